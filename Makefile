@@ -1,0 +1,52 @@
+# umi: `make chat` and `make test` need Python 3.11+, make, a C/C++ compiler and pip; everything else they install.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The terminal app needs no image models; leaving them out nearly halves the build.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+QUESTION ?= what is 17.5% of 240?
+
+.PHONY: chat ask test check format models clean
+.DEFAULT_GOAL := chat
+
+# The stamps hold what was installed from: a later `make` installs again only when pyproject.toml changed.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "umi needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing umi. llama.cpp is compiled once: about 5 minutes on two cores, then pip reuses the build."
+	$(PIP) install --quiet -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.base
+	@echo "Installing what training, export and the tests need (torch among it: several hundred megabytes)."
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+chat: $(VENV)/.base          ## the terminal app on the models that ship in the package
+	@$(BIN)/umi
+
+ask: $(VENV)/.base           ## one question: make ask QUESTION="how many days until 2027-01-01?"
+	@$(BIN)/umi ask "$(QUESTION)"
+
+test: $(VENV)/.dev           ## all tests
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev          ## format, lint, types, import contract, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
+	$(BIN)/python -m train shipped train/recipes/umi-mini.toml
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,111 @@
+"""What `Agent.run` tells a front end: one closed union of frozen dataclasses, and their JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from agent.transcript import Next, Role
+
+Reason = Literal["answered", "gave_up", "step_limit", "cancelled", "error"]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One role's work in a turn: tokens evaluated, taken from the cache and generated, and the seconds it took."""
+
+    prompt_evaluated: int = 0
+    prompt_reused: int = 0
+    generated: int = 0
+    read_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_evaluated + other.prompt_evaluated,
+            self.prompt_reused + other.prompt_reused,
+            self.generated + other.generated,
+            self.read_seconds + other.read_seconds,
+            self.write_seconds + other.write_seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A role reads its prompt: `done` of `total` new tokens."""
+
+    role: Role
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Thought:
+    """The planner's thought at a step (from 1) and whom it hands over to."""
+
+    step: int
+    text: str
+    next: Next
+
+
+@dataclass(frozen=True)
+class CallProposed:
+    """A call the caller wrote, before it runs; `index` counts the calls of the step from 0."""
+
+    step: int
+    index: int
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a call returned, or why it failed."""
+
+    step: int
+    index: int
+    name: str
+    ok: bool
+    content: str
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """To make room, `dropped` of the oldest turns and longest observations were left out or cut short."""
+
+    dropped: int
+
+
+@dataclass(frozen=True)
+class AnswerDelta:
+    """A piece of the answer, as it is written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The turn is over. `answer` is empty unless the reason is answered, gave_up or error (then: what failed)."""
+
+    reason: Reason
+    answer: str
+    stats: Mapping[Role, Usage] = field(default_factory=dict)
+
+
+Event = Reading | Thought | CallProposed | Observation | Trimmed | AnswerDelta | Finished
+
+_NAMES: dict[type, str] = {
+    Reading: "reading",
+    Thought: "thought",
+    CallProposed: "call",
+    Observation: "observation",
+    Trimmed: "trimmed",
+    AnswerDelta: "answer",
+    Finished: "finished",
+}
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """An event as the object that `umi ask --json` prints on a line."""
+    return {"event": _NAMES[type(event)], **asdict(event)}

@@ -1,0 +1,98 @@
+"""What digits an answer may contain: the numbers, dates and names in its sources, whole.
+
+Small models copy badly; this keeps an answer from showing a number that no person and no tool gave. It knows
+digits only: a number written out in words is free text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.transcript import ToolTurn, Turn, UserTurn
+
+# Character classes over a text's shape, in which every numeric character is "0".
+_TOKEN = re.compile(r"(?:(?<![\w)])[-\u2212+])?\w(?:\w|[./\-](?=\w)|(?<=0)[,:](?=0)|(?<=0)\+(?=00:00))*")
+_NUMBER = re.compile(r"[-\u2212+]?0(?:[0.,:/\-]*0)?")
+_SCIENTIFIC = re.compile(r"[-\u2212+]?0[0.]*[eE][-+]?0+")
+_PAIR = re.compile(r"(0+(?:\.0+)?)[/\-](0+(?:\.0+)?)")
+_MOMENT = re.compile(r"(0[0/\-]*)T(0[0:.]*)(?:Z|[+\-]00:00)?")
+
+# What may stand in an answer between the atoms, as classes of llguidance's regular expressions.
+_CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+_JOINER = r".,:/+^_'\u2019\-\u2212\u2013\u2014"
+_FREE = rf"[^\p{{N}}{_CONTROL}]"
+_LETTER = r"[\p{L}\p{M}]"
+_GAP = rf"[^\p{{N}}\p{{L}}\p{{M}}{_JOINER}{_CONTROL}]"
+_GAP_OR_JOINER = rf"[^\p{{N}}\p{{L}}\p{{M}}_{_CONTROL}]"
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """What may be written with digits, each as a whole: `numbers`, and `words` such as report2.txt."""
+
+    numbers: frozenset[str]
+    words: frozenset[str]
+
+
+def sources(turns: Sequence[Turn]) -> list[str]:
+    """The texts an answer to the last question rests on: that question and the observations after it."""
+    texts: list[str] = []
+    for turn in reversed(turns):
+        if isinstance(turn, ToolTurn):
+            texts.append(turn.content)
+        elif isinstance(turn, UserTurn):
+            texts.append(turn.content)
+            break
+    return texts
+
+
+def atoms(texts: Iterable[str]) -> Atoms:
+    """The numbers, dates, times and names with digits in `texts`.
+
+    A minus belongs to its number. `10-5` and `10/5` also give their two sides, `2026-01-02T03:04`
+    its two halves and `10km` its number; every other text is only to be had whole.
+    """
+    numbers: set[str] = set()
+    words: set[str] = set()
+    for text in texts:
+        shape = "".join("0" if unicodedata.category(letter)[0] == "N" else letter for letter in text)
+        for match in _TOKEN.finditer(shape):
+            token, start = match.group(), match.start()
+            if "0" not in token:
+                continue
+            whole = text[start : match.end()]
+            if not re.match(r"[-\u2212+]?0", token):
+                words.add(whole)
+                continue
+            numbers |= {whole, whole.removeprefix("+")}
+            if pair := _PAIR.fullmatch(token) or _MOMENT.fullmatch(token):
+                numbers |= {text[start + pair.start(side) : start + pair.end(side)] for side in (1, 2)}
+            elif not _SCIENTIFIC.fullmatch(token) and (number := _NUMBER.match(token)):
+                numbers.add(text[start : start + number.end()].removeprefix("+"))
+    return Atoms(frozenset(numbers), frozenset(words))
+
+
+def grounded_pattern(found: Atoms) -> str:
+    """A regular expression of text in which digits occur only as whole atoms.
+
+    A number stands at the start or after a gap (a space, a bracket, a quote, a currency sign), or after a
+    letter and a colon; so neither two numbers nor a number and a minus, point or comma make a new one. A name
+    with digits stands where a word may start.
+    """
+    number = _any(found.numbers)
+    word = _any(found.words)
+    starts = [start for start in (number, word) if start]
+    parts = [_FREE]
+    if number:
+        parts.append(rf"(?:{_GAP}|{_LETTER}:){number}")
+    if word:
+        parts.append(rf"{_GAP_OR_JOINER}{word}")
+    start = f"(?:{'|'.join(starts)})?" if starts else ""
+    return f"{start}(?:{'|'.join(parts)})*"
+
+
+def _any(texts: frozenset[str]) -> str:
+    return f"(?:{'|'.join(re.escape(text) for text in sorted(texts))})" if texts else ""

@@ -1,0 +1,106 @@
+"""Which bundle runs: by path, by name, or the one the user picked; the one in the package until then."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.bundle import MANIFEST, load_bundle
+from agent.errors import InputError
+from agent.places import SHIPPED, models_folder, settings_path, write_atomically
+
+__all__ = ["SHIPPED", "Listed", "find", "listed", "picked", "use"]
+
+_KEY = "models"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A bundle that `find` knows by name; `picked` marks the one that runs when none is named."""
+
+    name: str
+    folder: Path
+    shipped: bool
+    picked: bool
+
+
+def find(name_or_path: str | None = None) -> Path:
+    """The folder of a bundle: a path if it exists, else a name; None is the user's pick or the shipped one.
+
+    Raises InputError where there is no such bundle. The bundle itself is not checked.
+    """
+    if name_or_path is None:
+        return picked()
+    path = Path(name_or_path).expanduser()
+    if name_or_path and path.exists():
+        return path.parent if path.name == MANIFEST else path
+    named = {bundle.name: bundle.folder for bundle in _known()}
+    if name_or_path in named:
+        return named[name_or_path]
+    near = difflib.get_close_matches(name_or_path, named, n=1)
+    guess = f"did you mean {near[0]}? see: umi models list" if near else "see what there is: umi models list"
+    raise InputError(f"there are no models named {name_or_path or '(nothing)'} and no such folder", guess)
+
+
+def listed() -> list[Listed]:
+    """The shipped bundle and the user's own; a pick that lies elsewhere goes by its folder's name."""
+    chosen = picked(check=False)
+    rows = [Listed(b.name, b.folder, b.shipped, b.folder == chosen) for b in _known()]
+    if not any(row.picked for row in rows):
+        rows.append(Listed(chosen.name, chosen, shipped=False, picked=True))
+    return rows
+
+
+def use(name_or_path: str) -> Path:
+    """Make a bundle the one that runs when none is named; return its folder.
+
+    Raises InputError where there is none, and BundleError where it cannot run.
+    """
+    folder = find(name_or_path)
+    load_bundle(folder)
+    known = {bundle.folder: bundle.name for bundle in _known()}
+    path = settings_path()
+    try:
+        settings = _settings()
+    except InputError:
+        path.replace(path.with_suffix(".json.damaged"))
+        settings = {}
+    settings[_KEY] = known.get(folder, str(folder.resolve()))
+    write_atomically(path, json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
+    return folder
+
+
+def picked(*, check: bool = True) -> Path:
+    """The folder of the bundle that runs when none is named; `check` raises InputError where it is gone."""
+    choice = _settings().get(_KEY)
+    if not isinstance(choice, str) or not choice:
+        return SHIPPED
+    folder = {bundle.name: bundle.folder for bundle in _known()}.get(choice, Path(choice))
+    if check and not folder.exists():
+        raise InputError(f"the models you picked, {choice}, are gone", "pick others: umi models use umi-mini")
+    return folder
+
+
+def _known() -> list[Listed]:
+    """The bundles that have a name: the shipped one and every folder with a manifest among the user's."""
+    own = sorted(path.parent for path in models_folder().glob(f"*/{MANIFEST}"))
+    rows = [Listed(SHIPPED.name, SHIPPED, shipped=True, picked=False)]
+    return rows + [Listed(folder.name, folder, False, False) for folder in own if folder.name != SHIPPED.name]
+
+
+def _settings() -> dict[str, Any]:
+    path = settings_path()
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", "make it readable") from None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged", "set it right with: umi models use umi-mini")
+    return value

@@ -1,0 +1,48 @@
+"""Where umi keeps things: the models it ships, and the user's own folders.
+
+`UMI_HOME`, where set, takes the place of every user folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+SHIPPED = Path(__file__).resolve().parent / "bundles" / "umi-mini"
+"""The bundle inside the package."""
+
+
+def data_folder() -> Path:
+    """The user's models, notes and conversations. Not created here."""
+    home = os.environ.get("UMI_HOME")
+    return Path(home).expanduser() if home else platformdirs.user_data_path("umi", appauthor=False)
+
+
+def models_folder() -> Path:
+    """The user's own bundles, one folder each."""
+    return data_folder() / "models"
+
+
+def notes_path() -> Path:
+    """The note store that add_note and search_notes share."""
+    return data_folder() / "notes.jsonl"
+
+
+def settings_path() -> Path:
+    """The user's choices."""
+    home = os.environ.get("UMI_HOME")
+    folder = Path(home).expanduser() if home else platformdirs.user_config_path("umi", appauthor=False)
+    return folder / "settings.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to `path` so that a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""The tool that tells the time, anywhere."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zoneinfo
+from functools import lru_cache
+
+from agent.errors import ToolError
+from agent.tools.base import tool
+from agent.tools.dates import now, weekday
+
+# Places that people ask for and that name no zone.
+PLACES = {
+    "America/Los_Angeles": "san francisco,seattle,california,las vegas,san diego,pst,pdt,pacific time",
+    "America/Denver": "salt lake city,mdt,mountain time",
+    "America/Chicago": "houston,dallas,austin,texas,cst,cdt,central time",
+    "America/New_York": "nyc,boston,washington,washington dc,miami,philadelphia,atlanta,edt,eastern time",
+    "America/Toronto": "ottawa,montreal",
+    "America/Sao_Paulo": "rio de janeiro,brasilia",
+    "Europe/London": "uk,england,scotland,edinburgh,manchester,bst",
+    "Europe/Paris": "france,lyon,marseille",
+    "Europe/Berlin": "germany,munich,hamburg,frankfurt,cologne,cest",
+    "Europe/Madrid": "spain,barcelona",
+    "Europe/Rome": "italy,milan,naples",
+    "Europe/Zurich": "switzerland,geneva,bern",
+    "Europe/Istanbul": "ankara",
+    "Europe/Kyiv": "kyiv,ukraine",
+    "Asia/Dubai": "abu dhabi",
+    "Asia/Kolkata": "india,delhi,new delhi,mumbai,bangalore,chennai",
+    "Asia/Shanghai": "china,beijing,shenzhen",
+    "Asia/Tokyo": "osaka,kyoto",
+    "Asia/Seoul": "south korea,korea",
+    "Asia/Ho_Chi_Minh": "hanoi,vietnam",
+    "Australia/Sydney": "canberra",
+    "Africa/Johannesburg": "cape town,south africa",
+}
+
+
+@tool(may="read")
+def current_time(timezone: str | None = None) -> str:
+    """Tell the current date and time.
+
+    The zone is an IANA name or a city; without one it is the computer's own.
+    """
+    moment = now()
+    name = moment.tzname() or "local time"
+    if timezone and timezone.strip():
+        name = _zone(timezone)
+        moment = moment.astimezone(zoneinfo.ZoneInfo(name))
+    return f"{weekday(moment)} {moment:%Y-%m-%d %H:%M} {name}"
+
+
+def _zone(asked: str) -> str:
+    """The IANA name of the zone that a person called `asked`."""
+    zones = _zones()
+    bare = "".join(c for c in unicodedata.normalize("NFKD", asked[:80]) if not unicodedata.combining(c))
+    for name in (bare, bare.partition(",")[0]):
+        if found := zones.get(re.sub(r"[\s_]+", " ", name).strip().lower()):
+            return found
+    raise ToolError(f"unknown time zone '{asked[:80]}'; use a name like Europe/Paris")
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    """IANA names by their lower-case spelling with spaces, by their last part, and by the places above."""
+    names = sorted(zoneinfo.available_timezones(), key=lambda name: (name.count("/"), name))
+    spoken = {name: name.replace("_", " ").lower() for name in names}
+    zones: dict[str, str] = {}
+    for name in names:
+        zones.setdefault(spoken[name].rpartition("/")[2], name)
+    for zone, places in PLACES.items():
+        zones |= dict.fromkeys(places.split(","), zone)
+    return zones | {said: name for name, said in spoken.items()}

@@ -1,0 +1,32 @@
+"""The tool that finds files by name."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from agent.errors import ToolError
+from agent.tools.base import ToolContext, tool
+from agent.tools.observation import bounded, on_one_line
+from agent.tools.workspace import MAX_VISITED
+
+
+@tool(may="read")
+def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
+    """Find files by a part of their name.
+
+    A name with * or ? is a pattern for the whole name; one with a slash is compared with the whole path.
+    """
+    wanted = name.strip().lower().removeprefix("**/").removeprefix("./")
+    if not wanted:
+        raise ToolError("name is empty")
+    if len(wanted) > 255:
+        raise ToolError("name is longer than a file name can be")
+    pattern = "*" in wanted or "?" in wanted
+    files, all_of_them = context.workspace.files(path)
+    found = []
+    for file in files:
+        compared = (file if "/" in wanted else file.rpartition("/")[2]).lower()
+        if fnmatchcase(compared, wanted) if pattern else wanted in compared:
+            found.append(on_one_line(file))
+    note = "" if all_of_them else f"stopped after {MAX_VISITED} files"
+    return bounded(found or [f"no file name contains '{name}'"], note)

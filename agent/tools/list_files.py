@@ -1,0 +1,16 @@
+"""The tool that lists a folder."""
+
+from __future__ import annotations
+
+from agent.tools.base import ToolContext, tool
+from agent.tools.observation import bounded, on_one_line
+
+
+@tool(may="read")
+def list_files(context: ToolContext, path: str | None = None) -> str:
+    """List the files in a folder."""
+    entries = context.workspace.entries(path)
+    if not entries:
+        return "the folder is empty"
+    names = (entry.path.rpartition("/")[2] + ("/" if entry.is_folder else "") for entry in entries)
+    return bounded([on_one_line(name) for name in names])

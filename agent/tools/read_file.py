@@ -1,0 +1,32 @@
+"""The tool that reads a text file."""
+
+from __future__ import annotations
+
+from agent.errors import ToolError
+from agent.tools.base import ToolContext, tool
+from agent.tools.observation import bounded, counted
+
+
+@tool(may="read")
+def read_file(
+    context: ToolContext, path: str, start_line: int | None = None, end_line: int | None = None
+) -> str:
+    """Read a text file.
+
+    Lines count from 1, and `end_line` is the last one read.
+    """
+    text, whole = context.workspace.read_text(path)
+    if not text:
+        return "the file is empty"
+    lines = text.removesuffix("\n").split("\n")
+    start = 1 if start_line is None else start_line
+    end = len(lines) if end_line is None else end_line
+    if start < 1:
+        raise ToolError("start_line is less than 1")
+    if end < start and end_line is not None:
+        raise ToolError("end_line is before start_line")
+    if start > len(lines):
+        least = "" if whole else "more than can be read; the first part has "
+        raise ToolError(f"{path} has {least}{counted(len(lines), 'line')}")
+    cut = not whole and end >= len(lines)
+    return bounded(lines[start - 1 : end], "the file is longer than can be read" if cut else "")

@@ -1,0 +1,16 @@
+"""The tool that writes a text file."""
+
+from __future__ import annotations
+
+from agent.tools.base import ToolContext, tool
+from agent.tools.observation import counted
+
+
+@tool(may="write")
+def write_file(context: ToolContext, path: str, content: str) -> str:
+    """Write text to a file.
+
+    A file that exists is replaced; folders on the way are made.
+    """
+    written = context.workspace.write_text(path, content)
+    return f"wrote {counted(len(content), 'character')} to {written}"

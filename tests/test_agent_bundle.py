@@ -1,0 +1,160 @@
+"""A bundle is read whole or refused in one line that names the thing and the next step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import agent.bundle
+from agent.bundle import Bundle, Sampling, load_bundle, write_bundle
+from agent.errors import BundleError
+from agent.prompts import PROMPT_VERSION, Markers
+from agent.transcript import ROLES
+
+
+@pytest.fixture
+def folder(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle.folder, tmp_path / "copy"))
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def refusal(folder: Path, *, verify: bool = False) -> str:
+    with pytest.raises(BundleError) as caught:
+        load_bundle(folder, verify=verify)
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_what_is_written_is_what_loads(folder: Path) -> None:
+    written = write_bundle(
+        folder,
+        name="mine",
+        context_length=512,
+        files=dict.fromkeys(ROLES, "caller.gguf"),
+        sampling={"summarizer": Sampling(0.5, 0.9, 99, 7)},
+        grounded=["summarizer"],
+        markers=Markers(after=""),
+        license="MIT",
+        recipe={"seed": 1},
+        metrics={"plan": 0.5},
+    )
+    loaded = load_bundle(folder, verify=True)
+    assert loaded == written
+    assert loaded.prompt_version == PROMPT_VERSION
+    assert loaded.roles["summarizer"].sampling == Sampling(0.5, 0.9, 99, 7)
+    assert [loaded.roles[role].grounded for role in ROLES] == [False, False, True]
+    assert loaded.path("planner") == folder / "caller.gguf"
+    assert (loaded.license, loaded.recipe, loaded.metrics) == ("MIT", {"seed": 1}, {"plan": 0.5})
+
+
+def test_a_folder_that_is_not_there_or_no_bundle(folder: Path, tmp_path: Path) -> None:
+    assert "nowhere is not there" in refusal(tmp_path / "nowhere")
+    assert "caller.gguf is a file, not a folder" in refusal(folder / "caller.gguf")
+    (tmp_path / "empty").mkdir()
+    assert "has no bundle.json" in refusal(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
+def test_a_damaged_manifest(folder: Path, text: str) -> None:
+    (folder / "bundle.json").write_text(text)
+    assert "bundle.json is damaged" in refusal(folder)
+
+
+def test_a_manifest_that_is_not_text(folder: Path) -> None:
+    (folder / "bundle.json").write_bytes(b"\xff\xfe\x00")
+    assert "bundle.json is damaged" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("format", 99, "format 99"),
+        ("format", "1", "format is of the wrong type"),
+        ("context_length", True, "context_length is of the wrong type"),
+        ("dialect", "chat", "speaks the chat dialect"),
+        ("layout", "shared", "this version runs merged bundles"),
+        ("prompt_version", PROMPT_VERSION + 1, f"prompt version {PROMPT_VERSION + 1}"),
+        ("roles", {}, "roles.planner is missing"),
+        ("markers", {"open": "<s>"}, "markers.middle is missing"),
+    ],
+)
+def test_a_manifest_for_another_umi(folder: Path, key: str, value: object, said: str) -> None:
+    edit(folder, lambda manifest: manifest.update({key: value}))
+    assert said in refusal(folder)
+
+
+def test_another_prompt_version_says_what_to_do(folder: Path) -> None:
+    edit(folder, lambda manifest: manifest.update(prompt_version=0))
+    message = refusal(folder)
+    assert "umi export bundle" in message
+    assert "umi models use umi-mini" in message
+
+
+@pytest.mark.parametrize("name", ["../caller.gguf", "/etc/passwd", "", "..", "sub/x.gguf"])
+def test_a_manifest_cannot_name_files_outside_its_folder(folder: Path, name: str) -> None:
+    edit(folder, lambda manifest: manifest["roles"]["caller"].update(file=name))
+    assert "roles.caller.file" in refusal(folder)
+
+
+def test_a_missing_model(folder: Path) -> None:
+    (folder / "summarizer.gguf").unlink()
+    assert "summarizer.gguf is missing" in refusal(folder)
+
+
+def test_a_truncated_model_is_named_with_both_sizes(folder: Path) -> None:
+    path = folder / "caller.gguf"
+    whole = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:1000])
+    message = refusal(folder)
+    assert f"{path} is truncated: 1000 bytes, and {whole} were written" in message
+
+
+def test_a_model_that_is_no_gguf(folder: Path) -> None:
+    path = folder / "caller.gguf"
+    path.write_bytes(b"\x00" * path.stat().st_size)
+    assert "not a GGUF file" in refusal(folder)
+
+
+def test_a_changed_byte_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "planner.gguf"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    assert "planner.gguf is damaged: its sha256" in refusal(folder)
+    # A large file is hashed only on demand.
+    monkeypatch.setattr(agent.bundle, "ALWAYS_HASHED_BYTES", 1000)
+    load_bundle(folder)
+    assert "sha256" in refusal(folder, verify=True)
+
+
+def test_the_shipped_bundle_is_mended_by_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent.bundle, "SHIPPED", folder)
+    (folder / "caller.gguf").unlink()
+    assert "reinstall umi" in refusal(folder)
+
+
+def test_a_manifest_is_not_written_over_a_bundle_with_a_missing_model(folder: Path) -> None:
+    before = (folder / "bundle.json").read_text()
+    files = {"planner": "planner.gguf", "caller": "nothing.gguf", "summarizer": "summarizer.gguf"}
+    with pytest.raises(BundleError, match=r"nothing\.gguf"):
+        write_bundle(folder, name="x", context_length=512, files=files)  # type: ignore[arg-type]
+    assert (folder / "bundle.json").read_text() == before
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bundle.json",
+        "caller.gguf",
+        "planner.gguf",
+        "summarizer.gguf",
+    ]

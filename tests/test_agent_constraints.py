@@ -1,0 +1,301 @@
+"""What a role can write is what its turn may be: checked on the grammars themselves, text by text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.bundle import Bundle
+from agent.constraints import MAX_THOUGHT, Constraint, Constraints
+from agent.errors import EngineError, InputError
+from agent.grounding import atoms
+from agent.llama_native import Model, Vocabulary
+from agent.prompts import CHATML
+from agent.transcript import (
+    CallerTurn,
+    PlannerTurn,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    Turn,
+    UserTurn,
+    parse_calls,
+    parse_planner,
+)
+
+COUNT = ToolSpec(
+    "count",
+    "Count.",
+    {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 20},
+            "unit": {"enum": ["words", "lines"]},
+        },
+        "required": ["text"],
+    },
+)
+CLOCK = ToolSpec("clock", "Time.", {"type": "object", "properties": {}})
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tiny_bundle: Bundle) -> Iterator[Vocabulary]:
+    model = Model(tiny_bundle.path("planner"))
+    yield model.vocabulary
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def constraints(vocabulary: Vocabulary) -> Constraints:
+    return Constraints(vocabulary.grammar_tokenizer(vocabulary.tokenize(CHATML.close, True)[0]))
+
+
+@pytest.fixture(scope="module")
+def end(vocabulary: Vocabulary) -> int:
+    return vocabulary.tokenize(CHATML.close, True)[0]
+
+
+def can_write(constraint: Constraint, text: str, vocabulary: Vocabulary, end: int) -> bool:
+    """Whether `text` is a whole turn."""
+    for token in vocabulary.tokenize(text, False):
+        if not constraint.allows(token):
+            return False
+        constraint.accept(token)
+    assert constraint.allows(end) == constraint.may_end
+    return constraint.may_end
+
+
+PLANNER = [
+    ("I add it.\nNext: caller", True, False),
+    ("I say it.\nNext: summarizer", True, True),
+    ("No tool can.\nNext: give up", True, True),
+    ("Café ☕ 1 + 2\nNext: give up", True, True),
+    ("x" * MAX_THOUGHT + "\nNext: give up", True, True),
+    ("x" * (MAX_THOUGHT + 1) + "\nNext: give up", False, False),
+    ("Next: caller", False, False),
+    ("Two\nlines\nNext: summarizer", False, False),
+    ("Two  spaces\nNext: summarizer", False, False),
+    ("A tab\there\nNext: summarizer", False, False),
+    ("I say it.\nNext: planner", False, False),
+    ("I say it.\nNext: summarizer\n", False, False),
+    ("I say it.", False, False),
+]
+
+
+@pytest.mark.parametrize(("text", "with_tools", "without"), PLANNER)
+def test_the_planner_writes_a_thought_and_one_of_three_endings(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, with_tools: bool, without: bool
+) -> None:
+    offered = constraints.start("planner", Transcript((COUNT,)))
+    assert can_write(offered, text, vocabulary, end) == with_tools
+    assert not with_tools or parse_planner(text)
+    assert can_write(constraints.start("planner", Transcript()), text, vocabulary, end) == without
+
+
+CALLER = [
+    ('{"name":"count","arguments":{"text":"a \\"b\\" é"}}', True),
+    ('{"name":"count","arguments":{"text":"a","limit":20,"unit":"lines"}}', True),
+    ('{"name":"clock","arguments":{}}', True),
+    ('{"name":"clock","arguments":{}}\n{"name":"count","arguments":{"text":""}}', True),
+    ("\n".join(['{"name":"clock","arguments":{}}'] * 4), True),
+    ("\n".join(['{"name":"clock","arguments":{}}'] * 5), False),
+    ('{"name":"clock","arguments":{}}\n', False),
+    ('{"name":"clocks","arguments":{}}', False),
+    ('{"name":"clock","arguments":{"zone":"x"}}', False),
+    ('{"name":"count","arguments":{}}', False),
+    ('{"name":"count","arguments":{"text":"a","limit":21}}', False),
+    ('{"name":"count","arguments":{"text":"a","limit":"3"}}', False),
+    ('{"name":"count","arguments":{"text":"a","unit":"bytes"}}', False),
+    ('{"name":"count","arguments":{"text":"a","other":1}}', False),
+    ('{"name": "clock","arguments":{}}', False),
+    ('{"arguments":{},"name":"clock"}', False),
+    ("I call clock.", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("text", "allowed"), CALLER)
+def test_the_caller_writes_calls_that_fit_the_tools(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
+) -> None:
+    constraint = constraints.start("caller", Transcript((COUNT, CLOCK)))
+    assert can_write(constraint, text, vocabulary, end) == allowed
+    assert not allowed or parse_calls(text)
+
+
+def test_references_and_nested_objects_are_held_to(
+    constraints: Constraints, vocabulary: Vocabulary, end: int
+) -> None:
+    point = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    parameters = {
+        "type": "object",
+        "properties": {"points": {"type": "array", "items": {"$ref": "#/$defs/Point"}}},
+        "required": ["points"],
+        "$defs": {"Point": point},
+    }
+    transcript = Transcript((ToolSpec('dr"aw', "Draw.", parameters), CLOCK))
+
+    def allowed(points: Any) -> bool:
+        text = json.dumps({"name": 'dr"aw', "arguments": {"points": points}}, separators=(",", ":"))
+        return can_write(constraints.start("caller", transcript), text, vocabulary, end)
+
+    assert allowed([{"x": 1}, {"x": -2}])
+    assert not allowed([{"x": 1, "y": 2}])
+    assert not allowed([{"x": "1"}])
+
+
+def test_what_all_tools_share_is_forced(constraints: Constraints, vocabulary: Vocabulary) -> None:
+    constraint = constraints.start("caller", Transcript((COUNT,)))
+    forced = constraint.forced()
+    text = b"".join(map(vocabulary.piece, forced)).decode()
+    assert text.startswith('{"name":"count","arg')
+    assert vocabulary.tokenize(text, False) == forced
+    assert all(map(constraint.allows, forced[:1]))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"type": "string", "pattern": "(?=a)b"}, {"not": {"type": "string"}}, {"$ref": "#/nowhere"}]
+)
+def test_a_tool_that_models_cannot_be_held_to_is_named(
+    constraints: Constraints, broken: dict[str, Any]
+) -> None:
+    bad = ToolSpec("strange", "", {"type": "object", "properties": {"a": broken}})
+    with pytest.raises(InputError, match=r"the tool strange .*--tools") as caught:
+        constraints.start("caller", Transcript((CLOCK, bad)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_caller_without_tools_is_a_fault_of_ours(constraints: Constraints) -> None:
+    with pytest.raises(EngineError, match="no tools are on offer"):
+        constraints.start("caller", Transcript())
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [("It is 42.", True), ("a\n\tb — ☕ <|im_end|>", True), ("", False), ("\n", False), ("a\x1b[31m", False)],
+)
+def test_the_summarizer_writes_plain_text(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
+) -> None:
+    assert can_write(constraints.start("summarizer", Transcript()), text, vocabulary, end) == allowed
+
+
+@pytest.mark.parametrize("role", ["planner", "caller", "summarizer"])
+def test_no_control_token_but_the_end_is_ever_allowed(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, role: Any
+) -> None:
+    control = [token for token in range(vocabulary.size) if vocabulary.is_control(token)]
+    random = np.random.default_rng(5)
+    constraint = constraints.start(role, Transcript((COUNT, CLOCK), (UserTurn("12"),)), grounded=True)
+    for _ in range(60):
+        mask = constraint.mask()
+        assert [token for token in control if mask[token]] in ([], [end])
+        assert bool(mask[end]) == constraint.may_end == constraint.allows(end)
+        choices = [int(token) for token in np.flatnonzero(mask) if token != end]
+        if not choices:
+            break
+        constraint.accept(int(random.choice(choices)))
+        if constraint.must_end:
+            break
+
+
+def test_a_token_that_is_not_allowed_cannot_be_accepted(
+    constraints: Constraints, vocabulary: Vocabulary
+) -> None:
+    constraint = constraints.start("caller", Transcript((CLOCK,)))
+    with pytest.raises(EngineError):
+        constraint.accept(vocabulary.tokenize("x", False)[0])
+
+
+GROUND: Sequence[Turn] = (
+    UserTurn("What is 99 times 2?"),
+    PlannerTurn("88 it is.", "summarizer"),
+    SummarizerTurn("It is 77."),
+    UserTurn("What is 17.5% of 240 on 2026-01-02, in report2.txt?"),
+    PlannerTurn("I use 66.", "caller"),
+    CallerTurn(()),
+    ToolTurn("calculate", "42"),
+    ToolTurn("days_between", "-3 days at 10:30, 1,234.5 in notes.txt:12: 5km of docs/2025/a-7.md"),
+    ToolTurn("add_days", "no day 31", error=True),
+)
+GROUNDED = [
+    ("17.5% of 240 is 42.", True),
+    ("42", True),
+    ("(42), $42, **42** and 42km", True),
+    ("- 42\n- 240", True),
+    ("In report2.txt: 1,234.5 on 2026-01-02 at 10:30.", True),
+    ("It was -3; docs/2025/a-7.md says 5 km, or 5km", True),
+    ("notes.txt:12 and day 31", True),
+    ("It is a lot.", True),
+    ("It is 43.", False),
+    ("It is 4.", False),
+    ("It is 2.", False),
+    ("It is 42.5.", False),
+    ("It is 42,240.", False),
+    ("It is 42240.", False),
+    ("It is -42.", False),
+    ("It is .42", False),
+    ("It is 42:31", False),
+    ("It is x42", False),
+    ("It is 3.", False),
+    ("It is 1,234", False),
+    ("It is 2026-01", False),
+    ("It is 99.", False),
+    ("It is 88, 77 or 66", False),
+    ("It is 42²", False),
+    ("It is ½", False),
+    ("It is ٤", False),
+]
+
+
+@pytest.mark.parametrize(("text", "allowed"), GROUNDED)
+def test_a_grounded_answer_has_only_digits_from_its_sources(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
+) -> None:
+    constraint = constraints.start("summarizer", Transcript((), tuple(GROUND)), grounded=True)
+    assert can_write(constraint, text, vocabulary, end) == allowed
+
+
+def test_without_numbers_in_the_sources_no_digit_can_be_written(
+    constraints: Constraints, vocabulary: Vocabulary, end: int
+) -> None:
+    transcript = Transcript((), (UserTurn("hello"),))
+    assert can_write(
+        constraints.start("summarizer", transcript, grounded=True), "Hello, you.", vocabulary, end
+    )
+    for digit in "0123456789":
+        constraint = constraints.start("summarizer", transcript, grounded=True)
+        assert not can_write(constraint, f"Hello {digit}", vocabulary, end)
+
+
+def test_every_number_of_a_long_observation_can_be_written(
+    constraints: Constraints, vocabulary: Vocabulary, end: int
+) -> None:
+    random = np.random.default_rng(1)
+    numbers = [f"{number:.3f}" for number in random.uniform(-1e6, 1e6, 2000)]
+    transcript = Transcript((), (UserTurn("list"), ToolTurn("read_file", "\n".join(numbers))))
+    for number in numbers[:25]:
+        constraint = constraints.start("summarizer", transcript, grounded=True)
+        assert can_write(constraint, f"It is {number}.", vocabulary, end)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "words"),
+    [
+        ("10-5 and 10/2", {"10-5", "10/2", "10", "5", "2"}, set()),
+        ("2026-01-02T03:04:05+00:00", {"2026-01-02T03:04:05+00:00", "2026-01-02", "03:04:05"}, set()),
+        ("5e3 -2.5e-7", {"5e3", "-2.5e-7"}, set()),
+        ('{"n":42,"f":"v1.2"}', {"42"}, {"v1.2"}),
+        ("x=5; 7-3=4; -5", {"5", "7-3", "7", "3", "4", "-5"}, set()),
+        ("2024-plan.md", {"2024-plan.md", "2024"}, set()),
+    ],
+)
+def test_atoms(text: str, numbers: set[str], words: set[str]) -> None:
+    found = atoms([text])
+    assert (set(found.numbers), set(found.words)) == (numbers, words)

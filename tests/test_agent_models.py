@@ -1,0 +1,95 @@
+"""Which bundle runs: a path, a name, the user's pick, or the one in the package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agent import models
+from agent.bundle import Bundle
+from agent.errors import BundleError, InputError
+from agent.places import notes_path, settings_path
+
+
+@pytest.fixture
+def own(tiny_bundle: Bundle, umi_home: Path) -> Path:
+    """A bundle named `mine` among the user's."""
+    return Path(shutil.copytree(tiny_bundle.folder, umi_home / "models" / "mine"))
+
+
+def test_the_shipped_bundle_runs_until_another_is_picked(own: Path) -> None:
+    assert models.find(None) == models.SHIPPED
+    assert models.use("mine") == own
+    assert models.find(None) == own
+    assert [(row.name, row.shipped, row.picked) for row in models.listed()] == [
+        ("umi-mini", True, False),
+        ("mine", False, True),
+    ]
+
+
+def test_a_path_comes_before_a_name(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "work"
+    (here / "mine").mkdir(parents=True)
+    assert models.find("mine") == own
+    monkeypatch.chdir(here)
+    assert models.find("mine") == Path("mine")
+    assert models.find(str(own / "bundle.json")) == own
+
+
+def test_a_bundle_elsewhere_can_be_picked(tiny_bundle: Bundle) -> None:
+    models.use(str(tiny_bundle.folder))
+    assert models.find() == tiny_bundle.folder.resolve()
+    assert [row.name for row in models.listed() if row.picked] == ["tiny"]
+
+
+@pytest.mark.parametrize(("asked", "guess"), [("mime", "mine"), ("umi-mni", "umi-mini")])
+def test_an_unknown_name_gets_a_guess(own: Path, asked: str, guess: str) -> None:
+    with pytest.raises(InputError, match=rf"named {asked}.*did you mean {guess}.*umi models list"):
+        models.find(asked)
+
+
+@pytest.mark.parametrize("asked", ["zzz", "", "no/such/folder"])
+def test_an_unknown_name_points_to_the_list(asked: str) -> None:
+    with pytest.raises(InputError, match="umi models list"):
+        models.find(asked)
+
+
+def test_a_broken_bundle_is_not_picked(own: Path) -> None:
+    (own / "caller.gguf").unlink()
+    with pytest.raises(BundleError, match=r"caller\.gguf is missing"):
+        models.use("mine")
+    assert models.find() == models.SHIPPED
+
+
+def test_a_pick_that_is_gone_is_named(own: Path) -> None:
+    models.use("mine")
+    shutil.rmtree(own)
+    with pytest.raises(InputError, match=r"picked, mine, are gone.*umi models use umi-mini"):
+        models.find()
+
+
+def test_damaged_settings_are_named_mended_and_kept(own: Path) -> None:
+    path = settings_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{oh")
+    with pytest.raises(InputError, match=r"settings\.json is damaged.*umi models use"):
+        models.find()
+    models.use("mine")
+    assert models.find() == own
+    assert path.with_suffix(".json.damaged").read_text() == "{oh"
+
+
+def test_other_settings_are_kept(own: Path) -> None:
+    path = settings_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"theme": "dark"}')
+    models.use("mine")
+    assert json.loads(path.read_text()) == {"theme": "dark", "models": "mine"}
+
+
+def test_umi_home_holds_everything(umi_home: Path) -> None:
+    assert notes_path().parent == umi_home
+    assert settings_path().parent == umi_home

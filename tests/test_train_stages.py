@@ -1,0 +1,208 @@
+"""Both stages on a very small base in NF4: they learn, go on after a kill, and refuse what does not fit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_base import TINY_RUN, make_base, tiny_rows
+
+import train.loop
+from agent.encoding import load_tokenize
+from agent.errors import InputError, UmiError
+from train.__main__ import main
+from train.loop import rate_at
+from train.model import Trainee, load_adapter
+from train.packing import pack
+from train.recipe import STAGES, Recipe
+from train.rows import write_rows
+from train.stages import train as train_run
+from train.views import view
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a base and data."""
+    folder = tmp_path_factory.mktemp("stages")
+    make_base(folder / "base")
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
+    return folder
+
+
+def recipe_in(place: Path, out: Path, **fields: Any) -> Recipe:
+    paths = {"base": str(place / "base"), "data": [str(place / "data.jsonl")], "out": str(out)}
+    return Recipe.from_json({**TINY_RUN, **paths, **fields})
+
+
+@pytest.fixture(scope="module")
+def finished(place: Path) -> Path:
+    return train_run(recipe_in(place, place / "run"), lambda _: None)
+
+
+def test_stage_1_and_2_lower_the_held_out_loss(finished: Path) -> None:
+    stages = json.loads((finished / "manifest.json").read_text())["stages"]
+    assert set(stages) == set(STAGES)
+    for role in ("planner", "caller", "summarizer"):
+        first, second = stages["backbone"], stages[role]
+        assert first["heldout_loss"][role] < 0.9 * first["heldout_loss_before"][role]
+        assert second["heldout_loss_before"][role] == pytest.approx(first["heldout_loss"][role], rel=1e-5)
+        assert second["heldout_loss"][role] < second["heldout_loss_before"][role]
+
+
+def test_the_base_is_in_four_bits_and_the_adapter_in_float32(place: Path) -> None:
+    model = Trainee(recipe_in(place, place / "unused"))
+    kinds = {type(module).__name__ for module in model._peft.modules()}
+    assert "Linear4bit" in kinds
+    assert {p.dtype for p in model.parameters} == {torch.float32}
+
+
+def test_measuring_changes_no_gradient(place: Path) -> None:
+    recipe = recipe_in(place, place / "unused", lora={"rank": 2})
+    tokenize = load_tokenize(place / "base")
+    batch = list(pack(view(tiny_rows(), "backbone", tokenize, 512).rows, 512))
+    gradients = []
+    for measured in (False, True):
+        model = Trainee(recipe)
+        if measured:
+            model.mean_loss([batch])
+        model.loss_sum(batch).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters]))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
+
+
+def test_roles_start_from_the_backbone_and_part_from_it(finished: Path) -> None:
+    adapters = {stage: load_adapter(finished / stage) for stage in STAGES}
+    for role in STAGES[1:]:
+        moved = [
+            (adapters[role][name] - tensor).abs().max().item()
+            for name, tensor in adapters["backbone"].items()
+        ]
+        assert max(moved) > 0
+        assert max(moved) < 0.1
+
+
+@pytest.mark.parametrize("dies_at", ["backbone", "caller"])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    recipe = recipe_in(place, tmp_path / "run")
+    real, calls = train.loop.one_step, 0
+
+    def dying(*given: Any) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == (4 if dies_at == "backbone" else 30 + 3 + 3):
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(train.loop, "one_step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(recipe, lambda _: None)
+    assert not (tmp_path / "run" / dies_at).exists()
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    monkeypatch.setattr(train.loop, "one_step", real)
+    said: list[str] = []
+    train_run(recipe, said.append)
+    assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in said)
+    for stage in STAGES:
+        once, twice = load_adapter(finished / stage), load_adapter(tmp_path / "run" / stage)
+        for name, tensor in once.items():
+            torch.testing.assert_close(twice[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_a_finished_run_trains_nothing_again(
+    place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.loop, "one_step", lambda *_: pytest.fail("a step was taken"))
+    said: list[str] = []
+    train_run(recipe_in(place, finished), said.append)
+    assert sum(line.endswith("finished before") for line in said) == len(STAGES)
+
+
+def test_a_run_folder_of_another_recipe_is_refused(place: Path, finished: Path) -> None:
+    with pytest.raises(InputError, match="differs in seed"):
+        train_run(recipe_in(place, finished, seed=4), lambda _: None)
+
+
+def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no backbone"):
+        train_run(recipe_in(place, tmp_path / "run"), lambda _: None, "caller")
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.loop, "one_step", lambda *_: float("nan"))
+    with pytest.raises(UmiError, match=r"not a number at step 1; lower backbone\.learning_rate"):
+        train_run(recipe_in(place, tmp_path / "run"), lambda _: None)
+
+
+def test_gradient_checkpointing_changes_no_weight(place: Path, tmp_path: Path) -> None:
+    runs = []
+    for name, on in (("a", False), ("b", True)):
+        short = {"backbone": {"max_steps": 2}, "gradient_checkpointing": on}
+        runs.append(train_run(recipe_in(place, tmp_path / name, **short), lambda _: None, "backbone"))
+    once, twice = (load_adapter(run / "backbone") for run in runs)
+    for name, tensor in once.items():
+        torch.testing.assert_close(twice[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    recipe = Recipe.from_json({"base": "b", "data": "d", "out": "o", "warmup": 0.1})
+    rates = [rate_at(step, 100, recipe, 1.0) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"base": "nowhere"}, "nowhere has no tokenizer.json"),
+        ({"markers": {"close": "<|eot|>"}}, "is not a token of"),
+        ({"lora": {"targets": ["no_proj"]}}, "no adapter fits"),
+        ({"max_length": 3}, "no training row of backbone fits"),
+        ({"data": ["nowhere.jsonl"]}, "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_bad_input_is_one_line(place: Path, tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        train_run(recipe_in(place, tmp_path / "run", **change), lambda _: None)
+
+
+def test_the_command_trains_and_tells_mistakes_in_one_line(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f'base = "{place}/base"\ndata = ["{place}/data.jsonl"]\nout = "{tmp_path}/run"\n')
+    short = ["backbone.max_steps=1", "heldout_rows=1", "lora.rank=2", "device=cpu"]
+    assert main(["run", str(recipe), *short, "--stage", "backbone"]) == 0
+    assert capsys.readouterr().out.strip() == f"{tmp_path}/run"
+    for argv in (
+        ["walk"],
+        ["run"],
+        ["run", "none.toml"],
+        ["run", str(recipe), "x=1"],
+        ["run", str(recipe), "--y"],
+    ):
+        assert main(argv) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("umi: ")
+        assert err.count("\n") == 1
+
+
+def test_without_torch_one_line_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from train.__main__ import main; sys.exit(main(['run', 'r.toml']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "umi: training needs torch and friends; pip install 'umi-agent[train]'"
+    ]

@@ -1,0 +1,378 @@
+"""The chat, driven as a person drives it, on scripted models."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import calculation, call, plan, scripted
+from textual.pilot import Pilot
+
+from agent.engine import ScriptedEngine
+from agent.errors import BundleError
+from agent.transcript import UserTurn
+from tui.app import UmiApp
+from tui.approval_prompt import ApprovalPrompt
+from tui.assemble import Opened
+from tui.blocks import AnswerBlock, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
+from tui.question_input import QuestionInput
+from tui.status_line import StatusLine
+
+WAIT = 400
+"""Pauses of 25 ms that a test waits at most for something to show."""
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait until something is so; fail where it never is."""
+    for _ in range(WAIT):
+        if true():
+            return
+        await pilot.pause(0.025)
+    pytest.fail("it did not happen")
+
+
+async def ready(pilot: Pilot[None]) -> None:
+    """Wait until the app can take a question."""
+    await until(pilot, lambda: state(pilot) == "ready")
+
+
+async def send(pilot: Pilot[None], text: str) -> None:
+    """Type and press Enter."""
+    pilot.app.query_one(QuestionInput).insert(text)
+    await pilot.press("enter")
+
+
+def state(pilot: Pilot[None]) -> str:
+    return pilot.app.query_one(StatusLine).state
+
+
+def texts(pilot: Pilot[None], kind: type) -> list[str]:
+    return [block.text for block in pilot.app.query(kind)]
+
+
+def app_of(opened: Opened) -> UmiApp:
+    return UmiApp(lambda: opened)
+
+
+async def test_a_turn_shows_a_block_for_each_thing(tmp_path: Path) -> None:
+    app = app_of(scripted(calculation("It is **42**.\n\n```\n17.5 % of 240\n```"), tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "what is 17.5% of 240?")
+        await until(pilot, lambda: bool(texts(pilot, AnswerBlock)))
+        await ready(pilot)
+        assert texts(pilot, UserBlock) == ["what is 17.5% of 240?"]
+        assert texts(pilot, ThoughtBlock) == ["· I need to calculate this.", "· I know the result."]
+        assert texts(pilot, CallBlock) == ['▸ calculate  expression="17.5/100*240"']
+        assert texts(pilot, ObservationBlock) == ["42"]
+        assert texts(pilot, AnswerBlock) == ["It is **42**.\n\n```\n17.5 % of 240\n```"]
+        assert app.query_one(AnswerBlock).source == "It is **42**.\n\n```\n17.5 % of 240\n```"
+        order = [type(block).__name__ for block in app.query_one("#transcript").children]
+        assert order[-6:] == [
+            "UserBlock",
+            "ThoughtBlock",
+            "CallBlock",
+            "ObservationBlock",
+            "ThoughtBlock",
+            "AnswerBlock",
+        ]
+        assert app.query_one(QuestionInput).text == ""
+
+
+async def test_escape_stops_a_turn_and_the_next_one_works(tmp_path: Path) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(role: str) -> None:
+        if role == "caller" and not reached.is_set():
+            reached.set()
+            assert go_on.wait(10)
+
+    # The caller's first text is cut by the cancel; the second turn starts with the script's third text.
+    script = [plan("I need to look.", "caller"), call("list_files"), plan("", "summarizer"), "Hello again."]
+    opened = scripted(script, tmp_path, on_generate=hold)
+    app = app_of(opened)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "list my files")
+        await until(pilot, reached.is_set)
+        await pilot.press("escape")
+        await send(pilot, "too early")
+        assert texts(pilot, UserBlock) == ["list my files"], (
+            "a second turn started before the first one ended"
+        )
+        app.query_one(QuestionInput).text = ""
+        go_on.set()
+        await ready(pilot)
+        assert texts(pilot, CallBlock) == []
+        assert "Stopped" in texts(pilot, NoteBlock)[-1]
+        await send(pilot, "hello")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Hello again."])
+        await ready(pilot)
+    engine = opened.agent.engine
+    assert isinstance(engine, ScriptedEngine)
+    assert engine.seen[-1][1].turns[0] == UserTurn("hello"), "the stopped question stayed in the conversation"
+
+
+def writing(answer: str) -> list[str]:
+    return [
+        plan("I need to write the file.", "caller"),
+        call("write_file", path="plan.txt", content="buy milk\n" * 60),
+        plan("That is done.", "summarizer"),
+        answer,
+    ]
+
+
+@pytest.mark.parametrize(("key", "written"), [("y", True), ("n", False), ("escape", False)])
+async def test_a_file_is_written_only_after_a_yes(tmp_path: Path, key: str, written: bool) -> None:
+    app = app_of(scripted(writing("All right."), tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "write a plan")
+        await until(pilot, lambda: bool(app.query(ApprovalPrompt)))
+        await pilot.pause()
+        shown = [str(part.render()) for part in app.query("ApprovalPrompt Static")]
+        assert shown[:4] == ["path", "plan.txt", "content", "buy milk\n" * 60]
+        ask, prompt = app.query_one("ApprovalPrompt .ask").region, app.query_one(ApprovalPrompt).region
+        assert prompt.contains_region(ask), "the question is cut off"
+        assert not (tmp_path / "workspace" / "plan.txt").exists()
+        await pilot.press(key)
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["All right."])
+        await ready(pilot)
+        assert not app.query(ApprovalPrompt)
+        assert app.focused is app.query_one(QuestionInput)
+        assert app.query_one(ObservationBlock).has_class("ok") is written
+    assert (tmp_path / "workspace" / "plan.txt").exists() is written
+
+
+async def test_quitting_while_an_approval_waits_ends_the_turn_unwritten(tmp_path: Path) -> None:
+    app = app_of(scripted(writing("Never said."), tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "write a plan")
+        await until(pilot, lambda: bool(app.query(ApprovalPrompt)))
+        await pilot.press("ctrl+q")
+    assert not (tmp_path / "workspace" / "plan.txt").exists()
+
+
+async def test_ctrl_c_refuses_and_stops(tmp_path: Path) -> None:
+    app = app_of(scripted(writing("Never said."), tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "write a plan")
+        await until(pilot, lambda: bool(app.query(ApprovalPrompt)))
+        await pilot.press("ctrl+c")
+        await ready(pilot)
+        await until(pilot, lambda: app.focused is app.query_one(QuestionInput))
+        assert not app.query(AnswerBlock)
+    assert not (tmp_path / "workspace" / "plan.txt").exists()
+
+
+async def test_ctrl_c_twice_quits(tmp_path: Path) -> None:
+    app = app_of(scripted([], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await pilot.press("ctrl+c")
+        assert app.is_running
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_failed_load_is_told_in_the_app() -> None:
+    def broken() -> Opened:
+        raise BundleError("the file caller.gguf is damaged", "run `umi models verify`")
+
+    app = UmiApp(broken)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: state(pilot) == "no models")
+        assert texts(pilot, NoteBlock)[-1] == "umi: the file caller.gguf is damaged; run `umi models verify`"
+        await send(pilot, "hello?")
+        await pilot.pause()
+        assert not app.query(UserBlock)
+        assert app.query_one(QuestionInput).text == "hello?"
+
+
+async def test_questions_wait_while_the_models_load(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def slow() -> Opened:
+        assert go_on.wait(10)
+        return scripted([plan("", "summarizer"), "Hello."], tmp_path)
+
+    app = UmiApp(slow)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert state(pilot) == "loading models…"
+        await send(pilot, "hello")
+        await pilot.pause()
+        assert not app.query(UserBlock)
+        go_on.set()
+        await ready(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Hello."])
+        await ready(pilot)
+
+
+async def test_new_forgets_the_conversation(tmp_path: Path) -> None:
+    opened = scripted([plan("", "summarizer"), "One.", plan("", "summarizer"), "Two."], tmp_path)
+    app = app_of(opened)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "first")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["One."])
+        await ready(pilot)
+        await send(pilot, "/new")
+        await until(pilot, lambda: not app.query(UserBlock))
+        await send(pilot, "second")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Two."])
+        await ready(pilot)
+    engine = opened.agent.engine
+    assert isinstance(engine, ScriptedEngine)
+    assert [turn for turn in engine.seen[2][1].turns if isinstance(turn, UserTurn)] == [UserTurn("second")]
+
+
+async def test_new_in_the_middle_of_a_turn_leaves_nothing_of_it(tmp_path: Path) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(_role: str) -> None:
+        reached.set()
+        assert go_on.wait(10)
+
+    app = app_of(scripted([plan("I stay here.", "caller"), "unused"], tmp_path, on_generate=hold))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "first")
+        await until(pilot, reached.is_set)
+        await send(pilot, "/new")
+        go_on.set()
+        await ready(pilot)
+        assert not app.query(UserBlock)
+        assert not app.query(ThoughtBlock)
+        assert len(app.query(NoteBlock)) == 1
+
+
+async def test_giving_up_shows_the_thought_as_the_answer_once(tmp_path: Path) -> None:
+    app = app_of(scripted([plan("No tool here can send mail.", "give up")], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "send a mail")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["No tool here can send mail."])
+        assert app.query_one(AnswerBlock).has_class("gave-up")
+        assert not app.query(ThoughtBlock)
+
+
+async def test_a_question_that_does_not_fit_is_told_and_the_input_stays_usable(tmp_path: Path) -> None:
+    script = [plan("", "summarizer"), "Hello."]
+    app = app_of(scripted(script, tmp_path, context_length=900))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "word " * 1000)
+        await until(pilot, lambda: "the models hold" in texts(pilot, NoteBlock)[-1])
+        await ready(pilot)
+        await send(pilot, "hello")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Hello."])
+
+
+async def test_a_long_result_is_folded_until_asked_for(tmp_path: Path) -> None:
+    script = [
+        plan("I need to read it.", "caller"),
+        call("read_file", path="long.txt"),
+        plan("", "summarizer"),
+        "Read.",
+    ]
+    opened = scripted(script, tmp_path)
+    (tmp_path / "workspace" / "long.txt").write_text("".join(f"line {i}\n" for i in range(40)))
+    app = app_of(opened)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "read long.txt")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Read."])
+        assert "line 39" not in texts(pilot, ObservationBlock)[0]
+        await pilot.press("ctrl+o")
+        assert "line 39" in texts(pilot, ObservationBlock)[0]
+        await pilot.press("ctrl+o")
+        assert "line 39" not in texts(pilot, ObservationBlock)[0]
+
+
+async def test_copy_takes_the_last_answer(tmp_path: Path) -> None:
+    app = app_of(scripted([plan("", "summarizer"), "Copy me."], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "/copy")
+        assert app.clipboard == ""
+        await send(pilot, "hello")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Copy me."])
+        await ready(pilot)
+        await send(pilot, "/copy")
+        assert app.clipboard == "Copy me."
+
+
+async def test_commands_that_do_not_exist_are_said_so(tmp_path: Path) -> None:
+    app = app_of(scripted([], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "/nwe now")
+        await until(
+            pilot, lambda: texts(pilot, NoteBlock)[-1] == "There is no command /nwe; /help lists them."
+        )
+        await send(pilot, "/help")
+        await until(pilot, lambda: "/quit" in texts(pilot, NoteBlock)[-1])
+        await send(pilot, "/quit")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_the_input_takes_pasted_lines_and_walks_through_what_was_sent(tmp_path: Path) -> None:
+    script = [plan("", "summarizer"), "One.", plan("", "summarizer"), "Two."]
+    app = app_of(scripted(script, tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        question = app.query_one(QuestionInput)
+        for number, text in enumerate(("first\nwith two lines", "second"), 1):
+            await send(pilot, text)
+            await until(pilot, lambda number=number: len(texts(pilot, AnswerBlock)) == number)
+            await ready(pilot)
+        assert texts(pilot, UserBlock) == ["first\nwith two lines", "second"]
+        question.insert("draft")
+        await pilot.press("up")
+        assert question.text == "second"
+        await pilot.press("up")
+        assert question.text == "first\nwith two lines"
+        await pilot.press("down", "down")
+        assert question.text == "draft"
+
+
+async def test_what_a_tool_read_cannot_steer_the_screen(tmp_path: Path) -> None:
+    script = [
+        plan("[b]bold[/b] \x1b[31m", "caller"),
+        call("read_file", path="trap.txt"),
+        plan("", "summarizer"),
+        "x",
+    ]
+    opened = scripted(script, tmp_path)
+    (tmp_path / "workspace" / "trap.txt").write_text("[red]hi[/red] \x1b]0;title\x07 \u202eback")
+    app = app_of(opened)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "[link=x]read[/link] it")
+        await until(pilot, lambda: bool(texts(pilot, AnswerBlock)))
+        await ready(pilot)
+        assert texts(pilot, UserBlock) == ["[link=x]read[/link] it"]
+        assert texts(pilot, ThoughtBlock)[0] == "· [b]bold[/b] \\x1b[31m"
+        assert "[red]hi[/red]" in texts(pilot, ObservationBlock)[0]
+        assert "\x1b" not in texts(pilot, ObservationBlock)[0]
+        assert "\u202e" not in texts(pilot, ObservationBlock)[0]
+
+
+async def test_the_status_line_names_the_models_and_what_fits(tmp_path: Path) -> None:
+    app = app_of(scripted([], tmp_path))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await ready(pilot)
+        await pilot.pause()
+        line = app.query_one(StatusLine).render().plain
+        assert "umi-mini: planner.gguf 5.1 MB  caller.gguf 5.2 MB  summarizer.gguf 5.3 MB" in line
+        await pilot.resize_terminal(60, 30)
+        await pilot.pause()
+        line = app.query_one(StatusLine).render().plain
+        assert line.endswith("umi-mini: 3 models 15.6 MB")
+        assert line.startswith("● ready")

@@ -1,0 +1,236 @@
+"""`umi ask` on scripted models: what goes where, exit codes, approval, cancelling, piped input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes import calculation, call, plan, scripted
+
+import tui.ask
+from agent.engine import ScriptedEngine
+from agent.transcript import UserTurn
+from tui.__main__ import main
+from tui.assemble import Opened
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Let `umi ask` open a scripted agent; returns a function that sets the script."""
+
+    def set_script(script: Sequence[str], **options: object) -> Opened:
+        opened = scripted(script, tmp_path, **options)  # pyright: ignore[reportArgumentType]
+        monkeypatch.setattr(tui.ask, "open_agent", lambda options: opened)
+        return opened
+
+    return set_script
+
+
+class Typist(io.StringIO):
+    """A standard input at which a person sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def engine_of(opened: Opened) -> ScriptedEngine:
+    engine = opened.agent.engine
+    assert isinstance(engine, ScriptedEngine)
+    return engine
+
+
+def test_the_answer_goes_to_stdout_and_the_steps_to_stderr(
+    models, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = models(calculation("It is 42."))
+    assert main(["ask", "what", "is", "17.5%", "of", "240?"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "It is 42.\n"
+    assert err.splitlines() == [
+        "· I need to calculate this. → caller",
+        '  calculate  expression="17.5/100*240"',
+        "  = 42",
+        "· I know the result. → summarizer",
+    ]
+    assert engine_of(opened).seen[0][1].turns == (UserTurn("what is 17.5% of 240?"),)
+    assert engine_of(opened).closed
+
+
+def test_json_is_an_event_a_line_and_nothing_else(models, capsys: pytest.CaptureFixture[str]) -> None:
+    models(calculation("It is 42."))
+    assert main(["ask", "--json", "what is 17.5% of 240?"]) == 0
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    kinds = [event["event"] for event in events if event["event"] not in ("reading", "answer")]
+    assert kinds == ["thought", "call", "observation", "thought", "finished"]
+    assert "".join(event["text"] for event in events if event["event"] == "answer") == "It is 42."
+    assert events[-1]["reason"] == "answered"
+    assert events[-1]["answer"] == "It is 42."
+    assert events[-1]["stats"]["planner"]["generated"] > 0
+    assert err == ""
+
+
+def test_giving_up_prints_the_thought_and_exits_3(models, capsys: pytest.CaptureFixture[str]) -> None:
+    models([plan("No tool here can send mail.", "give up")])
+    assert main(["ask", "send a mail"]) == 3
+    assert capsys.readouterr().out == "No tool here can send mail.\n"
+
+
+def test_the_step_limit_is_named_and_exits_4(models, capsys: pytest.CaptureFixture[str]) -> None:
+    script = [plan("One.", "caller"), call("list_files"), plan("Two.", "caller")]
+    models(script, max_steps=1)
+    assert main(["ask", "list"]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "umi: no answer after 1 steps; raise --max-steps or ask for less"
+
+
+def test_a_fault_in_the_turn_is_one_line_and_exits_1(models, capsys: pytest.CaptureFixture[str]) -> None:
+    models(["no ending at all"])
+    assert main(["ask", "hello"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("umi: the planner ended with 'no ending at all'")
+
+
+def test_ctrl_c_ends_the_turn_with_130(models, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(role: str) -> None:
+        if role == "caller":
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    opened = models(calculation(), on_generate=interrupt)
+    assert main(["ask", "what is 17.5% of 240?"]) == 130
+    assert capsys.readouterr().out == ""
+    assert engine_of(opened).closed
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_question_longer_than_the_context_exits_2(models, capsys: pytest.CaptureFixture[str]) -> None:
+    opened = models(calculation(), context_length=900)
+    assert main(["ask", "word " * 1000]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "the models hold 900" in err
+    assert engine_of(opened).seen == [], "something was generated"
+
+
+WRITING = [
+    plan("I need to write it.", "caller"),
+    call("write_file", path="plan.txt", content="buy milk\n"),
+    plan("", "summarizer"),
+    "All right.",
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_a_person_at_the_terminal_is_asked_before_a_write(
+    models,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    typed: str,
+    written: bool,
+) -> None:
+    models(WRITING)
+    monkeypatch.setattr(sys, "stdin", Typist(typed))
+    assert main(["ask", "write a plan"]) == 0
+    err = capsys.readouterr().err
+    assert "path: plan.txt" in err
+    assert "content: buy milk" in err
+    assert (tmp_path / "workspace" / "plan.txt").exists() is written
+
+
+@pytest.mark.parametrize(("options", "written"), [([], False), (["--yes"], True)])
+def test_without_a_person_only_yes_lets_a_tool_write(
+    models, capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str], written: bool
+) -> None:
+    models(WRITING)
+    assert main(["ask", "write a plan", *options]) == 0
+    assert ("nobody is there" in capsys.readouterr().err) is not written
+    assert (tmp_path / "workspace" / "plan.txt").exists() is written
+
+
+@pytest.mark.parametrize(
+    ("words", "piped", "question"),
+    [
+        (["what is this?"], b"line 1\nline 2\n", "what is this?\n\nline 1\nline 2"),
+        ([], b"what is 2+2?\n", "what is 2+2?"),
+        (["hello"], b"", "hello"),
+        (["odd bytes"], b"\xff\xfe", "odd bytes\n\n\ufffd\ufffd"),
+    ],
+)
+def test_piped_input_joins_the_question(
+    models, monkeypatch: pytest.MonkeyPatch, words: list[str], piped: bytes, question: str
+) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, piped)
+    os.close(writing)
+    opened = models([plan("", "summarizer"), "Hello."])
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(["ask", *words]) == 0
+    assert engine_of(opened).seen[0][1].turns == (UserTurn(question),)
+
+
+def test_too_much_piped_input_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "big").write_bytes(b"x" * 4_000_001)
+    with (tmp_path / "big").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(["ask", "what is this?"]) == 2
+    assert "more than 4000000 bytes" in capsys.readouterr().err
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+import fakes, tui.ask
+from tui.__main__ import main
+script = [fakes.plan("", "summarizer"), "word " * 50_000]
+tui.ask.open_agent = lambda options: fakes.scripted(script, Path(sys.argv[3]))
+sys.exit(main(sys.argv[4:]))
+"""
+
+
+def start(folder: Path, *argv: str, stdin: int, stdout: int) -> subprocess.Popen[str]:
+    """`umi` on scripted models in a process of its own."""
+    paths = [str(ROOT), str(ROOT / "tests"), str(folder)]
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, *paths, *argv]
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = start(tmp_path, "ask", "--json", "hi", stdin=subprocess.DEVNULL, stdout=writing)
+    finally:
+        os.close(writing)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+
+
+def test_an_inherited_socket_is_not_waited_for(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = start(tmp_path, "ask", "hi", stdin=theirs.fileno(), stdout=subprocess.PIPE)
+        out, _ = process.communicate(timeout=60)
+    assert out.startswith("word word")
+    assert process.returncode == 0

@@ -1,0 +1,269 @@
+"""The `umi` command around the agent: bad input in one line, listings, the doctor, what `--help` imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import tui.assemble
+from agent.bundle import write_bundle
+from agent.engine import ScriptedEngine
+from tui.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folders, empty, and a fresh working folder."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("UMI_HOME", str(home))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return home
+
+
+@pytest.fixture
+def bundle(home: Path) -> Path:
+    """A bundle named `small` whose files have the right form and hold no model."""
+    folder = home / "models" / "small"
+    folder.mkdir(parents=True)
+    for role in ("planner", "caller", "summarizer"):
+        (folder / f"{role}.gguf").write_bytes(b"GGUF" + role.encode() * 100)
+    write_bundle(
+        folder,
+        name="small",
+        context_length=2048,
+        files={"planner": "planner.gguf", "caller": "caller.gguf", "summarizer": "summarizer.gguf"},
+        license="Apache-2.0",
+        metrics={"questions": 0.9},
+    )
+    return folder
+
+
+def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr of a command that must exit with 2."""
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1, err
+    assert err.startswith("umi: ")
+    assert "Traceback" not in err
+    return err.strip()
+
+
+@pytest.mark.parametrize(
+    ("argv", "thing", "step"),
+    [
+        (["ask"], "the question is empty", "umi ask"),
+        (["ask", "  "], "the question is empty", "umi ask"),
+        (["ask", "hi", "--jsn"], "no option --jsn", "did you mean --json?"),
+        (["ask", "-5 + 3"], "no option -5", "put --"),
+        (["ask", "hi", "--max-steps", "0"], "the step limit is 0", "at least 1"),
+        (["ask", "hi", "--max-steps", "many"], "--max-steps", "umi ask --help"),
+        (["ask", "hi", "--models"], "--models", "--help"),
+        (["ask", "hi", "--models", "no/such/folder"], "no/such/folder", "umi models list"),
+        (["ask", "hi", "--workspace", "no/such/folder"], "no/such/folder does not exist", "--workspace"),
+        (["ask", "hi", "--tools", "calculat"], "'calculat'", "did you mean calculate?"),
+        (["ask", "hi", "--tools", ","], "--tools", "--tools calculate"),
+        (["akk"], "'akk'", "umi ask"),
+        (["what is 2+2?"], "'what is 2+2?'", 'umi ask "what is 2+2?"'),
+        (["--nonsense"], "--nonsense", "umi --help"),
+        (["--models", "x", "ask", "hi"], "before ask", "umi ask …"),
+        (["tools"], "missing command", "umi tools --help"),
+        (["tools", "show"], "missing argument", "umi tools show --help"),
+        (["tools", "show", "read_fil"], "'read_fil'", "did you mean read_file?"),
+        (["models", "show", "nothing"], "nothing", "umi models list"),
+        (["models", "use", "nothing"], "nothing", "umi models list"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_thing_and_the_step(
+    argv: list[str], thing: str, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(argv, capsys)
+    assert thing in line
+    assert step in line
+
+
+def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "is not a folder" in refused(["ask", "hi", "--workspace", str(tmp_path / "file")], capsys)
+
+
+def damage(folder: Path, how: str) -> None:
+    """Spoil a bundle in one way."""
+    file, manifest = folder / "caller.gguf", folder / "bundle.json"
+    match how:
+        case "truncated":
+            file.write_bytes(file.read_bytes()[:-9])
+        case "sha256":
+            file.write_bytes(file.read_bytes()[:-1] + b"?")
+        case "missing":
+            file.unlink()
+        case "prompt version":
+            manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"prompt_version": 999}))
+        case "not JSON":
+            manifest.write_text("{")
+
+
+@pytest.mark.parametrize("how", ["truncated", "sha256", "missing", "prompt version", "not JSON"])
+@pytest.mark.parametrize("command", [["ask", "hi", "--models"], ["models", "verify"], ["models", "use"]])
+def test_a_damaged_bundle_is_named_with_what_mends_it(
+    bundle: Path, how: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(bundle, how)
+    line = refused([*command, "small"], capsys)
+    assert how in line
+    assert "umi" in line.partition("; ")[2]
+
+
+def test_models_are_listed_shown_verified_and_picked(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "verify", "small"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "planner.gguf"],
+        ["ok", "caller.gguf"],
+        ["ok", "summarizer.gguf"],
+    ]
+    assert main(["models", "show", str(bundle)]) == 0
+    shown = capsys.readouterr().out
+    for part in ("small", "2048 tokens", "Apache-2.0", "planner.gguf", '"questions": 0.9'):
+        assert part in shown
+    assert main(["models", "list"]) == 0
+    assert "* umi-mini" in capsys.readouterr().out
+    assert main(["models", "use", "small"]) == 0
+    assert main(["models", "list"]) == 0
+    assert "* small" in capsys.readouterr().out
+
+
+def test_tools_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tools", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 14
+    assert [line.split()[0] for line in lines if line.split()[1] == "write"] == ["write_file"]
+    assert main(["tools", "show", "write_file"]) == 0
+    shown = capsys.readouterr().out
+    assert "asks first" in shown
+    assert json.loads(shown.partition("\n\n")[2])["required"] == ["path", "content"]
+
+
+def test_the_doctor_says_ok_or_what_to_do(
+    bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tui.assemble, "open_engine", lambda bundle: ScriptedEngine([]))
+    monkeypatch.setattr("tui.doctor.NEEDED", ("textual",))
+    assert main(["models", "use", "small"]) == 0
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "ok"
+    assert str(bundle) in out
+    damage(bundle, "truncated")
+    assert main(["doctor"]) == 1
+    todo = capsys.readouterr().out.partition("to do:\n")[2].splitlines()
+    assert len(todo) == 1
+    assert "caller.gguf is truncated" in todo[0]
+
+
+@pytest.mark.parametrize("extra", ["train", "export"])
+def test_an_extra_that_is_missing_is_named(
+    extra: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = types.ModuleType(f"{extra}.__main__")
+
+    def needs_torch(argv: list[str]) -> int:
+        import torch
+
+        return int(torch.__version__[0])
+
+    package.main = needs_torch  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, f"{extra}.__main__", package)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert f"pip install 'umi-agent[{extra}]'" in refused([extra, "run"], capsys)
+
+
+def test_an_extra_gets_every_argument_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = types.ModuleType("train.__main__")
+    given: list[list[str]] = []
+
+    def take(argv: list[str]) -> int:
+        given.append(argv)
+        return 7
+
+    package.main = take  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "train.__main__", package)
+    assert main(["train", "run", "recipe.toml", "lr=2e-4", "--help", "-x", "--stage=1"]) == 7
+    assert main(["train", "--help"]) == 7
+    assert given == [["run", "recipe.toml", "lr=2e-4", "--help", "-x", "--stage=1"], ["--help"]]
+
+
+def test_a_fault_of_ours_is_one_line_and_exits_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("tui.listing.print_tools", broken)
+    assert main(["tools", "list"]) == 1
+    err = capsys.readouterr().err
+    assert err.splitlines() == [err.strip()]
+    assert "ZeroDivisionError: by zero" in err
+
+
+def umi(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`umi` as a process of its own, away from any terminal."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tui", *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def test_without_a_terminal_the_chat_points_to_ask() -> None:
+    done = umi()
+    assert done.returncode == 2
+    assert done.stderr == 'umi: the chat needs a terminal; ask one question with `umi ask "…"`\n'
+    assert done.stdout == ""
+
+
+def test_bad_usage_in_a_process_is_one_line() -> None:
+    done = umi("ask", "hi", "--max-stepz", "3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "umi: umi ask has no option --max-stepz; did you mean --max-steps?\n"
+
+
+def test_help_and_version_need_nothing() -> None:
+    done = umi("--help")
+    assert done.returncode == 0
+    for command in ("ask", "doctor", "models", "tools", "train", "export"):
+        assert f"  {command} " in done.stdout
+    assert umi("--version").stdout.startswith("umi ")
+
+
+def test_a_log_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "umi.log"
+    assert umi("tools", "list", UMI_LOG=str(log)).returncode == 0
+    assert log.exists()
+    assert "UMI_LOG" in umi("tools", "list", UMI_LOG=str(tmp_path / "no" / "umi.log")).stderr
+
+
+def test_importing_the_command_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, tui.__main__, tui.command;"
+        "print([m for m in ('textual', 'llama_cpp', 'torch', 'transformers', 'pydantic', 'numpy')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    assert done.stdout == "[]\n"

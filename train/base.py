@@ -1,0 +1,273 @@
+"""`umi train base`: a small base model from scratch, on trajectories the generator makes.
+
+Nothing can be downloaded in tests, and a model of five million weights that can be shipped in a package is not
+to be had either; so the base of the shipped bundle is made here. It is an ordinary Hugging Face checkpoint
+(Qwen3), which the two stages then take like any other.
+
+The run can be stopped at any moment and goes on from its last checkpoint. Matrices are trained by Muon
+(Jordan et al. 2024, momentum orthogonalized by Newton-Schulz), the rest by AdamW.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from agent.encoding import encode, load_tokenize
+from agent.errors import InputError
+from agent.prompts import Tokenize, segments
+from agent.transcript import ROLES
+from train.attention import enable, hidden_states, lay_out
+from train.packing import IGNORE, Packed, pack
+from train.synthetic.generate import rows
+from train.tokenizer import save_tokenizer, train_tokenizer
+
+
+@dataclass(frozen=True)
+class BaseRecipe:
+    """What `umi train base` makes; read from the `[base]` table of a recipe."""
+
+    out: str
+    """Folder for the checkpoint."""
+    vocabulary: int = 2048
+    """Tokens, the 256 bytes and three control tokens included."""
+    hidden: int = 256
+    """Width; a multiple of 256 keeps every quantization possible."""
+    layers: int = 8
+    heads: int = 4
+    """Query heads of 64."""
+    kv_heads: int = 2
+    """Key and value heads of 64."""
+    ffn: int = 512
+    """Width of the gated feed-forward layers."""
+    context: int = 4096
+    """Positions that the checkpoint declares."""
+    steps: int = 3000
+    """Optimizer steps."""
+    short_steps: int = 600
+    """First steps, on lists of at most four tools: copying is learnt sooner where there is less to look through."""
+    batch_tokens: int = 6144
+    """Tokens of one step."""
+    pack_tokens: int = 4096
+    """Tokens of one packed sequence at most."""
+    muon_rate: float = 0.004
+    """Peak learning rate of the matrices, scaled to AdamW's update size."""
+    adam_rate: float = 0.004
+    """Peak learning rate of embeddings and norms."""
+    weight_decay: float = 0.05
+    warmup: int = 50
+    cooldown: float = 0.4
+    """Last share of the steps, in which the rates fall to nothing."""
+    clip: float = 1.0
+    precision: str = "float32"
+    """`float32`, or `bfloat16` autocast (faster where the processor has it)."""
+    seed: int = 1
+    save_every: int = 100
+    """Steps between checkpoints."""
+
+
+def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
+    """Packed training sequences without end."""
+    encoded = (
+        encode(row.transcript, ROLES, tokenize)
+        for row in rows(seed, "train", 1 << 60, plain=plain, most=most)
+    )
+    return pack(encoded, recipe.pack_tokens, open_packs=2)
+
+
+def batches(packs: Iterator[Packed], tokens: int) -> Iterator[list[Packed]]:
+    """Lists of packed sequences of about `tokens` tokens together."""
+    batch: list[Packed] = []
+    for packed in packs:
+        batch.append(packed)
+        if sum(len(p) for p in batch) >= tokens:
+            yield batch
+            batch = []
+
+
+def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
+    """A Qwen3 causal LM with random weights."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.ffn,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.kv_heads,
+        head_dim=64,
+        max_position_embeddings=recipe.context,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    model = Qwen3ForCausalLM(config).to(torch.float32)
+    deep = (2 * recipe.layers) ** -0.5
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight.data.mul_(deep)  # residual branches start small (GPT-2, section 2.3)
+    return model
+
+
+def loss_of(model: Any, batch: list[Packed]) -> torch.Tensor:
+    """Mean cross-entropy over the learnt tokens; logits are computed at those positions only."""
+    inputs = lay_out(batch)
+    hidden = hidden_states(model.model, inputs)
+    learnt = inputs.targets != IGNORE
+    return cross_entropy(model.lm_head(hidden[learnt]).float(), inputs.targets[learnt])
+
+
+def rate_at(step: int, recipe: BaseRecipe) -> float:
+    """The share of the peak learning rate: a linear rise, a plateau, a linear fall to nothing."""
+    fall = max(1, int(recipe.steps * recipe.cooldown))
+    return min(1.0, (step + 1) / recipe.warmup, (recipe.steps - step) / fall)
+
+
+class Trainer:
+    """The model, its optimizers and where the run stands."""
+
+    def __init__(self, recipe: BaseRecipe) -> None:
+        self.recipe = recipe
+        self.out = Path(recipe.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not (self.out / "tokenizer.json").exists():
+            texts = (
+                piece.content
+                for row in islice(rows(recipe.seed + 1000, "train", 6000), 6000)
+                for piece in segments(row.transcript)
+                if piece.role != "system" or row.id.endswith("0")
+            )
+            save_tokenizer(train_tokenizer(texts, recipe.vocabulary), self.out)
+        self.tokenize = load_tokenize(self.out)
+        self.model = make_model(recipe, recipe.vocabulary)
+        enable(self.model)
+        matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
+        others = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.muon_rate,
+                weight_decay=recipe.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(others, lr=recipe.adam_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.peaks = [group["lr"] for o in self.optimizers for group in o.param_groups]
+        self.step = 0
+        self.seconds = 0.0
+        self.resume()
+
+    @property
+    def state_file(self) -> Path:
+        """Where the run's last checkpoint is."""
+        return self.out / "training.pt"
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one of this recipe."""
+        if not self.state_file.exists():
+            return
+        state = torch.load(self.state_file, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise InputError(
+                f"{self.out} holds a run of another recipe", "delete the folder or set another base.out"
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Write a checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        part = self.state_file.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.state_file)
+
+    def data(self) -> Iterator[list[Packed]]:
+        """Batches from where the run stands. After a resumption the questions are new ones."""
+        short = self.step < self.recipe.short_steps
+        packs = stream(
+            self.recipe,
+            self.tokenize,
+            self.recipe.seed * 1_000_003 + self.step,
+            most=4 if short else 16,
+            plain=0.0 if short else 0.6,
+        )
+        return batches(packs, self.recipe.batch_tokens)
+
+    def train(self) -> None:
+        """Train to the last step, printing progress and saving as it goes."""
+        recipe = self.recipe
+        data = self.data()
+        started, tokens, losses = time.monotonic(), 0, []
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16")
+        self.model.train()
+        while self.step < recipe.steps:
+            if self.step == recipe.short_steps:
+                data = self.data()
+            batch = next(data)
+            share = rate_at(self.step, recipe)
+            groups = [group for o in self.optimizers for group in o.param_groups]
+            for group, peak in zip(groups, self.peaks, strict=True):
+                group["lr"] = peak * share
+            with autocast:
+                loss = loss_of(self.model, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise InputError(
+                    f"the loss is {value} at step {self.step}", "lower base.muon_rate and start again"
+                )
+            self.step += 1
+            losses.append(value)
+            tokens += sum(len(p) for p in batch)
+            if self.step % 20 == 0:
+                took = time.monotonic() - started
+                self.seconds += took
+                left = (recipe.steps - self.step) * took / 20 / 60
+                print(
+                    f"base {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
+                    f"{tokens / took:.0f} tokens/s  {left:.0f} min left",
+                    flush=True,
+                )
+                started, tokens, losses = time.monotonic(), 0, []
+            if self.step % recipe.save_every == 0:
+                self.save()
+        self.save()
+
+
+def make_base(recipe: BaseRecipe) -> Path:
+    """Make the base (or finish making it), and return its folder. Done already: nothing happens."""
+    out = Path(recipe.out)
+    done = out / "base.json"
+    if done.exists() and json.loads(done.read_text()) == asdict(recipe):
+        return out
+    trainer = Trainer(recipe)
+    trainer.train()
+    trainer.model.config._attn_implementation = "sdpa"
+    trainer.model.save_pretrained(out)
+    done.write_text(json.dumps(asdict(recipe), indent=1))
+    return out

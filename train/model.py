@@ -1,0 +1,150 @@
+"""The base as a run computes with it: frozen, in 4 bits where the recipe says so, with one float32 adapter.
+
+The adapter's tensors are swapped in place between stages, so the base is read and quantized once a run.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from agent.errors import InputError
+from train.attention import enable, hidden_states, lay_out
+from train.packing import IGNORE, Packed
+from train.recipe import Recipe
+
+Adapter = dict[str, Tensor]
+"""An adapter's tensors by peft's names, on the CPU."""
+
+
+class Trainee:
+    """A frozen base with a trainable LoRA adapter."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Load `recipe.base`. Raises InputError where the folder holds no usable checkpoint."""
+        from peft import LoraConfig, get_peft_model
+
+        self.device = pick_device(recipe.device)
+        base = load_base(recipe, self.device)
+        targets = list(recipe.lora.targets) or "all-linear"
+        config = LoraConfig(
+            r=recipe.lora.rank,
+            lora_alpha=recipe.lora.alpha,
+            lora_dropout=recipe.lora.dropout,
+            target_modules=targets,
+            task_type="CAUSAL_LM",
+        )
+        torch.manual_seed(recipe.seed)
+        try:
+            with warnings.catch_warnings():
+                # peft 0.21 reads an attribute that transformers 5 renamed.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._peft: Any = get_peft_model(base, config)
+        except ValueError as error:
+            raise InputError(f"no adapter fits {recipe.base}: {error}", "mend lora.targets") from None
+        self._causal: Any = self._peft.get_base_model()
+        if recipe.gradient_checkpointing:
+            self._causal.activation_checkpointing_enable({"use_reentrant": False})
+        self._peft.train()
+        self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
+
+    def loss_sum(self, batch: list[Packed]) -> Tensor:
+        """The summed cross-entropy of a pass's labels. The head runs on labelled positions only."""
+        laid = lay_out(batch, self.device)
+        learnt = laid.targets != IGNORE
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits = self._causal.lm_head(hidden_states(self._causal.model, laid)[learnt])
+        return cross_entropy(logits.float(), laid.targets[learnt], reduction="sum")
+
+    def mean_loss(self, batches: list[list[Packed]]) -> float:
+        """The mean cross-entropy a label, without dropout or gradients; NaN where there is no label."""
+        from bitsandbytes.nn import Linear4bit
+
+        learnt = sum(packed.learnt for batch in batches for packed in batch)
+        self._peft.eval()
+        for module in self._peft.modules():
+            # bitsandbytes 0.50 repacks a 4-bit layer for good when it runs in eval mode on a CPU with AVX512-BF16:
+            # its scales are rounded to bfloat16, and no gradient passes through it any more.
+            if isinstance(module, Linear4bit):
+                module.train()
+        with torch.no_grad():
+            total = sum(self.loss_sum(batch).item() for batch in batches)
+        self._peft.train()
+        return total / learnt if learnt else float("nan")
+
+    def adapter(self) -> Adapter:
+        """A copy of the adapter as it is now."""
+        from peft import get_peft_model_state_dict
+
+        state = get_peft_model_state_dict(self._peft, save_embedding_layers=False)
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+    def set_adapter(self, adapter: Adapter) -> None:
+        """Go on from `adapter`."""
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(self._peft, adapter)
+
+    def save_adapter(self, folder: Path) -> None:
+        """Write the adapter in peft's format, float32."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.adapter(), folder / "adapter_model.safetensors")
+        self._peft.peft_config["default"].save_pretrained(folder)
+
+
+def load_adapter(folder: Path) -> Adapter:
+    """The tensors of a saved adapter."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device of a recipe. Raises InputError where a GPU is asked for and none is seen."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("torch sees no GPU", "set device=cpu, or install a torch build for your GPU")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def load_base(recipe: Recipe, device: torch.device) -> Any:
+    """The base model, quantized as the recipe says; float32 on a CPU, the checkpoint's type on a GPU."""
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    # bitsandbytes warns of an optional kernel package whenever it computes on a CPU.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    folder = Path(recipe.base)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder} is not a checkpoint folder", "give base the folder that holds config.json"
+        )
+    kind = torch.float32 if device.type == "cpu" else "auto"
+    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
+    options: dict[str, Any] = {}
+    if recipe.quantization == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=compute,
+            bnb_4bit_use_double_quant=recipe.double_quant,
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=kind, device_map={"": str(device)}, local_files_only=True, **options
+        )
+        enable(model)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder} cannot be trained: {reason}", "check the checkpoint folder") from None
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model

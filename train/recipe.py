@@ -1,0 +1,223 @@
+"""One training run as typed fields, read from TOML and saved beside the weights it makes.
+
+    base = "runs/base"                # paths are relative to where the command runs
+    data = ["runs/data/train.jsonl"]
+    out  = "runs/mini"
+    [lora]
+    rank = 32
+    [caller]
+    epochs = 2.0
+
+`key=value` on the command line overrides a field (`lora.rank=16`, `out=runs/other`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from agent.errors import InputError
+from agent.prompts import Markers
+from agent.transcript import ROLES
+
+STAGES = ("backbone", *ROLES)
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The adapter that is trained on the frozen base."""
+
+    rank: int = 16
+    """Inner width of each adapter."""
+    alpha: int = 32
+    """The adapter's output is scaled by alpha / rank."""
+    dropout: float = 0.0
+    """Share of an adapter's inputs dropped in training."""
+    targets: tuple[str, ...] = ()
+    """Names of the linear layers that get an adapter; empty means all of them except the output head."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How long and how fast one adapter is trained."""
+
+    learning_rate: float = 2e-4
+    """The highest rate, reached after the warmup."""
+    epochs: float = 1.0
+    """Passes over the rows; a fraction stops within one."""
+    max_steps: int = 0
+    """Optimizer steps, instead of epochs where above 0."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run makes."""
+
+    base: str
+    """Folder of the Hugging Face checkpoint to start from (config, safetensors, tokenizer.json)."""
+    data: tuple[str, ...]
+    """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; others are held out."""
+    out: str
+    """The run folder: adapters, checkpoints, and the manifest, which is written last."""
+    hand_over: Literal["continue", "stack", "merge16"] = "continue"
+    """How a role starts from stage 1: `continue` trains a copy of its adapter on the same base."""
+    quantization: Literal["nf4", "none"] = "nf4"
+    """Storage of the frozen base: 4-bit NormalFloat, or as it is in the checkpoint."""
+    double_quant: bool = False
+    """Quantize the NF4 block scales too: 0.4 bits less a weight, a little slower."""
+    markers: Markers = field(default_factory=Markers)
+    """What opens, divides and closes a turn."""
+    lora: Lora = field(default_factory=Lora)
+    """The adapter's shape, the same for both stages."""
+    backbone: Stage = field(default_factory=Stage)
+    """Stage 1: every planner, caller and summarizer turn."""
+    planner: Stage = field(default_factory=lambda: Stage(1e-4))
+    """Stage 2, planner turns only."""
+    caller: Stage = field(default_factory=lambda: Stage(1e-4))
+    """Stage 2, caller turns only."""
+    summarizer: Stage = field(default_factory=lambda: Stage(1e-4))
+    """Stage 2, summarizer turns only."""
+    max_length: int = 4096
+    """Longest trajectory in tokens; longer rows are left out and counted."""
+    micro_batch_tokens: int = 4096
+    """Tokens in one forward pass; sets the memory needed."""
+    accumulation: int = 1
+    """Passes an optimizer step adds up."""
+    warmup: float = 0.03
+    """Share of the steps in which the rate rises from zero."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the rate does after the warmup: falls to a tenth along a cosine, or stays."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    gradient_checkpointing: bool = False
+    """Compute layers again in the backward pass: less memory, about a third more time."""
+    heldout_rows: int = 64
+    """Rows to measure the held-out loss on; taken from the training rows where no other split exists."""
+    checkpoint_steps: int = 50
+    """A run that is killed loses at most this many steps."""
+    log_steps: int = 10
+    """Steps between progress lines."""
+    seed: int = 0
+    """Decides the adapter's start, the order of rows and the dropout."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; `auto` takes a GPU where torch sees one."""
+
+    def stage(self, name: str) -> Stage:
+        """The settings of stage 1 (`backbone`) or of a role."""
+        return getattr(self, name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The resolved recipe as it is saved; `Recipe.from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], source: str = "recipe") -> Recipe:
+        """The recipe in a mapping. Raises InputError naming the field that is unknown, missing or wrong."""
+        recipe = _build(cls, value, source, "")
+        _check(recipe, source)
+        return recipe
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no recipe at {path}", "give the path of a TOML recipe") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "give the path of a TOML recipe") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}", "mend that line") from None
+    for override in overrides:
+        _apply(value, override)
+    return Recipe.from_json(value, path.name)
+
+
+def _apply(value: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"{override!r} is not key=value", "write for example lora.rank=16")
+    try:
+        parsed = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = text
+    *tables, name = key.strip().split(".")
+    for table in tables:
+        value = value.setdefault(table, {})
+        if not isinstance(value, dict):
+            raise InputError(f"{key}: {table} is not a table", "name a field of the recipe")
+    value[name] = parsed
+
+
+def _build(kind: type, value: Mapping[str, Any], source: str, path: str) -> Any:
+    hints = get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key in value:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            raise InputError(f"{source}: unknown field {path}{key}", f"the nearest one is {path}{near}")
+    for name, spec in fields.items():
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        if required and name not in value:
+            raise InputError(f"{source}: {path}{name} is missing", f"add {path}{name} = …")
+    given = {key: _value(hints[key], item, source, f"{path}{key}") for key, item in value.items()}
+    defaults = {
+        name: dataclasses.asdict(spec.default_factory())
+        for name, spec in fields.items()
+        if name in given and dataclasses.is_dataclass(hints[name]) and callable(spec.default_factory)
+    }
+    for name, default in defaults.items():
+        given[name] = _build(hints[name], default | dict(value[name]), source, f"{path}{name}.")
+    return kind(**given)
+
+
+def _value(hint: Any, value: Any, source: str, path: str) -> Any:
+    def wrong(wanted: str) -> InputError:
+        return InputError(f"{source}: {path} is {value!r}", f"it must be {wanted}")
+
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise wrong("a table")
+        return value
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise wrong(f"one of {', '.join(get_args(hint))}")
+        return value
+    if get_origin(hint) is tuple:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+            raise wrong("a list of texts")
+        return tuple(items)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        raise wrong(names[hint])
+    return value
+
+
+def _check(recipe: Recipe, source: str) -> None:
+    if recipe.hand_over != "continue":
+        raise InputError(
+            f"{source}: hand_over = {recipe.hand_over} is not implemented", 'use hand_over = "continue"'
+        )
+    if not recipe.data:
+        raise InputError(f"{source}: data is empty", "name at least one schema-1 file")
+    least = {"max_length": 1, "micro_batch_tokens": 1, "accumulation": 1, "heldout_rows": 0}
+    least |= {"checkpoint_steps": 1, "log_steps": 1, "max_grad_norm": 0, "warmup": 0, "weight_decay": 0}
+    for name, bound in least.items():
+        if getattr(recipe, name) < bound:
+            raise InputError(f"{source}: {name} is {getattr(recipe, name)}", f"it must be at least {bound}")
+    if recipe.lora.rank < 1:
+        raise InputError(f"{source}: lora.rank is {recipe.lora.rank}", "it must be at least 1")
+    for name in STAGES:
+        stage = recipe.stage(name)
+        if stage.learning_rate <= 0 or (stage.epochs <= 0 and stage.max_steps <= 0):
+            raise InputError(f"{source}: {name} trains nothing", "set its learning_rate and epochs above 0")

@@ -1,0 +1,1 @@
+"""Synthetic trajectories over the built-in tools: questions, worlds, tool lists and what should happen."""

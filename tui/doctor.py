@@ -1,0 +1,122 @@
+"""`umi doctor`: what umi stands on, and what to do where something is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from agent.errors import UmiError
+from tui.plain import one_line, size_text
+
+NEEDED = ("llama-cpp-python", "llguidance", "textual", "pydantic", "typer", "platformdirs")
+
+
+def version(package: str) -> str:
+    """The installed version of a distribution, or `not installed`."""
+    try:
+        return installed_version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def examine() -> int:
+    """Print what was found, then `ok` or what to do; the exit code is 0 or 1."""
+    problems: list[str] = []
+    _say("umi", f"{version('umi-agent')}, Python {platform.python_version()} ({sys.executable})")
+    _say("machine", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    _say("processors", f"{len(_usable_processors())} usable of {os.cpu_count()}")
+    _say("memory", _memory())
+    for package in NEEDED:
+        found = version(package)
+        _say(package, found)
+        if found == "not installed":
+            problems.append(f"{package} is not installed: pip install umi-agent")
+    for look in (_llama, _models, _workspace, _folders):
+        try:
+            look()
+        except UmiError as error:
+            problems.append(str(error))
+        except Exception as error:
+            problems.append(f"{type(error).__name__}: {error}; pip install --force-reinstall umi-agent")
+    _extras()
+    if not problems:
+        print("ok")
+        return 0
+    print("to do:")
+    for problem in problems:
+        print(f"- {one_line(problem)}")
+    return 1
+
+
+def _say(what: str, found: str) -> None:
+    print(f"{what:18}{one_line(found)}")
+
+
+def _usable_processors() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _memory() -> str:
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, OSError):
+        return "unknown"
+    return f"{size_text(total)}, {size_text(free)} free"
+
+
+def _llama() -> None:
+    import llama_cpp
+
+    _say("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
+
+
+def _models() -> None:
+    from agent.bundle import load_bundle
+    from agent.models import find
+    from tui.assemble import open_engine
+
+    folder = find(None)
+    _say("models", str(folder))
+    bundle = load_bundle(folder, verify=True)
+    files = {role.file: role.size for role in bundle.roles.values()}
+    _say("", f"{bundle.name}: {len(files)} files, {size_text(sum(files.values()))}, as their manifest says")
+    open_engine(bundle).close()
+    _say("", f"they load, with a context of {bundle.context_length} tokens")
+
+
+def _workspace() -> None:
+    from agent.tools import Workspace
+
+    root = Workspace(Path.cwd()).root
+    _say("workspace", f"{root}{'' if os.access(root, os.W_OK) else ' (read only)'}")
+
+
+def _folders() -> None:
+    from agent.places import data_folder, models_folder, notes_path, settings_path
+
+    _say("own models", str(models_folder()))
+    _say("notes", str(notes_path()))
+    _say("settings", str(settings_path()))
+    existing = next(path for path in (data_folder(), *data_folder().parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise UmiError(f"{existing} cannot be written", "make it writable or set UMI_HOME to another folder")
+    _say("disk", f"{size_text(shutil.disk_usage(existing).free)} free")
+
+
+def _extras() -> None:
+    from tui.extras import EXTRAS, missing
+
+    for extra in EXTRAS:
+        lacking = missing(extra)
+        _say(
+            f"extra {extra}",
+            f"without {', '.join(lacking)}: pip install 'umi-agent[{extra}]'" if lacking else "installed",
+        )

@@ -1,0 +1,82 @@
+"""What `umi tools …` and `umi models …` print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from agent.bundle import Bundle, load_bundle
+from agent.models import find, listed, use
+from agent.toolbox import choose
+from agent.tools import builtin_tools
+from tui.plain import one_line, size_text
+
+
+def print_tools() -> None:
+    """A line for each tool: its name, what it may touch, what it does."""
+    tools = sorted(builtin_tools(), key=lambda tool: tool.name)
+    width = max(len(tool.name) for tool in tools)
+    for tool in tools:
+        print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}")
+
+
+def print_tool(name: str) -> None:
+    """One tool with its parameters. Raises InputError naming the nearest where there is none."""
+    tool = choose(builtin_tools(), [name])[0]
+    asks = "" if tool.may == "read" else " (asks first)"
+    print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
+    print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
+
+
+def print_bundles() -> None:
+    """A line for each bundle; a star marks the one in use."""
+    rows = listed()
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f"{'*' if row.picked else ' '} {one_line(row.name):{width}}  {one_line(str(row.folder))}")
+
+
+def print_bundle(name: str | None) -> None:
+    """A bundle's manifest, for people. Raises InputError where there is none or it is damaged."""
+    bundle = load_bundle(find(name))
+    facts = {
+        "folder": str(bundle.folder),
+        "layout": f"{bundle.layout}, {bundle.dialect} dialect, prompt version {bundle.prompt_version}",
+        "context": f"{bundle.context_length} tokens",
+        "licence": bundle.license or "not given",
+    }
+    print(one_line(bundle.name))
+    for key, value in facts.items():
+        print(f"  {key:10}  {one_line(value)}")
+    for role, file in bundle.roles.items():
+        drawn = file.sampling
+        how = (
+            "greedy"
+            if drawn.temperature == 0
+            else f"temperature {drawn.temperature:g}, top-p {drawn.top_p:g}"
+        )
+        grounded = ", grounded" if file.grounded else ""
+        limits = f"{how}, at most {drawn.max_tokens} tokens{grounded}"
+        print(f"  {role:10}  {file.file}  {size_text(file.size)}  {limits}")
+    for title, value in (("metrics", bundle.metrics), ("recipe", bundle.recipe)):
+        if value:
+            print(f"  {title}")
+            for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()[1:-1]:
+                print(f"  {line}")
+
+
+def verify_bundle(name: str | None) -> None:
+    """Hash every file of a bundle, a line each. Raises BundleError naming the first that is damaged."""
+    bundle = load_bundle(find(name), verify=True)
+    for file, (size, digest) in _files(bundle).items():
+        print(f"ok  {file}  {size_text(size)}  sha256 {digest}")
+
+
+def use_bundle(name: str) -> None:
+    """Pick a bundle for every later run. Raises InputError where it cannot run."""
+    folder: Path = use(name)
+    print(f"from now on umi runs {one_line(str(folder))}")
+
+
+def _files(bundle: Bundle) -> dict[str, tuple[int, str]]:
+    return {role.file: (role.size, role.sha256) for role in bundle.roles.values()}

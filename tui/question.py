@@ -1,0 +1,62 @@
+"""A question from the command's words and from standard input."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from collections.abc import Sequence
+
+from agent.errors import InputError
+
+INPUT_LIMIT = 4_000_000
+"""Bytes taken from standard input: far more than the models' contexts hold."""
+
+_PATIENCE_S = 2.0
+"""How long a silent pipe goes unexplained."""
+
+
+def read_question(words: Sequence[str]) -> str:
+    """The words, then a blank line and what is piped in; either may be missing.
+
+    Raises InputError for nothing at all and for more than `INPUT_LIMIT` bytes.
+    """
+    asked = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    piped = _piped(bool(asked)).strip()
+    question = f"{asked}\n\n{piped}" if asked and piped else asked or piped
+    if not question:
+        raise InputError(
+            "the question is empty", 'write it after the command: umi ask "what is 17.5% of 240?"'
+        )
+    return question
+
+
+def _piped(asked: bool) -> str:
+    """What standard input holds. With a question at hand, only a pipe or a file is read.
+
+    Other things (a socket, a device) may be inherited and never end.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (AttributeError, OSError, ValueError):  # no standard input, or a closed one
+        return ""
+    if os.isatty(descriptor) or (asked and not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode))):
+        return ""
+    if stat.S_ISFIFO(mode) and not select.select([descriptor], [], [], _PATIENCE_S)[0]:
+        print(
+            "waiting for standard input to end (put </dev/null behind the command to go without)",
+            file=sys.stderr,
+        )
+    try:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            data = stream.read(INPUT_LIMIT + 1)
+    except OSError as error:
+        raise InputError(f"standard input cannot be read: {error.strerror}", "pipe in a file") from None
+    if len(data) > INPUT_LIMIT:
+        raise InputError(
+            f"standard input holds more than {INPUT_LIMIT} bytes",
+            "pipe in the part that the question is about",
+        )
+    return data.decode("utf-8", "replace")
