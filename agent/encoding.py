@@ -38,6 +38,16 @@ class Encoded:
         """How many tokens are learnt."""
         return int(self.learn.sum())
 
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The whole trajectory."""
+        return np.concatenate([self.prefix, self.rest])
+
+    @property
+    def learnt_positions(self) -> NDArray[np.int64]:
+        """Where in `ids` the tokens to learn stand."""
+        return len(self.prefix) + np.flatnonzero(self.learn)
+
 
 def encode(
     transcript: Transcript, roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from agent.transcript import ToolTurn, Turn, UserTurn
 
 # Character classes over a text's shape, in which every numeric character is "0".
-_TOKEN = re.compile(r"(?:(?<![\w)])[-\u2212+])?\w(?:\w|[./\-](?=\w)|(?<=0)[,:](?=0)|(?<=0)\+(?=00:00))*")
+_TOKEN = re.compile(
+    r"(?:(?<![\w)])[-\u2212+])?"  # a sign
+    r"\w(?:\w|[./\-](?=\w)|(?<=0)[,:](?=0)"  # words and digits, with what joins them
+    r"|(?<=0)\+(?=00:00)|(?<=[^\W\d])\+(?=0))*"  # 03:04+01:00 and UTC+1
+)
 _NUMBER = re.compile(r"[-\u2212+]?0(?:[0.,:/\-]*0)?")
 _SCIENTIFIC = re.compile(r"[-\u2212+]?0[0.]*[eE][-+]?0+")
 _PAIR = re.compile(r"(0+(?:\.0+)?)[/\-](0+(?:\.0+)?)")

@@ -293,6 +293,7 @@ def test_every_number_of_a_long_observation_can_be_written(
         ("5e3 -2.5e-7", {"5e3", "-2.5e-7"}, set()),
         ('{"n":42,"f":"v1.2"}', {"42"}, {"v1.2"}),
         ("x=5; 7-3=4; -5", {"5", "7-3", "7", "3", "4", "-5"}, set()),
+        ("UTC+2, UTC-3", set(), {"UTC+2", "UTC-3"}),
         ("2024-plan.md", {"2024-plan.md", "2024"}, set()),
     ],
 )

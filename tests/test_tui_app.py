@@ -317,6 +317,7 @@ async def test_commands_that_do_not_exist_are_said_so(tmp_path: Path) -> None:
             pilot, lambda: texts(pilot, NoteBlock)[-1] == "There is no command /nwe; /help lists them."
         )
         await send(pilot, "/help")
+        assert not app.query(UserBlock)
         await until(pilot, lambda: "/quit" in texts(pilot, NoteBlock)[-1])
         await send(pilot, "/quit")
         await until(pilot, lambda: not app.is_running)
@@ -376,3 +377,12 @@ async def test_the_status_line_names_the_models_and_what_fits(tmp_path: Path) ->
         line = app.query_one(StatusLine).render().plain
         assert line.endswith("umi-mini: 3 models 15.6 MB")
         assert line.startswith("● ready")
+
+
+async def test_a_question_may_begin_with_a_path(tmp_path: Path) -> None:
+    app = app_of(scripted([plan("", "summarizer"), "Hello."], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "/etc/hosts is what?")
+        await until(pilot, lambda: texts(pilot, UserBlock) == ["/etc/hosts is what?"])
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Hello."])

@@ -36,8 +36,8 @@ def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return set_script
 
 
-class Typist(io.StringIO):
-    """A standard input at which a person sits."""
+class Terminal(io.StringIO):
+    """A stream at which a person sits."""
 
     def isatty(self) -> bool:
         return True
@@ -147,7 +147,7 @@ def test_a_person_at_the_terminal_is_asked_before_a_write(
     written: bool,
 ) -> None:
     models(WRITING)
-    monkeypatch.setattr(sys, "stdin", Typist(typed))
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
     assert main(["ask", "write a plan"]) == 0
     err = capsys.readouterr().err
     assert "path: plan.txt" in err
@@ -195,6 +195,45 @@ def test_too_much_piped_input_is_refused(
         monkeypatch.setattr(sys, "stdin", stdin)
         assert main(["ask", "what is this?"]) == 2
     assert "more than 4000000 bytes" in capsys.readouterr().err
+
+
+def test_on_a_terminal_nothing_that_was_read_can_steer_it(
+    models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = [
+        plan("I need \x1b[2J to look.", "caller"),
+        call("list_files"),
+        plan("", "summarizer"),
+        "It says \x1b]0;title\x07.",
+    ]
+    models(script)
+    (tmp_path / "workspace" / "\x1b[3J.txt").touch()
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["ask", "what is there?"]) == 0
+    assert out.getvalue() == "It says \\x1b]0;title\\x07.\n"
+    assert "I need \\x1b[2J to look." in err.getvalue()
+    # Erasing the line that tells of the reading is all that is sent to the terminal itself.
+    assert "\x1b" not in err.getvalue().replace("\r\x1b[2K", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "dimmed"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_steps_are_dimmed_only_where_that_is_wanted(
+    models, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], dimmed: bool
+) -> None:
+    models(calculation())
+    err = Terminal()
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm"} | settings).items():
+        monkeypatch.setenv(name, value)
+    assert main(["ask", "what is 17.5% of 240?"]) == 0
+    assert ("\x1b[2m" in err.getvalue()) is dimmed
 
 
 PROGRAM = """

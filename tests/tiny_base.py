@@ -125,3 +125,15 @@ TINY_RUN = {
     "summarizer": {"learning_rate": 5e-3, "max_steps": 3},
 }
 """A recipe that trains both stages in seconds; `base`, `data` and `out` are to be added."""
+
+
+def make_run(folder: Path) -> Path:
+    """A base, data and a finished run of both stages in `folder`; returns the run."""
+    from train.recipe import Recipe
+    from train.rows import write_rows
+    from train.stages import train
+
+    make_base(folder / "base")
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
+    paths = {"base": str(folder / "base"), "data": [str(folder / "data.jsonl")], "out": str(folder / "run")}
+    return train(Recipe.from_json({**TINY_RUN, **paths}), lambda _: None)

@@ -98,9 +98,9 @@ def _vocabulary() -> tuple[list[str], list[str], list[int]]:
         if left in tokens and right in tokens and left + right not in tokens:
             merges.append(merge)
             tokens.append(left + right)
-    kinds = [gguf.TokenType.NORMAL] * len(tokens)
+    kinds = [int(gguf.TokenType.NORMAL)] * len(tokens)
     control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    return tokens + control, merges, kinds + [gguf.TokenType.CONTROL] * len(control)
+    return tokens + control, merges, kinds + [int(gguf.TokenType.CONTROL)] * len(control)
 
 
 def _byte_letters() -> list[str]:

@@ -11,6 +11,7 @@ from train.arguments import Parser
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("train one stage of a recipe, or all that are not finished", "train.commands:run"),
+    "data": ("make training or held-out data", "train.data:data"),
     "glpft": ("train both stages and all roles of a recipe", "train.commands:glpft"),
 }
 """Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""
@@ -31,11 +32,10 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…")
     try:
-        command = parser.parse_args(given)
-        module, function = COMMANDS[command.command][1].split(":")
-        return getattr(import_module(module), function)(command.rest)
+        command = parser.parse_args(given[:1]).command
+        module, function = COMMANDS[command][1].split(":")
+        return getattr(import_module(module), function)(given[1:])
     except UmiError as error:
         print(f"umi: {error}", file=sys.stderr)
         return error.exit_code

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,17 +20,17 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from train.packing import PREFIX, Packed
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 NAME = "umi_branches"
+BUCKET = 5  # branches of similar length that attend together; fewer pad less, more waste fewer calls
 
 
 @dataclass(frozen=True)
-class Tree:
-    """Where one packed sequence stands in a pass: its prefix, and its B branches as rows of L tokens."""
+class Bucket:
+    """B neighbouring branches of similar length, as rows of L tokens."""
 
-    start: int
-    """The first position of the prefix in the pass."""
-    prefix: int
-    """Tokens of the prefix."""
     rows: Tensor
     """Long [B * L]: the position in the pass of each branch's i-th token; short branches repeat their last."""
     flat: Tensor
@@ -39,6 +39,17 @@ class Tree:
     """Branches, B."""
     visible: Tensor
     """Bool [L, prefix + L]: what the i-th token of any branch reads."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where one packed sequence stands in a pass: its prefix and its branches."""
+
+    start: int
+    """The first position of the prefix in the pass."""
+    prefix: int
+    """Tokens of the prefix."""
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True)
@@ -53,22 +64,25 @@ class Pass:
 
 
 def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
-    """The parts of a packed sequence that begins at `start` of a pass, and the mask of its branches."""
+    """The parts of a packed sequence that begins at `start` of a pass."""
     sizes = np.bincount(packed.branch_ids)
     prefix, branches = int(sizes[PREFIX]), sizes[PREFIX + 1 :]
-    longest = int(branches.max(initial=0))
     first = start + prefix + np.cumsum(branches) - branches
-    steps = np.arange(longest)
-    rows = first[:, None] + np.minimum(steps[None], branches[:, None] - 1)
-    flat = np.flatnonzero(steps[None] < branches[:, None])
-    own = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
-    return Tree(
-        start,
-        prefix,
+    groups = [slice(at, at + BUCKET) for at in range(0, len(branches), BUCKET)]
+    buckets = tuple(_bucket(first[group], branches[group], prefix, device) for group in groups)
+    return Tree(start, prefix, buckets)
+
+
+def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: torch.device) -> Bucket:
+    steps = np.arange(int(lengths.max()))
+    rows = first[:, None] + np.minimum(steps[None], lengths[:, None] - 1)
+    flat = np.flatnonzero(steps[None] < lengths[:, None])
+    own = torch.ones(len(steps), len(steps), dtype=torch.bool, device=device).tril()
+    return Bucket(
         torch.from_numpy(rows.reshape(-1)).to(device),
         torch.from_numpy(flat).to(device),
-        len(branches),
-        torch.cat([own.new_ones(longest, prefix), own], dim=1),
+        len(lengths),
+        torch.cat([own.new_ones(len(steps), prefix), own], dim=1),
     )
 
 
@@ -125,17 +139,16 @@ def attend(
         if tree.prefix:
             seen = scaled_dot_product_attention(q0, k0, v0, is_causal=True, scale=scaling, dropout_p=dropout)
             out.append(seen[0].transpose(0, 1))
-        if not tree.count:
-            continue
-        q, k, v = (by_branch(part, tree) for part in (query, key, value))
-        k = torch.cat([k0.expand(tree.count, -1, -1, -1), k], dim=2)
-        v = torch.cat([v0.expand(tree.count, -1, -1, -1), v], dim=2)
-        seen = scaled_dot_product_attention(q, k, v, tree.visible, scale=scaling, dropout_p=dropout)
-        out.append(seen.transpose(1, 2).flatten(0, 1).index_select(0, tree.flat))
+        for bucket in tree.buckets:
+            q, k, v = (by_branch(part, bucket) for part in (query, key, value))
+            k = torch.cat([k0.expand(bucket.count, -1, -1, -1), k], dim=2)
+            v = torch.cat([v0.expand(bucket.count, -1, -1, -1), v], dim=2)
+            seen = scaled_dot_product_attention(q, k, v, bucket.visible, scale=scaling, dropout_p=dropout)
+            out.append(seen.transpose(1, 2).flatten(0, 1).index_select(0, bucket.flat))
     return torch.cat(out)[None], None
 
 
-def by_branch(part: Tensor, tree: Tree) -> Tensor:
-    """[1, H, T, D] to [B, H, L, D], the tokens of `tree`'s branches."""
-    chosen = part[0].index_select(1, tree.rows)
-    return chosen.unflatten(1, (tree.count, -1)).transpose(0, 1)
+def by_branch(part: Tensor, bucket: Bucket) -> Tensor:
+    """[1, H, T, D] to [B, H, L, D], the tokens of a bucket's branches."""
+    chosen = part[0].index_select(1, bucket.rows)
+    return chosen.unflatten(1, (bucket.count, -1)).transpose(0, 1)

@@ -42,20 +42,20 @@ class BaseRecipe:
     """Tokens, the 256 bytes and three control tokens included."""
     hidden: int = 256
     """Width; a multiple of 256 keeps every quantization possible."""
-    layers: int = 8
+    layers: int = 6
     heads: int = 4
     """Query heads of 64."""
     kv_heads: int = 2
     """Key and value heads of 64."""
-    ffn: int = 512
+    ffn: int = 768
     """Width of the gated feed-forward layers."""
     context: int = 4096
     """Positions that the checkpoint declares."""
-    steps: int = 3000
+    steps: int = 1500
     """Optimizer steps."""
-    short_steps: int = 600
+    short_steps: int = 300
     """First steps, on lists of at most four tools: copying is learnt sooner where there is less to look through."""
-    batch_tokens: int = 6144
+    batch_tokens: int = 3500
     """Tokens of one step."""
     pack_tokens: int = 4096
     """Tokens of one packed sequence at most."""

@@ -28,6 +28,8 @@ class Trainee:
 
     def __init__(self, recipe: Recipe) -> None:
         """Load `recipe.base`. Raises InputError where the folder holds no usable checkpoint."""
+        # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         from peft import LoraConfig, get_peft_model
 
         self.device = pick_device(recipe.device)
@@ -64,13 +66,13 @@ class Trainee:
 
     def mean_loss(self, batches: list[list[Packed]]) -> float:
         """The mean cross-entropy a label, without dropout or gradients; NaN where there is no label."""
-        from bitsandbytes.nn import Linear4bit
+        from bitsandbytes.nn.modules import Linear4bit
 
         learnt = sum(packed.learnt for batch in batches for packed in batch)
         self._peft.eval()
         for module in self._peft.modules():
-            # bitsandbytes 0.50 repacks a 4-bit layer for good when it runs in eval mode on a CPU with AVX512-BF16:
-            # its scales are rounded to bfloat16, and no gradient passes through it any more.
+            # bitsandbytes 0.50 repacks a 4-bit layer for good when it runs in eval mode on a CPU with
+            # AVX512-BF16: its scales are rounded to bfloat16, and no gradient passes through it any more.
             if isinstance(module, Linear4bit):
                 module.train()
         with torch.no_grad():
@@ -120,8 +122,6 @@ def load_base(recipe: Recipe, device: torch.device) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    # bitsandbytes warns of an optional kernel package whenever it computes on a CPU.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     folder = Path(recipe.base)
     if not (folder / "config.json").is_file():
         raise InputError(

@@ -77,11 +77,12 @@ def pack(
 
 
 def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
-    """One sequence of rows whose prefix is the same.
+    """One sequence of rows whose prefix is the same, shortest first (neighbours then pad each other least).
 
     Where a row learns its very first token, several labels would meet on the prefix's last position; each
     branch then repeats that one token, so the labels stay apart.
     """
+    rows = sorted(rows, key=len)
     prefix = rows[0].prefix
     apart = len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.learn[0] for row in rows)
     shared = prefix[:-1] if apart else prefix

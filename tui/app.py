@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +44,9 @@ WELCOME = "umi: three small models on this machine, nothing leaves it. /help lis
 
 _AGAIN_S = 2.0
 """Seconds within which a second Ctrl+C quits."""
+
+_COMMAND = re.compile(r"/[a-z]*( .*)?")
+"""What is read as a command; a path such as /etc/hosts is not."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +131,7 @@ class UmiApp(App[None]):
     async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
         """Run a command, or start a turn if none runs."""
         question = self.query_one(QuestionInput)
-        if message.text.startswith("/") and "\n" not in message.text:
+        if _COMMAND.fullmatch(message.text):
             question.remember(message.text)
             await self._command(message.text)
         elif self._conversation is None or self.opened is None:

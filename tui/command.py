@@ -158,6 +158,22 @@ def models_use(
     use_bundle(bundle)
 
 
+@umi.command("eval")
+def evaluate(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A file of held-out schema-1 rows.")],
+    models: Models = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")] = 1_000_000,
+    through_ask: Annotated[
+        bool, typer.Option("--through-ask", help="Ask each question in a `umi ask` of its own (slower).")
+    ] = False,
+) -> int:
+    """Score models on held-out questions, step by step and as whole questions, beside a model-free baseline."""
+    from tui.evaluate import evaluate_suite
+
+    return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
+
+
 @umi.command()
 def doctor() -> int:
     """Look at everything that umi needs and say what to mend."""

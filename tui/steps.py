@@ -45,7 +45,6 @@ class Steps:
                 self._line(f"· {one_line(text)}" if text else "·", f" → {next_}")
             case CallProposed(_, _, name, arguments):
                 self._line(f"  {call_line(name, arguments)}")
-                self._progress(f"running {one_line(name, 40)}")
             case Observation(_, _, _, ok, content):
                 shown, more = folded(plain(content), OBSERVATION_LINES)
                 for i, line in enumerate(shown.split("\n")):

@@ -1,4 +1,4 @@
-"""Other names for the built-in tools and their parameters, so that the tool list must be read, not remembered.
+"""Other names for the built-in tools and their parameters, so that the tool list must be read.
 
 Per tool: other names, other descriptions, and other names for each parameter.
 """

@@ -109,33 +109,39 @@ def _contents(path: str, text: str) -> End:
     return End(f"{path} says:\n{text}", tuple(text.split("\n")))
 
 
-def _read_or_find(path: str, wrong: str) -> Script:
-    """Read `wrong`; where it is not there, find the file by its stem and read what was found."""
-    seen = yield step(READ, "read_file", path=wrong)
+def _read_or_find(path: str) -> Script:
+    """Read a file; where it is not there, find it by its stem and read what was found."""
+    seen = yield step(READ, "read_file", path=path)
     if not seen[0].error:
-        return _contents(wrong, seen[0].content)
-    stem = PurePosixPath(wrong).name.split(".")[0]
-    seen = yield step(LOST, "find_files", name=stem)
+        return _contents(path, seen[0].content)
+    seen = yield step(LOST, "find_files", name=_key(path))
     if seen[0].content.startswith("no file"):
-        return failed(seen[0], f"There is no file {wrong}.")
+        return failed(seen[0], f"There is no file {path}.")
     found = seen[0].content.split("\n")[0]
     seen = yield step(FOUND, "read_file", path=found)
     return _contents(found, seen[0].content)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.5)
+def _misnamed(d: Draw, path: str) -> str:
+    """A path with its ending or folder forgotten, or with another ending."""
+    stem = _key(path)
+    if d.chance(0.5):
+        return stem
+    return f"{stem}{'.txt' if not path.endswith('.txt') else '.md'}"
+
+
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def read(d: Draw, world: World) -> Script:
     path = _path(d, world)
-    kind = d.rng.random()
-    wrong = path
-    if kind < 0.12:  # the ending or the folder forgotten
-        wrong = _key(path)
-    elif kind < 0.2:
-        wrong = _key(path) + (".txt" if not path.endswith(".txt") else ".md")
-    elif kind < 0.26:
-        wrong = d.value(d.file_name)
+    yield Ask(d.question("read", path=path))
+    return (yield from _read_or_find(path))
+
+
+@intent("read_file", "find_files", topic="reading files", weight=1.5)
+def read_misnamed(d: Draw, world: World) -> Script:
+    wrong = d.value(d.file_name) if d.chance(0.2) else _misnamed(d, _path(d, world))
     yield Ask(d.question("read", path=wrong))
-    return (yield from _read_or_find(path, wrong))
+    return (yield from _read_or_find(wrong))
 
 
 @intent("read_file", topic="reading files", weight=0.8)

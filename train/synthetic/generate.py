@@ -20,10 +20,11 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
+from agent.world import lay_out
 from train.synthetic import days, documents, numbers
 from train.synthetic.draw import Draw
 from train.synthetic.plan import INTENTS, Ask, End, Intent, Step, Use
-from train.synthetic.talk import FOREIGNS, IMPOSSIBLES, TALKS, cannot
+from train.synthetic.talk import FOREIGNS, IMPOSSIBLES, SERVES, TALKS, cannot
 from train.synthetic.toolset import FOREIGN, Toolset, make_toolset
 from train.synthetic.world import World, make_world
 
@@ -48,7 +49,7 @@ class Bench:
             for path in sorted(workspace.rglob("*"), reverse=True):
                 path.unlink() if path.is_file() else path.rmdir()
         workspace.mkdir(exist_ok=True)
-        self.world.write(workspace, self.notes)
+        lay_out(self.world.to_json(), workspace, self.notes)
         self.context = ToolContext(Workspace(workspace), self.notes)
 
     def run(self, use: Use, name: str) -> ToolTurn:
@@ -64,7 +65,7 @@ class Bench:
 def play(
     intent: Intent, d: Draw, world: World, bench: Bench, tools: Toolset
 ) -> tuple[list[Turn], End] | None:
-    """One exchange: the turns and how it ended. None where a script's draw led nowhere (an ambiguous world)."""
+    """One exchange: its turns and how it ended. None where a script's draw led nowhere (an ambiguous world)."""
     script = intent.script(d, world)
     ask = next(script)
     assert isinstance(ask, Ask)
@@ -99,14 +100,17 @@ def draw_intent(d: Draw, tools: Toolset) -> Intent:
     roll = d.rng.random()
     if roll < 0.09:
         return d.rng.choice(TALKS)
+    possible = {topic for tool, topics in SERVES.items() if tools.has(tool) for topic in topics}
+    beyond = [intent for intent in IMPOSSIBLES if intent.name not in possible]
     if roll < 0.18:
-        return d.rng.choice(IMPOSSIBLES)
+        return d.rng.choice(beyond)
     served = [i for i in (*INTENTS.values(), *FOREIGNS) if all(tools.has(tool) for tool in i.needs)]
     if roll < 0.24 or not served:
         served = [i for i in (*INTENTS.values(), *FOREIGNS) if not all(tools.has(tool) for tool in i.needs)]
     if not served:
-        return d.rng.choice(IMPOSSIBLES)
-    return d.rng.choices(served, [i.weight for i in served])[0]
+        return d.rng.choice(beyond)
+    # A list seldom holds all that a request of several tools needs; its weight makes up for that.
+    return d.rng.choices(served, [i.weight * max(1, len(i.needs)) for i in served])[0]
 
 
 def rows(

@@ -10,6 +10,35 @@ from train.synthetic.plan import READY, Ask, End, Intent, Script, Step, Use
 from train.synthetic.world import World
 
 TALK = "This is small talk; no tool is needed."
+_LANGUAGES = (
+    "French",
+    "Spanish",
+    "German",
+    "Italian",
+    "Dutch",
+    "Polish",
+    "Swedish",
+    "Greek",
+    "Turkish",
+    "Danish",
+)
+_CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CHF", "dollars", "euros", "pounds", "yen", "francs", "kroner")
+SERVES = {
+    "get_weather": ("weather",),
+    "get_stock_price": ("stocks",),
+    "translate_text": ("translate",),
+    "send_message": ("email", "calls_messages"),
+    "set_timer": ("alarm_timer",),
+    "get_route": ("maps_directions", "travel_booking"),
+    "book_table": ("restaurant",),
+    "play_song": ("music_video",),
+    "delete_file": ("delete_or_move_files",),
+    "convert_currency": ("bank",),
+    "define_word": ("web_search",),
+    "github_stars": ("web_search",),
+}
+"""The impossible topics that become possible where a foreign tool is on offer."""
+_TOPICS = {"convert_currency": "currencies", "define_word": "word meanings", "github_stars": "GitHub"}
 
 
 def cannot(topic: str) -> str:
@@ -46,7 +75,8 @@ def _foreign(tool: dict[str, Any]) -> Intent:
         result = turns[0].content
         return End(d.rng.choice(tool["answers"]).format(**values, result=result), (result,), thought=READY)
 
-    return Intent(tool["intent"], (tool["name"],), "that", 0.35, script)
+    topic = _TOPICS.get(tool["name"]) or impossible.TOPICS[SERVES[tool["name"]][0]]
+    return Intent(tool["intent"], (tool["name"],), topic, 0.35, script)
 
 
 def _typed(text: str, schema: dict[str, Any]) -> int | float | str:
@@ -64,9 +94,17 @@ def _value(d: Draw, name: str, schema: dict[str, Any]) -> str:
     if schema.get("type") in ("integer", "number"):
         return d.integer(2, 90)
     lowered = name.lower()
+    if "currency" in lowered:
+        return d.rng.choice(_CURRENCIES)
+    if "language" in lowered:
+        return d.rng.choice(_LANGUAGES)
+    if "symbol" in lowered:
+        return d.word().upper()[:4]
+    if "repository" in lowered:
+        return f"{d.word()}/{d.word()}"
     if any(part in lowered for part in ("city", "start", "goal", "place")):
         return d.pick([spoken for spoken, _ in names.CITIES])
-    if any(part in lowered for part in ("person", "restaurant", "to")) and "currency" not in lowered:
+    if any(part in lowered for part in ("person", "restaurant")):
         return d.pick(names.FIRST_NAMES)
     if "path" in lowered:
         return d.file_name()
@@ -78,4 +116,4 @@ def _value(d: Draw, name: str, schema: dict[str, Any]) -> str:
 TALKS: tuple[Intent, ...] = tuple(_chat(kind) for kind in chat.REPLIES)
 IMPOSSIBLES: tuple[Intent, ...] = tuple(_impossible(kind) for kind in impossible.TOPICS)
 FOREIGNS: tuple[Intent, ...] = tuple(_foreign(tool) for tool in foreign.FOREIGN)
-# assert all(intent.name in QUESTIONS for intent in (*TALKS, *IMPOSSIBLES, *FOREIGNS))
+assert all(intent.name in QUESTIONS for intent in (*TALKS, *IMPOSSIBLES, *FOREIGNS))

@@ -54,13 +54,10 @@ def make_toolset(d: Draw, needs: tuple[str, ...] = (), *, plain: float = 0.55, m
     """
     rng = d.rng
     if d.chance(plain) and all(tool in BUILTIN for tool in needs):
-        if d.chance(0.6):
-            chosen = list(BUILTIN)
-        else:
-            chosen = rng.sample(list(BUILTIN), rng.randint(1, 8))
-        return Toolset(
-            {tool: BUILTIN[tool] for tool in {*chosen, *needs}}, {t: {} for t in {*chosen, *needs}}
-        )
+        every = d.chance(0.6)
+        chosen = list(BUILTIN) if every else rng.sample(list(BUILTIN), rng.randint(1, 8))
+        offered = {tool: BUILTIN[tool] for tool in (*needs, *chosen)}
+        return Toolset(offered, {tool: {} for tool in offered})
     size = rng.randint(1, most)
     pool = list(BUILTIN) + list(FOREIGN)
     rest = rng.sample(pool, min(size, len(pool)))

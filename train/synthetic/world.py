@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from train.phrasings import names
 from train.synthetic.draw import Draw
@@ -20,23 +17,8 @@ class World:
     changed: dict[str, datetime]
     notes: list[str] = field(default_factory=list)
 
-    def write(self, root: Path, notes: Path) -> None:
-        """Lay the world out under `root`, and its notes in the note store at `notes`."""
-        for name, text in self.files.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            stamp = self.changed[name].timestamp()
-            os.utime(path, (stamp, stamp))
-        notes.parent.mkdir(parents=True, exist_ok=True)
-        lines = [
-            json.dumps({"id": number, "time": "2025-01-01T09:00:00", "text": text}) + "\n"
-            for number, text in enumerate(self.notes, 1)
-        ]
-        notes.write_text("".join(lines), encoding="utf-8")
-
     def to_json(self) -> dict[str, object]:
-        """What a held-out row carries so that its question can be asked of the real thing."""
+        """The world as `agent.world` lays it out, and as a held-out row carries it."""
         return {
             "files": self.files,
             "changed": {name: when.isoformat() for name, when in self.changed.items()},

@@ -1,0 +1,224 @@
+"""The loop with a scripted engine: its path, its limits, and whose mistakes end a turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import calculation, call, plan, scripted
+
+from agent.errors import ContextFull, InputError
+from agent.events import (
+    AnswerDelta,
+    CallProposed,
+    Event,
+    Finished,
+    Observation,
+    Thought,
+    Trimmed,
+    event_to_json,
+)
+from agent.loop import Agent, Approve, Conversation
+from agent.transcript import CallerTurn, SummarizerTurn, ToolTurn, UserTurn
+
+
+def turn(
+    agent: Agent,
+    text: str = "what is 17.5% of 240?",
+    approve: Approve | None = None,
+    conversation: Conversation | None = None,
+) -> list[Event]:
+    return list(agent.run(conversation or agent.begin(), text, approve=approve))
+
+
+def only(events: list[Event], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_the_whole_path(tmp_path: Path) -> None:
+    agent = scripted(calculation(), tmp_path).agent
+    conversation = agent.begin()
+    events = turn(agent, conversation=conversation)
+    assert [role for role, _ in agent.engine.seen] == ["planner", "caller", "planner", "summarizer"]
+    assert only(events, Observation) == [Observation(1, 0, "calculate", True, "42")]
+    assert [t.next for t in only(events, Thought)] == ["caller", "summarizer"]
+    assert "".join(event.text for event in only(events, AnswerDelta)) == "It is 42."
+    assert events[-1].reason == "answered"
+    assert events[-1].answer == "It is 42."
+    assert events[-1].stats["planner"].prompt_evaluated == 2
+    kinds = [type(t) for t in conversation.transcript.turns]
+    assert kinds[0] is UserTurn
+    assert kinds[-1] is SummarizerTurn
+
+
+def test_giving_up_tells_the_thought_and_skips_the_summarizer(tmp_path: Path) -> None:
+    agent = scripted([plan("No tool can do that.", "give up")], tmp_path).agent
+    last = turn(agent)[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.answer) == ("gave_up", "No tool can do that.")
+    assert [role for role, _ in agent.engine.seen] == ["planner"]
+
+
+def test_two_calls_in_one_step_are_observed_in_order(tmp_path: Path) -> None:
+    calls = "\n".join((call("calculate", expression="1+1"), call("calculate", expression="2+2")))
+    script = [plan("Two.", "caller"), calls, plan("Done.", "summarizer"), "2 and 4"]
+    agent = scripted(script, tmp_path).agent
+    seen = only(turn(agent), Observation)
+    assert [(o.index, o.content) for o in seen] == [(0, "2"), (1, "4")]
+    shown = agent.engine.seen[2][1].turns
+    assert [type(t) for t in shown[-3:]] == [CallerTurn, ToolTurn, ToolTurn]
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (call("fly", to="Rome"), "there is no tool fly"),
+        (call("calculate", wrong="1"), "expression"),
+        (call("calculate", expression="1/0"), "zero"),
+        (call("read_file", path="../../etc/passwd"), "outside"),
+        (call("read_file", path="."), ""),
+    ],
+)
+def test_the_models_mistakes_go_back_to_them(tmp_path: Path, made: str, says: str) -> None:
+    script = [plan("Try.", "caller"), made, plan("It failed.", "give up")]
+    agent = scripted(script, tmp_path).agent
+    events = turn(agent)
+    (seen,) = only(events, Observation)
+    assert not seen.ok
+    assert says in seen.content
+    told = agent.engine.seen[2][1].turns[-1]
+    assert isinstance(told, ToolTurn)
+    assert told.error
+    assert events[-1].reason == "gave_up"
+
+
+def test_the_same_call_is_not_run_twice(tmp_path: Path) -> None:
+    note = call("add_note", text="milk")
+    script = [
+        plan("Save.", "caller"),
+        note,
+        plan("Again.", "caller"),
+        note,
+        plan("Done.", "summarizer"),
+        "Saved.",
+    ]
+    agent = scripted(script, tmp_path).agent
+    first, second = only(turn(agent), Observation)
+    assert first.ok
+    assert not second.ok
+    assert len((tmp_path / "notes.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_tool_that_breaks_is_an_observation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = scripted(calculation(), tmp_path).agent
+
+    def broken(made: object) -> str:
+        raise RuntimeError("a bug in a tool")
+
+    monkeypatch.setattr(agent.toolbox, "run", broken)
+    (seen,) = only(turn(agent), Observation)
+    assert not seen.ok
+    assert "a bug in a tool" in seen.content
+
+
+@pytest.mark.parametrize("answer", [None, False, True])
+def test_writing_needs_approval(tmp_path: Path, answer: bool | None) -> None:
+    script = [
+        plan("Write.", "caller"),
+        call("write_file", path="a.txt", content="hi"),
+        plan("So.", "give up"),
+    ]
+    agent = scripted(script, tmp_path).agent
+    asked = []
+    approve = None if answer is None else lambda made, tool: asked.append((made.name, tool.may)) or answer
+    (seen,) = only(turn(agent, approve=approve), Observation)
+    assert seen.ok is bool(answer)
+    assert (tmp_path / "workspace" / "a.txt").exists() is bool(answer)
+    assert asked == ([] if answer is None else [("write_file", "write")])
+
+
+def test_the_step_limit_ends_the_turn_and_keeps_the_conversation(tmp_path: Path) -> None:
+    script = [plan("One.", "caller"), call("calculate", expression="1"), plan("Two.", "caller")]
+    agent = scripted(script, tmp_path, max_steps=1).agent
+    conversation = agent.begin()
+    assert turn(agent, conversation=conversation)[-1].reason == "step_limit"
+    assert conversation.transcript.turns == ()
+
+
+def test_a_step_limit_below_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="step limit is 0"):
+        scripted([], tmp_path, max_steps=0)
+
+
+@pytest.mark.parametrize("text", ["", "   \n"])
+def test_an_empty_question_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="empty"):
+        turn(scripted([], tmp_path).agent, text)
+
+
+@pytest.mark.parametrize("ending", ["I will call\nNext: somebody", "no ending at all", "caller"])
+def test_an_ending_that_is_none_of_the_three_calls_nothing(tmp_path: Path, ending: str) -> None:
+    events = turn(scripted([ending], tmp_path).agent)
+    assert not only(events, CallProposed)
+    assert events[-1].reason == "error"
+
+
+def test_cancelling_keeps_the_conversation_as_it_was(tmp_path: Path) -> None:
+    agent = scripted(calculation() + calculation(), tmp_path).agent
+    conversation = agent.begin()
+    stop = []
+    events = []
+    for event in agent.run(conversation, "17.5% of 240", cancelled=lambda: bool(stop)):
+        events.append(event)
+        if isinstance(event, Thought):
+            stop.append(True)
+    assert events[-1].reason == "cancelled"
+    assert not only(events, Observation)
+    assert conversation.transcript.turns == ()
+
+
+def test_a_second_question_sees_the_first(tmp_path: Path) -> None:
+    agent = scripted([*calculation(), plan("Small talk.", "summarizer"), "You are welcome."], tmp_path).agent
+    conversation = agent.begin()
+    turn(agent, conversation=conversation)
+    turn(agent, "thanks", conversation=conversation)
+    said = [t.content for t in agent.engine.seen[4][1].turns if isinstance(t, UserTurn)]
+    assert said == ["what is 17.5% of 240?", "thanks"]
+
+
+def test_a_question_longer_than_the_context_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    agent = scripted([], tmp_path, context_length=500).agent
+    conversation = agent.begin()
+    with pytest.raises(ContextFull, match="models hold 500"):
+        turn(agent, "word " * 600, conversation=conversation)
+    assert conversation.transcript.turns == ()
+
+
+def test_old_exchanges_make_room_and_the_user_is_told(tmp_path: Path) -> None:
+    script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer"), "Yes."]
+    agent = scripted(script, tmp_path, context_length=480).agent
+    conversation = agent.begin()
+    turn(agent, "tell me", conversation=conversation)
+    events = turn(agent, "word " * 60, conversation=conversation)
+    assert only(events, Trimmed) == [Trimmed(3)]
+    assert events[-1].reason == "answered"
+    assert len(conversation.transcript.turns) == 6
+
+
+def test_a_long_observation_is_shortened_to_make_room(tmp_path: Path) -> None:
+    script = [
+        plan("Read.", "caller"),
+        call("read_file", path="long.txt"),
+        plan("Done.", "summarizer"),
+        "Read it.",
+    ]
+    opened = scripted(script, tmp_path, context_length=700)
+    (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 400)
+    events = turn(opened.agent, "read long.txt")
+    assert only(events, Trimmed)
+    assert events[-1].reason == "answered"
+
+
+def test_events_as_json(tmp_path: Path) -> None:
+    names = [event_to_json(event)["event"] for event in turn(scripted(calculation(), tmp_path).agent)]
+    assert set(names) == {"reading", "thought", "call", "observation", "answer", "finished"}

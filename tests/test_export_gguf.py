@@ -1,0 +1,233 @@
+"""Converting and quantizing: llama.cpp computes what torch computes; what cannot be written is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from tiny_base import make_base
+
+from agent.encoding import load_tokenize
+from agent.errors import EngineError, InputError, UmiError
+from export.__main__ import main
+from export.check import HARD_TEXTS, Agreement, check_tokenizer, compare, require_agreement
+from export.convert import convert
+from export.merge import load_model
+from export.native import opened
+from export.quantize import TYPES, quantize, types_by_role
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("gguf") / "base")
+
+
+@pytest.fixture(scope="module")
+def full(base: Path) -> Path:
+    return convert(base, base.parent / "full.gguf", "f32")
+
+
+def test_llama_cpp_has_the_logits_of_torch(base: Path, full: Path) -> None:
+    ids = load_tokenize(base)("<|im_start|>user\nadd 17 and 2.5 “now”<|im_end|>\n", True) * 3
+    with torch.no_grad():
+        theirs = load_model(base)(input_ids=torch.tensor([ids])).logits[0].numpy()
+    with opened(full, len(ids)) as native:
+        np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=1e-4)
+        np.testing.assert_allclose(native.logits(ids, 5, chunk=7), theirs[5:], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Llama"])
+def test_other_architectures_have_the_logits_of_torch(base: Path, tmp_path: Path, kind: str) -> None:
+    import transformers
+
+    shape: dict[str, Any] = {
+        "vocab_size": json.loads((base / "config.json").read_text())["vocab_size"],
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": False,
+    }
+    torch.manual_seed(1)
+    model = getattr(transformers, f"{kind}ForCausalLM")(
+        getattr(transformers, f"{kind}Config")(**shape)
+    ).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith(".bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(tmp_path)
+    for file in base.glob("tokenizer*"):
+        shutil.copy(file, tmp_path)
+    ids = list(range(3, 43))
+    with torch.no_grad():
+        theirs = model(input_ids=torch.tensor([ids])).logits[0].numpy()
+    with opened(convert(tmp_path, tmp_path / "out.gguf", "f32"), 64) as native:
+        np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=1e-4)
+
+
+def test_the_tokenizer_is_the_same(base: Path, full: Path) -> None:
+    with opened(full, 64) as native:
+        assert check_tokenizer(native, base) == 2 * len(HARD_TEXTS)
+        assert native.tokenize("<|im_end|>", True) == [2]
+        assert 2 not in native.tokenize("<|im_end|>", False)
+
+
+def test_a_tokenizer_that_differs_is_named(base: Path, full: Path, tmp_path: Path) -> None:
+    value = json.loads((base / "tokenizer.json").read_text())
+    value["model"]["merges"] = value["model"]["merges"][:5]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(value))
+    with opened(full, 64) as native, pytest.raises(UmiError, match=r"full\.gguf tokenizes"):
+        check_tokenizer(native, tmp_path)
+
+
+def test_metadata_says_what_ends_a_turn_and_adds_no_bos(full: Path) -> None:
+    fields = gguf.GGUFReader(full).fields
+    said = {
+        key: fields[f"tokenizer.ggml.{key}"].contents() for key in ("pre", "eos_token_id", "add_bos_token")
+    }
+    assert said == {"pre": "qwen2", "eos_token_id": 2, "add_bos_token": False}
+    assert fields["tokenizer.ggml.token_type"].contents()[:4] == [3, 3, 3, 1]
+    assert "output.weight" not in {tensor.name for tensor in gguf.GGUFReader(full).tensors}
+
+
+@pytest.mark.parametrize("kind", ["f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m"])
+def test_a_quantized_file_runs_and_is_near(base: Path, full: Path, tmp_path: Path, kind: str) -> None:
+    ids = list(range(3, 43))
+    small = quantize(full, tmp_path / f"{kind}.gguf", kind)
+    assert small.stat().st_size < full.stat().st_size
+    with opened(full, 64) as one, opened(small, 64) as two:
+        exact, near = one.logits(ids, 20), two.logits(ids, 20)
+    assert 0 < np.abs(exact - near).max() < 0.5 * np.abs(exact).max()
+
+
+def spoken(base: Path, place: Path, seed: int) -> Path:
+    """A base with layers strong enough to say something else than the last token again."""
+    model = load_model(base)
+    torch.manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if name.endswith("_proj.weight"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    model.save_pretrained(place)
+    for file in base.glob("tokenizer*"):
+        shutil.copy(file, place)
+    return place
+
+
+def test_comparing_finds_a_model_that_is_another(base: Path, tmp_path: Path) -> None:
+    folder = spoken(base, tmp_path / "one", 1)
+    full = convert(folder, tmp_path / "full.gguf", "f32")
+    model = load_model(folder)
+    prompts = [list(range(3, 30)), list(range(100, 160))]
+    same = compare(full, model, prompts, 2, most=12)
+    assert same.positions == 24
+    assert same.disagreed == 0
+    assert same.agreed > 0
+    require_agreement(same, full)
+    other = convert(spoken(base, tmp_path / "two", 2), tmp_path / "other.gguf", "f32")
+    different = compare(other, model, prompts, 2, most=12)
+    assert different.disagreed > 0
+    with pytest.raises(UmiError, match=r"other\.gguf differs from its model at"):
+        require_agreement(different, other)
+
+
+def test_near_ties_count_as_neither() -> None:
+    assert Agreement(10, 7, 3, 0.0, 0.0).disagreed == 0
+    assert Agreement(10, 7, 2, 0.0, 0.0).disagreed == 1
+
+
+def broken(base: Path, place: Path, **config: Any) -> Path:
+    copy = Path(shutil.copytree(base, place / "copy"))
+    value = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**value, **config}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"architectures": ["MambaForCausalLM"]}, "is a MambaForCausalLM; known are Qwen3ForCausalLM"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, r"scales its positions \(yarn\)"),
+        ({"use_sliding_window": True}, "sliding window"),
+        ({"vocab_size": 100}, "more tokens than the model"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    base: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        convert(broken(base, tmp_path, **change), tmp_path / "out.gguf")
+    assert not list(tmp_path.glob("*.gguf*"))
+
+
+def test_a_checkpoint_with_nan_is_refused(base: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = broken(base, tmp_path)
+    tensors = load_file(copy / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = float("nan")
+    save_file(tensors, copy / "model.safetensors")
+    with pytest.raises(InputError, match=r"layers\.1\.mlp\.up_proj\.weight holds NaN"):
+        convert(copy, tmp_path / "out.gguf")
+    assert not list(tmp_path.glob("*.gguf*"))
+
+
+def test_an_unknown_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
+    copy = broken(base, tmp_path)
+    text = (copy / "tokenizer.json").read_text()
+    value = json.loads(text)
+    value["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\w+"
+    (copy / "tokenizer.json").write_text(json.dumps(value))
+    with pytest.raises(InputError, match="splits text in an unknown way; known are qwen2"):
+        convert(copy, tmp_path / "out.gguf")
+    value = json.loads(text)
+    value["normalizer"] = {"type": "Lowercase"}
+    (copy / "tokenizer.json").write_text(json.dumps(value))
+    with pytest.raises(InputError, match="Lowercase"):
+        convert(copy, tmp_path / "out.gguf")
+
+
+def test_types_by_role() -> None:
+    assert types_by_role([]) == {"planner": "q8_0", "caller": "q8_0", "summarizer": "q8_0"}
+    assert types_by_role(["caller=Q6_K", "q4_k_m"]) == {
+        "planner": "q4_k_m",
+        "caller": "q6_k",
+        "summarizer": "q4_k_m",
+    }
+    with pytest.raises(InputError, match=f"unknown quantization q3; choose one of {', '.join(TYPES)}"):
+        types_by_role(["caller=q3"])
+    with pytest.raises(InputError, match="unknown role cook"):
+        types_by_role(["cook=q8_0"])
+
+
+def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(full.read_bytes()[:2000])
+    with pytest.raises(EngineError, match=r"damaged\.gguf cannot be made q8_0"):
+        quantize(damaged, tmp_path / "out.gguf", "q8_0")
+    with pytest.raises(EngineError, match=r"cannot load .*damaged\.gguf"), opened(damaged, 64):
+        pass
+
+
+def test_the_command_converts(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / "out.gguf"
+    for kind in ("f16", "q8_0"):
+        assert main(["convert", str(base), str(out), "--type", kind]) == 0
+        assert capsys.readouterr().out.strip() == str(out)
+        assert [file.name for file in out.parent.iterdir()] == ["out.gguf"]
+    for argv in (
+        ["convert", str(base), str(out), "--type", "q9"],
+        ["convert", str(tmp_path), str(out)],
+        ["fly"],
+    ):
+        assert main(argv) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("umi: ")
+        assert said.count("\n") == 1

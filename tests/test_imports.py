@@ -1,0 +1,78 @@
+"""The import contract: which packages may import which, and what must not load with the light ones."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("agent", "train", "export", "tui")
+SHARED = ("errors", "transcript", "prompts", "encoding", "tools", "bundle", "world")
+"""The modules of agent that train and export may use."""
+
+
+def imports(path: Path) -> set[str]:
+    """The absolute names of our own modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return {name for name in found if name.split(".")[0] in PACKAGES}
+
+
+def allowed(package: str, name: str) -> bool:
+    top, *rest = name.split(".")
+    if top == package:
+        return True
+    if package == "tui":
+        return top == "agent"
+    return package in ("train", "export") and top == "agent" and rest[0] in SHARED
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in sorted(imports(path))
+        if not allowed(package, name)
+    ]
+    assert not wrong
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level modules in memory after `code` ran in a process of its own."""
+    program = f"{code}\nimport sys\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_agent_loads_neither_torch_nor_a_front_end() -> None:
+    modules = ", ".join(
+        f"agent.{'.'.join(path.relative_to(ROOT / 'agent').with_suffix('').parts)}"
+        for path in sorted((ROOT / "agent").rglob("*.py"))
+        if path.stem != "__init__"
+    )
+    assert not loaded_after(f"import {modules}") & {
+        "torch",
+        "transformers",
+        "textual",
+        "tui",
+        "train",
+        "export",
+    }
+
+
+def test_the_command_starts_light() -> None:
+    assert not loaded_after("import tui.__main__, tui.command") & {
+        *("torch", "transformers", "textual", "llama_cpp", "llguidance", "train", "export")
+    }

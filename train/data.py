@@ -1,0 +1,29 @@
+"""`umi train data make`: synthetic trajectories as a schema-1 file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from train.arguments import Parser
+from train.rows import write_rows
+from train.synthetic.generate import rows
+
+
+def data(argv: Sequence[str]) -> int:
+    """Make training or held-out data."""
+    parser = Parser(prog="umi train data", description=data.__doc__)
+    parser.add_argument("action", choices=["make"], help="what to do")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="schema-1 file to write")
+    parser.add_argument("--count", type=int, default=1000, metavar="N", help="rows")
+    parser.add_argument("--split", choices=["train", "test"], default="train")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--plain", type=float, default=0.6, metavar="P", help="share of tool lists with the built-in names"
+    )
+    given = parser.parse_args(argv)
+    made = rows(given.seed, given.split, given.count, plain=given.plain)
+    write_rows(given.out, made)
+    print(f"{given.out}: {given.count} rows", file=sys.stderr)
+    return 0
