@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # The terminal app needs no image models; leaving them out nearly halves the build.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN := runs/umi-mini
 QUESTION ?= what is 17.5% of 240?
 
 .PHONY: chat ask test check format models clean
@@ -46,7 +47,14 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
-	$(BIN)/python -m train shipped train/recipes/umi-mini.toml
+	$(BIN)/python -m train base train/recipes/umi-mini-base.toml
+	$(BIN)/python -m train data make --seed 2 --count 8000 --out $(RUN)/train.jsonl
+	$(BIN)/python -m train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
+	$(BIN)/python -m train data make --seed 4 --count 500 --split test --plain 0.8 --out $(RUN)/heldout.jsonl
+	$(BIN)/python -m train glpft train/recipes/umi-mini.toml
+	$(BIN)/python -m export bundle $(RUN)/roles --out agent/bundles/umi-mini --quant q8_0 \
+	  --grounded summarizer --context 2048 --license Apache-2.0
+	$(BIN)/umi eval $(RUN)/heldout.jsonl --models agent/bundles/umi-mini
 
 clean:
 	rm -rf $(VENV) runs

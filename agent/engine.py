@@ -25,7 +25,7 @@ class Generated:
 
     text: str
     stop: Stop
-    usage: Usage = Usage()
+    usage: Usage
 
 
 class Engine(Protocol):

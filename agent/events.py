@@ -13,7 +13,7 @@ Reason = Literal["answered", "gave_up", "step_limit", "cancelled", "error"]
 
 @dataclass(frozen=True)
 class Usage:
-    """One role's work in a turn: tokens evaluated, taken from the cache and generated, and the seconds it took."""
+    """One role's work in a turn: tokens evaluated, taken from the cache and generated, and seconds."""
 
     prompt_evaluated: int = 0
     prompt_reused: int = 0
@@ -86,7 +86,7 @@ class AnswerDelta:
 
 @dataclass(frozen=True)
 class Finished:
-    """The turn is over. `answer` is empty unless the reason is answered, gave_up or error (then: what failed)."""
+    """The turn is over. `answer` is empty unless it was answered, given up (why) or failed (what)."""
 
     reason: Reason
     answer: str

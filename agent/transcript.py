@@ -92,7 +92,7 @@ Turn = UserTurn | PlannerTurn | CallerTurn | ToolTurn | SummarizerTurn
 
 @dataclass(frozen=True)
 class Transcript:
-    """Tools on offer, an optional standing instruction, and the turns so far. Immutable: `plus` makes a new one."""
+    """Tools on offer, an optional standing instruction, and the turns so far; `plus` makes a longer one."""
 
     tools: tuple[ToolSpec, ...] = ()
     turns: tuple[Turn, ...] = ()

@@ -129,6 +129,12 @@ def test_a_run_folder_of_another_recipe_is_refused(place: Path, finished: Path) 
         train_run(recipe_in(place, finished, seed=4), lambda _: None)
 
 
+def test_a_folder_of_something_else_is_refused(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="not empty and no run"):
+        train_run(recipe_in(place, tmp_path), lambda _: None)
+
+
 def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no backbone"):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None, "caller")

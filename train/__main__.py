@@ -12,6 +12,7 @@ from train.arguments import Parser
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("train one stage of a recipe, or all that are not finished", "train.commands:run"),
     "data": ("make training or held-out data", "train.data:data"),
+    "base": ("make a small base model from scratch", "train.commands:base"),
     "glpft": ("train both stages and all roles of a recipe", "train.commands:glpft"),
 }
 """Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""

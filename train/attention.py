@@ -32,7 +32,7 @@ class Bucket:
     """B neighbouring branches of similar length, as rows of L tokens."""
 
     rows: Tensor
-    """Long [B * L]: the position in the pass of each branch's i-th token; short branches repeat their last."""
+    """Long [B * L]: where in the pass each branch's i-th token is; short branches repeat their last."""
     flat: Tensor
     """Long [tokens of all branches]: where each of them stands in `rows`."""
     count: int

@@ -1,7 +1,7 @@
 """`umi train base`: a small base model from scratch, on trajectories the generator makes.
 
-Nothing can be downloaded in tests, and a model of five million weights that can be shipped in a package is not
-to be had either; so the base of the shipped bundle is made here. It is an ordinary Hugging Face checkpoint
+Nothing can be downloaded in tests, and no model at hand is small enough for a package; so the base of the
+shipped bundle is made here. It is an ordinary Hugging Face checkpoint
 (Qwen3), which the two stages then take like any other.
 
 The run can be stopped at any moment and goes on from its last checkpoint. Matrices are trained by Muon
@@ -23,18 +23,21 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from agent.encoding import encode, load_tokenize
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
 from agent.prompts import Tokenize, segments
 from agent.transcript import ROLES
 from train.attention import enable, hidden_states, lay_out
-from train.packing import IGNORE, Packed, pack
+from train.loop import Say, clock, save_whole
+from train.model import pick_device
+from train.packing import IGNORE, Packed, join, pack
+from train.synthetic.drill import drills
 from train.synthetic.generate import rows
 from train.tokenizer import save_tokenizer, train_tokenizer
 
 
 @dataclass(frozen=True)
 class BaseRecipe:
-    """What `umi train base` makes; read from the `[base]` table of a recipe."""
+    """What `umi train base` makes, read from a TOML file."""
 
     out: str
     """Folder for the checkpoint."""
@@ -54,7 +57,10 @@ class BaseRecipe:
     steps: int = 1500
     """Optimizer steps."""
     short_steps: int = 300
-    """First steps, on lists of at most four tools: copying is learnt sooner where there is less to look through."""
+    """First steps, on lists of at most four tools: copying is learnt sooner with less to look through."""
+    drill_rows: int = 24
+    """Copying drills in every step up to `drill_steps`."""
+    drill_steps: int = 800
     batch_tokens: int = 3500
     """Tokens of one step."""
     pack_tokens: int = 4096
@@ -68,11 +74,14 @@ class BaseRecipe:
     cooldown: float = 0.4
     """Last share of the steps, in which the rates fall to nothing."""
     clip: float = 1.0
-    precision: str = "float32"
-    """`float32`, or `bfloat16` autocast (faster where the processor has it)."""
     seed: int = 1
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
     save_every: int = 100
     """Steps between checkpoints."""
+
+
+LOG_STEPS = 20
 
 
 def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
@@ -114,7 +123,7 @@ def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
         eos_token_id=2,
         pad_token_id=0,
     )
-    model = Qwen3ForCausalLM(config).to(torch.float32)
+    model: Any = Qwen3ForCausalLM(config).float()
     deep = (2 * recipe.layers) ** -0.5
     for name, weight in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
@@ -124,7 +133,7 @@ def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
 
 def loss_of(model: Any, batch: list[Packed]) -> torch.Tensor:
     """Mean cross-entropy over the learnt tokens; logits are computed at those positions only."""
-    inputs = lay_out(batch)
+    inputs = lay_out(batch, model.device)
     hidden = hidden_states(model.model, inputs)
     learnt = inputs.targets != IGNORE
     return cross_entropy(model.lm_head(hidden[learnt]).float(), inputs.targets[learnt])
@@ -136,7 +145,7 @@ def rate_at(step: int, recipe: BaseRecipe) -> float:
     return min(1.0, (step + 1) / recipe.warmup, (recipe.steps - step) / fall)
 
 
-class Trainer:
+class BaseRun:
     """The model, its optimizers and where the run stands."""
 
     def __init__(self, recipe: BaseRecipe) -> None:
@@ -152,7 +161,7 @@ class Trainer:
             )
             save_tokenizer(train_tokenizer(texts, recipe.vocabulary), self.out)
         self.tokenize = load_tokenize(self.out)
-        self.model = make_model(recipe, recipe.vocabulary)
+        self.model = make_model(recipe, recipe.vocabulary).to(pick_device(recipe.device))
         enable(self.model)
         matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
         others = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
@@ -179,10 +188,10 @@ class Trainer:
         """Go on from the last checkpoint, if there is one of this recipe."""
         if not self.state_file.exists():
             return
-        state = torch.load(self.state_file, weights_only=True)
+        state = torch.load(self.state_file, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             raise InputError(
-                f"{self.out} holds a run of another recipe", "delete the folder or set another base.out"
+                f"{self.out} holds a run of another recipe", "delete the folder or set another out"
             )
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -198,9 +207,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
-        part = self.state_file.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.state_file)
+        save_whole(self.state_file, state)
 
     def data(self) -> Iterator[list[Packed]]:
         """Batches from where the run stands. After a resumption the questions are new ones."""
@@ -214,60 +221,70 @@ class Trainer:
         )
         return batches(packs, self.recipe.batch_tokens)
 
-    def train(self) -> None:
-        """Train to the last step, printing progress and saving as it goes."""
+    def practice(self) -> Iterator[Packed]:
+        """A packed sequence of drills for each step from where the run stands."""
+        encoded = (
+            encode(row.transcript, ROLES, self.tokenize) for row in drills(self.recipe.seed + self.step)
+        )
+        while True:
+            yield join(list(islice(encoded, self.recipe.drill_rows)))
+
+    def train(self, say: Say) -> None:
+        """Train to the last step, saying how it goes and saving on the way."""
         recipe = self.recipe
-        data = self.data()
+        data, practice = self.data(), self.practice()
         started, tokens, losses = time.monotonic(), 0, []
-        autocast = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16")
         self.model.train()
         while self.step < recipe.steps:
             if self.step == recipe.short_steps:
                 data = self.data()
             batch = next(data)
-            share = rate_at(self.step, recipe)
-            groups = [group for o in self.optimizers for group in o.param_groups]
-            for group, peak in zip(groups, self.peaks, strict=True):
-                group["lr"] = peak * share
-            with autocast:
-                loss = loss_of(self.model, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-            for optimizer in self.optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise InputError(
-                    f"the loss is {value} at step {self.step}", "lower base.muon_rate and start again"
-                )
-            self.step += 1
-            losses.append(value)
-            tokens += sum(len(p) for p in batch)
-            if self.step % 20 == 0:
+            if self.step < recipe.drill_steps:
+                batch.append(next(practice))
+            losses.append(self.one_step(batch))
+            tokens += sum(len(packed) for packed in batch)
+            if self.step % LOG_STEPS == 0:
                 took = time.monotonic() - started
                 self.seconds += took
-                left = (recipe.steps - self.step) * took / 20 / 60
-                print(
-                    f"base {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
-                    f"{tokens / took:.0f} tokens/s  {left:.0f} min left",
-                    flush=True,
+                left = (recipe.steps - self.step) * took / len(losses)
+                say(
+                    f"base: step {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
+                    f"{tokens / took:,.0f} tokens/s  {clock(left)} left"
                 )
                 started, tokens, losses = time.monotonic(), 0, []
             if self.step % recipe.save_every == 0:
                 self.save()
         self.save()
 
+    def one_step(self, batch: list[Packed]) -> float:
+        """One optimizer step; returns its loss. Raises UmiError where that is not a number."""
+        share = rate_at(self.step, self.recipe)
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group, peak in zip(groups, self.peaks, strict=True):
+            group["lr"] = peak * share
+        loss = loss_of(self.model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if not math.isfinite(loss.item()):
+            raise UmiError(
+                f"the loss is {loss.item()} at step {self.step}", "lower muon_rate and start again"
+            )
+        self.step += 1
+        return loss.item()
 
-def make_base(recipe: BaseRecipe) -> Path:
-    """Make the base (or finish making it), and return its folder. Done already: nothing happens."""
+
+def make_base(recipe: BaseRecipe, say: Say) -> Path:
+    """Make the base, or finish making it, and return its folder. A base that is there stays as it is."""
     out = Path(recipe.out)
     done = out / "base.json"
     if done.exists() and json.loads(done.read_text()) == asdict(recipe):
         return out
-    trainer = Trainer(recipe)
-    trainer.train()
-    trainer.model.config._attn_implementation = "sdpa"
-    trainer.model.save_pretrained(out)
+    run = BaseRun(recipe)
+    run.train(say)
+    run.model.config._attn_implementation = "sdpa"
+    run.model.to("cpu").save_pretrained(out)
     done.write_text(json.dumps(asdict(recipe), indent=1))
     return out

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from train.arguments import Parser
-from train.recipe import STAGES, load_recipe
+from train.recipe import STAGES, build, load_recipe, read_fields
 from train.stages import train
 
 
@@ -34,4 +34,16 @@ def glpft(argv: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="fields to override")
     given = parser.parse_args(argv)
     print(train(load_recipe(given.recipe, given.overrides), say))
+    return 0
+
+
+def base(argv: Sequence[str]) -> int:
+    """Make a small base model from scratch, or go on making it."""
+    from train.base import BaseRecipe, make_base
+
+    parser = Parser(prog="umi train base", description=base.__doc__)
+    parser.add_argument("recipe", type=Path, help="TOML file with the fields of BaseRecipe")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="fields to override")
+    given = parser.parse_args(argv)
+    print(make_base(build(BaseRecipe, read_fields(given.recipe, given.overrides), given.recipe.name), say))
     return 0

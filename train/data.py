@@ -17,7 +17,7 @@ def data(argv: Sequence[str]) -> int:
     parser.add_argument("action", choices=["make"], help="what to do")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="schema-1 file to write")
     parser.add_argument("--count", type=int, default=1000, metavar="N", help="rows")
-    parser.add_argument("--split", choices=["train", "test"], default="train")
+    parser.add_argument("--split", choices=["train", "valid", "test"], default="train")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--plain", type=float, default=0.6, metavar="P", help="share of tool lists with the built-in names"

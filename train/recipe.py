@@ -120,13 +120,18 @@ class Recipe:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: str = "recipe") -> Recipe:
         """The recipe in a mapping. Raises InputError naming the field that is unknown, missing or wrong."""
-        recipe = _build(cls, value, source, "")
+        recipe = build(cls, value, source)
         _check(recipe, source)
         return recipe
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
+    return Recipe.from_json(read_fields(path, overrides), path.name)
+
+
+def read_fields(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -137,7 +142,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise InputError(f"{path} is not TOML: {error}", "mend that line") from None
     for override in overrides:
         _apply(value, override)
-    return Recipe.from_json(value, path.name)
+    return value
 
 
 def _apply(value: dict[str, Any], override: str) -> None:
@@ -156,7 +161,8 @@ def _apply(value: dict[str, Any], override: str) -> None:
     value[name] = parsed
 
 
-def _build(kind: type, value: Mapping[str, Any], source: str, path: str) -> Any:
+def build(kind: type, value: Mapping[str, Any], source: str, path: str = "") -> Any:
+    """The dataclass `kind` with the fields in `value`. Raises InputError naming the field that is wrong."""
     hints = get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in value:
@@ -174,7 +180,7 @@ def _build(kind: type, value: Mapping[str, Any], source: str, path: str) -> Any:
         if name in given and dataclasses.is_dataclass(hints[name]) and callable(spec.default_factory)
     }
     for name, default in defaults.items():
-        given[name] = _build(hints[name], default | dict(value[name]), source, f"{path}{name}.")
+        given[name] = build(hints[name], default | dict(value[name]), source, f"{path}{name}.")
     return kind(**given)
 
 

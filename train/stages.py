@@ -133,7 +133,7 @@ def claim(run: Path, recipe: Recipe) -> None:
     file = run / "recipe.json"
     mine = claimed(recipe)
     if not file.exists():
-        if run.is_dir() and any(run.iterdir()):
+        if run.is_dir() and any(path.suffix != ".part" for path in run.iterdir()):
             raise InputError(f"{run} is not empty and no run", "give out a new folder")
         write_json(file, mine)
         return

@@ -1,8 +1,8 @@
 """A small byte-level BPE whose words are the same tokens wherever they stand.
 
-Small models answer by copying, and copying is easy when a word after a space, after a quote or at the start of
-a line is the same ids. So the merges are learnt on text cut at spaces and punctuation: no token holds a space
-and a letter, or a quote and a letter. Splitting in use is qwen2's (single digits), which llama.cpp knows.
+Small models answer by copying, and copying is easy when a word after a space, after a quote or at the start
+of a line is the same ids. So the merges are learnt on text cut at spaces and punctuation: no token holds a
+space and a letter, or a quote and a letter. Splitting in use is qwen2's (single digits), known to llama.cpp.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def evaluate(
         bool, typer.Option("--through-ask", help="Ask each question in a `umi ask` of its own (slower).")
     ] = False,
 ) -> int:
-    """Score models on held-out questions, step by step and as whole questions, beside a model-free baseline."""
+    """Score models on held-out questions, step by step and whole, beside what needs no model."""
     from tui.evaluate import evaluate_suite
 
     return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)

@@ -159,7 +159,8 @@ def system(d: Draw, world: World) -> Script:
     number = d.rng.randint
     seen_text = (
         f"{d.rng.choice(('Linux', 'Linux', 'macOS'))} {number(4, 26)}.{number(0, 19)}, "
-        f"{d.rng.choice(('x86_64', 'x86_64', 'arm64', 'aarch64'))}, {number(1, 32)} cores, {number(1, 128)} GB memory, "
+        f"{d.rng.choice(('x86_64', 'arm64', 'aarch64'))}, {number(1, 32)} cores, "
+        f"{number(1, 128)} GB memory, "
         f"{number(1, 2000)} GB free disk, Python 3.{number(11, 14)}.{number(0, 15)}"
     )
     yield Ask(d.question("system"))

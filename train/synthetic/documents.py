@@ -281,7 +281,7 @@ def two_reads(d: Draw, world: World) -> Script:
 @intent("write_file", topic="writing files", weight=2)
 def write(d: Draw, world: World) -> Script:
     path, content = d.value(d.file_name), d.phrase()
-    refused = d.rng.choice(REFUSED) if d.chance(0.2) and d.split == "train" else None
+    refused = d.rng.choice(REFUSED) if d.chance(0.2) and not d.held else None
     yield Ask(d.question("write", path=path, content=content))
     use = Use("write_file", {"path": path, "content": content}, refused, refused is not None)
     seen = yield Step("I will write the file with {tool}.", (use,))

@@ -52,11 +52,11 @@ def held_out(text: str, one_in: int) -> bool:
 
 
 class Draw:
-    """A source of random questions and values for one split, "train" or "test"."""
+    """A source of random questions and values: the held-out ones for the split `test`, the rest for others."""
 
     def __init__(self, rng: random.Random, split: str) -> None:
         self.rng = rng
-        self.split = split
+        self.held = split == "test"
 
     def chance(self, p: float) -> bool:
         """True with probability p."""
@@ -64,14 +64,14 @@ class Draw:
 
     def pick(self, pool: Sequence[str], one_in: int = HELD_VALUES) -> str:
         """One text of a pool, from this split's share of it."""
-        mine = [text for text in pool if held_out(text, one_in) == (self.split == "test")]
+        mine = [text for text in pool if held_out(text, one_in) == self.held]
         return self.rng.choice(mine or list(pool))
 
     def value(self, make: Callable[[], str]) -> str:
         """What `make` returns, drawn again until it belongs to this split."""
         for _ in range(60):
             text = make()
-            if held_out(text, HELD_VALUES) == (self.split == "test"):
+            if held_out(text, HELD_VALUES) == self.held:
                 return text
         return make()
 

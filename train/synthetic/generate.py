@@ -65,7 +65,7 @@ class Bench:
 def play(
     intent: Intent, d: Draw, world: World, bench: Bench, tools: Toolset
 ) -> tuple[list[Turn], End] | None:
-    """One exchange: its turns and how it ended. None where a script's draw led nowhere (an ambiguous world)."""
+    """One exchange: its turns and how it ended. None where a draw led nowhere (an ambiguous world)."""
     script = intent.script(d, world)
     ask = next(script)
     assert isinstance(ask, Ask)
@@ -118,8 +118,9 @@ def rows(
 ) -> Iterator[Row]:
     """`count` schema-1 rows of a split, in groups that share their tool list.
 
-    With probability `followed` a row goes on with a second, independent question. In the test split each row
-    is one question, and its `meta` holds the world and what a right answer must contain.
+    `valid` draws from what `train` draws from; `test` from the phrasings and values held out from both. With
+    probability `followed` a row goes on with a second, independent question. In the test split each row is
+    one question, and its `meta` holds the world and what a right answer must contain.
     """
     made = 0
     group = 0

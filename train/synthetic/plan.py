@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True)
 class End:
-    """The answer, or with `gave_up` the planner's last thought; `expects` must all stand in a right answer."""
+    """The answer (with `gave_up` the planner's last thought), and what a right answer must hold."""
 
     answer: str
     expects: tuple[str, ...] = ()
