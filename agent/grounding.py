@@ -17,11 +17,11 @@ from agent.transcript import ToolTurn, Turn, UserTurn
 _TOKEN = re.compile(
     r"(?:(?<![\w)])[-\u2212+])?"  # a sign
     r"\w(?:\w|[./\-](?=\w)|(?<=0)[,:](?=0)"  # words and digits, with what joins them
-    r"|(?<=0)\+(?=00:00)|(?<=[^\W\d])\+(?=0))*"  # 03:04+01:00 and UTC+1
+    r"|(?<=0)\+(?=0)|(?<=[^\W\d])\+(?=0))*"  # 03:04+01:00 and UTC+1
 )
 _NUMBER = re.compile(r"[-\u2212+]?0(?:[0.,:/\-]*0)?")
 _SCIENTIFIC = re.compile(r"[-\u2212+]?0[0.]*[eE][-+]?0+")
-_PAIR = re.compile(r"(0+(?:\.0+)?)[/\-](0+(?:\.0+)?)")
+_PAIR = re.compile(r"(0+(?:\.0+)?)[/\-+](0+(?:\.0+)?)")
 _MOMENT = re.compile(r"(0[0/\-]*)T(0[0:.]*)(?:Z|[+\-]00:00)?")
 
 # What may stand in an answer between the atoms, as classes of llguidance's regular expressions.
@@ -56,7 +56,7 @@ def sources(turns: Sequence[Turn]) -> list[str]:
 def atoms(texts: Iterable[str]) -> Atoms:
     """The numbers, dates, times and names with digits in `texts`.
 
-    A minus belongs to its number. `10-5` and `10/5` also give their two sides, `2026-01-02T03:04`
+    A minus belongs to its number. `10-5`, `10+5` and `10/5` also give their two sides, `2026-01-02T03:04`
     its two halves and `10km` its number; every other text is only to be had whole.
     """
     numbers: set[str] = set()

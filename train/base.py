@@ -10,6 +10,7 @@ The run can be stopped at any moment and goes on from its last checkpoint. Matri
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -54,13 +55,16 @@ class BaseRecipe:
     """Width of the gated feed-forward layers."""
     context: int = 4096
     """Positions that the checkpoint declares."""
-    steps: int = 1500
-    """Optimizer steps."""
-    short_steps: int = 300
-    """First steps, on lists of at most four tools: copying is learnt sooner with less to look through."""
-    drill_rows: int = 24
-    """Copying drills in every step up to `drill_steps`."""
-    drill_steps: int = 800
+    steps: int = 1250
+    """Optimizer steps, the drills included."""
+    drill_steps: int = 200
+    """First steps, on nothing but copying drills: short, and all of it copying."""
+    drill_rows: int = 64
+    """Drills in each of those steps."""
+    mixed_rows: int = 16
+    """Drills beside the trajectories in the steps after them."""
+    short_steps: int = 150
+    """Steps after the drills with lists of at most four tools: copying is easier from a short text."""
     batch_tokens: int = 3500
     """Tokens of one step."""
     pack_tokens: int = 4096
@@ -82,6 +86,7 @@ class BaseRecipe:
 
 
 LOG_STEPS = 20
+TOKENIZER_ROWS = 6000
 
 
 def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
@@ -155,7 +160,7 @@ class BaseRun:
         if not (self.out / "tokenizer.json").exists():
             texts = (
                 piece.content
-                for row in islice(rows(recipe.seed + 1000, "train", 6000), 6000)
+                for row in rows(recipe.seed + 1000, "train", TOKENIZER_ROWS)
                 for piece in segments(row.transcript)
                 if piece.role != "system" or row.id.endswith("0")
             )
@@ -211,36 +216,25 @@ class BaseRun:
 
     def data(self) -> Iterator[list[Packed]]:
         """Batches from where the run stands. After a resumption the questions are new ones."""
-        short = self.step < self.recipe.short_steps
-        packs = stream(
-            self.recipe,
-            self.tokenize,
-            self.recipe.seed * 1_000_003 + self.step,
-            most=4 if short else 16,
-            plain=0.0 if short else 0.6,
-        )
-        return batches(packs, self.recipe.batch_tokens)
-
-    def practice(self) -> Iterator[Packed]:
-        """A packed sequence of drills for each step from where the run stands."""
-        encoded = (
-            encode(row.transcript, ROLES, self.tokenize) for row in drills(self.recipe.seed + self.step)
-        )
-        while True:
-            yield join(list(islice(encoded, self.recipe.drill_rows)))
+        recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
+        made = (encode(row.transcript, ROLES, self.tokenize) for row in drills(seed))
+        for _ in range(self.step, recipe.drill_steps):
+            yield [join(list(islice(made, recipe.drill_rows)))]
+        longer = recipe.drill_steps + recipe.short_steps
+        short = batches(stream(recipe, self.tokenize, seed, most=4, plain=0.0), recipe.batch_tokens)
+        mixed = batches(stream(recipe, self.tokenize, seed + 1, most=16, plain=0.6), recipe.batch_tokens)
+        for step in itertools.count(max(self.step, recipe.drill_steps)):
+            batch = next(short if step < longer else mixed)
+            yield [*batch, join(list(islice(made, recipe.mixed_rows)))] if recipe.mixed_rows else batch
 
     def train(self, say: Say) -> None:
         """Train to the last step, saying how it goes and saving on the way."""
         recipe = self.recipe
-        data, practice = self.data(), self.practice()
+        data = self.data()
         started, tokens, losses = time.monotonic(), 0, []
         self.model.train()
         while self.step < recipe.steps:
-            if self.step == recipe.short_steps:
-                data = self.data()
             batch = next(data)
-            if self.step < recipe.drill_steps:
-                batch.append(next(practice))
             losses.append(self.one_step(batch))
             tokens += sum(len(packed) for packed in batch)
             if self.step % LOG_STEPS == 0:

@@ -52,7 +52,7 @@ def held_out(text: str, one_in: int) -> bool:
 
 
 class Draw:
-    """A source of random questions and values: the held-out ones for the split `test`, the rest for others."""
+    """A source of random questions and values: the held-out ones for the split `test`, else the others."""
 
     def __init__(self, rng: random.Random, split: str) -> None:
         self.rng = rng
