@@ -22,6 +22,8 @@ FORMAT = 1
 MANIFEST = "bundle.json"
 ALWAYS_HASHED_BYTES = 64 * 1024 * 1024
 """Files up to this size are hashed at every load (well under 0.1 s each); larger ones only when asked."""
+LONGEST_CONTEXT = 2**31 - 1
+"""Tokens; llama.cpp counts positions in 32 bits."""
 _MAGIC = b"GGUF"
 
 
@@ -92,7 +94,7 @@ def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
         raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
     bundle = _parse(folder, manifest)
     _check_version(bundle)
-    for file in {role.file: role for role in bundle.roles.values()}.values():
+    for file in {(role.file, role.sha256, role.size): role for role in bundle.roles.values()}.values():
         _check_file(folder, file, verify=verify)
     return bundle
 
@@ -171,6 +173,8 @@ def _parse(folder: Path, manifest: Any) -> Bundle:
             f"{where} has format {manifest['format']} and this umi reads format {FORMAT}",
             "update umi, or go back with: umi models use umi-mini",
         )
+    if not 0 < take(manifest, "context_length", int) <= LONGEST_CONTEXT:
+        raise BundleError(f"{where} is damaged: context_length is {manifest['context_length']}", mend(folder))
     marks = take(manifest, "markers", dict)
     roles: dict[Role, RoleFile] = {}
     for role in ROLES:
@@ -199,7 +203,7 @@ def _parse(folder: Path, manifest: Any) -> Bundle:
         dialect=take(manifest, "dialect", str),
         prompt_version=take(manifest, "prompt_version", int),
         layout=take(manifest, "layout", str),
-        context_length=take(manifest, "context_length", int),
+        context_length=manifest["context_length"],
         markers=Markers(**{key: take(marks, key, str, "markers.") for key in asdict(CHATML)}),
         roles=roles,
         license=take(manifest, "license", str),

@@ -11,7 +11,6 @@ the list, leaving the arguments empty, giving up on every question.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine import Engine, Generated
-from agent.errors import InputError, UmiError
+from agent.errors import ContextFull, UmiError
 from agent.events import Finished, Observation, event_to_json
 from agent.grounding import atoms
 from agent.loop import Agent
@@ -35,7 +34,6 @@ from agent.transcript import (
     UserTurn,
     parse_calls,
     parse_planner,
-    row_from_json,
 )
 from agent.world import lay_out
 
@@ -99,19 +97,6 @@ class Report:
         return asdict(self)
 
 
-def read_suite(path: Path) -> list[Row]:
-    """The rows of a suite. Raises InputError naming the line that is wrong."""
-    if not path.is_file():
-        raise InputError(f"there is no suite {path}", "make one with `umi train data make --split test`")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(row_from_json(json.loads(line)))
-        except ValueError as error:
-            raise InputError(f"{path} line {number}: {error}", "make the suite again") from None
-    return rows
-
-
 def kind_of(row: Row) -> str:
     """The tool a row is counted under: the first one its reference calls."""
     for turn in row.transcript.turns:
@@ -140,9 +125,13 @@ def evaluate(
 
 
 def _write(engine: Engine, role: Role, transcript: Transcript) -> str:
-    for piece in engine.generate(role, transcript, cancelled=lambda: False):
-        if isinstance(piece, Generated):
-            return piece.text
+    """What `role` writes; nothing, which is always wrong, where the history does not fit its context."""
+    try:
+        for piece in engine.generate(role, transcript, cancelled=lambda: False):
+            if isinstance(piece, Generated):
+                return piece.text
+    except ContextFull:
+        return ""
     raise AssertionError("an engine's last piece is Generated")
 
 

@@ -32,9 +32,7 @@ RESERVE = 48
 class LlamaEngine:
     """Runs a bundle. One generation at a time: a second one, from another thread, waits its turn."""
 
-    def __init__(
-        self, bundle: Bundle, *, threads: int | None = None, gpu_layers: int = 0, exact: bool = False
-    ) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, exact: bool = False) -> None:
         """Load the bundle's models, mapped into memory. `exact` keeps caches in 32 bits.
 
         Raises BundleError where a model is damaged, EngineError where memory does not suffice.
@@ -47,7 +45,7 @@ class LlamaEngine:
             for role in ROLES:
                 file = bundle.roles[role].file
                 if file not in self._voices:
-                    self._voices[file] = _Voice(bundle, role, threads or default_threads(), gpu_layers, exact)
+                    self._voices[file] = _Voice(bundle, role, threads or default_threads(), exact)
         except BaseException:
             self.close()
             raise
@@ -73,7 +71,7 @@ class LlamaEngine:
             raise EngineError("a generation was started inside another", "finish or close the first one")
         while not self._lock.acquire(timeout=0.05):
             if cancelled():
-                yield Generated("", "cancelled")
+                yield Generated("", "cancelled", Usage())
                 return
         self._owner = threading.get_ident()
         try:
@@ -129,10 +127,10 @@ class LlamaEngine:
 class _Voice:
     """One model file at work: its context, its constraints, and the token that ends its turns."""
 
-    def __init__(self, bundle: Bundle, role: Role, threads: int, gpu_layers: int, exact: bool) -> None:
+    def __init__(self, bundle: Bundle, role: Role, threads: int, exact: bool) -> None:
         self._markers: Markers = bundle.markers
         path, hint = bundle.path(role), mend(bundle.folder)
-        self._model = Model(path, gpu_layers=gpu_layers, hint=hint)
+        self._model = Model(path, hint=hint)
         try:
             self.vocabulary = self._model.vocabulary
             for marker in (bundle.markers.open, bundle.markers.close):

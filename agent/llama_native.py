@@ -7,6 +7,7 @@ that an error can say what llama.cpp said. Everything is freed by `close`, never
 from __future__ import annotations
 
 import ctypes
+import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -102,12 +103,12 @@ class Vocabulary:
 class Model:
     """A GGUF file in memory (mapped, not copied, where the system can)."""
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0, hint: str = "") -> None:
+    def __init__(self, path: Path, *, hint: str = "") -> None:
         """Load `path`. Raises BundleError, ending in `hint`, where llama.cpp refuses it."""
         params = native.llama_model_default_params()
-        params.n_gpu_layers = gpu_layers
+        params.n_gpu_layers = 0
         _complaints.clear()
-        handle = native.llama_model_load_from_file(str(path).encode(), params)
+        handle = native.llama_model_load_from_file(os.fsencode(path), params)
         if not handle:
             raise BundleError(f"llama.cpp cannot load {path}: {_reason()}", hint)
         self._handle: native.llama_model_p | None = handle

@@ -78,9 +78,9 @@ class Agent:
         self.toolbox = toolbox
         self.max_steps = max_steps
 
-    def begin(self, instruction: str = "") -> Conversation:
+    def begin(self) -> Conversation:
         """A new conversation over this agent's tools."""
-        return Conversation(Transcript(self.toolbox.specs, (), instruction))
+        return Conversation(Transcript(self.toolbox.specs))
 
     def run(
         self,
@@ -221,11 +221,10 @@ class Agent:
                 turn.start -= cut
                 changed += cut
             else:
-                length, index = max(
-                    (len(t.content), i) for i, t in enumerate(turns) if isinstance(t, ToolTurn | UserTurn)
-                )
-                longest = turns[index]
-                if not isinstance(longest, ToolTurn) or length < _SHORTEST_CUT:
+                seen = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
+                index, longest = max(seen, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))
+                length = len(longest.content)
+                if length < _SHORTEST_CUT:
                     needed = self.engine.context_length - room + WRITING_ROOM
                     raise ContextFull(needed, self.engine.context_length)
                 shorter = replace(longest, content=f"{longest.content[: length // 2]}\n{_CUT}")

@@ -34,8 +34,7 @@ def find(name_or_path: str | None = None) -> Path:
     """
     if name_or_path is None:
         return picked()
-    path = Path(name_or_path).expanduser()
-    if name_or_path and path.exists():
+    if name_or_path and (path := _existing(name_or_path)):
         return path.parent if path.name == MANIFEST else path
     named = {bundle.name: bundle.folder for bundle in _known()}
     if name_or_path in named:
@@ -64,12 +63,15 @@ def use(name_or_path: str) -> Path:
     known = {bundle.folder: bundle.name for bundle in _known()}
     path = settings_path()
     try:
-        settings = _settings()
-    except InputError:
-        path.replace(path.with_suffix(".json.damaged"))
-        settings = {}
-    settings[_KEY] = known.get(folder, str(folder.resolve()))
-    write_atomically(path, json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
+        try:
+            settings = _settings()
+        except InputError:
+            path.replace(path.with_suffix(".json.damaged"))
+            settings = {}
+        settings[_KEY] = known.get(folder, str(folder.resolve()))
+        write_atomically(path, json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}", "make its folder writable") from None
     return folder
 
 
@@ -82,6 +84,15 @@ def picked(*, check: bool = True) -> Path:
     if check and not folder.exists():
         raise InputError(f"the models you picked, {choice}, are gone", "pick others: umi models use umi-mini")
     return folder
+
+
+def _existing(name: str) -> Path | None:
+    """The path that `name` is, if there is something at it."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # too long or closed to us; ~ of nobody
+        return None
 
 
 def _known() -> list[Listed]:

@@ -214,10 +214,13 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
     for key in ("id", "source", "split", "tools", "turns"):
         if key not in value:
             raise ValueError(f"the row lacks {key!r}")
+    for key in ("tools", "turns"):
+        if not isinstance(value[key], list) or not all(isinstance(item, dict) for item in value[key]):
+            raise ValueError(f"{key} is not a list of objects")
     tools: Sequence[Mapping[str, Any]] = value["tools"]
     try:
         specs = tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in tools)
-    except (KeyError, TypeError):
+    except KeyError:
         raise ValueError("a tool lacks name, description or parameters") from None
     turns = tuple(turn_from_json(turn) for turn in value["turns"])
     transcript = Transcript(specs, turns, value.get("instruction", ""))

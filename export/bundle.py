@@ -25,7 +25,7 @@ from export.quantize import quantize
 from export.run import Run, load_run
 
 Say = Callable[[str], None]
-MAX_TOKENS: Mapping[Role, int] = {"planner": 128, "caller": 512, "summarizer": 512}
+MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
 """The longest turn of each role, in tokens."""
 LONGEST_CONTEXT = 32768
 """Tokens a bundle declares at most, whatever its base could hold: the cache grows with it."""
@@ -54,10 +54,15 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     Raises InputError where the run is not finished or `out` is something else, and UmiError where a file that
     was made does not say what its model says.
     """
-    run = load_run(folder)
+    run, out = load_run(folder), out.resolve()
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
     declared = read_config(run.base)["max_position_embeddings"]
+    if options.context_length > declared:
+        raise InputError(
+            f"--context is {options.context_length} and {run.base} was made for {declared} tokens",
+            f"give at most {declared}",
+        )
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

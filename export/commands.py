@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent.errors import InputError
+from agent.extras import Parser, say
 from agent.transcript import ROLES
-from export.arguments import Parser
-
-
-def say(line: str) -> None:
-    """Progress goes to stderr, a line at a time."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def bundle(argv: Sequence[str]) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 
 from agent.errors import InputError
 from agent.prompts import PROMPT_VERSION, Markers
-from agent.transcript import Row, row_from_json
+from agent.rows import read_rows
+from agent.transcript import Row
 
 FORMAT = 1
 """The version of run folders that this module reads."""
@@ -42,8 +43,7 @@ class Run:
 
     def held_out(self) -> list[Row]:
         """The rows that were not trained on."""
-        lines = (self.folder / "heldout.jsonl").read_text(encoding="utf-8").splitlines()
-        return [row_from_json(json.loads(line)) for line in lines]
+        return list(read_rows(self.folder / "heldout.jsonl"))
 
 
 def load_run(folder: Path) -> Run:
@@ -57,7 +57,7 @@ def load_run(folder: Path) -> Run:
         value = json.loads(manifest.read_text(encoding="utf-8"))
         run = Run(folder, value["recipe"], value["stages"], value["inputs"])
         versions = value["format"], value["prompt_version"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{manifest} is damaged: {error}", "train the run again") from None
     if versions != (FORMAT, PROMPT_VERSION):
         raise InputError(

@@ -84,6 +84,8 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
         ("format", 99, "format 99"),
         ("format", "1", "format is of the wrong type"),
         ("context_length", True, "context_length is of the wrong type"),
+        ("context_length", 0, "context_length is 0"),
+        ("context_length", 2**40, f"context_length is {2**40}"),
         ("dialect", "chat", "speaks the chat dialect"),
         ("layout", "shared", "this version runs merged bundles"),
         ("prompt_version", PROMPT_VERSION + 1, f"prompt version {PROMPT_VERSION + 1}"),
@@ -138,6 +140,15 @@ def test_a_changed_byte_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(agent.bundle, "ALWAYS_HASHED_BYTES", 1000)
     load_bundle(folder)
     assert "sha256" in refusal(folder, verify=True)
+
+
+def test_roles_that_share_a_file_must_agree_on_its_hash(folder: Path) -> None:
+    def share(manifest: dict[str, Any]) -> None:
+        roles = manifest["roles"]
+        roles["planner"] = roles["summarizer"] | {"sha256": "0" * 64}
+
+    edit(folder, share)
+    assert "summarizer.gguf is damaged: its sha256" in refusal(folder)
 
 
 def test_the_shipped_bundle_is_mended_by_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from agent.bundle import Bundle, Sampling, write_bundle
 from agent.constraints import Constraints
 from agent.engine import Delta, Engine, Generated
 from agent.errors import BundleError, ContextFull, EngineError
-from agent.events import Reading
+from agent.events import Reading, Usage
 from agent.llama import RESERVE, LlamaEngine, default_threads, pick
 from agent.llama_native import BATCH, Context, Model
 from agent.prompts import CHATML, Markers, prompt_ids
@@ -275,7 +275,7 @@ def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
     )
     other.start()
     other.join()
-    assert waited == [Generated("", "cancelled")]
+    assert waited == [Generated("", "cancelled", Usage())]
     assert isinstance(list(events)[-1], Generated)
 
 

@@ -219,6 +219,20 @@ def test_a_long_observation_is_shortened_to_make_room(tmp_path: Path) -> None:
     assert events[-1].reason == "answered"
 
 
+def test_an_observation_is_shortened_beside_a_longer_question(tmp_path: Path) -> None:
+    script = [
+        plan("Read.", "caller"),
+        call("read_file", path="long.txt"),
+        plan("Done.", "summarizer"),
+        "Read it.",
+    ]
+    opened = scripted(script, tmp_path, context_length=700)
+    (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 100)
+    events = turn(opened.agent, f"read long.txt {'incomprehensibilities ' * 100}")
+    assert only(events, Trimmed)
+    assert events[-1].reason == "answered"
+
+
 def test_events_as_json(tmp_path: Path) -> None:
     names = [event_to_json(event)["event"] for event in turn(scripted(calculation(), tmp_path).agent)]
     assert set(names) == {"reading", "thought", "call", "observation", "answer", "finished"}

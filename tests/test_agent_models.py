@@ -82,6 +82,15 @@ def test_damaged_settings_are_named_mended_and_kept(own: Path) -> None:
     assert path.with_suffix(".json.damaged").read_text() == "{oh"
 
 
+def test_settings_that_cannot_be_written_are_named(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"cannot write .*settings\.json"):
+        models.use(str(tiny_bundle.folder))
+
+
 def test_other_settings_are_kept(own: Path) -> None:
     path = settings_path()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,6 +81,7 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
         ([str(run_folder)], "--out"),
         ([str(run_folder), *out, "--merge-base", "thin air"], "invalid choice"),
         ([str(run_folder), *out, "--context", "-1"], "--context is -1"),
+        ([str(run_folder), *out, "--context", "999999"], "--context is 999999"),
     ):
         assert main(["bundle", *argv]) == 2
         err = capsys.readouterr().err

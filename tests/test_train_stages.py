@@ -210,5 +210,5 @@ def test_without_torch_one_line_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "umi: training needs torch and friends; pip install 'umi-agent[train]'"
+        "umi: `umi train` needs torch, which is not installed; pip install 'umi-agent[train]'"
     ]

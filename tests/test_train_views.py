@@ -12,11 +12,12 @@ from tiny_base import ADD, ECHO, make_base, tiny_rows
 from agent.encoding import Encoded, encode, load_tokenize, view_roles
 from agent.errors import InputError
 from agent.prompts import Tokenize, prompt_ids, segment
+from agent.rows import read_rows
 from agent.transcript import ROLES, PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn
 from train.attention import enable, hidden_states, lay_out
-from train.packing import IGNORE, attention_mask, join, pack
+from train.packing import IGNORE, PREFIX, Packed, join, pack
 from train.recipe import Recipe, load_recipe
-from train.rows import hold_out, read_rows, write_rows
+from train.rows import hold_out, write_rows
 from train.views import view
 
 
@@ -78,6 +79,14 @@ def summed_loss(model: object, ids: np.ndarray, learn: np.ndarray) -> float:
     kept = torch.from_numpy(learn[1:])
     target = torch.from_numpy(ids)[1:]
     return torch.nn.functional.cross_entropy(logits[kept], target[kept], reduction="sum").item()
+
+
+def attention_mask(packed: Packed) -> torch.Tensor:
+    """Bool [1, 1, T, T]: which positions each position reads, for transformers' own attention."""
+    branch = torch.from_numpy(packed.branch_ids)
+    earlier = torch.ones(len(packed), len(packed), dtype=torch.bool).tril()
+    visible = (branch[None, :] == branch[:, None]) | (branch[None, :] == PREFIX)
+    return (earlier & visible)[None, None]
 
 
 @pytest.mark.parametrize("first_learnt", [False, True])

@@ -169,6 +169,21 @@ async def test_ctrl_c_refuses_and_stops(tmp_path: Path) -> None:
     assert not (tmp_path / "workspace" / "plan.txt").exists()
 
 
+async def test_escape_anywhere_else_withdraws_the_question_and_stops(tmp_path: Path) -> None:
+    app = app_of(scripted(writing("Never said."), tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "write a plan")
+        await until(pilot, lambda: bool(app.query(ApprovalPrompt)))
+        app.set_focus(None)
+        await pilot.press("escape")
+        await ready(pilot)
+        await until(pilot, lambda: app.focused is app.query_one(QuestionInput))
+        assert not app.query(ApprovalPrompt)
+        assert not app.query(AnswerBlock)
+    assert not (tmp_path / "workspace" / "plan.txt").exists()
+
+
 async def test_ctrl_c_twice_quits(tmp_path: Path) -> None:
     app = app_of(scripted([], tmp_path))
     async with app.run_test() as pilot:

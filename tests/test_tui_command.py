@@ -81,6 +81,14 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["tools", "show", "read_fil"], "'read_fil'", "did you mean read_file?"),
         (["models", "show", "nothing"], "nothing", "umi models list"),
         (["models", "use", "nothing"], "nothing", "umi models list"),
+        (["models", "show", "x" * 300], "x" * 300, "umi models list"),
+        (["ask", "hi", "--models", "~nobody-at-all"], "~nobody-at-all", "umi models list"),
+        (["ask", "hi", "--workspace", "~nobody-at-all"], "~nobody-at-all does not exist", "--workspace"),
+        (["train"], "command", "umi train --help"),
+        (["train", "walk"], "'walk'", "umi train --help"),
+        (["train", "data", "make", "--out", "x", "--count", "0"], "--count is 0", "at least 1"),
+        (["train", "data", "make", "--out", "/dev/null/x", "--count", "1"], "/dev/null/x", "another file"),
+        (["eval", "no/such/file"], "no/such/file", "schema-1 rows"),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_thing_and_the_step(
@@ -94,6 +102,18 @@ def test_bad_input_is_one_line_that_names_the_thing_and_the_step(
 def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("x")
     assert "is not a folder" in refused(["ask", "hi", "--workspace", str(tmp_path / "file")], capsys)
+
+
+def test_a_suite_that_is_no_text_or_no_rows_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data, said in (
+        (b"\xff\xfe", "line 1 is not UTF-8"),
+        (b'["a"]\n', "line 1: the line is not a JSON object"),
+        (b'{"schema":1,"id":"","source":"","split":"","tools":[],"turns":["a"]}', "turns is not a list of"),
+    ):
+        (tmp_path / "suite.jsonl").write_bytes(data)
+        assert said in refused(["eval", str(tmp_path / "suite.jsonl")], capsys)
 
 
 def damage(folder: Path, how: str) -> None:
@@ -172,21 +192,18 @@ def test_the_doctor_says_ok_or_what_to_do(
     assert "caller.gguf is truncated" in todo[0]
 
 
-@pytest.mark.parametrize("extra", ["train", "export"])
-def test_an_extra_that_is_missing_is_named(
-    extra: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = types.ModuleType(f"{extra}.__main__")
-
-    def needs_torch(argv: list[str]) -> int:
-        import torch
-
-        return int(torch.__version__[0])
-
-    package.main = needs_torch  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, f"{extra}.__main__", package)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert f"pip install 'umi-agent[{extra}]'" in refused([extra, "run"], capsys)
+@pytest.mark.parametrize("argv", [["train", "run", "recipe.toml"], ["export", "bundle", "run", "--out", "x"]])
+def test_an_extra_that_is_missing_is_named(argv: list[str]) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from tui.__main__ import main; sys.exit(main({argv!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"umi: `umi {argv[0]}` needs torch, which is not installed; pip install 'umi-agent[{argv[0]}]'"
+    ]
 
 
 def test_an_extra_gets_every_argument_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Attention over packed sequences that computes only what is visible.
 
-The mask of `train.packing` hides most of a square of T by T: branches do not see each other. Here the prefix
+Of a square of T by T, most is hidden: the branches of `train.packing` do not see each other. Here the prefix
 is one causal attention and the branches are a batch of their own, each over prefix + itself. At 600 prefix
 tokens and ten branches of 150 that is under a third of the square's work, and several sequences can stand in
 one pass without padding. It is registered with transformers under `NAME`, for any model whose layers attend

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -55,7 +55,7 @@ class BaseRecipe:
     """Width of the gated feed-forward layers."""
     context: int = 4096
     """Positions that the checkpoint declares."""
-    steps: int = 1250
+    steps: int = 1100
     """Optimizer steps, the drills included."""
     drill_steps: int = 200
     """First steps, on nothing but copying drills: short, and all of it copying."""
@@ -79,7 +79,7 @@ class BaseRecipe:
     """Last share of the steps, in which the rates fall to nothing."""
     clip: float = 1.0
     seed: int = 1
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
     save_every: int = 100
     """Steps between checkpoints."""
@@ -147,7 +147,7 @@ def loss_of(model: Any, batch: list[Packed]) -> torch.Tensor:
 def rate_at(step: int, recipe: BaseRecipe) -> float:
     """The share of the peak learning rate: a linear rise, a plateau, a linear fall to nothing."""
     fall = max(1, int(recipe.steps * recipe.cooldown))
-    return min(1.0, (step + 1) / recipe.warmup, (recipe.steps - step) / fall)
+    return min(1.0, (step + 1) / max(1, recipe.warmup), (recipe.steps - step) / fall)
 
 
 class BaseRun:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.arguments import Parser
+from agent.errors import InputError
+from agent.extras import Parser, say
 from train.rows import write_rows
 from train.synthetic.generate import rows
 
@@ -23,7 +23,10 @@ def data(argv: Sequence[str]) -> int:
         "--plain", type=float, default=0.6, metavar="P", help="share of tool lists with the built-in names"
     )
     given = parser.parse_args(argv)
+    if given.count < 1:
+        raise InputError(f"--count is {given.count}", "give a number of at least 1")
+    if not 0 <= given.plain <= 1:
+        raise InputError(f"--plain is {given.plain}", "give a share from 0 to 1")
     made = rows(given.seed, given.split, given.count, plain=given.plain)
-    write_rows(given.out, made)
-    print(f"{given.out}: {given.count} rows", file=sys.stderr)
+    say(f"{given.out}: {write_rows(given.out, made)} rows")
     return 0

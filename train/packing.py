@@ -4,7 +4,7 @@ A branch attends to the shared prefix and to itself, and its positions go on fro
 that of the trajectory alone. With tool lists several times longer than the questions asked of them, this is
 where most of the time of training on a CPU is saved.
 
-This module knows nothing of models: it arranges numbers. Only `attention_mask` touches torch.
+This module knows nothing of models or of torch: it arranges numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from agent.encoding import Encoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
 IGNORE = -100
 """The label of a position that is not learnt."""
@@ -104,13 +103,3 @@ def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
         branches.append(np.full(len(tokens), branch))
         targets.append(labels)
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
-
-
-def attention_mask(packed: Packed) -> Tensor:
-    """Bool [1, 1, T, T]: which positions each position reads. For `attn_implementation="sdpa"`."""
-    import torch
-
-    branch = torch.from_numpy(packed.branch_ids)
-    earlier = torch.ones(len(packed), len(packed), dtype=torch.bool).tril()
-    visible = (branch[None, :] == branch[:, None]) | (branch[None, :] == PREFIX)
-    return (earlier & visible)[None, None]

@@ -22,13 +22,14 @@ from typing import Any
 from agent.encoding import load_tokenize
 from agent.errors import InputError
 from agent.prompts import PROMPT_VERSION, Tokenize
+from agent.rows import read_rows
 from agent.transcript import ROLES, Row
 from train.batches import fill
 from train.loop import Say, train_adapter
 from train.model import Trainee, load_adapter
 from train.packing import Packed, pack
 from train.recipe import STAGES, Recipe
-from train.rows import hold_out, read_rows, write_rows
+from train.rows import hold_out, write_rows
 from train.views import view
 
 BACKBONE = STAGES[0]

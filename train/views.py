@@ -23,11 +23,6 @@ class View:
     """Rows without a turn of the view's role."""
 
     @property
-    def tokens(self) -> int:
-        """Tokens of all rows, shared prefixes counted each time."""
-        return sum(len(row) for row in self.rows)
-
-    @property
     def targets(self) -> int:
         """Tokens that are learnt."""
         return sum(row.targets for row in self.rows)

@@ -162,8 +162,6 @@ class UmiApp(App[None]):
         self.action_cancel()
         self._shown_turn = 0
         self._answer, self._answer_text = None, ""
-        for prompt in self.query(ApprovalPrompt):
-            prompt.action_answer(False)
         if self.opened is not None:
             self._conversation = self.opened.agent.begin()
         transcript = self.query_one("#transcript")
@@ -207,7 +205,9 @@ class UmiApp(App[None]):
             case Observation(_, _, _, ok, content):
                 await self._add(ObservationBlock(content, ok))
             case Trimmed(dropped):
-                await self._add(NoteBlock(f"The oldest {dropped} turns no longer fit and were left out."))
+                await self._add(
+                    NoteBlock(f"To make room, {dropped} old turns or results were left out or cut.")
+                )
             case AnswerDelta(text):
                 if self._answer is None:
                     self._answer = AnswerBlock()
@@ -272,10 +272,12 @@ class UmiApp(App[None]):
             self._show_state("going on…")
 
     def action_cancel(self) -> None:
-        """Stop the running turn."""
+        """Stop the running turn; a question that it waits with is withdrawn."""
         if self._running_turn and not self._cancelled.is_set():
             self._cancelled.set()
             self._show_state("stopping…")
+            for prompt in self.query(ApprovalPrompt):
+                prompt.action_answer(False)
 
     def action_interrupt(self) -> None:
         """Ctrl+C: copy what is selected, or stop the turn; the second within two seconds quits."""
@@ -289,8 +291,6 @@ class UmiApp(App[None]):
             self.exit()
         else:
             self._asked_to_quit = now
-            for prompt in self.query(ApprovalPrompt):
-                prompt.action_answer(False)
             self.action_cancel()
             self.notify("Press Ctrl+C again to quit.", timeout=_AGAIN_S, markup=False)
 

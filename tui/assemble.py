@@ -77,7 +77,7 @@ def open_agent(options: Options) -> Opened:
     from agent.toolbox import Toolbox, choose
     from agent.tools import ToolContext, Workspace, builtin_tools
 
-    workspace = Workspace((options.workspace or Path.cwd()).expanduser())
+    workspace = Workspace(options.workspace or Path())
     tools = builtin_tools()
     if options.tools is not None:
         tools = choose(tools, options.tools)

@@ -42,7 +42,8 @@ def examine() -> int:
         except UmiError as error:
             problems.append(str(error))
         except Exception as error:
-            problems.append(f"{type(error).__name__}: {error}; pip install --force-reinstall umi-agent")
+            reason = f"{type(error).__name__}: {error}"
+            problems.append(f"{reason}; pip install --force-reinstall llama-cpp-python")
     _extras()
     if not problems:
         print("ok")
@@ -95,7 +96,7 @@ def _models() -> None:
 def _workspace() -> None:
     from agent.tools import Workspace
 
-    root = Workspace(Path.cwd()).root
+    root = Workspace(Path()).root
     _say("workspace", f"{root}{'' if os.access(root, os.W_OK) else ' (read only)'}")
 
 
@@ -112,7 +113,8 @@ def _folders() -> None:
 
 
 def _extras() -> None:
-    from tui.extras import EXTRAS, missing
+    from agent.extras import EXTRAS
+    from tui.extras import missing
 
     for extra in EXTRAS:
         lacking = missing(extra)

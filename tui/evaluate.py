@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from agent.bundle import load_bundle
-from agent.evaluation import Asked, Report, Score, Tally, ask_in_process, evaluate, read_suite
+from agent.evaluation import Asked, Report, Score, Tally, ask_in_process, evaluate
 from agent.models import find
+from agent.rows import read_rows
 from agent.transcript import Row, UserTurn
 from tui.assemble import open_engine
 
@@ -22,7 +24,7 @@ SHOWN_FAILURES = 12
 
 def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int, through_ask: bool) -> int:
     """Score the bundle and print a table or JSON; progress goes to stderr. Raises InputError on bad input."""
-    rows = read_suite(suite)[:limit]
+    rows = list(islice(read_rows(suite), limit))
     folder = find(models)
     engine = open_engine(load_bundle(folder))
     try:

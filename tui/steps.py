@@ -52,7 +52,7 @@ class Steps:
                 if more:
                     self._line(f"    … {more} more lines")
             case Trimmed(dropped):
-                self._line(f"  (the oldest {dropped} turns no longer fit and were left out)")
+                self._line(f"  (to make room, {dropped} old turns or results were left out or cut)")
             case AnswerDelta():
                 self.clear()
             case Finished():

@@ -70,7 +70,8 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         hint = "name a folder that exists with --workspace"
         try:
-            self.root = Path(root).resolve(strict=True)
+            root = Path(root).expanduser()
+            self.root = root.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             raise InputError(f"the workspace {root} does not exist", hint) from None
         if not self.root.is_dir():

@@ -135,8 +135,8 @@ def _counted(question: str, start: str, end: str, expect: bool = True) -> Script
     if seen[0].error:
         return failed(seen[0], f"It cannot be counted: {seen[0].content}.")
     days = seen[0].content
-    number = days.split(" ")[0].lstrip("-")
-    return End(f"It is {days} from {start} to {end}.", (number if expect else r"re:\d+(?= days?)",))
+    number = days.split(" ")[0]
+    return End(f"It is {days} from {start} to {end}.", (number if expect else r"re:-?\d+(?= days?)",))
 
 
 @intent("days_between", topic="dates", weight=3)
