@@ -48,7 +48,7 @@ format: $(VENV)/.dev
 
 models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
 	$(BIN)/python -m train base train/recipes/umi-mini-base.toml
-	$(BIN)/python -m train data make --seed 2 --count 8000 --out $(RUN)/train.jsonl
+	$(BIN)/python -m train data make --seed 2 --count 5000 --out $(RUN)/train.jsonl
 	$(BIN)/python -m train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
 	$(BIN)/python -m train data make --seed 4 --count 500 --split test --plain 0.8 --out $(RUN)/heldout.jsonl
 	$(BIN)/python -m train glpft train/recipes/umi-mini.toml

@@ -55,7 +55,7 @@ class BaseRecipe:
     """Width of the gated feed-forward layers."""
     context: int = 4096
     """Positions that the checkpoint declares."""
-    steps: int = 1100
+    steps: int = 1600
     """Optimizer steps, the drills included."""
     drill_steps: int = 200
     """First steps, on nothing but copying drills: short, and all of it copying."""

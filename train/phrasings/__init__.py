@@ -8,6 +8,12 @@ from train.phrasings import (
     arithmetic,
     chat,
     dates,
+    extra_dates,
+    extra_finding,
+    extra_notes_units,
+    extra_numbers,
+    extra_reading,
+    extra_talk,
     files,
     foreign,
     impossible,
@@ -19,17 +25,29 @@ from train.phrasings import (
     units,
 )
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    **arithmetic.INTENTS,
-    **percentages.INTENTS,
-    **units.INTENTS,
-    **dates.INTENTS,
-    **files.INTENTS,
-    **reading.INTENTS,
-    **totals.INTENTS,
-    **notes.INTENTS,
-    **multi.INTENTS,
-    **chat.INTENTS,
-    **foreign.INTENTS,
-    **impossible.INTENTS,
-}
+_FIRST = (
+    arithmetic,
+    percentages,
+    units,
+    dates,
+    files,
+    reading,
+    totals,
+    notes,
+    multi,
+    chat,
+    foreign,
+    impossible,
+)
+_EXTRA = (extra_numbers, extra_dates, extra_finding, extra_reading, extra_notes_units, extra_talk)
+
+
+def _merged() -> dict[str, tuple[str, ...]]:
+    merged: dict[str, dict[str, None]] = {}
+    for module in (*_FIRST, *_EXTRA):
+        for intent, phrasings in module.INTENTS.items():
+            merged.setdefault(intent, {}).update(dict.fromkeys(phrasings))
+    return {intent: tuple(phrasings) for intent, phrasings in merged.items()}
+
+
+QUESTIONS: dict[str, tuple[str, ...]] = _merged()

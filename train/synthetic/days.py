@@ -49,6 +49,11 @@ def date_today(d: Draw, world: World) -> Script:
 
 
 def _city(d: Draw) -> tuple[str, str]:
+    """A city as people write it and its zone; in training some are made up, so that names are copied."""
+    if not d.held and d.chance(0.35):
+        parts = [d.pseudo_word() for _ in range(d.rng.choice((1, 1, 2)))]
+        name = " ".join(parts)
+        return (name.title() if d.chance(0.6) else name), d.rng.choice([zone for _, zone in names.CITIES])
     spoken = d.pick([spoken for spoken, _ in names.CITIES])
     return spoken, dict(names.CITIES)[spoken]
 
@@ -73,6 +78,8 @@ def time_in(d: Draw, world: World) -> Script:
 @intent("current_time", topic="the time", weight=0.7)
 def two_times(d: Draw, world: World) -> Script:
     (first, zone), (second, zone2) = _city(d), _city(d)
+    while second.lower() == first.lower():
+        second, zone2 = _city(d)
     yield Ask(d.question("two_times", city=first, city2=second))
     seen = yield Step(
         "Both times at once with {tool}.",

@@ -42,13 +42,15 @@ _MONTHS = [
     "November",
     "December",
 ]
+_REAL = (*names.WORDS, *names.FIRST_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _VOWELS = "aeiou"
 
 
 def held_out(text: str, one_in: int) -> bool:
-    """Whether a phrasing or value is kept for tests."""
-    return zlib.crc32(text.strip().lower().encode()) % one_in == 0
+    """Whether a phrasing or value is kept for tests; what has one or two characters never is."""
+    plain = text.strip().lower()
+    return len(plain) > 2 and zlib.crc32(plain.encode()) % one_in == 0
 
 
 class Draw:
@@ -116,16 +118,25 @@ class Draw:
 
     def pseudo_word(self) -> str:
         """A word that does not exist, so that it can only be copied."""
-        size = self.rng.randint(2, 3)
-        return "".join(self.rng.choice(_CONSONANTS) + self.rng.choice(_VOWELS) for _ in range(size)) + (
-            self.rng.choice(_CONSONANTS) if self.chance(0.5) else ""
-        )
+        if self.chance(0.4):
+            size = self.rng.randint(2, 3)
+            word = "".join(self.rng.choice(_CONSONANTS) + self.rng.choice(_VOWELS) for _ in range(size))
+            word += self.rng.choice(_CONSONANTS) if self.chance(0.5) else ""
+        else:
+            first, second = (self.rng.choice(_REAL) for _ in range(2))
+            word = (first[: self.rng.randint(1, 4)] + second[-self.rng.randint(2, 5) :]).lower()
+        return word.capitalize() if self.chance(0.2) else word
 
     def word(self) -> str:
         """A word, existing or not."""
-        if self.chance(0.25):
+        if self.chance(0.4):
             return self.value(self.pseudo_word)
         return self.pick(names.WORDS)
+
+    def person(self) -> str:
+        """A first name, sometimes with a made-up surname."""
+        first = self.rng.choice(names.FIRST_NAMES)
+        return f"{first} {self.pseudo_word().capitalize()}" if self.chance(0.4) else first
 
     def stem(self) -> str:
         """A file's name without its ending."""
@@ -152,8 +163,7 @@ class Draw:
             lambda: " ".join(self.word() for _ in range(self.rng.randint(2, 5))),
             lambda: f"the {self.word()} code is {self.rng.randint(100, 99999)}",
             lambda: (
-                f"{self.rng.choice(('call', 'meet', 'pay', 'ask'))} {self.rng.choice(names.FIRST_NAMES)} "
-                f"about the {self.word()}"
+                f"{self.rng.choice(('call', 'meet', 'pay', 'ask'))} {self.person()} about the {self.word()}"
             ),
             lambda: f"buy {self.rng.randint(2, 12)} {self.word()} and {self.word()}",
         )[kind]

@@ -61,4 +61,4 @@ def _setting(d: Draw) -> str:
     kind = d.rng.random()
     if kind < 0.4:
         return d.integer(2, 9999)
-    return d.rng.choice(names.FIRST_NAMES) if kind < 0.6 else d.word()
+    return d.person() if kind < 0.65 else d.word()
