@@ -29,6 +29,7 @@ from train.phrasings import QUESTIONS
 from train.synthetic.aliases import ALIASES
 from train.synthetic.draw import HELD_PHRASINGS, Draw, held_out
 from train.synthetic.generate import ALL, rows
+from train.synthetic.reword import reword
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,26 @@ def test_no_phrasing_is_in_both_splits() -> None:
     assert seen["train"]
     assert seen["test"]
     assert not seen["train"] & seen["test"]
+
+
+def test_no_change_to_a_phrasing_arrives_at_a_held_out_one() -> None:
+    plain = {text.lower().rstrip("?.! ") for text in QUESTIONS["list_here"] if held_out(text, HELD_PHRASINGS)}
+    d = Draw(random.Random(3), "train")
+    asked = {d.question("list_here").lower().rstrip("?.! ") for _ in range(4000)}
+    assert len(asked) > 500
+    assert not asked & plain
+
+
+def test_rewording_keeps_slots_and_changes_little() -> None:
+    rng = random.Random(4)
+    phrasing = "can you show me what the file {path} contains, please"
+    made = {reword(phrasing, rng) for _ in range(300)}
+    assert phrasing in made
+    assert len(made) > 20
+    for text in made:
+        assert text.count("{path}") == 1
+        kept = set(text.split()) & set(phrasing.split())
+        assert len(kept) >= len(phrasing.split()) - 3
 
 
 def test_no_value_is_in_both_splits() -> None:

@@ -29,7 +29,7 @@ from agent.prompts import Tokenize, segments
 from agent.transcript import ROLES
 from train.attention import enable, hidden_states, lay_out
 from train.loop import Say, clock, save_whole
-from train.model import pick_device
+from train.model import mixed_precision, pick_device
 from train.packing import IGNORE, Packed, join, pack
 from train.synthetic.drill import drills
 from train.synthetic.generate import rows
@@ -81,6 +81,8 @@ class BaseRecipe:
     seed: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Weights are float32."""
     save_every: int = 100
     """Steps between checkpoints."""
 
@@ -136,12 +138,16 @@ def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
     return model
 
 
-def loss_of(model: Any, batch: list[Packed]) -> torch.Tensor:
-    """Mean cross-entropy over the learnt tokens; logits are computed at those positions only."""
+def loss_of(model: Any, batch: list[Packed], mixed: bool) -> torch.Tensor:
+    """Mean cross-entropy over the learnt tokens; logits are computed at those positions only.
+
+    With `mixed`, matrix products run in bfloat16.
+    """
     inputs = lay_out(batch, model.device)
-    hidden = hidden_states(model.model, inputs)
     learnt = inputs.targets != IGNORE
-    return cross_entropy(model.lm_head(hidden[learnt]).float(), inputs.targets[learnt])
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
+        logits = model.lm_head(hidden_states(model.model, inputs)[learnt])
+    return cross_entropy(logits.float(), inputs.targets[learnt])
 
 
 def rate_at(step: int, recipe: BaseRecipe) -> float:
@@ -167,6 +173,7 @@ class BaseRun:
             save_tokenizer(train_tokenizer(texts, recipe.vocabulary), self.out)
         self.tokenize = load_tokenize(self.out)
         self.model = make_model(recipe, recipe.vocabulary).to(pick_device(recipe.device))
+        self.mixed = mixed_precision(recipe.precision, self.model.device)
         enable(self.model)
         matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
         others = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
@@ -256,7 +263,7 @@ class BaseRun:
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, self.peaks, strict=True):
             group["lr"] = peak * share
-        loss = loss_of(self.model, batch)
+        loss = loss_of(self.model, batch, self.mixed)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         for optimizer in self.optimizers:

@@ -108,6 +108,8 @@ class Recipe:
     """Decides the adapter's start, the order of rows and the dropout."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU where torch sees one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Adapters are float32."""
 
     def stage(self, name: str) -> Stage:
         """The settings of stage 1 (`backbone`) or of a role."""

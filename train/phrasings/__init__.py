@@ -17,6 +17,11 @@ from train.phrasings import (
     files,
     foreign,
     impossible,
+    more_listing,
+    more_numbers,
+    more_steps,
+    more_talk,
+    more_writing,
     multi,
     notes,
     percentages,
@@ -39,15 +44,30 @@ _FIRST = (
     foreign,
     impossible,
 )
-_EXTRA = (extra_numbers, extra_dates, extra_finding, extra_reading, extra_notes_units, extra_talk)
+_EXTRA = (
+    extra_numbers,
+    extra_dates,
+    extra_finding,
+    extra_reading,
+    extra_notes_units,
+    extra_talk,
+    more_listing,
+    more_numbers,
+    more_steps,
+    more_talk,
+    more_writing,
+)
 
 
 def _merged() -> dict[str, tuple[str, ...]]:
-    merged: dict[str, dict[str, None]] = {}
+    """By intent, what differs in more than its case and its last mark, in an order that no file decides."""
+    merged: dict[str, dict[str, str]] = {}
     for module in (*_FIRST, *_EXTRA):
         for intent, phrasings in module.INTENTS.items():
-            merged.setdefault(intent, {}).update(dict.fromkeys(phrasings))
-    return {intent: tuple(phrasings) for intent, phrasings in merged.items()}
+            known = merged.setdefault(intent, {})
+            for phrasing in phrasings:
+                known.setdefault(phrasing.lower().rstrip("?.! "), phrasing)
+    return {intent: tuple(sorted(known.values())) for intent, known in merged.items()}
 
 
 QUESTIONS: dict[str, tuple[str, ...]] = _merged()

@@ -1,6 +1,10 @@
 """Pools of names and words to fill phrasings with: files, folders, cities, units, keys, people, words."""
 
-from train.phrasings.texts import FILE_LINES, NOTES
+from train.phrasings.messages import MESSAGES
+from train.phrasings.stems import MORE_FOLDERS, MORE_KEYS, MORE_STEMS
+from train.phrasings.texts import FILE_LINES
+from train.phrasings.texts import NOTES as _NOTES
+from train.phrasings.words import COMMON
 
 __all__ = [
     "CITIES",
@@ -28,7 +32,7 @@ bugs feature_requests interview candidates onboarding team_lunch retro standup a
 decisions budget-2025 forecast q3_results survey answers_raw measurements sensor_log weather2022
 experiment4 results samples club_members scores training newsletter speech menu cake_recipe bread pancakes
 """
-FILE_STEMS: tuple[str, ...] = tuple(_FILE_STEMS.split())
+FILE_STEMS: tuple[str, ...] = tuple(dict.fromkeys((*_FILE_STEMS.split(), *MORE_STEMS)))
 
 EXTENSIONS: tuple[str, ...] = (
     "txt",
@@ -50,7 +54,7 @@ docs notes src data logs reports archive old backup drafts photos-info projects 
 taxes recipes travel letters scripts tests config configs results exports imports inbox shared clients
 invoices 2023 2024 2025 personal club kitchen garden_stuff meeting_minutes my-files
 """
-FOLDERS: tuple[str, ...] = tuple(_FOLDERS.split())
+FOLDERS: tuple[str, ...] = tuple(dict.fromkeys((*_FOLDERS.split(), *MORE_FOLDERS)))
 
 _FIRST_NAMES = """
 Anna Ben Clara David Emma Felix Grace Hugo Irene Jack Kate Liam Maria Noah Olivia Paul Quentin Rosa Sam
@@ -61,7 +65,7 @@ Fay Glen Holly
 """
 FIRST_NAMES: tuple[str, ...] = tuple(_FIRST_NAMES.split())
 
-KEYS: tuple[str, ...] = (
+_KEYS = (
     "port",
     "owner",
     "deadline",
@@ -103,6 +107,7 @@ KEYS: tuple[str, ...] = (
     "quantity",
     "priority",
 )
+KEYS: tuple[str, ...] = tuple(dict.fromkeys((*_KEYS, *MORE_KEYS)))
 
 CITIES: tuple[tuple[str, str], ...] = (
     ("Tokyo", "Asia/Tokyo"),
@@ -257,4 +262,6 @@ weekly digital electric foreign general hidden internal marble otter cabin fossi
 orchid pebble raven sparrow turtle vanilla walnut barley canoe dolphin engineer falcon gravel hazel
 inkwell juniper lagoon mustard nurse parcel syrup
 """
-WORDS: tuple[str, ...] = tuple(_WORDS.split())
+WORDS: tuple[str, ...] = tuple(dict.fromkeys((*_WORDS.split(), *COMMON)))
+
+NOTES: tuple[str, ...] = tuple(dict.fromkeys((*_NOTES, *MESSAGES)))

@@ -36,14 +36,14 @@ def _listed(text: str) -> str:
     return ", ".join(text.split("\n"))
 
 
-@intent("list_files", topic="listing files", weight=2)
+@intent("list_files", topic="listing files", weight=2.5)
 def list_here(d: Draw, world: World) -> Script:
     yield Ask(d.question("list_here"))
     seen = yield step("I will list the files with {tool}.", "list_files")
     return End(f"The files are {_listed(seen[0].content)}.", tuple(seen[0].content.split("\n")))
 
 
-@intent("list_files", topic="listing files", weight=1)
+@intent("list_files", topic="listing files", weight=1.5)
 def list_path(d: Draw, world: World) -> Script:
     folders = sorted({path.split("/")[0] for path in world.files if "/" in path})
     folder = d.rng.choice(folders) if folders and d.chance(0.85) else d.word()
@@ -137,7 +137,7 @@ def read(d: Draw, world: World) -> Script:
     return (yield from _read_or_find(path))
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.5)
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def read_misnamed(d: Draw, world: World) -> Script:
     wrong = d.value(d.file_name) if d.chance(0.2) else _misnamed(d, _path(d, world))
     yield Ask(d.question("read", path=wrong))
@@ -266,7 +266,7 @@ def two_infos(d: Draw, world: World) -> Script:
     return End(f"{ends[0].answer[:-1]} and {ends[1].answer}", ends[0].expects + ends[1].expects)
 
 
-@intent("read_file", topic="reading files", weight=0.5)
+@intent("read_file", topic="reading files", weight=0.8)
 def two_reads(d: Draw, world: World) -> Script:
     first, second = d.rng.sample(list(world.files), 2)
     yield Ask(d.question("two_reads", path=first, path2=second))
@@ -278,7 +278,7 @@ def two_reads(d: Draw, world: World) -> Script:
     return End(f"{first} says:\n{a}\n{second} says:\n{b}", (*a.split("\n"), *b.split("\n")))
 
 
-@intent("write_file", topic="writing files", weight=2)
+@intent("write_file", topic="writing files", weight=2.5)
 def write(d: Draw, world: World) -> Script:
     path, content = d.value(d.file_name), d.phrase()
     refused = d.rng.choice(REFUSED) if d.chance(0.2) and not d.held else None
@@ -337,7 +337,7 @@ def read_then_note(d: Draw, world: World) -> Script:
     return End(f"I saved the text of {path} as a note.", (path,), thought=READY)
 
 
-@intent("find_files", "read_file", "calculate", "add_note", topic="finding files", weight=0.8)
+@intent("find_files", "read_file", "calculate", "add_note", topic="finding files", weight=1.2)
 def total_of_found(d: Draw, world: World) -> Script:
     for path in world.files:
         pairs = [line.split(": ") for line in _lines(world, path)]

@@ -10,8 +10,10 @@ import random
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import cache
 
 from train.phrasings import QUESTIONS, names
+from train.synthetic.reword import reword
 
 HELD_PHRASINGS = 6  # one phrasing in so many is never trained on
 HELD_VALUES = 8
@@ -78,8 +80,17 @@ class Draw:
         return make()
 
     def question(self, intent: str, **slots: object) -> str:
-        """A phrasing of an intent with its slots filled, and the small changes people make as they type."""
-        text = self.pick(QUESTIONS[intent], HELD_PHRASINGS)
+        """A phrasing of an intent with its slots filled, and the small changes people make as they type.
+
+        In training it is also reworded now and then.
+        """
+        phrasing = self.pick(QUESTIONS[intent], HELD_PHRASINGS)
+        typed = self._as_typed(phrasing if self.held else reword(phrasing, self.rng))
+        if not self.held and _plain(typed) in _held_phrasings(intent):
+            typed = phrasing
+        return typed.format(**slots)
+
+    def _as_typed(self, text: str) -> str:
         if self.chance(0.12):
             text = self.rng.choice(_OPENERS) + text[:1].lower() + text[1:]
         if self.chance(0.08):
@@ -90,9 +101,7 @@ class Draw:
         elif self.chance(0.15) and text[-1:].isalnum():
             text += "?"
         text = text[:1].upper() + text[1:] if self.chance(0.4) else text[:1].lower() + text[1:]
-        if self.chance(0.15):
-            text = _lower_outside_slots(text)
-        return text.format(**slots)
+        return _lower_outside_slots(text) if self.chance(0.15) else text
 
     def integer(self, low: int = 2, high: int = 999) -> str:
         """A whole number, small ones more often."""
@@ -160,7 +169,7 @@ class Draw:
             return self.pick(names.NOTES)
         kind = self.rng.randrange(4)
         made = (
-            lambda: " ".join(self.word() for _ in range(self.rng.randint(2, 5))),
+            lambda: " ".join(self.word() for _ in range(self.rng.randint(1, 5))),
             lambda: f"the {self.word()} code is {self.rng.randint(100, 99999)}",
             lambda: (
                 f"{self.rng.choice(('call', 'meet', 'pay', 'ask'))} {self.person()} about the {self.word()}"
@@ -219,6 +228,16 @@ class Draw:
             return op(shapes)
 
         return self.value(make)
+
+
+def _plain(text: str) -> str:
+    return text.lower().rstrip("?.! ")
+
+
+@cache
+def _held_phrasings(intent: str) -> frozenset[str]:
+    """The held-out phrasings of an intent, so that no change of another one arrives at them."""
+    return frozenset(_plain(text) for text in QUESTIONS[intent] if held_out(text, HELD_PHRASINGS))
 
 
 def _lower_outside_slots(text: str) -> str:
