@@ -1,73 +1,50 @@
-"""Ways people phrase requests, by intent, written by hand.
+"""Ways people phrase requests, by intent, written by hand; one a line in the text files of this folder.
 
-Replies to small talk are in `chat`, the tools of foreign requests in `foreign`, the topics of impossible
-requests in `impossible`, and the words that fill the braces in `names`.
+`questions/*.txt` and `replies.txt` have a `[intent]` line before the phrasings of each intent, with slots in
+braces. The pools that fill the slots are in `pools/` and in `names`; the tools of foreign requests are in
+`foreign`, the topics of impossible requests in `impossible`.
 """
 
-from train.phrasings import (
-    arithmetic,
-    chat,
-    dates,
-    extra_dates,
-    extra_finding,
-    extra_notes_units,
-    extra_numbers,
-    extra_reading,
-    extra_talk,
-    files,
-    foreign,
-    impossible,
-    more_listing,
-    more_numbers,
-    more_steps,
-    more_talk,
-    more_writing,
-    multi,
-    notes,
-    percentages,
-    reading,
-    totals,
-    units,
-)
+from pathlib import Path
 
-_FIRST = (
-    arithmetic,
-    percentages,
-    units,
-    dates,
-    files,
-    reading,
-    totals,
-    notes,
-    multi,
-    chat,
-    foreign,
-    impossible,
-)
-_EXTRA = (
-    extra_numbers,
-    extra_dates,
-    extra_finding,
-    extra_reading,
-    extra_notes_units,
-    extra_talk,
-    more_listing,
-    more_numbers,
-    more_steps,
-    more_talk,
-    more_writing,
-)
+HERE = Path(__file__).parent
 
 
-def _merged() -> dict[str, tuple[str, ...]]:
-    """By intent, what differs in more than its case and its last mark, in an order that no file decides."""
-    merged: dict[str, dict[str, str]] = {}
-    for module in (*_FIRST, *_EXTRA):
-        for intent, phrasings in module.INTENTS.items():
-            known = merged.setdefault(intent, {})
-            for phrasing in phrasings:
-                known.setdefault(phrasing.lower().rstrip("?.! "), phrasing)
-    return {intent: tuple(sorted(known.values())) for intent, known in merged.items()}
+def lines(name: str) -> tuple[str, ...]:
+    """The lines of a file of this folder that are not empty."""
+    return tuple(line for line in (HERE / name).read_text(encoding="utf-8").split("\n") if line)
 
 
-QUESTIONS: dict[str, tuple[str, ...]] = _merged()
+def words(name: str) -> tuple[str, ...]:
+    """The words of a file of this folder."""
+    return tuple((HERE / name).read_text(encoding="utf-8").split())
+
+
+def sections(name: str) -> dict[str, tuple[str, ...]]:
+    """The lines of a file of this folder by the `[heading]` above them."""
+    found: dict[str, list[str]] = {}
+    for line in lines(name):
+        if line.startswith("["):
+            under = found.setdefault(line.strip("[]"), [])
+        else:
+            under.append(line)
+    return {heading: tuple(under) for heading, under in found.items()}
+
+
+def plain(phrasing: str) -> str:
+    """What two phrasings that differ only in case and last mark have in common."""
+    return phrasing.lower().rstrip("?.! ")
+
+
+def _questions() -> dict[str, tuple[str, ...]]:
+    questions: dict[str, tuple[str, ...]] = {}
+    for path in sorted((HERE / "questions").glob("*.txt")):
+        for intent, phrasings in sections(f"questions/{path.name}").items():
+            # Sorted, so that moving a phrasing about in its file changes no training data.
+            questions[intent] = tuple(sorted({plain(text): text for text in reversed(phrasings)}.values()))
+    return questions
+
+
+QUESTIONS: dict[str, tuple[str, ...]] = _questions()
+REPLIES: dict[str, tuple[str, ...]] = sections("replies.txt")
+"""What small talk is answered with, by intent."""

@@ -2,10 +2,6 @@
 
 from typing import Any
 
-from train.phrasings import foreign_actions, foreign_lookups
-
-INTENTS: dict[str, tuple[str, ...]] = {**foreign_lookups.INTENTS, **foreign_actions.INTENTS}
-
 FOREIGN: tuple[dict[str, Any], ...] = (
     {
         "name": "get_weather",

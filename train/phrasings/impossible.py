@@ -1,12 +1,4 @@
-"""Requests that no built-in tool can meet, by topic, and what a thought calls each topic."""
-
-from train.phrasings import impossible_deeds, impossible_reach, impossible_world
-
-INTENTS: dict[str, tuple[str, ...]] = {
-    **impossible_world.INTENTS,
-    **impossible_reach.INTENTS,
-    **impossible_deeds.INTENTS,
-}
+"""Requests that no built-in tool can meet, by intent, and what a thought calls them."""
 
 TOPICS: dict[str, str] = {
     "weather": "the weather",

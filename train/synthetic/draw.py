@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import cache
 
-from train.phrasings import QUESTIONS, names
+from train.phrasings import QUESTIONS, names, plain
 from train.synthetic.reword import reword
 
 HELD_PHRASINGS = 6  # one phrasing in so many is never trained on
@@ -86,7 +86,7 @@ class Draw:
         """
         phrasing = self.pick(QUESTIONS[intent], HELD_PHRASINGS)
         typed = self._as_typed(phrasing if self.held else reword(phrasing, self.rng))
-        if not self.held and _plain(typed) in _held_phrasings(intent):
+        if not self.held and plain(typed) in _held_phrasings(intent):
             typed = phrasing
         return typed.format(**slots)
 
@@ -230,14 +230,10 @@ class Draw:
         return self.value(make)
 
 
-def _plain(text: str) -> str:
-    return text.lower().rstrip("?.! ")
-
-
 @cache
 def _held_phrasings(intent: str) -> frozenset[str]:
     """The held-out phrasings of an intent, so that no change of another one arrives at them."""
-    return frozenset(_plain(text) for text in QUESTIONS[intent] if held_out(text, HELD_PHRASINGS))
+    return frozenset(plain(text) for text in QUESTIONS[intent] if held_out(text, HELD_PHRASINGS))
 
 
 def _lower_outside_slots(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from train.phrasings import QUESTIONS, chat, foreign, impossible, names
+from train.phrasings import QUESTIONS, REPLIES, foreign, impossible, names
 from train.synthetic.draw import Draw
 from train.synthetic.plan import READY, Ask, End, Intent, Script, Step, Use
 from train.synthetic.world import World
@@ -49,7 +49,7 @@ def cannot(topic: str) -> str:
 def _chat(kind: str) -> Intent:
     def script(d: Draw, world: World) -> Script:
         yield Ask(d.question(kind))
-        return End(d.rng.choice(chat.REPLIES[kind]), thought=TALK)
+        return End(d.rng.choice(REPLIES[kind]), thought=TALK)
 
     return Intent(kind, (), "small talk", 0.35, script)
 
@@ -113,7 +113,7 @@ def _value(d: Draw, name: str, schema: dict[str, Any]) -> str:
     return d.word()
 
 
-TALKS: tuple[Intent, ...] = tuple(_chat(kind) for kind in chat.REPLIES)
+TALKS: tuple[Intent, ...] = tuple(_chat(kind) for kind in REPLIES)
 IMPOSSIBLES: tuple[Intent, ...] = tuple(_impossible(kind) for kind in impossible.TOPICS)
 FOREIGNS: tuple[Intent, ...] = tuple(_foreign(tool) for tool in foreign.FOREIGN)
 assert all(intent.name in QUESTIONS for intent in (*TALKS, *IMPOSSIBLES, *FOREIGNS))
