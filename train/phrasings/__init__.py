@@ -23,6 +23,7 @@ def words(name: str) -> tuple[str, ...]:
 def sections(name: str) -> dict[str, tuple[str, ...]]:
     """The lines of a file of this folder by the `[heading]` above them."""
     found: dict[str, list[str]] = {}
+    under: list[str] = []
     for line in lines(name):
         if line.startswith("["):
             under = found.setdefault(line.strip("[]"), [])
