@@ -45,6 +45,12 @@ class Constraint:
             return self.may_end
         return not self.must_end and self._matcher.validate_tokens([token]) == 1
 
+    def allowed_prefix(self, tokens: list[int]) -> list[int]:
+        """The first of `tokens`, as many as may come next one after the other."""
+        if not tokens or self.must_end:
+            return []
+        return tokens[: self._matcher.validate_tokens(tokens)]
+
     def mask(self) -> NDArray[np.bool_]:
         """For each token of the vocabulary, whether it may come next."""
         packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)

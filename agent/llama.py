@@ -1,51 +1,63 @@
-"""The engine on llama.cpp: three models that continue one transcript, each in a context of its own.
+"""The engine on llama.cpp: three roles that continue one transcript, in every layout of a bundle.
 
-A context keeps what it has read; only what a prompt adds to it is read. Roles that name the same file share
-the model and the context. What a role may write is in `constraints`; llama.cpp itself is in `llama_native`.
+Roles that name the same model share it and its context, which keeps what it has read; only what a prompt adds
+is read. In the shared layout a role's adapter begins at its header: what stands before is the backbone's and
+serves all roles, and what a role wrote is read once more by the backbone when the next one starts.
+
+How a model and its roles are set up is in `agent.voice`, how a turn is written in `agent.writing`.
 """
 
 from __future__ import annotations
 
-import codecs
-import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import replace
 from time import perf_counter
 
-import numpy as np
-from numpy.typing import NDArray
-
-from agent.bundle import Bundle, RoleFile, Sampling, mend
-from agent.constraints import Constraint, Constraints
-from agent.engine import Delta, Generated, Stop
-from agent.errors import BundleError, ContextFull, EngineError
+from agent.bundle import Bundle
+from agent.engine import Delta, Generated
+from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
-from agent.llama_native import BATCH, Context, Model
-from agent.prompts import Markers, prompt_ids
+from agent.llama_context import BATCH
+from agent.lookup import PromptLookup
+from agent.memory import available_bytes, require_memory
+from agent.settings import EngineSettings
+from agent.states import States
 from agent.transcript import ROLES, Role, Transcript
+from agent.voice import Voice
+from agent.writing import Writer
 
 RESERVE = 48
 """Tokens that must be free after a prompt: less holds neither a call nor an answer."""
+COPYISTS: frozenset[Role] = frozenset({"caller", "summarizer"})
+"""The roles whose turns mostly repeat what was said before."""
 
 
 class LlamaEngine:
     """Runs a bundle. One generation at a time: a second one, from another thread, waits its turn."""
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, exact: bool = False) -> None:
-        """Load the bundle's models, mapped into memory. `exact` keeps caches in 32 bits.
+    def __init__(self, bundle: Bundle, settings: EngineSettings | None = None) -> None:
+        """Load the bundle's models, mapped into memory.
 
-        Raises BundleError where a model is damaged, EngineError where memory does not suffice.
+        Raises BundleError where a model is damaged or an adapter does not fit it, EngineError where memory
+        does not suffice.
         """
         self.bundle = bundle
+        self.settings = settings or EngineSettings()
         self._lock = threading.Lock()
         self._owner: int | None = None
-        self._voices: dict[str, _Voice] = {}
+        self._voices: dict[str, Voice] = {}
+        size = sum(file.size for file in bundle.files)
+        require_memory(size, f"the models of {bundle.name}", available_bytes())
+        states = States() if self.settings.disk else None
+        shared = self.settings
         try:
             for role in ROLES:
                 file = bundle.roles[role].file
                 if file not in self._voices:
-                    self._voices[file] = _Voice(bundle, role, threads or default_threads(), exact)
+                    roles: list[Role] = [other for other in ROLES if bundle.roles[other].file == file]
+                    voice = self._voices[file] = Voice(bundle, roles, shared, states)
+                    shared = replace(shared, threads=voice.threads)  # what was measured serves them all
         except BaseException:
             self.close()
             raise
@@ -55,9 +67,14 @@ class LlamaEngine:
         """Tokens that a prompt and what is generated from it may take together."""
         return self.bundle.context_length
 
+    @property
+    def threads(self) -> int:
+        """Threads that llama.cpp computes with."""
+        return next(iter(self._voices.values())).threads
+
     def room(self, role: Role, transcript: Transcript) -> int:
         """Tokens left for `role` to write after reading `transcript`; `generate` wants at least RESERVE."""
-        return self.context_length - len(self._voice(role).prompt(role, transcript))
+        return self.context_length - len(self._voice(role).prompt(role, transcript).ids)
 
     def generate(
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
@@ -93,7 +110,7 @@ class LlamaEngine:
             if not mine:
                 self._lock.release()
 
-    def _voice(self, role: Role) -> _Voice:
+    def _voice(self, role: Role) -> Voice:
         if not self._voices:
             raise EngineError("the engine is closed")
         return self._voices[self.bundle.roles[role].file]
@@ -102,138 +119,30 @@ class LlamaEngine:
         self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
         voice, settings = self._voice(role), self.bundle.roles[role]
-        ids = voice.prompt(role, transcript)
+        prompt = voice.prompt(role, transcript)
+        ids = prompt.ids
         if len(ids) + RESERVE > self.context_length:
             raise ContextFull(len(ids) + RESERVE, self.context_length)
         constraint = voice.constraints.start(role, transcript, grounded=settings.grounded)
-        reused = voice.context.resume(ids)
-        total = len(ids) - reused
-        done, seconds = 0, 0.0
+        reused = voice.resume(prompt)
+        total, done, seconds = len(ids) - reused, 0, 0.0
         yield Reading(role, 0, total)
-        while done < total:
-            part = ids[reused + done : reused + done + BATCH]
+        for part in voice.parts(role, prompt, reused, BATCH):
             started = perf_counter()
-            whole = not cancelled() and voice.context.decode(part, cancelled)
+            whole = not cancelled() and voice.read(part, cancelled)
             seconds += perf_counter() - started
             if not whole:
                 yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
                 return
-            done += len(part)
+            done += len(part.ids)
             yield Reading(role, done, total)
-        read = Usage(total, reused, 0, seconds)
-        yield from voice.write(constraint, settings, self.context_length - len(ids), read, cancelled)
-
-
-class _Voice:
-    """One model file at work: its context, its constraints, and the token that ends its turns."""
-
-    def __init__(self, bundle: Bundle, role: Role, threads: int, exact: bool) -> None:
-        self._markers: Markers = bundle.markers
-        path, hint = bundle.path(role), mend(bundle.folder)
-        self._model = Model(path, hint=hint)
-        try:
-            self.vocabulary = self._model.vocabulary
-            for marker in (bundle.markers.open, bundle.markers.close):
-                ids = self.vocabulary.tokenize(marker, True)
-                if len(ids) != 1 or not self.vocabulary.is_control(ids[0]):
-                    raise BundleError(f"{path} has no control token for the marker {marker}", hint)
-            self._end = self.vocabulary.tokenize(bundle.markers.close, True)[0]
-            if not self.vocabulary.is_end(self._end):
-                raise BundleError(f"{path} does not end a turn with the marker {bundle.markers.close}", hint)
-            self.context = Context(self._model, bundle.context_length, threads=threads, exact=exact)
-        except BaseException:
-            self._model.close()
-            raise
-
-    @cached_property
-    def constraints(self) -> Constraints:
-        """What the roles may write; built at the first use (a second for a vocabulary of 150,000)."""
-        return Constraints(self.vocabulary.grammar_tokenizer(self._end))
-
-    def prompt(self, role: Role, transcript: Transcript) -> list[int]:
-        """The ids that `role` reads."""
-        return prompt_ids(transcript, role, self.vocabulary.tokenize, self._markers)
-
-    def write(
-        self,
-        constraint: Constraint,
-        settings: RoleFile,
-        room: int,
-        usage: Usage,
-        cancelled: Callable[[], bool],
-    ) -> Iterator[Delta | Generated]:
-        """Write a turn of at most `room` tokens; the context has read the prompt, which cost `usage`."""
-        limit = min(settings.sampling.max_tokens, room)
-        random = np.random.default_rng(settings.sampling.seed)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text, count, seconds = "", 0, 0.0
-        pending: list[int] = []
-        stop: Stop | None = None
-        while True:
-            started = perf_counter()
-            tokens: list[int] = []
-            if constraint.must_end:
-                stop = "end"
-            elif cancelled():
-                stop = "cancelled"
-            elif count >= limit:
-                stop = "length"
-            elif not (tokens := constraint.forced()[: limit - count]):
-                if self.context.decode(pending, cancelled):
-                    pending = []
-                    token = pick(self.context.logits(), constraint, settings.sampling, random)
-                    tokens = [] if token == self._end else [token]
-                    stop = None if tokens else "end"
-                else:
-                    stop = "cancelled"
-            for token in tokens:
-                constraint.accept(token)
-            pending += tokens
-            count += len(tokens)
-            piece = decoder.decode(b"".join(map(self.vocabulary.piece, tokens)))
-            text += piece
-            seconds += perf_counter() - started
-            if stop:
-                yield Generated(text, stop, usage + Usage(generated=count, write_seconds=seconds))
-                return
-            if piece:
-                yield Delta(piece)
-
-    def close(self) -> None:
-        """Free the context and the model."""
-        self.context.close()
-        self._model.close()
-
-
-def pick(
-    logits: NDArray[np.float32], constraint: Constraint, sampling: Sampling, random: np.random.Generator
-) -> int:
-    """The next token. The mask is computed only where the likeliest token is not allowed, or to draw.
-
-    Raises EngineError where the model computed no numbers or nothing is allowed.
-    """
-    best = int(logits.argmax())
-    if np.isnan(logits[best]):
-        raise EngineError("the model computed no numbers: its weights are damaged", "see: umi models verify")
-    if sampling.temperature <= 0 and constraint.allows(best):
-        return best
-    mask = constraint.mask()
-    if not mask.any():
-        raise EngineError("the grammar of a turn allows no token")
-    allowed = np.where(mask, logits, -np.inf)
-    if sampling.temperature <= 0:
-        return int(allowed.argmax())
-    weights = np.exp((allowed - allowed.max()).astype(np.float64) / sampling.temperature)
-    order = np.argsort(-weights, kind="stable")
-    weights = weights[order] / weights.sum()
-    kept = max(1, int(np.searchsorted(np.cumsum(weights), sampling.top_p)) + 1)
-    return int(random.choice(order[:kept], p=weights[:kept] / weights[:kept].sum()))
-
-
-def default_threads() -> int:
-    """One thread a core that this process may use.
-
-    Of more than four, half are taken to be hyperthreads, which slow llama.cpp down.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if cores <= 4 else (cores + 1) // 2
+        writer = Writer(
+            voice.context,
+            voice.vocabulary,
+            constraint,
+            settings.sampling,
+            end=voice.end,
+            limit=min(settings.sampling.max_tokens, self.context_length - len(ids)),
+            lookup=PromptLookup(ids) if self.settings.speculate and role in COPYISTS else None,
+        )
+        yield from writer.run(Usage(total, reused, 0, seconds), cancelled)

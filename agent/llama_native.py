@@ -1,4 +1,4 @@
-"""Thin wrappers over llama.cpp's functions: a model file, its vocabulary, and a context that can be resumed.
+"""Thin wrappers over llama.cpp's functions: a model file and its vocabulary.
 
 Nothing here knows of roles, prompts or grammars. llama.cpp's log goes to a short memory instead of stderr, so
 that an error can say what llama.cpp said. Everything is freed by `close`, never by the garbage collector.
@@ -10,23 +10,19 @@ import ctypes
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from llama_cpp import llama_cpp as native
 from llguidance import LLTokenizer
 from llguidance.llamacpp import lltokenizer_from_vocab
-from numpy.typing import NDArray
 
 from agent.errors import BundleError, EngineError
+from agent.settings import CacheType
 
-BATCH = 256
-"""Tokens decoded at once while a prompt is read: one or two seconds of a 0.5B model on a laptop."""
 _LEVEL_ERROR = 4
-_F32 = 0
-_DECODED, _ABORTED = 0, 2
+_BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}
+"""Of a number in the cache."""
 
 _complaints: deque[str] = deque(maxlen=8)
 
@@ -41,7 +37,12 @@ _log_callback = native.llama_log_callback(_remember)
 native.llama_log_set(_log_callback, ctypes.c_void_p(0))
 
 
-def _reason() -> str:
+def forget_complaints() -> None:
+    """What llama.cpp says from here on is about what comes next."""
+    _complaints.clear()
+
+
+def reason() -> str:
     """The most telling of the last complaints: the first, since later ones only repeat that it failed."""
     said = next((line for line in _complaints if line), "llama.cpp gave no reason")
     return said.rpartition("error loading model: ")[2]
@@ -103,14 +104,18 @@ class Vocabulary:
 class Model:
     """A GGUF file in memory (mapped, not copied, where the system can)."""
 
-    def __init__(self, path: Path, *, hint: str = "") -> None:
-        """Load `path`. Raises BundleError, ending in `hint`, where llama.cpp refuses it."""
+    def __init__(self, path: Path, *, gpu_layers: int = 0, hint: str = "") -> None:
+        """Load `path`, with `gpu_layers` of its layers on a GPU.
+
+        Raises BundleError, ending in `hint`, where llama.cpp refuses it.
+        """
         params = native.llama_model_default_params()
-        params.n_gpu_layers = 0
-        _complaints.clear()
+        params.n_gpu_layers = gpu_layers
+        self.path = path
+        forget_complaints()
         handle = native.llama_model_load_from_file(os.fsencode(path), params)
         if not handle:
-            raise BundleError(f"llama.cpp cannot load {path}: {_reason()}", hint)
+            raise BundleError(f"llama.cpp cannot load {path}: {reason()}", hint)
         self._handle: native.llama_model_p | None = handle
         vocabulary = native.llama_model_get_vocab(handle)
         if not vocabulary:
@@ -131,93 +136,9 @@ class Model:
             native.llama_model_free(self._handle)
             self._handle = None
 
-
-class Context:
-    """What a model has read: `held` are the tokens in its cache, in order."""
-
-    def __init__(self, model: Model, length: int, *, threads: int, exact: bool = False) -> None:
-        """Make room for `length` tokens. Raises EngineError where memory does not suffice.
-
-        `exact` keeps the cache in 32 bits instead of 16 (slower, twice the memory), so that how a prompt
-        was split into batches hardly shows.
-        """
-        self.held: list[int] = []
-        self._cancelled: Callable[[], bool] = lambda: False
-        self._vocabulary_size = model.vocabulary.size
-        params = native.llama_context_default_params()
-        params.n_ctx = length
-        params.n_batch = params.n_ubatch = min(BATCH, length)
-        params.n_threads = params.n_threads_batch = threads
-        if exact:
-            params.type_k = params.type_v = _F32
-        # Called by llama.cpp between the operations of a decode; the attribute keeps it alive.
-        self._abort = native.ggml_abort_callback(lambda _data: self._cancelled())
-        params.abort_callback = self._abort
-        _complaints.clear()
-        handle = native.llama_init_from_model(model.handle, params)
-        if not handle:
-            raise EngineError(
-                f"llama.cpp cannot make a context of {length} tokens: {_reason()}",
-                "close other programs or use models with a shorter context",
-            )
-        self._handle: native.llama_context_p | None = handle
-
-    @property
-    def handle(self) -> native.llama_context_p:
-        """llama.cpp's pointer. Raises EngineError once closed."""
-        if self._handle is None:
-            raise EngineError("the models are closed")
-        return self._handle
-
-    def resume(self, ids: Sequence[int]) -> int:
-        """Keep of what was read the longest part that `ids` begins with; return its length.
-
-        At least the last of `ids` is left to be read, since its logits are wanted.
-        """
-        shared = 0
-        for old, new in zip(self.held, ids[:-1], strict=False):
-            if old != new:
-                break
-            shared += 1
-        self._cut(shared)
-        return len(self.held)
-
-    def decode(self, ids: Sequence[int], cancelled: Callable[[], bool]) -> bool:
-        """Read `ids` after what is held. Raises EngineError where llama.cpp fails.
-
-        False where `cancelled` came true on the way: then the batch that was being read is not held.
-        """
-        self._cancelled = cancelled
-        for start in range(0, len(ids), BATCH):
-            part = list(ids[start : start + BATCH])
-            tokens = (native.llama_token * len(part))(*part)
-            _complaints.clear()
-            code = native.llama_decode(self.handle, native.llama_batch_get_one(tokens, len(part)))
-            if code != _DECODED:
-                self._cut(len(self.held))
-                if code == _ABORTED:
-                    return False
-                raise EngineError(f"llama.cpp failed to compute (code {code}): {_reason()}")
-            self.held += part
-        return True
-
-    def logits(self) -> NDArray[np.float32]:
-        """A score for each token of the vocabulary to come next. Valid until the next decode."""
-        pointer = native.llama_get_logits_ith(self.handle, -1)
-        return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
-
-    def close(self) -> None:
-        """Free the context. May be called twice."""
-        if self._handle is not None:
-            native.llama_free(self._handle)
-            self._handle = None
-
-    def _cut(self, length: int) -> None:
-        memory = native.llama_get_memory(self.handle)
-        if memory is None:
-            raise EngineError("the model keeps no cache of what it reads, so it cannot write")
-        if not native.llama_memory_seq_rm(memory, 0, length, -1):
-            # A cache that cannot drop positions is read again from the start.
-            native.llama_memory_clear(memory, True)
-            length = 0
-        del self.held[length:]
+    def cache_bytes(self, cache: CacheType) -> int:
+        """Bytes that the key-value cache takes for each token of context, at most."""
+        heads = native.llama_model_n_head(self.handle)
+        width = native.llama_model_n_embd(self.handle) // max(1, heads)
+        per_layer = 2 * max(1, native.llama_model_n_head_kv(self.handle)) * width
+        return int(native.llama_model_n_layer(self.handle) * per_layer * _BYTES[cache])

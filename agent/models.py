@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agent.bundle import MANIFEST, load_bundle
 from agent.errors import InputError
-from agent.places import SHIPPED, models_folder, settings_path, write_atomically
+from agent.places import SHIPPED, models_folder
+from agent.settings import change_settings, read_settings
 
 __all__ = ["SHIPPED", "Listed", "find", "listed", "picked", "use"]
-
-_KEY = "models"
 
 
 @dataclass(frozen=True)
@@ -61,23 +58,13 @@ def use(name_or_path: str) -> Path:
     folder = find(name_or_path)
     load_bundle(folder)
     known = {bundle.folder: bundle.name for bundle in _known()}
-    path = settings_path()
-    try:
-        try:
-            settings = _settings()
-        except InputError:
-            path.replace(path.with_suffix(".json.damaged"))
-            settings = {}
-        settings[_KEY] = known.get(folder, str(folder.resolve()))
-        write_atomically(path, json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}", "make its folder writable") from None
+    change_settings(models=known.get(folder, str(folder.resolve())))
     return folder
 
 
 def picked(*, check: bool = True) -> Path:
     """The folder of the bundle that runs when none is named; `check` raises InputError where it is gone."""
-    choice = _settings().get(_KEY)
+    choice = read_settings().get("models")
     if not isinstance(choice, str) or not choice:
         return SHIPPED
     folder = {bundle.name: bundle.folder for bundle in _known()}.get(choice, Path(choice))
@@ -100,18 +87,3 @@ def _known() -> list[Listed]:
     own = sorted(path.parent for path in models_folder().glob(f"*/{MANIFEST}"))
     rows = [Listed(SHIPPED.name, SHIPPED, shipped=True, picked=False)]
     return rows + [Listed(folder.name, folder, False, False) for folder in own if folder.name != SHIPPED.name]
-
-
-def _settings() -> dict[str, Any]:
-    path = settings_path()
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "make it readable") from None
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged", "set it right with: umi models use umi-mini")
-    return value

@@ -37,12 +37,18 @@ def settings_path() -> Path:
     return folder / "settings.json"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader sees the old file or the new one, never a part."""
+def cache_folder() -> Path:
+    """What can be computed again: states of tool lists, measured thread counts."""
+    home = os.environ.get("UMI_HOME")
+    return Path(home).expanduser() / "cache" if home else platformdirs.user_cache_path("umi", appauthor=False)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import agent.bundle
+import agent.manifest
 from agent.bundle import Bundle, Sampling, load_bundle, write_bundle
 from agent.errors import BundleError
 from agent.prompts import PROMPT_VERSION, Markers
@@ -86,8 +86,10 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
         ("context_length", True, "context_length is of the wrong type"),
         ("context_length", 0, "context_length is 0"),
         ("context_length", 2**40, f"context_length is {2**40}"),
-        ("dialect", "chat", "speaks the chat dialect"),
-        ("layout", "shared", "this version runs merged bundles"),
+        ("dialect", "latin", "has the dialect latin, and this umi knows umi, chat"),
+        ("layout", "round", "has the layout round"),
+        ("layout", "shared", "a shared layout has one model and an adapter for each role"),
+        ("layout", "single", "a single layout has one model"),
         ("prompt_version", PROMPT_VERSION + 1, f"prompt version {PROMPT_VERSION + 1}"),
         ("roles", {}, "roles.planner is missing"),
         ("markers", {"open": "<s>"}, "markers.middle is missing"),
@@ -152,7 +154,7 @@ def test_roles_that_share_a_file_must_agree_on_its_hash(folder: Path) -> None:
 
 
 def test_the_shipped_bundle_is_mended_by_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.bundle, "SHIPPED", folder)
+    monkeypatch.setattr(agent.manifest, "SHIPPED", folder)
     (folder / "caller.gguf").unlink()
     assert "reinstall umi" in refusal(folder)
 

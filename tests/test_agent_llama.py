@@ -22,9 +22,11 @@ from agent.constraints import Constraints
 from agent.engine import Delta, Engine, Generated
 from agent.errors import BundleError, ContextFull, EngineError
 from agent.events import Reading, Usage
-from agent.llama import RESERVE, LlamaEngine, default_threads, pick
-from agent.llama_native import BATCH, Context, Model
+from agent.llama import RESERVE, LlamaEngine
+from agent.llama_context import BATCH, Context
+from agent.llama_native import Model
 from agent.prompts import CHATML, Markers, prompt_ids
+from agent.settings import EngineSettings
 from agent.transcript import (
     ENDINGS,
     ROLES,
@@ -39,6 +41,7 @@ from agent.transcript import (
     parse_calls,
     parse_planner,
 )
+from agent.writing import pick
 
 CALCULATE = ToolSpec(
     "calculate",
@@ -57,12 +60,14 @@ CHOICES = Transcript(
     (ToolSpec("grow", "Grow.", _WORDS), ToolSpec("shrink", "Shrink.", _WORDS)), (UserTurn("Which?"),)
 )
 """Calls of these tools are a few free tokens between forced ones."""
+ONE = EngineSettings(threads=1)
+EXACT = EngineSettings(threads=1, cache="f32", disk=False)
 LONG = Transcript((CALCULATE,), (UserTurn("word " * 150),))
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_bundle: Bundle) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine(tiny_bundle, threads=1, exact=True)
+    engine = LlamaEngine(tiny_bundle, EXACT)
     yield engine
     engine.close()
 
@@ -102,7 +107,7 @@ def with_seed(engine: LlamaEngine, seed: int, **options: Any) -> None:
 
 @pytest.fixture
 def drawn(tiny_bundle: Bundle) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine(drawing(tiny_bundle, 0), threads=1)
+    engine = LlamaEngine(drawing(tiny_bundle, 0), ONE)
     yield engine
     engine.close()
 
@@ -177,7 +182,7 @@ def test_the_answer_is_text_whole_to_the_last_character(drawn: LlamaEngine) -> N
 
 def test_a_grounded_answer_shows_no_number_of_its_own(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "grounded", grounded=True)
-    engine = LlamaEngine(drawing(bundle, 0), threads=1)
+    engine = LlamaEngine(drawing(bundle, 0), ONE)
     seen: set[str] = set()
     for seed in range(40):
         with_seed(engine, seed)
@@ -189,11 +194,11 @@ def test_a_grounded_answer_shows_no_number_of_its_own(tmp_path: Path) -> None:
 
 def test_what_was_read_is_not_read_again_and_changes_nothing(tiny_bundle: Bundle) -> None:
     # f32 weights and cache: a near-tie that splitting the prompt could turn is one in some 100,000 tokens.
-    kept = LlamaEngine(tiny_bundle, threads=1, exact=True)
+    kept = LlamaEngine(tiny_bundle, EXACT)
     other = replace(ASKED, turns=(UserTurn("What is 9 times 5?"),))
     for role in ROLES:
         for transcript in (ASKED, ANSWERED, other, ANSWERED, LONG):
-            fresh = LlamaEngine(tiny_bundle, threads=1, exact=True)
+            fresh = LlamaEngine(tiny_bundle, EXACT)
             alone, again = run(fresh, role, transcript), run(kept, role, transcript)
             fresh.close()
             assert (alone.text, alone.stop) == (again.text, again.stop)
@@ -210,7 +215,7 @@ def test_roles_that_share_a_file_share_what_was_read(tmp_path: Path) -> None:
     write_tiny_gguf(tmp_path / "one.gguf")
     files: dict[Role, str] = dict.fromkeys(ROLES, "one.gguf")
     bundle = write_bundle(tmp_path, name="one", context_length=1024, files=files)
-    engine = LlamaEngine(bundle, threads=1)
+    engine = LlamaEngine(bundle, ONE)
     run(engine, "planner", ASKED)
     assert run(engine, "caller", ASKED).usage.prompt_reused > 60
     engine.close()
@@ -281,7 +286,7 @@ def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
 
 @pytest.mark.parametrize("role", ["summarizer", "caller"])
 def test_the_longest_turn_is_cut(tiny_bundle: Bundle, role: Role) -> None:
-    engine = LlamaEngine(tiny_bundle, threads=1)
+    engine = LlamaEngine(tiny_bundle, ONE)
     whole = run(engine, role, CHOICES)
     for most in range(1, min(60, whole.usage.generated)):
         with_seed(engine, 0, max_tokens=most, temperature=0)
@@ -295,14 +300,14 @@ def test_the_longest_turn_is_cut(tiny_bundle: Bundle, role: Role) -> None:
 def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, role: Role) -> None:
     """Against a slow writer that reads everything again for every token."""
     limited = drawing(tiny_bundle, 0, max_tokens=60, temperature=0)
-    engine = LlamaEngine(limited, threads=1, exact=True)
+    engine = LlamaEngine(limited, EXACT)
     said = run(engine, role, CHOICES)
     engine.close()
     model = Model(tiny_bundle.path(role))
     vocabulary = model.vocabulary
     end = vocabulary.tokenize(CHATML.close, True)[0]
     constraint = Constraints(vocabulary.grammar_tokenizer(end)).start(role, CHOICES)
-    context = Context(model, 1024, threads=1, exact=True)
+    context = Context(model, 1024, threads=1, settings=EXACT)
     prompt = prompt_ids(CHOICES, role, vocabulary.tokenize)
     written: list[int] = []
     while len(written) < 60 and not constraint.must_end:
@@ -334,7 +339,7 @@ def test_a_conversation_that_does_not_fit(engine: LlamaEngine) -> None:
 
 
 def test_writing_stops_where_the_context_is_full(tiny_bundle: Bundle) -> None:
-    engine = LlamaEngine(drawing(tiny_bundle, 0, max_tokens=5000, temperature=0), threads=1)
+    engine = LlamaEngine(drawing(tiny_bundle, 0, max_tokens=5000, temperature=0), ONE)
     room = engine.room("summarizer", LONG)
     said = run(engine, "summarizer", LONG)
     engine.close()
@@ -369,7 +374,7 @@ def test_a_damaged_model_is_refused_in_one_line(
     files: dict[Role, str] = {role: f"{role}.gguf" for role in ROLES}
     bundle = write_bundle(folder, name="broken", context_length=512, files=files)
     with pytest.raises(BundleError, match=r"cannot load .*caller\.gguf: .+; .*umi models use") as caught:
-        LlamaEngine(bundle, threads=1)
+        LlamaEngine(bundle, ONE)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -384,11 +389,11 @@ def test_a_damaged_model_is_refused_in_one_line(
 )
 def test_a_model_without_the_markers_is_refused(tiny_bundle: Bundle, markers: Markers, said: str) -> None:
     with pytest.raises(BundleError, match=said):
-        LlamaEngine(replace(tiny_bundle, markers=markers), threads=1)
+        LlamaEngine(replace(tiny_bundle, markers=markers), ONE)
 
 
 def test_a_closed_engine_says_so(tiny_bundle: Bundle) -> None:
-    engine = LlamaEngine(tiny_bundle, threads=1)
+    engine = LlamaEngine(tiny_bundle, ONE)
     events = engine.generate("planner", ASKED, cancelled=never)
     next(iter(events))
     engine.close()
@@ -403,7 +408,7 @@ def test_leaving_without_closing_prints_nothing(tiny_bundle: Bundle) -> None:
     script = (
         "import sys; from pathlib import Path; from agent.bundle import load_bundle\n"
         "from agent.llama import LlamaEngine; from agent.transcript import Transcript, UserTurn\n"
-        "engine = LlamaEngine(load_bundle(Path(sys.argv[1])), threads=1)\n"
+        "engine = LlamaEngine(load_bundle(Path(sys.argv[1])))\n"
         "*_, said = engine.generate('planner', Transcript((), (UserTurn('hi'),)), cancelled=lambda: False)\n"
         "print(said.stop)\n"
         "assert not {'torch', 'transformers', 'textual'} & set(sys.modules)\n"
@@ -417,7 +422,3 @@ def test_leaving_without_closing_prints_nothing(tiny_bundle: Bundle) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() in ("end", "length")
-
-
-def test_there_is_a_thread_to_run_on() -> None:
-    assert default_threads() >= 1

@@ -59,10 +59,11 @@ def tool_names(text: str | None) -> tuple[str, ...] | None:
 
 
 def open_engine(bundle: Bundle) -> Engine:
-    """The engine that runs a bundle on llama.cpp."""
+    """The engine that runs a bundle on llama.cpp, as the user set it."""
     from agent.llama import LlamaEngine
+    from agent.settings import engine_settings
 
-    return LlamaEngine(bundle)
+    return LlamaEngine(bundle, engine_settings())
 
 
 def open_agent(options: Options) -> Opened:
@@ -83,6 +84,6 @@ def open_agent(options: Options) -> Opened:
         tools = choose(tools, options.tools)
     context = ToolContext(workspace, notes_path())
     bundle = load_bundle(find(options.models))
-    files = tuple({role.file: role.size for role in bundle.roles.values()}.items())
+    files = tuple((file.file, file.size) for file in bundle.files)
     agent = Agent(open_engine(bundle), Toolbox(tools, context), options.max_steps)
     return Opened(agent, Info(bundle.name, files, workspace.root))

@@ -87,8 +87,8 @@ def _models() -> None:
     folder = find(None)
     _say("models", str(folder))
     bundle = load_bundle(folder, verify=True)
-    files = {role.file: role.size for role in bundle.roles.values()}
-    _say("", f"{bundle.name}: {len(files)} files, {size_text(sum(files.values()))}, as their manifest says")
+    total = size_text(sum(file.size for file in bundle.files))
+    _say("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
     open_engine(bundle).close()
     _say("", f"they load, with a context of {bundle.context_length} tokens")
 

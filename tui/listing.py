@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.bundle import Bundle, load_bundle
+from agent.bundle import load_bundle
 from agent.models import find, listed, use
 from agent.toolbox import choose
 from agent.tools import builtin_tools
@@ -57,7 +57,8 @@ def print_bundle(name: str | None) -> None:
         )
         grounded = ", grounded" if file.grounded else ""
         limits = f"{how}, at most {drawn.max_tokens} tokens{grounded}"
-        print(f"  {role:10}  {file.file}  {size_text(file.size)}  {limits}")
+        adapter = f" + {file.adapter.file}  {size_text(file.adapter.size)}" if file.adapter else ""
+        print(f"  {role:10}  {file.file}  {size_text(file.size)}{adapter}  {limits}")
     for title, value in (("metrics", bundle.metrics), ("recipe", bundle.recipe)):
         if value:
             print(f"  {title}")
@@ -68,15 +69,11 @@ def print_bundle(name: str | None) -> None:
 def verify_bundle(name: str | None) -> None:
     """Hash every file of a bundle, a line each. Raises BundleError naming the first that is damaged."""
     bundle = load_bundle(find(name), verify=True)
-    for file, (size, digest) in _files(bundle).items():
-        print(f"ok  {file}  {size_text(size)}  sha256 {digest}")
+    for file in bundle.files:
+        print(f"ok  {file.file}  {size_text(file.size)}  sha256 {file.sha256}")
 
 
 def use_bundle(name: str) -> None:
     """Pick a bundle for every later run. Raises InputError where it cannot run."""
     folder: Path = use(name)
     print(f"from now on umi runs {one_line(str(folder))}")
-
-
-def _files(bundle: Bundle) -> dict[str, tuple[int, str]]:
-    return {role.file: (role.size, role.sha256) for role in bundle.roles.values()}

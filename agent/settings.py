@@ -1,0 +1,113 @@
+"""How models are computed: the user's choices in `settings.json`, each with a tested default.
+
+{"engine": {"threads": 4, "gpu_layers": "auto", "cache": "q8_0", "flash_attention": "auto"}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from agent.errors import InputError
+from agent.places import settings_path, write_atomically
+
+CacheType = Literal["f32", "f16", "q8_0"]
+Switch = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How llama.cpp runs."""
+
+    threads: int | Literal["auto"] = "auto"
+    """Threads of the processor; `auto` is measured at the first run and remembered."""
+    gpu_layers: int | Literal["auto"] = "auto"
+    """Layers computed on a GPU; `auto` is all where llama.cpp was built for one, else none."""
+    cache: CacheType = "f16"
+    """Numbers in the key-value cache: q8_0 halves its memory, f32 is for comparisons."""
+    flash_attention: Switch = "auto"
+    """Attention without the whole score matrix; a q8_0 cache needs it."""
+    speculate: bool = True
+    """Let the caller and the summarizer guess what they copy from the prompt, and check several tokens at
+    once. What is written stays the same."""
+    disk: bool = True
+    """Keep what was computed of tool lists on disk, so that a new process does not read them again."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("threads", 1), ("gpu_layers", 0)):
+            value = getattr(self, name)
+            if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+                raise InputError(f"{name} is {value!r}", f"give auto or a whole number from {low} on")
+        for name, choices in (("cache", get_args(CacheType)), ("flash_attention", get_args(Switch))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} is {getattr(self, name)!r}", f"give one of {', '.join(choices)}")
+        for name in ("speculate", "disk"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} is {getattr(self, name)!r}", "give true or false")
+        if self.cache == "q8_0" and self.flash_attention == "off":
+            raise InputError("a q8_0 cache needs flash attention", "set flash_attention to auto or on")
+
+
+NAMES = tuple(field.name for field in fields(EngineSettings))
+
+
+def read_settings() -> dict[str, Any]:
+    """The user's settings as they are on disk. Raises InputError where the file is damaged."""
+    path = settings_path()
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", "make it readable") from None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged", "set it right with: umi models use umi-mini")
+    return value
+
+
+def change_settings(**changes: Any) -> None:
+    """Write settings; what is damaged is set aside. Raises InputError where the file cannot be written."""
+    path = settings_path()
+    try:
+        try:
+            settings = read_settings()
+        except InputError:
+            path.replace(path.with_suffix(".json.damaged"))
+            settings = {}
+        write_atomically(path, json.dumps(settings | changes, ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}", "make its folder writable") from None
+
+
+def engine_settings() -> EngineSettings:
+    """The user's engine settings. Raises InputError naming one that is unknown or of the wrong kind."""
+    value = read_settings().get("engine", {})
+    if not isinstance(value, Mapping) or set(value) - set(NAMES):
+        unknown = ", ".join(sorted(set(value) - set(NAMES))) if isinstance(value, Mapping) else value
+        raise InputError(f"{settings_path()}: engine has {unknown}", f"it knows {', '.join(NAMES)}")
+    return EngineSettings(**value)
+
+
+def set_engine(name: str, text: str) -> EngineSettings:
+    """Change one engine setting, as typed; `default` takes it back. Raises InputError for what is wrong."""
+    if name not in NAMES:
+        raise InputError(f"there is no setting {name}", f"there are {', '.join(NAMES)}")
+    current = dict(read_settings().get("engine", {}))
+    current.pop(name, None)
+    if text != "default":
+        current[name] = _typed(text)
+    settings = EngineSettings(**current)
+    change_settings(engine=current)
+    return settings
+
+
+def _typed(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (int, bool)) else text

@@ -1,0 +1,192 @@
+"""One model file at work: its context, its roles' adapters, its constraints, and how it is addressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from llama_cpp import llama_cpp as native
+
+from agent.bundle import Bundle, mend
+from agent.constraints import Constraints
+from agent.errors import BundleError
+from agent.llama_context import Adapter, Context
+from agent.llama_native import Model
+from agent.memory import available_bytes, require_memory
+from agent.prompts import Markers, prompt_ids
+from agent.settings import EngineSettings
+from agent.states import States, state_key
+from agent.threads import remembered_threads
+from agent.transcript import Role, Transcript
+
+WORTH_KEEPING = 64
+"""Tokens: the state of a shorter system turn is not worth a file."""
+ALL_LAYERS = 999
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a role reads. The first `system` ids are the system turn; the adapter begins at `adapted`."""
+
+    ids: list[int]
+    system: int
+    adapted: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a prompt to read in one decode, under an adapter or none.
+
+    `keep` is the key under which the state after it is worth keeping.
+    """
+
+    ids: list[int]
+    adapter: Adapter | None
+    keep: str | None
+
+
+class Voice:
+    """The roles of one model file. Usable by one thread at a time."""
+
+    def __init__(
+        self, bundle: Bundle, roles: Sequence[Role], settings: EngineSettings, states: States | None
+    ) -> None:
+        """Load the model of `roles`, which is the same for all of them, and their adapters.
+
+        Raises BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
+        """
+        self._markers: Markers = bundle.markers
+        self._settings, self._states = settings, states
+        self._file = bundle.roles[roles[0]]
+        self._adapters: dict[Role, Adapter] = {}
+        hint = mend(bundle.folder)
+        self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
+        try:
+            self.vocabulary = self._model.vocabulary
+            self.end = self._end(bundle, hint)
+            for role in roles:
+                if path := bundle.adapter_path(role):
+                    self._adapters[role] = self._adapter(role, Adapter(self._model, path, hint=hint), hint)
+            cache = self._model.cache_bytes(settings.cache) * bundle.context_length
+            require_memory(
+                cache, f"{bundle.name}'s notes on {bundle.context_length} tokens", available_bytes()
+            )
+            self.threads = 1 if settings.threads == "auto" else settings.threads
+            self.context = Context(
+                self._model, bundle.context_length, threads=self.threads, settings=settings
+            )
+        except BaseException:
+            self._model.close()
+            raise
+        if settings.threads == "auto":
+            self.threads = remembered_threads(self._file.sha256, self._measure)
+            self.context.cut(0)
+            self.context.use_threads(self.threads)
+        if self._adapters and not self.context.can_cut():
+            self.close()
+            raise BundleError(
+                f"{bundle.name} shares a model whose cache cannot drop what a role wrote",
+                "export it with --layout merged",
+            )
+
+    @cached_property
+    def constraints(self) -> Constraints:
+        """What the roles may write; built at the first use (a second for a vocabulary of 150,000)."""
+        return Constraints(self.vocabulary.grammar_tokenizer(self.end))
+
+    def prompt(self, role: Role, transcript: Transcript) -> Prompt:
+        """What `role` reads before it writes."""
+        tokenize = self.vocabulary.tokenize
+        ids = prompt_ids(transcript, role, tokenize, self._markers)
+        system = prompt_ids(replace(transcript, turns=()), None, tokenize, self._markers)
+        header = len(tokenize(self._markers.header(role), True)) if role in self._adapters else 0
+        return Prompt(ids, len(system), len(ids) - header)
+
+    def resume(self, prompt: Prompt) -> int:
+        """Keep what of the prompt is held already, or was on disk; returns how many tokens."""
+        held = self.context.resume(prompt.ids[: prompt.adapted + 1])
+        if held >= prompt.system or not self._keeps(prompt):
+            return held
+        key = self._key(prompt)
+        state = self._states.get(key) if self._states else None
+        if state is None:
+            return held
+        if not self.context.restore(state, prompt.ids[: prompt.system]) and self._states:
+            self._states.drop(key)
+        return len(self.context.held)
+
+    def parts(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[Part]:
+        """The stretches of the prompt from `start` on, of at most `longest` tokens each."""
+        keep = start < prompt.system and self._keeps(prompt)
+        stops = [prompt.adapted, len(prompt.ids)]
+        if keep:
+            stops.insert(0, prompt.system)
+        for stop in stops:
+            while start < stop:
+                end = min(start + longest, stop)
+                adapter = self._adapters.get(role) if start >= prompt.adapted else None
+                key = self._key(prompt) if keep and end == prompt.system else None
+                yield Part(prompt.ids[start:end], adapter, key)
+                start = end
+
+    def read(self, part: Part, cancelled: Callable[[], bool]) -> bool:
+        """Read a part; False where cancelled on the way."""
+        self.context.use(part.adapter)
+        if not self.context.decode(part.ids, cancelled):
+            return False
+        if part.keep and self._states:
+            self._states.put(part.keep, self.context.state())
+        return True
+
+    def close(self) -> None:
+        """Free the context and the model."""
+        if hasattr(self, "context"):
+            self.context.close()
+        self._model.close()
+
+    def _keeps(self, prompt: Prompt) -> bool:
+        return self._states is not None and prompt.system >= WORTH_KEEPING
+
+    def _key(self, prompt: Prompt) -> str:
+        settings = self._settings
+        return state_key(
+            self._file.sha256, prompt.ids[: prompt.system], settings.cache, settings.flash_attention
+        )
+
+    def _end(self, bundle: Bundle, hint: str) -> int:
+        path = self._model.path
+        for marker in (bundle.markers.open, bundle.markers.close):
+            ids = self.vocabulary.tokenize(marker, True)
+            if len(ids) != 1 or not self.vocabulary.is_control(ids[0]):
+                raise BundleError(f"{path} has no control token for the marker {marker}", hint)
+        end = self.vocabulary.tokenize(bundle.markers.close, True)[0]
+        if not self.vocabulary.is_end(end):
+            raise BundleError(f"{path} does not end a turn with the marker {bundle.markers.close}", hint)
+        return end
+
+    def _adapter(self, role: Role, adapter: Adapter, hint: str) -> Adapter:
+        header = tuple(self.vocabulary.tokenize(self._markers.header(role), True))
+        if adapter.invocation != header:
+            starts = (
+                f"starts at the tokens {list(adapter.invocation)}" if adapter.invocation else "is always on"
+            )
+            raise BundleError(
+                f"the {role}'s adapter {starts}, and its header has the tokens {list(header)}", hint
+            )
+        return adapter
+
+    def _measure(self, threads: int) -> None:
+        """Read and write a little, as much of each as a question costs time."""
+        self.context.use_threads(threads)
+        self.context.cut(0)
+        self.context.decode([0] * 16)
+        for _ in range(3):
+            self.context.decode([0])
+
+
+def gpu_layers(settings: EngineSettings) -> int:
+    """Layers to compute on a GPU: by default all of them, where llama.cpp was built for one."""
+    if settings.gpu_layers != "auto":
+        return settings.gpu_layers
+    return ALL_LAYERS if native.llama_supports_gpu_offload() else 0

@@ -1,0 +1,167 @@
+"""One turn being written: forced tokens at once, guessed ones checked together, the rest one by one.
+
+What is written does not depend on how many tokens a decode checked: every token is the one that the model,
+under its constraint, would have chosen at that place.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.bundle import Sampling
+from agent.constraints import Constraint
+from agent.engine import Delta, Generated, Stop
+from agent.errors import EngineError
+from agent.events import Usage
+from agent.llama_context import BATCH, Context
+from agent.llama_native import Vocabulary
+from agent.lookup import PromptLookup
+
+
+class Writer:
+    """Writes a turn of at most `limit` tokens in a context that has read the prompt.
+
+    With a `lookup` over the prompt, tokens that may be copies are guessed and checked together; it is used
+    only where the likeliest token is taken (temperature 0).
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        vocabulary: Vocabulary,
+        constraint: Constraint,
+        sampling: Sampling,
+        *,
+        end: int,
+        limit: int,
+        lookup: PromptLookup | None = None,
+    ) -> None:
+        self._context = context
+        self._vocabulary = vocabulary
+        self._constraint = constraint
+        self._sampling = sampling
+        self._random = np.random.default_rng(sampling.seed)
+        self._end = end
+        self._limit = limit
+        self._lookup = lookup if sampling.temperature <= 0 else None
+        self._pending: list[int] = []
+        self._count = 0
+        self._stop: Stop | None = None
+
+    def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
+        """Write the turn; `usage` is what reading cost. Raises EngineError where llama.cpp fails."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text, seconds = "", 0.0
+        while True:
+            started = perf_counter()
+            tokens = self._next(cancelled)
+            piece = decoder.decode(b"".join(map(self._vocabulary.piece, tokens)))
+            text += piece
+            seconds += perf_counter() - started
+            if piece:
+                yield Delta(piece)
+            if self._stop:
+                total = usage + Usage(generated=self._count, write_seconds=seconds)
+                yield Generated(text, self._stop, total)
+                return
+
+    def _next(self, cancelled: Callable[[], bool]) -> list[int]:
+        """The next tokens of the turn; none where it ends here, and then `_stop` says why."""
+        if self._constraint.must_end:
+            self._stop = "end"
+        elif cancelled():
+            self._stop = "cancelled"
+        elif self._count >= self._limit:
+            self._stop = "length"
+        elif forced := self._forced():
+            self._pending += forced
+            return forced
+        else:
+            return self._chosen(cancelled)
+        return []
+
+    def _chosen(self, cancelled: Callable[[], bool]) -> list[int]:
+        """At least one token that the model chose, unless it ended the turn or was cancelled."""
+        context, draft = self._context, self._draft()
+        if not context.decode([*self._pending, *draft], cancelled, outputs=len(draft) + 1):
+            self._stop = "cancelled"
+            return []
+        taken: list[int] = []
+        while True:
+            token = pick(
+                context.logits(len(draft) - len(taken)), self._constraint, self._sampling, self._random
+            )
+            if token == self._end:
+                self._stop = "end"
+                right = len(taken)
+                break
+            run = [*self._take([token]), *self._forced()]
+            agreed = common(run, draft[len(taken) :])
+            taken += run
+            right = len(taken) - len(run) + agreed
+            if agreed < len(run) or self._constraint.must_end or self._count >= self._limit:
+                break
+        context.cut(len(context.held) - (len(draft) - right))
+        self._pending = taken[right:]
+        return taken
+
+    def _draft(self) -> list[int]:
+        """A guess at what follows, as far as the constraint and the limit allow it."""
+        room = self._limit - self._count - 1
+        if self._lookup is None or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
+            return []
+        return self._constraint.allowed_prefix(self._lookup.draft()[:room])
+
+    def _forced(self) -> list[int]:
+        """The tokens that must come next, accepted."""
+        if self._constraint.must_end:
+            return []
+        return self._take(self._constraint.forced()[: self._limit - self._count])
+
+    def _take(self, tokens: list[int]) -> list[int]:
+        for token in tokens:
+            self._constraint.accept(token)
+        if self._lookup:
+            self._lookup.extend(tokens)
+        self._count += len(tokens)
+        return tokens
+
+
+def common(first: list[int], second: list[int]) -> int:
+    """How many tokens two lists begin with alike."""
+    count = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def pick(
+    logits: NDArray[np.float32], constraint: Constraint, sampling: Sampling, random: np.random.Generator
+) -> int:
+    """The next token. The mask is computed only where the likeliest token is not allowed, or to draw.
+
+    Raises EngineError where the model computed no numbers or nothing is allowed.
+    """
+    best = int(logits.argmax())
+    if np.isnan(logits[best]):
+        raise EngineError("the model computed no numbers: its weights are damaged", "see: umi models verify")
+    if sampling.temperature <= 0 and constraint.allows(best):
+        return best
+    mask = constraint.mask()
+    if not mask.any():
+        raise EngineError("the grammar of a turn allows no token")
+    allowed = np.where(mask, logits, -np.inf)
+    if sampling.temperature <= 0:
+        return int(allowed.argmax())
+    weights = np.exp((allowed - allowed.max()).astype(np.float64) / sampling.temperature)
+    order = np.argsort(-weights, kind="stable")
+    weights = weights[order] / weights.sum()
+    kept = max(1, int(np.searchsorted(np.cumsum(weights), sampling.top_p)) + 1)
+    return int(random.choice(order[:kept], p=weights[:kept] / weights[:kept].sum()))
