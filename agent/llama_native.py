@@ -142,3 +142,8 @@ class Model:
         width = native.llama_model_n_embd(self.handle) // max(1, heads)
         per_layer = 2 * max(1, native.llama_model_n_head_kv(self.handle)) * width
         return int(native.llama_model_n_layer(self.handle) * per_layer * _BYTES[cache])
+
+    @property
+    def declared_context(self) -> int:
+        """Tokens of context that the model was made for."""
+        return native.llama_model_n_ctx_train(self.handle)

@@ -168,12 +168,8 @@ class Voice:
     def _adapter(self, role: Role, adapter: Adapter, hint: str) -> Adapter:
         header = tuple(self.vocabulary.tokenize(self._markers.header(role), True))
         if adapter.invocation != header:
-            starts = (
-                f"starts at the tokens {list(adapter.invocation)}" if adapter.invocation else "is always on"
-            )
-            raise BundleError(
-                f"the {role}'s adapter {starts}, and its header has the tokens {list(header)}", hint
-            )
+            begins = f"begins at {list(adapter.invocation)}" if adapter.invocation else "is always on"
+            raise BundleError(f"the {role}'s adapter {begins}, and its header is {list(header)}", hint)
         return adapter
 
     def _measure(self, threads: int) -> None:

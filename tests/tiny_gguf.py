@@ -11,6 +11,8 @@ import gguf
 import numpy as np
 
 from agent.bundle import Bundle, Sampling, write_bundle
+from agent.llama_native import Model
+from agent.prompts import CHATML
 from agent.transcript import ROLES, Role
 
 LAYERS, HIDDEN, HEADS, HEAD_DIM, FEED_FORWARD = 2, 64, 4, 16, 128
@@ -70,6 +72,41 @@ def write_tiny_gguf(path: Path, *, seed: int = 0, context_length: int = 2048) ->
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_tiny_adapter(path: Path, invocation: list[int], *, seed: int = 0, rank: int = 4) -> Path:
+    """Write a random adapter of the model, activated by `invocation` where that is not empty."""
+    random = np.random.default_rng(1000 + seed)
+    writer = gguf.GGUFWriter(str(path), "qwen3")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))
+    if invocation:
+        writer.add_key_value(
+            gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
+            invocation,
+            gguf.GGUFValueType.ARRAY,
+            gguf.GGUFValueType.UINT32,
+        )
+    for layer in range(LAYERS):
+        for name, rows, columns in (("attn_q", HIDDEN, HIDDEN), ("ffn_down", HIDDEN, FEED_FORWARD)):
+            for side, shape in (("a", (rank, columns)), ("b", (rows, rank))):
+                values = (random.standard_normal(shape) * 0.5).astype(np.float32)
+                writer.add_tensor(f"blk.{layer}.{name}.weight.lora_{side}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def header_ids(model: Path, role: Role) -> list[int]:
+    """The tokens of a role's header, which activate its adapter."""
+    opened = Model(model)
+    try:
+        return opened.vocabulary.tokenize(CHATML.header(role), True)
+    finally:
+        opened.close()
 
 
 def write_tiny_bundle(folder: Path, *, grounded: bool = False, context_length: int = 1024) -> Bundle:

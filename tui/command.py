@@ -140,6 +140,28 @@ def models_show(bundle: BundleName = None) -> None:
     print_bundle(bundle)
 
 
+RoleModel = Annotated[
+    Path | None, typer.Option(metavar="F", help="Its model, or its adapter beside --backbone.")
+]
+
+
+@models_commands.command("assemble")
+def models_assemble(
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    planner: RoleModel = None,
+    caller: RoleModel = None,
+    summarizer: RoleModel = None,
+    backbone: Annotated[Path | None, typer.Option(metavar="F", help="One model for all three roles.")] = None,
+    dialect: Annotated[str, typer.Option(help="umi, or chat for a stock instruct model.")] = "umi",
+    context: Annotated[int, typer.Option(metavar="TOKENS", help="Default: the model's own, up to 8192.")] = 0,
+) -> None:
+    """Make a bundle of GGUF files: three models, a backbone with three adapters, or one stock model."""
+    from tui.listing import print_assembled
+
+    given = {"planner": planner, "caller": caller, "summarizer": summarizer}
+    print_assembled(out, given, backbone, dialect, context)
+
+
 @models_commands.command("verify")
 def models_verify(bundle: BundleName = None) -> None:
     """Compare every file of a bundle with its manifest."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast, get_args
 
-from agent.bundle import load_bundle
+from agent.bundle import Dialect, load_bundle
+from agent.errors import InputError
 from agent.models import find, listed, use
 from agent.toolbox import choose
 from agent.tools import builtin_tools
+from agent.transcript import ROLES, Role
 from tui.plain import one_line, size_text
 
 
@@ -71,6 +75,21 @@ def verify_bundle(name: str | None) -> None:
     bundle = load_bundle(find(name), verify=True)
     for file in bundle.files:
         print(f"ok  {file.file}  {size_text(file.size)}  sha256 {file.sha256}")
+
+
+def print_assembled(
+    out: Path, given: Mapping[str, Path | None], backbone: Path | None, dialect: str, context: int
+) -> None:
+    """Make a bundle of GGUF files and say what it is. Raises InputError for what does not fit together."""
+    from agent.assembly import assemble
+
+    if dialect not in get_args(Dialect):
+        raise InputError(f"there is no dialect {dialect}", f"there are {' and '.join(get_args(Dialect))}")
+    if context < 0:
+        raise InputError(f"--context is {context}", "give a number of tokens above 0")
+    roles: dict[Role, Path] = {role: path for role in ROLES if (path := given[role])}
+    made = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
+    print(f"{one_line(str(out))}: {made.layout}, {made.context_length} tokens of context")
 
 
 def use_bundle(name: str) -> None:

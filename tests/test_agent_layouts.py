@@ -1,0 +1,267 @@
+"""Every layout writes the same whatever was cached, on disk or in memory, guessed or not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
+
+from agent.assembly import assemble
+from agent.bundle import Bundle, load_bundle
+from agent.engine import Engine, Generated
+from agent.errors import BundleError, EngineError, InputError
+from agent.llama import LlamaEngine
+from agent.llama_context import Adapter, Context
+from agent.llama_native import Model
+from agent.memory import require_memory
+from agent.places import cache_folder
+from agent.prompts import prompt_ids
+from agent.settings import EngineSettings
+from agent.transcript import (
+    ROLES,
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    Role,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    UserTurn,
+)
+
+EXACT = EngineSettings(threads=1, cache="f32", flash_attention="off", disk=False, speculate=False)
+WORDS = ("one", "two", "three", "forty-two", "x=1", "file.txt", "naïve", "17.5")
+TOOLS = tuple(
+    ToolSpec(name, f"The tool that does {name}.", {"type": "object", "properties": {"x": {"type": "string"}}})
+    for name in ("alpha", "beta", "gamma")
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("gguf")
+    made = {"backbone": write_tiny_gguf(folder / "b.gguf", seed=7)}
+    for seed, role in enumerate(ROLES):
+        made[role] = write_tiny_gguf(folder / f"{role}.gguf", seed=seed)
+        header = header_ids(made["backbone"], role)
+        made[f"{role}+"] = write_tiny_adapter(folder / f"{role}-a.gguf", header, seed=seed)
+    return made
+
+
+@pytest.fixture(scope="module")
+def bundles(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    folder = tmp_path_factory.mktemp("bundles")
+    adapters: dict[Role, Path] = {role: files[f"{role}+"] for role in ROLES}
+    models: dict[Role, Path] = {role: files[role] for role in ROLES}
+    return {
+        "merged": assemble(folder / "merged", models),
+        "shared": assemble(folder / "shared", adapters, backbone=files["backbone"]),
+        "single": assemble(folder / "single", {}, backbone=files["backbone"]),
+    }
+
+
+def write(engine: Engine, role: Role, transcript: Transcript) -> Generated:
+    *_, last = engine.generate(role, transcript, cancelled=lambda: False)
+    assert isinstance(last, Generated)
+    return last
+
+
+def conversation(seed: int, length: int) -> list[tuple[Role, Transcript]]:
+    """Questions and steps as a loop would ask of an engine, now and then going back to an earlier point."""
+    rng = random.Random(seed)
+    words = [rng.choice(WORDS) for _ in range(200)]
+    transcript, asked, kept = Transcript(TOOLS), [], []
+    for _ in range(length):
+        kept.append(transcript)
+        transcript = transcript.plus(UserTurn(" ".join(rng.sample(words, 4))))
+        for _ in range(rng.randint(0, 2)):
+            asked += [("planner", transcript)]
+            transcript = transcript.plus(PlannerTurn("I will use a tool.", "caller"))
+            asked += [("caller", transcript)]
+            transcript = transcript.plus(CallerTurn((Call("alpha", {"x": rng.choice(words)}),)))
+            transcript = transcript.plus(ToolTurn("alpha", " ".join(rng.sample(words, 6))))
+        asked += [("planner", transcript)]
+        transcript = transcript.plus(PlannerTurn("Done.", "summarizer"))
+        asked += [("summarizer", transcript)]
+        transcript = transcript.plus(SummarizerTurn(" ".join(rng.sample(words, 5))))
+        if rng.random() < 0.3:
+            transcript = rng.choice(kept)
+    return asked
+
+
+@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+def test_what_was_cached_changes_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
+    bundle = bundles[layout]
+    kept = LlamaEngine(short(bundle), EXACT)
+    reused = 0
+    differing = []
+    for at, (role, transcript) in enumerate(conversation(3, 5)):
+        fresh = LlamaEngine(short(bundle), EXACT)
+        expected, said = write(fresh, role, transcript), write(kept, role, transcript)
+        fresh.close()
+        reused += said.usage.prompt_reused
+        if said.text != expected.text:
+            differing.append((at, role, said.text, expected.text))
+    kept.close()
+    assert reused > 500
+    assert not differing
+
+
+def short(bundle: Bundle) -> Bundle:
+    roles = {
+        role: replace(file, sampling=replace(file.sampling, max_tokens=12))
+        for role, file in bundle.roles.items()
+    }
+    return replace(bundle, roles=roles)
+
+
+def test_the_backbone_reads_again_only_what_a_role_wrote(bundles: dict[str, Bundle]) -> None:
+    engine = LlamaEngine(bundles["shared"], EXACT)
+    question = Transcript(TOOLS, (UserTurn("What?"),))
+    planned = question.plus(PlannerTurn("I will use a tool.", "caller"))
+    first = write(engine, "planner", question).usage
+    second = write(engine, "caller", planned).usage
+    tokenize = engine._voices["backbone.gguf"].vocabulary.tokenize
+    engine.close()
+    assert first.prompt_reused == 0
+    assert second.prompt_reused == len(prompt_ids(question, None, tokenize))
+    written = len(prompt_ids(planned, None, tokenize)) - second.prompt_reused
+    header = len(tokenize("<|im_start|>caller\n", True))
+    assert second.prompt_evaluated == written + header
+
+
+def test_an_adapter_counts_from_its_header_on(bundles: dict[str, Bundle], files: dict[str, Path]) -> None:
+    """The engine's logits are those of llama.cpp told by hand where the adapter begins."""
+    transcript = Transcript(TOOLS, (UserTurn("What?"),))
+    model = Model(files["backbone"])
+    context = Context(model, 1024, threads=1, settings=EXACT)
+    adapter = Adapter(model, files["caller+"])
+    tokenize = model.vocabulary.tokenize
+    history, header = prompt_ids(transcript, None, tokenize), tokenize("<|im_start|>caller\n", True)
+    context.decode(history)
+    context.use(adapter)
+    context.decode(header)
+    by_hand = context.logits().copy()
+    context.cut(0)
+    context.decode([*history, *header])
+    always_on = context.logits().copy()
+    engine = LlamaEngine(bundles["shared"], EXACT)
+    voice = engine._voices["backbone.gguf"]
+    for _ in range(2):  # the second time from the cache
+        prompt = voice.prompt("caller", transcript)
+        for part in voice.parts("caller", prompt, voice.resume(prompt), 64):
+            voice.read(part, lambda: False)
+        np.testing.assert_allclose(voice.context.logits(), by_hand, atol=1e-3)
+    engine.close()
+    context.close()
+    model.close()
+    assert abs(by_hand - always_on).max() > 0.1
+
+
+@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+def test_guesses_change_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
+    plain = LlamaEngine(bundles[layout], EXACT)
+    guessing = LlamaEngine(bundles[layout], replace(EXACT, speculate=True))
+    for role, transcript in conversation(5, 3):
+        assert write(guessing, role, transcript).text == write(plain, role, transcript).text
+    plain.close()
+    guessing.close()
+
+
+@pytest.mark.parametrize("layout", ["merged", "shared"])
+def test_a_new_process_does_not_read_the_tools_again(layout: str, bundles: dict[str, Bundle]) -> None:
+    on_disk = replace(EXACT, disk=True)
+    question = Transcript(TOOLS, (UserTurn("What?"),))
+    said: list[Generated] = []
+    for _ in range(2):
+        engine = LlamaEngine(bundles[layout], on_disk)
+        said.append(write(engine, "caller", question))
+        engine.close()
+    assert said[0].usage.prompt_reused == 0
+    assert said[1].usage.prompt_reused > 100
+    assert said[1].usage.prompt_evaluated < 40
+    assert said[0].text == said[1].text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-40]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\xff"),
+    ],
+)
+def test_a_damaged_state_is_replaced(damage: Callable[[Path], None], bundles: dict[str, Bundle]) -> None:
+    on_disk = replace(EXACT, disk=True)
+    question = Transcript(TOOLS, (UserTurn("What?"),))
+    engine = LlamaEngine(bundles["shared"], on_disk)
+    expected = write(engine, "caller", question)
+    engine.close()
+    (file,) = (cache_folder() / "states").iterdir()
+    whole = file.read_bytes()
+    damage(file)
+    engine = LlamaEngine(bundles["shared"], on_disk)
+    said = write(engine, "caller", question)
+    engine.close()
+    assert said.usage.prompt_reused == 0
+    assert said.text == expected.text
+    assert file.read_bytes() == whole
+
+
+def test_states_of_other_tools_models_and_caches_are_apart(bundles: dict[str, Bundle]) -> None:
+    for bundle, tools, cache in (
+        ("shared", TOOLS, "f32"),
+        ("shared", TOOLS[:2], "f32"),
+        ("shared", TOOLS, "f16"),
+        ("merged", TOOLS, "f32"),
+    ):
+        engine = LlamaEngine(bundles[bundle], EngineSettings(threads=1, cache=cache))  # type: ignore[arg-type]
+        assert write(engine, "planner", Transcript(tools, (UserTurn("What?"),))).usage.prompt_reused == 0
+        engine.close()
+    assert len(list((cache_folder() / "states").iterdir())) == 4
+
+
+def test_an_adapter_of_another_model_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is no adapter of"):
+        assemble(tmp_path / "x", {role: files[role] for role in ROLES}, backbone=files["backbone"])
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_adapter_that_begins_elsewhere_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    adapters: dict[Role, Path] = {role: files[f"{role}+"] for role in ROLES}
+    adapters["caller"] = adapters["planner"]
+    with pytest.raises(BundleError, match=r"the caller's adapter begins at .* and its header is"):
+        assemble(tmp_path / "x", adapters, backbone=files["backbone"])
+    adapters["caller"] = write_tiny_adapter(tmp_path / "plain.gguf", [])
+    with pytest.raises(BundleError, match="the caller's adapter is always on"):
+        assemble(tmp_path / "x", adapters, backbone=files["backbone"])
+
+
+def test_what_does_not_make_a_bundle(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--caller is not given"):
+        assemble(tmp_path / "x", {"planner": files["planner"]})
+    with pytest.raises(InputError, match="there is no file"):
+        assemble(tmp_path / "x", {}, backbone=tmp_path / "none.gguf")
+    with pytest.raises(InputError, match="was made for 2048 tokens"):
+        assemble(tmp_path / "x", {}, backbone=files["backbone"], context_length=4096)
+    (tmp_path / "text.gguf").write_text("not a model")
+    with pytest.raises(BundleError):
+        assemble(tmp_path / "x", {}, backbone=tmp_path / "text.gguf")
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_assembled_bundle_loads(bundles: dict[str, Bundle]) -> None:
+    for layout, bundle in bundles.items():
+        assert load_bundle(bundle.folder, verify=True).layout == layout
+
+
+def test_too_little_memory_is_said_with_the_numbers() -> None:
+    require_memory(3_000_000_000, "the models", None)
+    with pytest.raises(EngineError, match=r"need 3\.0 GB of memory and 2\.0 GB are available"):
+        require_memory(3_000_000_000, "the models", 2_000_000_000)
