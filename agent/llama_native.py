@@ -12,15 +12,18 @@ import warnings
 from collections import deque
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from llama_cpp import llama_cpp as native
 from llguidance import LLTokenizer
 from llguidance.llamacpp import lltokenizer_from_vocab
 
 from agent.errors import BundleError, EngineError
-from agent.settings import CacheType
+from agent.settings import CacheType, EngineSettings
 
 _LEVEL_ERROR = 4
+_POINTER = ctypes.c_void_p
+_ALL_LAYERS = 999
 _BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}
 """Of a number in the cache."""
 
@@ -147,3 +150,29 @@ class Model:
     def declared_context(self) -> int:
         """Tokens of context that the model was made for."""
         return native.llama_model_n_ctx_train(self.handle)
+
+
+def devices() -> list[str]:
+    """The processors and GPUs that this build of llama.cpp can compute on, by its own descriptions."""
+    from llama_cpp import _ggml
+
+    library: Any = _ggml.libggml
+    library.ggml_backend_dev_count.restype = ctypes.c_size_t
+    library.ggml_backend_dev_get.argtypes, library.ggml_backend_dev_get.restype = [ctypes.c_size_t], _POINTER
+    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
+        function = getattr(library, name)
+        function.argtypes, function.restype = [_POINTER], ctypes.c_char_p
+    found = []
+    for index in range(library.ggml_backend_dev_count()):
+        device = library.ggml_backend_dev_get(index)
+        name = library.ggml_backend_dev_name(device).decode("utf-8", "replace")
+        description = library.ggml_backend_dev_description(device).decode("utf-8", "replace")
+        found.append(f"{name} ({description.strip()})")
+    return found
+
+
+def gpu_layers(settings: EngineSettings) -> int:
+    """Layers to compute on a GPU: by default all of them, where llama.cpp was built for one."""
+    if settings.gpu_layers != "auto":
+        return settings.gpu_layers
+    return _ALL_LAYERS if native.llama_supports_gpu_offload() else 0

@@ -7,7 +7,7 @@ observation; our own mistakes end the turn. This module knows nothing of llama.c
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.engine import Delta, Engine, Generated
@@ -29,10 +29,12 @@ from agent.tools.base import Tool
 from agent.transcript import (
     Call,
     CallerTurn,
+    PlannerTurn,
     Role,
     SummarizerTurn,
     ToolTurn,
     Transcript,
+    Turn,
     UserTurn,
     compact,
     parse_calls,
@@ -209,8 +211,8 @@ class Agent:
     def _make_room(self, turn: _Turn, role: Role) -> int:
         """Make room for `role` to write; how many turns were dropped or shortened for it.
 
-        Whole oldest exchanges go first, then the longest observations are halved; the tools, the question
-        and the current step's thoughts and calls never go.
+        Whole oldest exchanges go first, then the oldest steps of this turn, then the longest observations
+        are halved; the tools, the question and the current step's thoughts and calls never go.
         """
         changed = 0
         while (room := self.engine.room(role, turn.transcript)) < WRITING_ROOM:
@@ -220,6 +222,9 @@ class Agent:
                 turns = turns[cut:]
                 turn.start -= cut
                 changed += cut
+            elif step := _oldest_step(turns):
+                turns = (*turns[: step.start], *turns[step.stop :])
+                changed += step.stop - step.start
             else:
                 seen = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
                 index, longest = max(seen, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))
@@ -232,3 +237,9 @@ class Agent:
                 changed += 1
             turn.transcript = replace(turn.transcript, turns=turns)
         return changed
+
+
+def _oldest_step(turns: Sequence[Turn]) -> range | None:
+    """Where the first step of the only exchange in `turns` stands; None where there is no later one."""
+    steps = [i for i, turn in enumerate(turns) if isinstance(turn, PlannerTurn) and turn.next == "caller"]
+    return range(steps[0], steps[1]) if len(steps) > 1 else None

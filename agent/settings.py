@@ -50,6 +50,15 @@ class EngineSettings:
             raise InputError("a q8_0 cache needs flash attention", "set flash_attention to auto or on")
 
 
+CHOICES = {
+    "threads": "auto (measured at the first run), or a number",
+    "gpu_layers": "auto (all, where llama.cpp was built for a GPU), or a number of layers",
+    "cache": "f16, q8_0 (half the memory), f32",
+    "flash_attention": "auto, on, off",
+    "speculate": "true, false: guess what is copied from the prompt, and check several tokens at once",
+    "disk": "true, false: keep what was computed of tool lists for the next process",
+}
+"""What each setting may be, for people."""
 NAMES = tuple(field.name for field in fields(EngineSettings))
 
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from llama_cpp import llama_cpp as native
-
 from agent.bundle import Bundle, mend
 from agent.constraints import Constraints
 from agent.errors import BundleError
 from agent.llama_context import Adapter, Context
-from agent.llama_native import Model
+from agent.llama_native import Model, gpu_layers
 from agent.memory import available_bytes, require_memory
 from agent.prompts import Markers, prompt_ids
 from agent.settings import EngineSettings
@@ -22,7 +20,6 @@ from agent.transcript import Role, Transcript
 
 WORTH_KEEPING = 64
 """Tokens: the state of a shorter system turn is not worth a file."""
-ALL_LAYERS = 999
 
 
 @dataclass(frozen=True)
@@ -179,10 +176,3 @@ class Voice:
         self.context.decode([0] * 16)
         for _ in range(3):
             self.context.decode([0])
-
-
-def gpu_layers(settings: EngineSettings) -> int:
-    """Layers to compute on a GPU: by default all of them, where llama.cpp was built for one."""
-    if settings.gpu_layers != "auto":
-        return settings.gpu_layers
-    return ALL_LAYERS if native.llama_supports_gpu_offload() else 0

@@ -194,6 +194,14 @@ def test_a_question_longer_than_the_context_is_refused_before_anything_runs(tmp_
     assert conversation.transcript.turns == ()
 
 
+READING = (
+    plan("Read.", "caller"),
+    call("read_file", path="long.txt"),
+    plan("Done.", "summarizer"),
+    "Read it.",
+)
+
+
 def test_old_exchanges_make_room_and_the_user_is_told(tmp_path: Path) -> None:
     script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer"), "Yes."]
     agent = scripted(script, tmp_path, context_length=480).agent
@@ -206,13 +214,7 @@ def test_old_exchanges_make_room_and_the_user_is_told(tmp_path: Path) -> None:
 
 
 def test_a_long_observation_is_shortened_to_make_room(tmp_path: Path) -> None:
-    script = [
-        plan("Read.", "caller"),
-        call("read_file", path="long.txt"),
-        plan("Done.", "summarizer"),
-        "Read it.",
-    ]
-    opened = scripted(script, tmp_path, context_length=700)
+    opened = scripted(READING, tmp_path, context_length=700)
     (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 400)
     events = turn(opened.agent, "read long.txt")
     assert only(events, Trimmed)
@@ -220,17 +222,27 @@ def test_a_long_observation_is_shortened_to_make_room(tmp_path: Path) -> None:
 
 
 def test_an_observation_is_shortened_beside_a_longer_question(tmp_path: Path) -> None:
-    script = [
-        plan("Read.", "caller"),
-        call("read_file", path="long.txt"),
-        plan("Done.", "summarizer"),
-        "Read it.",
-    ]
-    opened = scripted(script, tmp_path, context_length=700)
+    opened = scripted(READING, tmp_path, context_length=700)
     (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 100)
     events = turn(opened.agent, f"read long.txt {'incomprehensibilities ' * 100}")
     assert only(events, Trimmed)
     assert events[-1].reason == "answered"
+
+
+def test_the_oldest_step_goes_before_an_observation_is_cut(tmp_path: Path) -> None:
+    names = [f"{n}.txt" for n in range(3)]
+    script = [text for n in names for text in (plan(f"Read {n}.", "caller"), call("read_file", path=n))]
+    opened = scripted([*script, plan("Done.", "summarizer"), "Read them."], tmp_path, context_length=700)
+    for name in names:
+        (tmp_path / "workspace" / name).write_text(f"{name} " * 130)
+    events = turn(opened.agent, "read all three")
+    assert events[-1].reason == "answered"
+    assert only(events, Trimmed) == [Trimmed(3)] * len(only(events, Trimmed)) != []
+    last = opened.agent.engine.seen[-1][1].turns
+    assert last[0] == UserTurn("read all three")
+    kept = [t.content for t in last if isinstance(t, ToolTurn)]
+    assert kept[-1] == ("2.txt " * 130)
+    assert len(kept) < 3
 
 
 def test_events_as_json(tmp_path: Path) -> None:

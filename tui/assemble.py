@@ -10,7 +10,7 @@ from agent.errors import InputError
 
 if TYPE_CHECKING:
     from agent.bundle import Bundle
-    from agent.engine import Engine
+    from agent.llama import LlamaEngine
     from agent.loop import Agent
 
 STEPS = 8
@@ -58,7 +58,7 @@ def tool_names(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def open_engine(bundle: Bundle) -> Engine:
+def open_engine(bundle: Bundle) -> LlamaEngine:
     """The engine that runs a bundle on llama.cpp, as the user set it."""
     from agent.llama import LlamaEngine
     from agent.settings import engine_settings
@@ -72,7 +72,7 @@ def open_agent(options: Options) -> Opened:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
     from agent.bundle import load_bundle
-    from agent.loop import Agent
+    from agent.loop import WRITING_ROOM, Agent
     from agent.models import find
     from agent.places import notes_path
     from agent.toolbox import Toolbox, choose
@@ -86,4 +86,13 @@ def open_agent(options: Options) -> Opened:
     bundle = load_bundle(find(options.models))
     files = tuple((file.file, file.size) for file in bundle.files)
     agent = Agent(open_engine(bundle), Toolbox(tools, context), options.max_steps)
+    room = agent.engine.room("planner", agent.begin().transcript)
+    if room < WRITING_ROOM:
+        agent.engine.close()
+        length = bundle.context_length
+        raise InputError(
+            f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of them"
+            " to write in",
+            "offer fewer tools with --tools, or pick models with a longer context",
+        )
     return Opened(agent, Info(bundle.name, files, workspace.root))

@@ -22,9 +22,11 @@ _PASS_ON |= {"allow_interspersed_args": False}
 
 umi = typer.Typer(invoke_without_command=True, **_PLAIN)
 models_commands = typer.Typer(help="The model bundles at hand.", **_PLAIN)
+settings_commands = typer.Typer(help="How models are computed: threads, GPU, cache.", **_PLAIN)
 tools_commands = typer.Typer(help="The tools that models can call.", **_PLAIN)
 umi.add_typer(models_commands, name="models")
 umi.add_typer(tools_commands, name="tools")
+umi.add_typer(settings_commands, name="settings")
 
 Models = Annotated[str | None, typer.Option(metavar="B", help="A bundle's folder or name.")]
 Workspace = Annotated[
@@ -194,6 +196,27 @@ def evaluate(
     from tui.evaluate import evaluate_suite
 
     return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
+
+
+@settings_commands.command("show")
+def settings_show() -> None:
+    """Every engine setting, and what it may be."""
+    from tui.listing import print_settings
+
+    print_settings()
+
+
+@settings_commands.command("set")
+def settings_set(
+    name: Annotated[str, typer.Argument()],
+    value: Annotated[str, typer.Argument(help="The new value, or default.")],
+) -> None:
+    """Change an engine setting for every later run."""
+    from agent.settings import set_engine
+    from tui.listing import print_settings
+
+    set_engine(name, value)
+    print_settings()
 
 
 @umi.command()

@@ -76,7 +76,15 @@ def _memory() -> str:
 def _llama() -> None:
     import llama_cpp
 
+    from agent.llama_native import devices, gpu_layers
+    from agent.settings import engine_settings
+
     _say("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
+    _say("devices", "; ".join(devices()) or "none")
+    settings = engine_settings()
+    layers = gpu_layers(settings)
+    where = f"up to {layers} layers on a GPU" if layers else "on the processor"
+    _say("computes", f"{where}, {settings.cache} cache, flash attention {settings.flash_attention}")
 
 
 def _models() -> None:
@@ -89,8 +97,10 @@ def _models() -> None:
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))
     _say("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
-    open_engine(bundle).close()
-    _say("", f"they load, with a context of {bundle.context_length} tokens")
+    engine = open_engine(bundle)
+    how = f"a context of {bundle.context_length} tokens, {engine.threads} threads"
+    engine.close()
+    _say("", f"{bundle.layout}; they load, with {how}")
 
 
 def _workspace() -> None:

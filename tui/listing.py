@@ -92,6 +92,17 @@ def print_assembled(
     print(f"{one_line(str(out))}: {made.layout}, {made.context_length} tokens of context")
 
 
+def print_settings() -> None:
+    """The engine's settings, a line each; a star marks what the user changed."""
+    from agent.settings import CHOICES, EngineSettings, engine_settings
+
+    settings, default = engine_settings(), EngineSettings()
+    for name, choices in CHOICES.items():
+        value = getattr(settings, name)
+        changed = "*" if value != getattr(default, name) else " "
+        print(f"{changed} {name:16}{json.dumps(value).strip(chr(34)):8}{choices}")
+
+
 def use_bundle(name: str) -> None:
     """Pick a bundle for every later run. Raises InputError where it cannot run."""
     folder: Path = use(name)
