@@ -1,0 +1,141 @@
+"""What is kept between processes and guessed within one: states, thread counts, settings, prompt lookup."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.errors import InputError
+from agent.lookup import PromptLookup
+from agent.places import cache_folder, settings_path
+from agent.settings import EngineSettings, engine_settings, set_engine
+from agent.states import States, state_key
+from agent.threads import candidates, fastest, remembered_threads, usable_cores
+
+
+def test_a_state_comes_back(tmp_path: Path) -> None:
+    states = States(tmp_path)
+    assert states.get("a") is None
+    states.put("a", b"state" * 100)
+    assert states.get("a") == b"state" * 100
+    states.drop("a")
+    assert states.get("a") is None
+
+
+def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
+    states = States(tmp_path, largest_bytes=1000)
+    for at, key in enumerate("abc"):
+        states.put(key, bytes(250))
+        os.utime(tmp_path / f"{key}.state", (at, at))
+    assert states.get("a") is not None  # and now it was used last
+    states.put("d", bytes(250))
+    assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d"}
+
+
+def test_a_state_larger_than_the_folder_is_not_kept(tmp_path: Path) -> None:
+    States(tmp_path, largest_bytes=100).put("a", bytes(101))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_fails_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    states = States(tmp_path / "file" / "states")
+    states.put("a", b"state")
+    assert states.get("a") is None
+
+
+def test_keys_tell_everything_apart() -> None:
+    keys = [
+        state_key("model", [1, 2], "f16", "auto"),
+        state_key("other", [1, 2], "f16", "auto"),
+        state_key("model", [1, 22], "f16", "auto"),
+        state_key("model", [12], "f16", "auto"),
+        state_key("model", [1, 2], "f32", "auto"),
+        state_key("model", [1, 2], "f16", "off"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert state_key("model", [1, 2], "f16", "auto") == keys[0]
+
+
+def test_threads_are_measured_once() -> None:
+    measured: list[int] = []
+    first = remembered_threads("model", measured.append)
+    again = remembered_threads("model", lambda _: pytest.fail("measured again"))
+    assert first == again
+    assert set(measured) == set(candidates(usable_cores()))
+    (cache_folder() / "threads.json").write_text("{damaged")
+    assert 1 <= remembered_threads("model", measured.append) <= usable_cores()
+
+
+def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def measure(count: int) -> None:
+        nonlocal now
+        now += {4: 3.0, 3: 1.0, 2: 2.0}[count]
+
+    monkeypatch.setattr("agent.threads.perf_counter", lambda: now)
+    assert fastest([4, 3, 2], measure) == 3
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, [1]), (2, [2, 1]), (8, [8, 7, 4, 2])])
+def test_counts_worth_trying(cores: int, expected: list[int]) -> None:
+    assert candidates(cores) == expected
+
+
+def test_settings_are_kept_and_taken_back() -> None:
+    assert engine_settings() == EngineSettings()
+    set_engine("threads", "3")
+    set_engine("cache", "q8_0")
+    set_engine("disk", "false")
+    assert engine_settings() == EngineSettings(threads=3, cache="q8_0", disk=False)
+    set_engine("threads", "default")
+    assert engine_settings().threads == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("threads", "none", "threads is 'none'; give auto or a whole number from 1 on"),
+        ("threads", "0", "from 1 on"),
+        ("threads", "true", "from 1 on"),
+        ("gpu_layers", "-1", "from 0 on"),
+        ("cache", "q4_0", "give one of f32, f16, q8_0"),
+        ("speculate", "maybe", "give true or false"),
+        ("colour", "red", "there is no setting colour"),
+    ],
+)
+def test_what_no_setting_can_be(name: str, value: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        set_engine(name, value)
+    assert not settings_path().exists()
+
+
+def test_a_quantized_cache_needs_flash_attention() -> None:
+    set_engine("flash_attention", "off")
+    with pytest.raises(InputError, match="needs flash attention"):
+        set_engine("cache", "q8_0")
+
+
+def test_settings_written_by_hand_are_checked() -> None:
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    settings_path().write_text(json.dumps({"engine": {"thread": 3}}))
+    with pytest.raises(InputError, match="engine has thread; it knows threads"):
+        engine_settings()
+
+
+def test_a_guess_is_what_followed_the_longest_run_last() -> None:
+    lookup = PromptLookup([1, 2, 3, 4, 9, 2, 3, 5, 7, 1, 2, 3])
+    assert lookup.draft(3) == [4, 9, 2]  # after 1 2 3, not after 2 3
+    lookup.extend([5])
+    assert lookup.draft(2) == [7, 1]
+    lookup.extend([8])
+    assert lookup.draft() == []
+
+
+def test_a_run_does_not_find_itself() -> None:
+    assert PromptLookup([1, 2, 3]).draft() == []
+    assert PromptLookup([5, 5, 5, 5]).draft(2) == [5]
