@@ -76,6 +76,33 @@ class Vocabulary:
         """Whether the model says that `token` ends a generation."""
         return bool(native.llama_vocab_is_eog(self._handle, token))
 
+    @property
+    def bos(self) -> int:
+        """The token that begins a text; -1 where there is none."""
+        return int(native.llama_vocab_bos(self._handle))  # type: ignore[arg-type]
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a text; -1 where there is none."""
+        return int(native.llama_vocab_eos(self._handle))  # type: ignore[arg-type]
+
+    @property
+    def turn_end(self) -> int:
+        """The token that ends a message of a chat: the model's end of turn, or else its end of text."""
+        turn = int(native.llama_vocab_eot(self._handle))  # type: ignore[arg-type]
+        return turn if turn >= 0 else self.eos
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether the model was trained on texts that begin with `bos`."""
+        return self.bos >= 0 and bool(native.llama_vocab_get_add_bos(self._handle))
+
+    def text(self, token: int) -> str:
+        """How a token is written in the vocabulary; empty for -1."""
+        if token < 0:
+            return ""
+        return (native.llama_vocab_get_text(self._handle, token) or b"").decode("utf-8", "replace")
+
     def grammar_tokenizer(self, end: int) -> LLTokenizer:
         """llguidance's view of the vocabulary, with `end` as its only end token. Takes about 7 µs a token."""
         with warnings.catch_warnings():
@@ -145,6 +172,11 @@ class Model:
         width = native.llama_model_n_embd(self.handle) // max(1, heads)
         per_layer = 2 * max(1, native.llama_model_n_head_kv(self.handle)) * width
         return int(native.llama_model_n_layer(self.handle) * per_layer * _BYTES[cache])
+
+    @property
+    def chat_template(self) -> str:
+        """The Jinja source of the model's chat template; empty where it has none."""
+        return (native.llama_model_chat_template(self.handle, None) or b"").decode("utf-8", "replace")
 
     @property
     def declared_context(self) -> int:

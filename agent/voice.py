@@ -8,11 +8,11 @@ from functools import cached_property
 
 from agent.bundle import Bundle, mend
 from agent.constraints import Constraints
+from agent.dialect import Prompt, dialect_of
 from agent.errors import BundleError
 from agent.llama_context import Adapter, Context
 from agent.llama_native import Model, gpu_layers
 from agent.memory import available_bytes, require_memory
-from agent.prompts import Markers, prompt_ids
 from agent.settings import EngineSettings
 from agent.states import States, state_key
 from agent.threads import remembered_threads
@@ -20,15 +20,6 @@ from agent.transcript import Role, Transcript
 
 WORTH_KEEPING = 64
 """Tokens: the state of a shorter system turn is not worth a file."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What a role reads. The first `system` ids are the system turn; the adapter begins at `adapted`."""
-
-    ids: list[int]
-    system: int
-    adapted: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,6 @@ class Voice:
 
         Raises BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
         """
-        self._markers: Markers = bundle.markers
         self._settings, self._states = settings, states
         self._file = bundle.roles[roles[0]]
         self._adapters: dict[Role, Adapter] = {}
@@ -61,7 +51,8 @@ class Voice:
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
             self.vocabulary = self._model.vocabulary
-            self.end = self._end(bundle, hint)
+            self._dialect = dialect_of(bundle, self._model, hint)
+            self.end = self._dialect.end
             for role in roles:
                 if path := bundle.adapter_path(role):
                     self._adapters[role] = self._adapter(role, Adapter(self._model, path, hint=hint), hint)
@@ -94,11 +85,8 @@ class Voice:
 
     def prompt(self, role: Role, transcript: Transcript) -> Prompt:
         """What `role` reads before it writes."""
-        tokenize = self.vocabulary.tokenize
-        ids = prompt_ids(transcript, role, tokenize, self._markers)
-        system = prompt_ids(replace(transcript, turns=()), None, tokenize, self._markers)
-        header = len(tokenize(self._markers.header(role), True)) if role in self._adapters else 0
-        return Prompt(ids, len(system), len(ids) - header)
+        prompt = self._dialect.prompt(role, transcript)
+        return prompt if role in self._adapters else replace(prompt, adapted=len(prompt.ids))
 
     def resume(self, prompt: Prompt) -> int:
         """Keep what of the prompt is held already, or was on disk; returns how many tokens."""
@@ -151,19 +139,8 @@ class Voice:
             self._file.sha256, prompt.ids[: prompt.system], settings.cache, settings.flash_attention
         )
 
-    def _end(self, bundle: Bundle, hint: str) -> int:
-        path = self._model.path
-        for marker in (bundle.markers.open, bundle.markers.close):
-            ids = self.vocabulary.tokenize(marker, True)
-            if len(ids) != 1 or not self.vocabulary.is_control(ids[0]):
-                raise BundleError(f"{path} has no control token for the marker {marker}", hint)
-        end = self.vocabulary.tokenize(bundle.markers.close, True)[0]
-        if not self.vocabulary.is_end(end):
-            raise BundleError(f"{path} does not end a turn with the marker {bundle.markers.close}", hint)
-        return end
-
     def _adapter(self, role: Role, adapter: Adapter, hint: str) -> Adapter:
-        header = tuple(self.vocabulary.tokenize(self._markers.header(role), True))
+        header = tuple(self._dialect.header(role))
         if adapter.invocation != header:
             begins = f"begins at {list(adapter.invocation)}" if adapter.invocation else "is always on"
             raise BundleError(f"the {role}'s adapter {begins}, and its header is {list(header)}", hint)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chat_templates import CHATML
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 from agent.assembly import assemble
@@ -59,8 +60,10 @@ def bundles(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("bundles")
     adapters: dict[Role, Path] = {role: files[f"{role}+"] for role in ROLES}
     models: dict[Role, Path] = {role: files[role] for role in ROLES}
+    stock = write_tiny_gguf(folder / "stock.gguf", seed=9, chat_template=CHATML)
     return {
         "merged": assemble(folder / "merged", models),
+        "chat": assemble(folder / "chat", {}, backbone=stock, dialect="chat"),
         "shared": assemble(folder / "shared", adapters, backbone=files["backbone"]),
         "single": assemble(folder / "single", {}, backbone=files["backbone"]),
     }
@@ -95,7 +98,7 @@ def conversation(seed: int, length: int) -> list[tuple[Role, Transcript]]:
     return asked
 
 
-@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+@pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
 def test_what_was_cached_changes_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
     bundle = bundles[layout]
     kept = LlamaEngine(short(bundle), EXACT)
@@ -164,7 +167,7 @@ def test_an_adapter_counts_from_its_header_on(bundles: dict[str, Bundle], files:
     assert abs(by_hand - always_on).max() > 0.1
 
 
-@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+@pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
 def test_guesses_change_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
     plain = LlamaEngine(bundles[layout], EXACT)
     guessing = LlamaEngine(bundles[layout], replace(EXACT, speculate=True))
@@ -174,7 +177,7 @@ def test_guesses_change_nothing(layout: str, bundles: dict[str, Bundle]) -> None
     guessing.close()
 
 
-@pytest.mark.parametrize("layout", ["merged", "shared"])
+@pytest.mark.parametrize("layout", ["merged", "shared", "chat"])
 def test_a_new_process_does_not_read_the_tools_again(layout: str, bundles: dict[str, Bundle]) -> None:
     on_disk = replace(EXACT, disk=True)
     question = Transcript(TOOLS, (UserTurn("What?"),))
@@ -185,7 +188,7 @@ def test_a_new_process_does_not_read_the_tools_again(layout: str, bundles: dict[
         engine.close()
     assert said[0].usage.prompt_reused == 0
     assert said[1].usage.prompt_reused > 100
-    assert said[1].usage.prompt_evaluated < 40
+    assert said[1].usage.prompt_evaluated < (300 if layout == "chat" else 40)
     assert said[0].text == said[1].text
 
 
@@ -243,6 +246,11 @@ def test_an_adapter_that_begins_elsewhere_is_refused(files: dict[str, Path], tmp
         assemble(tmp_path / "x", adapters, backbone=files["backbone"])
 
 
+def test_a_model_without_a_chat_template_is_no_stock_model(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="has no chat template"):
+        assemble(tmp_path / "x", {}, backbone=files["backbone"], dialect="chat")
+
+
 def test_what_does_not_make_a_bundle(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--caller is not given"):
         assemble(tmp_path / "x", {"planner": files["planner"]})
@@ -257,8 +265,8 @@ def test_what_does_not_make_a_bundle(files: dict[str, Path], tmp_path: Path) -> 
 
 
 def test_an_assembled_bundle_loads(bundles: dict[str, Bundle]) -> None:
-    for layout, bundle in bundles.items():
-        assert load_bundle(bundle.folder, verify=True).layout == layout
+    for bundle in bundles.values():
+        assert load_bundle(bundle.folder, verify=True).layout == bundle.layout
 
 
 def test_too_little_memory_is_said_with_the_numbers() -> None:

@@ -23,7 +23,9 @@ MERGES = (
 )
 
 
-def write_tiny_gguf(path: Path, *, seed: int = 0, context_length: int = 2048) -> Path:
+def write_tiny_gguf(
+    path: Path, *, seed: int = 0, context_length: int = 2048, chat_template: str = ""
+) -> Path:
     """Write the model to `path` and return it. The same seed gives the same file."""
     random = np.random.default_rng(seed)
     tokens, merges, kinds = _vocabulary()
@@ -46,6 +48,8 @@ def write_tiny_gguf(path: Path, *, seed: int = 0, context_length: int = 2048) ->
     writer.add_token_merges(merges)
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_add_bos_token(False)
+    if chat_template:
+        writer.add_chat_template(chat_template)
 
     def matrix(name: str, rows: int, columns: int, scale: float) -> None:
         writer.add_tensor(name, (random.standard_normal((rows, columns)) * scale).astype(np.float32))

@@ -1,0 +1,119 @@
+"""A model's chat template, compiled: a Jinja program that came with a file from anywhere, so it is sandboxed.
+
+It is given what Hugging Face's templates use (`raise_exception`, `strftime_now`, `tojson`, loop controls, the
+`generation` block). Nothing here knows of roles or tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+from agent.errors import BundleError
+
+FIXED_DATE = datetime(2025, 1, 1)
+"""What `strftime_now` tells: a prompt that changes by the day would be read anew every day."""
+HINT = "use a model whose GGUF file has another chat template"
+
+
+class Program:
+    """A compiled template."""
+
+    def __init__(self, source: str) -> None:
+        """Compile `source`. Raises BundleError with the line that is wrong."""
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+        )
+        environment.filters["tojson"] = _tojson
+        environment.globals |= {
+            "raise_exception": _raise_exception,
+            "strftime_now": FIXED_DATE.strftime,
+            "namespace": _PlainNamespace,
+        }
+        try:
+            self._template = environment.from_string(source)
+            self._tree = environment.parse(source)
+        except TemplateSyntaxError as error:
+            raise BundleError(
+                f"the model's chat template does not compile: line {error.lineno}: {error.message}", HINT
+            ) from None
+        except Exception as error:
+            raise BundleError(f"the model's chat template does not compile: {_told(error)}", HINT) from None
+
+    @property
+    def literals(self) -> list[str]:
+        """The texts that stand in the template, from which it makes its markup."""
+        plain = [node.data for node in self._tree.find_all(nodes.TemplateData)]
+        constants = [node.value for node in self._tree.find_all(nodes.Const)]
+        return plain + [value for value in constants if isinstance(value, str)]
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """What the template makes of `variables`. Raises BundleError with what went wrong."""
+        try:
+            return self._template.render(variables)
+        except Exception as error:
+            raise BundleError(
+                f"the model's chat template cannot show the conversation: {_told(error)}", HINT
+            ) from None
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`, which marks text for training, is its inside."""
+
+    tags = {"generation"}  # noqa: RUF012 (jinja2 declares it so)
+
+    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
+        """The statements inside."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+class _PlainNamespace(Namespace):
+    """A namespace without names that begin with an underscore: Python looks some of those up itself."""
+
+    def __init__(self, /, *args: Any, **kwargs: Any) -> None:
+        attributes = dict(*args, **kwargs)
+        for name in attributes:
+            _check_name(name)
+        super().__init__(attributes)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _check_name(name)
+        super().__setitem__(name, value)
+
+
+def _check_name(name: object) -> None:
+    if str(name).startswith("_"):
+        raise SecurityError(f"{name!r} is no name for a template's own variable")
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON without the HTML escapes of Jinja's own filter."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, TemplateError) and words else f"{type(error).__name__}: {words}"

@@ -1,0 +1,140 @@
+"""Chat templates of the kinds that are about, a tokenizer to read them with, and a conversation to show."""
+
+from __future__ import annotations
+
+import re
+
+from agent.chat import chat_prompt_ids
+from agent.chat_template import ChatTemplate
+from agent.transcript import (
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    Role,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    UserTurn,
+)
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+GROUPED = (
+    "{% for m in messages %}"
+    "{% if m.role == 'tool' %}{% if loop.previtem.role != 'tool' %}<|im_start|>user{% endif %}"
+    "{{ '\n<tool_response>\n' + m.content }}\n</tool_response>"
+    "{% if loop.last or loop.nextitem.role != 'tool' %}<|im_end|>\n{% endif %}"
+    "{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+    "{% endif %}"
+)
+HEADERS = (
+    "{{- bos_token }}{% for m in messages %}"
+    "{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' }}"
+    "{% endfor %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
+)
+DATED = HEADERS.replace("{% for", "{{- 'Today is ' + strftime_now('%d %b %Y') + '<|eot_id|>' }}{% for", 1)
+STRICT = (
+    "{{ bos_token }}{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
+    "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+INST = (
+    "{{ bos_token }}{% if messages[0].role == 'system' %}"
+    "{% set start = 1 %}{% set first = messages[0].content %}"
+    "{% else %}{% set start = 0 %}{% endif %}{% for m in messages[start:] %}"
+    "{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('unknown role') }}{% endif %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{% if m.role == 'user' %}[INST] {% if loop.last and first is defined %}{{ first }}\n\n{% endif %}"
+    "{{ m.content }} [/INST]{% else %} {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+FORGETFUL = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}"
+    "{% set content = m.content.split('</think>')[-1].lstrip('\n') %}<|assistant|>{{ content + eos_token }}"
+    "{% else %}<|{{ m.role }}|>{{ m.content }}{% endif %}{% endfor %}<|assistant|><think>\n"
+)
+CHANNELS = (
+    "{% for m in messages %}<|start|>{{ m.role }}"
+    "{% if m.role == 'assistant' %}<|channel|>final{% endif %}<|message|>{{ m.content }}<|end|>{% endfor %}"
+    "<|start|>assistant"
+)
+LATEST = CHATML.replace("{{ m.role }}\n", "{{ m.role }}{{ ' (latest)' if loop.revindex < 4 }}\n")
+TEMPLATES = {
+    "ChatML": CHATML,
+    "ChatML with grouped results": GROUPED,
+    "headers": HEADERS,
+    "headers and a date": DATED,
+    "strict": STRICT,
+    "INST": INST,
+    "forgetful": FORGETFUL,
+    "channels": CHANNELS,
+}
+LOOK = ToolSpec("look", "Look it up.", {"type": "object", "properties": {"at": {"type": "string"}}})
+ASKED = Transcript((LOOK,), (UserTurn("Where is it?"),))
+PLANNED = ASKED.plus(PlannerTurn("I look in two places.", "caller"))
+SEEN = PLANNED.plus(
+    CallerTurn((Call("look", {"at": "here"}), Call("look", {"at": "there"}))),
+    ToolTurn("look", "it is here"),
+    ToolTurn("look", "no such place", True),
+)
+KNOWN = SEEN.plus(PlannerTurn("I know it.", "summarizer"))
+ANSWERED = KNOWN.plus(SummarizerTurn("It is here."), UserTurn("Move it."))
+GIVEN_UP = ANSWERED.plus(PlannerTurn("No tool can move things.", "give up"), UserTurn("A pity."))
+STEPS: list[tuple[Transcript, Role]] = [
+    (ASKED, "planner"),
+    (PLANNED, "caller"),
+    (SEEN, "planner"),
+    (KNOWN, "summarizer"),
+    (ANSWERED, "planner"),
+    (GIVEN_UP, "planner"),
+]
+
+CONTROL = re.compile(r"<\|[a-z_]+\|>|</?s>|<(?:start|end)_of_turn>|</?tool_response>|</?think>|\[/?INST\]")
+
+
+class Letters:
+    """A tokenizer with a token a letter and one a control token; `prefix` begins each text with a space."""
+
+    def __init__(self, prefix: str = "", eager: str = "") -> None:
+        self._prefix = prefix
+        self._eager = eager
+        self._names: list[str] = []
+
+    def __call__(self, text: str, special: bool) -> list[int]:
+        ids: list[int] = []
+        for at, piece in enumerate(re.split(f"({CONTROL.pattern})", text)):
+            if at % 2 and (special or piece == self._eager):
+                ids.append(self._id(piece))
+            elif piece:
+                ids += map(ord, (self._prefix if at == 0 else "") + piece)
+        return ids
+
+    def text(self, ids: list[int]) -> str:
+        """What the ids stand for."""
+        return "".join(chr(i) if i < 0x110000 else self._names[i - 0x110000] for i in ids)
+
+    def controls(self, ids: list[int]) -> list[str]:
+        """The control tokens among the ids."""
+        return [self._names[i - 0x110000] for i in ids if i >= 0x110000]
+
+    def _id(self, name: str) -> int:
+        if name not in self._names:
+            self._names.append(name)
+        return 0x110000 + self._names.index(name)
+
+
+def template(source: str) -> ChatTemplate:
+    return ChatTemplate(source, bos="<s>", eos="</s>")
+
+
+def shown(source: str, transcript: Transcript, role: Role = "planner") -> str:
+    tokenize = Letters()
+    return tokenize.text(chat_prompt_ids(transcript, role, template(source), tokenize))
