@@ -48,6 +48,14 @@ HARD_TEXTS = (
 
 
 @dataclass(frozen=True)
+class Activated:
+    """A role's activated adapter as a GGUF file, and how many tokens at a prompt's end switch it on."""
+
+    file: Path
+    header: int
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How a GGUF file compares with the torch model it came from."""
 
@@ -96,21 +104,44 @@ def greedy(model: Any, prompt: Sequence[int], end: int, most: int) -> list[int]:
     return said
 
 
+def active_from(model: Any, start: int) -> Any:
+    """Calls of a peft model with its activated adapter on from position `start` of the whole text on."""
+
+    def call(*, input_ids: torch.Tensor, past_key_values: Any = None, **options: Any) -> Any:
+        seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+        active = seen + input_ids.shape[1] - start
+        return model(input_ids=input_ids, past_key_values=past_key_values, alora_offsets=[active], **options)
+
+    return call
+
+
 def compare(
-    gguf_file: Path, model: Any, prompts: Sequence[Sequence[int]], end: int, most: int = 32
+    gguf_file: Path,
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    end: int,
+    most: int = 32,
+    activated: Activated | None = None,
 ) -> Agreement:
-    """Compare a GGUF file with a torch model on greedy texts of at most `most` tokens a prompt."""
+    """Compare a GGUF file with a torch model on greedy texts of at most `most` tokens a prompt.
+
+    With `activated` the adapter's file is applied from the header that ends each prompt on, and `model` is a
+    peft model with that adapter active.
+    """
     positions = agreed = near_ties = 0
     spread, largest = SPREAD_FLOOR, 0.0
-    texts = [[*prompt, *greedy(model, prompt, end, most)] for prompt in prompts]
+    switched = [len(prompt) - activated.header if activated else None for prompt in prompts]
+    models = [model if start is None else active_from(model, start) for start in switched]
+    texts = [[*p, *greedy(m, p, end, most)] for m, p in zip(models, prompts, strict=True)]
     results = []
-    with opened(gguf_file, max((len(text) for text in texts), default=0)) as native:
-        for prompt, text in zip(prompts, texts, strict=True):
+    longest = max((len(text) for text in texts), default=0)
+    with opened(gguf_file, longest, activated.file if activated else None) as native:
+        for prompt, text, start, speaking in zip(prompts, texts, switched, models, strict=True):
             ids, first = text[:-1], len(prompt) - 1
-            ours = native.logits(ids, first)
-            cut = native.logits(ids, first, chunk=max(1, len(ids) // 3))
+            ours = native.logits(ids, first, active=start)
+            cut = native.logits(ids, first, chunk=max(1, len(ids) // 3), active=start)
             with torch.no_grad():
-                theirs = model(input_ids=torch.tensor([ids])).logits[0, first:].numpy()
+                theirs = speaking(input_ids=torch.tensor([ids])).logits[0, first:].numpy()
             spread = max(spread, float(np.abs(ours - cut).max()))
             largest = max(largest, float(np.abs(ours - theirs).max()))
             results.append((ours, theirs))

@@ -12,13 +12,17 @@ from agent.transcript import ROLES
 
 def bundle(argv: Sequence[str]) -> int:
     """Make a bundle of a finished run."""
-    from export.bundle import Options, export_bundle
+    from export.bundle import export_bundle
+    from export.options import Options
     from export.quantize import types_by_role
 
     parser = Parser(prog="umi export bundle", description=bundle.__doc__)
     parser.add_argument("run", type=Path, help="run folder that umi train glpft wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--quant", action="append", default=[], metavar="TYPE|ROLE=TYPE", help="default q8_0")
+    parser.add_argument(
+        "--layout", choices=("merged", "shared"), help="default: what the adapters of the run are for"
+    )
     parser.add_argument("--merge-base", choices=("auto", "dequant", "original"), default="auto")
     parser.add_argument("--name", help="default: the folder's name")
     parser.add_argument("--grounded", action="append", default=[], choices=ROLES)
@@ -30,6 +34,7 @@ def bundle(argv: Sequence[str]) -> int:
     options = Options(
         types=types_by_role(given.quant),
         name=given.name or given.out.resolve().name,
+        layout=given.layout,
         merge_base=given.merge_base,
         grounded=tuple(given.grounded),
         context_length=given.context,

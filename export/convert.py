@@ -132,20 +132,32 @@ def read_tensor(
 
     with safe_open(file, "pt") as opened:
         tensor = opened.get_tensor(name).to(torch.float32)
+    return as_written(in_llama_order(tensor, name, config, arch), kind, f"{file}: {name}")
+
+
+def as_written(tensor: torch.Tensor, kind: FloatType, where: str) -> np.ndarray:
+    """A float32 tensor in `kind`, vectors always in f32. Raises InputError naming `where` if it cannot be."""
     if not torch.isfinite(tensor).all():
-        raise InputError(f"{file}: {name} holds NaN or infinity", "train or get the checkpoint again")
-    if arch == gguf.MODEL_ARCH.LLAMA and ".self_attn." in name:
-        heads = config["num_attention_heads"]
-        if ".q_proj." in name:
-            tensor = interleave(tensor, heads)
-        elif ".k_proj." in name:
-            tensor = interleave(tensor, config.get("num_key_value_heads") or heads)
+        raise InputError(f"{where} holds NaN or infinity", "train or get it again")
     if kind == "f32" or tensor.ndim == 1:
         return tensor.numpy()
     half = tensor.to(torch.float16)
     if not torch.isfinite(half).all():
-        raise InputError(f"{file}: {name} is too large for f16", "convert with --type f32")
+        raise InputError(f"{where} is too large for f16", "write f32 instead")
     return half.numpy()
+
+
+def in_llama_order(
+    tensor: torch.Tensor, name: str, config: dict[str, Any], arch: gguf.MODEL_ARCH
+) -> torch.Tensor:
+    """The weight `name`, or the B of its adapter, with the rows as llama.cpp's architecture has them."""
+    if arch == gguf.MODEL_ARCH.LLAMA and ".self_attn." in name:
+        heads = config["num_attention_heads"]
+        if ".q_proj." in name:
+            return interleave(tensor, heads)
+        if ".k_proj." in name:
+            return interleave(tensor, config.get("num_key_value_heads") or heads)
+    return tensor
 
 
 def interleave(tensor: torch.Tensor, heads: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A role's adapter folded into its base: one float32 model per role.
+"""An adapter folded into its base: one float32 model for a role, or for the backbone that roles share.
 
 `dequant` adds the adapter to what the 4-bit base dequantizes to, which is what the adapter was trained on.
 `original` adds it to the checkpoint's own weights. Which is better differs from run to run, so `auto`
@@ -7,9 +7,8 @@ measures both on held-out rows and keeps the one with the lower loss.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from agent.encoding import encode, load_tokenize
+from agent.encoding import encode, load_tokenize, view_roles
 from agent.errors import InputError
-from agent.transcript import Role, Row
+from agent.transcript import Row
+from export.adapter import load_adapter
 from export.run import Run
 
 MergeBase = Literal["auto", "dequant", "original"]
@@ -28,7 +28,7 @@ MergeBase = Literal["auto", "dequant", "original"]
 
 @dataclass(frozen=True)
 class Merged:
-    """A role's merged model (a transformers causal LM in float32 on the CPU) and how it came about."""
+    """A merged model (a transformers causal LM in float32 on the CPU) and how it came about."""
 
     model: Any
     merge_base: str
@@ -65,30 +65,18 @@ def load_updates(adapter: Path) -> dict[str, Tensor]:
 
     Raises InputError where the adapter is of a kind that cannot be folded in.
     """
-    from safetensors.torch import load_file
-
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    for key in ("use_dora", "alora_invocation_tokens", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
-        if config.get(key):
-            raise InputError(f"{adapter} uses {key}, which cannot be merged", "train a plain LoRA adapter")
-    rank = config["r"]
-    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    tensors = load_file(adapter / "adapter_model.safetensors")
-    updates = {}
-    for name, down in tensors.items():
-        if name.endswith(".lora_A.weight"):
-            up = tensors[name.replace(".lora_A.", ".lora_B.")]
-            target = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
-            updates[target] = scale * (up.float() @ down.float())
-            if not torch.isfinite(updates[target]).all():
-                raise InputError(f"{adapter}: {target} is not a number", "train that role again")
-    return updates
+    loaded = load_adapter(adapter)
+    if loaded.invocation:
+        raise InputError(
+            f"{adapter} uses alora_invocation_tokens, which cannot be merged", "export a shared bundle"
+        )
+    return {name: loaded.scale * (up @ down) for name, (down, up) in loaded.pairs.items()}
 
 
-def merge_into(run: Run, role: Role, merge_base: Literal["dequant", "original"]) -> Any:
-    """The base with the role's adapter added, on dequantized or on original weights."""
+def merge_into(run: Run, stage: str, merge_base: Literal["dequant", "original"]) -> Any:
+    """The base with the adapter of a stage added, on dequantized or on original weights."""
     model = load_model(run.base)
-    updates = load_updates(run.folder / role)
+    updates = load_updates(run.folder / stage)
     head = model.get_output_embeddings()
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
     with torch.no_grad():
@@ -108,28 +96,31 @@ def merge_into(run: Run, role: Role, merge_base: Literal["dequant", "original"])
     return model
 
 
-def merge(run: Run, role: Role, merge_base: MergeBase = "auto") -> Merged:
-    """A role's merged model. `auto` takes the base with the lower held-out loss."""
+def merge(run: Run, stage: str, merge_base: MergeBase = "auto") -> Merged:
+    """The merged model of a role or of the backbone. `auto` takes the base with the lower held-out loss.
+
+    The backbone's loss is that of all roles' turns, without the adapters that roles may add.
+    """
     if run.recipe["quantization"] == "none":
         merge_base = "original"
     if merge_base != "auto":
-        return Merged(merge_into(run, role, merge_base), merge_base, {})
+        return Merged(merge_into(run, stage, merge_base), merge_base, {})
     rows = run.held_out()
     models, losses = {}, {}
     for tried in ("dequant", "original"):
-        models[tried] = merge_into(run, role, tried)
-        losses[tried] = role_loss(models[tried], rows, role, run)
+        models[tried] = merge_into(run, stage, tried)
+        losses[tried] = mean_loss(models[tried], rows, view_roles(stage), run)
     best = "original" if losses["original"] < losses["dequant"] else "dequant"
     kept = {tried: loss for tried, loss in losses.items() if math.isfinite(loss)}
     return Merged(models[best], best, kept)
 
 
-def role_loss(model: Any, rows: Sequence[Row], role: Role, run: Run) -> float:
-    """Mean cross-entropy of a role's tokens in `rows`; NaN where there are none."""
+def mean_loss(model: Any, rows: Sequence[Row], roles: Collection[str], run: Run) -> float:
+    """Mean cross-entropy of the tokens of `roles` in `rows`; NaN where there are none."""
     tokenize = load_tokenize(run.base)
     total, count = 0.0, 0
     for row in rows:
-        encoded = encode(row.transcript, (role,), tokenize, run.markers)
+        encoded = encode(row.transcript, roles, tokenize, run.markers)
         if not encoded.targets or len(encoded) > run.recipe["max_length"]:
             continue
         ids = torch.from_numpy(encoded.ids)[None]

@@ -9,6 +9,7 @@ import ctypes
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +45,26 @@ def hush() -> None:
 
 
 class NativeModel:
-    """A GGUF file and one context with a float32 cache. Close it, or use `opened`."""
+    """A GGUF file, at most one adapter and one context with a float32 cache. Close it, or use `opened`."""
 
-    def __init__(self, path: Path, context_length: int, threads: int | None = None) -> None:
-        """Load `path`. Raises EngineError where llama.cpp refuses it."""
+    def __init__(
+        self, path: Path, context_length: int, threads: int | None = None, adapter: Path | None = None
+    ) -> None:
+        """Load `path` and `adapter`. Raises EngineError where llama.cpp refuses one."""
         hush()
         self.path = path
         self._context = None
+        self._adapter: Any = None
         settings = llama_cpp.llama_model_default_params()
         settings.n_gpu_layers = 0
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
         if not self._model:
             raise EngineError(f"llama.cpp cannot load {path}: {complaint()}", "export it again")
+        if adapter:
+            self._adapter = llama_cpp.llama_adapter_lora_init(self._model, str(adapter).encode())
+            if not self._adapter:
+                self.close()
+                raise EngineError(f"llama.cpp cannot load {adapter}: {complaint()}", "export it again")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = max(64, context_length)
         params.type_k = params.type_v = _F32
@@ -81,14 +90,29 @@ class NativeModel:
             raise EngineError(f"{self.path} tokenizes {text[:40]!r} into {-count} tokens")
         return list(out[:count])
 
-    def logits(self, ids: Sequence[int], first: int, *, chunk: int | None = None) -> NDArray[np.float32]:
-        """The logits after each of `ids[first:]`, [tokens, vocabulary]; ids are read `chunk` at a time."""
+    def switch(self, on: bool) -> None:
+        """Apply the adapter to what is read from now on, or leave it off."""
+        assert self._context is not None
+        one = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._adapter)
+        scale = (ctypes.c_float * 1)(1.0)
+        if llama_cpp.llama_set_adapters_lora(self._context, one, int(on and bool(self._adapter)), scale):
+            raise EngineError(f"llama.cpp does not apply the adapter of {self.path}: {complaint()}")
+
+    def logits(
+        self, ids: Sequence[int], first: int, *, chunk: int | None = None, active: int | None = None
+    ) -> NDArray[np.float32]:
+        """The logits after each of `ids[first:]`, [tokens, vocabulary]; ids are read `chunk` at a time.
+
+        The adapter is on from position `active` on, by default nowhere.
+        """
         assert self._context is not None
         llama_cpp.llama_memory_clear(self._memory, True)
         rows: list[NDArray[np.float32]] = []
-        size = chunk or len(ids)
-        for start in range(0, len(ids), size):
-            part = ids[start : start + size]
+        size, switched = chunk or len(ids), len(ids) if active is None else active
+        starts = sorted({*range(0, switched, size), *range(switched, len(ids), size)})
+        for start, stop in pairwise([*starts, len(ids)]):
+            self.switch(start >= switched)
+            part = ids[start:stop]
             batch = llama_cpp.llama_batch_init(len(part), 0, 1)
             try:
                 batch.n_tokens = len(part)
@@ -120,9 +144,9 @@ class NativeModel:
 
 
 @contextmanager
-def opened(path: Path, context_length: int) -> Iterator[NativeModel]:
+def opened(path: Path, context_length: int, adapter: Path | None = None) -> Iterator[NativeModel]:
     """A `NativeModel` that is freed at the end."""
-    model = NativeModel(path, context_length)
+    model = NativeModel(path, context_length, adapter=adapter)
     try:
         yield model
     finally:

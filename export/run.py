@@ -37,6 +37,11 @@ class Run:
         return Path(self.recipe["base"])
 
     @property
+    def activated(self) -> bool:
+        """Whether the roles are activated adapters over the backbone, rather than models of their own."""
+        return self.recipe.get("adapter") == "alora"
+
+    @property
     def markers(self) -> Markers:
         """What opens, divides and closes a turn."""
         return Markers(**self.recipe["markers"])

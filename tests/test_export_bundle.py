@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_base import make_run
 
-import export.bundle
+import export.merged
 from agent.bundle import load_bundle
 from agent.errors import UmiError
 from agent.transcript import ROLES
@@ -64,7 +64,7 @@ def test_a_bundle_is_replaced_and_anything_else_is_kept(
 def test_a_file_that_differs_from_its_model_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(export.bundle, "compare", lambda *_: Agreement(9, 8, 0, 1e-5, 2.0))
+    monkeypatch.setattr(export.merged, "compare", lambda *_: Agreement(9, 8, 0, 1e-5, 2.0))
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code
     assert "differs from its model at 1 of 9 tokens" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from tiny_base import make_run
 
 from agent.encoding import encode, load_tokenize
 from agent.errors import InputError
-from export.merge import load_updates, merge, merge_into, nf4_round_trip, role_loss
+from export.merge import load_updates, mean_loss, merge, merge_into, nf4_round_trip
 from export.run import load_run
 from train.model import Trainee, load_adapter
 from train.packing import join
@@ -27,7 +27,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_merged_model_has_the_loss_of_the_trained_one(run_folder: Path) -> None:
     run = load_run(run_folder)
-    recipe = Recipe.from_json({**run.recipe, "out": "unused", "device": "cpu"})
+    unused = {"out": "unused", "device": "cpu", "precision": "float32"}
+    recipe = Recipe.from_json({**run.recipe, **unused})
     trained = Trainee(recipe)
     tokenize = load_tokenize(run.base)
     rows = run.held_out()
@@ -35,10 +36,10 @@ def test_the_merged_model_has_the_loss_of_the_trained_one(run_folder: Path) -> N
         trained.set_adapter(load_adapter(run_folder / role))
         encoded = [encode(row.transcript, (role,), tokenize) for row in rows]
         expected = trained.mean_loss([[join([row])] for row in encoded if row.targets])
-        assert role_loss(merge_into(run, role, "dequant"), rows, role, run) == pytest.approx(
+        assert mean_loss(merge_into(run, role, "dequant"), rows, (role,), run) == pytest.approx(
             expected, abs=1e-5
         )
-        assert role_loss(merge_into(run, role, "original"), rows, role, run) != pytest.approx(
+        assert mean_loss(merge_into(run, role, "original"), rows, (role,), run) != pytest.approx(
             expected, abs=1e-5
         )
 
@@ -67,14 +68,14 @@ def test_auto_keeps_the_lower_loss(run_folder: Path) -> None:
     merged = merge(run, "caller")
     assert merged.losses[merged.merge_base] == min(merged.losses.values())
     assert set(merged.losses) == {"dequant", "original"}
-    assert role_loss(merged.model, run.held_out(), "caller", run) == pytest.approx(
+    assert mean_loss(merged.model, run.held_out(), ("caller",), run) == pytest.approx(
         min(merged.losses.values())
     )
 
 
 def test_a_loss_without_rows_is_no_number(run_folder: Path) -> None:
     run = load_run(run_folder)
-    assert math.isnan(role_loss(merge_into(run, "caller", "original"), [], "caller", run))
+    assert math.isnan(mean_loss(merge_into(run, "caller", "original"), [], ("caller",), run))
 
 
 def copy_of(run_folder: Path, place: Path) -> Path:

@@ -211,6 +211,19 @@ def test_a_recipe_takes_overrides_and_keeps_the_defaults_of_a_stage(tmp_path: Pa
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+def test_a_recipe_of_activated_roles_stacks_them(tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text('base = "b"\ndata = ["d"]\nout = "o"\n')
+    recipe = load_recipe(file, ["adapter=alora"])
+    assert recipe.hand_over == "stack"
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert load_recipe(file).hand_over == "continue"
+    assert load_recipe(file, ["adapter=alora", "hand_over=stack"]) == recipe
+    for hand_over in ("continue", "merge16"):
+        with pytest.raises(InputError, match=f"alora does not go with hand_over = {hand_over}"):
+            load_recipe(file, ["adapter=alora", f"hand_over={hand_over}"])
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -220,6 +233,8 @@ def test_a_recipe_takes_overrides_and_keeps_the_defaults_of_a_stage(tmp_path: Pa
         ("lora=3", "lora is 3; it must be a table"),
         ("quantization=int3", "one of nf4, none"),
         ("hand_over=stack", "stack is not implemented"),
+        ("adapter=dora", "one of lora, alora"),
+        ('lora.targets=["lm_head"]', "names the output head"),
         ("caller.epochs=0", "caller trains nothing"),
         ("seed", "not key=value"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from agent.transcript import (
     Call,
@@ -127,8 +128,8 @@ TINY_RUN = {
 """A recipe that trains both stages in seconds; `base`, `data` and `out` are to be added."""
 
 
-def make_run(folder: Path) -> Path:
-    """A base, data and a finished run of both stages in `folder`; returns the run."""
+def make_run(folder: Path, **fields: Any) -> Path:
+    """A base, data and a finished run of both stages in `folder`, its recipe with `fields`; returns it."""
     from train.recipe import Recipe
     from train.rows import write_rows
     from train.stages import train
@@ -136,4 +137,4 @@ def make_run(folder: Path) -> Path:
     make_base(folder / "base")
     write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
     paths = {"base": str(folder / "base"), "data": [str(folder / "data.jsonl")], "out": str(folder / "run")}
-    return train(Recipe.from_json({**TINY_RUN, **paths}), lambda _: None)
+    return train(Recipe.from_json({**TINY_RUN, **paths, **fields}), lambda _: None)

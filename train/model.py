@@ -1,12 +1,15 @@
-"""The base as a run computes with it: frozen, in 4 bits where the recipe says so, with one float32 adapter.
+"""The base as a run computes with it: frozen, in 4 bits where the recipe says so, with a float32 adapter.
 
-The adapter's tensors are swapped in place between stages, so the base is read and quantized once a run.
+The base is read and quantized once a run. Between stages the adapter's tensors are swapped in place; an
+activated role instead gets an adapter of its own over the frozen one of stage 1.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,18 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError
+from train.activation import Gate
 from train.attention import enable, hidden_states, lay_out
 from train.packing import IGNORE, Packed
 from train.recipe import Recipe
 
 Adapter = dict[str, Tensor]
 """An adapter's tensors by peft's names, on the CPU."""
+
+FIRST = "default"
+"""peft's name for the adapter of stage 1, and of a role that goes on from a copy of it."""
+STACKED = "role"
+"""peft's name for the adapter of an activated role."""
 
 
 class Trainee:
@@ -55,11 +64,45 @@ class Trainee:
         if recipe.gradient_checkpointing:
             self._causal.activation_checkpointing_enable({"use_reentrant": False})
         self._peft.train()
-        self.parameters = [p for p in self._peft.parameters() if p.requires_grad]
+        self._trained = FIRST
+        self._gate: Gate | None = None
+        self._header: list[int] | None = None
+        self.parameters = self._trainable()
+
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [p for p in self._peft.parameters() if p.requires_grad]
+
+    def stack(self, backbone: Adapter, header: Sequence[int], seed: int) -> None:
+        """Train a new activated adapter over `backbone`, which stays on for every token and frozen.
+
+        The new one is zero at first and on from `header`, the ids before the turn that a branch learns; every
+        branch learns one turn. `seed` decides its start.
+        """
+        self._trained = FIRST
+        self.set_adapter(backbone)
+        if STACKED in self._peft.peft_config:
+            self._peft.delete_adapter(STACKED)
+        torch.manual_seed(seed)
+        self._peft.add_adapter(STACKED, replace(self._peft.peft_config[FIRST]))
+        self._peft.base_model.set_adapter([FIRST, STACKED])
+        for name, parameter in self._peft.named_parameters():
+            parameter.requires_grad_(f".{STACKED}." in name)
+        for module in self._peft.modules():
+            if FIRST in (getattr(module, "lora_dropout", None) or ()):
+                # Dropout is for what is being trained; stage 1 is part of the model by now.
+                module.lora_dropout[FIRST] = torch.nn.Identity()
+        self._trained, self._header = STACKED, list(header)
+        self._gate = Gate(self._peft, STACKED, len(self._header))
+        self.parameters = self._trainable()
 
     def loss_sum(self, batch: list[Packed]) -> Tensor:
-        """The summed cross-entropy of a pass's labels. The head runs on labelled positions only."""
+        """The summed cross-entropy of a pass's labels. The head runs on labelled positions only.
+
+        Its gradients are to be computed before the next pass.
+        """
         laid = lay_out(batch, self.device)
+        if self._gate:
+            self._gate.set(batch, self.device)
         learnt = laid.targets != IGNORE
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             logits = self._causal.lm_head(hidden_states(self._causal.model, laid)[learnt])
@@ -82,25 +125,29 @@ class Trainee:
         return total / learnt if learnt else float("nan")
 
     def adapter(self) -> Adapter:
-        """A copy of the adapter as it is now."""
+        """A copy of the adapter that is trained, as it is now."""
         from peft import get_peft_model_state_dict
 
-        state = get_peft_model_state_dict(self._peft, save_embedding_layers=False)
+        state = get_peft_model_state_dict(self._peft, adapter_name=self._trained, save_embedding_layers=False)
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
     def set_adapter(self, adapter: Adapter) -> None:
         """Go on from `adapter`."""
         from peft import set_peft_model_state_dict
 
-        set_peft_model_state_dict(self._peft, adapter)
+        set_peft_model_state_dict(self._peft, adapter, adapter_name=self._trained)
 
     def save_adapter(self, folder: Path) -> None:
-        """Write the adapter in peft's format, float32."""
+        """Write the adapter that is trained in peft's format, float32.
+
+        The configuration of an activated one holds the ids that switch it on.
+        """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.adapter(), folder / "adapter_model.safetensors")
-        self._peft.peft_config["default"].save_pretrained(folder)
+        config = replace(self._peft.peft_config[self._trained], alora_invocation_tokens=self._header)
+        config.save_pretrained(folder)
 
 
 def load_adapter(folder: Path) -> Adapter:

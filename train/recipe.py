@@ -64,8 +64,12 @@ class Recipe:
     """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; others are held out."""
     out: str
     """The run folder: adapters, checkpoints, and the manifest, which is written last."""
+    adapter: Literal["lora", "alora"] = "lora"
+    """What makes a role: `lora` is on for every token, so each role becomes a model of its own (the merged
+    layout); `alora` is on only from the role's header, so all share a backbone and its cache (shared)."""
     hand_over: Literal["continue", "stack", "merge16"] = "continue"
-    """How a role starts from stage 1: `continue` trains a copy of its adapter on the same base."""
+    """How a role starts from stage 1: `continue` trains a copy of its adapter; `stack` keeps that adapter on,
+    frozen, and trains a new one over it. It follows from `adapter`: continue for lora, stack for alora."""
     quantization: Literal["nf4", "none"] = "nf4"
     """Storage of the frozen base: 4-bit NormalFloat, or as it is in the checkpoint."""
     double_quant: bool = False
@@ -115,6 +119,10 @@ class Recipe:
         """The settings of stage 1 (`backbone`) or of a role."""
         return getattr(self, name)
 
+    def by_turn(self, stage: str) -> bool:
+        """Whether a stage learns each turn in a branch of its own, as an activated adapter does."""
+        return self.adapter == "alora" and stage in ROLES
+
     def to_json(self) -> dict[str, Any]:
         """The resolved recipe as it is saved; `Recipe.from_json` reads it back."""
         return dataclasses.asdict(self)
@@ -122,6 +130,8 @@ class Recipe:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: str = "recipe") -> Recipe:
         """The recipe in a mapping. Raises InputError naming the field that is unknown, missing or wrong."""
+        if value.get("adapter") == "alora":
+            value = {"hand_over": "stack", **value}
         recipe = build(cls, value, source)
         _check(recipe, source)
         return recipe
@@ -212,7 +222,12 @@ def _value(hint: Any, value: Any, source: str, path: str) -> Any:
 
 
 def _check(recipe: Recipe, source: str) -> None:
-    if recipe.hand_over != "continue":
+    if recipe.adapter == "alora" and recipe.hand_over != "stack":
+        raise InputError(
+            f"{source}: adapter = alora does not go with hand_over = {recipe.hand_over}",
+            "leave hand_over out: activated adapters are stacked on stage 1",
+        )
+    if recipe.adapter == "lora" and recipe.hand_over != "continue":
         raise InputError(
             f"{source}: hand_over = {recipe.hand_over} is not implemented", 'use hand_over = "continue"'
         )
@@ -223,6 +238,8 @@ def _check(recipe: Recipe, source: str) -> None:
     for name, bound in least.items():
         if getattr(recipe, name) < bound:
             raise InputError(f"{source}: {name} is {getattr(recipe, name)}", f"it must be at least {bound}")
+    if "lm_head" in recipe.lora.targets:
+        raise InputError(f"{source}: lora.targets names the output head", "leave lm_head out")
     if recipe.lora.rank < 1:
         raise InputError(f"{source}: lora.rank is {recipe.lora.rank}", "it must be at least 1")
     for name in STAGES:

@@ -1,4 +1,4 @@
-"""The two stages of a run: one backbone adapter on every turn, then each role's from a copy of it.
+"""The two stages of a run: one backbone adapter on every turn, then each role's from a copy of it or over it.
 
 RUN/recipe.json        the resolved recipe and the hashes of what went in, written first
 RUN/heldout.jsonl      rows that were not trained on
@@ -24,6 +24,7 @@ from agent.errors import InputError
 from agent.prompts import PROMPT_VERSION, Tokenize
 from agent.rows import read_rows
 from agent.transcript import ROLES, Row
+from train.activation import role_headers
 from train.batches import fill
 from train.loop import Say, train_adapter
 from train.model import Trainee, load_adapter
@@ -48,6 +49,8 @@ def train(recipe: Recipe, say: Say, only: str | None = None) -> Path:
     if not trained_on:
         raise InputError(f"{', '.join(recipe.data)} holds no row of the split train", "add training rows")
     tokenize = base_tokenize(recipe)
+    if recipe.adapter == "alora":
+        role_headers(tokenize, recipe.markers)
     claim(run, recipe)
     write_rows(run / "heldout.jsonl", held_out)
     model: Trainee | None = None
@@ -77,21 +80,25 @@ def train_stage(
 ) -> None:
     """Train one stage and move its finished folder into place."""
     run = Path(recipe.out)
-    seen = view(trained_on, stage, tokenize, recipe.max_length, recipe.markers)
+    by_turn = recipe.by_turn(stage)
+    seen = view(trained_on, stage, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn)
     if not seen.rows:
         raise InputError(
             f"no training row of {stage} fits",
             f"raise max_length above {recipe.max_length}, or add rows with turns of that role",
         )
     say(
-        f"{stage}: {len(seen.rows):,} rows, {seen.targets:,} tokens to learn; left out: "
-        f"{seen.too_long} too long, {seen.nothing_to_learn} without a turn of the role"
+        f"{stage}: {len(seen.rows):,} {'turns' if by_turn else 'rows'}, {seen.targets:,} tokens to learn;"
+        f" left out: {seen.too_long} too long, {seen.nothing_to_learn} without a turn of the role"
     )
     unseen = {
-        role: held_out_batches(held_out, role, recipe, tokenize)
+        role: held_out_batches(held_out, role, recipe, tokenize, by_turn=by_turn)
         for role in (ROLES if stage == BACKBONE else (stage,))
     }
-    if stage != BACKBONE:
+    if by_turn:
+        header = role_headers(tokenize, recipe.markers)[stage]
+        model.stack(load_adapter(run / BACKBONE), header, recipe.seed + STAGES.index(stage))
+    elif stage != BACKBONE:
         model.set_adapter(load_adapter(run / BACKBONE))
     before = {role: model.mean_loss(batches) for role, batches in unseen.items() if batches}
     checkpoint = run / "checkpoints" / f"{stage}.pt"
@@ -110,10 +117,10 @@ def train_stage(
 
 
 def held_out_batches(
-    rows: Sequence[Row], role: str, recipe: Recipe, tokenize: Tokenize
+    rows: Sequence[Row], role: str, recipe: Recipe, tokenize: Tokenize, *, by_turn: bool
 ) -> list[list[Packed]]:
     """The passes that measure a role's loss."""
-    seen = view(rows, role, tokenize, recipe.max_length, recipe.markers)
+    seen = view(rows, role, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn)
     return fill(list(pack(seen.rows, recipe.micro_batch_tokens)), recipe.micro_batch_tokens)
 
 
@@ -139,7 +146,9 @@ def claim(run: Path, recipe: Recipe) -> None:
         write_json(file, mine)
         return
     theirs = json.loads(file.read_text(encoding="utf-8"))
-    changed = [key for key in mine["recipe"] if mine["recipe"][key] != theirs["recipe"].get(key)]
+    # Read as a recipe, so that a field which is newer than the run counts as its default.
+    stored = kept_fields(Recipe.from_json({**theirs["recipe"], "out": recipe.out}, str(file)))
+    changed = [key for key in mine["recipe"] if mine["recipe"][key] != stored[key]]
     changed += [key for key in mine["inputs"] if mine["inputs"][key] != theirs["inputs"].get(key)]
     if changed or theirs["prompt_version"] != mine["prompt_version"]:
         names = ", ".join(changed) or "the prompt version"
@@ -147,14 +156,24 @@ def claim(run: Path, recipe: Recipe) -> None:
 
 
 def claimed(recipe: Recipe) -> dict[str, Any]:
-    """The recipe and the sha256 of its inputs. Where a run computes and how often it reports are left out."""
-    fields = json.loads(json.dumps(recipe.to_json()))
-    for key in ("out", "device", "log_steps", "checkpoint_steps"):
-        fields.pop(key)
+    """The recipe and the sha256 of its inputs."""
     files = [Path(recipe.base) / "config.json", Path(recipe.base) / "tokenizer.json"]
     files += sorted(Path(recipe.base).glob("*.safetensors"))
     inputs = {str(path): sha256(path) for path in [*files, *map(Path, recipe.data)]}
-    return {"format": FORMAT, "prompt_version": PROMPT_VERSION, "recipe": fields, "inputs": inputs}
+    return {
+        "format": FORMAT,
+        "prompt_version": PROMPT_VERSION,
+        "recipe": kept_fields(recipe),
+        "inputs": inputs,
+    }
+
+
+def kept_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON. Where a run computes and how often it reports are left out."""
+    fields = json.loads(json.dumps(recipe.to_json()))
+    for key in ("out", "device", "log_steps", "checkpoint_steps"):
+        fields.pop(key)
+    return fields
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,103 @@
+"""A peft adapter read from its folder, and an activated one written as a GGUF adapter that llama.cpp applies.
+
+llama.cpp scales an adapter by alpha / rank and knows nothing of where it starts: the ids that switch it on
+are metadata, which the engine obeys.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import torch
+from torch import Tensor
+
+from agent.errors import InputError
+from export.convert import FloatType, architecture, as_written, in_llama_order, read_config
+
+_SUFFIX = ".lora_A.weight"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter: W becomes W + scale * B @ A for each weight it names."""
+
+    folder: Path
+    scale: float
+    invocation: tuple[int, ...]
+    """The ids that switch it on; empty for a plain adapter, which is always on."""
+    pairs: Mapping[str, tuple[Tensor, Tensor]]
+    """A [rank, inputs] and B [outputs, rank], float32, by the weight's name in the base."""
+
+
+def load_adapter(folder: Path) -> Adapter:
+    """Read an adapter folder. Raises InputError where it is damaged or of a kind that is not known here."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "adapter_model.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"the adapter in {folder} cannot be read: {error}", "train it again") from None
+    for key in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
+        if config.get(key):
+            raise InputError(f"{folder} uses {key}, which cannot be exported", "train a plain LoRA adapter")
+    rank = config["r"]
+    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    pairs = {}
+    for name, down in tensors.items():
+        if name.endswith(_SUFFIX):
+            up = tensors[name.replace(".lora_A.", ".lora_B.")]
+            target = name.removeprefix("base_model.model.").replace(_SUFFIX, ".weight")
+            if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
+                raise InputError(f"{folder}: {target} is not a number", "train that role again")
+            pairs[target] = down.float(), up.float()
+    return Adapter(folder, scale, tuple(config.get("alora_invocation_tokens") or ()), pairs)
+
+
+def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType) -> Path:
+    """Write an activated adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
+
+    Raises InputError where it is a plain one, or names a weight that llama.cpp has no place for.
+    """
+    if not adapter.invocation:
+        raise InputError(f"{adapter.folder} is not an activated adapter", "export its run as a merged bundle")
+    config = read_config(base)
+    arch = architecture(config, base)
+    names = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
+    rank = len(next(iter(adapter.pairs.values()))[0])
+    writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[arch])
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.scale * rank)
+    writer.add_key_value(
+        gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
+        list(adapter.invocation),
+        gguf.GGUFValueType.ARRAY,
+        gguf.GGUFValueType.UINT32,
+    )
+    for source, (down, up) in adapter.pairs.items():
+        target = names.get_name(source, try_suffixes=(".weight",))
+        if target is None:
+            raise InputError(f"{adapter.folder}: llama.cpp has no place for {source}", "train other targets")
+        where = f"{adapter.folder}: {source}"
+        writer.add_tensor(f"{target}.lora_a", as_written(down, kind, where))
+        writer.add_tensor(
+            f"{target}.lora_b", as_written(in_llama_order(up, source, config, arch), kind, where)
+        )
+    part = out.with_name(out.name + ".part")
+    try:
+        writer.write_header_to_file(part)
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        part.replace(out)
+    finally:
+        writer.close()
+        part.unlink(missing_ok=True)
+    return out
