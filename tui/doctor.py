@@ -98,7 +98,7 @@ def _models() -> None:
     total = size_text(sum(file.size for file in bundle.files))
     _say("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
     engine = open_engine(bundle)
-    how = f"a context of {bundle.context_length} tokens, {engine.threads} threads"
+    how = f"a context of {bundle.context_length} tokens, threads {engine.threads}"
     engine.close()
     _say("", f"{bundle.layout}; they load, with {how}")
 

@@ -1,0 +1,78 @@
+"""`umi models assemble`, `umi settings` and `umi doctor` on models that are made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
+
+from agent.transcript import ROLES
+from tui.__main__ import main
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> list[str]:
+    """The options that make a shared bundle."""
+    model = write_tiny_gguf(tmp_path / "model.gguf")
+    options = ["--backbone", str(model)]
+    for role in ROLES:
+        adapter = write_tiny_adapter(tmp_path / f"{role}.gguf", header_ids(model, role))
+        options += [f"--{role}", str(adapter)]
+    return options
+
+
+def test_a_bundle_of_files_that_exist(
+    shared: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine"
+    assert main(["models", "assemble", str(out), *shared]) == 0
+    assert "shared, 2048 tokens of context" in capsys.readouterr().out
+    assert main(["models", "verify", str(out)]) == 0
+    assert capsys.readouterr().out.count("ok  ") == 4
+    assert main(["models", "show", str(out)]) == 0
+    assert "backbone.gguf" in (said := capsys.readouterr().out)
+    assert "+ planner.gguf" in said
+
+
+def test_one_line_for_what_does_not_fit_together(
+    shared: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "mine")
+    assert main(["models", "assemble", out, *shared[:-2]]) == 2
+    assert "--summarizer is not given" in capsys.readouterr().err
+    assert main(["models", "assemble", out, *shared, "--dialect", "latin"]) == 2
+    assert "there is no dialect latin; there are umi and chat" in capsys.readouterr().err
+    assert main(["models", "assemble", out, *shared, "--context", "99999"]) == 2
+    assert "the model was made for 2048 tokens" in capsys.readouterr().err
+    assert not Path(out).exists()
+
+
+def test_tools_that_do_not_fit_are_refused_before_any_work(
+    shared: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "mine")
+    assert main(["models", "assemble", out, *shared, "--context", "600"]) == 0
+    assert main(["ask", "hello", "--models", out]) == 2
+    said = capsys.readouterr().err
+    assert "the tools take" in said
+    assert "mine holds 600" in said
+    assert "offer fewer tools with --tools" in said
+    assert main(["ask", "hello", "--models", out, "--tools", "system_info"]) in (0, 1, 3, 4)
+
+
+def test_settings_are_shown_and_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "set", "threads", "1"]) == 0
+    assert "* threads         1 " in capsys.readouterr().out
+    assert main(["settings", "set", "threads", "many"]) == 2
+    assert "give auto or a whole number from 1 on" in capsys.readouterr().err
+    assert main(["settings", "set", "threads", "default"]) == 0
+    assert "* threads" not in capsys.readouterr().out
+
+
+def test_doctor_names_the_devices_and_how_it_computes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "devices           CPU" in said
+    assert "f16 cache" in said
+    assert "threads" in said
