@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import Bundle, Dialect, Layout, Sampling, write_bundle
-from agent.errors import InputError
+from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, write_bundle
+from agent.errors import InputError, UmiError
 from agent.llama import LlamaEngine
 from agent.llama_native import Model
+from agent.manifest import SHORTEST_CONTEXT
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
@@ -19,6 +20,7 @@ MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 5
 """The longest turn of each role, in tokens."""
 LONGEST_CONTEXT = 8192
 """Tokens of context where none are asked for: the cache grows with it."""
+_PART = ".part"
 
 
 def assemble(
@@ -32,35 +34,64 @@ def assemble(
     """Make a bundle in `out`: merged from three models in `roles`; with a `backbone`, shared with three
     adapters in `roles`, or single without any.
 
-    The files are linked where the file system can, else copied. A `context_length` of 0 takes the model's
-    own, up to LONGEST_CONTEXT. Raises InputError or BundleError where the files do not make a bundle; nothing
-    is left then.
+    The files are linked where the file system can, else copied. A `context_length` of 0 takes what all models
+    were made for, up to LONGEST_CONTEXT. Raises InputError or BundleError where the files do not make a
+    bundle or cannot be written, EngineError where they do not fit in memory; nothing is left then.
     """
     layout: Layout = "merged" if backbone is None else "shared" if roles else "single"
     missing = [role for role in ROLES if role not in roles]
     if layout != "single" and missing:
         need = "all three adapters, or none," if backbone else "all three models, or --backbone,"
         raise InputError(f"{need} are needed, and --{missing[0]} is not given", "give the missing file")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there and not empty", "give another folder")
     for path in (*roles.values(), *([backbone] if backbone else [])):
         if not path.is_file():
             raise InputError(f"there is no file {path}", "give GGUF files that exist")
-    longest = _declared(backbone or roles["planner"])
-    if context_length > longest:
-        raise InputError(f"--context is {context_length} and the model was made for {longest} tokens")
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    length = _context([backbone] if backbone else list(roles.values()), context_length)
+    out = out.absolute()
     try:
-        placed: dict[Role, str] = {role: _place(path, part / f"{role}.gguf") for role, path in roles.items()}
-        if backbone:
-            _place(backbone, part / "backbone.gguf")
-        one: dict[Role, str] = dict.fromkeys(ROLES, "backbone.gguf")
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out} is a file", "give another folder")
+        if out.is_dir() and any(path.name != _PART for path in out.iterdir()):
+            raise InputError(f"{out} is there and not empty", "give another folder")
+        made = not out.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            return _fill(out, roles, backbone, layout, dialect, length)
+        except BaseException:
+            shutil.rmtree(out / _PART, ignore_errors=True)
+            if made:
+                out.rmdir()
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written: {error.strerror or error}", "give another folder, or make room"
+        ) from None
+
+
+def _fill(
+    out: Path,
+    roles: Mapping[Role, Path],
+    backbone: Path | None,
+    layout: Layout,
+    dialect: Dialect,
+    context_length: int,
+) -> Bundle:
+    """Make the bundle in a folder inside `out`, load it, and only then move it to its place."""
+    part = out / _PART
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    given = {f"{role}.gguf": path for role, path in roles.items()}
+    if backbone:
+        given["backbone.gguf"] = backbone
+    for name, path in given.items():
+        _place(path, part / name)
+    placed: dict[Role, str] = {role: f"{role}.gguf" for role in roles}
+    one: dict[Role, str] = dict.fromkeys(ROLES, "backbone.gguf")
+    try:
         bundle = write_bundle(
             part,
-            name=out.name,
-            context_length=context_length or min(longest, LONGEST_CONTEXT),
+            name=out.resolve().name,
+            context_length=context_length,
             files=one if backbone else placed,
             adapters=placed if layout == "shared" else None,
             layout=layout,
@@ -68,12 +99,35 @@ def assemble(
             sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
         )
         LlamaEngine(bundle, EngineSettings(threads=1, disk=False)).close()
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    except UmiError as error:
+        what = error.what
+        for name, path in given.items():
+            what = what.replace(str(part / name), str(path))
+        hint = error.hint if error.hint != mend(part) else "give GGUF files that belong together"
+        raise type(error)(what, hint) from None
+    # The manifest last: a folder with one is whole.
+    for path in sorted(part.iterdir(), key=lambda path: path.name == MANIFEST):
+        path.rename(out / path.name)
+    part.rmdir()
     return replace(bundle, folder=out)
+
+
+def _context(models: Sequence[Path], asked: int) -> int:
+    """The context of a bundle of `models` in tokens: what was asked for, or 0 for as much as all can."""
+    longest, shortest_of = min((_declared(path), path) for path in models)
+    if longest < SHORTEST_CONTEXT:
+        raise InputError(
+            f"{shortest_of} was made for {longest} tokens, and umi needs {SHORTEST_CONTEXT}",
+            "give models with a longer context",
+        )
+    if asked and asked < SHORTEST_CONTEXT:
+        raise InputError(f"--context is {asked}", f"give at least {SHORTEST_CONTEXT} tokens")
+    if asked > longest:
+        raise InputError(
+            f"--context is {asked} and {shortest_of} was made for {longest} tokens",
+            f"give --context {longest} or less",
+        )
+    return asked or min(longest, LONGEST_CONTEXT)
 
 
 def _declared(path: Path) -> int:
@@ -85,9 +139,8 @@ def _declared(path: Path) -> int:
         model.close()
 
 
-def _place(source: Path, target: Path) -> str:
+def _place(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
-    return target.name

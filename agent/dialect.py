@@ -64,6 +64,10 @@ def _chat(model: Model, hint: str) -> Dialect:
     source = model.chat_template
     if not source:
         raise BundleError(f"{model.path} has no chat template, so it is no stock instruct model", hint)
+    end = vocabulary.turn_end
+    if end < 0 or not vocabulary.is_control(end):
+        named = f"ends a turn with {vocabulary.text(end)!r}, which is text" if end >= 0 else "ends no turn"
+        raise BundleError(f"{model.path} {named}: it would not stop", hint)
     template = ChatTemplate(source, bos=vocabulary.text(vocabulary.bos), eos=vocabulary.text(vocabulary.eos))
     first = [vocabulary.bos] if vocabulary.adds_bos else []
 
@@ -75,4 +79,4 @@ def _chat(model: Model, hint: str) -> Dialect:
         system = whole(chat_system_ids(transcript, template, vocabulary.tokenize))
         return Prompt(ids, len(system), len(ids))
 
-    return Dialect(vocabulary.turn_end, prompt, lambda _: [])
+    return Dialect(end, prompt, lambda _: [])

@@ -10,7 +10,7 @@ How a model and its roles are set up is in `agent.voice`, how a turn is written 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -18,9 +18,10 @@ from agent.bundle import Bundle
 from agent.engine import Delta, Generated
 from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
+from agent.footprint import require_room
 from agent.llama_context import BATCH
 from agent.lookup import PromptLookup
-from agent.memory import available_bytes, require_memory
+from agent.replay import Replay
 from agent.settings import EngineSettings
 from agent.states import States
 from agent.transcript import ROLES, Role, Transcript
@@ -36,8 +37,10 @@ COPYISTS: frozenset[Role] = frozenset({"caller", "summarizer"})
 class LlamaEngine:
     """Runs a bundle. One generation at a time: a second one, from another thread, waits its turn."""
 
-    def __init__(self, bundle: Bundle, settings: EngineSettings | None = None) -> None:
-        """Load the bundle's models, mapped into memory.
+    def __init__(
+        self, bundle: Bundle, settings: EngineSettings | None = None, roles: Sequence[Role] = ROLES
+    ) -> None:
+        """Load the models of the bundle's `roles`, mapped into memory.
 
         Raises BundleError where a model is damaged or an adapter does not fit it, EngineError where memory
         does not suffice.
@@ -47,16 +50,15 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._voices: dict[str, Voice] = {}
-        size = sum(file.size for file in bundle.files)
-        require_memory(size, f"the models of {bundle.name}", available_bytes())
+        require_room(bundle, roles, self.settings)
         states = States() if self.settings.disk else None
         shared = self.settings
         try:
-            for role in ROLES:
+            for role in roles:
                 file = bundle.roles[role].file
                 if file not in self._voices:
-                    roles: list[Role] = [other for other in ROLES if bundle.roles[other].file == file]
-                    voice = self._voices[file] = Voice(bundle, roles, shared, states)
+                    together: list[Role] = [other for other in roles if bundle.roles[other].file == file]
+                    voice = self._voices[file] = Voice(bundle, together, shared, states)
                     shared = replace(shared, threads=voice.threads)  # what was measured serves them all
         except BaseException:
             self.close()
@@ -77,9 +79,16 @@ class LlamaEngine:
         return self.context_length - len(self._voice(role).prompt(role, transcript).ids)
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        replay: Replay | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Let `role` write its turn: Reading while it reads, Delta as it writes, Generated at the end.
+
+        With `replay`, what it writes is known and the model only does the work.
 
         Raises ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
@@ -92,7 +101,7 @@ class LlamaEngine:
                 return
         self._owner = threading.get_ident()
         try:
-            yield from self._generate(role, transcript, cancelled)
+            yield from self._generate(role, transcript, cancelled, replay)
         finally:
             self._owner = None
             self._lock.release()
@@ -116,7 +125,7 @@ class LlamaEngine:
         return self._voices[self.bundle.roles[role].file]
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], replay: Replay | None
     ) -> Iterator[Reading | Delta | Generated]:
         voice, settings = self._voice(role), self.bundle.roles[role]
         prompt = voice.prompt(role, transcript)
@@ -136,6 +145,7 @@ class LlamaEngine:
                 return
             done += len(part.ids)
             yield Reading(role, done, total)
+        guess = self.settings.speculate and voice.can_cut and role in COPYISTS
         writer = Writer(
             voice.context,
             voice.vocabulary,
@@ -143,6 +153,8 @@ class LlamaEngine:
             settings.sampling,
             end=voice.end,
             limit=min(settings.sampling.max_tokens, self.context_length - len(ids)),
-            lookup=PromptLookup(ids) if self.settings.speculate and role in COPYISTS else None,
+            lookup=PromptLookup(ids) if guess else None,
+            choose=replay.choose(voice.vocabulary, voice.end) if replay else None,
+            jump=replay.jump if replay else True,
         )
         yield from writer.run(Usage(total, reused, 0, seconds), cancelled)

@@ -6,6 +6,7 @@ Entries that were computed under an adapter are wrong for everyone else, so a co
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
 
 from agent.errors import BundleError, EngineError
-from agent.llama_native import Model, forget_complaints, reason
+from agent.llama_native import Model, forget_complaints, read_metadata, reason
+from agent.manifest import BACKBONE_KEY
 from agent.settings import EngineSettings
 
 BATCH = 256
@@ -33,14 +35,16 @@ class Adapter:
     def __init__(self, model: Model, path: Path, *, hint: str = "") -> None:
         """Load `path`. Raises BundleError where it is no adapter, or one of another model."""
         forget_complaints()
-        handle = native.llama_adapter_lora_init(model.handle, str(path).encode())
+        handle = native.llama_adapter_lora_init(model.handle, os.fsencode(path))
         if not handle:
-            raise BundleError(f"{path} is no adapter of {model.path.name}: {reason()}", hint)
+            raise BundleError(f"{path} is no adapter of {model.path}: {reason()}", hint)
         self.handle: native.llama_adapter_lora_p = handle
         count = native.llama_adapter_get_alora_n_invocation_tokens(handle)
         tokens: Any = native.llama_adapter_get_alora_invocation_tokens(handle)
         self.invocation: tuple[int, ...] = tuple(tokens[i] for i in range(count))
         """The tokens that activate it; empty for a plain adapter."""
+        self.backbone = read_metadata(native.llama_adapter_meta_val_str, handle, BACKBONE_KEY)
+        """The hash of the model that it was made for; empty where the file does not say."""
 
 
 class Context:
@@ -67,7 +71,7 @@ class Context:
         if not handle:
             raise EngineError(
                 f"llama.cpp cannot make a context of {length} tokens ({settings.cache} cache): {reason()}",
-                "close other programs, set the engine's cache to q8_0, or use models with a shorter context",
+                _other_cache(settings),
             )
         self._handle: native.llama_context_p | None = handle
 
@@ -103,8 +107,7 @@ class Context:
             if old != new:
                 break
             shared += 1
-        self.cut(shared)
-        return len(self.held)
+        return self.cut(shared)
 
     def decode(
         self, ids: Sequence[int], cancelled: Callable[[], bool] = lambda: False, *, outputs: int = 1
@@ -135,27 +138,20 @@ class Context:
         pointer = native.llama_get_logits_ith(self.handle, -1 - back)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
 
-    def cut(self, length: int) -> None:
-        """Forget all but the first `length` tokens."""
+    def cut(self, length: int) -> int:
+        """Forget all but the first `length` tokens; returns how many are held then.
+
+        0 where the model's cache cannot drop positions (`Model.is_recurrent`): all is read again then.
+        """
         memory = native.llama_get_memory(self.handle)
         if memory is None:
             raise EngineError("the model keeps no cache of what it reads, so it cannot write")
         if not native.llama_memory_seq_rm(memory, 0, length, -1):
-            # A cache that cannot drop positions is read again from the start.
             native.llama_memory_clear(memory, True)
             length = 0
         del self.held[length:]
         self.plain = min(self.plain, length)
-
-    def can_cut(self) -> bool:
-        """Whether single positions can be dropped from the cache: not of recurrent models. Empties it."""
-        self.cut(0)
-        self.use(None)
-        self.decode([0, 0, 0])
-        memory = native.llama_get_memory(self.handle)
-        able = memory is not None and bool(native.llama_memory_seq_rm(memory, 0, 1, -1))
-        self.cut(0)
-        return able
+        return len(self.held)
 
     def state(self) -> bytes:
         """The cache as bytes, for `restore` in a context of the same model and settings."""
@@ -179,6 +175,15 @@ class Context:
         if self._handle is not None:
             native.llama_free(self._handle)
             self._handle = None
+
+
+def _other_cache(settings: EngineSettings) -> str:
+    if settings.cache == "f16":
+        return "close other programs, set the engine's cache to q8_0, or use models with a shorter context"
+    if settings.cache == "q8_0":
+        # A quantized cache needs rows of 32 and flash attention, which not every model has.
+        return "set the engine's cache to f16, or use models with a shorter context"
+    return "close other programs, set the engine's cache to f16, or use models with a shorter context"
 
 
 def _batch(ids: list[int], outputs: int) -> native.llama_batch:

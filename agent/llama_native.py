@@ -19,13 +19,11 @@ from llguidance import LLTokenizer
 from llguidance.llamacpp import lltokenizer_from_vocab
 
 from agent.errors import BundleError, EngineError
-from agent.settings import CacheType, EngineSettings
+from agent.settings import EngineSettings
 
 _LEVEL_ERROR = 4
 _POINTER = ctypes.c_void_p
 _ALL_LAYERS = 999
-_BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}
-"""Of a number in the cache."""
 
 _complaints: deque[str] = deque(maxlen=8)
 
@@ -166,12 +164,14 @@ class Model:
             native.llama_model_free(self._handle)
             self._handle = None
 
-    def cache_bytes(self, cache: CacheType) -> int:
-        """Bytes that the key-value cache takes for each token of context, at most."""
-        heads = native.llama_model_n_head(self.handle)
-        width = native.llama_model_n_embd(self.handle) // max(1, heads)
-        per_layer = 2 * max(1, native.llama_model_n_head_kv(self.handle)) * width
-        return int(native.llama_model_n_layer(self.handle) * per_layer * _BYTES[cache])
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether layers keep a running state of what they read, so that positions cannot be dropped."""
+        return bool(native.llama_model_is_recurrent(self.handle) or native.llama_model_is_hybrid(self.handle))
+
+    def metadata(self, key: str) -> str:
+        """A value of the file's metadata, up to 1,023 bytes; empty where there is none."""
+        return read_metadata(native.llama_model_meta_val_str, self.handle, key)
 
     @property
     def chat_template(self) -> str:
@@ -182,6 +182,13 @@ class Model:
     def declared_context(self) -> int:
         """Tokens of context that the model was made for."""
         return native.llama_model_n_ctx_train(self.handle)
+
+
+def read_metadata(function: Any, handle: Any, key: str) -> str:
+    """What llama.cpp's `function` says of `key` in a model's or an adapter's metadata; empty for nothing."""
+    buffer = ctypes.create_string_buffer(1024)
+    found = function(handle, key.encode(), buffer, len(buffer)) >= 0
+    return buffer.value.decode("utf-8", "replace") if found else ""
 
 
 def devices() -> list[str]:
@@ -204,7 +211,7 @@ def devices() -> list[str]:
 
 
 def gpu_layers(settings: EngineSettings) -> int:
-    """Layers to compute on a GPU: by default all of them, where llama.cpp was built for one."""
-    if settings.gpu_layers != "auto":
-        return settings.gpu_layers
-    return _ALL_LAYERS if native.llama_supports_gpu_offload() else 0
+    """Layers to compute on a GPU: all of them unless the user wants fewer; 0 where llama.cpp has no GPU."""
+    if not native.llama_supports_gpu_offload():
+        return 0
+    return _ALL_LAYERS if settings.gpu_layers == "auto" else settings.gpu_layers

@@ -7,7 +7,7 @@ observation; our own mistakes end the turn. This module knows nothing of llama.c
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.engine import Delta, Engine, Generated
@@ -34,7 +34,6 @@ from agent.transcript import (
     SummarizerTurn,
     ToolTurn,
     Transcript,
-    Turn,
     UserTurn,
     compact,
     parse_calls,
@@ -47,6 +46,9 @@ Cancelled = Callable[[], bool]
 WRITING_ROOM = 192
 """Tokens kept free for what a role writes; a prompt that leaves less is trimmed."""
 
+_FREED = 3
+"""What part of the conversation's room is free after something was dropped: one in so many."""
+
 _CUT = "… (the rest was cut)"
 _SHORTEST_CUT = 120  # characters: halving anything shorter frees no room worth having
 
@@ -55,7 +57,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Conversation:
-    """The turns so far. A turn of the agent that was cancelled or failed leaves it as it was before."""
+    """The turns that the models still see. Those that were dropped to make room are gone from it.
+
+    A turn of the agent that was cancelled or failed leaves it as it was before.
+    """
 
     transcript: Transcript
 
@@ -115,7 +120,7 @@ class Agent:
             yield Finished("error", f"umi itself failed: {type(error).__name__}: {error}", turn.stats)
             return
         if reason in ("answered", "gave_up"):
-            conversation.transcript = before.plus(*turn.transcript.turns[turn.start :])
+            conversation.transcript = turn.transcript
         yield Finished(reason, answer, turn.stats)
 
     def _steps(
@@ -214,32 +219,47 @@ class Agent:
         Whole oldest exchanges go first, then the oldest steps of this turn, then the longest observations
         are halved; the tools, the question and the current step's thoughts and calls never go.
         """
-        changed = 0
+        changed = self._drop(turn, role, _oldest_exchange) + self._drop(turn, role, _oldest_step)
         while (room := self.engine.room(role, turn.transcript)) < WRITING_ROOM:
             turns = turn.transcript.turns
-            if turn.start > 0:
-                cut = next(i for i in range(1, len(turns)) if isinstance(turns[i], UserTurn))
-                turns = turns[cut:]
-                turn.start -= cut
-                changed += cut
-            elif step := _oldest_step(turns):
-                turns = (*turns[: step.start], *turns[step.stop :])
-                changed += step.stop - step.start
-            else:
-                seen = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
-                index, longest = max(seen, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))
-                length = len(longest.content)
-                if length < _SHORTEST_CUT:
-                    needed = self.engine.context_length - room + WRITING_ROOM
-                    raise ContextFull(needed, self.engine.context_length)
-                shorter = replace(longest, content=f"{longest.content[: length // 2]}\n{_CUT}")
-                turns = (*turns[:index], shorter, *turns[index + 1 :])
-                changed += 1
-            turn.transcript = replace(turn.transcript, turns=turns)
+            seen = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
+            index, longest = max(seen, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))
+            length = len(longest.content)
+            if length < _SHORTEST_CUT:
+                needed = self.engine.context_length - room + WRITING_ROOM
+                raise ContextFull(needed, self.engine.context_length)
+            shorter = replace(longest, content=f"{longest.content[: length // 2]}\n{_CUT}")
+            turn.transcript = replace(turn.transcript, turns=(*turns[:index], shorter, *turns[index + 1 :]))
+            changed += 1
         return changed
 
+    def _drop(self, turn: _Turn, role: Role, oldest: Callable[[_Turn], range | None]) -> int:
+        """Drop what `oldest` names, where room lacks; how many turns went.
 
-def _oldest_step(turns: Sequence[Turn]) -> range | None:
-    """Where the first step of the only exchange in `turns` stands; None where there is no later one."""
-    steps = [i for i, turn in enumerate(turns) if isinstance(turn, PlannerTurn) and turn.next == "caller"]
+        What stays moves to another place and must be read again, so once something goes, more goes until a
+        third of the conversation's room is free: the next drop is then several turns away.
+        """
+        dropped, wanted = 0, WRITING_ROOM
+        while self.engine.room(role, turn.transcript) < wanted and (gone := oldest(turn)):
+            turns = turn.transcript.turns
+            turn.transcript = replace(turn.transcript, turns=(*turns[: gone.start], *turns[gone.stop :]))
+            turn.start = max(0, turn.start - len(gone))
+            dropped += len(gone)
+            bare = self.engine.room(role, replace(turn.transcript, turns=()))
+            wanted = WRITING_ROOM + max(0, bare - WRITING_ROOM) // _FREED
+        return dropped
+
+
+def _oldest_exchange(turn: _Turn) -> range | None:
+    """Where the first exchange before the question stands; None where there is none."""
+    turns = turn.transcript.turns
+    if turn.start == 0:
+        return None
+    return range(next(i for i in range(1, len(turns)) if isinstance(turns[i], UserTurn)))
+
+
+def _oldest_step(turn: _Turn) -> range | None:
+    """Where the first step of the only exchange stands; None where there is no later one."""
+    turns = enumerate(turn.transcript.turns)
+    steps = [i for i, each in turns if isinstance(each, PlannerTurn) and each.next == "caller"]
     return range(steps[0], steps[1]) if len(steps) > 1 else None

@@ -14,8 +14,12 @@ from agent.transcript import ROLES, Role
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+SHORTEST_CONTEXT = 256
+"""Tokens: a shorter context holds neither a question nor an answer, and llama.cpp does not run with less."""
 LONGEST_CONTEXT = 2**31 - 1
 """Tokens; llama.cpp counts positions in 32 bits."""
+BACKBONE_KEY = "umi.backbone"
+"""Metadata of GGUF files: a hash of the backbone's weights, in the backbone and in adapters made for it."""
 
 Layout = Literal["merged", "shared", "single"]
 """Three models; one backbone with three activated adapters; one stock model for every role."""
@@ -104,8 +108,10 @@ def parse_manifest(folder: Path, manifest: Any) -> Bundle:
             f"{folder / MANIFEST} has format {manifest['format']} and this umi reads format {FORMAT}",
             "update umi, or go back with: umi models use umi-mini",
         )
-    if not 0 < _take(folder, manifest, "context_length", int) <= LONGEST_CONTEXT:
-        raise _damaged(folder, f"context_length is {manifest['context_length']}")
+    if not SHORTEST_CONTEXT <= _take(folder, manifest, "context_length", int) <= LONGEST_CONTEXT:
+        raise _damaged(
+            folder, f"context_length is {manifest['context_length']}, and {SHORTEST_CONTEXT} is the least"
+        )
     marks = _take(folder, manifest, "markers", dict)
     rows = _take(folder, manifest, "roles", dict)
     roles: dict[Role, RoleFile] = {

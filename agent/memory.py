@@ -1,4 +1,4 @@
-"""Whether models fit into memory, before they are loaded."""
+"""Whether something fits into memory, before it is loaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from agent.errors import EngineError
+
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int | None:
@@ -19,11 +21,22 @@ def available_bytes() -> int | None:
         except (AttributeError, OSError, ValueError):
             return None
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii").strip()
-        return min(free, max(0, int(limit) - int(used)))
+        limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
+        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return free
+    return min(free, max(0, limit - used + _given_back()))
+
+
+def _given_back() -> int:
+    """Bytes of the container's use that are copies of files, which the system drops when it needs room."""
+    try:
+        rows = dict(
+            line.split() for line in (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+        )
+        return int(rows["active_file"]) + int(rows["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return 0
 
 
 def require_memory(needed: int, what: str, free: int | None) -> None:

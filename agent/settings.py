@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from agent.errors import InputError
 from agent.places import settings_path, write_atomically
+from agent.threads import forget_threads
 
 CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]
@@ -36,10 +37,12 @@ class EngineSettings:
     """Keep what was computed of tool lists on disk, so that a new process does not read them again."""
 
     def __post_init__(self) -> None:
-        for name, low in (("threads", 1), ("gpu_layers", 0)):
+        # llama.cpp takes any number of 32 bits, and starts as many threads.
+        for name, low, high in (("threads", 1, 512), ("gpu_layers", 0, 10_000)):
             value = getattr(self, name)
-            if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-                raise InputError(f"{name} is {value!r}", f"give auto or a whole number from {low} on")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value != "auto" and not (whole and low <= value <= high):
+                raise InputError(f"{name} is {value!r}", f"give auto or a whole number from {low} to {high}")
         for name, choices in (("cache", get_args(CacheType)), ("flash_attention", get_args(Switch))):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} is {getattr(self, name)!r}", f"give one of {', '.join(choices)}")
@@ -51,7 +54,7 @@ class EngineSettings:
 
 
 CHOICES = {
-    "threads": "auto (measured at the first run), or a number",
+    "threads": "auto (measured at the next run and remembered; set it to measure again), or a number",
     "gpu_layers": "auto (all, where llama.cpp was built for a GPU), or a number of layers",
     "cache": "f16, q8_0 (half the memory), f32",
     "flash_attention": "auto, on, off",
@@ -97,21 +100,47 @@ def engine_settings() -> EngineSettings:
     value = read_settings().get("engine", {})
     if not isinstance(value, Mapping) or set(value) - set(NAMES):
         unknown = ", ".join(sorted(set(value) - set(NAMES))) if isinstance(value, Mapping) else value
-        raise InputError(f"{settings_path()}: engine has {unknown}", f"it knows {', '.join(NAMES)}")
+        raise InputError(
+            f"{settings_path()}: engine has {unknown}",
+            f"it knows {', '.join(NAMES)}; any `umi settings set NAME VALUE` mends it",
+        )
     return EngineSettings(**value)
 
 
 def set_engine(name: str, text: str) -> EngineSettings:
-    """Change one engine setting, as typed; `default` takes it back. Raises InputError for what is wrong."""
-    if name not in NAMES:
+    """Change one engine setting, as typed; `default` takes it back, also one that nobody knows.
+
+    What else is damaged in the settings is dropped, and threads that are measured are measured again. Raises
+    InputError for what is wrong.
+    """
+    found = _found()
+    if name not in NAMES and not (text == "default" and name in found):
         raise InputError(f"there is no setting {name}", f"there are {', '.join(NAMES)}")
-    current = dict(read_settings().get("engine", {}))
-    current.pop(name, None)
+    current = {known: value for known, value in found.items() if known != name and _holds(known, value)}
     if text != "default":
         current[name] = _typed(text)
     settings = EngineSettings(**current)
     change_settings(engine=current)
+    if name == "threads" and settings.threads == "auto":
+        forget_threads()
     return settings
+
+
+def _found() -> Mapping[str, Any]:
+    """The engine's settings as they are on disk; nothing where they are damaged as a whole."""
+    try:
+        value = read_settings().get("engine", {})
+    except InputError:
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _holds(name: str, value: Any) -> bool:
+    try:
+        EngineSettings(**{name: value})
+    except (InputError, TypeError):
+        return False
+    return True
 
 
 def _typed(text: str) -> Any:

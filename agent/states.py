@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,10 @@ from agent.places import cache_folder, write_atomically
 FORMAT = 1
 LARGEST_BYTES = 1 << 30
 """Of all states together: some fifty tool lists of 1,500 tokens for a 0.5B model."""
+_LARGEST_PART = 4
+"""One state takes at most this part of the folder: a long tool list does not drive out all others."""
+_STALE_SECONDS = 3600
+"""A partial file of that age was left by a process that was killed."""
 _DIGEST = hashlib.sha256().digest_size
 _SUFFIX = ".state"
 
@@ -49,14 +54,27 @@ class States:
                 _log.info("%s is damaged and computed anew", path)
                 self.drop(key)
                 return None
-            os.utime(path)
         except OSError:
             return None
+        try:
+            os.utime(path)
+        except OSError as error:
+            _log.info("the use of a state was not noted: %s", error)
         return state
 
+    def usage(self) -> tuple[int, int]:
+        """How many states are kept, and their bytes."""
+        sizes = []
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            try:
+                sizes.append(path.stat().st_size)
+            except OSError:  # removed by another process
+                continue
+        return len(sizes), sum(sizes)
+
     def put(self, key: str, state: bytes) -> None:
-        """Keep `state`, if there is room for it."""
-        if _DIGEST + len(state) > self._largest:
+        """Keep `state`, unless it is larger than a quarter of what is kept of all together."""
+        if _DIGEST + len(state) > self._largest // _LARGEST_PART:
             return
         try:
             self._make_room(_DIGEST + len(state))
@@ -76,6 +94,10 @@ class States:
 
     def _make_room(self, size: int) -> None:
         kept = []
+        stale = time.time() - _STALE_SECONDS
+        for path in self._folder.glob(f".*{_SUFFIX}.*"):
+            if path.stat().st_mtime < stale:
+                path.unlink(missing_ok=True)
         for path in self._folder.glob(f"*{_SUFFIX}"):
             about = path.stat()
             kept.append((about.st_mtime_ns, about.st_size, path))

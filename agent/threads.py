@@ -17,6 +17,8 @@ from agent.places import cache_folder, write_atomically
 ROUNDS = 3
 """Each count is timed so often, in turns, and its best time counts."""
 
+_FILE = "threads.json"
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +35,7 @@ def candidates(cores: int) -> list[int]:
 def remembered_threads(model_sha256: str, measure: Callable[[int], None]) -> int:
     """The best count for a model on this machine. `measure(n)` computes a little with n threads."""
     cores = usable_cores()
-    path, key = cache_folder() / "threads.json", f"{cores} cores, {model_sha256[:16]}"
+    path, key = cache_folder() / _FILE, f"{cores} cores, {model_sha256[:16]}"
     known = _read(path)
     if isinstance(count := known.get(key), int) and 1 <= count <= cores:
         return count
@@ -43,6 +45,14 @@ def remembered_threads(model_sha256: str, measure: Callable[[int], None]) -> int
     except OSError as error:
         _log.info("the thread count was not remembered: %s", error)
     return best
+
+
+def forget_threads() -> None:
+    """Measure again at the next run."""
+    try:
+        (cache_folder() / _FILE).unlink(missing_ok=True)
+    except OSError as error:
+        _log.info("the thread counts were not forgotten: %s", error)
 
 
 def fastest(counts: list[int], measure: Callable[[int], None]) -> int:

@@ -9,10 +9,10 @@ from functools import cached_property
 from agent.bundle import Bundle, mend
 from agent.constraints import Constraints
 from agent.dialect import Prompt, dialect_of
-from agent.errors import BundleError
+from agent.errors import BundleError, EngineError
 from agent.llama_context import Adapter, Context
 from agent.llama_native import Model, gpu_layers
-from agent.memory import available_bytes, require_memory
+from agent.manifest import BACKBONE_KEY
 from agent.settings import EngineSettings
 from agent.states import States, state_key
 from agent.threads import remembered_threads
@@ -47,36 +47,43 @@ class Voice:
         self._settings, self._states = settings, states
         self._file = bundle.roles[roles[0]]
         self._adapters: dict[Role, Adapter] = {}
+        self._context: Context | None = None
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
-            self.vocabulary = self._model.vocabulary
-            self._dialect = dialect_of(bundle, self._model, hint)
-            self.end = self._dialect.end
-            for role in roles:
-                if path := bundle.adapter_path(role):
-                    self._adapters[role] = self._adapter(role, Adapter(self._model, path, hint=hint), hint)
-            cache = self._model.cache_bytes(settings.cache) * bundle.context_length
-            require_memory(
-                cache, f"{bundle.name}'s notes on {bundle.context_length} tokens", available_bytes()
-            )
-            self.threads = 1 if settings.threads == "auto" else settings.threads
-            self.context = Context(
-                self._model, bundle.context_length, threads=self.threads, settings=settings
-            )
+            self._set_up(bundle, roles, hint)
         except BaseException:
-            self._model.close()
-            raise
-        if settings.threads == "auto":
-            self.threads = remembered_threads(self._file.sha256, self._measure)
-            self.context.cut(0)
-            self.context.use_threads(self.threads)
-        if self._adapters and not self.context.can_cut():
             self.close()
+            raise
+
+    def _set_up(self, bundle: Bundle, roles: Sequence[Role], hint: str) -> None:
+        settings = self._settings
+        self.vocabulary = self._model.vocabulary
+        self._dialect = dialect_of(bundle, self._model, hint)
+        self.end = self._dialect.end
+        for role in roles:
+            if path := bundle.adapter_path(role):
+                self._adapters[role] = self._adapter(role, Adapter(self._model, path, hint=hint), hint)
+        self.can_cut = not self._model.is_recurrent
+        """Whether what was written can be dropped from the cache again."""
+        if self._adapters and not self.can_cut:
             raise BundleError(
                 f"{bundle.name} shares a model whose cache cannot drop what a role wrote",
                 "export it with --layout merged",
             )
+        self.threads = 1 if settings.threads == "auto" else settings.threads
+        self._context = Context(self._model, bundle.context_length, threads=self.threads, settings=settings)
+        if settings.threads == "auto":
+            self.threads = remembered_threads(self._file.sha256, self._measure)
+            self.context.cut(0)
+            self.context.use_threads(self.threads)
+
+    @property
+    def context(self) -> Context:
+        """What the model has read. Raises EngineError once closed."""
+        if self._context is None:
+            raise EngineError("the models are closed")
+        return self._context
 
     @cached_property
     def constraints(self) -> Constraints:
@@ -126,8 +133,8 @@ class Voice:
 
     def close(self) -> None:
         """Free the context and the model."""
-        if hasattr(self, "context"):
-            self.context.close()
+        if self._context is not None:
+            self._context.close()
         self._model.close()
 
     def _keeps(self, prompt: Prompt) -> bool:
@@ -144,6 +151,13 @@ class Voice:
         if adapter.invocation != header:
             begins = f"begins at {list(adapter.invocation)}" if adapter.invocation else "is always on"
             raise BundleError(f"the {role}'s adapter {begins}, and its header is {list(header)}", hint)
+        own, made_for = self._model.metadata(BACKBONE_KEY), adapter.backbone
+        if own and made_for and own != made_for:
+            raise BundleError(
+                f"the {role}'s adapter was made for the backbone {made_for[:12]}, and {self._model.path} is"
+                f" the backbone {own[:12]}",
+                hint,
+            )
         return adapter
 
     def _measure(self, threads: int) -> None:

@@ -7,7 +7,7 @@ under its constraint, would have chosen at that place.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -22,12 +22,16 @@ from agent.llama_context import BATCH, Context
 from agent.llama_native import Vocabulary
 from agent.lookup import PromptLookup
 
+Choose = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
+"""(scores, what is allowed, the turn so far) -> the next token, or the one that ends the turn."""
+
 
 class Writer:
     """Writes a turn of at most `limit` tokens in a context that has read the prompt.
 
     With a `lookup` over the prompt, tokens that may be copies are guessed and checked together; it is used
-    only where the likeliest token is taken (temperature 0).
+    only where the likeliest token is taken (temperature 0). `choose` takes the place of the sampling; without
+    `jump`, tokens that the constraint forces are written one by one like all others.
     """
 
     def __init__(
@@ -40,17 +44,19 @@ class Writer:
         end: int,
         limit: int,
         lookup: PromptLookup | None = None,
+        choose: Choose | None = None,
+        jump: bool = True,
     ) -> None:
         self._context = context
         self._vocabulary = vocabulary
         self._constraint = constraint
-        self._sampling = sampling
-        self._random = np.random.default_rng(sampling.seed)
+        self._choose = choose or _sampled(sampling)
+        self._jump = jump
         self._end = end
         self._limit = limit
         self._lookup = lookup if sampling.temperature <= 0 else None
         self._pending: list[int] = []
-        self._count = 0
+        self._written: list[int] = []
         self._stop: Stop | None = None
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
@@ -66,7 +72,7 @@ class Writer:
             if piece:
                 yield Delta(piece)
             if self._stop:
-                total = usage + Usage(generated=self._count, write_seconds=seconds)
+                total = usage + Usage(generated=len(self._written), write_seconds=seconds)
                 yield Generated(text, self._stop, total)
                 return
 
@@ -76,7 +82,7 @@ class Writer:
             self._stop = "end"
         elif cancelled():
             self._stop = "cancelled"
-        elif self._count >= self._limit:
+        elif len(self._written) >= self._limit:
             self._stop = "length"
         elif forced := self._forced():
             self._pending += forced
@@ -93,9 +99,8 @@ class Writer:
             return []
         taken: list[int] = []
         while True:
-            token = pick(
-                context.logits(len(draft) - len(taken)), self._constraint, self._sampling, self._random
-            )
+            logits = context.logits(len(draft) - len(taken))
+            token = self._choose(logits, self._constraint, self._written)
             if token == self._end:
                 self._stop = "end"
                 right = len(taken)
@@ -104,7 +109,7 @@ class Writer:
             agreed = common(run, draft[len(taken) :])
             taken += run
             right = len(taken) - len(run) + agreed
-            if agreed < len(run) or self._constraint.must_end or self._count >= self._limit:
+            if agreed < len(run) or self._constraint.must_end or len(self._written) >= self._limit:
                 break
         context.cut(len(context.held) - (len(draft) - right))
         self._pending = taken[right:]
@@ -112,23 +117,23 @@ class Writer:
 
     def _draft(self) -> list[int]:
         """A guess at what follows, as far as the constraint and the limit allow it."""
-        room = self._limit - self._count - 1
+        room = self._limit - len(self._written) - 1
         if self._lookup is None or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
             return []
         return self._constraint.allowed_prefix(self._lookup.draft()[:room])
 
     def _forced(self) -> list[int]:
         """The tokens that must come next, accepted."""
-        if self._constraint.must_end:
+        if self._constraint.must_end or not self._jump:
             return []
-        return self._take(self._constraint.forced()[: self._limit - self._count])
+        return self._take(self._constraint.forced()[: self._limit - len(self._written)])
 
     def _take(self, tokens: list[int]) -> list[int]:
         for token in tokens:
             self._constraint.accept(token)
         if self._lookup:
             self._lookup.extend(tokens)
-        self._count += len(tokens)
+        self._written += tokens
         return tokens
 
 
@@ -140,6 +145,11 @@ def common(first: list[int], second: list[int]) -> int:
             break
         count += 1
     return count
+
+
+def _sampled(sampling: Sampling) -> Choose:
+    random = np.random.default_rng(sampling.seed)
+    return lambda logits, constraint, _written: pick(logits, constraint, sampling, random)
 
 
 def pick(

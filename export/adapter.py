@@ -18,6 +18,7 @@ from torch import Tensor
 
 from agent.errors import InputError
 from export.convert import FloatType, architecture, as_written, in_llama_order, read_config
+from export.fingerprint import BACKBONE_KEY
 
 _SUFFIX = ".lora_A.weight"
 
@@ -60,10 +61,11 @@ def load_adapter(folder: Path) -> Adapter:
     return Adapter(folder, scale, tuple(config.get("alora_invocation_tokens") or ()), pairs)
 
 
-def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType) -> Path:
+def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType, *, backbone: str = "") -> Path:
     """Write an activated adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
 
-    Raises InputError where it is a plain one, or names a weight that llama.cpp has no place for.
+    `backbone` is the mark of the model that it belongs to (see `export.fingerprint`). Raises InputError where
+    it is a plain one, or names a weight that llama.cpp has no place for.
     """
     if not adapter.invocation:
         raise InputError(f"{adapter.folder} is not an activated adapter", "export its run as a merged bundle")
@@ -81,6 +83,8 @@ def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType) -> P
         gguf.GGUFValueType.ARRAY,
         gguf.GGUFValueType.UINT32,
     )
+    if backbone:
+        writer.add_string(BACKBONE_KEY, backbone)
     for source, (down, up) in adapter.pairs.items():
         target = names.get_name(source, try_suffixes=(".weight",))
         if target is None:

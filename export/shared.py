@@ -18,6 +18,7 @@ from agent.errors import InputError
 from agent.transcript import ROLES, Role
 from export.adapter import Adapter, load_adapter, write_adapter
 from export.check import Activated, compare, marker_id, require_agreement, role_prompts
+from export.fingerprint import sign
 from export.merge import merge
 from export.merged import agreement, size_of, told, write_full
 from export.options import Made, Options, Say
@@ -37,6 +38,7 @@ def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
     adapters: dict[Role, Adapter] = {role: role_adapter(run, role) for role in ROLES}
     merged = merge(run, BACKBONE, options.merge_base)
     full, texts = write_full(merged, run, BACKBONE, part, options, say)
+    mark = sign(full)
     tokenize, end = load_tokenize(run.base), marker_id(run.base, run.markers)
     rows = run.held_out()
     prompts = {role: role_prompts(rows, role, tokenize, run.markers, options.prompts) for role in ROLES}
@@ -61,14 +63,14 @@ def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
     adapted = with_adapters(merged.model, adapters)
     for role, adapter in adapters.items():
         adapted.set_adapter(role)
-        file = write_adapter(adapter, run.base, part / f"{role}-adapter-f32.gguf", "f32")
+        file = write_adapter(adapter, run.base, part / f"{role}-adapter-f32.gguf", "f32", backbone=mark)
         exact = compare(full, adapted, prompts[role], end, activated=Activated(file, len(adapter.invocation)))
         require_agreement(exact, file)
         say(f"{role}: adapter equals peft's on {told(exact)}")
         found = exact
         if kind != "f32":
             file.unlink()
-            file = write_adapter(adapter, run.base, part / f"{role}-adapter-f16.gguf", "f16")
+            file = write_adapter(adapter, run.base, part / f"{role}-adapter-f16.gguf", "f16", backbone=mark)
             activated = Activated(file, len(adapter.invocation))
             found = compare(model, adapted, prompts[role], end, activated=activated)
             say(f"{role}: f16, {size_of(file)}, over the {kind} backbone {agreement(found)}")

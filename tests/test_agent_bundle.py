@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import agent.bundle
 import agent.manifest
 from agent.bundle import Bundle, Sampling, load_bundle, write_bundle
 from agent.errors import BundleError
@@ -85,6 +86,7 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
         ("format", "1", "format is of the wrong type"),
         ("context_length", True, "context_length is of the wrong type"),
         ("context_length", 0, "context_length is 0"),
+        ("context_length", 255, "context_length is 255, and 256 is the least"),
         ("context_length", 2**40, f"context_length is {2**40}"),
         ("dialect", "latin", "has the dialect latin, and this umi knows umi, chat"),
         ("layout", "round", "has the layout round"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -26,18 +27,42 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    states = States(tmp_path, largest_bytes=1000)
-    for at, key in enumerate("abc"):
+    states = States(tmp_path, largest_bytes=1200)
+    for at, key in enumerate("abcd"):
         states.put(key, bytes(250))
         os.utime(tmp_path / f"{key}.state", (at, at))
     assert states.get("a") is not None  # and now it was used last
-    states.put("d", bytes(250))
-    assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d"}
+    states.put("e", bytes(250))
+    assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d", "e"}
+    assert states.usage() == (4, sum(path.stat().st_size for path in tmp_path.iterdir()))
 
 
-def test_a_state_larger_than_the_folder_is_not_kept(tmp_path: Path) -> None:
-    States(tmp_path, largest_bytes=100).put("a", bytes(101))
+def test_a_state_larger_than_a_quarter_is_not_kept(tmp_path: Path) -> None:
+    states = States(tmp_path, largest_bytes=1200)
+    states.put("a", bytes(300))
     assert not any(tmp_path.iterdir())
+    states.put("a", bytes(260))
+    assert states.get("a") == bytes(260)
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    old, new = tmp_path / ".a.state.99", tmp_path / ".b.state.100"
+    for path in (old, new):
+        path.write_bytes(bytes(10))
+    os.utime(old, (0, time.time() - 7200))
+    States(tmp_path).put("c", b"state")
+    assert {path.name for path in tmp_path.iterdir()} == {".b.state.100", "c.state"}
+
+
+def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = States(tmp_path)
+    states.put("a", b"state")
+
+    def refuses(*given: object) -> None:
+        raise PermissionError(13, "not yours")
+
+    monkeypatch.setattr(os, "utime", refuses)
+    assert states.get("a") == b"state"
 
 
 def test_a_folder_that_cannot_be_made_fails_nothing(tmp_path: Path) -> None:
@@ -99,10 +124,12 @@ def test_settings_are_kept_and_taken_back() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("threads", "none", "threads is 'none'; give auto or a whole number from 1 on"),
-        ("threads", "0", "from 1 on"),
-        ("threads", "true", "from 1 on"),
-        ("gpu_layers", "-1", "from 0 on"),
+        ("threads", "none", "threads is 'none'; give auto or a whole number from 1 to 512"),
+        ("threads", "0", "from 1 to 512"),
+        ("threads", "true", "from 1 to 512"),
+        ("gpu_layers", "-1", "from 0 to 10000"),
+        ("gpu_layers", "1000000000000", "from 0 to 10000"),
+        ("threads", "513", "from 1 to 512"),
         ("cache", "q4_0", "give one of f32, f16, q8_0"),
         ("speculate", "maybe", "give true or false"),
         ("colour", "red", "there is no setting colour"),
@@ -125,6 +152,44 @@ def test_settings_written_by_hand_are_checked() -> None:
     settings_path().write_text(json.dumps({"engine": {"thread": 3}}))
     with pytest.raises(InputError, match="engine has thread; it knows threads"):
         engine_settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ({"engine": [1]}, {}),
+        ({"engine": "fast"}, {}),
+        ({"engine": {"thread": 3, "cache": "f32", "gpu_layers": "many"}}, {"cache": "f32"}),
+        ({"engine": {"cache": {"a": 1}, "disk": False}}, {"disk": False}),
+    ],
+)
+def test_damaged_settings_are_mended(written: dict[str, object], kept: dict[str, object]) -> None:
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    settings_path().write_text(json.dumps({"models": "mine"} | written))
+    set_engine("speculate", "false")
+    assert engine_settings() == EngineSettings(speculate=False, **kept)  # type: ignore[arg-type]
+    assert json.loads(settings_path().read_text())["models"] == "mine"
+
+
+def test_a_setting_that_nobody_knows_is_taken_back() -> None:
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    settings_path().write_text(json.dumps({"engine": {"thread": 3, "threads": 1}}))
+    set_engine("thread", "default")
+    assert json.loads(settings_path().read_text()) == {"engine": {"threads": 1}}
+    with pytest.raises(InputError, match="there is no setting thread"):
+        set_engine("thread", "default")
+
+
+@pytest.mark.parametrize("value", ["auto", "default"])
+def test_setting_threads_measures_them_again(value: str) -> None:
+    measured: list[int] = []
+    remembered_threads("model", lambda _: None)
+    set_engine("cache", "f32")
+    remembered_threads("model", measured.append)
+    assert not measured
+    set_engine("threads", value)
+    remembered_threads("model", measured.append)
+    assert measured
 
 
 def test_a_guess_is_what_followed_the_longest_run_last() -> None:

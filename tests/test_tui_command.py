@@ -178,7 +178,9 @@ def test_tools_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_doctor_says_ok_or_what_to_do(
     bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tui.assemble, "open_engine", lambda bundle: ScriptedEngine([]))
+    engine = ScriptedEngine([])
+    engine.threads = 1  # type: ignore[attr-defined]
+    monkeypatch.setattr(tui.assemble, "open_engine", lambda bundle: engine)
     monkeypatch.setattr("tui.doctor.NEEDED", ("textual",))
     assert main(["models", "use", "small"]) == 0
     assert main(["doctor"]) == 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from llama_cpp import llama_supports_gpu_offload
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
+import tui.doctor
+from agent.places import cache_folder, settings_path
 from agent.transcript import ROLES
 from tui.__main__ import main
 
@@ -44,7 +48,7 @@ def test_one_line_for_what_does_not_fit_together(
     assert main(["models", "assemble", out, *shared, "--dialect", "latin"]) == 2
     assert "there is no dialect latin; there are umi and chat" in capsys.readouterr().err
     assert main(["models", "assemble", out, *shared, "--context", "99999"]) == 2
-    assert "the model was made for 2048 tokens" in capsys.readouterr().err
+    assert "model.gguf was made for 2048 tokens; give --context 2048 or less" in capsys.readouterr().err
     assert not Path(out).exists()
 
 
@@ -65,7 +69,7 @@ def test_settings_are_shown_and_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings", "set", "threads", "1"]) == 0
     assert "* threads         1 " in capsys.readouterr().out
     assert main(["settings", "set", "threads", "many"]) == 2
-    assert "give auto or a whole number from 1 on" in capsys.readouterr().err
+    assert "give auto or a whole number from 1 to 512" in capsys.readouterr().err
     assert main(["settings", "set", "threads", "default"]) == 0
     assert "* threads" not in capsys.readouterr().out
 
@@ -76,3 +80,34 @@ def test_doctor_names_the_devices_and_how_it_computes(capsys: pytest.CaptureFixt
     assert "devices           CPU" in said
     assert "f16 cache" in said
     assert "threads" in said
+
+
+def test_doctor_says_what_has_no_effect_and_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    states = cache_folder() / "states"
+    states.mkdir(parents=True)
+    (states / "a.state").write_bytes(bytes(2_000_000))
+    assert main(["settings", "set", "gpu_layers", "20"]) == 0
+    assert main(["settings", "set", "threads", "1"]) == 0
+    main(["doctor"])
+    said = capsys.readouterr().out
+    if not llama_supports_gpu_offload():
+        assert "on the processor (gpu_layers 20 has no effect: llama.cpp finds no GPU)" in said
+    assert "kept states       1 of tool lists, 2.0 MB" in said
+
+
+def test_doctor_tells_the_memory_that_models_may_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tui.doctor, "available_bytes", lambda: 123_000_000)
+    assert main(["settings", "set", "threads", "1"]) == 0
+    main(["doctor"])
+    assert "123.0 MB available" in capsys.readouterr().out
+
+
+def test_damaged_settings_are_mended(capsys: pytest.CaptureFixture[str]) -> None:
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    settings_path().write_text(json.dumps({"models": "x", "engine": {"colour": "red", "cache": "f32"}}))
+    assert main(["settings", "show"]) == 2
+    assert "any `umi settings set NAME VALUE` mends it" in capsys.readouterr().err
+    assert main(["settings", "set", "colour", "default"]) == 0
+    assert json.loads(settings_path().read_text()) == {"models": "x", "engine": {"cache": "f32"}}

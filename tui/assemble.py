@@ -82,17 +82,21 @@ def open_agent(options: Options) -> Opened:
     tools = builtin_tools()
     if options.tools is not None:
         tools = choose(tools, options.tools)
-    context = ToolContext(workspace, notes_path())
+    toolbox = Toolbox(tools, ToolContext(workspace, notes_path()))
     bundle = load_bundle(find(options.models))
     files = tuple((file.file, file.size) for file in bundle.files)
-    agent = Agent(open_engine(bundle), Toolbox(tools, context), options.max_steps)
-    room = agent.engine.room("planner", agent.begin().transcript)
-    if room < WRITING_ROOM:
-        agent.engine.close()
-        length = bundle.context_length
-        raise InputError(
-            f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of them"
-            " to write in",
-            "offer fewer tools with --tools, or pick models with a longer context",
-        )
+    engine = open_engine(bundle)
+    try:
+        agent = Agent(engine, toolbox, options.max_steps)
+        room = engine.room("planner", agent.begin().transcript)
+        if room < WRITING_ROOM:
+            length = bundle.context_length
+            raise InputError(
+                f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"
+                " them to write in",
+                "offer fewer tools with --tools, or pick models with a longer context",
+            )
+    except BaseException:
+        engine.close()
+        raise
     return Opened(agent, Info(bundle.name, files, workspace.root))

@@ -220,6 +220,23 @@ def settings_set(
 
 
 @umi.command()
+def bench(
+    models: Models = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as one object of JSON.")] = False,
+    systems: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Measure only these (default: everything).")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Threads to compute with (default: measured).")
+    ] = 0,
+) -> int:
+    """Measure models on a fixed conversation: what is read, seconds, memory, beside other ways to run it."""
+    from tui.bench.command import bench as run_bench
+
+    return run_bench(models, as_json=json, only=systems, threads=threads)
+
+
+@umi.command()
 def doctor() -> int:
     """Look at everything that umi needs and say what to mend."""
     from tui.doctor import examine

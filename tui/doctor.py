@@ -11,6 +11,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from agent.errors import UmiError
+from agent.memory import available_bytes
 from tui.plain import one_line, size_text
 
 NEEDED = ("llama-cpp-python", "llguidance", "textual", "pydantic", "typer", "platformdirs")
@@ -65,12 +66,12 @@ def _usable_processors() -> set[int]:
 
 
 def _memory() -> str:
+    free = available_bytes()
     try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError):
-        return "unknown"
-    return f"{size_text(total)}, {size_text(free)} free"
+        total = size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        total = "unknown"
+    return total if free is None else f"{total}, {size_text(free)} available"
 
 
 def _llama() -> None:
@@ -84,6 +85,8 @@ def _llama() -> None:
     settings = engine_settings()
     layers = gpu_layers(settings)
     where = f"up to {layers} layers on a GPU" if layers else "on the processor"
+    if settings.gpu_layers not in ("auto", 0) and not layers:
+        where += f" (gpu_layers {settings.gpu_layers} has no effect: llama.cpp finds no GPU)"
     _say("computes", f"{where}, {settings.cache} cache, flash attention {settings.flash_attention}")
 
 
@@ -98,8 +101,10 @@ def _models() -> None:
     total = size_text(sum(file.size for file in bundle.files))
     _say("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
     engine = open_engine(bundle)
-    how = f"a context of {bundle.context_length} tokens, threads {engine.threads}"
-    engine.close()
+    try:
+        how = f"a context of {bundle.context_length} tokens, threads {engine.threads}"
+    finally:
+        engine.close()
     _say("", f"{bundle.layout}; they load, with {how}")
 
 
@@ -112,10 +117,13 @@ def _workspace() -> None:
 
 def _folders() -> None:
     from agent.places import data_folder, models_folder, notes_path, settings_path
+    from agent.states import States
 
     _say("own models", str(models_folder()))
     _say("notes", str(notes_path()))
     _say("settings", str(settings_path()))
+    count, taken = States().usage()
+    _say("kept states", f"{count} of tool lists, {size_text(taken)}")
     existing = next(path for path in (data_folder(), *data_folder().parents) if path.exists())
     if not os.access(existing, os.W_OK):
         raise UmiError(f"{existing} cannot be written", "make it writable or set UMI_HOME to another folder")

@@ -89,7 +89,7 @@ def print_assembled(
         raise InputError(f"--context is {context}", "give a number of tokens above 0")
     roles: dict[Role, Path] = {role: path for role in ROLES if (path := given[role])}
     made = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
-    print(f"{one_line(str(out))}: {made.layout}, {made.context_length} tokens of context")
+    print(f"{one_line(str(made.folder))}: {made.layout}, {made.context_length} tokens of context")
 
 
 def print_settings() -> None:

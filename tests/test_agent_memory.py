@@ -1,0 +1,130 @@
+"""Whether a bundle fits in memory is asked once, of its files and all caches, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gguf
+import pytest
+from tiny_gguf import HEAD_DIM, HEADS, LAYERS, write_tiny_gguf
+from tiny_mamba import write_tiny_mamba
+
+import agent.footprint
+import agent.memory
+from agent.bundle import Bundle
+from agent.errors import EngineError
+from agent.footprint import cache_bytes, require_room
+from agent.llama_context import Context
+from agent.llama_native import Model
+from agent.memory import require_memory
+from agent.settings import EngineSettings
+from agent.transcript import ROLES, Role
+
+F16 = EngineSettings(threads=1)
+
+
+def header_only(path: Path, keys: dict[str, int | Sequence[int]]) -> Path:
+    """A GGUF file of an architecture with these whole numbers, and nothing in it."""
+    writer = gguf.GGUFWriter(str(path), "some")
+    for key, value in keys.items():
+        if isinstance(value, int):
+            writer.add_uint32(f"some.{key}", value)
+        else:
+            writer.add_array(f"some.{key}", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_bytes_a_token_are_those_of_the_cache(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf")
+    assert cache_bytes(path, "f16") == LAYERS * HEADS * HEAD_DIM * 2 * 2
+    assert cache_bytes(path, "f32") == 2 * cache_bytes(path, "f16")
+    model = Model(path)
+    context = Context(model, 512, threads=1, settings=F16)
+    sizes = []
+    for _ in range(2):
+        context.decode([1] * 100)
+        sizes.append(len(context.state()))
+    context.close()
+    model.close()
+    assert (sizes[1] - sizes[0]) / 100 == pytest.approx(cache_bytes(path, "f16"), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("keys", "numbers"),
+    [
+        (
+            {"attention.head_count_kv": 2, "attention.key_length": 128, "attention.value_length": 64},
+            4 * 2 * 192,
+        ),
+        ({"attention.head_count_kv": 2}, 4 * 2 * 2 * 8),
+        ({}, 4 * 8 * 2 * 8),
+        ({"attention.head_count_kv": [2, 0, 1, 1]}, 4 * 2 * 8),
+    ],
+)
+def test_heads_may_be_of_any_size_or_differ_by_layer(
+    keys: dict[str, int | Sequence[int]], numbers: int, tmp_path: Path
+) -> None:
+    shape = {"block_count": 4, "embedding_length": 64, "attention.head_count": 8}
+    assert cache_bytes(header_only(tmp_path / "m.gguf", shape | keys), "f16") == 2 * numbers
+
+
+def test_what_has_no_cache_or_cannot_be_read_takes_none(tmp_path: Path) -> None:
+    assert cache_bytes(write_tiny_mamba(tmp_path / "mamba.gguf"), "f16") == 0
+    (tmp_path / "text.gguf").write_text("not a model")
+    assert cache_bytes(tmp_path / "text.gguf", "f16") == 0
+    assert cache_bytes(tmp_path / "none.gguf", "f16") == 0
+
+
+def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(free: int | None, roles: Sequence[Role] = ROLES) -> None:
+        monkeypatch.setattr(agent.footprint, "available_bytes", lambda: free)
+        require_room(tiny_bundle, roles, F16)
+
+    files = sum(file.size for file in tiny_bundle.files)
+    cache = cache_bytes(tiny_bundle.path("planner"), "f16") * tiny_bundle.context_length
+    need = files + len(ROLES) * cache
+    given(need)
+    given(None)
+    with pytest.raises(EngineError, match=r"models and .* GB of key-value cache for 1024 tokens need"):
+        given(need - 1)
+    own = tiny_bundle.roles["caller"].size
+    given(own + cache, ["caller"])
+    with pytest.raises(EngineError):
+        given(own + cache - 1, ["caller"])
+    monkeypatch.setattr(agent.footprint, "gpu_layers", lambda settings: 99)
+    given(len(ROLES) * cache)
+    with pytest.raises(EngineError, match=r"tiny's .* of key-value cache"):
+        given(len(ROLES) * cache - 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "stat", "free"),
+    [
+        ("2000", "anon 500\nactive_file 200\ninactive_file 600\n", 1500),
+        ("2000", "anon 500\n", 700),
+        ("1000", "anon 500\n", 0),
+        ("max", "anon 500\n", None),
+    ],
+)
+def test_a_containers_copies_of_files_are_free(
+    limit: str, stat: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.memory, "_CGROUP", tmp_path / "none")
+    whole = agent.memory.available_bytes()
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text("1300\n")
+    (tmp_path / "memory.stat").write_text(stat)
+    monkeypatch.setattr(agent.memory, "_CGROUP", tmp_path)
+    found = agent.memory.available_bytes()
+    assert found and whole and found > 1e6 if free is None else found == free
+
+
+def test_too_little_memory_is_said_with_the_numbers() -> None:
+    require_memory(3_000_000_000, "the models", None)
+    with pytest.raises(EngineError, match=r"need 3\.0 GB of memory and 2\.0 GB are available"):
+        require_memory(3_000_000_000, "the models", 2_000_000_000)

@@ -1,0 +1,169 @@
+"""`umi bench`: the trace, what each system reads of it, and the two forms of the report."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
+
+from agent.assembly import assemble
+from agent.bundle import Bundle, load_bundle
+from agent.constraints import Constraints
+from agent.engine import Generated
+from agent.errors import EngineError
+from agent.llama import LlamaEngine
+from agent.llama_native import Model
+from agent.prompts import prompt_ids, segments
+from agent.replay import Replay
+from agent.settings import EngineSettings
+from agent.trace import TOOLS, TRACE, written_turns
+from agent.transcript import ROLES, Role, Transcript, UserTurn
+from tui.__main__ import main
+from tui.bench.command import OTHERS, SYSTEMS
+
+QWEN2_PIECES = re.compile(r"[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]| ?[^\sA-Za-z0-9]+[\r\n]*|\s+")
+"""How Qwen2's tokenizer splits ASCII before it looks pieces up: of these few are more than one token."""
+TOKENS_A_PIECE = 1.04
+SIZES = {
+    "system": 1500,
+    "user": 40,
+    "planner": 4 * 40 + 30,
+    "caller": 4 * 30,
+    "tool": 4 * 120,
+    "summarizer": 80,
+}
+STEP = ["planner", "caller"]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench")
+    backbone = write_tiny_gguf(folder / "b.gguf", seed=7)
+    adapters: dict[Role, Path] = {
+        role: write_tiny_adapter(folder / f"{role}.gguf", header_ids(backbone, role), seed=seed)
+        for seed, role in enumerate(ROLES)
+    }
+    return assemble(folder / "small", adapters, backbone=backbone).folder
+
+
+@pytest.fixture(scope="module")
+def counts(shared: Path) -> dict[str, int]:
+    """Tokens that the arithmetic says are read, by system."""
+    model = Model(shared / "backbone.gguf")
+    tokenize = model.vocabulary.tokenize
+    turns = list(written_turns(TRACE))
+    tools = len(prompt_ids(Transcript(TOOLS), None, tokenize))
+    whole = [len(prompt_ids(turn.before, turn.role, tokenize)) for turn in turns]
+    blind = len(prompt_ids(replace(turns[-1].before, tools=()), "summarizer", tokenize))
+    headers = sum(len(tokenize(f"<|im_start|>{turn.role}\n", True)) for turn in turns)
+    last = len(prompt_ids(turns[-1].before, None, tokenize))
+    model.close()
+    return {
+        "plain": sum(whole[:-1]) + blind,
+        "shared": last + headers,
+        "shared_disk": last + headers - tools,
+    }
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
+    assert main(["bench", "--threads", "1", *argv]) == 0
+    return capsys.readouterr()
+
+
+def test_the_trace_has_its_sizes() -> None:
+    assert len(TOOLS) == 20
+    assert [turn.role for turn in written_turns(TRACE)] == [*STEP * 4, "planner", "summarizer"]
+    sizes = dict.fromkeys(SIZES, 0.0)
+    for part in segments(TRACE):
+        sizes[part.role] += TOKENS_A_PIECE * len(QWEN2_PIECES.findall(part.content))
+    assert sizes == pytest.approx(SIZES, rel=0.1)
+
+
+def test_the_trace_is_what_the_roles_may_write(shared: Path) -> None:
+    model = Model(shared / "backbone.gguf")
+    end = model.vocabulary.tokenize("<|im_end|>", True)[0]
+    constraints = Constraints(model.vocabulary.grammar_tokenizer(end))
+    for turn in written_turns(TRACE):
+        constraint = constraints.start(turn.role, turn.before, grounded=True)
+        for token in model.vocabulary.tokenize(turn.text, False):
+            assert constraint.allows(token), turn.text
+            constraint.accept(token)
+        assert constraint.may_end or constraint.must_end
+    model.close()
+
+
+@pytest.mark.parametrize("jump", [False, True])
+def test_a_replay_writes_its_text(shared: Path, jump: bool) -> None:
+    tools = TOOLS[4:6]
+    call = '{"name":"current_time","arguments":{"timezone":"Asia/Tokyo"}}'
+    engine = LlamaEngine(load_bundle(shared), EngineSettings(threads=1, disk=False, speculate=False))
+    asked = Transcript(tools, (UserTurn("What time is it?"),))
+    *_, said = engine.generate("caller", asked, cancelled=lambda: False, replay=Replay(call, jump=jump))
+    assert isinstance(said, Generated)
+    assert (said.text, said.stop) == (call, "end")
+    with pytest.raises(EngineError, match="does not allow"):
+        list(engine.generate("caller", asked, cancelled=lambda: False, replay=Replay("no call")))
+    engine.close()
+
+
+def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:
+    systems = "plain,shared,shared_disk,one_role"
+    out, err = run(capsys, "--models", str(shared), "--json", "--systems", systems)
+    result: dict[str, Any] = json.loads(out)
+    trace = result["trace"]
+    assert list(trace) == list(SYSTEMS)
+    assert {name: trace[name]["prompt_tokens"] for name in counts} == counts
+    assert trace["merged"] is trace["chat_completion"] is None
+    for name in counts:
+        row = trace[name]
+        assert row["seconds"] > row["first_token_seconds"] > 0
+        assert row["resident_mb"] > 0
+        assert sum(used["evaluated"] for used in row["roles"].values()) == row["prompt_tokens"]
+        assert all(used["reused"] >= 0 for used in row["roles"].values())
+    assert result["machine"]["threads"] == 1
+    assert result["model"]["layout"] == "shared"
+    assert result["one_role_resident_mb"] > 0
+    assert result["start_ratio"] is None
+    assert [line.split(" …")[0] for line in err.splitlines()] == [
+        "plain",
+        "shared",
+        "shared disk",
+        "one role",
+    ]
+
+
+def test_ways_that_do_not_share(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run(capsys, "--models", str(shared), "--systems", "chat_completion,merged")
+    lines = {line[:20].strip(): line[20:].split() for line in out.splitlines()}
+    assert lines["umi, merged"][-1] != "\N{EN DASH}"
+    assert lines["chat completion"][-1] != "\N{EN DASH}"
+    assert set(lines["umi, shared"]) == {"\N{EN DASH}"}
+
+
+def test_rates_and_stopping(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run(capsys, "--models", str(shared), "--json", "--systems", "rates,cancel")
+    result = json.loads(out)
+    assert set(result["write_tokens_per_second"]) == {"bare", "free", "constrained"}
+    assert all(rate > 0 for rate in result["write_tokens_per_second"].values())
+    assert result["read_tokens_per_second"] > 0
+    assert result["cancel_seconds"] >= 0
+
+
+def test_the_start_of_the_shipped_models(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run(capsys, "--models", str(tiny_bundle.folder), "--json", "--systems", "start,shared")
+    result = json.loads(out)
+    assert result["start_ratio"] > 0
+    assert result["trace"]["shared"] is None  # a merged bundle shares nothing
+
+
+@pytest.mark.parametrize(("systems", "thing"), [("plain,fast", "no system fast"), (",", "names none")])
+def test_what_there_is_not(systems: str, thing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--systems", systems]) == 2
+    err = capsys.readouterr().err
+    assert thing in err
+    assert all(name in err for name in (*SYSTEMS, *OTHERS))

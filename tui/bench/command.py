@@ -1,0 +1,182 @@
+"""`umi bench`: a fixed trace on a bundle, through umi's engine and beside it, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from agent.bundle import Bundle, load_bundle
+from agent.errors import EngineError, InputError
+from agent.models import find
+from agent.places import cache_folder, settings_path
+from agent.threads import usable_cores
+from tui.bench.job import Job
+from tui.bench.start import start_figures
+from tui.bench.table import print_table
+from tui.doctor import version
+
+SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")
+"""What writes the trace."""
+OTHERS = ("one_role", "rates", "cancel", "start")
+"""What else is measured."""
+FIGURES: dict[str, Any] = {
+    "one_role_resident_mb": None,
+    "write_tokens_per_second": {"bare": None, "free": None, "constrained": None},
+    "read_tokens_per_second": None,
+    "cancel_seconds": None,
+    "start_ratio": None,
+    "start_seconds": None,
+    "import_seconds": None,
+}
+"""What a run has that measured nothing."""
+
+
+def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) -> int:
+    """Measure a bundle and print a table or JSON; progress goes to stderr.
+
+    `only` names the SYSTEMS and OTHERS to run, divided by commas. Raises InputError on bad input and
+    EngineError where a process failed.
+    """
+    chosen = _chosen(only)
+    bundle = load_bundle(find(models))
+    with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
+        result = _Run(bundle, Path(folder), threads).run(chosen)
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        print_table(result)
+    return 0
+
+
+def _chosen(only: str | None) -> list[str]:
+    if only is None:
+        return [*SYSTEMS, *OTHERS]
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
+        if name not in (*SYSTEMS, *OTHERS):
+            raise InputError(f"there is no system {name}", f"there are {', '.join((*SYSTEMS, *OTHERS))}")
+    if not names:
+        raise InputError("--systems names none", f"there are {', '.join((*SYSTEMS, *OTHERS))}")
+    return names
+
+
+class _Run:
+    """One run of the bench: a user's folder of its own, so that nothing is known before it begins."""
+
+    def __init__(self, bundle: Bundle, folder: Path, threads: int) -> None:
+        self._bundle = bundle
+        self._home = folder / "home"
+        self._links = folder / "links"
+        self._environment = {**os.environ, "UMI_HOME": str(self._home)}
+        self._job = Job("prepare", str(bundle.folder.resolve()), str(self._links), threads=threads)
+        for path in (self._home / "cache", self._links):
+            path.mkdir(parents=True)
+        # What the user set, and the threads that were measured before.
+        for source, target in (
+            (settings_path(), self._home / "settings.json"),
+            (cache_folder() / "threads.json", self._home / "cache" / "threads.json"),
+        ):
+            if source.exists():
+                shutil.copyfile(source, target)
+
+    def run(self, chosen: Sequence[str]) -> dict[str, Any]:
+        """Run what was chosen, in a fixed order; what does not apply or was not chosen is None."""
+        for file in self._bundle.files:
+            _read_through(self._bundle.folder / file.file)
+        known = self._work("prepare")
+        self._job = replace(self._job, threads=known["threads"], context_length=known["context_length"])
+        trace: dict[str, Any] = dict.fromkeys(SYSTEMS)
+        figures = dict(FIGURES)
+        for name in SYSTEMS:
+            if name in chosen and self._applies(name):
+                if name == "shared_disk" and trace["shared"] is None:
+                    self._work("fill")
+                trace[name] = self._told(name, lambda name=name: self._work(name))
+        for name in OTHERS:
+            if name in chosen:
+                work = self._start if name == "start" else lambda name=name: self._work(name)
+                figures |= self._told(name, work)
+        return {
+            "machine": machine(known["threads"]),
+            "model": {
+                "name": self._bundle.name,
+                "layout": self._bundle.layout,
+                "mb": round(sum(file.size for file in self._bundle.files) / 1e6, 1),
+                "vocabulary": known["vocabulary"],
+                "context_length": known["context_length"],
+            },
+            "trace_tokens": known["tokens"],
+            "trace": trace,
+            **figures,
+        }
+
+    def _applies(self, name: str) -> bool:
+        return self._bundle.layout != "merged" or not name.startswith("shared")
+
+    def _start(self) -> dict[str, Any]:
+        home = self._home.with_name("start")
+        home.mkdir(exist_ok=True)
+        return start_figures({**self._environment, "UMI_HOME": str(home)})
+
+    def _work(self, task: str) -> dict[str, Any]:
+        """Do one task in a process of its own; its figures."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tui.bench.worker", replace(self._job, task=task).to_json()],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            what = lines[-1] if lines else f"its process ended with {done.returncode}"
+            raise EngineError(f"{task.replace('_', ' ')} cannot be measured: {what}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def _told(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        print(f"{name.replace('_', ' ')} …", end="", file=sys.stderr, flush=True)
+        started = perf_counter()
+        figures = work()
+        print(f" {perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+        return figures
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "threads": threads,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "llama_cpp_python": version("llama-cpp-python"),
+        "resident": "VmRSS" if sys.platform == "linux" else "ru_maxrss",
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _read_through(path: Path) -> None:
+    """Read a file once, so that every process finds it in the system's cache."""
+    with path.open("rb") as opened:
+        while opened.read(1 << 24):
+            pass

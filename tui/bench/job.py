@@ -1,0 +1,79 @@
+"""What a process of the bench is asked to do, and the bundle as the bench runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from agent.bundle import Bundle, Sampling, load_bundle
+from agent.errors import EngineError
+from agent.settings import EngineSettings, engine_settings
+from agent.transcript import ROLES
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task of `tui.bench.worker` on the bundle in `folder`.
+
+    `scratch` is a folder to put links in. `context_length` is in tokens; 0 is the bundle's own. With 0
+    `threads` they are measured, as the engine does.
+    """
+
+    task: str
+    folder: str
+    scratch: str
+    context_length: int = 0
+    threads: int = 0
+
+    def to_json(self) -> str:
+        """The job as an argument of a process."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        """The job in an argument."""
+        return Job(**json.loads(text))
+
+    def settings(self, *, disk: bool = False) -> EngineSettings:
+        """The user's settings without guesses, since what is written is known; `disk` keeps states."""
+        settings = replace(engine_settings(), speculate=False, disk=disk)
+        return replace(settings, threads=self.threads) if self.threads else settings
+
+    def bundle(self) -> Bundle:
+        """The bundle with room for the trace; turns may be as long as they are."""
+        bundle = load_bundle(Path(self.folder))
+        length = self.context_length or bundle.context_length
+        roles = {
+            role: replace(file, sampling=Sampling(max_tokens=length)) for role, file in bundle.roles.items()
+        }
+        return replace(bundle, context_length=length, roles=roles)
+
+    def three_models(self) -> Bundle:
+        """The bundle as three models without adapters: its own, or its one model three times.
+
+        The copies are links under other names and hashes, so that nothing of one serves another.
+        """
+        bundle = self.bundle()
+        if bundle.layout == "merged":
+            return bundle
+        roles = {}
+        for role in ROLES:
+            link = Path(self.scratch) / f"{role}.gguf"
+            if not link.exists():
+                _link(bundle.path(role).resolve(), link)
+            file = bundle.roles[role]
+            roles[role] = replace(file, file=link.name, sha256=f"{role} {file.sha256}", adapter=None)
+        return replace(bundle, folder=Path(self.scratch), layout="merged", roles=roles)
+
+
+def _link(source: Path, target: Path) -> None:
+    for way in (os.symlink, os.link, shutil.copyfile):
+        try:
+            way(source, target)
+        except OSError:
+            continue
+        return
+    raise EngineError(f"there is no room for a copy of {source} in {target.parent}", "make room on the disk")

@@ -1,0 +1,78 @@
+"""One system's run of the trace: tokens, seconds and memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from agent.events import Usage
+from agent.trace import ANOTHER_QUESTION, TRACE, Written, written_turns
+from agent.transcript import Role, Transcript
+from tui.bench.systems import System
+
+SECOND = Written("planner", Transcript(TRACE.tools, (ANOTHER_QUESTION,)), "I count the days.\nNext: caller")
+"""What the planner writes first when a second question is asked of a process."""
+
+
+def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, Any]:
+    """Load a system, let its `roles` write the trace and begin a second question; the figures.
+
+    The clock starts before the models are loaded and after everything was imported.
+    """
+    firsts: list[float] = []
+    used: dict[Role, Usage] = {}
+    started = perf_counter()
+    system = load()
+    loaded = perf_counter()
+    try:
+        for turn in written_turns(TRACE):
+            if turn.role in roles:
+                usage = system.write(turn, lambda: firsts.append(perf_counter()))
+                used[turn.role] = used.get(turn.role, Usage()) + usage
+        ended, resident = perf_counter(), resident_mb()
+        first = firsts[0]
+        firsts.clear()
+        asked = perf_counter()
+        system.write(SECOND, lambda: firsts.append(perf_counter()))
+    finally:
+        system.close()
+    return {
+        "prompt_tokens": sum(usage.prompt_evaluated for usage in used.values()),
+        "seconds": round(ended - started, 3),
+        "first_token_seconds": round(first - started, 3),
+        "resident_mb": resident,
+        "load_seconds": round(loaded - started, 3),
+        "warm_first_token_seconds": round(firsts[0] - asked, 3),
+        "roles": {
+            role: {
+                "evaluated": usage.prompt_evaluated,
+                "reused": usage.prompt_reused,
+                "generated": usage.generated,
+                "read_seconds": round(usage.read_seconds, 3),
+                "write_seconds": round(usage.write_seconds, 3),
+            }
+            for role, usage in used.items()
+        },
+    }
+
+
+def resident_mb() -> float | None:
+    """Megabytes of this process that are in memory; where the system does not say, the most there ever were.
+
+    None where that is unknown too.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:
+        return None
+    most = getrusage(RUSAGE_SELF).ru_maxrss
+    return round(most * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)

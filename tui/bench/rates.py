@@ -1,0 +1,160 @@
+"""Tokens a second: reading, writing beside a bare loop, writing a constrained call; and how fast it stops.
+
+`bare` is a loop of `llama_decode` and an argmax, with the same adapter at the same place; `free` is umi's
+engine writing a thought under its constraint, one token at a time; `constrained` is the engine writing a
+call, where what the schema forces comes in one decode. They take turns, and the median of each counts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import closing
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from llama_cpp import llama_cpp as native
+
+from agent.bundle import Bundle
+from agent.engine import Generated
+from agent.errors import EngineError
+from agent.events import Reading, Usage
+from agent.llama import LlamaEngine
+from agent.llama_context import BATCH
+from agent.replay import Replay
+from agent.settings import EngineSettings
+from agent.trace import CONVERSION, QUESTION, TRACE, Written, written_turns
+from agent.transcript import Transcript, UserTurn
+from agent.voice import Voice
+
+ROUNDS = 7
+CANCELS = 3
+LONG_PROMPT = 4000
+"""Tokens of the prompt that is cancelled while it is read."""
+
+
+def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
+    """Tokens read and written in a second."""
+    turns = list(written_turns(TRACE))
+    at = next(i for i, turn in enumerate(turns) if turn.text == CONVERSION.line())
+    thought, call = turns[at - 1], turns[at]
+    with closing(LlamaEngine(bundle, settings)) as engine:
+        _, first = _write(engine, thought, jump=False)
+        _write(engine, call, jump=True)
+        spans: dict[str, list[float]] = {"bare": [], "free": [], "constrained": []}
+        with closing(_Bare(bundle, settings, thought)) as bare:
+            for _ in range(ROUNDS):
+                spans["bare"].append(bare.write())
+                for kind, turn in (("free", thought), ("constrained", call)):
+                    seconds, usage = _write(engine, turn, jump=kind == "constrained")
+                    spans[kind].append(seconds / usage.generated)
+    return {
+        "write_tokens_per_second": {kind: round(1 / median(times), 2) for kind, times in spans.items()},
+        "read_tokens_per_second": round(first.prompt_evaluated / first.read_seconds, 2),
+    }
+
+
+def cancelling(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
+    """Seconds from a cancel in the middle of a decode of a long prompt until the engine reads another one.
+
+    The longest of some tries; None where the models read everything before they could be stopped.
+    """
+    with closing(LlamaEngine(bundle, settings)) as engine:
+        spans = [span for number in range(CANCELS) if (span := _cancel(engine, number)) is not None]
+    return {"cancel_seconds": round(max(spans), 4) if spans else None}
+
+
+class _Alarm:
+    """Rings from the time `at` on."""
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def __call__(self) -> bool:
+        return perf_counter() > self.at
+
+
+def _cancel(engine: LlamaEngine, number: int) -> float | None:
+    text = f"{number}"
+    while engine.context_length - engine.room("planner", _asked(text)) < LONG_PROMPT:
+        text = f"{text} {QUESTION.content}"
+    alarm, began = _Alarm(), 0.0
+    for piece in engine.generate("planner", _asked(text), cancelled=alarm):
+        match piece:
+            case Reading(_, 0, _):
+                began = perf_counter()
+            case Reading() if alarm.at == float("inf"):
+                # In the middle of the next decode, if that takes as long as this one.
+                alarm.at = perf_counter() + (perf_counter() - began) / 2
+            case Generated(_, stop, _) if stop != "cancelled":
+                return None
+            case _:
+                pass
+    again = engine.generate("planner", _asked(QUESTION.content), cancelled=lambda: True)
+    times = [perf_counter() for _ in again]
+    return times[0] - alarm.at
+
+
+def _asked(text: str) -> Transcript:
+    return Transcript((), (UserTurn(text),))
+
+
+def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> tuple[float, Usage]:
+    """Seconds from the prompt's last token until the turn is written, and the usage."""
+    began = 0.0
+    pieces = engine.generate(
+        turn.role, turn.before, cancelled=lambda: False, replay=Replay(turn.text, jump=jump)
+    )
+    for piece in pieces:
+        match piece:
+            case Reading():
+                began = perf_counter()
+            case Generated(_, _, usage):
+                return perf_counter() - began, usage
+            case _:
+                pass
+    raise AssertionError("an engine's last piece is Generated")
+
+
+class _Bare:
+    """A loop of `llama_decode` and an argmax, in a context of its own that nothing can interrupt."""
+
+    def __init__(self, bundle: Bundle, settings: EngineSettings, turn: Written) -> None:
+        self._turn = turn
+        self._voice = Voice(bundle, [turn.role], settings, None)
+        self._prompt = self._voice.prompt(turn.role, turn.before)
+        self._ids = self._voice.vocabulary.tokenize(turn.text, False)
+        native.llama_set_abort_callback(
+            self._voice.context.handle, native.ggml_abort_callback(), ctypes.c_void_p()
+        )
+        self._read()
+
+    def write(self) -> float:
+        """Seconds a token; as in the engine, the first comes of the prompt and the last is not decoded."""
+        self._read()
+        context = self._voice.context.handle
+        started = perf_counter()
+        self._likeliest(context)
+        for token in self._ids[:-1]:
+            batch = native.llama_batch_get_one((native.llama_token * 1)(token), 1)
+            if native.llama_decode(context, batch):
+                raise EngineError("llama.cpp failed to compute")
+            self._likeliest(context)
+        return (perf_counter() - started) / len(self._ids)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._voice.close()
+
+    def _read(self) -> None:
+        voice, role = self._voice, self._turn.role
+        voice.context.cut(len(voice.context.held))
+        for part in voice.parts(role, self._prompt, voice.resume(self._prompt), BATCH):
+            voice.read(part, lambda: False)
+
+    def _likeliest(self, context: native.llama_context_p) -> int:
+        scores = np.ctypeslib.as_array(
+            native.llama_get_logits_ith(context, -1), shape=(self._voice.vocabulary.size,)
+        )
+        return int(scores.argmax())

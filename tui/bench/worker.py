@@ -1,0 +1,126 @@
+"""One task of `umi bench` in a process of its own: a job as argument, its figures on stdout, both in JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from agent.errors import UmiError
+from agent.llama import RESERVE
+from agent.prompts import segments
+from agent.trace import TRACE, written_turns
+from agent.transcript import ROLES
+from agent.voice import Voice
+from tui.bench.chat_completion import ChatCompletion
+from tui.bench.job import Job
+from tui.bench.measure import SECOND, measure
+from tui.bench.rates import LONG_PROMPT, cancelling, rates
+from tui.bench.systems import Ours, Plain
+
+KINDS = {
+    "system": "tools",
+    "user": "question",
+    "planner": "thoughts",
+    "caller": "calls",
+    "tool": "observations",
+    "summarizer": "answer",
+}
+
+
+def prepare(job: Job) -> dict[str, Any]:
+    """What the other tasks have to know: the threads, the context they need, the trace in tokens."""
+    bundle = job.bundle()
+    voice = Voice(bundle, ["planner"], job.settings(), None)
+    try:
+        tokens = dict.fromkeys(KINDS.values(), 0)
+        for part in segments(TRACE):
+            tokens[KINDS[part.role]] += len(voice.vocabulary.tokenize(part.content, False))
+        longest = max(
+            len(voice.prompt("planner", turn.before).ids) + len(voice.vocabulary.tokenize(turn.text, False))
+            for turn in [*written_turns(TRACE), SECOND]
+        )
+        return {
+            "threads": voice.threads,
+            "context_length": max(bundle.context_length, longest + 2 * RESERVE),
+            "vocabulary": voice.vocabulary.size,
+            "tokens": tokens,
+        }
+    finally:
+        voice.close()
+
+
+def plain(job: Job) -> dict[str, Any]:
+    """The paper's way."""
+    return measure(lambda: Plain(job.three_models(), job.settings()), ROLES)
+
+
+def chat_completion(job: Job) -> dict[str, Any]:
+    """llama-cpp-python's own chat completion."""
+    return measure(lambda: ChatCompletion(job.bundle(), job.settings(), job.threads), ROLES)
+
+
+def merged(job: Job) -> dict[str, Any]:
+    """umi's engine over three models."""
+    return measure(lambda: Ours(job.three_models(), job.settings(disk=True)), ROLES)
+
+
+def shared(job: Job) -> dict[str, Any]:
+    """umi's engine over one model, with what it kept on disk, if anything."""
+    return measure(lambda: Ours(job.bundle(), job.settings(disk=True)), ROLES)
+
+
+def fill(job: Job) -> dict[str, Any]:
+    """Leave the state of the tools on disk."""
+    with closing(Ours(job.bundle(), job.settings(disk=True))) as system:
+        system.write(SECOND, lambda: None)
+    return {}
+
+
+def one_role(job: Job) -> dict[str, Any]:
+    """The planner alone."""
+    figures = measure(lambda: Ours(job.bundle(), job.settings(), ("planner",)), ("planner",))
+    return {"one_role_resident_mb": figures["resident_mb"]}
+
+
+def write_rates(job: Job) -> dict[str, Any]:
+    """Tokens a second."""
+    return rates(job.bundle(), job.settings())
+
+
+def cancel(job: Job) -> dict[str, Any]:
+    """A cancel while a long prompt is read."""
+    longer = replace(job, context_length=max(job.context_length, LONG_PROMPT + 512))
+    return cancelling(longer.bundle(), longer.settings())
+
+
+TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "prepare": prepare,
+    "plain": plain,
+    "chat_completion": chat_completion,
+    "merged": merged,
+    "shared": shared,
+    "fill": fill,
+    "shared_disk": shared,
+    "one_role": one_role,
+    "rates": write_rates,
+    "cancel": cancel,
+}
+
+
+def main(argument: str) -> int:
+    """Do a job; 0 and its figures on stdout, or an exit code with one line on stderr."""
+    job = Job.from_json(argument)
+    try:
+        print(json.dumps(TASKS[job.task](job)))
+    except UmiError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
