@@ -30,8 +30,9 @@ from agent.writing import Writer
 
 RESERVE = 48
 """Tokens that must be free after a prompt: less holds neither a call nor an answer."""
-COPYISTS: frozenset[Role] = frozenset({"caller", "summarizer"})
-"""The roles whose turns mostly repeat what was said before."""
+COPYISTS: frozenset[Role] = frozenset({"summarizer"})
+"""The roles for which guessing pays. On two cores, the shipped summarizer writes 1.03 times as fast with it
+alone and 1.7 times on a busy machine; the caller 0.95 and 1.35 times, so it does without."""
 
 
 class LlamaEngine:

@@ -31,8 +31,8 @@ class EngineSettings:
     flash_attention: Switch = "auto"
     """Attention without the whole score matrix; a q8_0 cache needs it."""
     speculate: bool = True
-    """Let the caller and the summarizer guess what they copy from the prompt, and check several tokens at
-    once. What is written stays the same."""
+    """Let the summarizer guess what it copies from the prompt, and check several tokens at once. What is
+    written stays the same."""
     disk: bool = True
     """Keep what was computed of tool lists on disk, so that a new process does not read them again."""
 

@@ -20,7 +20,7 @@ from agent.errors import EngineError
 from agent.events import Usage
 from agent.llama_context import BATCH, Context
 from agent.llama_native import Vocabulary
-from agent.lookup import PromptLookup
+from agent.lookup import FIRST_DRAFT, LONGEST_DRAFT, PromptLookup
 
 Choose = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
 """(scores, what is allowed, the turn so far) -> the next token, or the one that ends the turn."""
@@ -56,6 +56,7 @@ class Writer:
         self._limit = limit
         self._lookup = lookup if sampling.temperature <= 0 else None
         self._pending: list[int] = []
+        self._guess = FIRST_DRAFT
         self._written: list[int] = []
         self._stop: Stop | None = None
 
@@ -113,6 +114,9 @@ class Writer:
                 break
         context.cut(len(context.held) - (len(draft) - right))
         self._pending = taken[right:]
+        if draft:
+            # A copy that went well goes on; where one ended, the next is tried with a short guess.
+            self._guess = min(2 * self._guess, LONGEST_DRAFT) if right == len(draft) else FIRST_DRAFT
         return taken
 
     def _draft(self) -> list[int]:
@@ -120,7 +124,7 @@ class Writer:
         room = self._limit - len(self._written) - 1
         if self._lookup is None or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
             return []
-        return self._constraint.allowed_prefix(self._lookup.draft()[:room])
+        return self._constraint.allowed_prefix(self._lookup.draft(min(room, self._guess)))
 
     def _forced(self) -> list[int]:
         """The tokens that must come next, accepted."""
