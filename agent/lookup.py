@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FIRST_DRAFT = 2
-"""Tokens guessed at first: half of long first guesses are wrong, and nine tokens cost a CPU four decodes of one."""
+"""Tokens guessed at first: half of the longer first guesses are wrong, and nine tokens cost four decodes."""
 LONGEST_DRAFT = 12
 """Tokens guessed at a time while a copy goes on."""
 _SIZES = (3, 2)
