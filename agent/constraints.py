@@ -27,6 +27,7 @@ _KEPT = 16
 """Compiled grammars kept: three roles over a few sets of tools; grounded ones change with every question."""
 
 _JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
+_JSON_BORDERS = (b'"', b":", b",", b"{", b"}", b"[", b"]")
 _TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
 
@@ -36,6 +37,7 @@ class Constraint:
 
     def __init__(self, matcher: LLMatcher, tokenizer: LLTokenizer) -> None:
         self._matcher = matcher
+        self._tokenizer = tokenizer
         self._size = tokenizer.vocab_size
         self._end = tokenizer.eos_token
 
@@ -63,8 +65,16 @@ class Constraint:
         self._check()
 
     def forced(self) -> list[int]:
-        """The tokens that must come next whatever the model says; they are not accepted yet."""
-        return self._matcher.compute_ff_tokens()
+        """Tokens that must come next whatever the model says; they are not accepted yet."""
+        return self._matcher.compute_ff_tokens() or self._only_text()
+
+    def likely(self) -> str:
+        """What comes next in all likelihood: text that is forced up to the end of a piece of JSON.
+
+        It is not in `forced` where a token may hold more than it, as `":""` does where a text begins.
+        """
+        text = self._matcher.compute_ff_bytes()
+        return text.decode("utf-8", "ignore") if text.endswith(_JSON_BORDERS) else ""
 
     @property
     def may_end(self) -> bool:
@@ -75,6 +85,15 @@ class Constraint:
     def must_end(self) -> bool:
         """Whether nothing can be appended to what is written."""
         return self._matcher.is_stopped()
+
+    def _only_text(self) -> list[int]:
+        """The token that spells the forced text, where all others that may come next are beginnings of it."""
+        text = self._matcher.compute_ff_bytes()
+        allowed = self.mask().nonzero()[0].tolist() if text else []
+        if not allowed or len(allowed) > len(text):
+            return []
+        pieces = {self._tokenizer.decode_bytes([token]): token for token in allowed}
+        return [pieces[text]] if text in pieces and all(map(text.startswith, pieces)) else []
 
     def _check(self) -> None:
         if self._matcher.is_error():

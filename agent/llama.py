@@ -134,19 +134,7 @@ class LlamaEngine:
         if len(ids) + RESERVE > self.context_length:
             raise ContextFull(len(ids) + RESERVE, self.context_length)
         constraint = voice.constraints.start(role, transcript, grounded=settings.grounded)
-        reused = voice.resume(prompt)
-        total, done, seconds = len(ids) - reused, 0, 0.0
-        yield Reading(role, 0, total)
-        for part in voice.parts(role, prompt, reused, BATCH):
-            started = perf_counter()
-            whole = not cancelled() and voice.read(part, cancelled)
-            seconds += perf_counter() - started
-            if not whole:
-                yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
-                return
-            done += len(part.ids)
-            yield Reading(role, done, total)
-        guess = self.settings.speculate and voice.can_cut and role in COPYISTS
+        guess = self.settings.speculate and voice.can_cut and (replay is None or replay.jump)
         writer = Writer(
             voice.context,
             voice.vocabulary,
@@ -154,8 +142,24 @@ class LlamaEngine:
             settings.sampling,
             end=voice.end,
             limit=min(settings.sampling.max_tokens, self.context_length - len(ids)),
-            lookup=PromptLookup(ids) if guess else None,
+            guess=guess,
+            lookup=PromptLookup(ids) if guess and role in COPYISTS else None,
             choose=replay.choose(voice.vocabulary, voice.end) if replay else None,
             jump=replay.jump if replay else True,
         )
+        reused = voice.resume(prompt)
+        total, done, seconds = len(ids) - reused, 0, 0.0
+        yield Reading(role, 0, total)
+        for part in voice.parts(role, prompt, reused, BATCH):
+            started = perf_counter()
+            size = len(part.ids)
+            if done + size == total:
+                part = replace(part, ids=part.ids + writer.opening())
+            whole = not cancelled() and voice.read(part, cancelled)
+            seconds += perf_counter() - started
+            if not whole:
+                yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
+                return
+            done += size
+            yield Reading(role, done, total)
         yield from writer.run(Usage(total, reused, 0, seconds), cancelled)

@@ -16,7 +16,8 @@ from agent.writing import Choose
 
 @dataclass(frozen=True)
 class Replay:
-    """A turn's `text`; with `jump`, what the constraint forces comes in one decode, else all one by one."""
+    """A turn's `text`. With `jump` it is written as umi writes, what is forced or guessed in one decode, else
+    token by token."""
 
     text: str
     jump: bool = False

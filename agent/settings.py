@@ -29,10 +29,10 @@ class EngineSettings:
     cache: CacheType = "f16"
     """Numbers in the key-value cache: q8_0 halves its memory, f32 is for comparisons."""
     flash_attention: Switch = "auto"
-    """Attention without the whole score matrix; a q8_0 cache needs it."""
+    """Attention without the whole score matrix: a q8_0 cache needs it; `auto` is off where that is faster."""
     speculate: bool = True
-    """Let the summarizer guess what it copies from the prompt, and check several tokens at once. What is
-    written stays the same."""
+    """Guess what the summarizer copies from the prompt and how the caller's JSON goes on, and check several
+    tokens at once. What is written stays the same."""
     disk: bool = True
     """Keep what was computed of tool lists on disk, so that a new process does not read them again."""
 

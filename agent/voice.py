@@ -10,7 +10,7 @@ from agent.bundle import Bundle, mend
 from agent.constraints import Constraints
 from agent.dialect import Prompt, dialect_of
 from agent.errors import BundleError, EngineError
-from agent.llama_context import Adapter, Context
+from agent.llama_context import Adapter, Context, flash_attention
 from agent.llama_native import Model, gpu_layers
 from agent.manifest import BACKBONE_KEY
 from agent.settings import EngineSettings
@@ -143,7 +143,7 @@ class Voice:
     def _key(self, prompt: Prompt) -> str:
         settings = self._settings
         return state_key(
-            self._file.sha256, prompt.ids[: prompt.system], settings.cache, settings.flash_attention
+            self._file.sha256, prompt.ids[: prompt.system], settings.cache, flash_attention(settings)
         )
 
     def _adapter(self, role: Role, adapter: Adapter, hint: str) -> Adapter:

@@ -29,9 +29,10 @@ Choose = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
 class Writer:
     """Writes a turn of at most `limit` tokens in a context that has read the prompt.
 
-    With a `lookup` over the prompt, tokens that may be copies are guessed and checked together; it is used
-    only where the likeliest token is taken (temperature 0). `choose` takes the place of the sampling; without
-    `jump`, tokens that the constraint forces are written one by one like all others.
+    With `guess`, what the constraint makes likely is guessed and checked together with what precedes it, and
+    with a `lookup` over the prompt also what may be a copy; only where the likeliest token is taken
+    (temperature 0). `choose` takes the place of the sampling; without `jump`, tokens that the constraint
+    forces are written one by one like all others.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Writer:
         *,
         end: int,
         limit: int,
+        guess: bool = False,
         lookup: PromptLookup | None = None,
         choose: Choose | None = None,
         jump: bool = True,
@@ -54,11 +56,18 @@ class Writer:
         self._jump = jump
         self._end = end
         self._limit = limit
-        self._lookup = lookup if sampling.temperature <= 0 else None
+        self._guesses = guess and sampling.temperature <= 0
+        self._lookup = lookup if self._guesses else None
+        self._opening: list[int] = []
         self._pending: list[int] = []
         self._guess = FIRST_DRAFT
         self._written: list[int] = []
         self._stop: Stop | None = None
+
+    def opening(self) -> list[int]:
+        """The tokens with which the turn begins in any case; to be read with the prompt, before `run`."""
+        self._opening = self._forced()
+        return self._opening
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
         """Write the turn; `usage` is what reading cost. Raises EngineError where llama.cpp fails."""
@@ -79,6 +88,9 @@ class Writer:
 
     def _next(self, cancelled: Callable[[], bool]) -> list[int]:
         """The next tokens of the turn; none where it ends here, and then `_stop` says why."""
+        if self._opening:
+            opening, self._opening = self._opening, []
+            return opening
         if self._constraint.must_end:
             self._stop = "end"
         elif cancelled():
@@ -122,15 +134,21 @@ class Writer:
     def _draft(self) -> list[int]:
         """A guess at what follows, as far as the constraint and the limit allow it."""
         room = self._limit - len(self._written) - 1
-        if self._lookup is None or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
+        if not self._guesses or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
             return []
-        return self._constraint.allowed_prefix(self._lookup.draft(min(room, self._guess)))
+        draft = self._lookup.draft(min(room, self._guess)) if self._lookup else []
+        likely = draft or self._vocabulary.tokenize(self._constraint.likely(), False)
+        return self._constraint.allowed_prefix(likely[:room])
 
     def _forced(self) -> list[int]:
         """The tokens that must come next, accepted."""
-        if self._constraint.must_end or not self._jump:
-            return []
-        return self._take(self._constraint.forced()[: self._limit - len(self._written)])
+        taken: list[int] = []
+        while self._jump and not self._constraint.must_end:
+            forced = self._constraint.forced()[: self._limit - len(self._written)]
+            if not forced:
+                break
+            taken += self._take(forced)
+        return taken
 
     def _take(self, tokens: list[int]) -> list[int]:
         for token in tokens:

@@ -16,6 +16,7 @@ from agent.grounding import atoms
 from agent.llama_native import Model, Vocabulary
 from agent.prompts import CHATML
 from agent.transcript import (
+    Call,
     CallerTurn,
     PlannerTurn,
     SummarizerTurn,
@@ -301,3 +302,37 @@ def test_every_number_of_a_long_observation_can_be_written(
 def test_atoms(text: str, numbers: set[str], words: set[str]) -> None:
     found = atoms([text])
     assert (set(found.numbers), set(found.words)) == (numbers, words)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call("clock", {}),
+        Call("count", {"text": ""}),
+        Call("count", {"text": 'say "hi" \\ now\n'}),
+        Call("count", {"text": "a: b, {c}", "limit": 12, "unit": "lines"}),
+        Call("count", {"text": "a long one. " * 20, "unit": "words"}),
+    ],
+)
+def test_forced_and_likely_tokens_are_those_of_every_call(
+    constraints: Constraints, vocabulary: Vocabulary, call: Call
+) -> None:
+    """Writing the call one token by one, with what is forced written without a look at it."""
+    constraint = constraints.start("caller", Transcript((CLOCK, COUNT), (UserTurn("go"),)))
+    rest, forced = call.line().encode(), 0
+    while rest:
+        assert rest.startswith(constraint.likely().encode())
+        tokens = constraint.forced()
+        forced += len(tokens)
+        for token in tokens or vocabulary.tokenize(rest.decode(), False)[:1]:
+            constraint.accept(token)
+            assert rest.startswith(vocabulary.piece(token))
+            rest = rest.removeprefix(vocabulary.piece(token))
+    assert constraint.may_end
+    assert forced >= 8
+
+
+def test_a_text_is_not_forced_where_it_could_be_another(constraints: Constraints) -> None:
+    constraint = constraints.start("planner", Transcript((CLOCK,), (UserTurn("go"),)))
+    assert not constraint.forced()
+    assert not constraint.likely()

@@ -2,13 +2,16 @@
 
 `bare` is a loop of `llama_decode` and an argmax, with the same adapter at the same place; `free` is umi's
 engine writing a thought under its constraint, one token at a time; `constrained` is the engine writing a
-call, where what the schema forces comes in one decode. They take turns, and the median of each counts.
+call as it does, where what the schema forces or makes likely comes in one decode. What a call begins with in
+any case is read with the prompt: of that reading, what it takes longer than the same prompt alone counts as
+writing. They take turns, and the median of each counts.
 """
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import closing
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -36,19 +39,23 @@ LONG_PROMPT = 4000
 
 def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
     """Tokens read and written in a second."""
+    settings = replace(settings, speculate=True)
     turns = list(written_turns(TRACE))
     at = next(i for i, turn in enumerate(turns) if turn.text == CONVERSION.line())
     thought, call = turns[at - 1], turns[at]
     with closing(LlamaEngine(bundle, settings)) as engine:
-        _, first = _write(engine, thought, jump=False)
+        first = _write(engine, thought, jump=False)
         _write(engine, call, jump=True)
         spans: dict[str, list[float]] = {"bare": [], "free": [], "constrained": []}
         with closing(_Bare(bundle, settings, thought)) as bare:
             for _ in range(ROUNDS):
                 spans["bare"].append(bare.write())
-                for kind, turn in (("free", thought), ("constrained", call)):
-                    seconds, usage = _write(engine, turn, jump=kind == "constrained")
-                    spans[kind].append(seconds / usage.generated)
+                free = _write(engine, thought, jump=False)
+                spans["free"].append(free.write_seconds / free.generated)
+                # The first of the three reads the thought too.
+                _, alone, jumped = (_write(engine, call, jump=jump) for jump in (True, False, True))
+                opening = jumped.read_seconds - alone.read_seconds
+                spans["constrained"].append((jumped.write_seconds + opening) / jumped.generated)
     return {
         "write_tokens_per_second": {kind: round(1 / median(times), 2) for kind, times in spans.items()},
         "read_tokens_per_second": round(first.prompt_evaluated / first.read_seconds, 2),
@@ -100,20 +107,14 @@ def _asked(text: str) -> Transcript:
     return Transcript((), (UserTurn(text),))
 
 
-def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> tuple[float, Usage]:
-    """Seconds from the prompt's last token until the turn is written, and the usage."""
-    began = 0.0
+def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> Usage:
+    """Write a turn and return what it took."""
     pieces = engine.generate(
         turn.role, turn.before, cancelled=lambda: False, replay=Replay(turn.text, jump=jump)
     )
     for piece in pieces:
-        match piece:
-            case Reading():
-                began = perf_counter()
-            case Generated(_, _, usage):
-                return perf_counter() - began, usage
-            case _:
-                pass
+        if isinstance(piece, Generated):
+            return piece.usage
     raise AssertionError("an engine's last piece is Generated")
 
 
