@@ -26,6 +26,8 @@ CACHE_TYPES = {"f32": 0, "f16": 1, "q8_0": 8}
 """ggml's numbers for the types a cache may have."""
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 _DECODED, _ABORTED = 0, 2
+_MARKS = 4
+"""States kept of a cache that cannot be cut: the tools, and where the last prompts parted."""
 _SEQUENCE = native.llama_seq_id(0)
 
 
@@ -56,6 +58,8 @@ class Context:
         self.plain = 0
         self._adapter: Adapter | None = None
         self._cancelled: Callable[[], bool] = lambda: False
+        self._can_cut = not model.is_recurrent
+        self._marks: list[tuple[list[int], bytes]] = []
         self._vocabulary_size = model.vocabulary.size
         params = native.llama_context_default_params()
         params.n_ctx = length
@@ -97,17 +101,30 @@ class Context:
             raise EngineError("llama.cpp cannot apply the role's adapter")
         self._adapter = adapter
 
-    def resume(self, ids: Sequence[int]) -> int:
-        """Keep the longest part of what was read that `ids` begins with and no adapter touched.
-
-        Returns its length. At least the last of `ids` is left to be read, since its logits are wanted.
-        """
-        shared = 0
+    def agreed(self, ids: Sequence[int]) -> int:
+        """How many of `ids` are held without an adapter; not the last one, whose logits are wanted."""
+        count = 0
         for old, new in zip(self.held[: self.plain], ids[:-1], strict=False):
             if old != new:
                 break
-            shared += 1
-        return self.cut(shared)
+            count += 1
+        return count
+
+    def resume(self, ids: Sequence[int]) -> int:
+        """Keep the longest part of what was read that `ids` begins with and no adapter touched.
+
+        Returns its length. Where the cache cannot be cut, that is a part whose state was marked.
+        """
+        agreed = self.agreed(ids)
+        if self._can_cut or agreed == len(self.held):
+            return self.cut(agreed)
+        marked = [(held, state) for held, state in self._marks if held == list(ids[: len(held)])]
+        held, state = max(marked, key=lambda mark: len(mark[0]), default=([], b""))
+        return len(held) if held and len(held) < len(ids) and self.restore(state, held) else self.cut(0)
+
+    def mark(self) -> None:
+        """Remember the state of what is held, to go back to it where the cache cannot be cut."""
+        self._marks = [*self._marks[1 - _MARKS :], (list(self.held), self.state())]
 
     def decode(
         self, ids: Sequence[int], cancelled: Callable[[], bool] = lambda: False, *, outputs: int = 1

@@ -26,12 +26,13 @@ WORTH_KEEPING = 64
 class Part:
     """A stretch of a prompt to read in one decode, under an adapter or none.
 
-    `keep` is the key under which the state after it is worth keeping.
+    `keep` is the key under which the state after it is worth keeping on disk; `mark` keeps it in memory.
     """
 
     ids: list[int]
     adapter: Adapter | None
     keep: str | None
+    mark: bool
 
 
 class Voice:
@@ -48,6 +49,7 @@ class Voice:
         self._file = bundle.roles[roles[0]]
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
+        self._parted = 0
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -97,7 +99,9 @@ class Voice:
 
     def resume(self, prompt: Prompt) -> int:
         """Keep what of the prompt is held already, or was on disk; returns how many tokens."""
-        held = self.context.resume(prompt.ids[: prompt.adapted + 1])
+        before = prompt.ids[: prompt.adapted + 1]
+        self._parted = self.context.agreed(before)
+        held = self.context.resume(before)
         if held >= prompt.system or not self._keeps(prompt):
             return held
         key = self._key(prompt)
@@ -111,15 +115,16 @@ class Voice:
     def parts(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[Part]:
         """The stretches of the prompt from `start` on, of at most `longest` tokens each."""
         keep = start < prompt.system and self._keeps(prompt)
-        stops = [prompt.adapted, len(prompt.ids)]
-        if keep:
-            stops.insert(0, prompt.system)
-        for stop in stops:
+        # Where the cache cannot be cut, the next prompt will want to go on from the tools or from where this
+        # one parted from the last.
+        marks = set() if self.can_cut else {prompt.system, self._parted}
+        stops = {prompt.system} if keep else set()
+        for stop in sorted({*stops, *marks, prompt.adapted, len(prompt.ids)}):
             while start < stop:
                 end = min(start + longest, stop)
                 adapter = self._adapters.get(role) if start >= prompt.adapted else None
                 key = self._key(prompt) if keep and end == prompt.system else None
-                yield Part(prompt.ids[start:end], adapter, key)
+                yield Part(prompt.ids[start:end], adapter, key, end in marks)
                 start = end
 
     def read(self, part: Part, cancelled: Callable[[], bool]) -> bool:
@@ -129,6 +134,8 @@ class Voice:
             return False
         if part.keep and self._states:
             self._states.put(part.keep, self.context.state())
+        if part.mark:
+            self.context.mark()
         return True
 
     def close(self) -> None:

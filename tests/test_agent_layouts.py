@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from chat_templates import CHATML
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
+from tiny_mamba import write_tiny_mamba
 
 from agent.assembly import assemble
 from agent.bundle import Bundle, load_bundle
@@ -19,6 +20,7 @@ from agent.errors import BundleError, InputError
 from agent.llama import LlamaEngine
 from agent.llama_context import Adapter, Context
 from agent.llama_native import Model
+from agent.manifest import Dialect
 from agent.places import cache_folder
 from agent.prompts import prompt_ids
 from agent.settings import EngineSettings
@@ -113,6 +115,23 @@ def test_what_was_cached_changes_nothing(layout: str, bundles: dict[str, Bundle]
     kept.close()
     assert reused > 500
     assert not differing
+
+
+@pytest.mark.parametrize("dialect", ["umi", "chat"])
+def test_a_running_state_is_taken_up_where_prompts_part(dialect: Dialect, tmp_path: Path) -> None:
+    model = write_tiny_mamba(tmp_path / "m.gguf", chat_template=CHATML if dialect == "chat" else "")
+    bundle = short(assemble(tmp_path / "x", {}, backbone=model, dialect=dialect))
+    kept = LlamaEngine(bundle, EXACT)
+    said = []
+    for role, transcript in conversation(3, 5):
+        fresh = LlamaEngine(bundle, EXACT)
+        expected = write(fresh, role, transcript)
+        said.append(write(kept, role, transcript))
+        fresh.close()
+        assert said[-1].text == expected.text
+    kept.close()
+    read = sum(each.usage.prompt_evaluated for each in said[1:])
+    assert sum(each.usage.prompt_reused for each in said[1:]) > read
 
 
 def short(bundle: Bundle) -> Bundle:

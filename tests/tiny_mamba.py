@@ -11,7 +11,7 @@ import tiny_gguf
 LAYERS, HIDDEN, INNER, STATE, KERNEL, RANK = 2, 64, 128, 16, 4, 4
 
 
-def write_tiny_mamba(path: Path, *, seed: int = 0) -> Path:
+def write_tiny_mamba(path: Path, *, seed: int = 0, chat_template: str = "") -> Path:
     """Write the model to `path` and return it."""
     random = np.random.default_rng(seed)
     tokens, merges, kinds = tiny_gguf._vocabulary()
@@ -34,6 +34,8 @@ def write_tiny_mamba(path: Path, *, seed: int = 0) -> Path:
     writer.add_token_merges(merges)
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_add_bos_token(False)
+    if chat_template:
+        writer.add_chat_template(chat_template)
 
     def put(name: str, values: np.ndarray) -> None:
         writer.add_tensor(name, values.astype(np.float32))
