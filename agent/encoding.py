@@ -6,7 +6,7 @@ This module knows nothing of torch: it is numpy and the two functions that load 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.prompts import CHATML, Markers, Tokenize, segment_ids, segments
+from agent.prompts import CHATML, Markers, Segment, Tokenize, segment_ids, segments
 from agent.transcript import ROLES, Transcript
 
 if TYPE_CHECKING:
@@ -53,11 +53,18 @@ def encode(
     transcript: Transcript, roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
 ) -> Encoded:
     """`transcript` with the turns of `roles` to learn: content and close marker, nothing after."""
+    return encode_segments(segments(transcript), roles, tokenize, markers)
+
+
+def encode_segments(
+    pieces: Iterable[Segment], roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
+) -> Encoded:
+    """Turns as text, the system turns first, with those of `roles` to learn."""
     prefix: list[int] = []
     rest: list[int] = []
     learn: list[bool] = []
     after = len(tokenize(markers.end, True)) - len(tokenize(markers.close, True))
-    for piece in segments(transcript):
+    for piece in pieces:
         ids = segment_ids(piece, tokenize, markers)
         if piece.role == "system":
             prefix += ids

@@ -13,7 +13,10 @@ from typing import NoReturn
 
 from agent.errors import InputError, UmiError
 
-_TRAIN = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors")
+_TRAIN = (
+    *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors"),
+    *("jsonschema", "matplotlib", "tqdm"),
+)
 EXTRAS: Mapping[str, tuple[str, ...]] = {"train": _TRAIN, "export": (*_TRAIN, "gguf")}
 """What each extra brings, by the name it is imported by."""
 

@@ -1,40 +1,177 @@
-"""Schema-1 rows read from disk: one JSON object a line, as a stream."""
+"""Schema-1 rows on disk: one JSON object a line, plain or gzip, read as a stream or appended one by one."""
 
 from __future__ import annotations
 
+import fcntl
+import gzip
 import json
+import os
+import re
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 from agent.errors import InputError
-from agent.transcript import Row, row_from_json
+from agent.transcript import Row, compact, row_from_json, row_to_json
+
+SUFFIXES = (".jsonl", ".jsonl.gz")
+"""How the names of row files in a folder end; a file that is named itself may be called anything."""
+LINE_LIMIT = 64 * 1024 * 1024
+"""Bytes of a line: a file without line ends (weights, a picture) is not taken into memory whole."""
+
+_GZIP = b"\x1f\x8b"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NAME_ROWS = "name a file of schema-1 rows"
+
+
+class DamagedFile(InputError):
+    """A file that cannot be read to its end: `reason`, and the last line that was read (0: none)."""
+
+    def __init__(self, path: Path, reason: str, line: int, hint: str) -> None:
+        self.reason = reason
+        self.line = line
+        super().__init__(f"{path} {reason}", hint)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a file that is not blank, numbered from 1."""
+
+    path: Path
+    number: int
+    content: bytes
+
+    def value(self) -> dict[str, Any]:
+        """The line's JSON object. Raises ValueError, the subclasses for UTF-8 and JSON among it."""
+        # The byte order mark that some editors put before a file is no part of its first line.
+        text = self.content.decode("utf-8-sig" if self.number == 1 else "utf-8")
+        try:
+            value = json.loads(text, parse_constant=_refuse_constant)
+            if not isinstance(value, dict):
+                raise ValueError("the line is not a JSON object")
+            if _SURROGATE.search(self.content):
+                compact(value).encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("a text holds half of a surrogate pair, which UTF-8 cannot spell") from None
+        except RecursionError:
+            raise ValueError("the line is nested too deeply") from None
+        return value
+
+
+def row_files(*paths: Path) -> list[Path]:
+    """`paths` in order, with the row files beneath it, sorted, in the place of a folder.
+
+    Raises InputError naming a path that is not there and a folder without row files.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if os.path.isdir(path):
+            found = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+            if not found:
+                raise InputError(f"{path} holds no file named *.jsonl or *.jsonl.gz", _NAME_ROWS)
+            files += found
+        elif os.path.exists(path):
+            files.append(path)
+        else:
+            raise InputError(f"{path} does not exist", _NAME_ROWS)
+    return files
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of a file that are not blank; gzip is known by its first bytes. Raises DamagedFile."""
+    number = 0
+    try:
+        with path.open("rb") as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
+            if b"\0" in file.peek(1):
+                raise DamagedFile(path, "holds null bytes, which no text does", 0, _NAME_ROWS)
+            while content := file.readline(LINE_LIMIT + 1):
+                if len(content) > LINE_LIMIT:
+                    raise DamagedFile(
+                        path, f"has more than {LINE_LIMIT >> 20} MiB in line {number + 1}", number, _NAME_ROWS
+                    )
+                number += 1
+                if not content.isspace():
+                    yield Line(path, number, content)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        reason = f"is gzip that breaks off or is damaged after line {number}"
+        raise DamagedFile(path, reason, number, "fetch or compress it again") from None
+    except OSError as error:
+        raise DamagedFile(path, f"cannot be read: {error.strerror}", number, _NAME_ROWS) from None
 
 
 def read_rows(*paths: Path) -> Iterator[Row]:
-    """The rows of `paths` in order. Raises InputError naming the file and line that cannot be used."""
-    for path in paths:
-        try:
-            file = path.open(encoding="utf-8")
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be read: {error.strerror}", "name a file of schema-1 rows"
-            ) from None
-        with file:
-            number = 0
+    """The rows of files and folders in order. Raises InputError naming the file and line at fault."""
+    for path in row_files(*paths):
+        for line in read_lines(path):
+            yield row_of(line)
+
+
+def row_of(line: Line) -> Row:
+    """The row in a line. Raises InputError naming the file and the line."""
+    try:
+        return row_from_json(line.value())
+    except ValueError as error:
+        joint = " is" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else ":"
+        raise InputError(
+            f"{line.path}, line {line.number}{joint} {reason(error)}", "mend that line"
+        ) from None
+
+
+def reason(error: ValueError) -> str:
+    """Why a line could not be read, in words that may follow "line 3: "."""
+    match error:
+        case json.JSONDecodeError(msg=message, colno=column):
+            return f"not JSON: {message} at column {column}"
+        case UnicodeDecodeError():
+            return "not UTF-8"
+    return str(error)
+
+
+def ensure_appendable(path: Path) -> None:
+    """Raise InputError where rows cannot be appended to `path`; nothing is created or changed."""
+    step = "name another file, one that ends in .jsonl"
+    there = os.path.exists(path)
+    if not os.path.isdir(path.parent):
+        raise InputError(f"{path} cannot be written: {path.parent} is no folder", step)
+    if there and not os.path.isfile(path):
+        raise InputError(f"{path} cannot be written: it is no file", step)
+    if not os.access(path if there else path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: permission denied", step)
+    if path.suffix == ".gz" or (there and _begins_as_gzip(path)):
+        raise InputError(f"{path} is gzip and rows are appended as plain text", step)
+    if there and (first := next(read_lines(path), None)) is not None:
+        row_of(first)
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Append `row` to `path` as one line, all of it or nothing. Raises InputError where that fails."""
+    try:
+        line = compact(row_to_json(row)).encode("utf-8") + b"\n"
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            size = file.seek(0, os.SEEK_END)
+            # What a crash cut off stays a line of its own.
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                line = b"\n" + line
             try:
-                for line in file:
-                    number += 1
-                    if line.strip():
-                        yield _row(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number} is not JSON: {error}", "mend that line") from None
-            except UnicodeDecodeError:
-                raise InputError(f"{path}, line {number + 1} is not UTF-8", "write the file again") from None
-            except ValueError as error:
-                raise InputError(f"{path}, line {number}: {error}", "mend that line") from None
+                while line:
+                    line = line[file.write(line) :]
+            except BaseException:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: this row holds text that UTF-8 cannot spell", "leave it out") from None
 
 
-def _row(value: object) -> Row:
-    if not isinstance(value, dict):
-        raise ValueError("the line is not a JSON object")
-    return row_from_json(value)
+def _begins_as_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"not JSON: it knows no {name}")

@@ -65,10 +65,52 @@ class PlannerTurn:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What counts as right for one call: the values accepted for each parameter, several where several are.
+
+    A parameter that is not in `arguments` must not be given; one in `optional` may be left out.
+    """
+
+    name: str
+    arguments: Mapping[str, Sequence[Any]]
+    optional: tuple[str, ...] = ()
+
+    def takes(self, call: Call) -> bool:
+        """Whether `call` is one of the accepted ones."""
+        if call.name != self.name or not call.arguments.keys() <= self.arguments.keys():
+            return False
+        return all(
+            any(same_value(call.arguments[parameter], value) for value in values)
+            if parameter in call.arguments
+            else parameter in self.optional
+            for parameter, values in self.arguments.items()
+        )
+
+
+@dataclass(frozen=True)
 class CallerTurn:
-    """The calls of one step; several are independent of each other."""
+    """The calls of one step; several are independent of each other.
+
+    `accept`, where it is not empty, holds one entry a call: the answers that a test takes for right.
+    """
 
     calls: tuple[Call, ...]
+    accept: tuple[Accepted, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.accept and len(self.accept) != len(self.calls):
+            raise ValueError(f"{len(self.accept)} accepted answers stand beside {len(self.calls)} calls")
+
+    def matched_by(self, calls: Sequence[Call]) -> bool:
+        """Whether `calls` are right, in whatever order: each is taken by an accepted answer of its own.
+
+        Without `accept` only the turn's own calls are.
+        """
+        accept = self.accept or tuple(
+            Accepted(call.name, {name: [value] for name, value in call.arguments.items()})
+            for call in self.calls
+        )
+        return len(calls) == len(accept) and _paired(calls, accept)
 
 
 @dataclass(frozen=True)
@@ -114,6 +156,32 @@ class Row:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal: 5 is 5.0, but 1 is not true."""
+    match one, other:
+        case (Mapping(), Mapping()):
+            return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
+        case ([*ones], [*others]):
+            return len(ones) == len(others) and all(map(same_value, ones, others))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _paired(calls: Sequence[Call], accept: Sequence[Accepted]) -> bool:
+    # Kuhn's augmenting paths: greedy pairing fails where one call is taken by several answers.
+    taken: dict[int, int] = {}
+
+    def place(call: int, tried: set[int]) -> bool:
+        for at, answer in enumerate(accept):
+            if at not in tried and answer.takes(calls[call]):
+                tried.add(at)
+                if at not in taken or place(taken[at], tried):
+                    taken[at] = call
+                    return True
+        return False
+
+    return all(place(call, set()) for call in range(len(calls)))
+
+
 def planner_text(content: str, next_: Next) -> str:
     """A planner turn as the models see it: the thought, then whom it hands over to."""
     return f"{content}\nNext: {next_}" if content else f"Next: {next_}"
@@ -151,9 +219,13 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
             return {"role": "user", "content": content}
         case PlannerTurn(content, next_):
             return {"role": "planner", "content": content, "next": next_}
-        case CallerTurn(calls):
+        case CallerTurn(calls, accept):
             rows = [{"name": call.name, "arguments": dict(call.arguments)} for call in calls]
-            return {"role": "caller", "calls": rows}
+            answers = [
+                {"name": one.name, "arguments": dict(one.arguments), "optional": list(one.optional)}
+                for one in accept
+            ]
+            return {"role": "caller", "calls": rows} | ({"accept": answers} if answers else {})
         case ToolTurn(name, content, error):
             return {"role": "tool", "name": name, "content": content, "error": error}
         case SummarizerTurn(content):
@@ -175,7 +247,7 @@ def turn_from_json(row: Mapping[str, Any]) -> Turn:
                 calls = tuple(Call(_text(call, "name"), dict(call["arguments"])) for call in row["calls"])
                 if not calls:
                     raise ValueError("calls is empty")
-                return CallerTurn(calls)
+                return CallerTurn(calls, tuple(_accepted(answer) for answer in row.get("accept", ())))
             case "tool":
                 return ToolTurn(_text(row, "name"), _text(row, "content"), bool(row.get("error", False)))
             case "summarizer":
@@ -185,6 +257,16 @@ def turn_from_json(row: Mapping[str, Any]) -> Turn:
     except TypeError:
         raise ValueError(f"a {role} turn has a field of the wrong type") from None
     raise ValueError(f"a turn has the role {role!r}")
+
+
+def _accepted(row: Mapping[str, Any]) -> Accepted:
+    arguments, optional = dict(row["arguments"]), row.get("optional", [])
+    for name, values in arguments.items():
+        if not isinstance(values, list):
+            raise ValueError(f"the accepted values of {name} are not a list")
+    if not isinstance(optional, list) or not set(optional) <= arguments.keys():
+        raise ValueError("optional names a parameter that accept does not hold")
+    return Accepted(_text(row, "name"), arguments, tuple(optional))
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
@@ -214,6 +296,9 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
     for key in ("id", "source", "split", "tools", "turns"):
         if key not in value:
             raise ValueError(f"the row lacks {key!r}")
+    for key in ("id", "source", "split"):
+        if not isinstance(value[key], str):
+            raise ValueError(f"{key} is not text")
     for key in ("tools", "turns"):
         if not isinstance(value[key], list) or not all(isinstance(item, dict) for item in value[key]):
             raise ValueError(f"{key} is not a list of objects")

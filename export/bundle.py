@@ -18,11 +18,13 @@ from export.merged import export_merged
 from export.options import Layout, Options, Say
 from export.run import Run, load_run
 from export.shared import export_shared
+from export.single import export_single
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
 """The longest turn of each role, in tokens."""
 LONGEST_CONTEXT = 32768
 """Tokens a bundle declares at most, whatever its base could hold: the cache grows with it."""
+_EXPORTS = {"merged": export_merged, "shared": export_shared, "single": export_single}
 
 
 def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle:
@@ -45,7 +47,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        made = (export_shared if layout == "shared" else export_merged)(run, part, options, say)
+        made = _EXPORTS[layout](run, part, options, say)
         write_bundle(
             part,
             name=options.name,
@@ -71,14 +73,17 @@ def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
     if run.activated:
         fitting: Layout = "shared"
         reason = "its adapters are on only from a role's header, and merged they would be on for all tokens"
+    elif run.shares_one_model:
+        fitting = "single"
+        reason = "one adapter plays all roles"
     else:
         fitting = "merged"
         reason = "its adapters are on for every token, so each role would need a cache of its own"
     if wanted not in (None, fitting):
-        other = "lora" if run.activated else "alora"
+        other = {"merged": "adapter=lora", "shared": "adapter=alora", "single": "method=multi-task"}[wanted]
         raise InputError(
             f"{run.folder} does not make a {wanted} bundle: {reason}",
-            f"leave --layout out, which makes it {fitting}, or train with adapter={other}",
+            f"leave --layout out, which makes it {fitting}, or train with {other}",
         )
     return fitting
 

@@ -7,6 +7,7 @@ measures both on held-out rows and keeps the one with the lower loss.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def load_model(folder: Path) -> Any:
 
 def nf4_round_trip(weight: Tensor, *, double_quant: bool) -> Tensor:
     """`weight` as it is after bitsandbytes stored it in NF4 and read it back."""
+    # On a CPU bitsandbytes warns of an optional kernel package as soon as it is imported.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     packed, state = quantize_4bit(
@@ -74,9 +77,12 @@ def load_updates(adapter: Path) -> dict[str, Tensor]:
 
 
 def merge_into(run: Run, stage: str, merge_base: Literal["dequant", "original"]) -> Any:
-    """The base with the adapter of a stage added, on dequantized or on original weights."""
+    """The base with a stage's adapters added, on dequantized or on original weights."""
     model = load_model(run.base)
-    updates = load_updates(run.folder / stage)
+    updates: dict[str, Tensor] = {}
+    for adapter in run.adapters(stage):
+        for name, update in load_updates(adapter).items():
+            updates[name] = updates[name] + update if name in updates else update
     head = model.get_output_embeddings()
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
     with torch.no_grad():
@@ -99,7 +105,7 @@ def merge_into(run: Run, stage: str, merge_base: Literal["dequant", "original"])
 def merge(run: Run, stage: str, merge_base: MergeBase = "auto") -> Merged:
     """The merged model of a role or of the backbone. `auto` takes the base with the lower held-out loss.
 
-    The backbone's loss is that of all roles' turns, without the adapters that roles may add.
+    The backbone's loss is that of all roles' turns, without the activated adapters that roles may add.
     """
     if run.recipe["quantization"] == "none":
         merge_base = "original"
@@ -126,7 +132,7 @@ def mean_loss(model: Any, rows: Sequence[Row], roles: Collection[str], run: Run)
         ids = torch.from_numpy(encoded.ids)[None]
         at = torch.from_numpy(encoded.learnt_positions)
         with torch.no_grad():
-            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[0, at - 1]
-            total += cross_entropy(model.lm_head(hidden), ids[0, at], reduction="sum").item()
+            logits = model(input_ids=ids, use_cache=False, logits_to_keep=at - 1).logits[0]
+            total += cross_entropy(logits, ids[0, at], reduction="sum").item()
         count += encoded.targets
     return total / count if count else math.nan

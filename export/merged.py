@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,36 @@ def export_merged(run: Run, part: Path, options: Options, say: Say) -> Made:
 
     Raises UmiError where one does not say what its model says.
     """
-    made = {role: export_role(run, role, part, options, say) for role in ROLES}
+    made = {role: export_model(run, role, [role], options.types[role], part, options, say) for role in ROLES}
     return Made({role: made[role]["file"] for role in ROLES}, None, made)
 
 
-def export_role(run: Run, role: Role, part: Path, options: Options, say: Say) -> dict[str, Any]:
-    """Make a role's model in `part` and return what is to be known of it."""
-    merged = merge(run, role, options.merge_base)
-    full, texts = write_full(merged, run, role, part, options, say)
+def export_model(
+    run: Run, stage: str, roles: Sequence[Role], kind: str, part: Path, options: Options, say: Say
+) -> dict[str, Any]:
+    """Make a stage's model in `part`, in the quantization `kind`, and return what is to be known of it.
+
+    It is compared on prompts of the `roles` that it plays. Raises UmiError where it does not say what its
+    model says.
+    """
+    merged = merge(run, stage, options.merge_base)
+    full, texts = write_full(merged, run, stage, part, options, say)
     tokenize, end = load_tokenize(run.base), marker_id(run.base, run.markers)
-    prompts = role_prompts(run.held_out(), role, tokenize, run.markers, options.prompts)
+    rows = run.held_out()
+    prompts = [
+        prompt
+        for role in roles
+        for prompt in role_prompts(rows, role, tokenize, run.markers, options.prompts)
+    ]
     exact = compare(full, merged.model, prompts, end)
     require_agreement(exact, full)
-    say(f"{role}: GGUF equals its model on {told(exact)}; {texts} tokenizations equal")
-    kind = options.types[role]
+    say(f"{stage}: GGUF equals its model on {told(exact)}; {texts} tokenizations equal")
     made, found = full, exact
     if kind != "f32":
-        made = quantize(full, part / f"{role}-{kind}.gguf", kind)
+        made = quantize(full, part / f"{stage}-{kind}.gguf", kind)
         full.unlink()
         found = compare(made, merged.model, prompts, end)
-        say(f"{role}: {kind}, {size_of(made)}, {agreement(found)}")
+        say(f"{stage}: {kind}, {size_of(made)}, {agreement(found)}")
     return {
         "file": made.name,
         "type": kind,

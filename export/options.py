@@ -12,8 +12,8 @@ from export.merge import MergeBase
 Say = Callable[[str], None]
 """Takes one line of progress."""
 
-Layout = Literal["merged", "shared"]
-"""A model for each role, or one backbone with an activated adapter for each role."""
+Layout = Literal["merged", "shared", "single"]
+"""A model for each role; one backbone with an activated adapter for each role; one model for all roles."""
 
 
 @dataclass(frozen=True)

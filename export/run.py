@@ -14,10 +14,14 @@ from typing import Any
 from agent.errors import InputError
 from agent.prompts import PROMPT_VERSION, Markers
 from agent.rows import read_rows
-from agent.transcript import Row
+from agent.transcript import ROLES, Row
 
 FORMAT = 1
 """The version of run folders that this module reads."""
+BACKBONE = "backbone"
+"""The stage whose adapter all roles start from, or share."""
+MERGED_BASE = "merged_base"
+"""The folder in a run where stage 1 was merged into the base, which the roles were then trained on."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,31 @@ class Run:
     folder: Path
     recipe: Mapping[str, Any]
     stages: Mapping[str, Mapping[str, Any]]
-    """Metrics of the backbone and of each role."""
+    """Metrics of the stages that were trained: the backbone, the roles, or both."""
     inputs: Mapping[str, str]
     """sha256 of the files the run was made from."""
 
     @property
     def base(self) -> Path:
-        """The checkpoint folder the adapters were trained on."""
+        """The checkpoint folder that the roles' adapters were trained on."""
+        if self.recipe.get("hand_over") == "merge16":
+            return self.folder / MERGED_BASE
         return Path(self.recipe["base"])
 
     @property
     def activated(self) -> bool:
         """Whether the roles are activated adapters over the backbone, rather than models of their own."""
         return self.recipe.get("adapter") == "alora"
+
+    @property
+    def shares_one_model(self) -> bool:
+        """Whether one adapter plays all roles."""
+        return not any(role in self.stages for role in ROLES)
+
+    def adapters(self, stage: str) -> list[Path]:
+        """The plain adapters that make a stage's model of the base: its own, and the one it is stacked on."""
+        stacked = stage in ROLES and self.recipe.get("hand_over") == "stack"
+        return [self.folder / name for name in ([BACKBONE, stage] if stacked else [stage])]
 
     @property
     def markers(self) -> Markers:
@@ -70,6 +86,21 @@ def load_run(folder: Path) -> Run:
             f" {FORMAT} and {PROMPT_VERSION}",
             "train it again with this version",
         )
+    require_roles(run)
     if not (run.base / "config.json").is_file():
         raise InputError(f"the run's base {run.base} is not there", "run the command from the same folder")
     return run
+
+
+def require_roles(run: Run) -> None:
+    """Raise InputError where a run's method makes models that the three roles of a bundle cannot use."""
+    method = run.recipe.get("method", "two-stage")
+    reasons = {
+        "one-model": "one assistant writes thought, call and answer, and the engine asks three roles",
+        "two-stage-without-reuse": "its roles read headers and instructions that the engine does not write",
+    }
+    if method in reasons:
+        raise InputError(
+            f"{run.folder} was trained with method = {method}: {reasons[method]}",
+            "train with method = two-stage for a bundle",
+        )

@@ -21,11 +21,9 @@ from export.check import Activated, compare, marker_id, require_agreement, role_
 from export.fingerprint import sign
 from export.merge import merge
 from export.merged import agreement, size_of, told, write_full
-from export.options import Made, Options, Say
+from export.options import Layout, Made, Options, Say
 from export.quantize import quantize
-from export.run import Run
-
-BACKBONE = "backbone"
+from export.run import BACKBONE, Run
 
 
 def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
@@ -34,7 +32,7 @@ def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
     Raises InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
     where a file does not say what its model says.
     """
-    kind = one_type(options.types)
+    kind = one_type(options.types, "shared")
     adapters: dict[Role, Adapter] = {role: role_adapter(run, role) for role in ROLES}
     merged = merge(run, BACKBONE, options.merge_base)
     full, texts = write_full(merged, run, BACKBONE, part, options, say)
@@ -85,12 +83,12 @@ def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
     return Made(dict.fromkeys(ROLES, model.name), {role: made[role]["file"] for role in ROLES}, made)
 
 
-def one_type(types: Mapping[Role, str]) -> str:
-    """The quantization of the backbone. Raises InputError where roles are to have different ones."""
+def one_type(types: Mapping[Role, str], layout: Layout) -> str:
+    """The quantization of the model that roles share. Raises InputError where they are to have several."""
     kinds = sorted(set(types.values()))
     if len(kinds) > 1:
         raise InputError(
-            f"--quant names {' and '.join(kinds)}, and in a shared bundle the roles share one model",
+            f"--quant names {' and '.join(kinds)}, and in a {layout} bundle the roles share one model",
             "give one --quant TYPE",
         )
     return kinds[0]

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "train", "export", "tui")
-SHARED = ("errors", "transcript", "prompts", "encoding", "extras", "rows", "tools", "bundle", "world")
+SHARED = (
+    *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics"),
+    *("tools", "bundle", "world", "hub"),
+)
 """The modules of agent that train and export may use."""
 
 

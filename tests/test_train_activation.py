@@ -22,7 +22,7 @@ from train.model import Trainee, load_adapter
 from train.packing import join, pack
 from train.recipe import STAGES, Recipe
 from train.rows import write_rows
-from train.stages import claimed, write_json
+from train.run_folder import claimed, write_json
 from train.stages import train as train_run
 from train.views import view
 
@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base and data."""
     folder = tmp_path_factory.mktemp("activation")
     make_base(folder / "base")
-    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "valid")])
     return folder
 
 
@@ -235,19 +235,19 @@ def test_a_killed_role_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = with_backbone(finished, recipe_in(place, tmp_path / "run"))
-    real, calls = train.loop.one_step, 0
+    real, calls = train.loop.take_step, 0
 
-    def dying(*given: Any) -> float:
+    def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
         calls += 1
         if calls == 3 + 3:
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop, "one_step", dying)
+    monkeypatch.setattr(train.loop, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
-    monkeypatch.setattr(train.loop, "one_step", real)
+    monkeypatch.setattr(train.loop, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith("caller: going on at step 2/") for line in said)

@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base and data."""
     folder = tmp_path_factory.mktemp("stages")
     make_base(folder / "base")
-    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "valid")])
     return folder
 
 
@@ -91,21 +91,21 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
     recipe = recipe_in(place, tmp_path / "run")
-    real, calls = train.loop.one_step, 0
+    real, calls = train.loop.take_step, 0
 
-    def dying(*given: Any) -> float:
+    def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
         calls += 1
         if calls == (4 if dies_at == "backbone" else 30 + 3 + 3):
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop, "one_step", dying)
+    monkeypatch.setattr(train.loop, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
     assert not (tmp_path / "run" / dies_at).exists()
     assert not (tmp_path / "run" / "manifest.json").exists()
-    monkeypatch.setattr(train.loop, "one_step", real)
+    monkeypatch.setattr(train.loop, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in said)
@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 def test_a_finished_run_trains_nothing_again(
     place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop, "one_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(train.loop, "take_step", lambda *_: pytest.fail("a step was taken"))
     said: list[str] = []
     train_run(recipe_in(place, finished), said.append)
     assert sum(line.endswith("finished before") for line in said) == len(STAGES)
@@ -143,8 +143,8 @@ def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_stops_the_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop, "one_step", lambda *_: float("nan"))
-    with pytest.raises(UmiError, match=r"not a number at step 1; lower backbone\.learning_rate"):
+    monkeypatch.setattr(train.loop, "take_step", lambda *_: (float("nan"), float("nan")))
+    with pytest.raises(UmiError, match=r"no numbers in 3 steps in a row, .*; lower backbone\.learning_rate"):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None)
 
 
@@ -171,9 +171,9 @@ def test_the_rate_rises_and_falls() -> None:
     [
         ({"base": "nowhere"}, "nowhere has no tokenizer.json"),
         ({"markers": {"close": "<|eot|>"}}, "is not a token of"),
-        ({"lora": {"targets": ["no_proj"]}}, "no adapter fits"),
+        ({"lora": {"targets": ["q_proj", "no_proj"]}}, "no linear layer no_proj, .*layers are down_proj"),
         ({"max_length": 3}, "no training row of backbone fits"),
-        ({"data": ["nowhere.jsonl"]}, "nowhere.jsonl cannot be read"),
+        ({"data": ["nowhere.jsonl"]}, "nowhere.jsonl does not exist"),
     ],
 )
 def test_bad_input_is_one_line(place: Path, tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -187,7 +187,7 @@ def test_the_command_trains_and_tells_mistakes_in_one_line(
     recipe = tmp_path / "r.toml"
     recipe.write_text(f'base = "{place}/base"\ndata = ["{place}/data.jsonl"]\nout = "{tmp_path}/run"\n')
     short = ["backbone.max_steps=1", "heldout_rows=1", "lora.rank=2", "device=cpu"]
-    assert main(["run", str(recipe), *short, "--stage", "backbone"]) == 0
+    assert main(["run", str(recipe), *short, "--only", "backbone"]) == 0
     assert capsys.readouterr().out.strip() == f"{tmp_path}/run"
     for argv in (
         ["walk"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from agent.encoding import Encoded, encode, load_tokenize, view_roles
 from agent.errors import InputError
 from agent.prompts import Tokenize, prompt_ids, segment
 from agent.rows import read_rows
-from agent.transcript import ROLES, PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn
+from agent.transcript import ROLES, PlannerTurn, Row, SummarizerTurn, ToolTurn, Transcript, UserTurn
 from train.attention import enable, hidden_states, lay_out
+from train.model import Trainee
 from train.packing import IGNORE, PREFIX, Packed, join, pack
 from train.recipe import Recipe, load_recipe
 from train.rows import hold_out, write_rows
 from train.views import view
+from train.wording import wording_of
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,39 @@ def test_a_view_counts_what_it_leaves_out_and_stops_at_the_last_target(tokenize:
     assert (len(seen.rows), seen.nothing_to_learn, seen.too_long) == (3, 2, 0)
     assert all(row.learn[-1] for row in seen.rows)
     assert view([long], "summarizer", tokenize, 512).too_long == 1
+
+
+def test_long_rows_keep_their_last_steps(tokenize: Tokenize) -> None:
+    short = tiny_rows(1)[0]
+    turns = short.transcript.turns
+    thrice = Transcript(short.transcript.tools, (*turns[:4], *turns[1:4], *turns[1:4], *turns[4:]))
+    talk = Transcript(thrice.tools, (UserTurn("hi"), PlannerTurn("", "summarizer"), SummarizerTurn("Hello.")))
+    rows = [row_of(thrice), row_of(talk.plus(*thrice.turns))]
+    whole = len(view([short], "backbone", tokenize, 512).rows[0])
+    for method in get_args(get_type_hints(Recipe)["method"]):
+        wording = wording_of(method, "backbone")
+        seen = view([short], "backbone", tokenize, 512, wording=wording).rows[0]
+        fitted = view(rows, "backbone", tokenize, len(seen), wording=wording)
+        assert (fitted.trimmed, fitted.too_long, len(fitted.rows)) == (2, 0, 2)
+        for row in fitted.rows:
+            assert row.ids.tolist() == seen.ids.tolist()
+            assert row.learn.tolist() == seen.learn.tolist()
+    fitted = view(rows, "planner", tokenize, whole + 40)
+    assert all(len(row) <= whole + 40 for row in fitted.rows)
+    assert fitted.rows[0].targets > view([short], "planner", tokenize, 512).rows[0].targets
+    assert view(rows, "backbone", tokenize, whole - 1).too_long == 2
+    # A role that is done before the long observation does not read it.
+    late = Transcript(short.transcript.tools, (*turns[:3], ToolTurn("add", "9" * 600), *turns[4:]))
+    counts = [view([row_of(late)], role, tokenize, whole) for role in ROLES]
+    assert [(seen.trimmed, seen.too_long, len(seen.rows)) for seen in counts] == [
+        (0, 1, 0),
+        (0, 0, 1),
+        (0, 1, 0),
+    ]
+
+
+def row_of(transcript: Transcript) -> Row:
+    return Row("r", "tiny", "train", transcript)
 
 
 def summed_loss(model: object, ids: np.ndarray, learn: np.ndarray) -> float:
@@ -154,6 +190,38 @@ def test_branches_have_the_gradients_of_the_mask(base: Path, tokenize: Tokenize)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["backbone", *ROLES])
+def test_one_pass_over_trajectories_has_the_loss_and_gradients_of_a_row_a_step(
+    base: Path, tokenize: Tokenize, name: str
+) -> None:
+    plain = {"base": str(base), "data": "d", "out": "o", "device": "cpu", "precision": "float32"}
+    model = Trainee(Recipe.from_json({**plain, "quantization": "none", "lora": {"rank": 4}}))
+    generator = torch.Generator().manual_seed(1)
+    adapter = {n: 0.2 * torch.randn(t.shape, generator=generator) for n, t in model.adapter().items()}
+    model.set_adapter(adapter)
+    whole = view(tiny_rows(6), name, tokenize, 512).rows
+    steps = view(tiny_rows(6), name, tokenize, 512, by_turn=True).rows
+    assert len(steps) >= len(whole)
+    assert (len(steps) > len(whole)) == (name in ("backbone", "planner"))
+    together = model.loss_sum(list(pack(whole, 512)))
+    together.backward()
+    ours = [p.grad.clone() for p in model.parameters if p.grad is not None]
+    model._peft.zero_grad(set_to_none=True)
+    model._causal.config._attn_implementation = "sdpa"
+    apart = torch.zeros(())
+    for step in steps:
+        ids, at = torch.from_numpy(step.ids)[None], torch.from_numpy(step.learnt_positions)
+        logits = model._peft(input_ids=ids, use_cache=False).logits[0, at - 1]
+        apart = apart + torch.nn.functional.cross_entropy(logits, ids[0, at], reduction="sum")
+    apart.backward()
+    assert together.item() == pytest.approx(apart.item(), rel=1e-5)
+    theirs = [p.grad for p in model.parameters if p.grad is not None]
+    assert len(ours) == len(theirs) == len(model.parameters)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    assert max(float(gradient.abs().max()) for gradient in theirs) > 1
+
+
 def test_the_prefix_can_be_learnt_once() -> None:
     prefix = np.array([5, 6, 7])
     row = Encoded(prefix, np.array([8, 9]), np.array([False, True]))
@@ -194,9 +262,9 @@ def test_rows_come_back_and_a_bad_line_is_named(tmp_path: Path) -> None:
 
 
 def test_held_out_rows_are_not_trained_on() -> None:
-    train, kept = hold_out([*tiny_rows(20), *tiny_rows(6, "test")], 4)
+    train, kept = hold_out([*tiny_rows(20), *tiny_rows(6, "valid")], 4)
     assert len(train) == 20
-    assert {row.split for row in kept} == {"test"}
+    assert {row.split for row in kept} == {"valid"}
     train, kept = hold_out(tiny_rows(20), 64)
     assert len(kept) == 2
     assert not {row.id for row in train} & {row.id for row in kept}
@@ -232,7 +300,8 @@ def test_a_recipe_of_activated_roles_stacks_them(tmp_path: Path) -> None:
         ("seed=x", "seed is 'x'; it must be a whole number"),
         ("lora=3", "lora is 3; it must be a table"),
         ("quantization=int3", "one of nf4, none"),
-        ("hand_over=stack", "stack is not implemented"),
+        ("hand_over=merge8", "one of continue, stack, merge16"),
+        ("method=three-stage", "one of two-stage, two-stage-without-reuse, one-stage, multi-task, one-model"),
         ("adapter=dora", "one of lora, alora"),
         ('lora.targets=["lm_head"]', "names the output head"),
         ("caller.epochs=0", "caller trains nothing"),

@@ -110,15 +110,41 @@ def make_base(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def teach(folder: Path, rows: list[Row], steps: int) -> None:
+    """Train all weights of the base in `folder` on whole rows, so that adapters have something to change."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from agent.encoding import load_tokenize
+    from agent.prompts import prompt_ids
+
+    tokenize = load_tokenize(folder)
+    ids = [torch.tensor(prompt_ids(row.transcript, None, tokenize)) for row in rows]
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=0)
+    labels = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-100)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for step in range(steps):
+        chosen = torch.arange(8) * 7 + step * 3
+        chosen %= len(ids)
+        loss = model(input_ids=padded[chosen], labels=labels[chosen]).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.save_pretrained(folder)
+
+
 TINY_RUN = {
     "max_length": 512,
     "micro_batch_tokens": 512,
     "accumulation": 2,
     "heldout_rows": 4,
+    "evaluations": 0,
     "checkpoint_steps": 2,
     "log_steps": 1,
     "seed": 3,
     "device": "cpu",
+    "double_quant": False,
     "lora": {"rank": 4, "alpha": 8, "dropout": 0.1},
     "backbone": {"learning_rate": 2e-2, "max_steps": 30},
     "planner": {"learning_rate": 5e-3, "max_steps": 3},
@@ -135,6 +161,6 @@ def make_run(folder: Path, **fields: Any) -> Path:
     from train.stages import train
 
     make_base(folder / "base")
-    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "test")])
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "valid")])
     paths = {"base": str(folder / "base"), "data": [str(folder / "data.jsonl")], "out": str(folder / "run")}
     return train(Recipe.from_json({**TINY_RUN, **paths, **fields}), lambda _: None)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from agent.extras import run_command
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("train one stage of a recipe, or all that are not finished", "train.commands:run"),
-    "data": ("make training or held-out data", "train.data:data"),
+    "run": ("train the stages of a recipe that are not finished, or one of them", "train.commands:run"),
+    "data": ("make, import, check, show and mix rows", "train.data:data"),
     "base": ("make a small base model from scratch", "train.commands:base"),
     "glpft": ("train both stages and all roles of a recipe", "train.commands:glpft"),
+    "push": ("upload a finished run to the Hugging Face hub", "train.push:push"),
 }
 """Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""
 

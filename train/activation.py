@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def role_headers(tokenize: Tokenize, markers: Markers) -> dict[str, list[int]]:
-    """The ids that switch each role's adapter on.
+    """The ids that open each role's turns, and switch an activated adapter on.
 
     Raises InputError where a role's header could be taken for another turn's.
     """
@@ -35,7 +35,7 @@ def role_headers(tokenize: Tokenize, markers: Markers) -> dict[str, list[int]]:
         if one in ROLES and headers[other][: len(headers[one])] == headers[one]:
             raise InputError(
                 f"the base's tokenizer writes the headers of {one} and {other} alike",
-                "set markers so that they differ, or use adapter = lora",
+                "set markers so that they differ",
             )
     return {role: headers[role] for role in ROLES}
 
@@ -68,6 +68,10 @@ class Gate:
         """Be open for the pass over `batch`, and for its backward pass, which may compute layers again."""
         on = np.concatenate([active_positions(packed, self._header) for packed in batch])
         self._off = torch.from_numpy(~on).to(device)[None, :, None]
+
+    def open(self, length: int, last: int, device: torch.device) -> None:
+        """Be open in the `last` of `length` columns, in every row of a batch."""
+        self._off = (torch.arange(length, device=device) < length - last)[None, :, None]
 
     def _hold_back(self, _module: Any, _given: Any, out: Tensor) -> Tensor:
         assert self._off is not None

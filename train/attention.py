@@ -3,8 +3,8 @@
 Of a square of T by T, most is hidden: the branches of `train.packing` do not see each other. Here the prefix
 is one causal attention and the branches are a batch of their own, each over prefix + itself. At 600 prefix
 tokens and ten branches of 150 that is under a third of the square's work, and several sequences can stand in
-one pass without padding. It is registered with transformers under `NAME`, for any model whose layers attend
-to all earlier positions (Qwen3, Qwen2, Llama).
+one pass without padding. It is registered with transformers under `NAME`, for any model whose layers call its
+attention interface (Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
 """
 
 from __future__ import annotations
@@ -106,12 +106,25 @@ def hidden_states(body: Any, batch: Pass) -> Tensor:
     return out.last_hidden_state[0]
 
 
+def logits_at(model: Any, batch: Pass, positions: Tensor) -> Tensor:
+    """The logits [N, vocabulary] of `model` at N positions of a pass, where `enable` was called on it.
+
+    The model's own forward makes them, so what it does to its logits (a scale, a soft cap) is in them.
+    """
+    out = model(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        use_cache=False,
+        layout=batch.layout,
+        logits_to_keep=positions,
+    )
+    return out.logits[0]
+
+
 def enable(model: Any) -> None:
-    """Make a transformers model attend by `Pass.layout`. Raises ValueError where it has windowed layers."""
+    """Make a transformers model attend by `Pass.layout`."""
     from transformers import AttentionInterface
 
-    if "sliding_attention" in (getattr(model.config, "layer_types", None) or ()):
-        raise ValueError("sliding-window layers do not see a whole prefix")
     AttentionInterface.register(NAME, attend)
     model.config._attn_implementation = NAME
 
@@ -126,9 +139,18 @@ def attend(
     layout: Sequence[Tree],
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface: [1, H, T, D] queries to [1, T, H, D], T split as `layout` says."""
+    """transformers' attention interface: [1, H, T, D] queries to [1, T, H, D], T split as `layout` says.
+
+    With `sliding_window` a position reads itself and the `sliding_window - 1` before it. Raises ValueError
+    where scores are capped (`softcap`) or have sinks (`s_aux`), which torch's fused attention cannot do.
+    """
+    if softcap is not None or s_aux is not None:
+        raise ValueError(f"its attention has {'capped scores' if s_aux is None else 'sinks'}")
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
@@ -137,15 +159,33 @@ def attend(
         before = slice(tree.start, tree.start + tree.prefix)
         q0, k0, v0 = (part[:, :, before] for part in (query, key, value))
         if tree.prefix:
-            seen = scaled_dot_product_attention(q0, k0, v0, is_causal=True, scale=scaling, dropout_p=dropout)
+            mask = prefix_mask(tree.prefix, sliding_window, query.device)
+            seen = scaled_dot_product_attention(
+                q0, k0, v0, mask, is_causal=mask is None, scale=scaling, dropout_p=dropout
+            )
             out.append(seen[0].transpose(0, 1))
         for bucket in tree.buckets:
             q, k, v = (by_branch(part, bucket) for part in (query, key, value))
             k = torch.cat([k0.expand(bucket.count, -1, -1, -1), k], dim=2)
             v = torch.cat([v0.expand(bucket.count, -1, -1, -1), v], dim=2)
-            seen = scaled_dot_product_attention(q, k, v, bucket.visible, scale=scaling, dropout_p=dropout)
+            mask = within(bucket.visible, sliding_window)
+            seen = scaled_dot_product_attention(q, k, v, mask, scale=scaling, dropout_p=dropout)
             out.append(seen.transpose(1, 2).flatten(0, 1).index_select(0, bucket.flat))
     return torch.cat(out)[None], None
+
+
+def prefix_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
+    """What a prefix's positions read, bool [length, length]; None where that is all earlier ones."""
+    if window is None or window >= length:
+        return None
+    return within(torch.ones(length, length, dtype=torch.bool, device=device).tril(), window)
+
+
+def within(visible: Tensor, window: int | None) -> Tensor:
+    """`visible` [L, K] without what is `window` or more positions back; its last row is position K - 1."""
+    if window is None or window >= visible.shape[1]:
+        return visible
+    return visible.triu(visible.shape[1] - visible.shape[0] - window + 1)
 
 
 def by_branch(part: Tensor, bucket: Bucket) -> Tensor:

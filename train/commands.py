@@ -11,18 +11,29 @@ from train.stages import train
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train one stage of a recipe, or all that are not finished."""
-    parser = _parser("run", run.__doc__)
-    parser.add_argument("--stage", choices=STAGES, help="train only this one")
-    given = parser.parse_args(argv)
-    print(train(load_recipe(given.recipe, given.overrides), say, given.stage))
-    return 0
+    """Train the stages of a recipe that are not finished, or one of them."""
+    return _train("run", run.__doc__, argv)
 
 
 def glpft(argv: Sequence[str]) -> int:
     """Train both stages and all roles of a recipe."""
-    given = _parser("glpft", glpft.__doc__).parse_args(argv)
-    print(train(load_recipe(given.recipe, given.overrides), say))
+    return _train("glpft", glpft.__doc__, argv)
+
+
+def _train(command: str, description: str | None, argv: Sequence[str]) -> int:
+    parser = _parser(command, description)
+    parser.add_argument(
+        "--only",
+        choices=STAGES,
+        help="train only this stage; a role of a finished backbone may be given other data (data=FILE)",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="with --only ROLE: train it anew from the backbone"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="write the course to OUT/tensorboard too")
+    given = parser.parse_intermixed_args(argv)
+    recipe = load_recipe(given.recipe, given.overrides)
+    print(train(recipe, say, given.only, again=given.again, tensorboard=given.tensorboard))
     return 0
 
 

@@ -1,32 +1,46 @@
-"""`umi train data make`: synthetic trajectories as a schema-1 file."""
+"""`umi train data COMMAND …`: schema-1 rows made, imported, checked, shown and mixed."""
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
 
-from agent.errors import InputError
-from agent.extras import Parser, say
-from train.rows import write_rows
-from train.synthetic.generate import rows
+from agent.extras import Parser
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "make": ("make synthetic rows, to train on or held out", "train.making:make"),
+    "import": ("turn data of another format into rows", "train.importing:import_rows"),
+    "check": ("look at every line: is it valid, is it there twice, does it fit", "train.checking:check"),
+    "show": ("print rows as the models see them", "train.showing:show"),
+    "mix": ("draw rows from several files and shuffle them", "train.mixing:mix"),
+}
+"""Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""
+
+BROKEN_PIPE = 141
+"""What a shell reports for a program that the reader of its output left (128 + SIGPIPE)."""
 
 
 def data(argv: Sequence[str]) -> int:
-    """Make training or held-out data."""
-    parser = Parser(prog="umi train data", description=data.__doc__)
-    parser.add_argument("action", choices=["make"], help="what to do")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="schema-1 file to write")
-    parser.add_argument("--count", type=int, default=1000, metavar="N", help="rows")
-    parser.add_argument("--split", choices=["train", "valid", "test"], default="train")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--plain", type=float, default=0.6, metavar="P", help="share of tool lists with the built-in names"
+    """Make, import, check, show and mix training data."""
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, (text, _) in COMMANDS.items())
+    parser = Parser(
+        prog="umi train data",
+        description="Rows of training data: JSON lines of schema 1, plain or gzip, in files or folders.",
+        epilog=f"commands:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    given = parser.parse_args(argv)
-    if given.count < 1:
-        raise InputError(f"--count is {given.count}", "give a number of at least 1")
-    if not 0 <= given.plain <= 1:
-        raise InputError(f"--plain is {given.plain}", "give a share from 0 to 1")
-    made = rows(given.seed, given.split, given.count, plain=given.plain)
-    say(f"{given.out}: {write_rows(given.out, made)} rows")
-    return 0
+    parser.add_argument("command", choices=COMMANDS, metavar="command")
+    command = parser.parse_args(argv[:1]).command
+    module, function = COMMANDS[command][1].split(":")
+    try:
+        code = getattr(import_module(module), function)(argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Otherwise the interpreter's last flush fails again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code

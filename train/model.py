@@ -1,14 +1,15 @@
 """The base as a run computes with it: frozen, in 4 bits where the recipe says so, with a float32 adapter.
 
-The base is read and quantized once a run. Between stages the adapter's tensors are swapped in place; an
-activated role instead gets an adapter of its own over the frozen one of stage 1.
+The base is read and quantized once a run. Between stages the adapter's tensors are swapped in place; a
+stacked role instead gets an adapter of its own over the frozen one of stage 1.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,31 +20,35 @@ from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError
 from train.activation import Gate
-from train.attention import enable, hidden_states, lay_out
+from train.attention import enable, lay_out, logits_at
 from train.packing import IGNORE, Packed
+from train.probe import require_branches
 from train.recipe import Recipe
 
 Adapter = dict[str, Tensor]
 """An adapter's tensors by peft's names, on the CPU."""
 
 FIRST = "default"
-"""peft's name for the adapter of stage 1, and of a role that goes on from a copy of it."""
+"""peft's name for the adapter of stage 1, and of a role that is not stacked on it."""
 STACKED = "role"
-"""peft's name for the adapter of an activated role."""
+"""peft's name for the adapter of a role that is."""
 
 
 class Trainee:
     """A frozen base with a trainable LoRA adapter."""
 
     def __init__(self, recipe: Recipe) -> None:
-        """Load `recipe.base`. Raises InputError where the folder holds no usable checkpoint."""
+        """Load `recipe.base`. Raises InputError where the folder holds no checkpoint that can be trained."""
         # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         from peft import LoraConfig, get_peft_model
 
+        self.base = Path(recipe.base)
+        """The checkpoint folder."""
         self.device = pick_device(recipe.device)
         self.mixed = mixed_precision(recipe.precision, self.device)
         base = load_base(recipe, self.device)
+        require_layers(base, recipe)
         targets = list(recipe.lora.targets) or "all-linear"
         config = LoraConfig(
             r=recipe.lora.rank,
@@ -59,7 +64,7 @@ class Trainee:
                 warnings.simplefilter("ignore", FutureWarning)
                 self._peft: Any = get_peft_model(base, config)
         except ValueError as error:
-            raise InputError(f"no adapter fits {recipe.base}: {error}", "mend lora.targets") from None
+            raise InputError(f"no adapter fits {recipe.base}: {error}", "set other lora.targets") from None
         self._causal: Any = self._peft.get_base_model()
         if recipe.gradient_checkpointing:
             self._causal.activation_checkpointing_enable({"use_reentrant": False})
@@ -72,11 +77,21 @@ class Trainee:
     def _trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self._peft.parameters() if p.requires_grad]
 
-    def stack(self, backbone: Adapter, header: Sequence[int], seed: int) -> None:
-        """Train a new activated adapter over `backbone`, which stays on for every token and frozen.
+    def restart(self, seed: int) -> None:
+        """Begin a new adapter on the base, zero at first; `seed` decides its start."""
+        from peft.tuners.lora import LoraLayer
 
-        The new one is zero at first and on from `header`, the ids before the turn that a branch learns; every
-        branch learns one turn. `seed` decides its start.
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for module in self._peft.modules():
+                if isinstance(module, LoraLayer):
+                    module.reset_lora_parameters(FIRST, init_lora_weights=True)
+
+    def stack(self, backbone: Adapter, header: Sequence[int] | None, seed: int) -> None:
+        """Train a new adapter over `backbone`, which stays on for every token and frozen.
+
+        The new one is zero at first; `seed` decides its start. With `header`, the ids before the turn that a
+        branch learns, it is activated: on from there, and every branch learns one turn.
         """
         self._trained = FIRST
         self.set_adapter(backbone)
@@ -91,38 +106,53 @@ class Trainee:
             if FIRST in (getattr(module, "lora_dropout", None) or ()):
                 # Dropout is for what is being trained; stage 1 is part of the model by now.
                 module.lora_dropout[FIRST] = torch.nn.Identity()
-        self._trained, self._header = STACKED, list(header)
-        self._gate = Gate(self._peft, STACKED, len(self._header))
+        self._trained = STACKED
+        if header is not None:
+            self._header = list(header)
+            self._gate = Gate(self._peft, STACKED, len(header))
         self.parameters = self._trainable()
 
     def loss_sum(self, batch: list[Packed]) -> Tensor:
-        """The summed cross-entropy of a pass's labels. The head runs on labelled positions only.
+        """The summed cross-entropy of a pass's labels. Logits are made at labelled positions only.
 
         Its gradients are to be computed before the next pass.
         """
         laid = lay_out(batch, self.device)
         if self._gate:
             self._gate.set(batch, self.device)
-        learnt = laid.targets != IGNORE
+        learnt = torch.nonzero(laid.targets != IGNORE)[:, 0]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            logits = self._causal.lm_head(hidden_states(self._causal.model, laid)[learnt])
+            logits = logits_at(self._causal, laid, learnt)
         return cross_entropy(logits.float(), laid.targets[learnt], reduction="sum")
 
     def mean_loss(self, batches: list[list[Packed]]) -> float:
         """The mean cross-entropy a label, without dropout or gradients; NaN where there is no label."""
-        from bitsandbytes.nn.modules import Linear4bit
-
         learnt = sum(packed.learnt for batch in batches for packed in batch)
-        self._peft.eval()
-        for module in self._peft.modules():
-            # bitsandbytes 0.50 repacks a 4-bit layer for good when it runs in eval mode on a CPU with
-            # AVX512-BF16: its scales are rounded to bfloat16, and no gradient passes through it any more.
-            if isinstance(module, Linear4bit):
-                module.train()
+        measuring(self._peft)
         with torch.no_grad():
             total = sum(self.loss_sum(batch).item() for batch in batches)
         self._peft.train()
         return total / learnt if learnt else float("nan")
+
+    @contextmanager
+    def speaking(self) -> Iterator[Any]:
+        """The causal model to write with: transformers' own attention and cache, no gradients, no dropout."""
+        measuring(self._peft)
+        self._causal.config._attn_implementation = "sdpa"
+        try:
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+                yield self._causal
+        finally:
+            enable(self._causal)
+            self._peft.train()
+
+    def switch_on(self, length: int, *, at_end: bool) -> None:
+        """While `speaking`, say where an activated adapter is on in the next `length` columns of a batch.
+
+        `at_end`: from the role's header, which ends them; else in all of them.
+        """
+        if self._gate and self._header:
+            self._gate.open(length, len(self._header) if at_end else length, self.device)
 
     def adapter(self) -> Adapter:
         """A copy of the adapter that is trained, as it is now."""
@@ -148,6 +178,39 @@ class Trainee:
         save_file(self.adapter(), folder / "adapter_model.safetensors")
         config = replace(self._peft.peft_config[self._trained], alora_invocation_tokens=self._header)
         config.save_pretrained(folder)
+
+
+def measuring(model: Any) -> None:
+    """Put `model` in eval mode, its 4-bit layers excepted.
+
+    bitsandbytes 0.50 repacks a 4-bit layer for good when it runs in eval mode on a CPU with AVX512-BF16: its
+    scales are rounded to bfloat16, and no gradient passes through it any more.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.train()
+
+
+def require_layers(model: Any, recipe: Recipe) -> None:
+    """Raise InputError where `model` has no linear layers, or a name in `lora.targets` is none of them."""
+    head = model.get_output_embeddings()
+    linear = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    if not linear:
+        raise InputError(f"{recipe.base} has no linear layers for an adapter", "take another base")
+    for target in recipe.lora.targets:
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
+            raise InputError(
+                f"{recipe.base} has no linear layer {target}, which lora.targets names",
+                f"its layers are {known}",
+            )
 
 
 def load_adapter(folder: Path) -> Adapter:
@@ -203,10 +266,16 @@ def load_base(recipe: Recipe, device: torch.device) -> Any:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=kind, device_map={"": str(device)}, local_files_only=True, **options
         )
-        enable(model)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{folder} cannot be trained: {reason}", "check the checkpoint folder") from None
+    measuring(model)
+    try:
+        require_branches(model, mixed)
+    except ValueError as error:
+        raise InputError(
+            f"{folder} cannot be trained: {error}", "take a base of attention layers, full or windowed"
+        ) from None
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model

@@ -103,3 +103,34 @@ def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
         branches.append(np.full(len(tokens), branch))
         targets.append(labels)
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
+
+
+def halves(packed: Packed) -> list[Packed]:
+    """The same rows as two sequences of about the same length, the prefix in both; one if there is one row.
+
+    What the prefix learns is learnt in the first of them only.
+    """
+    sizes = np.bincount(packed.branch_ids)[PREFIX + 1 :]
+    if len(sizes) < 2:
+        return [packed]
+    middle = int(np.searchsorted(np.cumsum(sizes), sizes.sum() / 2))
+    last = PREFIX + 1 + min(middle, len(sizes) - 2)
+    shared = packed.branch_ids == PREFIX
+    first = shared | (packed.branch_ids <= last)
+    second = shared | (packed.branch_ids > last)
+    learnt_once = np.where(shared, IGNORE, packed.targets)
+    shift = np.where(shared, 0, last - PREFIX)
+    return [
+        Packed(
+            packed.input_ids[first],
+            packed.position_ids[first],
+            packed.branch_ids[first],
+            packed.targets[first],
+        ),
+        Packed(
+            packed.input_ids[second],
+            packed.position_ids[second],
+            (packed.branch_ids - shift)[second],
+            learnt_once[second],
+        ),
+    ]

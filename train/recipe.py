@@ -8,7 +8,8 @@
     [caller]
     epochs = 2.0
 
-`key=value` on the command line overrides a field (`lora.rank=16`, `out=runs/other`).
+`key=value` on the command line overrides a field (`lora.rank=16`, `out=runs/other`). The presets of the
+paper's Table 1 are one field: `umi train glpft recipe.toml method=one-stage`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ from agent.prompts import Markers
 from agent.transcript import ROLES
 
 STAGES = ("backbone", *ROLES)
+
+Method = Literal["two-stage", "two-stage-without-reuse", "one-stage", "multi-task", "one-model"]
+_TRAINED: Mapping[str, tuple[str, ...]] = {
+    "one-stage": ROLES,
+    "multi-task": ("backbone",),
+    "one-model": ("backbone",),
+}
+"""The stages of the methods that do not train all of them."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +70,35 @@ class Recipe:
     base: str
     """Folder of the Hugging Face checkpoint to start from (config, safetensors, tokenizer.json)."""
     data: tuple[str, ...]
-    """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; others are held out."""
+    """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; rows of `valid` are held out to
+    measure on; a row of `test` is refused. With `--only ROLE` one role may be trained on other files than the
+    rest of the run: conversations that their user approved, say, mixed with the old data."""
     out: str
     """The run folder: adapters, checkpoints, and the manifest, which is written last."""
     adapter: Literal["lora", "alora"] = "lora"
     """What makes a role: `lora` is on for every token, so each role becomes a model of its own (the merged
     layout); `alora` is on only from the role's header, so all share a backbone and its cache (shared)."""
+    method: Method = "two-stage"
+    """What is trained: the rows of the paper's Table 1 (arXiv 2401.07324).
+    `two-stage`: a backbone on all turns, then three roles from it that read the same headers (with reuse).
+    `two-stage-without-reuse`: roles read other headers and an instruction written out (`train/wording.py`).
+    `one-stage`: three roles straight from the base.
+    `multi-task`: the backbone alone, which plays all roles.
+    `one-model`: one adapter that writes thought, call and answer as one assistant.
+    Bundles are made of the first, the third and the fourth."""
     hand_over: Literal["continue", "stack", "merge16"] = "continue"
-    """How a role starts from stage 1: `continue` trains a copy of its adapter; `stack` keeps that adapter on,
-    frozen, and trains a new one over it. It follows from `adapter`: continue for lora, stack for alora."""
+    """How a role starts from stage 1.
+    `continue`: a copy of its adapter is trained on.
+    `stack`: its adapter stays on, frozen, and a new one over it starts at zero; `alora` implies it.
+    `merge16`: its adapter is added to the base's own weights, not to 4-bit ones; they are saved in the run
+    folder, quantized again where `quantization` says so, and a new adapter over them starts at zero."""
     quantization: Literal["nf4", "none"] = "nf4"
     """Storage of the frozen base: 4-bit NormalFloat, or as it is in the checkpoint."""
-    double_quant: bool = False
-    """Quantize the NF4 block scales too: 0.4 bits less a weight, a little slower."""
+    double_quant: bool = True
+    """Quantize NF4's block scales too (QLoRA, arXiv 2305.14314): 0.4 bits less a weight, a little slower."""
     markers: Markers = field(default_factory=Markers)
-    """What opens, divides and closes a turn."""
+    """What opens, divides and closes a turn. `open` and `close` must be control tokens of the base; where
+    they are not, training names the lines to write."""
     lora: Lora = field(default_factory=Lora)
     """The adapter's shape, the same for both stages."""
     backbone: Stage = field(default_factory=Stage)
@@ -87,7 +110,8 @@ class Recipe:
     summarizer: Stage = field(default_factory=lambda: Stage(1e-4))
     """Stage 2, summarizer turns only."""
     max_length: int = 4096
-    """Longest trajectory in tokens; longer rows are left out and counted."""
+    """Longest trajectory in tokens. A longer one loses its oldest exchanges and steps, as in use when the
+    context is full (`train/trimming.py`); one that is still too long is left out and counted."""
     micro_batch_tokens: int = 4096
     """Tokens in one forward pass; sets the memory needed."""
     accumulation: int = 1
@@ -102,6 +126,13 @@ class Recipe:
     """Gradients are scaled down to this norm."""
     gradient_checkpointing: bool = False
     """Compute layers again in the backward pass: less memory, about a third more time."""
+    optimizer: Literal["auto", "adamw", "paged_adamw_8bit"] = "auto"
+    """AdamW with 32-bit states, or with 8-bit ones in paged memory (GPU only); `auto` is that on a GPU."""
+    evaluations: int = 4
+    """How often a stage's model is tried on held-out turns, the last time at its end; the adapter that did
+    best is kept. 0 keeps the last."""
+    evaluation_turns: int = 32
+    """Held-out turns of each role that it is tried on."""
     heldout_rows: int = 64
     """Rows to measure the held-out loss on; taken from the training rows where no other split exists."""
     checkpoint_steps: int = 50
@@ -114,6 +145,11 @@ class Recipe:
     """Where to compute; `auto` takes a GPU where torch sees one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Adapters are float32."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that the method trains, in their order."""
+        return _TRAINED.get(self.method, STAGES)
 
     def stage(self, name: str) -> Stage:
         """The settings of stage 1 (`backbone`) or of a role."""
@@ -227,13 +263,19 @@ def _check(recipe: Recipe, source: str) -> None:
             f"{source}: adapter = alora does not go with hand_over = {recipe.hand_over}",
             "leave hand_over out: activated adapters are stacked on stage 1",
         )
-    if recipe.adapter == "lora" and recipe.hand_over != "continue":
+    if recipe.adapter == "alora" and recipe.method != "two-stage":
         raise InputError(
-            f"{source}: hand_over = {recipe.hand_over} is not implemented", 'use hand_over = "continue"'
+            f"{source}: adapter = alora does not go with method = {recipe.method}",
+            "activated adapters stand over a backbone and read its headers; use method = two-stage",
+        )
+    if len(recipe.stages) < len(STAGES) and recipe.hand_over != "continue":
+        raise InputError(
+            f"{source}: hand_over = {recipe.hand_over} does not go with method = {recipe.method}",
+            "leave hand_over out: nothing is handed over",
         )
     if not recipe.data:
         raise InputError(f"{source}: data is empty", "name at least one schema-1 file")
-    least = {"max_length": 1, "micro_batch_tokens": 1, "accumulation": 1, "heldout_rows": 0}
+    least = {"max_length": 1, "micro_batch_tokens": 1, "accumulation": 1, "heldout_rows": 0, "evaluations": 0}
     least |= {"checkpoint_steps": 1, "log_steps": 1, "max_grad_norm": 0, "warmup": 0, "weight_decay": 0}
     for name, bound in least.items():
         if getattr(recipe, name) < bound:
@@ -242,7 +284,7 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(f"{source}: lora.targets names the output head", "leave lm_head out")
     if recipe.lora.rank < 1:
         raise InputError(f"{source}: lora.rank is {recipe.lora.rank}", "it must be at least 1")
-    for name in STAGES:
+    for name in recipe.stages:
         stage = recipe.stage(name)
         if stage.learning_rate <= 0 or (stage.epochs <= 0 and stage.max_steps <= 0):
             raise InputError(f"{source}: {name} trains nothing", "set its learning_rate and epochs above 0")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,19 +13,32 @@ from agent.transcript import Row, compact, row_to_json
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write `rows` to `path` and return how many. The file appears whole or not at all.
+    """Write `rows` to `path` and return how many; see `write_lines`."""
+    return write_lines(path, (compact(row_to_json(row)).encode("utf-8") for row in rows))
 
-    Raises InputError where it cannot be written.
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> int:
+    """Write `lines` (without line ends) to `path`, as gzip where it ends in .gz, and return how many.
+
+    The file appears whole or not at all. Raises InputError where it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     count = 0
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(compact(row_to_json(row)) + "\n")
-                count += 1
-        os.replace(part, path)
+        try:
+            packed = path.suffix == ".gz"
+            # No name and no time go into the header of gzip: the same rows make the same file.
+            with part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) if packed else raw as file:
+                for line in lines:
+                    file.write(line + b"\n")
+                    count += 1
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     return count

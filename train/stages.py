@@ -1,193 +1,235 @@
-"""The two stages of a run: one backbone adapter on every turn, then each role's from a copy of it or over it.
+"""The stages of a run: one backbone adapter on every turn, then each role's from a copy of it or over it.
 
 RUN/recipe.json        the resolved recipe and the hashes of what went in, written first
 RUN/heldout.jsonl      rows that were not trained on
 RUN/backbone/          the stage-1 adapter and `stage.json`; a folder that exists is finished
+RUN/merged_base/       with hand_over = merge16: the base and stage 1 as one checkpoint, the roles' base
 RUN/planner/ caller/ summarizer/
 RUN/checkpoints/       of the stage at work, removed when it is finished
+RUN/metrics.jsonl, curves.png, tensorboard/   the course of the run (`train/curves.py`)
+RUN/README.md          the model card
 RUN/manifest.json      recipe and metrics of all stages, written last
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.encoding import load_tokenize
 from agent.errors import InputError
-from agent.prompts import PROMPT_VERSION, Tokenize
+from agent.prompts import Tokenize
 from agent.rows import read_rows
 from agent.transcript import ROLES, Row
 from train.activation import role_headers
-from train.batches import fill
-from train.loop import Say, train_adapter
+from train.card import write_card
+from train.curves import Course, draw
+from train.loop import Loop
+from train.markers import marked_tokenize
+from train.merge16 import merge_base
 from train.model import Trainee, load_adapter
-from train.packing import Packed, pack
+from train.processes import Processes
+from train.progress import Say
 from train.recipe import STAGES, Recipe
-from train.rows import hold_out, write_rows
-from train.views import view
+from train.rows import write_rows
+from train.run_folder import base_files, claim, read_json, same_source, trained_on, write_json
+from train.splits import rows_to_train, split
+from train.trial import Trial, stage_view
 
 BACKBONE = STAGES[0]
-FORMAT = 1
-"""Version of the run folder's JSON files."""
+MERGED_BASE = "merged_base"
+"""The folder of a run's new base where stage 1 is merged; `export.run` reads it."""
 
 
-def train(recipe: Recipe, say: Say, only: str | None = None) -> Path:
+def train(
+    recipe: Recipe, say: Say, only: str | None = None, *, again: bool = False, tensorboard: bool = False
+) -> Path:
     """Train what is not finished yet, stage 1 before the roles, and return the run folder.
 
-    `only` names one stage. Raises InputError where the folder holds a run of another recipe or other data.
+    `only` names one stage. A role that is trained alone may have other data than the run; `again` trains it
+    anew from stage 1, and its old folder stays until then. Several processes, as `accelerate launch` starts
+    them, share the work. Raises InputError where the folder holds a run of another recipe or other data.
     """
+    check_stage(recipe, only, again=again)
+    processes = Processes(recipe.device)
+    say = say if processes.first else _silent
     run = Path(recipe.out)
-    rows = list(read_rows(*map(Path, recipe.data)))
-    trained_on, held_out = hold_out(rows, recipe.heldout_rows)
-    if not trained_on:
-        raise InputError(f"{', '.join(recipe.data)} holds no row of the split train", "add training rows")
-    tokenize = base_tokenize(recipe)
-    if recipe.adapter == "alora":
-        role_headers(tokenize, recipe.markers)
-    claim(run, recipe)
-    write_rows(run / "heldout.jsonl", held_out)
+    rows = rows_to_train([Path(path) for path in recipe.data])
+    tokenize = marked_tokenize(Path(recipe.base), recipe.markers)
+    with processes.first_before_others():
+        about = claim(run, recipe, only) if processes.first else read_json(run / "recipe.json")
+        kept = run / "heldout.jsonl"
+        if kept.exists() and not data_of_run(recipe, about):
+            learnt, held_out = split(rows, recipe.heldout_rows, list(read_rows(kept)))
+        else:
+            learnt, held_out = split(rows, recipe.heldout_rows)
+            if processes.first:
+                write_rows(kept, held_out)
+    course = Course(run, tensorboard=tensorboard and processes.first)
     model: Trainee | None = None
-    for stage in [only] if only else STAGES:
-        if (run / stage).is_dir():
+    for stage in [only] if only else recipe.stages:
+        if is_finished(run, stage, recipe, only, again=again):
             say(f"{stage}: finished before")
             continue
-        if stage != BACKBONE and not (run / BACKBONE).is_dir():
+        if stage != BACKBONE and BACKBONE in recipe.stages and not (run / BACKBONE).is_dir():
             raise InputError(f"{run} has no backbone to start {stage} from", "train the backbone first")
-        model = model or Trainee(recipe)
-        train_stage(model, stage, trained_on, held_out, recipe, tokenize, say)
-    if all((run / stage).is_dir() for stage in STAGES):
-        stages = {stage: json.loads((run / stage / "stage.json").read_text()) for stage in STAGES}
-        write_json(run / "manifest.json", {**claimed(recipe), "stages": stages})
+        with processes.first_before_others():
+            base = base_of(recipe, stage, say)
+        if model is None or model.base != base:
+            model = None  # the old one's memory is free before the next base is read
+            model = Trainee(dataclasses.replace(recipe, base=str(base)))
+        train_stage(model, stage, learnt, held_out, recipe, tokenize, say, course, processes)
+    course.close()
+    if processes.first and all((run / stage).is_dir() for stage in recipe.stages):
+        stages = {stage: read_json(run / stage / "stage.json") for stage in recipe.stages}
+        draw(run)
+        write_card(run, {**about, "stages": stages})
+        write_json(run / "manifest.json", {**about, "stages": stages})
         say(f"finished: {run}")
     return run
+
+
+def check_stage(recipe: Recipe, only: str | None, *, again: bool) -> None:
+    """Raise InputError where the recipe's method has no stage `only`, or it is not one to train `again`."""
+    if only and only not in recipe.stages:
+        raise InputError(
+            f"method = {recipe.method} trains no {only}", f"it trains {', '.join(recipe.stages)}"
+        )
+    if again and only not in ROLES:
+        raise InputError("--again is for one role", "name it with --only; a new backbone takes a new out")
+
+
+def is_finished(run: Path, stage: str, recipe: Recipe, only: str | None, *, again: bool) -> bool:
+    """Whether a stage needs no training.
+
+    Raises InputError where a role is finished, but not on the data and settings that are given for it alone.
+    """
+    if again or not (run / stage).is_dir():
+        return False
+    said = read_json(run / stage / "stage.json")
+    if only in ROLES and not same_source(trained_on(recipe, stage), said):
+        raise InputError(
+            f"{run / stage} was trained on other data or with other settings",
+            "add --again to train it anew from the backbone",
+        )
+    return True
+
+
+def data_of_run(recipe: Recipe, about: Mapping[str, Any]) -> bool:
+    """Whether the recipe's data is what the run was begun with. `about` is its `recipe.json`."""
+    base = set(map(str, base_files(recipe)))
+    begun = [sha for path, sha in about["inputs"].items() if path not in base]
+    return sorted(begun) == sorted(trained_on(recipe, BACKBONE)["data"].values())
+
+
+def base_of(recipe: Recipe, stage: str, say: Say) -> Path:
+    """The checkpoint that a stage's adapter is trained on; merged first where stage 1 is to be part of it."""
+    if stage == BACKBONE or recipe.hand_over != "merge16":
+        return Path(recipe.base)
+    merged = Path(recipe.out) / MERGED_BASE
+    if not merged.is_dir():
+        say(f"adding stage 1 to {recipe.base}")
+        backbone = load_adapter(Path(recipe.out) / BACKBONE)
+        merge_base(Path(recipe.base), backbone, recipe.lora.alpha / recipe.lora.rank, merged)
+    return merged
+
+
+def begin(model: Trainee, stage: str, recipe: Recipe, tokenize: Tokenize) -> None:
+    """Give the model the adapter that a stage starts with. The model is new, or has done the stage before."""
+    if stage == BACKBONE:
+        return
+    seed = recipe.seed + STAGES.index(stage)
+    if BACKBONE not in recipe.stages or recipe.hand_over == "merge16":
+        model.restart(seed)
+        return
+    backbone = load_adapter(Path(recipe.out) / BACKBONE)
+    if recipe.hand_over == "stack":
+        activated = recipe.adapter == "alora"
+        model.stack(backbone, role_headers(tokenize, recipe.markers)[stage] if activated else None, seed)
+    else:
+        model.set_adapter(backbone)
 
 
 def train_stage(
     model: Trainee,
     stage: str,
-    trained_on: Sequence[Row],
+    learnt: Sequence[Row],
     held_out: Sequence[Row],
     recipe: Recipe,
     tokenize: Tokenize,
     say: Say,
+    course: Course,
+    processes: Processes,
 ) -> None:
     """Train one stage and move its finished folder into place."""
     run = Path(recipe.out)
-    by_turn = recipe.by_turn(stage)
-    seen = view(trained_on, stage, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn)
+    seen = stage_view(learnt, stage, stage, recipe, tokenize)
     if not seen.rows:
         raise InputError(
             f"no training row of {stage} fits",
             f"raise max_length above {recipe.max_length}, or add rows with turns of that role",
         )
+    kind = "turns" if recipe.by_turn(stage) else "rows"
     say(
-        f"{stage}: {len(seen.rows):,} {'turns' if by_turn else 'rows'}, {seen.targets:,} tokens to learn;"
+        f"{stage}: {len(seen.rows):,} {kind}, {seen.targets:,} tokens to learn; {seen.trimmed} shortened;"
         f" left out: {seen.too_long} too long, {seen.nothing_to_learn} without a turn of the role"
     )
-    unseen = {
-        role: held_out_batches(held_out, role, recipe, tokenize, by_turn=by_turn)
-        for role in (ROLES if stage == BACKBONE else (stage,))
-    }
-    if by_turn:
-        header = role_headers(tokenize, recipe.markers)[stage]
-        model.stack(load_adapter(run / BACKBONE), header, recipe.seed + STAGES.index(stage))
-    elif stage != BACKBONE:
-        model.set_adapter(load_adapter(run / BACKBONE))
-    before = {role: model.mean_loss(batches) for role, batches in unseen.items() if batches}
+    begin(model, stage, recipe, tokenize)
+    trial = Trial(model, stage, held_out, recipe, tokenize)
+    before = trial.losses() if processes.first else {}
+    source = trained_on(recipe, stage)
     checkpoint = run / "checkpoints" / f"{stage}.pt"
-    outcome = train_adapter(model, seen.rows, stage, recipe, checkpoint, say)
-    after = {role: model.mean_loss(batches) for role, batches in unseen.items() if batches}
-    for role, loss in after.items():
-        say(f"{stage}: held-out loss of {role} {before[role]:.4f} -> {loss:.4f}")
-    part = run / f"{stage}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_adapter(part)
-    counts = {"rows": len(seen.rows), "too_long": seen.too_long, "targets": seen.targets}
-    losses = {"heldout_loss_before": before, "heldout_loss": after}
-    write_json(part / "stage.json", {**counts, **dataclasses.asdict(outcome), **losses})
-    os.replace(part, run / stage)
-    checkpoint.unlink(missing_ok=True)
+    with processes.first_before_others():
+        keep_checkpoint(checkpoint, source)
+    outcome = Loop(
+        model,
+        seen.rows,
+        stage,
+        recipe,
+        checkpoint,
+        say,
+        processes=processes,
+        course=course,
+        evaluate=trial.scored if trial.can_score else None,
+    ).run()
+    if processes.first:
+        after = trial.losses()
+        for part, loss in after.items():
+            say(f"{stage}: held-out loss of {part} {before[part]:.4f} -> {loss:.4f}")
+        finished = run / f"{stage}.part"
+        shutil.rmtree(finished, ignore_errors=True)
+        model.save_adapter(finished)
+        counts = {"rows": len(seen.rows), "trimmed": seen.trimmed, "too_long": seen.too_long}
+        counts |= {"targets": seen.targets, "sources": dict(Counter(row.source for row in learnt))}
+        losses = {"heldout_loss_before": before, "heldout_loss": after, "baselines": trial.baselines()}
+        write_json(finished / "stage.json", {**counts, **dataclasses.asdict(outcome), **losses, **source})
+        put_in_place(finished, run / stage)
+        for file in (checkpoint, checkpoint.with_suffix(".json")):
+            file.unlink(missing_ok=True)
+    processes.wait()
 
 
-def held_out_batches(
-    rows: Sequence[Row], role: str, recipe: Recipe, tokenize: Tokenize, *, by_turn: bool
-) -> list[list[Packed]]:
-    """The passes that measure a role's loss."""
-    seen = view(rows, role, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn)
-    return fill(list(pack(seen.rows, recipe.micro_batch_tokens)), recipe.micro_batch_tokens)
+def keep_checkpoint(checkpoint: Path, source: Mapping[str, Any]) -> None:
+    """Note that a stage's checkpoint is of `source`; one of other data or settings is removed."""
+    note = checkpoint.with_suffix(".json")
+    if note.exists() and not same_source(read_json(note), source):
+        checkpoint.unlink(missing_ok=True)
+    write_json(note, source)
 
 
-def base_tokenize(recipe: Recipe) -> Tokenize:
-    """The base's tokenizer. Raises InputError where it lacks the recipe's markers."""
-    folder = Path(recipe.base)
-    if not (folder / "tokenizer.json").is_file():
-        raise InputError(f"{folder} has no tokenizer.json", "give base a folder with a fast tokenizer")
-    tokenize = load_tokenize(folder)
-    for marker in (recipe.markers.open, recipe.markers.close):
-        if len(tokenize(marker, True)) != 1:
-            raise InputError(f"{marker} is not a token of {folder}", "set markers to tokens of the base")
-    return tokenize
+def put_in_place(finished: Path, folder: Path) -> None:
+    """Move `finished` to `folder`; what was there stays until then."""
+    old = folder.with_name(f"{folder.name}.old.part")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(finished, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def claim(run: Path, recipe: Recipe) -> None:
-    """Make the run folder this recipe's. Raises InputError where it is another's."""
-    file = run / "recipe.json"
-    mine = claimed(recipe)
-    if not file.exists():
-        if run.is_dir() and any(path.suffix != ".part" for path in run.iterdir()):
-            raise InputError(f"{run} is not empty and no run", "give out a new folder")
-        write_json(file, mine)
-        return
-    theirs = json.loads(file.read_text(encoding="utf-8"))
-    # Read as a recipe, so that a field which is newer than the run counts as its default.
-    stored = kept_fields(Recipe.from_json({**theirs["recipe"], "out": recipe.out}, str(file)))
-    changed = [key for key in mine["recipe"] if mine["recipe"][key] != stored[key]]
-    changed += [key for key in mine["inputs"] if mine["inputs"][key] != theirs["inputs"].get(key)]
-    if changed or theirs["prompt_version"] != mine["prompt_version"]:
-        names = ", ".join(changed) or "the prompt version"
-        raise InputError(f"{run} holds a run that differs in {names}", "give out a new folder, or remove it")
-
-
-def claimed(recipe: Recipe) -> dict[str, Any]:
-    """The recipe and the sha256 of its inputs."""
-    files = [Path(recipe.base) / "config.json", Path(recipe.base) / "tokenizer.json"]
-    files += sorted(Path(recipe.base).glob("*.safetensors"))
-    inputs = {str(path): sha256(path) for path in [*files, *map(Path, recipe.data)]}
-    return {
-        "format": FORMAT,
-        "prompt_version": PROMPT_VERSION,
-        "recipe": kept_fields(recipe),
-        "inputs": inputs,
-    }
-
-
-def kept_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON. Where a run computes and how often it reports are left out."""
-    fields = json.loads(json.dumps(recipe.to_json()))
-    for key in ("out", "device", "log_steps", "checkpoint_steps"):
-        fields.pop(key)
-    return fields
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file's bytes. Raises InputError where there is no such file."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", "name files that exist") from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+def _silent(_: str) -> None:
+    """What the processes after the first one say."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agent.encoding import Encoded, encode, view_roles
-from agent.prompts import CHATML, Markers, Tokenize
-from agent.transcript import Row
+from agent.encoding import Encoded, view_roles
+from agent.prompts import CHATML, Markers, Tokenize, segment
+from agent.transcript import Row, Transcript
+from train.trimming import trim
+from train.wording import AS_IN_USE, Wording
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class View:
     rows: tuple[Encoded, ...]
     """Trajectories, or what leads to one turn and that turn."""
     too_long: int
-    """Rows longer than the recipe's `max_length`."""
+    """Rows left out: not even their last step fits the recipe's `max_length`."""
+    trimmed: int
+    """Rows whose oldest exchanges or steps were dropped to fit."""
     nothing_to_learn: int
     """Rows without a turn of the view's role."""
 
@@ -37,29 +41,47 @@ def view(
     markers: Markers = CHATML,
     *,
     by_turn: bool = False,
+    wording: Wording = AS_IN_USE,
 ) -> View:
     """`rows` for stage 1 (`backbone`) or for a role.
 
-    What follows the last turn to learn is cut off, since nothing reads it; rows are else whole or left out.
-    With `by_turn` each turn to learn makes a row, which ends with it and learns nothing else.
+    What follows the last turn to learn is cut off, since nothing reads it; rows longer than `max_length` lose
+    their oldest steps or are left out. With `by_turn` each turn to learn makes a row, which ends with it and
+    learns nothing else.
     """
-    roles = view_roles(name)
     kept: list[Encoded] = []
     prefixes: dict[bytes, np.ndarray] = {}
-    too_long = nothing = 0
+    too_long = trimmed = nothing = 0
+
+    def read(transcript: Transcript) -> Encoded:
+        encoded = wording.encode(transcript, name, tokenize, markers)
+        end = int(np.flatnonzero(encoded.learn)[-1]) + 1 if encoded.targets else 0
+        return replace(encoded, rest=encoded.rest[:end], learn=encoded.learn[:end])
+
     for row in rows:
-        encoded = encode(row.transcript, roles, tokenize, markers)
+        transcript = up_to_last(row.transcript, name)
+        encoded = read(transcript)
         if not encoded.targets:
             nothing += 1
             continue
-        end = int(np.flatnonzero(encoded.learn)[-1]) + 1
-        prefix = prefixes.setdefault(encoded.prefix.tobytes(), encoded.prefix)
-        encoded = replace(encoded, prefix=prefix, rest=encoded.rest[:end], learn=encoded.learn[:end])
         if len(encoded) > max_length:
-            too_long += 1
-        else:
-            kept.extend(turns_of(encoded) if by_turn else [encoded])
-    return View(tuple(kept), too_long, nothing)
+            shorter = trim(transcript, lambda one: len(read(one)) <= max_length)
+            if shorter is None:
+                too_long += 1
+                continue
+            encoded = read(shorter)
+            trimmed += 1
+        prefix = prefixes.setdefault(encoded.prefix.tobytes(), encoded.prefix)
+        encoded = replace(encoded, prefix=prefix)
+        kept.extend(turns_of(encoded) if by_turn else [encoded])
+    return View(tuple(kept), too_long, trimmed, nothing)
+
+
+def up_to_last(transcript: Transcript, name: str) -> Transcript:
+    """`transcript` up to the last turn that the view `name` learns; without turns where there is none."""
+    roles = view_roles(name)
+    ends = [i for i, turn in enumerate(transcript.turns, start=1) if segment(turn).role in roles]
+    return replace(transcript, turns=transcript.turns[: ends[-1] if ends else 0])
 
 
 def turns_of(encoded: Encoded) -> Iterator[Encoded]:

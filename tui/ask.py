@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Finished, Reason, event_to_json
+from agent.rows import append_row, ensure_appendable
 from agent.transcript import Call, compact
 from tui.assemble import Opened, Options, open_agent
 from tui.interrupts import Interrupts
 from tui.plain import call_line, folded, one_line, plain
 from tui.question import read_question
+from tui.recording import recorded
 from tui.steps import Steps
 
 if TYPE_CHECKING:
@@ -24,14 +27,26 @@ SHOWN_LINES = 20
 """Lines of an argument that are shown before the person is asked to approve a call."""
 
 
-def ask(words: Sequence[str], options: Options, *, as_json: bool = False, yes: bool = False) -> int:
-    """Answer the question in `words` and on standard input; returns the exit code. Raises UmiError."""
+def ask(
+    words: Sequence[str],
+    options: Options,
+    *,
+    as_json: bool = False,
+    yes: bool = False,
+    record: Path | None = None,
+) -> int:
+    """Answer the question in `words` and on standard input; returns the exit code. Raises UmiError.
+
+    What was answered or given up is appended to the file `record` as a row of training data.
+    """
     question = read_question(words)
+    if record:
+        ensure_appendable(record)
     with Interrupts() as interrupts:
         opened = open_agent(options)
         try:
             approve = _approval(interrupts, yes)
-            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json)
+            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record)
         finally:
             opened.close()
 
@@ -42,15 +57,25 @@ def answer(
     approve: Callable[[Call, Tool], bool] | None,
     cancelled: Callable[[], bool],
     as_json: bool,
+    record: Path | None = None,
 ) -> int:
-    """Run one turn and print it; returns the exit code. Raises UmiError where the turn failed."""
+    """Run one turn and print it; returns the exit code. Raises UmiError where the turn failed.
+
+    A turn that was answered or given up is appended to `record`; InputError where that fails.
+    """
     agent = opened.agent
     printer: Callable[[Event], None] = (
         _print_json if as_json else _Printer(sys.stdout, Steps(sys.stderr)).show
     )
-    for event in agent.run(agent.begin(), question, approve=approve, cancelled=cancelled):
+    conversation = agent.begin()
+    tools = conversation.transcript.tools
+    events: list[Event] = []
+    for event in agent.run(conversation, question, approve=approve, cancelled=cancelled):
         printer(event)
+        events.append(event)
         if isinstance(event, Finished):
+            if record and event.reason in ("answered", "gave_up"):
+                append_row(record, recorded(tools, question, events))
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "step_limit":

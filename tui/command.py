@@ -96,13 +96,15 @@ def ask(
     tools: ToolNames = None,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
     max_steps: MaxSteps = STEPS,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
+    ] = None,
 ) -> int:
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
     from tui.ask import ask as run_ask
 
-    return run_ask(
-        question or [], Options(models, workspace, tool_names(tools), max_steps), as_json=json, yes=yes
-    )
+    options = Options(models, workspace, tool_names(tools), max_steps)
+    return run_ask(question or [], options, as_json=json, yes=yes, record=record)
 
 
 @tools_commands.command("list")
@@ -170,6 +172,28 @@ def models_verify(bundle: BundleName = None) -> None:
     from tui.listing import verify_bundle
 
     verify_bundle(bundle)
+
+
+@models_commands.command("pull")
+def models_pull(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REVISION]", help="A repository.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it here.")] = None,
+) -> None:
+    """Download a bundle from the Hugging Face hub; goes on where it stopped."""
+    from tui.listing import print_pulled
+
+    print_pulled(repository, name)
+
+
+@models_commands.command("remove")
+def models_remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle among your own.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Delete a bundle of your own."""
+    from tui.listing import remove_bundle
+
+    return remove_bundle(name, yes=yes)
 
 
 @models_commands.command("use")

@@ -77,6 +77,7 @@ def _memory() -> str:
 def _llama() -> None:
     import llama_cpp
 
+    from agent.llama_context import flash_attention
     from agent.llama_native import devices, gpu_layers
     from agent.settings import engine_settings
 
@@ -87,7 +88,7 @@ def _llama() -> None:
     where = f"up to {layers} layers on a GPU" if layers else "on the processor"
     if settings.gpu_layers not in ("auto", 0) and not layers:
         where += f" (gpu_layers {settings.gpu_layers} has no effect: llama.cpp finds no GPU)"
-    _say("computes", f"{where}, {settings.cache} cache, flash attention {settings.flash_attention}")
+    _say("computes", f"{where}, {settings.cache} cache, flash attention {flash_attention(settings)}")
 
 
 def _models() -> None:

@@ -1,0 +1,402 @@
+"""`umi train data check`: every fault is found in its line, what is valid passes, what rows share is told."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_base import make_tokenizer, tiny_rows
+
+import train.findings
+from agent.encoding import load_tokenize
+from agent.prompts import prompt_ids
+from agent.transcript import Row, row_to_json
+from train.__main__ import main
+from train.lengths import Lengths
+from train.rows import write_rows
+from train.synthetic.generate import rows as synthetic_rows
+from train.validity import order_fault
+from train.views import view
+
+Value = dict[str, Any]
+
+
+def good(n: int = 0) -> Value:
+    """A row with a call, as a JSON object that may be changed."""
+    return json.loads(json.dumps(row_to_json(tiny_rows(3)[n])))
+
+
+def write(file: Path, values: list[Value] | list[str]) -> Path:
+    lines = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def check(*argv: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, Value]:
+    """The exit code and the report of a check."""
+    code = main(["data", "check", "--json", *map(str, argv)])
+    out, _ = capsys.readouterr()
+    return code, json.loads(out)
+
+
+def test_valid_rows_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(tmp_path / "tiny.jsonl", tiny_rows(8))
+    write_rows(tmp_path / "made.jsonl.gz", synthetic_rows(3, "train", 40))
+    code, report = check(tmp_path, capsys=capsys)
+    assert (code, report["valid"], report["faults"]) == (0, True, [])
+    assert report["rows"] == 48
+    assert report["files"] == {str(tmp_path / "made.jsonl.gz"): 40, str(tmp_path / "tiny.jsonl"): 8}
+    assert report["splits"] == {"train": 48}
+    assert report["sources"] == {"synthetic": 40, "tiny": 8}
+    assert report["unfinished"] == 0
+
+
+def change(path: str, value: Any) -> Callable[[Value], None]:
+    """Set the field at `turns.2.calls` to `value`; `...` removes it."""
+
+    def apply(row: Any) -> None:
+        *before, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        for part in before:
+            row = row[part]
+        if value is ...:
+            del row[last]
+        else:
+            row[last] = value
+
+    return apply
+
+
+CALL = {"name": "add", "arguments": {"a": 1, "b": 2}}
+REMOTE = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema"}, "b": {}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "kind"),
+    [
+        ("extra", 1, "", "an unknown field"),
+        ("turns.1.nxt", "caller", "turns[1]", "an unknown field"),
+        ("turns.2.calls.0.id", "7", "turns[2].calls[0]", "an unknown field"),
+        ("tools.0.type", "function", "tools[0]", "an unknown field"),
+        (
+            "turns.2.accept",
+            [{"name": "add", "arguments": {}, "x": 1}],
+            "turns[2].accept[0]",
+            "an unknown field",
+        ),
+        ("id", ..., "", "a missing field"),
+        ("turns", ..., "", "a missing field"),
+        ("turns.0.role", ..., "turns[0]", "a missing field"),
+        ("turns.3.name", ..., "turns[3]", "a missing field"),
+        ("tools.0.description", ..., "tools[0]", "a missing field"),
+        ("schema", 2, "schema", "another schema"),
+        ("schema", ..., "schema", "another schema"),
+        ("id", 5, "id", "a wrong type or value"),
+        ("source", ["a"], "source", "a wrong type or value"),
+        ("split", "Train", "split", "a wrong type or value"),
+        ("meta", [], "meta", "a wrong type or value"),
+        ("tools.0.name", "", "tools[0].name", "a wrong type or value"),
+        ("tools.0.parameters", "{}", "tools[0].parameters", "a wrong type or value"),
+        ("turns", {}, "turns", "a wrong type or value"),
+        ("turns.0.content", None, "turns[0].content", "a wrong type or value"),
+        ("turns.1.next", "tool", "turns[1].next", "a wrong type or value"),
+        ("turns.2.calls", [], "turns[2].calls", "a wrong type or value"),
+        ("turns.2.calls.0.arguments", "{}", "turns[2].calls[0].arguments", "a wrong type or value"),
+        ("turns.3.error", 0, "turns[3].error", "a wrong type or value"),
+        ("turns.0.role", "assistant", "turns[0]", "an unknown role"),
+        ("turns", [], "turns", "nothing to learn"),
+        ("turns.0.content", " \n", "turns[0]", "an empty message"),
+        ("turns.5.content", "", "turns[5]", "an empty message"),
+        ("turns.1.content", "one\ntwo", "turns[1]", "a thought of several lines"),
+        ("turns.1.next", "summarizer", "turns[2]", "turns out of order"),
+        ("turns.1.next", "give up", "turns[2]", "turns out of order"),
+        ("turns.4.next", "caller", "turns[5]", "turns out of order"),
+        ("turns.3.name", "echo", "turns[3]", "results that do not match the calls"),
+        ("turns.2.calls", [CALL, CALL], "turns[4]", "turns out of order"),
+        (
+            "turns.2.calls.0.arguments.a",
+            "1",
+            "turns[2].calls[0].arguments.a",
+            "arguments that do not fit the tool",
+        ),
+        (
+            "turns.2.calls.0.arguments.a",
+            True,
+            "turns[2].calls[0].arguments.a",
+            "arguments that do not fit the tool",
+        ),
+        ("turns.2.calls.0.arguments.c", 1, "turns[2].calls[0]", "arguments that do not fit the tool"),
+        (
+            "tools.0.parameters.required",
+            ["a", "z"],
+            "turns[2].calls[0].arguments",
+            "arguments that do not fit the tool",
+        ),
+        ("tools.0.parameters.type", "dict", "tools[0].parameters", "parameters that are no JSON Schema"),
+        ("tools.0.parameters.type", "array", "tools[0].parameters", "parameters that are no JSON Schema"),
+        ("tools.0.parameters", {}, "tools[0].parameters", "parameters that are no JSON Schema"),
+        ("tools.0.parameters", REMOTE, "turns[2].calls[0]", "parameters that are no JSON Schema"),
+        ("tools.1.name", "add", "tools[1]", "two tools of one name"),
+        ("tools", [], "turns[2].calls[0]", "a call of a tool that is not listed"),
+        (
+            "turns.2.accept",
+            [{"name": "add", "arguments": {"a": [7], "b": [2]}, "optional": []}],
+            "turns[2]",
+            "calls that `accept` does not take",
+        ),
+        ("turns.2.accept", [{"name": "add", "arguments": {}, "optional": ["a"]}], "", None),
+    ],
+)
+def test_every_fault_is_found_where_it_is(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    value: Any,
+    where: str,
+    kind: str | None,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the check opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    bad = good()
+    change(path, value)(bad)
+    file = write(tmp_path / "rows.jsonl", [good(1), bad, good(2)])
+    code, report = check(file, capsys=capsys)
+    assert code == 2
+    assert not report["valid"]
+    assert report["faulty_rows"] == 1
+    assert {fault["line"] for fault in report["faults"]} == {2}
+    if kind:
+        assert (where, kind) in [(fault["where"], fault["kind"]) for fault in report["faults"]]
+    assert main(["data", "check", str(file)]) == 2
+    assert f"{file}, line 2: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_turn_too_few_or_in_another_place_is_a_fault(n: int) -> None:
+    turns = tiny_rows(3)[n].transcript.turns
+    assert order_fault(turns) is None
+    assert order_fault(turns + turns) is None
+    for at in range(len(turns) - 1):
+        assert order_fault(turns[:at] + turns[at + 1 :]) is not None
+        swapped = (*turns[:at], turns[at + 1], turns[at], *turns[at + 2 :])
+        assert order_fault(swapped) is not None
+        assert order_fault((*turns[: at + 1], turns[at], *turns[at + 1 :])) is not None
+
+
+def test_a_row_may_break_off_and_that_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = []
+    for length in range(2, 7):
+        value = good()
+        value["turns"] = value["turns"][:length]
+        values.append(value)
+    code, report = check(write(tmp_path / "rows.jsonl", values), capsys=capsys)
+    assert code == 0
+    assert report["unfinished"] == 4
+
+
+def test_a_schema_that_allows_more_is_taken_at_its_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = good()
+    value["tools"][0]["parameters"]["additionalProperties"] = {"type": "number"}
+    value["turns"][2]["calls"][0]["arguments"]["c"] = 3
+    assert check(write(tmp_path / "rows.jsonl", [value]), capsys=capsys)[0] == 0
+    value["turns"][2]["calls"][0]["arguments"]["c"] = "3"
+    assert check(write(tmp_path / "rows.jsonl", [value]), capsys=capsys)[0] == 2
+
+
+def test_damaged_files_are_named_and_the_others_are_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    packed = gzip.compress(json.dumps(good()).encode() + b"\n")
+    (folder / "a.jsonl.gz").write_bytes(packed[:-12])
+    (folder / "b.jsonl").write_bytes(b"")
+    (folder / "c.jsonl").write_bytes(bytes(range(256)))
+    (folder / "d.jsonl").write_bytes(b"{}\n\xff\n{\n")
+    write(folder / "e.jsonl", [good()])
+    code, report = check(folder, capsys=capsys)
+    assert code == 2
+    found = {(Path(f["file"]).name, f["line"], f["kind"]) for f in report["faults"]}
+    assert found == {
+        ("a.jsonl.gz", None, "a damaged file"),
+        ("b.jsonl", None, "an empty file"),
+        ("c.jsonl", None, "a damaged file"),
+        ("d.jsonl", 1, "another schema"),
+        ("d.jsonl", 2, "not UTF-8"),
+        ("d.jsonl", 3, "not JSON"),
+    }
+    assert report["files"][str(folder / "e.jsonl")] == 1
+
+
+def test_what_data_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = good()
+    bad["turns"][2]["calls"][0]["name"] = "\x1b[2Jadd\u202e\n"
+    bad["source"] = "\x1b]0;x\x07"
+    assert main(["data", "check", str(write(tmp_path / "rows.jsonl", [bad]))]) == 2
+    out = capsys.readouterr().out
+    assert "\\x1b[2Jadd" in out
+    assert not set(out) & set("\x1b\x07\u202e")
+
+
+def test_faults_beyond_the_limit_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.findings, "LISTED", 3)
+    file = write(tmp_path / "rows.jsonl", ["{"] * 10)
+    _, report = check(file, capsys=capsys)
+    assert len(report["faults"]) == 3
+    assert report["fault_kinds"] == {"not JSON": 10}
+    main(["data", "check", str(file)])
+    out = capsys.readouterr().out
+    assert out.count("not JSON: ") == 3
+    assert "… and 7 more faults" in out
+
+
+def asked(question: str, split: str = "train", tool: str = "Add two numbers.", name: str = "x") -> Value:
+    value = good()
+    value["turns"][0]["content"] = question
+    value["tools"] = [{**value["tools"][0], "description": tool}]
+    return {**value, "split": split, "id": name}
+
+
+def test_repeated_rows_name_the_first_and_are_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write(tmp_path / "one.jsonl", [asked("a", name="1"), asked("b", name="2")])
+    two = write(
+        tmp_path / "two.jsonl", [asked("c", name="1"), asked("a", "valid", name="3"), asked("a.", name="4")]
+    )
+    code, report = check(one, two, capsys=capsys)
+    assert code == 0
+    first = {"file": str(one), "line": 1}
+    assert report["repeated"] == {
+        "rows": {"count": 1, "some": [{"file": str(two), "line": 2, "first": first}]},
+        "ids": {"count": 1, "some": [{"file": str(two), "line": 1, "first": first}]},
+    }
+
+
+def test_overlap_between_splits_is_by_tool_and_by_question(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The order of the lines does not matter: test comes first here.
+    values = [
+        asked("what is 1 + 1", "test"),
+        asked("Something else?", "test", "Sum up."),
+        asked("  What IS\n1 + 1? "),
+        asked("what is 2 + 2"),
+    ]
+    code, report = check(write(tmp_path / "rows.jsonl", values), capsys=capsys)
+    assert code == 0
+    (overlap,) = report["overlaps"]
+    assert overlap["splits"] == ["train", "test"]
+    assert overlap["tools"] == ["add"]
+    assert (overlap["shared_tools"], overlap["of_tools"]) == (1, 2)
+    assert (overlap["shared_rows"], overlap["of_rows"]) == (1, 2)
+    assert overlap["some"] == [{"file": str(tmp_path / "rows.jsonl"), "line": 1}]
+
+
+def test_questions_that_differ_in_more_than_spelling_do_not_overlap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [asked("what is 2 + 2"), asked("what is 2 - 2", "test", "Sum up.")]
+    assert check(write(tmp_path / "rows.jsonl", values), capsys=capsys)[1]["overlaps"] == []
+
+
+def test_rows_behind_against_are_compared_and_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = write(tmp_path / "ours.jsonl", [asked("a"), asked("b")])
+    theirs = write(tmp_path / "theirs.jsonl", [asked("B!", tool="Sum up."), asked("c", tool="Sum up.")])
+    code, report = check(ours, "--against", theirs, capsys=capsys)
+    assert code == 0
+    assert report["rows"] == 2
+    (overlap,) = report["overlaps"]
+    assert overlap["splits"] == ["train", "--against"]
+    assert (overlap["shared_tools"], overlap["shared_rows"], overlap["of_rows"]) == (0, 1, 2)
+    assert overlap["some"] == [{"file": str(theirs), "line": 1}]
+
+
+def test_lengths_are_told_as_quantiles_and_between_powers_of_two() -> None:
+    lengths = Lengths()
+    for length in [0, 1, 3, 4, 7, 8, *range(100, 194)]:
+        lengths.add(length)
+    assert lengths.quantiles() == {"0": 0, "25": 118, "50": 143, "75": 168, "95": 188, "99": 192, "100": 193}
+    assert lengths.histogram() == [
+        (0, 0, 1),
+        (1, 1, 1),
+        (2, 3, 1),
+        (4, 7, 2),
+        (8, 15, 1),
+        (16, 31, 0),
+        (32, 63, 0),
+        (64, 127, 28),
+        (128, 255, 66),
+    ]
+    assert len(list(lengths.lines("tokens"))) == 10
+
+
+def test_tokens_and_what_does_not_fit_are_those_of_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tokenizer(tmp_path)
+    tokenize = load_tokenize(tmp_path)
+    rows: list[Row] = tiny_rows(12)
+    write_rows(tmp_path / "rows.jsonl", rows)
+    lengths = [len(prompt_ids(row.transcript, None, tokenize)) for row in rows]
+    limit = int(np.median(lengths))
+    code, report = check(tmp_path / "rows.jsonl", "--base", tmp_path, "--max-length", limit, capsys=capsys)
+    assert code == 0
+    assert report["tokens"]["quantiles"]["0"] == min(lengths)
+    assert report["tokens"]["quantiles"]["100"] == max(lengths)
+    assert sum(count for *_, count in report["tokens"]["histogram"]) == 12
+    for name in ("backbone", "planner", "caller", "summarizer"):
+        read = view(rows, name, tokenize, limit)
+        assert (report["trimmed"][name], report["too_long"][name]) == (read.trimmed, read.too_long)
+    assert sum(report["too_long"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--max-length", "100"], "--base FOLDER"),
+        (["--base", ".", "--max-length", "0"], "--max-length is 0"),
+        (["--base", "no/such"], "tokenizer.json cannot be used"),
+        (["--against", "no/such"], "no/such does not exist"),
+        (["no/such"], "no/such does not exist"),
+        (["--jsn"], "unrecognized arguments: --jsn"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    file = write(tmp_path / "rows.jsonl", [good()])
+    assert main(["data", "check", str(file), *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert said in err
+
+
+def test_memory_does_not_grow_with_the_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wt", compresslevel=1) as file:
+        for n in range(500):
+            file.write(json.dumps(asked(f"{n} " + "word " * 5_000, tool=f"Tool {n}.", name=str(n))) + "\n")
+    tracemalloc.start()
+    try:
+        code, report = check(tmp_path / "rows.jsonl.gz", capsys=capsys)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (code, report["rows"]) == (0, 500)
+    assert peak < 5_000_000, "12 MB of text were read"

@@ -1,0 +1,264 @@
+"""One stage's loop: too little memory, gradients without numbers, the best adapter kept, several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_base import TINY_RUN, make_base, tiny_rows
+
+import train.loop
+from agent.encoding import load_tokenize
+from agent.errors import UmiError
+from train.batches import epoch_steps
+from train.curves import Course, draw, records
+from train.loop import Loop, Outcome, Scored, accumulate, halved
+from train.model import Adapter, Trainee
+from train.packing import IGNORE, halves
+from train.recipe import Recipe
+from train.views import view
+
+CLOSE = {"rtol": 1e-2, "atol": 2e-3}
+"""Of weights that moved by a tenth: AdamW's first steps turn on the sign of what is nearly nothing."""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("loop") / "base")
+
+
+@pytest.fixture
+def recipe(base: Path, tmp_path: Path) -> Recipe:
+    fields = {**TINY_RUN, "backbone": {"learning_rate": 2e-2, "max_steps": 6}, "precision": "float32"}
+    fields |= {"lora": {"rank": 2, "alpha": 4}, "evaluations": 3, "log_steps": 2}
+    return Recipe.from_json({**fields, "base": str(base), "data": ["unused"], "out": str(tmp_path)})
+
+
+def loop_of(
+    recipe: Recipe, model: Trainee, say: Callable[[str], None] = lambda _: None, **given: Any
+) -> Loop:
+    rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
+    return Loop(model, rows, "backbone", recipe, Path(recipe.out) / "c.pt", say, **given)
+
+
+def trained(
+    recipe: Recipe, say: Callable[[str], None] = lambda _: None, **given: Any
+) -> tuple[Outcome, Adapter]:
+    model = Trainee(recipe)
+    return loop_of(recipe, model, say, **given).run(), model.adapter()
+
+
+def assert_same(one: Adapter, other: Adapter, **tolerance: float) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, **(tolerance or {"rtol": 0, "atol": 0}))
+
+
+def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
+    rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
+    passes = epoch_steps(rows, recipe, "backbone", 0)[0]
+    model = Trainee(recipe)
+    gradients = []
+    for times in range(4):
+        parts = halved(passes, times)
+        learnt = sum(packed.learnt for batch in parts for packed in batch)
+        accumulate(model, parts, learnt)
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters if p.grad is not None]))
+        torch.testing.assert_close(gradients[-1], gradients[0], rtol=1e-3, atol=1e-6)
+        assert learnt == sum(packed.learnt for batch in passes for packed in batch)
+    assert len(halved(passes, 3)) > len(passes)
+    last = halved(passes, 20)
+    assert all(packed.branch_ids.max() == 1 for batch in last for packed in batch)
+    assert len(halved(last, 1)) == len(last)
+
+
+def test_a_prefix_that_is_learnt_is_learnt_once(recipe: Recipe) -> None:
+    rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
+    from train.packing import pack
+
+    packed = max(pack(rows, 512, learn_prefix=True), key=len)
+    first, second = halves(packed)
+    assert first.learnt + second.learnt == packed.learnt
+    assert (second.targets[second.branch_ids == 0] == IGNORE).all()
+    assert np.concatenate([first.input_ids, second.input_ids[second.branch_ids > 0]]).tolist() == (
+        packed.input_ids.tolist()
+    )
+
+
+def test_passes_that_do_not_fit_are_halved_to_the_same_result(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, expected = trained(recipe)
+    real = train.loop.accumulate
+
+    def small(model: Trainee, passes: Any, learnt: int) -> float:
+        if any(sum(map(len, batch)) > 300 for batch in passes):
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+        return real(model, passes, learnt)
+
+    monkeypatch.setattr(train.loop, "accumulate", small)
+    (Path(recipe.out) / "c.pt").unlink()
+    said: list[str] = []
+    _, halved_to = trained(recipe, said.append)
+    assert any("not enough memory: passes are cut into 2" in line for line in said)
+    assert_same(expected, halved_to, **CLOSE)
+
+
+def test_a_row_that_never_fits_ends_the_run(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any) -> float:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(train.loop, "accumulate", never)
+    with pytest.raises(UmiError, match=r"one row does not fit into memory at step 1; lower max_length"):
+        trained(recipe)
+
+
+def test_other_errors_are_not_taken_for_want_of_memory(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> float:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(train.loop, "accumulate", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        trained(recipe)
+
+
+def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = train.loop.accumulate, 0
+
+    def spoilt(model: Trainee, *given: Any) -> float:
+        nonlocal calls
+        calls += 1
+        loss = real(model, *given)
+        if calls in steps:
+            assert model.parameters[0].grad is not None
+            model.parameters[0].grad.fill_(float("nan"))
+        return loss
+
+    monkeypatch.setattr(train.loop, "accumulate", spoilt)
+
+
+def test_a_step_without_numbers_is_left_out(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt_at({2, 3}, monkeypatch)
+    said: list[str] = []
+    _, adapter = trained(recipe, said.append)
+    assert sum("the step is left out" in line for line in said) == 2
+    assert all(torch.isfinite(tensor).all() for tensor in adapter.values())
+
+
+def test_steps_without_numbers_end_the_run(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt_at({3, 4, 5}, monkeypatch)
+    with pytest.raises(UmiError, match=r"3 steps in a row, up to step 5; lower backbone\.learning_rate"):
+        trained(recipe)
+
+
+def test_the_best_adapter_is_kept(recipe: Recipe) -> None:
+    model, seen = Trainee(recipe), []
+
+    def evaluate() -> Scored:
+        seen.append(model.adapter())
+        score = [0.2, 0.9, 0.5][len(seen) - 1]
+        return Scored((score,), {"plan_acc": score})
+
+    outcome = loop_of(recipe, model, evaluate=evaluate).run()
+    assert (outcome.kept_step, outcome.scores) == (4, {"plan_acc": 0.9})
+    assert_same(seen[1], model.adapter())
+
+
+def test_an_adapter_that_scored_best_before_a_kill_is_kept(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.9, 0.5, 0.2])
+
+    def evaluate() -> Scored:
+        score = next(scores)
+        return Scored((score,), {"plan_acc": score})
+
+    expected, _ = trained(replace(recipe, out=str(Path(recipe.out) / "whole")), evaluate=evaluate)
+    real, calls = train.loop.accumulate, 0
+
+    def dying(*given: Any) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    scores = iter([0.9, 0.5, 0.2])
+    monkeypatch.setattr(train.loop, "accumulate", dying)
+    course = Course(Path(recipe.out))
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, evaluate=evaluate, course=course)
+    monkeypatch.setattr(train.loop, "accumulate", real)
+    outcome, _ = trained(recipe, evaluate=evaluate, course=course)
+    assert outcome.kept_step == expected.kept_step == 2
+    steps = [line["step"] for line in records(Path(recipe.out) / "metrics.jsonl") if "loss" in line]
+    assert steps == [2, 4, 6]
+
+
+def test_the_course_is_drawn(tmp_path: Path) -> None:
+    course = Course(tmp_path)
+    assert draw(tmp_path) is None
+    for step in range(1, 5):
+        course.add("backbone", step, loss=1 / step, learning_rate=1e-3)
+    course.add("backbone", 4, scores={"planner": {"plan_acc": 0.5}})
+    course.add("caller", 1, loss=0.1)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "caller", "st')
+    picture = draw(tmp_path)
+    assert picture is not None
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    course.go_on_from("caller", 0)
+    assert {line["stage"] for line in records(tmp_path / "metrics.jsonl")} == {"backbone"}
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import torch
+from test_train_loop import loop_of
+from train.model import Trainee
+from train.processes import Processes
+from train.recipe import Recipe
+recipe = Recipe.from_json(json.loads(Path({file!r}).read_text()))
+processes = Processes("cpu")
+model = Trainee(recipe)
+loop_of(recipe, model, processes=processes).run()
+torch.save(model.adapter(), Path({out!r}) / f"{{processes.index}}.pt")
+"""
+
+
+def test_two_processes_train_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
+    _, expected = trained(replace(recipe, out=str(tmp_path / "one")))
+    two = tmp_path / "two"
+    two.mkdir()
+    file, program = tmp_path / "recipe.json", tmp_path / "program.py"
+    file.write_text(json.dumps(replace(recipe, out=str(two)).to_json()))
+    tests = str(Path(__file__).parent)
+    program.write_text(PROGRAM.format(tests=tests, file=str(file), out=str(two)))
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*launch, "--main_process_port", "0", str(program)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for index in range(2):
+        assert_same(expected, torch.load(two / f"{index}.pt"), **CLOSE)

@@ -1,0 +1,73 @@
+"""What a person sees of a stage at work: a bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A finished step of `total`."""
+
+    step: int
+    total: int
+    loss: float
+    """Mean over the last `log_steps` steps."""
+    tokens_per_second: float
+    seconds_left: float
+
+
+class Progress:
+    """Shows the steps of a stage. `close` it before other output."""
+
+    def __init__(self, stage: str, total: int, done: int, say: Say) -> None:
+        self._stage, self._say, self._bar = stage, say, None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=stage,
+                dynamic_ncols=True,
+                bar_format="{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}",
+            )
+
+    def tick(self, tick: Tick, *, log: bool) -> None:
+        """Show a step; where there is no bar, only if it is one to `log`."""
+        text = (
+            f"loss {tick.loss:.4f}  {tick.tokens_per_second:,.0f} tokens/s  {clock(tick.seconds_left)} left"
+        )
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update()
+        elif log:
+            self._say(f"{self._stage}: step {tick.step}/{tick.total}  {text}")
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        self._say(f"{self._stage}: {line}")
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave the bar as it is. May be called twice."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def clock(seconds: float) -> str:
+    """A duration for people: `45s`, `3m10s`, `2h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -1,0 +1,50 @@
+"""A turn of the agent as a row of training data, put together from its events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from agent.events import CallProposed, Event, Finished, Observation, Thought
+from agent.transcript import (
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    Row,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    Turn,
+    UserTurn,
+    compact,
+    row_to_json,
+)
+
+
+def recorded(tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event]) -> Row:
+    """The row of a turn that was answered or given up, with all its steps.
+
+    The conversation that the agent keeps may lack some: what was dropped or cut for want of room.
+    """
+    turns: list[Turn] = [UserTurn(question.strip())]
+    calls: list[Call] = []
+    results: list[ToolTurn] = []
+    for event in events:
+        match event:
+            case Thought(_, text, next_):
+                if calls:
+                    turns += [CallerTurn(tuple(calls)), *results]
+                calls, results = [], []
+                turns.append(PlannerTurn(text, next_))
+            case CallProposed(_, _, name, arguments):
+                calls.append(Call(name, arguments))
+            case Observation(_, _, name, ok, content):
+                results.append(ToolTurn(name, content, not ok))
+            case Finished("answered", answer):
+                turns.append(SummarizerTurn(answer))
+    row = Row("", "recorded", "train", Transcript(tools, tuple(turns)))
+    digest = hashlib.blake2b(compact(row_to_json(row)).encode("utf-8", "replace"), digest_size=4).hexdigest()
+    return replace(row, id=f"recorded-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{digest}")
