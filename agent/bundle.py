@@ -39,6 +39,7 @@ __all__ = [
     "Layout",
     "RoleFile",
     "Sampling",
+    "check_prompt_version",
     "load_bundle",
     "mend",
     "write_bundle",
@@ -69,7 +70,7 @@ def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
     except ValueError:
         raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
     bundle = parse_manifest(folder, manifest)
-    _check_version(bundle)
+    check_prompt_version(bundle)
     for file in bundle.files:
         _check_file(folder, file, verify=verify)
     return bundle
@@ -137,7 +138,8 @@ def write_bundle(
     return bundle
 
 
-def _check_version(bundle: Bundle) -> None:
+def check_prompt_version(bundle: Bundle) -> None:
+    """Raise BundleError where a bundle was trained with other prompts than this umi writes."""
     back = "go back with: umi models use umi-mini"
     if bundle.prompt_version != PROMPT_VERSION:
         raise BundleError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
 from agent.bundle import Dialect, load_bundle
 from agent.errors import InputError
-from agent.models import find, listed, use
+from agent.models import SHIPPED, find, listed, removable, remove, use
 from agent.toolbox import choose
 from agent.tools import builtin_tools
 from agent.transcript import ROLES, Role
@@ -90,6 +91,48 @@ def print_assembled(
     roles: dict[Role, Path] = {role: path for role in ROLES if (path := given[role])}
     made = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
     print(f"{one_line(str(made.folder))}: {made.layout}, {made.context_length} tokens of context")
+
+
+def print_pulled(repository: str, name: str | None) -> None:
+    """Download a bundle from the hub and say what it is. Raises UmiError as `agent.download.pull` does."""
+    from agent.download import pull
+    from tui.transfer import Transfer
+
+    transfer = Transfer(sys.stderr)
+    try:
+        made = pull(repository, name, transfer.tell)
+    except KeyboardInterrupt:
+        transfer.clear()
+        print("umi: stopped; give the same command again to go on", file=sys.stderr)
+        raise
+    finally:
+        transfer.clear()
+    size = size_text(sum(file.size for file in made.files))
+    licence = one_line(made.license) or "not given"
+    print(f"{one_line(str(made.folder))}: {made.layout}, {size}, licence {licence}")
+    print(f"run it with: umi models use {made.folder.name}", file=sys.stderr)
+
+
+def remove_bundle(name: str, *, yes: bool) -> int:
+    """Delete a bundle of the user's own, asked for at the terminal unless `yes`; the exit code.
+
+    Raises InputError where it may not be deleted, or there is nobody to ask.
+    """
+    folders = removable(name)
+    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    if not yes:
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise InputError(f"removing {name} is for good, and there is nobody to ask", "add --yes")
+        shown = " and ".join(one_line(str(folder)) for folder in folders)
+        print(f"remove {shown} ({size_text(size)})? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("nothing was removed", file=sys.stderr)
+            return 130
+    was_picked = remove(name)
+    print(f"removed {one_line(name)} ({size_text(size)})")
+    if was_picked:
+        print(f"from now on umi runs {SHIPPED.name}, the models it ships")
+    return 0
 
 
 def print_settings() -> None:
