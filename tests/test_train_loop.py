@@ -168,7 +168,7 @@ def test_the_best_adapter_is_kept(recipe: Recipe) -> None:
     def evaluate() -> Scored:
         seen.append(model.adapter())
         score = [0.2, 0.9, 0.5][len(seen) - 1]
-        return Scored((score,), {"plan_acc": score})
+        return Scored((score,), {"plan_acc": score}, "")
 
     outcome = loop_of(recipe, model, evaluate=evaluate).run()
     assert (outcome.kept_step, outcome.scores) == (4, {"plan_acc": 0.9})
@@ -182,7 +182,7 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
 
     def evaluate() -> Scored:
         score = next(scores)
-        return Scored((score,), {"plan_acc": score})
+        return Scored((score,), {"plan_acc": score}, "")
 
     expected, _ = trained(replace(recipe, out=str(Path(recipe.out) / "whole")), evaluate=evaluate)
     real, calls = train.loop.accumulate, 0
@@ -203,7 +203,7 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
     outcome, _ = trained(recipe, evaluate=evaluate, course=course)
     assert outcome.kept_step == expected.kept_step == 2
     steps = [line["step"] for line in records(Path(recipe.out) / "metrics.jsonl") if "loss" in line]
-    assert steps == [2, 4, 6]
+    assert steps == [1, 2, 4, 6]
 
 
 def test_the_course_is_drawn(tmp_path: Path) -> None:

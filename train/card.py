@@ -61,13 +61,22 @@ def _data(stages: Mapping[str, Any]) -> str:
 
 
 def _results(stages: Mapping[str, Any]) -> str:
-    lines = ["| stage | step kept | loss before | loss after | scores |", "|---|---|---|---|---|"]
+    losses = ["| stage | step kept | loss before | loss after |", "|---|---|---|---|"]
+    scores = ["| stage | measure | score | without a model |", "|---|---|---|---|"]
     for name, stage in stages.items():
         before, after = stage["heldout_loss_before"], stage["heldout_loss"]
-        scores = ", ".join(f"{metric} {value:.3f}" for metric, value in stage.get("scores", {}).items())
-        kept = stage.get("kept_step", stage["steps"])
-        lines.append(f"| {name} | {kept:,} | {_losses(before)} | {_losses(after)} | {scores or '-'} |")
-    return "\n".join(lines)
+        losses.append(f"| {name} | {stage['kept_step']:,} | {_losses(before)} | {_losses(after)} |")
+        for measure, value in stage["scores"].items():
+            if measure != "loss":
+                trivial = stage["baselines"].get(measure)
+                told = "" if trivial is None else f"{trivial:.3f}"
+                scores.append(f"| {name} | {measure} | {value:.3f} | {told} |")
+    tables = [losses, scores] if len(scores) > 2 else [losses]
+    note = (
+        "Without a model: always calling; the first tool, or the right one without arguments; the last"
+        " observation again. Turns are written freely, without the grammars that hold them in use."
+    )
+    return "\n\n".join(["\n".join(table) for table in tables] + [note] * (len(tables) - 1))
 
 
 def _losses(losses: Mapping[str, float]) -> str:

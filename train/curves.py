@@ -2,7 +2,7 @@
 
 RUN/metrics.jsonl    {"stage", "step", "loss", "learning_rate", "gradient_norm", "tokens_per_second"} or
                      {"stage", "step", "scores": {metric: value}}
-RUN/curves.png       loss by stage, and the scores
+RUN/curves.png       the losses and scores of each stage
 RUN/tensorboard/     where asked for
 """
 
@@ -80,13 +80,19 @@ def draw(run: Path) -> Path | None:
     for column, stage in enumerate(stages):
         losses = [line for line in lines if line["stage"] == stage and "loss" in line]
         upper, lower = axes[0][column], axes[1][column]
-        upper.plot([line["step"] for line in losses], [line["loss"] for line in losses])
-        upper.set(title=stage, xlabel="step", ylabel="training loss")
-        for name, points in _scores(lines, stage).items():
-            lower.plot(*zip(*points, strict=True), marker="o", label=name)
+        upper.plot(
+            [line["step"] for line in losses], [line["loss"] for line in losses], ".-", label="training"
+        )
+        scores = _scores(lines, stage)
+        if "loss" in scores:
+            upper.plot(*zip(*scores.pop("loss"), strict=True), "o--", label="held out")
+        upper.set(title=stage, xlabel="step", ylabel="loss a token")
+        upper.legend()
+        for name, points in scores.items():
+            lower.plot(*zip(*points, strict=True), "o-", label=name)
         lower.set(xlabel="step", ylabel="held-out score", ylim=(-0.03, 1.03))
         if lower.lines:
-            lower.legend()
+            lower.legend(fontsize="small")
     part = run / f"{PICTURE}.part"
     figure.savefig(part, format="png", dpi=110)
     os.replace(part, run / PICTURE)

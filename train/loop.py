@@ -39,6 +39,8 @@ class Scored:
 
     rank: tuple[float, ...]
     scores: Mapping[str, Any]
+    summary: str
+    """What a person is told of it."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class Loop:
         recent = state.losses[-every:]
         loss = sum(recent) / len(recent) if recent else math.nan
         left = state.seconds / state.step * (self._total - state.step)
-        log = state.step % every == 0 or state.step == self._total
+        log = state.step % every == 0 or state.step in (1, self._total)
         if self._processes.first:
             progress.tick(Tick(state.step, self._total, loss, speed, left), log=log)
             if log and self._course:
@@ -193,8 +195,7 @@ class Loop:
         state = self._state
         if self._processes.first and self._evaluate:
             scored = self._evaluate()
-            told = "  ".join(f"{name} {value:.3f}" for name, value in scored.scores.items())
-            progress.say(f"step {state.step}/{self._total}, held out: {told}")
+            progress.say(f"step {state.step}/{self._total}, held out: {scored.summary}")
             if self._course:
                 self._course.add(self._stage, state.step, scores=scored.scores)
             if state.best is None or list(scored.rank) >= list(state.best["rank"]):

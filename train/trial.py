@@ -56,7 +56,10 @@ class Trial:
             max_tokens=self._recipe.micro_batch_tokens,
             wording=wording_of(self._recipe.method, self._stage),
         )
-        return Scored((scores.get(headline(self._stage), 0.0), -loss), {**scores, "loss": loss})
+        firsts = [headline(self._stage), *(f"{role}.{headline(role)}" for role in ROLES)]
+        told = [f"{name} {scores[name]:.3f}" for name in firsts if name in scores]
+        rank = (scores.get(firsts[0], 0.0), -loss)
+        return Scored(rank, {**scores, "loss": loss}, "  ".join([*told, f"loss {loss:.4f}"]))
 
     def baselines(self) -> Scores:
         """What needs no model scores on the same turns."""
