@@ -23,6 +23,7 @@ from agent.errors import ContextFull, UmiError
 from agent.events import Finished, Observation, event_to_json
 from agent.grounding import atoms
 from agent.loop import Agent
+from agent.metrics import first_tool, same_plan, same_tools, without_arguments
 from agent.toolbox import Toolbox, choose
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.transcript import (
@@ -33,7 +34,6 @@ from agent.transcript import (
     Transcript,
     UserTurn,
     parse_calls,
-    parse_planner,
 )
 from agent.world import lay_out
 
@@ -65,9 +65,9 @@ class Tally:
     plan: Score = field(default_factory=Score)
     """Planner turns that hand over to the reference's role."""
     name: Score = field(default_factory=Score)
-    """Caller turns that name the reference's tools, in order."""
+    """Caller turns that name the reference's tools."""
     arguments: Score = field(default_factory=Score)
-    """Caller turns whose every argument equals the reference's."""
+    """Caller turns that are right whole, every argument among them."""
     question: Score = field(default_factory=Score)
     """Whole questions that end as they must, with an answer that holds all it must."""
     made_up: int = 0
@@ -140,19 +140,17 @@ def _score_steps(row: Row, engine: Engine, tallies: Iterable[Tally]) -> None:
     for at, turn in enumerate(turns):
         before = Transcript(row.transcript.tools, turns[:at], row.transcript.instruction)
         if isinstance(turn, PlannerTurn):
-            plan = parse_planner(_write(engine, "planner", before))
+            right = same_plan(_write(engine, "planner", before), turn)
             for tally in tallies:
-                tally.plan.add(plan is not None and plan.next == turn.next, turn.next == "caller")
+                tally.plan.add(right, turn.next == "caller")
         elif isinstance(turn, CallerTurn):
             calls = parse_calls(_write(engine, "caller", before)) or ()
-            first = min(tool.name for tool in row.transcript.tools)
-            named = [c.name for c in calls] == [c.name for c in turn.calls]
-            equal = named and all(
-                dict(a.arguments) == dict(b.arguments) for a, b in zip(calls, turn.calls, strict=True)
-            )
+            named, right = same_tools(calls, turn), turn.matched_by(calls)
+            first = same_tools(first_tool(row.transcript.tools), turn)
+            bare = turn.matched_by(without_arguments(turn))
             for tally in tallies:
-                tally.name.add(named, [first] == [c.name for c in turn.calls])
-                tally.arguments.add(equal, all(not c.arguments for c in turn.calls))
+                tally.name.add(named, first)
+                tally.arguments.add(right, bare)
 
 
 def _score_question(row: Row, ask: Asked, tallies: Iterable[Tally], report: Report) -> None:

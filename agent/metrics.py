@@ -29,10 +29,10 @@ def same_tools(calls: Sequence[Call], turn: CallerTurn) -> bool:
 
 
 def argument_f1(calls: Sequence[Call], turn: CallerTurn, *, compat: bool = False) -> float:
-    """F1 over the (tool, parameter, value) triples of `calls` and of `turn`; a call without any counts as one.
+    """F1 over the (tool, parameter, value) triples of `calls` and of `turn`.
 
-    Calls that `turn` accepts score 1. A parameter that is there with another value is wrong; with `compat` it
-    is half right.
+    Calls that `turn` accepts score 1; a call without arguments counts as one triple. A parameter that is
+    there with another value is wrong; with `compat` it is half right.
     """
     if turn.matched_by(calls):
         return 1.0

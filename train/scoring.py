@@ -71,10 +71,9 @@ def score_stage(
     max_tokens: int = 4096,
     wording: Wording = AS_IN_USE,
 ) -> Scores:
-    """`score_role` of the role that a stage trains; of all three for `backbone`.
+    """`score_role` of the role that a stage trains; of all three, `together`, for `backbone`.
 
-    There measures are called `ROLE.MEASURE`, and `mean` is that of the roles' headlines. Empty where the rows
-    hold no turn to score.
+    Empty where the rows hold no turn to score.
     """
     found = {
         role: score_role(
@@ -95,7 +94,7 @@ def score_stage(
 
 
 def together(found: dict[str, Scores]) -> Scores:
-    """The scores of several roles as one, with the mean of their headlines."""
+    """The scores of several roles as `ROLE.MEASURE`, and the `mean` of the headlines there are."""
     scores = {f"{role}.{name}": value for role, part in found.items() for name, value in part.items()}
     firsts = [part[headline(role)] for role, part in found.items() if part]
     return {"mean": sum(firsts) / len(firsts), **scores} if firsts else {}
@@ -117,12 +116,12 @@ def score_role(
 ) -> Scores:
     """What `role` gets right of at most `turns` of its turns in `rows`; empty where they hold none.
 
-    A turn is written in at most `most` tokens. Its history loses its oldest steps where it would not fit into
-    `max_length` with them, as in training; a turn that cannot fit is left out. `max_tokens` bounds a batch,
-    and `wording` is that of the stage.
+    A turn is written in at most `most` tokens. Its history loses its oldest steps where history and reference
+    are longer than `max_length`, as in training; a turn that cannot be made to fit is left out. `max_tokens`
+    bounds a batch, and `wording` is that of the stage.
     """
     speaker = ASSISTANT if wording.joined else wording.names.get(role, role)
-    header = tokenize(markers.header(speaker), True)
+    header, close = tokenize(markers.header(speaker), True), tokenize(markers.close, True)
 
     def prompt(before: Transcript) -> list[int]:
         pieces = wording.segments(before)
@@ -131,13 +130,13 @@ def score_role(
     chosen: list[Case] = []
     prompts: list[list[int]] = []
     for case in sample(rows, role, turns):
-        before = trim(case.before, lambda shorter: len(prompt(shorter)) + most <= max_length)
+        room = max_length - len(tokenize(segment(case.turn).content, False)) - len(close)
+        before = trim(case.before, lambda shorter, room=room: len(prompt(shorter)) <= room)
         if before is not None:
             chosen.append(replace(case, before=before))
             prompts.append(prompt(before))
-    end = tokenize(markers.close, True)[0]
     read = _detokenize(model.base)
-    texts = [read(ids) for ids in generate(model, prompts, end, most, max_tokens=max_tokens)]
+    texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
     if wording.joined:
         texts = [part_of(text, role) for text in texts]
     return measure(role, chosen, texts, compat=compat)
@@ -148,7 +147,7 @@ def baselines(rows: Sequence[Row], role: str, *, turns: int | None = None, compa
 
     planner: always handing over to the caller. caller: the first tool on offer (`act_em`, `hallu`), and the
     right tools without arguments (`arg_f1`, `call_em`). summarizer: the last observation again. For
-    `backbone` all of these, as `score_stage` names them.
+    `backbone` all of these, as `together` names them.
     """
     if role == "backbone":
         return together({one: baselines(rows, one, turns=turns, compat=compat) for one in ROLES})
@@ -165,12 +164,11 @@ def baselines(rows: Sequence[Row], role: str, *, turns: int | None = None, compa
 
 def sample(rows: Iterable[Row], role: str, turns: int | None = None) -> list[Case]:
     """At most `turns` turns of `role`, spread evenly over `rows`, the same ones each time."""
-    kind = {"planner": PlannerTurn, "caller": CallerTurn, "summarizer": SummarizerTurn}[role]
     found = [
         Case(replace(row.transcript, turns=row.transcript.turns[:at]), turn)
         for row in rows
         for at, turn in enumerate(row.transcript.turns)
-        if isinstance(turn, kind)
+        if isinstance(turn, PlannerTurn | CallerTurn | SummarizerTurn) and segment(turn).role == role
     ]
     if turns is None or len(found) <= turns:
         return found
