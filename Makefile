@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN := runs/umi-mini
 QUESTION ?= what is 17.5% of 240?
 
-.PHONY: chat ask test check format models clean
+.PHONY: chat ask test check format models golden golden-bench clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when pyproject.toml changed.
@@ -55,6 +55,12 @@ models: $(VENV)/.dev         ## remake the shipped models (about an hour on two 
 	$(BIN)/python -m export bundle $(RUN)/roles --out agent/bundles/umi-mini --quant q8_0 \
 	  --grounded summarizer --context 2048 --license Apache-2.0
 	$(BIN)/umi eval $(RUN)/heldout.jsonl --models agent/bundles/umi-mini
+
+golden: $(VENV)/.dev         ## our conversion against llama.cpp's own script, bit for bit (needs the package index)
+	$(BIN)/python -m pytest -q tests/golden_convert.py
+
+golden-bench: $(VENV)/.dev   ## seconds and memory of both (needs 3 GB of disk)
+	$(BIN)/python tests/golden_bench.py
 
 clean:
 	rm -rf $(VENV) runs

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from agent.errors import InputError
-from export.convert import FloatType, architecture, as_written, in_llama_order, read_config
+from export.convert import read_config
+from export.families import find_family, head_width
 from export.fingerprint import BACKBONE_KEY
+from export.tensors import TYPES, FloatType, as_written, interleave, reordered
 
 _SUFFIX = ".lora_A.weight"
 
@@ -70,10 +72,10 @@ def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType, *, b
     if not adapter.invocation:
         raise InputError(f"{adapter.folder} is not an activated adapter", "export its run as a merged bundle")
     config = read_config(base)
-    arch = architecture(config, base)
-    names = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
+    family = find_family(config, str(base))
+    names = gguf.get_tensor_name_map(family.arch, config["num_hidden_layers"])
     rank = len(next(iter(adapter.pairs.values()))[0])
-    writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[arch])
+    writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[family.arch])
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.scale * rank)
@@ -90,10 +92,11 @@ def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType, *, b
         if target is None:
             raise InputError(f"{adapter.folder}: llama.cpp has no place for {source}", "train other targets")
         where = f"{adapter.folder}: {source}"
-        writer.add_tensor(f"{target}.lora_a", as_written(down, kind, where))
-        writer.add_tensor(
-            f"{target}.lora_b", as_written(in_llama_order(up, source, config, arch), kind, where)
-        )
+        rows = up.numpy()
+        if reordered(source, family):
+            rows = interleave(rows, head_width(config))
+        writer.add_tensor(f"{target}.lora_a", as_written(down.numpy(), TYPES[kind], where))
+        writer.add_tensor(f"{target}.lora_b", as_written(rows, TYPES[kind], where))
     part = out.with_name(out.name + ".part")
     try:
         writer.write_header_to_file(part)

@@ -39,7 +39,7 @@ HARD_TEXTS = (
     "def f(x):\n    return {'a': [1, 2.5e-3], \"b\": None}  # ok\n\tif x != 0: pass",
     '{"name":"read_file","arguments":{"path":"src/my file (1).txt","start_line":10}}',
     "<|im_end|>\n<|im_start|>planner\nNext: give up<|im_end|>",
-    "<|im_start|><|endoftext|></s><s>[INST] <|im_start |>",
+    "<|im_start|><|endoftext|><s>[INST] <|im_start |>",
     "C:\\Users\\x\\..\\y  ~/.config/umi//a-b_c.d?e=f&g=%20#h",
     "    leading and trailing    ",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 000000000000",

@@ -1,69 +1,67 @@
-"""A Hugging Face checkpoint folder as one GGUF file: Qwen3, Qwen2 and Llama."""
+"""A Hugging Face checkpoint folder as one GGUF file, without torch and a block of rows at a time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
+from export.checkpoint import list_tensors
+from export.families import Config, add_shape, find_family, head_width
+from export.rope import Rope, llama3_factors
+from export.tensors import FloatType, Written, plan
 from export.vocabulary import load_vocabulary
 
-FloatType = Literal["f32", "f16"]
-ARCHITECTURES = {
-    "Qwen3ForCausalLM": gguf.MODEL_ARCH.QWEN3,
-    "Qwen2ForCausalLM": gguf.MODEL_ARCH.QWEN2,
-    "LlamaForCausalLM": gguf.MODEL_ARCH.LLAMA,
+_FILE_TYPES = {
+    "f32": gguf.LlamaFileType.ALL_F32,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
-_FILE_TYPES = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16}
+_ROPE_FACTORS = "rope_freqs.weight"
+_TELL_EVERY_S = 5.0
 
 
 def convert(
-    folder: Path, out: Path, kind: FloatType = "f32", *, name: str = "", end: str | None = None
+    folder: Path,
+    out: Path,
+    kind: FloatType = "f32",
+    *,
+    name: str = "",
+    end: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Path:
-    """Write the checkpoint in `folder` to `out`, matrices in `kind`, all else in f32, and return `out`.
+    """Write the checkpoint in `folder` to `out`, matrices in `kind`, vectors and norms in f32; return `out`.
 
-    `end` is the token that ends a turn, by default the tokenizer's own. Tensors are read one at a time.
-    Raises InputError where the architecture, tokenizer or a number cannot be written.
+    `name` is the model's, by default the folder's and what its model card says. `end` is the token that ends
+    a turn of a model trained on umi's transcripts; without it the tokenizer's own. `say` hears of progress.
+    Raises InputError where the architecture, the tokenizer or a number cannot be written, UmiError where the
+    disk is full.
     """
     config = read_config(folder)
-    arch = architecture(config, folder)
-    vocabulary = load_vocabulary(folder, config["vocab_size"], end)
-    writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[arch])
-    writer.add_name(name or folder.resolve().name)
-    add_shape(writer, config, folder)
+    family = find_family(config, str(folder))
+    tensors = plan(list_tensors(folder), config, family, kind, str(folder))
+    writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[family.arch])
+    rope = add_shape(writer, config, family, str(folder))
+    factors = _rope_factors(rope, config)
+    if factors is not None:
+        writer.add_tensor_info(_ROPE_FACTORS, factors.shape, factors.dtype, factors.nbytes)
+    for tensor in tensors:
+        shape = tensor.stored.shape
+        writer.add_tensor_info(tensor.name, shape, np.dtype(np.float32), tensor.bytes, tensor.type)
+    _add_general(writer, folder, name)
     writer.add_file_type(_FILE_TYPES[kind])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    vocabulary.write(writer)
-    names = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
-    tensors: list[tuple[str, Path, str]] = []
-    for source, file, shape in list_tensors(folder):
-        if source == "lm_head.weight" and config.get("tie_word_embeddings"):
-            continue
-        target = names.get_name(source, try_suffixes=(".weight", ".bias"))
-        if target is None:
-            raise InputError(f"{folder}: llama.cpp has no place for {source}", "export another architecture")
-        dtype = np.dtype(np.float16 if kind == "f16" and len(shape) > 1 else np.float32)
-        writer.add_tensor_info(target, shape, dtype, int(np.prod(shape)) * dtype.itemsize)
-        tensors.append((source, file, target))
-    part = out.with_name(out.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        writer.write_header_to_file(part)
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        for source, file, _ in tensors:
-            writer.write_tensor_data(read_tensor(file, source, kind, config, arch))
-        writer.close()
-        part.replace(out)
-    finally:
-        writer.close()
-        part.unlink(missing_ok=True)
+    load_vocabulary(folder, config, end).write(writer)
+    _write(writer, factors, tensors, out, say or (lambda _: None))
     return out
 
 
@@ -75,92 +73,67 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} has no readable config.json", "give a checkpoint folder") from None
 
 
-def architecture(config: dict[str, Any], folder: Path) -> gguf.MODEL_ARCH:
-    """llama.cpp's architecture of a config. Raises InputError where it is not one that is written here."""
-    named = (config.get("architectures") or ["nothing"])[0]
-    if named not in ARCHITECTURES:
-        raise InputError(f"{folder} is a {named}", f"known are {', '.join(ARCHITECTURES)}")
-    if config.get("use_sliding_window"):
-        raise InputError(f"{folder} uses a sliding window", "only full attention can be converted")
-    return ARCHITECTURES[named]
+def _rope_factors(rope: Rope, config: Config) -> NDArray[np.float32] | None:
+    """The tensor that scales a Llama 3's positions; none for other models."""
+    return llama3_factors(rope, head_width(config)) if rope.kind == "llama3" else None
 
 
-def add_shape(writer: gguf.GGUFWriter, config: dict[str, Any], folder: Path) -> None:
-    """The model's sizes and its rope as metadata."""
-    # transformers 5 keeps rope_theta under rope_parameters, 4 keeps it beside rope_scaling.
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    rope_type = rope.get("rope_type", rope.get("type", "default"))
-    if rope_type != "default":
-        raise InputError(f"{folder} scales its positions ({rope_type})", "only plain rope can be converted")
-    heads = config["num_attention_heads"]
-    width = config.get("head_dim") or config["hidden_size"] // heads
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config.get("num_key_value_heads") or heads)
-    writer.add_key_length(width)
-    writer.add_value_length(width)
-    writer.add_rope_dimension_count(width)
-    writer.add_rope_freq_base(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_vocab_size(config["vocab_size"])
+def _add_general(writer: gguf.GGUFWriter, folder: Path, name: str) -> None:
+    """What a model is called and where it comes from. A name that is given stands alone."""
+    sizes = writer.get_total_parameter_count()
+    card = gguf.Metadata(name=name) if name else gguf.Metadata.load(None, folder.resolve(), None, sizes[0])
+    card.name = card.name or folder.resolve().name
+    card.size_label = card.size_label or gguf.size_label(*sizes)
+    writer.add_type(gguf.GGUFType.MODEL)
+    card.set_gguf_meta_model(writer)
 
 
-def list_tensors(folder: Path) -> Iterator[tuple[str, Path, tuple[int, ...]]]:
-    """Name, file and shape of every tensor of a checkpoint."""
-    from safetensors import SafetensorError, safe_open
-
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise InputError(f"{folder} has no safetensors file", "save the checkpoint as safetensors")
-    for file in files:
-        try:
-            with safe_open(file, "pt") as opened:
-                for name in opened.keys():  # noqa: SIM118 - a safetensors file is no mapping
-                    yield name, file, tuple(opened.get_slice(name).get_shape())
-        except SafetensorError as error:
-            raise InputError(f"{file} is damaged: {error}", "get the checkpoint again") from None
-
-
-def read_tensor(
-    file: Path, name: str, kind: FloatType, config: dict[str, Any], arch: gguf.MODEL_ARCH
-) -> np.ndarray:
-    """One tensor as it is written. Raises InputError where it holds NaN or does not fit its type."""
-    from safetensors import safe_open
-
-    with safe_open(file, "pt") as opened:
-        tensor = opened.get_tensor(name).to(torch.float32)
-    return as_written(in_llama_order(tensor, name, config, arch), kind, f"{file}: {name}")
-
-
-def as_written(tensor: torch.Tensor, kind: FloatType, where: str) -> np.ndarray:
-    """A float32 tensor in `kind`, vectors always in f32. Raises InputError naming `where` if it cannot be."""
-    if not torch.isfinite(tensor).all():
-        raise InputError(f"{where} holds NaN or infinity", "train or get it again")
-    if kind == "f32" or tensor.ndim == 1:
-        return tensor.numpy()
-    half = tensor.to(torch.float16)
-    if not torch.isfinite(half).all():
-        raise InputError(f"{where} is too large for f16", "write f32 instead")
-    return half.numpy()
-
-
-def in_llama_order(
-    tensor: torch.Tensor, name: str, config: dict[str, Any], arch: gguf.MODEL_ARCH
-) -> torch.Tensor:
-    """The weight `name`, or the B of its adapter, with the rows as llama.cpp's architecture has them."""
-    if arch == gguf.MODEL_ARCH.LLAMA and ".self_attn." in name:
-        heads = config["num_attention_heads"]
-        if ".q_proj." in name:
-            return interleave(tensor, heads)
-        if ".k_proj." in name:
-            return interleave(tensor, config.get("num_key_value_heads") or heads)
-    return tensor
+def _write(
+    writer: gguf.GGUFWriter,
+    factors: NDArray[np.float32] | None,
+    tensors: Sequence[Written],
+    out: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Write the file beside `out` and move it there when it is whole."""
+    part = out.with_name(out.name + ".part")
+    total, done, told = sum(tensor.bytes for tensor in tensors), 0, time.monotonic()
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(part.parent).free
+        if free < total:
+            raise UmiError(
+                f"{out} takes {total / 1e6:.0f} MB and {free / 1e6:.0f} MB are free",
+                "free space or write elsewhere",
+            )
+        writer.write_header_to_file(part)
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        writer.close()
+        with part.open("ab") as file:
+            for blocks in _contents(factors, tensors):
+                file.write(b"\0" * (-file.tell() % writer.data_alignment))
+                for block in blocks:
+                    done += file.write(block.data)
+                    if time.monotonic() - told > _TELL_EVERY_S:
+                        told = time.monotonic()
+                        say(f"{out.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            file.write(b"\0" * (-file.tell() % writer.data_alignment))
+        part.replace(out)
+    except OSError as error:
+        raise UmiError(
+            f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
+        ) from None
+    finally:
+        writer.close()
+        part.unlink(missing_ok=True)
 
 
-def interleave(tensor: torch.Tensor, heads: int) -> torch.Tensor:
-    """Rows of each head from two halves to pairs, which is how llama.cpp turns positions in llama."""
-    rows = tensor.shape[0] // heads // 2
-    return tensor.reshape(heads, 2, rows, -1).transpose(1, 2).reshape(tensor.shape).contiguous()
+def _contents(
+    factors: NDArray[np.float32] | None, tensors: Sequence[Written]
+) -> Iterator[Iterator[NDArray[Any]]]:
+    """The tensors in the order they were announced, each as its blocks."""
+    if factors is not None:
+        yield iter([factors])
+    for tensor in tensors:
+        yield tensor.blocks()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -17,10 +19,12 @@ from agent.encoding import load_tokenize
 from agent.errors import EngineError, InputError, UmiError
 from export.__main__ import main
 from export.check import HARD_TEXTS, Agreement, check_tokenizer, compare, require_agreement
+from export.checkpoint import Stored
 from export.convert import convert
 from export.merge import load_model
 from export.native import opened
 from export.quantize import TYPES, quantize, types_by_role
+from export.tensors import FloatType
 
 
 @pytest.fixture(scope="module")
@@ -40,37 +44,6 @@ def test_llama_cpp_has_the_logits_of_torch(base: Path, full: Path) -> None:
     with opened(full, len(ids)) as native:
         np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=1e-4)
         np.testing.assert_allclose(native.logits(ids, 5, chunk=7), theirs[5:], atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["Qwen2", "Llama"])
-def test_other_architectures_have_the_logits_of_torch(base: Path, tmp_path: Path, kind: str) -> None:
-    import transformers
-
-    shape: dict[str, Any] = {
-        "vocab_size": json.loads((base / "config.json").read_text())["vocab_size"],
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "tie_word_embeddings": False,
-    }
-    torch.manual_seed(1)
-    model = getattr(transformers, f"{kind}ForCausalLM")(
-        getattr(transformers, f"{kind}Config")(**shape)
-    ).eval()
-    for name, parameter in model.named_parameters():
-        if name.endswith(".bias"):
-            torch.nn.init.normal_(parameter)
-    model.save_pretrained(tmp_path)
-    for file in base.glob("tokenizer*"):
-        shutil.copy(file, tmp_path)
-    ids = list(range(3, 43))
-    with torch.no_grad():
-        theirs = model(input_ids=torch.tensor([ids])).logits[0].numpy()
-    with opened(convert(tmp_path, tmp_path / "out.gguf", "f32"), 64) as native:
-        np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=1e-4)
 
 
 def test_the_tokenizer_is_the_same(base: Path, full: Path) -> None:
@@ -153,10 +126,13 @@ def broken(base: Path, place: Path, **config: Any) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"architectures": ["MambaForCausalLM"]}, "is a MambaForCausalLM; known are Qwen3ForCausalLM"),
+        (
+            {"architectures": ["MambaForCausalLM"]},
+            "is a MambaForCausalLM; known are Qwen2ForCausalLM, Qwen3For",
+        ),
         ({"rope_parameters": {"rope_type": "yarn"}}, r"scales its positions \(yarn\)"),
         ({"use_sliding_window": True}, "sliding window"),
-        ({"vocab_size": 100}, "more tokens than the model"),
+        ({"vocab_size": 100}, r"embeddings for \d+ tokens and a vocab_size of 100"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
@@ -167,16 +143,94 @@ def test_what_cannot_be_written_is_refused(
     assert not list(tmp_path.glob("*.gguf*"))
 
 
-def test_a_checkpoint_with_nan_is_refused(base: Path, tmp_path: Path) -> None:
+def refuse(folder: Path, tmp_path: Path, said: str, kind: FloatType = "f32") -> None:
+    """Converting fails with `said` in one line and leaves what was there before."""
+    old = tmp_path / "out.gguf"
+    old.write_text("an older one")
+    with pytest.raises(UmiError, match=said) as caught:
+        convert(folder, old, kind)
+    assert "\n" not in str(caught.value)
+    assert old.read_text() == "an older one"
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(float("nan"), "f32"), (float("inf"), "q8_0"), (1e5, "f16")])
+def test_a_number_that_cannot_be_written_is_refused(
+    base: Path, tmp_path: Path, number: float, kind: FloatType
+) -> None:
     from safetensors.torch import load_file, save_file
 
     copy = broken(base, tmp_path)
     tensors = load_file(copy / "model.safetensors")
-    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = float("nan")
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = number
     save_file(tensors, copy / "model.safetensors")
-    with pytest.raises(InputError, match=r"layers\.1\.mlp\.up_proj\.weight holds NaN"):
-        convert(copy, tmp_path / "out.gguf")
-    assert not list(tmp_path.glob("*.gguf*"))
+    why = "is too large for f16" if kind == "f16" else "holds NaN or infinity"
+    refuse(copy, tmp_path, rf"layers\.1\.mlp\.up_proj\.weight {why}", kind)
+
+
+def test_what_is_missing_or_cut_short_is_named(base: Path, tmp_path: Path) -> None:
+    copy = broken(base, tmp_path)
+    load_model(base).save_pretrained(copy, max_shard_size="100KB")
+    (copy / "model.safetensors").unlink()
+    assert convert(copy, tmp_path / "whole.gguf").is_file()
+    shards = sorted(copy.glob("model-*"))
+    content = shards[1].read_bytes()
+    for size, said in (
+        (len(content) - 1, rf"cut short: it has {len(content) - 1} of {len(content)} bytes"),
+        (100, "cut short or no safetensors file"),
+        (3, r"no safetensors file \(3 bytes\)"),
+    ):
+        shards[1].write_bytes(content[:size])
+        refuse(copy, tmp_path, rf"{shards[1].name} is {said}|{shards[1].name} is .*{said}")
+    shards[1].write_bytes(content[:8] + b"?" + content[9:])
+    refuse(copy, tmp_path, f"{shards[1].name} is damaged")
+    shutil.copy(shards[0], shards[1])
+    refuse(copy, tmp_path, f"{shards[1].name} lacks model.*, which model.safetensors.index.json names")
+    shards[1].unlink()
+    refuse(copy, tmp_path, f"lacks {shards[1].name}, which model.safetensors.index.json names")
+    (copy / "model.safetensors.index.json").write_text("{}")
+    refuse(copy, tmp_path, "index.json cannot be read")
+    (copy / "model.safetensors.index.json").unlink()
+    refuse(copy, tmp_path, "has neither model.safetensors nor")
+
+
+def test_a_quantized_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = broken(base, tmp_path)
+    tensors = load_file(copy / "model.safetensors")
+    tensors["model.layers.0.mlp.up_proj.weight"] = torch.zeros(8, 4, dtype=torch.uint8)
+    save_file(tensors, copy / "model.safetensors")
+    refuse(copy, tmp_path, "up_proj.weight is stored as U8")
+
+
+def test_a_full_disk_is_told_in_a_line(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        refuse(base, tmp_path, "out.gguf cannot be written: File too large; free space")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    refuse(base, tmp_path, r"out\.gguf takes \d+ MB and 0 MB are free")
+
+
+def test_an_interrupted_conversion_leaves_nothing(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = Stored.blocks
+
+    def stop(stored: Stored, step: int = 1) -> Iterator[Any]:
+        if "layers.1.mlp" in stored.name:
+            assert (tmp_path / "out.gguf.part").is_file()
+            raise KeyboardInterrupt
+        return blocks(stored, step)
+
+    monkeypatch.setattr(Stored, "blocks", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(base, tmp_path / "out.gguf")
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_an_unknown_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
@@ -218,7 +272,7 @@ def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> N
 
 def test_the_command_converts(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "out.gguf"
-    for kind in ("f16", "q8_0"):
+    for kind in ("f16", "bf16", "q8_0", "Q5_K_M"):
         assert main(["convert", str(base), str(out), "--type", kind]) == 0
         assert capsys.readouterr().out.strip() == str(out)
         assert [file.name for file in out.parent.iterdir()] == ["out.gguf"]

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "train", "export", "tui")
 SHARED = (
     *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics"),
-    *("tools", "bundle", "world", "hub"),
+    *("tools", "bundle", "world", "hub", "memory"),
 )
 """The modules of agent that train and export may use."""
 

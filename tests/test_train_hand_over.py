@@ -17,9 +17,11 @@ import train.loop
 from agent.bundle import load_bundle
 from agent.encoding import encode, load_tokenize
 from agent.errors import InputError
-from agent.transcript import ROLES, SummarizerTurn, Transcript, UserTurn
+from agent.transcript import ROLES, PlannerTurn, SummarizerTurn, Transcript, UserTurn
 from export.__main__ import main as export
-from export.merge import load_updates, mean_loss, merge_into
+from export.adapter import load_adapter as read_adapter
+from export.merge import load_model, mean_loss
+from export.merged_checkpoint import merge_into
 from export.run import load_run
 from train.__main__ import main
 from train.merge16 import merge_base
@@ -61,15 +63,21 @@ def test_a_stacked_role_starts_as_the_backbone_and_leaves_it_alone(stacked: Path
     assert config["alora_invocation_tokens"] is None
 
 
-def test_a_stacked_role_merges_to_what_was_trained(stacked: Path) -> None:
+def test_a_stacked_role_merges_to_what_was_trained(stacked: Path, tmp_path: Path) -> None:
     run = load_run(stacked)
     model = Trainee(recipe_of(stacked, precision="float32"))
     for role in ROLES:
         model.stack(load_adapter(stacked / "backbone"), None, 0)
         model.set_adapter(load_adapter(stacked / role))
         expected = loss_of(model, stacked, role)
-        made = merge_into(run, role, "dequant")
+        made = load_model(merge_into(run, role, "dequant", tmp_path / role))
         assert mean_loss(made, run.held_out(), (role,), run) == pytest.approx(expected, abs=1e-5)
+
+
+def load_updates(folder: Path) -> dict[str, torch.Tensor]:
+    """What an adapter adds to each weight."""
+    adapter = read_adapter(folder)
+    return {name: adapter.scale * (up @ down) for name, (down, up) in adapter.pairs.items()}
 
 
 def test_stage_1_is_added_to_the_original_weights(merged: Path) -> None:
@@ -155,7 +163,9 @@ def copy(merged: Path, tmp_path: Path) -> Path:
         replace(
             row,
             id=f"mine-{n}",
-            transcript=Transcript(turns=(UserTurn(f"ho {n}"), SummarizerTurn(f"Hey {n}."))),
+            transcript=Transcript(
+                turns=(UserTurn(f"ho {n}"), PlannerTurn("", "summarizer"), SummarizerTurn(f"Hey {n}."))
+            ),
         )
         for n, row in enumerate(tiny_rows(8))
     ]

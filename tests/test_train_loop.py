@@ -1,4 +1,4 @@
-"""One stage's loop: too little memory, gradients without numbers, the best adapter kept, several processes."""
+"""One stage's loop: too little memory, gradients without numbers, the best adapter, several processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from agent.encoding import load_tokenize
 from agent.errors import UmiError
 from train.batches import epoch_steps
 from train.curves import Course, draw, records
-from train.loop import Loop, Outcome, Scored, accumulate, halved
+from train.halving import halved
+from train.loop import Loop, Outcome, Scored, accumulate
 from train.model import Adapter, Trainee
 from train.packing import IGNORE, halves
 from train.recipe import Recipe

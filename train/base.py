@@ -28,7 +28,7 @@ from agent.errors import InputError, UmiError
 from agent.prompts import Tokenize, segments
 from agent.transcript import ROLES
 from train.attention import enable, hidden_states, lay_out
-from train.loop import save_whole
+from train.checkpoint import save_whole
 from train.model import mixed_precision, pick_device
 from train.packing import IGNORE, Packed, join, pack
 from train.progress import Say, clock

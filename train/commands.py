@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.errors import InputError
 from agent.extras import Parser, say
+from train.processes import is_first
 from train.recipe import STAGES, build, load_recipe, read_fields
 from train.stages import train
 
@@ -31,9 +34,23 @@ def _train(command: str, description: str | None, argv: Sequence[str]) -> int:
         "--again", action="store_true", help="with --only ROLE: train it anew from the backbone"
     )
     parser.add_argument("--tensorboard", action="store_true", help="write the course to OUT/tensorboard too")
+    parser.add_argument(
+        "--plan", action="store_true", help="tell parameters, memory, steps and time, and train nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="with --plan: as one JSON object")
     given = parser.parse_intermixed_args(argv)
     recipe = load_recipe(given.recipe, given.overrides)
-    print(train(recipe, say, given.only, again=given.again, tensorboard=given.tensorboard))
+    if given.plan:
+        from train.plan import plan
+
+        planned = plan(recipe, given.only, again=given.again)
+        print(json.dumps(planned.to_json()) if given.json else "\n".join(planned.lines()))
+        return 0
+    if given.json:
+        raise InputError("--json is for --plan", "add --plan, or leave --json out")
+    folder = train(recipe, say, given.only, again=given.again, tensorboard=given.tensorboard)
+    if is_first():
+        print(folder)
     return 0
 
 

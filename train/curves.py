@@ -9,6 +9,7 @@ RUN/tensorboard/     where asked for
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -117,7 +118,11 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, fl
 
 
 def _line(value: Mapping[str, Any]) -> str:
-    return json.dumps(value) + "\n"
+    # JSON has no NaN: what is no number is null, and a gap in the curve.
+    numbers = {
+        name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in value.items()
+    }
+    return json.dumps(numbers) + "\n"
 
 
 def _board(folder: Path) -> Any:

@@ -7,25 +7,26 @@ are no numbers is skipped; the adapter that scored best on held-out rows is the 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from agent.encoding import Encoded
 from agent.errors import UmiError
 from train.batches import Step, steps_from, total_steps
+from train.checkpoint import load_whole, save_whole
 from train.curves import Course
+from train.halving import halved, out_of_memory
 from train.model import Trainee
 from train.optimizer import make_optimizer
-from train.packing import Packed, halves
 from train.processes import Processes
 from train.progress import Progress, Say, Tick
-from train.recipe import Recipe
+from train.recipe import STAGES, Recipe
 
 FLOOR = 0.1
 """What the cosine leaves of the highest learning rate at the end."""
@@ -62,7 +63,7 @@ class Outcome:
 
 @dataclass
 class State:
-    """What a checkpoint holds beside adapter, optimizer and random numbers."""
+    """What a checkpoint holds beside adapter and optimizer."""
 
     step: int = 0
     tokens: int = 0
@@ -116,7 +117,6 @@ class Loop:
         Raises UmiError where the gradients stay without numbers or memory does not suffice.
         """
         recipe, stage = self._recipe, self._stage
-        torch.manual_seed(recipe.seed + self._processes.index)
         self._resume()
         state = self._state
         progress = Progress(stage, self._total, state.step, self._say)
@@ -125,6 +125,7 @@ class Loop:
             for passes in steps_from(self._rows, recipe, stage, state.step):
                 if state.step >= self._total:
                     break
+                torch.manual_seed(self._seed())
                 rate = rate_at(state.step, self._total, recipe, recipe.stage(stage).learning_rate)
                 for group in self._optimizer.param_groups:
                     group["lr"] = rate
@@ -146,6 +147,11 @@ class Loop:
         finally:
             progress.close()
         return self._finish()
+
+    def _seed(self) -> int:
+        """Of a step's dropout: with it a run goes on alike in each process, though only one writes files."""
+        parts = [self._recipe.seed, STAGES.index(self._stage), self._state.step, self._processes.index]
+        return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
     def _step(self, passes: Step, progress: Progress) -> tuple[float, float]:
         """One optimizer step: the mean loss a label, and the gradients' norm."""
@@ -208,13 +214,9 @@ class Loop:
             if self._course and self._processes.first:
                 self._course.go_on_from(self._stage, 0)
             return
-        saved = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        saved = load_whole(self._checkpoint)
         self._model.set_adapter(saved["adapter"])
         self._optimizer.load_state_dict(saved["optimizer"])
-        if self._processes.first:
-            torch.set_rng_state(saved["rng"])
-        if "cuda_rng" in saved and self._model.device.type == "cuda":
-            torch.cuda.set_rng_state(saved["cuda_rng"])
         self._state = State(**saved["state"])
         if self._course and self._processes.first:
             self._course.go_on_from(self._stage, self._state.step)
@@ -223,9 +225,7 @@ class Loop:
     def _save(self) -> None:
         if self._processes.first:
             saved = {"adapter": self._model.adapter(), "optimizer": self._optimizer.state_dict()}
-            saved |= {"state": dict(vars(self._state)), "rng": torch.get_rng_state()}
-            if self._model.device.type == "cuda":
-                saved["cuda_rng"] = torch.cuda.get_rng_state()
+            saved |= {"state": dict(vars(self._state))}
             save_whole(self._checkpoint, saved)
         self._processes.wait()
 
@@ -273,48 +273,3 @@ def take_step(
         optimizer.step()
         return loss, norm
     return loss, math.nan
-
-
-def halved(passes: Step, times: int) -> Step:
-    """The same rows in passes cut in two so many times; a pass of one row stays whole."""
-    for _ in range(times):
-        passes = [part for batch in passes for part in _halves(batch)]
-    return passes
-
-
-def _halves(batch: list[Packed]) -> list[list[Packed]]:
-    if len(batch) == 1:
-        return [[part] for part in halves(batch[0])]
-    middle = len(batch) // 2
-    return [batch[:middle], batch[middle:]]
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python raised `error` for want of memory."""
-    said = str(error).lower()
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or any(
-        text in said
-        for text in ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory")
-    )
-
-
-def save_whole(path: Path, value: Any) -> None:
-    """`torch.save` that leaves either the old file or the new one, whenever it is killed.
-
-    Raises UmiError where the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            torch.save(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UmiError(
-            f"{path} cannot be written: {reason}",
-            "make room and give the same command again; it goes on there",
-        ) from None

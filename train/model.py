@@ -214,10 +214,15 @@ def require_layers(model: Any, recipe: Recipe) -> None:
 
 
 def load_adapter(folder: Path) -> Adapter:
-    """The tensors of a saved adapter."""
+    """The tensors of a saved adapter. Raises InputError where its file is missing or damaged."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    return load_file(folder / "adapter_model.safetensors")
+    file = folder / "adapter_model.safetensors"
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file} cannot be read: {error}", f"remove {folder} and train it again") from None
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -241,7 +246,11 @@ def mixed_precision(wanted: str, device: torch.device) -> bool:
 
 
 def load_base(recipe: Recipe, device: torch.device) -> Any:
-    """The base model, quantized as the recipe says; float32 on a CPU, the checkpoint's type on a GPU."""
+    """The base model, quantized as the recipe says; float32 on a CPU, the checkpoint's type on a GPU.
+
+    Raises InputError where the folder holds no whole checkpoint, or one that cannot be trained.
+    """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils.logging import disable_progress_bar
 
@@ -263,15 +272,27 @@ def load_base(recipe: Recipe, device: torch.device) -> Any:
             bnb_4bit_use_double_quant=recipe.double_quant,
         )
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=kind, device_map={"": str(device)}, local_files_only=True, **options
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=kind,
+            device_map={"": str(device)},
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{folder} cannot be trained: {reason}", "check the checkpoint folder") from None
+    model, about = loaded
+    if about["missing_keys"]:
+        # transformers fills in random weights.
+        name = min(about["missing_keys"])
+        raise InputError(f"{folder} has no weight {name}", "fetch or save the checkpoint again")
     measuring(model)
     try:
         require_branches(model, mixed)
+    except FloatingPointError as error:
+        raise InputError(f"{folder} cannot be trained: {error}", "take another checkpoint") from None
     except ValueError as error:
         raise InputError(
             f"{folder} cannot be trained: {error}", "take a base of attention layers, full or windowed"

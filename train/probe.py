@@ -22,7 +22,8 @@ _EXACT, _ROUNDED = 1e-3, 0.1
 
 
 def require_branches(model: Any, mixed: bool) -> None:
-    """Switch `model` to attend by branches. Raises ValueError where it then says something else than alone.
+    """Switch `model` to attend by branches. Raises ValueError where it then says something else than alone,
+    FloatingPointError where that is no number.
 
     With `mixed`, matrix products run in bfloat16, whose rounding is allowed for.
     """
@@ -41,6 +42,8 @@ def require_branches(model: Any, mixed: bool) -> None:
             packed = logits_at(model, laid, last).float()
         except (TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"its layers do not take transformers' attention interface ({error})") from None
+    if not (alone.isfinite().all() and packed.isfinite().all()):
+        raise FloatingPointError("what it computes is no number; its weights may be damaged")
     if packed.shape != alone.shape:
         raise ValueError("it cannot compute its logits at chosen positions")
     allowed = _EXACT if model.dtype == torch.float32 and not mixed else _ROUNDED

@@ -17,6 +17,11 @@ from train.batches import Step, fill
 from train.packing import Packed, halves
 
 
+def is_first() -> bool:
+    """Whether this is the process that speaks, of those that were launched together."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 class Processes:
     """This process among those that were launched together."""
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,25 @@ _TRAINED: Mapping[str, tuple[str, ...]] = {
     "one-model": ("backbone",),
 }
 """The stages of the methods that do not train all of them."""
+
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rank": (1, math.inf),
+    "alpha": (1, math.inf),
+    "dropout": (0, 0.99),
+    "max_length": (1, math.inf),
+    "micro_batch_tokens": (1, math.inf),
+    "accumulation": (1, math.inf),
+    "warmup": (0, 1),
+    "weight_decay": (0, math.inf),
+    "max_grad_norm": (0, math.inf),
+    "evaluations": (0, math.inf),
+    "evaluation_turns": (1, math.inf),
+    "heldout_rows": (0, math.inf),
+    "checkpoint_steps": (1, math.inf),
+    "log_steps": (1, math.inf),
+    "seed": (0, math.inf),
+}
+"""The least and the most of the adapter's fields and the recipe's."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +235,7 @@ def build(kind: type, value: Mapping[str, Any], source: str, path: str = "") -> 
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in value:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            near = nearest(key, hints)
             raise InputError(f"{source}: unknown field {path}{key}", f"the nearest one is {path}{near}")
     for name, spec in fields.items():
         required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
@@ -230,6 +250,15 @@ def build(kind: type, value: Mapping[str, Any], source: str, path: str = "") -> 
     for name, default in defaults.items():
         given[name] = build(hints[name], default | dict(value[name]), source, f"{path}{name}.")
     return kind(**given)
+
+
+def nearest(key: str, hints: Mapping[str, Any]) -> str:
+    """The field most like `key`, `table.field` where it is one of a table's."""
+    names = {name: name for name in hints}
+    for table, hint in hints.items():
+        if dataclasses.is_dataclass(hint):
+            names = {f.name: f"{table}.{f.name}" for f in dataclasses.fields(hint)} | names
+    return names[difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]]
 
 
 def _value(hint: Any, value: Any, source: str, path: str) -> Any:
@@ -275,16 +304,17 @@ def _check(recipe: Recipe, source: str) -> None:
         )
     if not recipe.data:
         raise InputError(f"{source}: data is empty", "name at least one schema-1 file")
-    least = {"max_length": 1, "micro_batch_tokens": 1, "accumulation": 1, "heldout_rows": 0, "evaluations": 0}
-    least |= {"checkpoint_steps": 1, "log_steps": 1, "max_grad_norm": 0, "warmup": 0, "weight_decay": 0}
-    for name, bound in least.items():
-        if getattr(recipe, name) < bound:
-            raise InputError(f"{source}: {name} is {getattr(recipe, name)}", f"it must be at least {bound}")
+    for name, (least, most) in _BOUNDS.items():
+        value = getattr(recipe.lora if name in ("rank", "alpha", "dropout") else recipe, name)
+        if not least <= value <= most:
+            path = f"lora.{name}" if hasattr(recipe.lora, name) else name
+            wanted = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise InputError(f"{source}: {path} is {value}", f"it must be {wanted}")
     if "lm_head" in recipe.lora.targets:
         raise InputError(f"{source}: lora.targets names the output head", "leave lm_head out")
-    if recipe.lora.rank < 1:
-        raise InputError(f"{source}: lora.rank is {recipe.lora.rank}", "it must be at least 1")
     for name in recipe.stages:
         stage = recipe.stage(name)
-        if stage.learning_rate <= 0 or (stage.epochs <= 0 and stage.max_steps <= 0):
-            raise InputError(f"{source}: {name} trains nothing", "set its learning_rate and epochs above 0")
+        if not 0 < stage.learning_rate < math.inf:
+            raise InputError(f"{source}: {name}.learning_rate is {stage.learning_rate}", "set it above 0")
+        if stage.max_steps < 0 or not (0 < stage.epochs < math.inf or stage.max_steps):
+            raise InputError(f"{source}: {name} trains nothing", "set its epochs or max_steps above 0")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from agent.errors import InputError
+from safetensors import SafetensorError
+
+from agent.errors import InputError, UmiError
 from agent.prompts import PROMPT_VERSION
 from agent.rows import row_files
 from agent.transcript import ROLES
@@ -18,6 +22,11 @@ from train.recipe import STAGES, Recipe
 
 FORMAT = 1
 """Version of the run folder's JSON files."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def claim(run: Path, recipe: Recipe, only: str | None = None) -> dict[str, Any]:
@@ -103,8 +112,30 @@ def sha256(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of the run folder."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The JSON object in a file of the run folder. Raises InputError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}", "give out a new folder") from None
+
+
+def tell_of_full_disk(write: Callable[P, R]) -> Callable[P, R]:
+    """`write`, which raises UmiError with what to do where it meets a disk without room."""
+
+    @functools.wraps(write)
+    def telling(*given: P.args, **named: P.kwargs) -> R:
+        try:
+            return write(*given, **named)
+        except (OSError, SafetensorError) as error:
+            # safetensors says it in words only.
+            if getattr(error, "errno", None) not in _NO_ROOM and "os error 28" not in str(error):
+                raise
+            raise UmiError(
+                f"a file of the run cannot be written: {error}",
+                "make room and give the same command again; it goes on there",
+            ) from None
+
+    return telling
 
 
 def write_json(path: Path, value: Any) -> None:

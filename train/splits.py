@@ -7,16 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.rows import read_lines, row_files, row_of
+from agent.rows import read_lines, row_files
 from agent.transcript import Row, compact, row_to_json
+from train.form import row_in
 from train.rows import hold_out, spread
+from train.validity import faults
 
 
 def rows_to_train(paths: Sequence[Path]) -> list[Row]:
-    """The rows of `paths`. Raises InputError where none is to train on, or one belongs to a test set."""
+    """The rows of `paths`.
+
+    Raises InputError where none is to train on, or naming the line that is not valid or of a test set.
+    """
     rows: list[Row] = []
     for line in (line for path in row_files(*paths) for line in read_lines(path)):
-        row = row_of(line)
+        row = row_in(line)
+        if fault := next(faults(row.transcript), None):
+            raise InputError(
+                f"{line.path}, line {line.number}: {fault}",
+                "mend that line or leave it out; umi train data check lists all there are",
+            )
         if row.split == "test":
             raise InputError(
                 f"{line.path}, line {line.number}: training data holds rows of a test set",
@@ -40,6 +50,12 @@ def split(rows: Sequence[Row], count: int, kept: Sequence[Row] | None = None) ->
     known = {_content(row) for row in kept}
     train = [row for row in rows if row.split == "train" and _content(row) not in known]
     return train, spread([row for row in rows if row.split != "train"] or kept, count)
+
+
+def trained_too(train: Sequence[Row], held_out: Sequence[Row]) -> int:
+    """How many of the rows to measure on say word for word what a row to train on says."""
+    known = {_content(row) for row in train}
+    return sum(_content(row) in known for row in held_out)
 
 
 def _content(row: Row) -> str:

@@ -36,8 +36,16 @@ from train.processes import Processes
 from train.progress import Say
 from train.recipe import STAGES, Recipe
 from train.rows import write_rows
-from train.run_folder import base_files, claim, read_json, same_source, trained_on, write_json
-from train.splits import rows_to_train, split
+from train.run_folder import (
+    base_files,
+    claim,
+    read_json,
+    same_source,
+    tell_of_full_disk,
+    trained_on,
+    write_json,
+)
+from train.splits import rows_to_train, split, trained_too
 from train.trial import Trial, stage_view
 
 BACKBONE = STAGES[0]
@@ -45,6 +53,7 @@ MERGED_BASE = "merged_base"
 """The folder of a run's new base where stage 1 is merged; `export.run` reads it."""
 
 
+@tell_of_full_disk
 def train(
     recipe: Recipe, say: Say, only: str | None = None, *, again: bool = False, tensorboard: bool = False
 ) -> Path:
@@ -52,7 +61,8 @@ def train(
 
     `only` names one stage. A role that is trained alone may have other data than the run; `again` trains it
     anew from stage 1, and its old folder stays until then. Several processes, as `accelerate launch` starts
-    them, share the work. Raises InputError where the folder holds a run of another recipe or other data.
+    them, share the work. Raises InputError where the folder holds a run of another recipe or other data,
+    UmiError where the disk is full.
     """
     check_stage(recipe, only, again=again)
     processes = Processes(recipe.device)
@@ -69,6 +79,8 @@ def train(
             learnt, held_out = split(rows, recipe.heldout_rows)
             if processes.first:
                 write_rows(kept, held_out)
+    if known := trained_too(learnt, held_out):
+        say(f"{known:,} of {len(held_out):,} held-out rows are trained on too: scores on them flatter")
     course = Course(run, tensorboard=tensorboard and processes.first)
     model: Trainee | None = None
     for stage in [only] if only else recipe.stages:
@@ -184,7 +196,7 @@ def train_stage(
     source = trained_on(recipe, stage)
     checkpoint = run / "checkpoints" / f"{stage}.pt"
     with processes.first_before_others():
-        keep_checkpoint(checkpoint, source)
+        keep_checkpoint(checkpoint, source, run / stage)
     outcome = Loop(
         model,
         seen.rows,
@@ -204,20 +216,30 @@ def train_stage(
         shutil.rmtree(finished, ignore_errors=True)
         model.save_adapter(finished)
         counts = {"rows": len(seen.rows), "trimmed": seen.trimmed, "too_long": seen.too_long}
-        counts |= {"targets": seen.targets, "sources": dict(Counter(row.source for row in learnt))}
+        counts |= {
+            "device": model.device.type,
+            "targets": seen.targets,
+            "sources": dict(Counter(row.source for row in learnt)),
+        }
         losses = {"heldout_loss_before": before, "heldout_loss": after, "baselines": trial.baselines()}
         write_json(finished / "stage.json", {**counts, **dataclasses.asdict(outcome), **losses, **source})
+        write_json(checkpoint.with_suffix(".json"), {**source, "finished": True})
         put_in_place(finished, run / stage)
         for file in (checkpoint, checkpoint.with_suffix(".json")):
             file.unlink(missing_ok=True)
     processes.wait()
 
 
-def keep_checkpoint(checkpoint: Path, source: Mapping[str, Any]) -> None:
-    """Note that a stage's checkpoint is of `source`; one of other data or settings is removed."""
+def keep_checkpoint(checkpoint: Path, source: Mapping[str, Any], folder: Path) -> None:
+    """Note that a stage's checkpoint is of `source`.
+
+    One of other data or settings is removed, and one of a stage that was finished: its `folder` holds it.
+    """
     note = checkpoint.with_suffix(".json")
-    if note.exists() and not same_source(read_json(note), source):
-        checkpoint.unlink(missing_ok=True)
+    if note.exists():
+        noted = read_json(note)
+        if not same_source(noted, source) or (noted.get("finished") and folder.is_dir()):
+            checkpoint.unlink(missing_ok=True)
     write_json(note, source)
 
 

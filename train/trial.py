@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from agent.prompts import Tokenize
@@ -58,7 +59,7 @@ class Trial:
         )
         firsts = [headline(self._stage), *(f"{role}.{headline(role)}" for role in ROLES)]
         told = [f"{name} {scores[name]:.3f}" for name in firsts if name in scores]
-        rank = (scores.get(firsts[0], 0.0), -loss)
+        rank = (scores.get(firsts[0], 0.0), -loss if math.isfinite(loss) else -math.inf)
         return Scored(rank, {**scores, "loss": loss}, "  ".join([*told, f"loss {loss:.4f}"]))
 
     def baselines(self) -> Scores:
