@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
 from agent.transcript import ROLES, Role
 from export.convert import read_config
-from export.merged import export_merged
+from export.families import find_family
+from export.merged import export_merged, role_keys
 from export.options import Layout, Options, Say
-from export.run import Run, load_run
+from export.run import Run, hash_base, load_run
 from export.shared import export_shared
 from export.single import export_single
+from export.work import work_beside
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
 """The longest turn of each role, in tokens."""
@@ -30,41 +32,47 @@ _EXPORTS = {"merged": export_merged, "shared": export_shared, "single": export_s
 def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle:
     """Make a bundle of the run in `folder` at `out`, replacing a bundle that is there.
 
-    Raises InputError where the run is not finished, `out` is something else or the layout not the run's, and
-    UmiError where a file that was made does not say what its model says.
+    An export of the same run that was stopped is gone on with. Raises InputError where the run is not
+    finished, its base another one or of an architecture that is not known, `out` is something else or the
+    layout not the run's, and UmiError where a file cannot be written or does not say what its model says.
     """
     run, out = load_run(folder), out.resolve()
     layout = fitting_layout(run, options.layout)
+    put_back(out)
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
-    declared = read_config(run.base)["max_position_embeddings"]
+    config = read_config(run.base)
+    find_family(config, str(run.base))
+    declared = config["max_position_embeddings"]
     if options.context_length > declared:
         raise InputError(
             f"--context is {options.context_length} and {run.base} was made for {declared} tokens",
             f"give at most {declared}",
         )
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    base = hash_base(run, say)
     try:
-        made = _EXPORTS[layout](run, part, options, say)
-        write_bundle(
-            part,
-            name=options.name,
-            context_length=options.context_length or min(declared, LONGEST_CONTEXT),
-            files=made.models,
-            adapters=made.adapters,
-            layout=layout,
-            sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
-            grounded=options.grounded,
-            markers=run.markers,
-            license=options.license,
-            recipe={**run.recipe, "inputs": run.inputs},
-            metrics={"train": run.stages, "export": made.metrics},
-        )
-        move(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with work_beside(out, role_keys(run, options, base) if layout == "merged" else {}, say) as work:
+            made = _EXPORTS[layout](run, work, options, say)
+            write_bundle(
+                work.bundle,
+                name=options.name,
+                context_length=options.context_length or min(declared, LONGEST_CONTEXT),
+                files=made.models,
+                adapters=made.adapters,
+                layout=layout,
+                sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
+                grounded=options.grounded,
+                markers=run.markers,
+                license=options.license,
+                recipe={**run.recipe, "inputs": run.inputs},
+                metrics={"train": run.stages, "export": made.metrics},
+            )
+            move(work.bundle, out)
+    except OSError as error:
+        raise UmiError(
+            f"{error.filename or out} cannot be written: {error.strerror or error}",
+            "free space or write elsewhere",
+        ) from None
     return load_bundle(out, verify=True)
 
 
@@ -88,11 +96,21 @@ def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
     return fitting
 
 
-def move(part: Path, out: Path) -> None:
-    """Put `part` in the place of `out`; the old folder is there until the new one is."""
-    old = out.with_name(f".{out.name}.old")
+def move(made: Path, out: Path) -> None:
+    """Put the folder `made` in the place of `out`; the old one is there until the new one is."""
+    old = _old(out)
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
-    part.rename(out)
+    made.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(out: Path) -> None:
+    """Put the old bundle back where `move` was killed before the new one was in its place."""
+    if _old(out).is_dir() and not out.exists():
+        _old(out).rename(out)
+
+
+def _old(out: Path) -> Path:
+    return out.with_name(f".{out.name}.old")

@@ -21,7 +21,7 @@ def bundle(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--quant", action="append", default=[], metavar="TYPE|ROLE=TYPE", help="default q8_0")
     parser.add_argument(
-        "--layout", choices=("merged", "shared"), help="default: what the adapters of the run are for"
+        "--layout", choices=("merged", "shared", "single"), help="default: what the run's adapters are for"
     )
     parser.add_argument("--merge-base", choices=("auto", "dequant", "original"), default="auto")
     parser.add_argument("--name", help="default: the folder's name")
@@ -49,22 +49,27 @@ def convert(argv: Sequence[str]) -> int:
     import tempfile
 
     from export.convert import convert as to_gguf
-    from export.quantize import known_type, quantize
+    from export.tensors import TYPES
 
     parser = Parser(prog="umi export convert", description=convert.__doc__)
     parser.add_argument(
         "checkpoint", type=Path, help="folder with config.json, safetensors and tokenizer.json"
     )
     parser.add_argument("out", type=Path, help="GGUF file to make")
-    parser.add_argument("--type", default="f16", help="f32, f16 or a quantization; default f16")
+    parser.add_argument(
+        "--type", default="f16", help="f32, f16, bf16, q8_0 or a K-quant such as q5_k_m; default f16"
+    )
     given = parser.parse_args(argv)
-    kind = known_type(given.type)
-    if kind in ("f32", "f16"):
-        to_gguf(given.checkpoint, given.out, kind)
+    kind = given.type.lower()
+    if kind in TYPES:
+        to_gguf(given.checkpoint, given.out, kind, say=say)
     else:
+        from export.quantize import known_type, quantize
+
+        kind = known_type(kind)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=given.out.parent, prefix=".umi-") as folder:
-            full = to_gguf(given.checkpoint, Path(folder) / "f32.gguf", "f32", name=given.checkpoint.name)
+            full = to_gguf(given.checkpoint, Path(folder) / "f32.gguf", "f32", say=say)
             quantize(full, Path(folder) / "out.gguf", kind).replace(given.out)
     print(given.out)
     return 0

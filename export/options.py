@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.transcript import Role
-from export.merge import MergeBase
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
+
+MergeBase = Literal["auto", "dequant", "original"]
+"""Which weights an adapter is added to; see `export.merge`."""
 
 Layout = Literal["merged", "shared", "single"]
 """A model for each role; one backbone with an activated adapter for each role; one model for all roles."""
@@ -37,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Made:
-    """The files of a layout, by name, in the folder they were made in."""
+    """The files of a layout, by name, in the bundle that they were made for."""
 
     models: Mapping[Role, str]
     adapters: Mapping[Role, str] | None

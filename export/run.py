@@ -5,8 +5,9 @@ What a run folder holds is JSON and safetensors, so nothing of `train` is import
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ class Run:
         """Whether one adapter plays all roles."""
         return not any(role in self.stages for role in ROLES)
 
+    def held_as(self, stage: str, dtype: str) -> str:
+        """The type (as safetensors names it) that a weight stored as `dtype` was loaded in to train a stage.
+
+        On a GPU a base keeps its type, on a CPU it becomes float32. A run that does not say is of a CPU.
+        """
+        return "F32" if self.stages[stage].get("device", "cpu") == "cpu" else dtype
+
     def adapters(self, stage: str) -> list[Path]:
         """The plain adapters that make a stage's model of the base: its own, and the one it is stacked on."""
         stacked = stage in ROLES and self.recipe.get("hand_over") == "stack"
@@ -90,6 +98,45 @@ def load_run(folder: Path) -> Run:
     if not (run.base / "config.json").is_file():
         raise InputError(f"the run's base {run.base} is not there", "run the command from the same folder")
     return run
+
+
+def hash_base(run: Run, say: Callable[[str], None]) -> dict[str, str]:
+    """sha256 of each file of the run's base that an export reads, by name.
+
+    Raises InputError naming the files that are not those the run was trained on. A base that stage 1 was
+    merged into is the run's own, and not compared.
+    """
+    files = [file for pattern in ("*.json", "*.jinja", "*.safetensors") for file in run.base.glob(pattern)]
+    size = sum(file.stat().st_size for file in files)
+    say(f"base: comparing {size / 1e6:.1f} MB with what the run was trained on")
+    found = {file.name: sha256(file) for file in sorted(files)}
+    if run.base != Path(run.recipe["base"]):
+        return found
+    inputs = {Path(path).name: sha for path, sha in run.inputs.items() if Path(path).parent == run.base}
+    trained = {name: sha for name, sha in inputs.items() if decides(name)}
+    other = [name for name, sha in trained.items() if found.get(name) != sha]
+    other += [name for name in found if decides(name) and name not in trained]
+    if other:
+        raise InputError(
+            f"{run.base} is not the base that {run.folder} was trained on: {', '.join(sorted(other))}"
+            f" {'differs' if len(other) == 1 else 'differ'}",
+            "put that base back in its place, or train again",
+        )
+    return found
+
+
+def decides(name: str) -> bool:
+    """Whether a file of a base is among those that a run's manifest holds the hash of."""
+    return name in ("config.json", "tokenizer.json") or name.endswith(".safetensors")
+
+
+def sha256(file: Path) -> str:
+    """The hash of a file's bytes, in hex. Raises InputError where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}", "mend the run") from None
 
 
 def require_roles(run: Run) -> None:

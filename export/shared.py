@@ -10,77 +10,59 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agent.encoding import load_tokenize
 from agent.errors import InputError
 from agent.transcript import ROLES, Role
 from export.adapter import Adapter, load_adapter, write_adapter
-from export.check import Activated, compare, marker_id, require_agreement, role_prompts
+from export.check import Activated, compare, require_agreement, role_prompts
 from export.fingerprint import sign
-from export.merge import merge
-from export.merged import agreement, size_of, told, write_full
+from export.merged import agreement, describe, make_full, make_quantized, size_of, told
 from export.options import Layout, Made, Options, Say
-from export.quantize import quantize
 from export.run import BACKBONE, Run
+from export.work import Work
 
 
-def export_shared(run: Run, part: Path, options: Options, say: Say) -> Made:
-    """Make the backbone and the three adapters of a run of activated adapters in `part`.
+def export_shared(run: Run, work: Work, options: Options, say: Say) -> Made:
+    """Make the backbone and the three adapters of a run of activated adapters.
 
     Raises InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
     where a file does not say what its model says.
     """
     kind = one_type(options.types, "shared")
     adapters: dict[Role, Adapter] = {role: role_adapter(run, role) for role in ROLES}
-    merged = merge(run, BACKBONE, options.merge_base)
-    full, texts = write_full(merged, run, BACKBONE, part, options, say)
-    mark = sign(full)
-    tokenize, end = load_tokenize(run.base), marker_id(run.base, run.markers)
-    rows = run.held_out()
-    prompts = {role: role_prompts(rows, role, tokenize, run.markers, options.prompts) for role in ROLES}
-    exact = compare(full, merged.model, prompts["planner"], end)
-    require_agreement(exact, full)
-    say(f"{BACKBONE}: GGUF equals its model on {told(exact)}; {texts} tokenizations equal")
-    model, found = full, exact
-    if kind != "f32":
-        model = quantize(full, part / f"{BACKBONE}-{kind}.gguf", kind)
-        found = compare(model, merged.model, prompts["planner"], end)
-        say(f"{BACKBONE}: {kind}, {size_of(model)}, {agreement(found)}")
-    made: dict[str, Any] = {
-        BACKBONE: {
-            "file": model.name,
-            "type": kind,
-            "merge_base": merged.merge_base,
-            "heldout_loss": merged.losses,
-            "f32": dataclasses.asdict(exact),
-            "quantized": dataclasses.asdict(found),
-        }
-    }
-    adapted = with_adapters(merged.model, adapters)
+    full = make_full(run, BACKBONE, ["planner"], work, options, say)
+    mark = sign(full.file)
+    backbone, found = make_quantized(full, kind, work, say)
+    exact_backbone = full.file if full.file.exists() else backbone
+    made: dict[str, Any] = {BACKBONE: describe(full, backbone, kind, found)}
+    tokenize, rows = load_tokenize(run.base), run.held_out()
+    adapted = with_adapters(full.model, adapters)
     for role, adapter in adapters.items():
         adapted.set_adapter(role)
-        file = write_adapter(adapter, run.base, part / f"{role}-adapter-f32.gguf", "f32", backbone=mark)
-        exact = compare(full, adapted, prompts[role], end, activated=Activated(file, len(adapter.invocation)))
-        require_agreement(exact, file)
-        say(f"{role}: adapter equals peft's on {told(exact)}")
-        found = exact
-        if kind != "f32":
-            file.unlink()
-            file = write_adapter(adapter, run.base, part / f"{role}-adapter-f16.gguf", "f16", backbone=mark)
-            activated = Activated(file, len(adapter.invocation))
-            found = compare(model, adapted, prompts[role], end, activated=activated)
-            say(f"{role}: f16, {size_of(file)}, over the {kind} backbone {agreement(found)}")
+        prompts = role_prompts(rows, role, tokenize, run.markers, options.prompts)
+        file, header = f"{role}-adapter-f32.gguf", len(adapter.invocation)
+        exact = write_adapter(adapter, run.base, work.scratch / file, "f32", backbone=mark)
+        same = compare(exact_backbone, adapted, prompts, full.end, activated=Activated(exact, header))
+        require_agreement(same, exact)
+        say(f"{role}: adapter of {size_of(exact)} equals peft's on {told(same)}")
+        found = same
+        if kind == "f32":
+            exact.replace(work.bundle / file)
+        else:
+            file = f"{role}-adapter-f16.gguf"
+            small = write_adapter(adapter, run.base, work.bundle / file, "f16", backbone=mark)
+            found = compare(backbone, adapted, prompts, full.end, activated=Activated(small, header))
+            say(f"{role}: f16, {size_of(small)}, over the {kind} backbone {agreement(found)}")
         made[role] = {
-            "file": file.name,
+            "file": file,
             "type": "f32" if kind == "f32" else "f16",
-            "f32": dataclasses.asdict(exact),
+            "f32": dataclasses.asdict(same),
             "quantized": dataclasses.asdict(found),
         }
-    if model != full:
-        full.unlink()
-    return Made(dict.fromkeys(ROLES, model.name), {role: made[role]["file"] for role in ROLES}, made)
+    models = dict.fromkeys(ROLES, backbone.name)
+    return Made(models, {role: made[role]["file"] for role in ROLES}, made)
 
 
 def one_type(types: Mapping[Role, str], layout: Layout) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_base import make_run
 
 import export.merged
+import export.work
 from agent.bundle import load_bundle
-from agent.errors import UmiError
+from agent.errors import InputError, UmiError
 from agent.transcript import ROLES
 from export.__main__ import main
 from export.check import Agreement
+from export.work import work_beside
+
+QUICK = ("--quant", "f16", "--merge-base", "original")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,9 @@ def test_a_run_becomes_a_bundle(run_folder: Path, tmp_path: Path, capfd: pytest.
     assert main([*argv, "--grounded", "summarizer", "--license", "Apache-2.0"]) == 0
     said = capfd.readouterr()
     assert said.out == f"{out}\n"
-    assert all(line.split(":")[0] in ROLES for line in said.err.splitlines())
+    steps = [line.split(": ", 1) for line in said.err.splitlines()]
+    assert list(dict.fromkeys(part for part, _ in steps)) == ["base", *ROLES]
+    assert all(" MB" in told or told.startswith("merged into") for _, told in steps)
     bundle = load_bundle(out, verify=True)
     assert (bundle.name, bundle.license, bundle.context_length) == ("mine", "Apache-2.0", 1024)
     assert {role: bundle.roles[role].file for role in ROLES} == {
@@ -70,6 +78,171 @@ def test_a_file_that_differs_from_its_model_leaves_no_bundle(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def whole(run_folder: Path) -> Path:
+    """An export that nothing disturbed."""
+    out = run_folder.parent / "whole"
+    assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 0
+    return out
+
+
+def stop_after(role: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseException | None = None) -> Any:
+    """Let a merge that comes after `role`'s fail, as Ctrl-C and errors do; returns what undoes it."""
+    real = export.merged.merge
+
+    def merge(run: Any, stage: str, *given: Any) -> Any:
+        if stage == ROLES[ROLES.index(role) + 1]:
+            (given[1] / "half").write_bytes(b"half")
+            raise stopped or KeyboardInterrupt
+        return real(run, stage, *given)
+
+    monkeypatch.setattr(export.merged, "merge", merge)
+    return lambda: monkeypatch.setattr(export.merged, "merge", real)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix == ".gguf"}
+
+
+def test_an_export_that_was_stopped_is_gone_on_with(
+    run_folder: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    argv = ["bundle", str(run_folder), "--out", str(tmp_path / "whole"), *QUICK]
+    undo = stop_after("caller", monkeypatch)
+    assert main(argv) == 130
+    part = tmp_path / ".whole.part"
+    assert f"finished parts are kept in {part}; the same command goes on" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".whole.part"]
+    assert sorted(path.relative_to(part).as_posix() for path in part.rglob("*")) == [
+        *("bundle", "bundle/caller-f16.gguf", "bundle/planner-f16.gguf"),
+        *("caller.json", "planner.json"),
+    ]
+    # What a killed process leaves, and a file that is no longer what was written.
+    (part / "scratch").mkdir()
+    for name in ("scratch/planner-f32.gguf", "bundle/summarizer-f16.gguf", "summarizer.json", "x.json.part"):
+        (part / name).write_bytes(b"half")
+    with (part / "bundle" / "caller-f16.gguf").open("ab") as file:
+        file.write(b"more")
+    undo()
+    assert main(argv) == 0
+    said = capsys.readouterr().err
+    assert "planner: planner-f16.gguf" in said
+    assert "was made before" in said
+    assert "planner: adding" not in said
+    assert "caller: adding" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert files(tmp_path / "whole") == files(whole)
+    assert (tmp_path / "whole" / "bundle.json").read_text() == (whole / "bundle.json").read_text()
+
+
+@pytest.mark.parametrize("changed", ["option", "adapter", "program"])
+def test_what_was_made_of_something_else_is_made_anew(
+    changed: str,
+    run_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    argv = ["bundle", str(copy), "--out", str(tmp_path / "mine"), *QUICK]
+    stop_after("planner", monkeypatch)
+    assert main(argv) == 130
+    assert (tmp_path / ".mine.part" / "planner.json").exists()
+    if changed == "option":
+        argv += ["--quant", "planner=f32"]
+    elif changed == "adapter":
+        shutil.copy(copy / "caller" / "adapter_model.safetensors", copy / "planner")
+    else:
+        monkeypatch.setattr(export.work, "version", lambda _: "9.9")
+    capsys.readouterr()
+    assert main(argv) == 130
+    said = capsys.readouterr().err
+    assert "planner: adding" in said
+    assert "was made before" not in said
+
+
+def test_an_error_keeps_what_is_finished_and_the_old_bundle(
+    run_folder: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "mine"))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    stop_after("planner", monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 1
+    err = capsys.readouterr().err.splitlines()
+    assert err[-1] == f"umi: {out} cannot be written: No space left on device; free space or write elsewhere"
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "mine"]
+
+
+def test_a_bundle_whose_place_was_left_empty_is_put_back(
+    run_folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / ".mine.old")
+    argv = ["bundle", str(run_folder), "--out", str(tmp_path / "mine"), "--context", "999999"]
+    assert main(argv) == 2
+    assert load_bundle(tmp_path / "mine").name == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_exports_do_not_share_a_folder(tmp_path: Path) -> None:
+    with work_beside(tmp_path / "mine", {}, lambda _: None) as work:
+        (work.scratch / "file").touch()
+        with (
+            pytest.raises(InputError, match="another export is making"),
+            work_beside(tmp_path / "mine", {}, lambda _: None),
+        ):
+            pass
+        assert (work.scratch / "file").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_base_is_refused_and_named(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = Path(shutil.copytree(run_folder.parent / "base", tmp_path / "base"))
+    copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    manifest = (copy / "manifest.json").read_text().replace(str(run_folder.parent / "base"), str(base))
+    (copy / "manifest.json").write_text(manifest)
+    argv = ["bundle", str(copy), "--out", str(tmp_path / "mine")]
+    weights = base / "model.safetensors"
+    sound = weights.read_bytes()
+    weights.write_bytes(sound[:-1] + b"!")
+    shutil.copy(weights, base / "more.safetensors")
+    assert main(argv) == 2
+    said = f"{base} is not the base that {copy} was trained on: model.safetensors, more.safetensors differ;"
+    assert said in capsys.readouterr().err
+    weights.unlink()
+    (base / "more.safetensors").unlink()
+    assert main(argv) == 2
+    assert "trained on: model.safetensors differs; put that base back" in capsys.readouterr().err
+    weights.write_bytes(sound)
+    config = (base / "config.json").read_text()
+    (base / "config.json").write_text(config.replace("Qwen3ForCausalLM", "MambaForCausalLM"))
+    assert main(argv) == 2
+    assert "is a MambaForCausalLM; known are Qwen2ForCausalLM, Qwen3" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "run"]
+
+
+def test_a_mistake_in_the_last_role_shows_before_the_first_is_made(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (copy / "summarizer" / "adapter_model.safetensors").write_bytes(b"half")
+    assert main(["bundle", str(copy), "--out", str(tmp_path / "mine")]) == 2
+    said = capsys.readouterr().err
+    assert "the adapter in" in said
+    assert "planner: adding" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unfinished = tmp_path / "unfinished"
     shutil.copytree(run_folder, unfinished, ignore=shutil.ignore_patterns("manifest.json"))
@@ -77,7 +250,7 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
     for argv, said in (
         ([str(unfinished), *out], "is not finished"),
         ([str(tmp_path / "none"), *out], "is not a run folder"),
-        ([str(run_folder), *out, "--quant", "q1"], "choose one of f32, f16, q8_0"),
+        ([str(run_folder), *out, "--quant", "q1"], "choose one of f32, f16"),
         ([str(run_folder)], "--out"),
         ([str(run_folder), *out, "--merge-base", "thin air"], "invalid choice"),
         ([str(run_folder), *out, "--context", "-1"], "--context is -1"),

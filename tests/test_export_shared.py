@@ -23,7 +23,7 @@ from export.__main__ import main
 from export.adapter import load_adapter, write_adapter
 from export.check import Agreement
 from export.convert import convert
-from export.merge import load_model, nf4_round_trip
+from export.merge import load_model
 from export.native import opened
 from train.activation import role_headers
 
@@ -70,13 +70,14 @@ def test_a_run_of_activated_roles_becomes_a_shared_bundle(run_folder: Path, exac
 
 def pefts_own(run_folder: Path, role: str) -> Any:
     """The 4-bit base's values, stage 1 on for every token, and the role's adapter, as peft loads them."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
     from peft import PeftModel
 
     base = load_model(run_folder.parent / "base")
     with torch.no_grad():
         for module in base.model.modules():
             if isinstance(module, torch.nn.Linear):
-                module.weight.copy_(nf4_round_trip(module.weight, double_quant=False))
+                module.weight.copy_(dequantize_4bit(*quantize_4bit(module.weight, quant_type="nf4")))
     model: Any = PeftModel.from_pretrained(base, run_folder / "backbone", "backbone")
     model.load_adapter(run_folder / role, role)
     model.set_adapter(role)
@@ -198,7 +199,7 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
         ([str(plain), *out, "--layout", "shared"], "does not make a shared bundle: its adapters are on"),
         ([str(plain), *out], "uses alora_invocation_tokens, which cannot be merged"),
         ([str(run_folder), *out, "--quant", "caller=f16"], "names f16 and q8_0, and in a shared bundle"),
-        ([str(run_folder), *out, "--layout", "single"], "invalid choice"),
+        ([str(run_folder), *out, "--layout", "single"], "does not make a single bundle: its adapters are on"),
     ):
         assert main(["bundle", *argv]) == 2
         err = capsys.readouterr().err
