@@ -201,4 +201,4 @@ def test_a_row_of_another_form_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     file = tmp_path / "rows.jsonl"
     write_rows(file, [Row(5, "tiny", "train", tiny_rows(1)[0].transcript)])  # pyright: ignore[reportArgumentType]
     assert main(["data", "show", str(file)]) == 2
-    assert f"{file}, line 1: id: a wrong type or value" in capsys.readouterr().err
+    assert f"{file}, line 1: id is not text" in capsys.readouterr().err

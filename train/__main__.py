@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("make, import, check, show and mix rows", "train.data:data"),
     "base": ("make a small base model from scratch", "train.commands:base"),
     "glpft": ("train both stages and all roles of a recipe", "train.commands:glpft"),
-    "bench": ("measure training: beside TRL, and its memory", "train.benchmark.command:bench"),
+    "bench": ("measure training: speed beside TRL's, and memory", "train.benchmark.command:bench"),
     "push": ("upload a finished run to the Hugging Face hub", "train.push:push"),
 }
 """Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError
 from train.activation import Gate
+from train.allocator import give_back, keep_few_products
 from train.attention import enable, lay_out, logits_at
 from train.packing import IGNORE, Packed
 from train.probe import require_branches
@@ -47,7 +48,12 @@ class Trainee:
         """The checkpoint folder."""
         self.device = pick_device(recipe.device)
         self.mixed = mixed_precision(recipe.precision, self.device)
+        if self.device.type == "cpu":
+            keep_few_products()
+            give_back(at_once=True)
         base = load_base(recipe, self.device)
+        if self.device.type == "cpu":
+            give_back(at_once=recipe.gradient_checkpointing)
         require_layers(base, recipe)
         targets = list(recipe.lora.targets) or "all-linear"
         config = LoraConfig(

@@ -22,7 +22,7 @@ def make_optimizer(
     if kind == "auto":
         kind = "paged_adamw_8bit" if device.type == "cuda" else "adamw"
     if kind == "paged_adamw_8bit":
-        from bitsandbytes.optim import PagedAdamW8bit
+        from bitsandbytes.optim.adamw import PagedAdamW8bit
 
         return PagedAdamW8bit(parameters, lr=rate, weight_decay=recipe.weight_decay)
     fused = device.type == "cuda"

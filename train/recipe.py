@@ -145,7 +145,7 @@ class Recipe:
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     gradient_checkpointing: bool = False
-    """Compute layers again in the backward pass: less memory, about a third more time."""
+    """Compute layers again in the backward pass: less memory, and a third more time, on a CPU up to twice."""
     optimizer: Literal["auto", "adamw", "paged_adamw_8bit"] = "auto"
     """AdamW with 32-bit states, or with 8-bit ones in paged memory (GPU only); `auto` is that on a GPU."""
     evaluations: int = 4

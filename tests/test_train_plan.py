@@ -1,0 +1,271 @@
+"""`--plan`: what it counts is what training does, and it reads no weight."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_base import TINY_RUN, make_base, tiny_rows
+
+import train.plan
+import train.speed
+from agent.encoding import Encoded
+from agent.errors import InputError
+from train.batches import steps_from, total_steps
+from train.footprint import Size, adapter_numbers, blocks_of_layer, estimate, size_of, weight_bytes
+from train.markers import marked_tokenize
+from train.model import Trainee
+from train.packing import Packed, join
+from train.plan import Plan, plan
+from train.recipe import STAGES, Recipe
+from train.rows import write_rows
+from train.shape import read_shape
+from train.speed import operations_of
+from train.splits import hold_out
+from train.stages import train as train_run
+from train.trial import stage_view
+
+GIGABYTE = 10**9
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a base and data."""
+    folder = tmp_path_factory.mktemp("plan")
+    make_base(folder / "base")
+    write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "valid")])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def brief_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One product is enough where no time is looked at."""
+    monkeypatch.setattr(train.speed, "PROBE_SECONDS", 0.0)
+
+
+def recipe_in(place: Path, out: Path, **fields: Any) -> Recipe:
+    paths = {"base": str(place / "base"), "data": [str(place / "data.jsonl")], "out": str(out)}
+    return Recipe.from_json({**TINY_RUN, **paths, "evaluations": 0, **fields})
+
+
+def a_pass(vocabulary: int, branches: int = 7) -> list[Packed]:
+    """Two sequences with branches of several lengths."""
+    rng = np.random.default_rng(0)
+    sequences = []
+    for prefix, count in ((40, branches), (25, 2)):
+        ids = rng.integers(0, vocabulary, prefix)
+        lengths = rng.integers(20, 40, count)
+        rows = [Encoded(ids, rng.integers(0, vocabulary, n), np.arange(n) >= n // 2) for n in lengths]
+        sequences.append(join(rows))
+    return sequences
+
+
+def kept_by_autograd(model: Trainee, batch: list[Packed]) -> int:
+    """Bytes of all tensors that a forward pass keeps for the backward pass, parameters aside."""
+    parameters = {p.untyped_storage().data_ptr() for p in model._peft.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in parameters:
+            # Held, so that no other tensor gets its address.
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model.loss_sum(batch)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+@pytest.mark.parametrize("lora", [{}, {"dropout": 0.1}, {"targets": ["q_proj", "v_proj"]}])
+def test_activations_are_what_autograd_keeps(
+    place: Path, tmp_path: Path, quantization: str, precision: str, lora: dict[str, Any]
+) -> None:
+    fields = {"quantization": quantization, "precision": precision, "lora": {"rank": 4, **lora}}
+    recipe = recipe_in(place, tmp_path, **fields)
+    shape, mixed = read_shape(place / "base"), precision == "bfloat16"
+    batch = a_pass(shape.vocabulary)
+    size = size_of(batch)
+    blocks = list(blocks_of_layer(recipe, shape, size, mixed))
+    counted = shape.layers * sum(count * each for count, each in blocks)
+    counted += 4 * size.tokens * shape.width + 4 * size.targets * shape.vocabulary
+    counted += mixed * 2 * (adapter_numbers(recipe, shape) + shape.width * shape.vocabulary)
+    assert counted == pytest.approx(kept_by_autograd(Trainee(recipe), batch), rel=0.1)
+
+
+@pytest.mark.parametrize("double_quant", [True, False])
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+def test_weights_and_adapter_are_counted(
+    place: Path, tmp_path: Path, quantization: str, double_quant: bool
+) -> None:
+    recipe = recipe_in(place, tmp_path, quantization=quantization, double_quant=double_quant)
+    shape = read_shape(place / "base")
+    model = Trainee(recipe)
+    frozen: dict[int, int] = {}
+    for module in model._peft.modules():
+        for parameter in module.parameters(recurse=False):
+            if parameter.requires_grad:
+                continue
+            frozen[parameter.data_ptr()] = parameter.nbytes
+            state = getattr(parameter, "quant_state", None)
+            if state is not None:
+                frozen[state.absmax.data_ptr()] = state.absmax.nbytes
+                if state.nested:
+                    frozen[state.state2.absmax.data_ptr()] = state.state2.absmax.nbytes
+    assert weight_bytes(recipe, shape, "cpu") == pytest.approx(sum(frozen.values()), rel=0.01)
+    assert adapter_numbers(recipe, shape) == sum(p.numel() for p in model.parameters)
+
+
+def test_the_counts_are_those_of_training(place: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(place, tmp_path / "run", caller={"epochs": 1.5}, adapter="alora")
+    told = plan(recipe)
+    tokenize = marked_tokenize(place / "base", recipe.markers)
+    learnt, _ = hold_out([*tiny_rows(24), *tiny_rows(6, "valid")], recipe.heldout_rows)
+    assert [stage.stage for stage in told.stages] == list(STAGES)
+    for stage in told.stages:
+        rows = stage_view(learnt, stage.stage, stage.stage, recipe, tokenize).rows
+        steps = total_steps(rows, recipe, stage.stage)
+        passes = itertools.chain(*itertools.islice(steps_from(rows, recipe, stage.stage, 0), steps))
+        tokens = sum(len(packed) for batch in passes for packed in batch)
+        assert (stage.steps, stage.done, stage.tokens) == (steps, 0, tokens)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_reads_no_weight(place: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    for file in (place / "base").iterdir():
+        content = file.read_bytes()
+        if file.suffix == ".safetensors":
+            content = content[: 8 + int.from_bytes(content[:8], "little")]
+        (base / file.name).write_bytes(content)
+    told = plan(recipe_in(place, tmp_path / "run", base=str(base)))
+    assert told.parameters == plan(recipe_in(place, tmp_path / "run")).parameters
+
+
+def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_in(
+        place, tmp_path / "run", backbone={"learning_rate": 1e-3, "max_steps": 2}, caller={"max_steps": 5}
+    )
+    train_run(recipe, lambda _: None, "backbone")
+    whole = plan(recipe)
+    assert whole.finished == ("backbone",)
+    assert [stage.stage for stage in whole.stages] == list(STAGES[1:])
+
+    def stop(line: str) -> None:
+        if "step 5/5" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(recipe, stop, "caller")
+    rest = plan(recipe, "caller").stages[0]
+    before = next(stage for stage in whole.stages if stage.stage == "caller")
+    assert (rest.steps, rest.done) == (5, 4)
+    assert 0 < rest.tokens < before.tokens
+
+
+def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(place, tmp_path / "run")
+    run = tmp_path / "run"
+    run.mkdir()
+    lines = [
+        {"stage": name, "step": 1, "loss": 1.0, "tokens_per_second": speed}
+        for name, speed in (("backbone", 10.0), ("caller", 50.0))
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = plan(recipe)
+    by_stage = {stage.stage: stage.tokens / stage.seconds for stage in told.stages}
+    assert by_stage["backbone"] == pytest.approx(10)
+    assert by_stage["caller"] == pytest.approx(50)
+    assert "logged" in told.timed_by
+
+
+def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train.plan, "available_bytes", lambda: GIGABYTE // 10)
+    recipe = recipe_in(
+        place, tmp_path / "run", max_length=90, caller={"learning_rate": 1e-6}, quantization="none"
+    )
+    warnings = "\n".join(plan(recipe).warnings)
+    assert "caller.learning_rate = 1e-06 is low" in warnings
+    assert "too long" in warnings
+    for field in ("micro_batch_tokens", "gradient_checkpointing", "quantization"):
+        assert field in warnings
+    monkeypatch.setattr(train.plan, "available_bytes", lambda: 1000 * GIGABYTE)
+    assert plan(recipe_in(place, tmp_path / "run")).warnings == ()
+
+
+def test_a_plan_is_told_and_is_json(place: Path, tmp_path: Path) -> None:
+    told = plan(recipe_in(place, tmp_path / "run"))
+    value = json.loads(json.dumps(told.to_json()))
+    assert value["memory"] == max(stage["memory"]["total"] for stage in value["stages"])
+    text = "\n".join(told.lines())
+    for stage in told.stages:
+        assert f"{stage.stage}: {stage.steps} steps, {stage.tokens:,} tokens" in text
+    assert f"{told.parameters:,} parameters" in text
+
+
+def test_less_memory_with_what_the_warning_names(place: Path, tmp_path: Path) -> None:
+    def memory(**fields: Any) -> int:
+        recipe = recipe_in(place, tmp_path, **fields)
+        return estimate(recipe, replace(shape, layers=24), [a_pass(shape.vocabulary)], "cpu", True).total
+
+    shape = read_shape(place / "base")
+    assert memory(gradient_checkpointing=True) < memory()
+    quantized, plain = (recipe_in(place, tmp_path, quantization=kind) for kind in ("nf4", "none"))
+    assert weight_bytes(quantized, shape, "cpu") < weight_bytes(plain, shape, "cpu")
+
+
+def test_operations_grow_as_the_formula_says(place: Path, tmp_path: Path) -> None:
+    shape = read_shape(place / "base")
+    recipe = recipe_in(place, tmp_path, lora={"rank": 1})
+    one = operations_of(recipe, shape, Size(100, 0, (), ()))
+    assert one == 100 * (4 * shape.linear_parameters + 6 * adapter_numbers(recipe, shape))
+    again = replace(recipe, gradient_checkpointing=True)
+    assert operations_of(again, shape, Size(100, 0, (), ())) > 1.4 * one
+    assert operations_of(recipe, shape, Size(100, 10, (), ())) - one == 40 * shape.vocabulary * shape.width
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "is not a checkpoint folder"),
+        ("config.json", b"{", r"config\.json cannot be read"),
+        ("config.json", b"{}", "describes no causal language model"),
+        ("model.safetensors", None, "has no safetensors files"),
+        ("model.safetensors", b"\xff" * 20, "is no safetensors file"),
+        ("model.safetensors", b"\x03\0\0\0\0\0\0\0{,}", r"model\.safetensors cannot be read"),
+    ],
+)
+def test_a_damaged_base_is_named(
+    place: Path, tmp_path: Path, file: str, content: bytes | None, message: str
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    for part in (place / "base").iterdir():
+        (base / part.name).write_bytes(part.read_bytes())
+    (base / file).unlink()
+    if content is not None:
+        (base / file).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_shape(base)
+
+
+def test_only_a_plan_of_a_known_stage(place: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(place, tmp_path / "run", method="multi-task")
+    assert [stage.stage for stage in plan(recipe).stages] == ["backbone"]
+    with pytest.raises(InputError, match="trains no caller"):
+        plan(recipe, "caller")
+
+
+def test_a_plan_without_rows_of_a_role_says_so(place: Path, tmp_path: Path) -> None:
+    told: Plan = plan(recipe_in(place, tmp_path / "run", max_length=5))
+    assert told.stages == ()
+    assert told.memory == 0
+    assert sum("no training row" in warning for warning in told.warnings) == len(STAGES)

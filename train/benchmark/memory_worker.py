@@ -1,0 +1,130 @@
+"""What `umi train bench memory` measures, in a process of its own: a job as argument, figures on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from agent.encoding import Encoded
+from agent.errors import UmiError
+from train.batches import Step, fill
+from train.benchmark.comparison import STAGE
+from train.benchmark.memory import PREFIX_SHARE, Job
+from train.footprint import estimate
+from train.loop import accumulate, take_step
+from train.model import Trainee
+from train.optimizer import make_optimizer
+from train.packing import pack
+from train.processes import Processes
+from train.recipe import Recipe
+from train.shape import read_shape
+
+TURN = 40
+"""Tokens of a turn that is learnt, where so many are."""
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Train as the job says; bytes at their most, by name, and None for what this machine does not have."""
+    recipe = Recipe.from_json(
+        {
+            "base": job.base,
+            "data": ["none"],
+            "out": job.base,
+            "quantization": job.quantization,
+            "max_length": job.length,
+            "micro_batch_tokens": job.length * job.micro_batch,
+            "gradient_checkpointing": True,
+        }
+    )
+    begun = resident()
+    model = Trainee(recipe)
+    loaded = torch.cuda.memory_allocated() if model.device.type == "cuda" else resident()
+    loading = torch.cuda.max_memory_allocated() if model.device.type == "cuda" else most_resident()
+    if model.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    passes = batch(job)
+    learnt = sum(packed.learnt for one in passes for packed in one)
+    optimizer = make_optimizer(model.parameters, recipe, STAGE, model.device)
+    started = perf_counter()
+    losses: list[float] = []
+    for _ in range(job.steps):
+        loss = accumulate(model, passes, learnt)
+        losses.append(take_step(model, optimizer, loss, recipe.max_grad_norm, Processes(recipe.device))[0])
+    seconds = (perf_counter() - started) / job.steps
+    gpu = model.device.type == "cuda"
+    return {
+        "target_tokens": learnt,
+        "losses": losses,
+        "seconds_per_step": round(seconds, 2),
+        "bytes": {
+            "before_loading": None if gpu else begun,
+            "after_loading": loaded,
+            "most_while_loading": loading,
+            "most_while_training": torch.cuda.max_memory_allocated() if gpu else most_resident(),
+            "most_reserved_by_torch": torch.cuda.max_memory_reserved() if gpu else None,
+            "estimated_by_plan": estimated(recipe, passes, model),
+        },
+    }
+
+
+def estimated(recipe: Recipe, passes: Step, model: Trainee) -> int:
+    """What `--plan` says of the same passes."""
+    return estimate(recipe, read_shape(Path(recipe.base)), passes, model.device.type, model.mixed).total
+
+
+def batch(job: Job) -> Step:
+    """One pass over rows of random tokens, each with a tool list of its own, with turns of it to learn."""
+    rng = np.random.default_rng(0)
+    return fill(list(pack(_rows(job, rng), job.length)), job.length * job.micro_batch)
+
+
+def _rows(job: Job, rng: np.random.Generator) -> Iterator[Encoded]:
+    before = int(job.length * PREFIX_SHARE)
+    rest = job.length - before
+    targets = job.length * job.learnt
+    turn = min(TURN, targets)
+    every = turn * rest / targets
+    learn = np.arange(rest) % every >= every - turn
+    learn[0] = False
+    for _ in range(job.micro_batch):
+        ids = rng.integers(0, job.vocabulary, job.length)
+        yield Encoded(ids[:before], ids[before:], learn)
+
+
+def resident() -> int | None:
+    """Bytes of this process that are in memory; None where the system does not say."""
+    return _status("VmRSS:")
+
+
+def most_resident() -> int | None:
+    """The most that there ever were."""
+    return _status("VmHWM:")
+
+
+def _status(name: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def main(argument: str) -> int:
+    """Do a job; 0 and its figures on stdout, or an exit code with one line on stderr."""
+    try:
+        print(json.dumps(measure(Job(**json.loads(argument)))))
+    except UmiError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,156 @@
+"""The sizes of a base model, from its `config.json` and its safetensors headers: no weight is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from agent.errors import InputError
+
+HEADER_LIMIT = 100 * 1024 * 1024
+"""Bytes of a header at most, as the format says."""
+_LAYERS = ".layers."
+_EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight")
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer of the base."""
+
+    name: str
+    """As in the checkpoint, without `.weight`."""
+    outputs: int
+    inputs: int
+
+    @property
+    def kind(self) -> str:
+        """The last part of its name, such as `q_proj`."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in its matrix."""
+        return self.outputs * self.inputs
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides how much memory and time a base takes."""
+
+    file_bytes: int
+    """Bytes of the tensors in the checkpoint's files."""
+    parameters: int
+    """Numbers in the model; a head that is the embedding's counts once."""
+    linears: tuple[Linear, ...]
+    """The linear layers of the body: those that 4 bits and adapters are for."""
+    layers: int
+    width: int
+    """Numbers a token has between layers."""
+    heads: int
+    head_width: int
+    key_heads: int
+    vocabulary: int
+    norms: int
+    """Normalizations of the whole width in one layer."""
+    head_norms: bool
+    """Whether queries and keys are normalized too."""
+    bytes_a_number: float
+    """Bytes of a number in the checkpoint, on average."""
+
+    @cached_property
+    def linear_parameters(self) -> int:
+        """Numbers in `linears`."""
+        return sum(linear.parameters for linear in self.linears)
+
+    @cached_property
+    def largest(self) -> int:
+        """Numbers in the largest of `linears`."""
+        return max(one.parameters for one in self.linears)
+
+    @cached_property
+    def inner(self) -> int:
+        """Width between the two halves of a layer's feed-forward part."""
+        return max((one.inputs for one in self.linears if one.kind == "down_proj"), default=4 * self.width)
+
+    def adapted(self, targets: tuple[str, ...]) -> list[Linear]:
+        """The layers that get an adapter, by the recipe's `lora.targets`."""
+        if not targets:
+            return list(self.linears)
+        return [
+            one
+            for one in self.linears
+            if any(one.name == target or one.name.endswith(f".{target}") for target in targets)
+        ]
+
+
+def read_shape(folder: Path) -> Shape:
+    """The sizes of the checkpoint in `folder`. Raises InputError where it is none, or a file is damaged."""
+    config = _config(folder)
+    tensors = dict(_tensors(folder))
+    sizes = {name: math.prod(about["shape"]) for name, about in tensors.items()}
+    heads = config.get("num_attention_heads")
+    if not heads or not config.get("hidden_size") or not config.get("num_hidden_layers"):
+        raise InputError(f"{folder / 'config.json'} describes no causal language model", "give another base")
+    in_a_layer = [name for name, about in tensors.items() if _LAYERS in name and len(about["shape"]) == 1]
+    first = [name for name in in_a_layer if f"{_LAYERS}0." in name]
+    head_norms = any("q_norm" in name for name in first)
+    file_bytes = sum(about["data_offsets"][1] - about["data_offsets"][0] for about in tensors.values())
+    tied = bool(config.get("tie_word_embeddings"))
+    counted = {name: size for name, size in sizes.items() if not (tied and name == "lm_head.weight")}
+    linears = tuple(
+        Linear(name.removesuffix(".weight"), *about["shape"])
+        for name, about in sorted(tensors.items())
+        if len(about["shape"]) == 2 and name.endswith(".weight") and not name.endswith(_EMBEDDINGS)
+    )
+    return Shape(
+        file_bytes=file_bytes,
+        parameters=sum(counted.values()),
+        linears=linears,
+        layers=config["num_hidden_layers"],
+        width=config["hidden_size"],
+        heads=heads,
+        head_width=config.get("head_dim") or config["hidden_size"] // heads,
+        key_heads=config.get("num_key_value_heads") or heads,
+        vocabulary=config["vocab_size"],
+        norms=sum(
+            name.endswith("norm.weight") and "q_norm" not in name and "k_norm" not in name for name in first
+        ),
+        head_norms=head_norms,
+        bytes_a_number=file_bytes / sum(sizes.values()),
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} is not a checkpoint folder", "give base the folder that holds config.json"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'config.json'} cannot be read: {error}", "fetch it again") from None
+    return {**config, **config.get("text_config", {})}
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name -> `dtype`, `shape` and `data_offsets` of every tensor."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise InputError(
+            f"{folder} has no safetensors files", "save the base as transformers does by default"
+        )
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                length = int.from_bytes(opened.read(8), "little")
+                header = json.loads(opened.read(length)) if length <= HEADER_LIMIT else None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} cannot be read: {error}", "fetch it again") from None
+        if not isinstance(header, dict):
+            raise InputError(f"{file} is no safetensors file", "fetch it again")
+        yield from ((name, about) for name, about in header.items() if name != "__metadata__")
