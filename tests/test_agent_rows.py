@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import random
-import resource
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 
 import agent.rows
 from agent.errors import InputError
@@ -153,20 +152,10 @@ def test_rows_appended_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
     assert found == {f"row-{100 * n + m}" for n in range(4) for m in range(20)}
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Files cannot grow beyond 4,096 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.usefixtures("full_disk")
 def test_a_row_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "talks.jsonl"
     append_row(file, row(0))
-    with pytest.raises(InputError, match="cannot be written: File too large"):
+    with full_disk(4096), pytest.raises(InputError, match="cannot be written: File too large"):
         append_row(file, row(1, "long " * 2000))
     assert file.read_bytes() == line(0) + b"\n"
 

@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 from tiny_base import make_base
 
 from agent.encoding import load_tokenize
@@ -205,13 +206,8 @@ def test_a_quantized_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_in_a_line(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    try:
+    with full_disk(100_000):
         refuse(base, tmp_path, "out.gguf cannot be written: File too large; free space")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     refuse(base, tmp_path, r"out\.gguf takes \d+ MB and 0 MB are free")
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import shutil
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from full_disk import full_disk
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_base import make_run
@@ -250,21 +249,12 @@ def test_a_number_that_is_none_in_an_adapter_is_named(copy: Path) -> None:
         read_updates(load_run(copy), "caller")
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """Writing stops at 100 kB a file, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.usefixtures("small_files")
 def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
     out.mkdir()
     (out / "old").touch()
-    with pytest.raises(UmiError, match=r"merged cannot be written: .*; free space or write elsewhere"):
+    told = r"merged cannot be written: .*; free space or write elsewhere"
+    with full_disk(100_000), pytest.raises(UmiError, match=told):
         merge_into(load_run(run_folder), "caller", "original", out)
     assert [path.name for path in tmp_path.rglob("*")] == ["merged", "old"]
 

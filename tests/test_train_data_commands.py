@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 from tiny_base import tiny_rows
 
 from agent.errors import InputError
@@ -65,12 +65,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     write_rows(file, tiny_rows(2))
     before = file.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    try:
-        with pytest.raises(InputError, match="cannot be written: File too large"):
-            write_rows(file, tiny_rows(2000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(2000), pytest.raises(InputError, match="cannot be written: File too large"):
+        write_rows(file, tiny_rows(2000))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
