@@ -6,7 +6,6 @@ folder with one is whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BundleError
+from agent.hashing import sha256_of
 from agent.manifest import (
     FORMAT,
     MANIFEST,
@@ -104,7 +104,7 @@ def write_bundle(
             path = folder / file
             if not path.is_file():
                 raise BundleError(f"the {role}'s model {path} is not there", "export it first")
-            records[file] = GgufFile(file, _sha256(path), path.stat().st_size)
+            records[file] = GgufFile(file, sha256_of(path), path.stat().st_size)
         return records[file]
 
     roles: dict[Role, RoleFile] = {}
@@ -162,14 +162,9 @@ def _check_file(folder: Path, file: GgufFile, *, verify: bool) -> None:
         with path.open("rb") as opened:
             if opened.read(len(_MAGIC)) != _MAGIC:
                 raise BundleError(f"{path} is damaged: it is not a GGUF file", mend(folder))
-        if (verify or size <= ALWAYS_HASHED_BYTES) and _sha256(path) != file.sha256:
+        if (verify or size <= ALWAYS_HASHED_BYTES) and sha256_of(path) != file.sha256:
             raise BundleError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}", mend(folder))
     except FileNotFoundError:
         raise BundleError(f"{path} is missing", mend(folder)) from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -7,7 +7,6 @@ and renamed at the end. A manifest may come from anyone: nothing it says is used
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
 from agent.errors import BundleError, InputError
+from agent.hashing import sha256_of
 from agent.hub import Snapshot, fetch, look_up, megabytes, parse_repository, read
 from agent.manifest import parse_manifest
 from agent.models import part_folder
@@ -178,21 +178,16 @@ def _require_room(part: Path, files: tuple[GgufFile, ...]) -> None:
 def _complete(snapshot: Snapshot, part: Path, file: GgufFile, tell: Tell) -> None:
     """Make sure that a file lies whole in `part`."""
     target, partial = part / file.file, _partial(part, file)
-    if target.exists() and target.stat().st_size == file.size and _sha256(target) == file.sha256:
+    if target.exists() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:
         tell(file.file, file.size, file.size)
         return
     if partial.exists() and partial.stat().st_size > file.size:
         partial.unlink()
     fetch(snapshot, file.file, partial, file.size, lambda done: tell(file.file, done, file.size))
-    if _sha256(partial) != file.sha256:
+    if sha256_of(partial) != file.sha256:
         partial.unlink()
         raise InputError(
             f"{snapshot.repo}: {file.file} is not the file its manifest describes: its sha256 is another",
             "give the same command again, which begins that file anew, or tell its author",
         )
     os.replace(partial, target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

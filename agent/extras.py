@@ -34,27 +34,38 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def run_command(
-    extra: str, description: str, commands: Mapping[str, tuple[str, str]], argv: Sequence[str]
+def dispatch(
+    program: str, description: str, commands: Mapping[str, tuple[str, str]], argv: Sequence[str]
 ) -> int:
-    """Run the command that `argv` begins with and return its exit code.
+    """Run the command that `argv` begins with, importing it first, and return its exit code.
 
-    `commands` holds name -> (help, module:function); the function takes the rest of `argv`. What a person can
-    mend, a part of the extra that is not installed among it, is one line on stderr.
+    `commands` holds name -> (help, module:function); the function takes the rest of `argv`. Raises InputError
+    where there is no such command.
     """
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:<{width}}  {text}" for name, (text, _) in commands.items())
     parser = Parser(
-        prog=f"umi {extra}",
+        prog=program,
         description=description,
         epilog=f"commands:\n{lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=commands, metavar="command")
+    command = parser.parse_args(argv[:1]).command
+    module, function = commands[command][1].split(":")
+    return getattr(import_module(module), function)(argv[1:])
+
+
+def run_command(
+    extra: str, description: str, commands: Mapping[str, tuple[str, str]], argv: Sequence[str]
+) -> int:
+    """Run the command that `argv` begins with and return its exit code.
+
+    `commands` is as for `dispatch`. What a person can mend, a part of the extra that is not installed among
+    it, is one line on stderr.
+    """
     try:
-        command = parser.parse_args(argv[:1]).command
-        module, function = commands[command][1].split(":")
-        return getattr(import_module(module), function)(argv[1:])
+        return dispatch(f"umi {extra}", description, commands, argv)
     except UmiError as error:
         return _refuse(error)
     except ModuleNotFoundError as error:

@@ -137,7 +137,8 @@ def ensure_appendable(path: Path) -> None:
         raise InputError(f"{path} cannot be written: {path.parent} is no folder", step)
     if there and not os.path.isfile(path):
         raise InputError(f"{path} cannot be written: it is no file", step)
-    if not os.access(path if there else path.parent, os.W_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(path if there else path.parent, os.W_OK, effective_ids=effective):
         raise InputError(f"{path} cannot be written: permission denied", step)
     if path.suffix == ".gz" or (there and _begins_as_gzip(path)):
         raise InputError(f"{path} is gzip and rows are appended as plain text", step)

@@ -5,7 +5,6 @@ What a run folder holds is JSON and safetensors, so nothing of `train` is import
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
+from agent.hashing import sha256_of
 from agent.prompts import PROMPT_VERSION, Markers
 from agent.rows import read_rows
 from agent.transcript import ROLES, Row
@@ -133,8 +133,7 @@ def decides(name: str) -> bool:
 def sha256(file: Path) -> str:
     """The hash of a file's bytes, in hex. Raises InputError where it cannot be read."""
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}", "mend the run") from None
 

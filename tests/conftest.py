@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tiny_gguf import write_tiny_bundle
 
 from agent.bundle import Bundle
+
+if TYPE_CHECKING:
+    from hub import Hub
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +27,14 @@ def umi_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Three models of random weights, one a role. Not to be written to."""
     return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A stand-in of the hub with one bundle, `hub.REPO`."""
+    from hub import REPO, hub_in_use, made_bundle, repository_of
+
+    made_bundle(tmp_path / "small")
+    with hub_in_use(monkeypatch, tmp_path) as used:
+        used.repositories[REPO] = repository_of(tmp_path / "small")
+        yield used

@@ -26,6 +26,9 @@ import agent.hub
 from agent.bundle import Bundle, write_bundle
 from agent.transcript import ROLES
 
+REPO = "someone/small"
+"""The repository that the fixture `hub` holds."""
+
 LARGE = (".gguf", ".safetensors")
 TOKEN = "hf_standin"
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import TOKEN, Hub, Repository, hub_in_use, made_bundle, repository_of
+from hub import REPO, TOKEN, Hub, Repository, made_bundle, repository_of
 from huggingface_hub import constants
 
 import agent.download
@@ -24,17 +25,7 @@ from agent.hub import parse_repository
 from agent.models import find, listed
 from agent.prompts import PROMPT_VERSION
 
-REPO = "someone/small"
 Edit = Callable[[dict[str, Any]], object]
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A hub with one bundle."""
-    made_bundle(tmp_path / "small")
-    with hub_in_use(monkeypatch, tmp_path) as hub:
-        hub.repositories[REPO] = repository_of(tmp_path / "small")
-        yield hub
 
 
 @pytest.fixture
@@ -274,7 +265,7 @@ def test_a_file_that_is_no_gguf(hub: Hub, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "small", tmp_path / "bad" / "small")
     files = hub.repositories[REPO].files
     files["caller.gguf"] = b"x" * 1000
-    sha256 = agent.download.hashlib.sha256(files["caller.gguf"]).hexdigest()
+    sha256 = hashlib.sha256(files["caller.gguf"]).hexdigest()
     edit(hub, lambda m: m["roles"]["caller"].update(size=1000, sha256=sha256))
     assert "caller.gguf is damaged: it is not a GGUF file" in refusal()
     assert [row.name for row in listed()] == ["umi-mini"]

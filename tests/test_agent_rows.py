@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import tempfile
 import threading
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import agent.rows
 from agent.errors import InputError
 from agent.rows import DamagedFile, append_row, ensure_appendable, read_lines, read_rows, row_files
 from agent.transcript import PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn, compact, row_to_json
+
+NOBODY = 65534
 
 
 def row(n: int, text: str = "hello") -> Row:
@@ -186,9 +189,17 @@ def test_files_that_hold_something_else_are_not_appended_to(tmp_path: Path) -> N
     assert not (tmp_path / "new.jsonl.gz").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "talks.jsonl").write_bytes(b"")
-    (tmp_path / "talks.jsonl").chmod(0o400)
-    with pytest.raises(InputError, match="permission denied"):
-        ensure_appendable(tmp_path / "talks.jsonl")
+def test_a_file_without_permission_is_refused() -> None:
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # pytest's own folders are closed to others
+        file = Path(folder) / "talks.jsonl"
+        file.write_bytes(b"")
+        file.chmod(0o444)
+        if user == 0:  # root may write everywhere, and CI often is root
+            os.seteuid(NOBODY)
+        try:
+            with pytest.raises(InputError, match="permission denied"):
+                ensure_appendable(file)
+        finally:
+            os.seteuid(user)

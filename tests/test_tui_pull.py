@@ -7,18 +7,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub import Hub, hub_in_use, made_bundle, repository_of
+from hub import REPO, Hub, made_bundle
 
 from agent.models import find, part_folder, use
 from agent.places import SHIPPED, settings_path
 from tui.__main__ import main
 
 ROOT = Path(__file__).parent.parent
-REPO = "someone/small"
 
 WATCHED = """
 import sys
@@ -59,15 +57,6 @@ async def run():
 asyncio.run(run())
 print(0, *[name for name in {CLIENTS} if name in sys.modules], file=sys.stderr)
 """
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A hub with one bundle."""
-    made_bundle(tmp_path / "small")
-    with hub_in_use(monkeypatch, tmp_path) as hub:
-        hub.repositories[REPO] = repository_of(tmp_path / "small")
-        yield hub
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from agent.extras import Parser
+from agent.extras import dispatch
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "make": ("make synthetic rows, to train on or held out", "train.making:make"),
@@ -25,19 +23,9 @@ BROKEN_PIPE = 141
 
 def data(argv: Sequence[str]) -> int:
     """Make, import, check, show and mix training data."""
-    width = max(map(len, COMMANDS))
-    lines = "\n".join(f"  {name:<{width}}  {text}" for name, (text, _) in COMMANDS.items())
-    parser = Parser(
-        prog="umi train data",
-        description="Rows of training data: JSON lines of schema 1, plain or gzip, in files or folders.",
-        epilog=f"commands:\n{lines}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=COMMANDS, metavar="command")
-    command = parser.parse_args(argv[:1]).command
-    module, function = COMMANDS[command][1].split(":")
+    about = "Rows of training data: JSON lines of schema 1, plain or gzip, in files or folders."
     try:
-        code = getattr(import_module(module), function)(argv[1:])
+        code = dispatch("umi train data", about, COMMANDS, argv)
         sys.stdout.flush()
     except BrokenPipeError:
         # Otherwise the interpreter's last flush fails again.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from safetensors import SafetensorError
 
 from agent.errors import InputError, UmiError
+from agent.hashing import sha256_of
 from agent.prompts import PROMPT_VERSION
 from agent.rows import row_files
 from agent.transcript import ROLES
@@ -105,8 +105,7 @@ def kept_fields(recipe: Recipe) -> dict[str, Any]:
 def sha256(path: Path) -> str:
     """The hash of a file's bytes. Raises InputError where there is no such file."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", "name files that exist") from None
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from agent.bundle import Bundle, load_bundle
 from agent.errors import EngineError, InputError
+from agent.machine import processor_name
 from agent.models import find
 from agent.places import cache_folder, settings_path
 from agent.threads import usable_cores
@@ -155,7 +156,7 @@ class _Run:
 def machine(threads: int) -> dict[str, Any]:
     """What the figures were measured on."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": usable_cores(),
         "threads": threads,
         "system": f"{platform.system()} {platform.machine()}",
@@ -163,16 +164,6 @@ def machine(threads: int) -> dict[str, Any]:
         "llama_cpp_python": version("llama-cpp-python"),
         "resident": "VmRSS" if sys.platform == "linux" else "ru_maxrss",
     }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _read_through(path: Path) -> None:
