@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "train", "export", "tui")
 SHARED = (
-    *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics"),
+    *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics", "cases"),
     *("tools", "bundle", "world", "hub", "memory", "machine", "hashing"),
 )
 """The modules of agent that train and export may use."""

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tiny_base import ECHO, TINY_RUN, make_base, tiny_rows
 
+from agent.cases import baselines, headline, sample
 from agent.encoding import load_tokenize
 from agent.prompts import CHATML, prompt_ids
 from agent.transcript import (
@@ -32,7 +33,7 @@ from train.generation import batches, generate
 from train.model import Adapter, Trainee
 from train.packing import pack
 from train.recipe import Recipe
-from train.scoring import baselines, headline, part_of, sample, score_stage
+from train.scoring import part_of, score_stage
 from train.views import view
 from train.wording import wording_of
 

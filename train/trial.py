@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from agent.cases import Scores, baselines, headline
 from agent.prompts import Tokenize
 from agent.transcript import ROLES, Row
 from train.batches import fill
@@ -12,7 +13,7 @@ from train.loop import Scored
 from train.model import Trainee
 from train.packing import Packed, pack
 from train.recipe import STAGES, Recipe
-from train.scoring import Scores, baselines, headline, score_stage
+from train.scoring import score_stage
 from train.views import View, view
 from train.wording import wording_of
 
