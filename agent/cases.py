@@ -80,14 +80,23 @@ def baselines(rows: Sequence[Row], role: str, *, turns: int | None = None, compa
 
 def sample(rows: Iterable[Row], role: str, turns: int | None = None) -> list[Case]:
     """At most `turns` turns of `role`, spread evenly over `rows`, the same ones each time."""
-    found = [
+    return spread(cases_in(rows, role), turns)
+
+
+def cases_in(rows: Iterable[Row], role: str) -> list[Case]:
+    """All turns of `role` in `rows`."""
+    return [
         Case(replace(row.transcript, turns=row.transcript.turns[:at]), turn)
         for row in rows
         for at, turn in enumerate(row.transcript.turns)
         if isinstance(turn, PlannerTurn | CallerTurn | SummarizerTurn) and segment(turn).role == role
     ]
+
+
+def spread(found: Sequence[Case], turns: int | None) -> list[Case]:
+    """At most `turns` of the cases in `found`, spread evenly, the same ones each time."""
     if turns is None or len(found) <= turns:
-        return found
+        return list(found)
     # One turn of each of `turns` stretches, now early in it, now late: a fixed step would fall in with the
     # alternation of turns and take every planner's first one, say.
     bounds = [n * len(found) // turns for n in range(turns + 1)]

@@ -6,7 +6,7 @@ This module knows nothing of torch: it is numpy and the two functions that load 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,3 +106,12 @@ def load_tokenize(folder: Path) -> Tokenize:
     from tokenizers import Tokenizer as Raw
 
     return tokenize_with(Raw.from_file(str(folder / "tokenizer.json")))
+
+
+@lru_cache(maxsize=2)
+def load_detokenize(folder: Path) -> Callable[[Sequence[int]], str]:
+    """The function from ids to text of a checkpoint folder's tokenizer; control tokens are written out."""
+    from tokenizers import Tokenizer as Raw
+
+    tokenizer = Raw.from_file(str(folder / "tokenizer.json"))
+    return lambda ids: tokenizer.decode(list(ids), skip_special_tokens=False)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from agent.machine import usable_cores
 from agent.places import cache_folder, write_atomically
 
 ROUNDS = 3
@@ -20,11 +20,6 @@ ROUNDS = 3
 _FILE = "threads.json"
 
 _log = logging.getLogger(__name__)
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def candidates(cores: int) -> list[int]:

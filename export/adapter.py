@@ -20,6 +20,7 @@ from agent.errors import InputError
 from export.convert import read_config
 from export.families import find_family, head_width
 from export.fingerprint import BACKBONE_KEY
+from export.provenance import Extra, write_extra
 from export.tensors import TYPES, FloatType, as_written, interleave, reordered
 
 _SUFFIX = ".lora_A.weight"
@@ -63,11 +64,19 @@ def load_adapter(folder: Path) -> Adapter:
     return Adapter(folder, scale, tuple(config.get("alora_invocation_tokens") or ()), pairs)
 
 
-def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType, *, backbone: str = "") -> Path:
+def write_adapter(
+    adapter: Adapter,
+    base: Path,
+    out: Path,
+    kind: FloatType,
+    *,
+    backbone: str = "",
+    extra: Extra | None = None,
+) -> Path:
     """Write an activated adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
 
-    `backbone` is the mark of the model that it belongs to (see `export.fingerprint`). Raises InputError where
-    it is a plain one, or names a weight that llama.cpp has no place for.
+    `backbone` is the mark of the model that it belongs to (see `export.fingerprint`), `extra` metadata that
+    is added. Raises InputError where it is a plain one, or names a weight that llama.cpp has no place for.
     """
     if not adapter.invocation:
         raise InputError(f"{adapter.folder} is not an activated adapter", "export its run as a merged bundle")
@@ -87,6 +96,7 @@ def write_adapter(adapter: Adapter, base: Path, out: Path, kind: FloatType, *, b
     )
     if backbone:
         writer.add_string(BACKBONE_KEY, backbone)
+    write_extra(writer, extra or {})
     for source, (down, up) in adapter.pairs.items():
         target = names.get_name(source, try_suffixes=(".weight",))
         if target is None:

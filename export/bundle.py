@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
+from agent.encoding import load_tokenize
 from agent.errors import InputError, UmiError
 from agent.transcript import ROLES, Role
+from export.card import card
 from export.convert import read_config
 from export.families import find_family
-from export.merged import export_merged, role_keys
+from export.job import Job
+from export.merged import export_merged, export_single, role_keys
+from export.modelfile import modelfiles
 from export.options import Layout, Options, Say
+from export.provenance import portable, portable_stages
 from export.run import Run, hash_base, load_run
 from export.shared import export_shared
-from export.single import export_single
+from export.tokenization import digest
 from export.work import work_beside
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
@@ -52,8 +58,13 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     base = hash_base(run, say)
     try:
         with work_beside(out, role_keys(run, options, base) if layout == "merged" else {}, say) as work:
-            made = _EXPORTS[layout](run, work, options, say)
-            write_bundle(
+            made = _EXPORTS[layout](Job(run, base, work, options, say))
+            export = {
+                "tokenizer": {"sha256": digest(load_tokenize(run.base))},
+                "limits": asdict(options.limits),
+                **made.metrics,
+            }
+            bundle = write_bundle(
                 work.bundle,
                 name=options.name,
                 context_length=options.context_length or min(declared, LONGEST_CONTEXT),
@@ -64,9 +75,11 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 grounded=options.grounded,
                 markers=run.markers,
                 license=options.license,
-                recipe={**run.recipe, "inputs": run.inputs},
-                metrics={"train": run.stages, "export": made.metrics},
+                recipe=portable(run),
+                metrics={"train": portable_stages(run), "export": export},
             )
+            for name, text in {"README.md": card(bundle), **modelfiles(bundle)}.items():
+                (work.bundle / name).write_text(text, encoding="utf-8")
             move(work.bundle, out)
     except OSError as error:
         raise UmiError(

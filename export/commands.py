@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agent.errors import InputError
 from agent.extras import Parser, say
@@ -13,24 +14,55 @@ from agent.transcript import ROLES
 def bundle(argv: Sequence[str]) -> int:
     """Make a bundle of a finished run."""
     from export.bundle import export_bundle
-    from export.options import Options
+    from export.options import Limits, Options
     from export.quantize import types_by_role
 
     parser = Parser(prog="umi export bundle", description=bundle.__doc__)
     parser.add_argument("run", type=Path, help="run folder that umi train glpft wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
-    parser.add_argument("--quant", action="append", default=[], metavar="TYPE|ROLE=TYPE", help="default q8_0")
+    parser.add_argument(
+        "--quant",
+        action="append",
+        default=[],
+        metavar="TYPE|ROLE=TYPE",
+        help="f16, q8_0, q6_k, q5_k_m, q4_k_m, iq4_xs, …; default auto: by size, finer if too much is lost",
+    )
     parser.add_argument(
         "--layout", choices=("merged", "shared", "single"), help="default: what the run's adapters are for"
     )
     parser.add_argument("--merge-base", choices=("auto", "dequant", "original"), default="auto")
+    parser.add_argument(
+        "--imatrix",
+        type=_imatrix,
+        default="auto",
+        metavar="auto|FILE|none",
+        help="what K-quants weigh errors by; auto: the role's own data",
+    )
     parser.add_argument("--name", help="default: the folder's name")
     parser.add_argument("--grounded", action="append", default=[], choices=ROLES)
     parser.add_argument("--context", type=int, default=0, metavar="TOKENS")
     parser.add_argument("--license", default="")
+    parser.add_argument(
+        "--prompts", type=int, default=Options.prompts, help="held-out turns that each file is compared on"
+    )
+    limits = Limits()
+    parser.add_argument(
+        "--max-kl",
+        type=float,
+        default=limits.kl,
+        help=f"most KL divergence a quantized file may have, in nats a token; default {limits.kl}",
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        default=limits.drop,
+        help=f"most that a role's score may fall by quantizing; default {limits.drop}",
+    )
     given = parser.parse_args(argv)
     if given.context < 0:
         raise InputError(f"--context is {given.context}", "give a number of tokens above 0")
+    if given.prompts < 1:
+        raise InputError(f"--prompts is {given.prompts}", "give at least 1")
     options = Options(
         types=types_by_role(given.quant),
         name=given.name or given.out.resolve().name,
@@ -39,9 +71,17 @@ def bundle(argv: Sequence[str]) -> int:
         grounded=tuple(given.grounded),
         context_length=given.context,
         license=given.license,
+        imatrix=given.imatrix,
+        prompts=given.prompts,
+        limits=Limits(given.max_kl, given.max_drop),
     )
     print(export_bundle(given.run, given.out, options, say).folder)
     return 0
+
+
+def _imatrix(choice: str) -> Any:
+    """`auto`, `none` or the path of a file."""
+    return choice if choice in ("auto", "none") else Path(choice)
 
 
 def convert(argv: Sequence[str]) -> int:

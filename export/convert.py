@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from agent.errors import InputError, UmiError
 from export.checkpoint import list_tensors
 from export.families import Config, add_shape, find_family, head_width
+from export.provenance import Extra, write_extra
 from export.rope import Rope, llama3_factors
 from export.tensors import FloatType, Written, plan
 from export.vocabulary import load_vocabulary
@@ -37,12 +38,15 @@ def convert(
     *,
     name: str = "",
     end: str | None = None,
+    template: str | None = None,
+    extra: Extra | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Path:
     """Write the checkpoint in `folder` to `out`, matrices in `kind`, vectors and norms in f32; return `out`.
 
     `name` is the model's, by default the folder's and what its model card says. `end` is the token that ends
-    a turn of a model trained on umi's transcripts; without it the tokenizer's own. `say` hears of progress.
+    a turn of a model trained on umi's transcripts, `template` the chat template that writes them (Jinja);
+    without them the tokenizer's own. `extra` is metadata that is added. `say` hears of progress.
     Raises InputError where the architecture, the tokenizer or a number cannot be written, UmiError where the
     disk is full.
     """
@@ -60,7 +64,8 @@ def convert(
     _add_general(writer, folder, name)
     writer.add_file_type(_FILE_TYPES[kind])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    load_vocabulary(folder, config, end).write(writer)
+    load_vocabulary(folder, config, end, template).write(writer)
+    write_extra(writer, extra or {})
     _write(writer, factors, tensors, out, say or (lambda _: None))
     return out
 

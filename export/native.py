@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import EngineError
+from agent.machine import usable_cores
 
 _F32 = 0
 _ERROR = 4
@@ -44,6 +45,16 @@ def hush() -> None:
     llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
 
 
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids two sequences begin with in common."""
+    same = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        same += 1
+    return same
+
+
 class NativeModel:
     """A GGUF file, at most one adapter and one context with a float32 cache. Close it, or use `opened`."""
 
@@ -53,7 +64,11 @@ class NativeModel:
         """Load `path` and `adapter`. Raises EngineError where llama.cpp refuses one."""
         hush()
         self.path = path
-        self._context = None
+        self._context: Any = None
+        self._read: list[int] = []
+        """The ids whose keys and values are in the cache."""
+        self._switched = 0
+        """The position from which they were read with the adapter."""
         self._adapter: Any = None
         settings = llama_cpp.llama_model_default_params()
         settings.n_gpu_layers = 0
@@ -69,13 +84,13 @@ class NativeModel:
         params.n_ctx = params.n_batch = params.n_ubatch = max(64, context_length)
         params.type_k = params.type_v = _F32
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        if threads:
-            params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = threads or usable_cores()
         self._context = llama_cpp.llama_init_from_model(self._model, params)
         if not self._context:
             self.close()
             raise EngineError(f"llama.cpp makes no context for {path}: {complaint()}")
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
+        self._windowed = llama_cpp.llama_model_n_swa(self._model) > 0
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
 
@@ -101,37 +116,59 @@ class NativeModel:
     def logits(
         self, ids: Sequence[int], first: int, *, chunk: int | None = None, active: int | None = None
     ) -> NDArray[np.float32]:
-        """The logits after each of `ids[first:]`, [tokens, vocabulary]; ids are read `chunk` at a time.
+        """The logits after each of `ids[first:]`, [tokens, vocabulary].
 
-        The adapter is on from position `active` on, by default nowhere.
+        The adapter is on from position `active` on, by default nowhere. What the last call read is not read
+        again as far as `ids` begin the same; with `chunk` all is, that many tokens at a time.
         """
         assert self._context is not None
-        llama_cpp.llama_memory_clear(self._memory, True)
+        switched = len(ids) if active is None else active
         rows: list[NDArray[np.float32]] = []
-        size, switched = chunk or len(ids), len(ids) if active is None else active
-        starts = sorted({*range(0, switched, size), *range(switched, len(ids), size)})
-        for start, stop in pairwise([*starts, len(ids)]):
+        kept = self._keep(ids[:first], switched) if chunk is None else self._forget()
+        self._read, self._switched = [], switched
+        size = chunk or len(ids)
+        starts = {kept, *range(0, switched, size), *range(switched, len(ids), size)}
+        for start, stop in pairwise([*sorted(at for at in starts if at >= kept), len(ids)]):
             self.switch(start >= switched)
-            part = ids[start:stop]
-            batch = llama_cpp.llama_batch_init(len(part), 0, 1)
-            try:
-                batch.n_tokens = len(part)
-                for i, token in enumerate(part):
-                    batch.token[i] = token
-                    batch.pos[i] = start + i
-                    batch.n_seq_id[i] = 1
-                    batch.seq_id[i][0] = 0
-                    batch.logits[i] = start + i >= first
-                if llama_cpp.llama_decode(self._context, batch):
-                    raise EngineError(
-                        f"llama.cpp cannot read {len(ids)} tokens with {self.path}: {complaint()}"
-                    )
-            finally:
-                llama_cpp.llama_batch_free(batch)
-            for i in range(max(0, first - start), len(part)):
+            self._decode(ids[start:stop], start, first)
+            for i in range(max(0, first - start), stop - start):
                 row = llama_cpp.llama_get_logits_ith(self._context, i)
                 rows.append(np.ctypeslib.as_array(row, (self.vocabulary_size,)).copy())
+        self._read = list(ids)
         return np.stack(rows)
+
+    def _decode(self, part: Sequence[int], start: int, first: int) -> None:
+        """Read `part`, which begins at position `start`, with logits from position `first` on."""
+        batch = llama_cpp.llama_batch_init(len(part), 0, 1)
+        try:
+            batch.n_tokens = len(part)
+            for i, token in enumerate(part):
+                batch.token[i] = token
+                batch.pos[i] = start + i
+                batch.n_seq_id[i] = 1
+                batch.seq_id[i][0] = 0
+                batch.logits[i] = start + i >= first
+            if llama_cpp.llama_decode(self._context, batch):
+                raise EngineError(
+                    f"llama.cpp cannot read {start + len(part)} tokens with {self.path}: {complaint()}"
+                )
+        finally:
+            llama_cpp.llama_batch_free(batch)
+
+    def _keep(self, ids: Sequence[int], switched: int) -> int:
+        """Cut the cache back to what it has in common with `ids`; returns how many positions stay."""
+        same = common_length(self._read, ids)
+        if switched != self._switched:
+            # Positions that were read with the adapter are wrong without it.
+            same = min(same, switched, self._switched)
+        # A sliding window's cache has dropped positions that an earlier end would need.
+        if same and not self._windowed and llama_cpp.llama_memory_seq_rm(self._memory, 0, same, -1):
+            return same
+        return self._forget()
+
+    def _forget(self) -> int:
+        llama_cpp.llama_memory_clear(self._memory, True)
+        return 0
 
     def close(self) -> None:
         """Free the model. May be called twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from agent.transcript import Role
@@ -17,13 +18,26 @@ MergeBase = Literal["auto", "dequant", "original"]
 Layout = Literal["merged", "shared", "single"]
 """A model for each role; one backbone with an activated adapter for each role; one model for all roles."""
 
+Imatrix = Literal["auto", "none"] | Path
+"""An importance matrix of the role's own data, none at all, or one out of a file."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a quantized file may lose against its unquantized model."""
+
+    kl: float = 0.02
+    """Mean KL divergence, in nats a token."""
+    drop: float = 0.02
+    """Of the role's headline measure (`agent.cases.headline`), where more than one turn is lost."""
+
 
 @dataclass(frozen=True)
 class Options:
     """What `umi export bundle` can be told."""
 
     types: Mapping[Role, str]
-    """The quantization of each role; in the shared layout the same for all."""
+    """The quantization of each role, or `auto`; in the shared and single layouts the same for all."""
     name: str
     layout: Layout | None = None
     """None takes the one that the run's adapters are for."""
@@ -33,8 +47,10 @@ class Options:
     context_length: int = 0
     """In tokens; 0 takes what the base was made for."""
     license: str = ""
-    prompts: int = 8
-    """Held-out prompts each file is compared on."""
+    imatrix: Imatrix = "auto"
+    prompts: int = 16
+    """Held-out turns that each role's files are compared on."""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)

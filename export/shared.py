@@ -10,70 +10,68 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from agent.encoding import load_tokenize
 from agent.errors import InputError
 from agent.transcript import ROLES, Role
 from export.adapter import Adapter, load_adapter, write_adapter
-from export.check import Activated, compare, require_agreement, role_prompts
+from export.choice import choose, describe, describe_stage, ladder, one_type
 from export.fingerprint import sign
-from export.merged import agreement, describe, make_full, make_quantized, size_of, told
-from export.options import Layout, Made, Options, Say
+from export.full import Full, Proof, importance, make_full, prove
+from export.job import Job
+from export.options import Made
+from export.provenance import provenance
 from export.run import BACKBONE, Run
-from export.work import Work
+from export.tensors import FloatType
 
 
-def export_shared(run: Run, work: Work, options: Options, say: Say) -> Made:
+def export_shared(job: Job) -> Made:
     """Make the backbone and the three adapters of a run of activated adapters.
 
     Raises InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
-    where a file does not say what its model says.
+    where a file does not say what its model says, or loses too much when quantized.
     """
-    kind = one_type(options.types, "shared")
-    adapters: dict[Role, Adapter] = {role: role_adapter(run, role) for role in ROLES}
-    full = make_full(run, BACKBONE, ["planner"], work, options, say)
+    kinds = ladder(job.run, "caller", one_type(job.options.types, "shared"))
+    adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in ROLES}
+    full, model = make_full(job, BACKBONE)
     mark = sign(full.file)
-    backbone, found = make_quantized(full, kind, work, say)
-    exact_backbone = full.file if full.file.exists() else backbone
-    made: dict[str, Any] = {BACKBONE: describe(full, backbone, kind, found)}
-    tokenize, rows = load_tokenize(run.base), run.held_out()
-    adapted = with_adapters(full.model, adapters)
+    alone = prove(job, full, model, "planner")
+    imatrix = importance(job, full, model, ROLES, kinds)
+    proofs = prove_adapters(job, full, model)
+    del model
+    kind: FloatType = "f32" if kinds == ["f32"] else "f16"
+    files: dict[Role, Path] = {
+        role: _write(job, full, adapter, job.work.bundle / f"{role}-adapter-{kind}.gguf", kind, mark)
+        for role, adapter in adapters.items()
+    }
+    chosen = choose(job, full, kinds, proofs, imatrix, files)
+    made: dict[str, Any] = {
+        BACKBONE: {**describe_stage(full, imatrix, chosen), "f32": dataclasses.asdict(alone.exact)}
+    }
+    made |= {role: describe(role, files[role], kind, proofs[role], chosen) for role in ROLES}
+    return Made(dict.fromkeys(ROLES, chosen.file.name), {role: files[role].name for role in ROLES}, made)
+
+
+def prove_adapters(job: Job, full: Full, model: Any) -> dict[Role, Proof]:
+    """Compare each role's adapter in f32, over the f32 backbone, with peft's, whose part `model` becomes.
+
+    Raises InputError where an adapter is not its role's, and UmiError where one says something else.
+    """
+    adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in ROLES}
+    adapted = with_adapters(model, adapters)
+    proofs: dict[Role, Proof] = {}
     for role, adapter in adapters.items():
         adapted.set_adapter(role)
-        prompts = role_prompts(rows, role, tokenize, run.markers, options.prompts)
-        file, header = f"{role}-adapter-f32.gguf", len(adapter.invocation)
-        exact = write_adapter(adapter, run.base, work.scratch / file, "f32", backbone=mark)
-        same = compare(exact_backbone, adapted, prompts, full.end, activated=Activated(exact, header))
-        require_agreement(same, exact)
-        say(f"{role}: adapter of {size_of(exact)} equals peft's on {told(same)}")
-        found = same
-        if kind == "f32":
-            exact.replace(work.bundle / file)
-        else:
-            file = f"{role}-adapter-f16.gguf"
-            small = write_adapter(adapter, run.base, work.bundle / file, "f16", backbone=mark)
-            found = compare(backbone, adapted, prompts, full.end, activated=Activated(small, header))
-            say(f"{role}: f16, {size_of(small)}, over the {kind} backbone {agreement(found)}")
-        made[role] = {
-            "file": file,
-            "type": "f32" if kind == "f32" else "f16",
-            "f32": dataclasses.asdict(same),
-            "quantized": dataclasses.asdict(found),
-        }
-    models = dict.fromkeys(ROLES, backbone.name)
-    return Made(models, {role: made[role]["file"] for role in ROLES}, made)
+        exact = _write(job, full, adapter, job.work.scratch / f"{role}-adapter-f32.gguf", "f32", "")
+        proofs[role] = prove(job, full, adapted, role, adapter=exact, header=len(adapter.invocation))
+    return proofs
 
 
-def one_type(types: Mapping[Role, str], layout: Layout) -> str:
-    """The quantization of the model that roles share. Raises InputError where they are to have several."""
-    kinds = sorted(set(types.values()))
-    if len(kinds) > 1:
-        raise InputError(
-            f"--quant names {' and '.join(kinds)}, and in a {layout} bundle the roles share one model",
-            "give one --quant TYPE",
-        )
-    return kinds[0]
+def _write(job: Job, full: Full, adapter: Adapter, out: Path, kind: FloatType, mark: str) -> Path:
+    about = provenance(job.run, out.name.split("-")[0], job.base, full.merged.merge_base, job.options.license)
+    return write_adapter(adapter, job.run.base, out, kind, backbone=mark, extra=about)
 
 
 def role_adapter(run: Run, role: Role) -> Adapter:

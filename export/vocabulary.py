@@ -63,11 +63,14 @@ class Vocabulary:
             writer.add_chat_template(self.chat_template)
 
 
-def load_vocabulary(folder: Path, config: Mapping[str, Any], end: str | None = None) -> Vocabulary:
+def load_vocabulary(
+    folder: Path, config: Mapping[str, Any], end: str | None = None, template: str | None = None
+) -> Vocabulary:
     """The tokenizer of a checkpoint folder, padded with unused tokens to the config's `vocab_size`.
 
     `end` is the token that ends a turn of a model trained on umi's transcripts, which begin without a BOS;
-    without it both are the tokenizer's own. Raises InputError where llama.cpp would split text differently.
+    without it both are the tokenizer's own. So is the chat template without `template`. Raises InputError
+    where llama.cpp would split text differently.
     """
     where = str(folder)
     try:
@@ -106,7 +109,6 @@ def load_vocabulary(folder: Path, config: Mapping[str, Any], end: str | None = N
     if special["bos"] is None:
         # Without one llama.cpp takes token 11 of a byte-level vocabulary, whatever it is.
         special["bos"] = special["eos"] if special["pad"] is None else special["pad"]
-    template = folder / "chat_template.jinja"
     return Vocabulary(
         model="llama" if pieces else "gpt2",
         pre="default" if pieces else splitting_name(value, where),
@@ -114,9 +116,7 @@ def load_vocabulary(folder: Path, config: Mapping[str, Any], end: str | None = N
         kinds=kinds,
         special={task: token for task, token in special.items() if token is not None},
         adds=adds,
-        chat_template=(
-            template.read_text(encoding="utf-8") if template.is_file() else settings.get("chat_template")
-        ),
+        chat_template=_chat_template(folder, settings) if template is None else template,
         merges=() if pieces else [" ".join(merge) for merge in merges],
         scores=_scores(tokens, kinds, merges, where) if pieces else (),
     )
@@ -207,6 +207,12 @@ def _adds(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str
         if part.get("type") == "TemplateProcessing":
             adds = {"bos": "SpecialToken" in part["single"][0], "eos": "SpecialToken" in part["single"][-1]}
     return adds
+
+
+def _chat_template(folder: Path, settings: Mapping[str, Any]) -> Any:
+    """The tokenizer's own chat template: a file of its own, or a setting."""
+    file = folder / "chat_template.jinja"
+    return file.read_text(encoding="utf-8") if file.is_file() else settings.get("chat_template")
 
 
 def _json(path: Path) -> dict[str, Any]:

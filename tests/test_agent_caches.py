@@ -11,10 +11,11 @@ import pytest
 
 from agent.errors import InputError
 from agent.lookup import PromptLookup
+from agent.machine import usable_cores
 from agent.places import cache_folder, settings_path
 from agent.settings import EngineSettings, engine_settings, set_engine
 from agent.states import States, state_key
-from agent.threads import candidates, fastest, remembered_threads, usable_cores
+from agent.threads import candidates, fastest, remembered_threads
 
 
 def test_a_state_comes_back(tmp_path: Path) -> None:

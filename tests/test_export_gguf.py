@@ -19,13 +19,13 @@ from tiny_base import make_base
 from agent.encoding import load_tokenize
 from agent.errors import EngineError, InputError, UmiError
 from export.__main__ import main
-from export.check import HARD_TEXTS, Agreement, check_tokenizer, compare, require_agreement
 from export.checkpoint import Stored
 from export.convert import convert
 from export.merge import load_model
 from export.native import opened
-from export.quantize import TYPES, quantize, types_by_role
+from export.quantize import quantize
 from export.tensors import FloatType
+from export.tokenization import HARD_TEXTS, check_tokenizer, lookalikes
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_llama_cpp_has_the_logits_of_torch(base: Path, full: Path) -> None:
 
 def test_the_tokenizer_is_the_same(base: Path, full: Path) -> None:
     with opened(full, 64) as native:
-        assert check_tokenizer(native, base) == 2 * len(HARD_TEXTS)
+        assert check_tokenizer(native, base) == 2 * len(HARD_TEXTS) + len(lookalikes(base))
         assert native.tokenize("<|im_end|>", True) == [2]
         assert 2 not in native.tokenize("<|im_end|>", False)
 
@@ -82,39 +82,15 @@ def test_a_quantized_file_runs_and_is_near(base: Path, full: Path, tmp_path: Pat
     assert 0 < np.abs(exact - near).max() < 0.5 * np.abs(exact).max()
 
 
-def spoken(base: Path, place: Path, seed: int) -> Path:
-    """A base with layers strong enough to say something else than the last token again."""
-    model = load_model(base)
-    torch.manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        if name.endswith("_proj.weight"):
-            torch.nn.init.normal_(parameter, std=0.5)
-    model.save_pretrained(place)
-    for file in base.glob("tokenizer*"):
-        shutil.copy(file, place)
-    return place
-
-
-def test_comparing_finds_a_model_that_is_another(base: Path, tmp_path: Path) -> None:
-    folder = spoken(base, tmp_path / "one", 1)
-    full = convert(folder, tmp_path / "full.gguf", "f32")
-    model = load_model(folder)
-    prompts = [list(range(3, 30)), list(range(100, 160))]
-    same = compare(full, model, prompts, 2, most=12)
-    assert same.positions == 24
-    assert same.disagreed == 0
-    assert same.agreed > 0
-    require_agreement(same, full)
-    other = convert(spoken(base, tmp_path / "two", 2), tmp_path / "other.gguf", "f32")
-    different = compare(other, model, prompts, 2, most=12)
-    assert different.disagreed > 0
-    with pytest.raises(UmiError, match=r"other\.gguf differs from its model at"):
-        require_agreement(different, other)
-
-
-def test_near_ties_count_as_neither() -> None:
-    assert Agreement(10, 7, 3, 0.0, 0.0).disagreed == 0
-    assert Agreement(10, 7, 2, 0.0, 0.0).disagreed == 1
+def test_a_tokenizer_by_which_text_could_end_a_turn(base: Path, full: Path, tmp_path: Path) -> None:
+    value = json.loads((base / "tokenizer.json").read_text())
+    ids = value["model"]["vocab"]
+    word = next(word for word in ids if len(word) > 3 and word.isalpha())
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    value["added_tokens"].append({"id": ids[word], "content": word, "special": True, **flags})
+    (tmp_path / "tokenizer.json").write_text(json.dumps(value))
+    with opened(full, 64) as native, pytest.raises(UmiError, match="so any text could end a turn; use a"):
+        check_tokenizer(native, tmp_path)
 
 
 def broken(base: Path, place: Path, **config: Any) -> Path:
@@ -242,19 +218,6 @@ def test_an_unknown_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
     (copy / "tokenizer.json").write_text(json.dumps(value))
     with pytest.raises(InputError, match="Lowercase"):
         convert(copy, tmp_path / "out.gguf")
-
-
-def test_types_by_role() -> None:
-    assert types_by_role([]) == {"planner": "q8_0", "caller": "q8_0", "summarizer": "q8_0"}
-    assert types_by_role(["caller=Q6_K", "q4_k_m"]) == {
-        "planner": "q4_k_m",
-        "caller": "q6_k",
-        "summarizer": "q4_k_m",
-    }
-    with pytest.raises(InputError, match=f"unknown quantization q3; choose one of {', '.join(TYPES)}"):
-        types_by_role(["caller=q3"])
-    with pytest.raises(InputError, match="unknown role cook"):
-        types_by_role(["cook=q8_0"])
 
 
 def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_base import make_run, tiny_rows
 
-import export.shared
+import export.full
 from agent.bundle import load_bundle
 from agent.encoding import load_tokenize
 from agent.errors import EngineError, InputError, UmiError
@@ -21,8 +21,8 @@ from agent.prompts import CHATML, prompt_ids
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript
 from export.__main__ import main
 from export.adapter import load_adapter, write_adapter
-from export.check import Agreement
 from export.convert import convert
+from export.equality import Agreement
 from export.merge import load_model
 from export.native import opened
 from train.activation import role_headers
@@ -65,7 +65,7 @@ def test_a_run_of_activated_roles_becomes_a_shared_bundle(run_folder: Path, exac
         made = bundle.metrics["export"][role]
         assert made["f32"]["agreed"] + made["f32"]["near_ties"] == made["f32"]["positions"] > 0
     assert bundle.metrics["export"]["backbone"]["merge_base"] == "dequant"
-    assert len(list(exact.iterdir())) == 5
+    assert len(list(exact.glob("*.gguf"))) == 4
 
 
 def pefts_own(run_folder: Path, role: str) -> Any:
@@ -122,7 +122,7 @@ def test_a_quantized_bundle_has_adapters_in_f16(run_folder: Path, tmp_path: Path
         "backbone-q4_k_m.gguf",
         *(f"{role}-adapter-f16.gguf" for role in ROLES),
     }
-    assert len(list((tmp_path / "small").iterdir())) == 5
+    assert len(list((tmp_path / "small").glob("*.gguf"))) == 4
     assert bundle.roles["summarizer"].grounded
     assert bundle.metrics["export"]["backbone"]["heldout_loss"].keys() == {"dequant", "original"}
     for tensor in gguf.GGUFReader(tmp_path / "small" / "caller-adapter-f16.gguf").tensors:
@@ -177,10 +177,10 @@ def test_adapters_of_other_architectures_have_the_logits_of_peft(
 def test_an_adapter_that_differs_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def compare(*_: Any, activated: Any = None) -> Agreement:
-        return Agreement(9, 8 if activated else 9, 0, 1e-5, 2.0)
+    def compare(_reference: Any, _file: Path, _say: Any, adapter: Path | None) -> Agreement:
+        return Agreement(3, 9, 8 if adapter else 9, 0, 1e-5, 2.0)
 
-    monkeypatch.setattr(export.shared, "compare", compare)
+    monkeypatch.setattr(export.full, "compare_exactly", compare)
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code
     assert "planner-adapter-f32.gguf differs from its model at 1 of 9 tokens" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -198,7 +198,7 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
         ([str(run_folder), *out, "--layout", "merged"], "does not make a merged bundle: its adapters are on"),
         ([str(plain), *out, "--layout", "shared"], "does not make a shared bundle: its adapters are on"),
         ([str(plain), *out], "uses alora_invocation_tokens, which cannot be merged"),
-        ([str(run_folder), *out, "--quant", "caller=f16"], "names f16 and q8_0, and in a shared bundle"),
+        ([str(run_folder), *out, "--quant", "caller=f16"], "names auto and f16, and in a shared bundle"),
         ([str(run_folder), *out, "--layout", "single"], "does not make a single bundle: its adapters are on"),
     ):
         assert main(["bundle", *argv]) == 2

@@ -4,12 +4,13 @@ like the families' own."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from export.check import HARD_TEXTS
 from export.splitting import LLAMA3_SPLIT, QWEN2_SPLIT
+from export.tokenization import HARD_TEXTS
 
 SPACE = "▁"
 ROPE_LLAMA3 = {
@@ -138,8 +139,11 @@ def _trained(tokenizer: Any, alphabet: list[str], splitting: Any) -> dict[str, A
     trainer = trainers.BpeTrainer(
         vocab_size=900, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
     )
-    # Where "</s>" is a token, llama.cpp makes it a control token whatever the file says.
-    tokenizer.train_from_iterator([text.replace("</s>", "") for text in (*HARD_TEXTS, *_TEXTS) * 3], trainer)
+    # No merges make a control token; and where "</s>" is a token, llama.cpp makes it one, whatever is said.
+    texts = [
+        re.sub("|".join(map(re.escape, ("</s>", *SPECIAL))), "", text) for text in (*HARD_TEXTS, *_TEXTS)
+    ]
+    tokenizer.train_from_iterator(texts * 3, trainer)
     if splitting is not None:
         tokenizer.pre_tokenizer = splitting
     value = json.loads(tokenizer.to_str())

@@ -5,12 +5,11 @@ Each turn is written after the reference's history, freely: no grammar holds the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 
 from agent.cases import Case, Scores, measure, sample, together
+from agent.encoding import load_detokenize
 from agent.prompts import CHATML, Markers, Tokenize, segment, segment_ids
 from agent.transcript import (
     ENDINGS,
@@ -94,7 +93,7 @@ def score_role(
         if before is not None:
             chosen.append(replace(case, before=before))
             prompts.append(prompt(before))
-    read = _detokenize(model.base)
+    read = load_detokenize(model.base)
     texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
     if wording.joined:
         texts = [part_of(text, role) for text in texts]
@@ -114,11 +113,3 @@ def part_of(text: str, role: str) -> str:
                 return "\n".join(lines[: at + 1])
             return "\n".join(lines[at + 1 :]) if ending == role else ""
     return text if role == "planner" else ""
-
-
-@lru_cache(maxsize=2)
-def _detokenize(folder: Path) -> Callable[[list[int]], str]:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return lambda ids: tokenizer.decode(ids, skip_special_tokens=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from agent.machine import processor_name
+from agent.machine import processor_name, usable_cores
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
@@ -20,7 +19,7 @@ def machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": processor_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "system": f"{platform.system()} {platform.machine()}",

@@ -17,10 +17,9 @@ from typing import Any
 
 from agent.bundle import Bundle, load_bundle
 from agent.errors import EngineError, InputError
-from agent.machine import processor_name
+from agent.machine import processor_name, usable_cores
 from agent.models import find
 from agent.places import cache_folder, settings_path
-from agent.threads import usable_cores
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table

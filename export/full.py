@@ -1,0 +1,123 @@
+"""A stage's model before it is quantized: merged, converted to f32, and proven to say what torch's says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.transcript import ROLES, Role
+from export.calibration import calibration
+from export.convert import convert, read_config
+from export.equality import Agreement, compare_exactly, require_agreement
+from export.imatrix import Imatrix, collect, load, require_fit
+from export.job import Job
+from export.merge import Merged, load_model, merge
+from export.modelfile import role_template
+from export.native import opened
+from export.probe import Probe, write_probe
+from export.provenance import provenance
+from export.quantize import uses_imatrix
+from export.reference import Reference, record, role_prompts
+from export.run import BACKBONE
+from export.tokenization import check_tokenizer
+
+
+@dataclass(frozen=True)
+class Full:
+    """A stage's model in f32."""
+
+    stage: str
+    file: Path
+    """The GGUF file, in the work folder's scratch."""
+    merged: Merged
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What torch says in a role, and that a stage's f32 file says the same."""
+
+    reference: Reference
+    exact: Agreement
+    probe: Probe
+
+
+def make_full(job: Job, stage: str) -> tuple[Full, Any]:
+    """Merge a stage's adapters and convert the model to f32; returns it with the torch model.
+
+    Raises UmiError where its tokenizer cuts text otherwise.
+    """
+    run, say = job.run, job.say
+    merged = merge(run, stage, job.options.merge_base, job.work.scratch, say)
+    tried = ", ".join(f"{name} {loss:.4f}" for name, loss in merged.losses.items())
+    say(f"{stage}: merged into {merged.merge_base} weights" + (f" (held-out loss: {tried})" if tried else ""))
+    file = job.work.scratch / f"{stage}-f32.gguf"
+    speaker: Role = "planner" if stage == BACKBONE else _role(stage)
+    convert(
+        merged.folder,
+        file,
+        "f32",
+        name=f"{job.options.name}-{stage}",
+        end=run.markers.close,
+        template=role_template(run.markers, speaker),
+        extra=provenance(run, stage, job.base, merged.merge_base, job.options.license),
+        say=say,
+    )
+    with opened(file, 64) as native:
+        texts = check_tokenizer(native, run.base)
+    say(f"{stage}: GGUF of {size_of(file)}; {texts} tokenizations equal")
+    model = load_model(merged.folder)
+    shutil.rmtree(merged.folder)
+    return Full(stage, file, merged), model
+
+
+def prove(
+    job: Job, full: Full, model: Any, role: Role, *, adapter: Path | None = None, header: int = 0
+) -> Proof:
+    """Record what `model` says in `role`, and compare the f32 file with it.
+
+    With an activated `adapter` (a GGUF file), `model` is a peft model that has it too, and `header` the count
+    of tokens that switch it on. Raises UmiError where the two say something else.
+    """
+    prompts = role_prompts(job.run, role, job.options.prompts)
+    reference = record(job.run, model, role, prompts, job.work.scratch, job.say, header)
+    probe = write_probe(job.run, model, role, header)
+    exact = compare_exactly(reference, full.file, job.say, adapter)
+    require_agreement(exact, adapter or full.file)
+    what = "adapter" if adapter else "f32 file"
+    job.say(
+        f"{role}: the {what} equals torch on {exact.agreed} of {exact.positions} tokens"
+        f" of {exact.prompts} turns, {exact.near_ties} near-ties set aside"
+    )
+    return Proof(reference, exact, probe)
+
+
+def importance(
+    job: Job, full: Full, model: Any, roles: Sequence[Role], kinds: Sequence[str]
+) -> Imatrix | None:
+    """The importance matrix that the quantizations `kinds` of a stage are made with, if they use one.
+
+    Raises InputError where a matrix that was given is of another model.
+    """
+    wanted = job.options.imatrix
+    if wanted == "none" or not any(map(uses_imatrix, kinds)):
+        return None
+    if isinstance(wanted, Path):
+        imatrix = load(wanted)
+        require_fit(imatrix, full.file)
+    else:
+        sequences, source = calibration(job.run, roles)
+        imatrix = collect(model, read_config(job.run.base), sequences, source, say=job.say)
+    job.say(f"{full.stage}: importance matrix of {imatrix.tokens} tokens from {imatrix.source}")
+    return imatrix
+
+
+def size_of(file: Path) -> str:
+    """A file's size for people."""
+    return f"{file.stat().st_size / 1e6:.1f} MB"
+
+
+def _role(stage: str) -> Role:
+    return next(role for role in ROLES if role == stage)

@@ -1,0 +1,122 @@
+"""What a role's model says before it is quantized: held-out turns written by torch, and every logit.
+
+All files of the role are compared with this record, so the torch model can be freed before they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.cases import Case, cases_in, spread
+from agent.encoding import load_tokenize
+from agent.prompts import prompt_ids, segment
+from agent.transcript import Role, Transcript, UserTurn
+from export.options import Say
+from export.progress import Ticker
+from export.run import Run
+from export.speaker import Speaker
+from export.tokenization import marker_id
+
+LONGEST_TURN = 128
+"""Tokens a turn is written to at most."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The ids before a turn; `case` says what the turn should be, None where no held-out row has one."""
+
+    ids: Sequence[int]
+    case: Case | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A turn as torch wrote it: up to and with the token that ends it, where there was room for that."""
+
+    prompt: Prompt
+    text: Sequence[int]
+    logits: NDArray[np.float32]
+    """[tokens of the text, vocabulary], those that each token was chosen by."""
+
+    @property
+    def ids(self) -> list[int]:
+        """All that has to be read for those logits."""
+        return [*self.prompt.ids, *self.text[:-1]]
+
+    @property
+    def first(self) -> int:
+        """The position in `ids` whose logits the text's first token was chosen by."""
+        return len(self.prompt.ids) - 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """All turns of a role that torch wrote."""
+
+    role: Role
+    prompts: Sequence[Prompt]
+    texts: Sequence[Sequence[int]]
+    logits: NDArray[np.float32]
+    """[tokens of all texts, vocabulary], on disk."""
+    end: int
+    """The id of the token that ends a turn."""
+    header: int
+    """How many tokens at a prompt's end switch an activated adapter on; 0 where there is none."""
+
+    def __iter__(self) -> Iterator[Written]:
+        at = 0
+        for prompt, text in zip(self.prompts, self.texts, strict=True):
+            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]))
+            at += len(text)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt with its text, and with as much as any file may write instead."""
+        return max(len(prompt.ids) for prompt in self.prompts) + LONGEST_TURN
+
+
+def role_prompts(run: Run, role: Role, most: int) -> list[Prompt]:
+    """At most `most` prompts of `role`, spread over its turns in the run's held-out rows.
+
+    Turns that the run was too short for are left out. Where no turn is left, a greeting is the one prompt.
+    """
+    tokenize = load_tokenize(run.base)
+    found = spread(cases_in(run.held_out(), role), most)
+    prompts = [Prompt(prompt_ids(case.before, role, tokenize, run.markers), case) for case in found]
+    room = run.recipe["max_length"]
+    fitting = [p for p in prompts if p.case and len(p.ids) + _length(p.case, tokenize) <= room]
+    hello = Transcript((), (UserTurn("hello"),))
+    return fitting or [Prompt(prompt_ids(hello, role, tokenize, run.markers), None)]
+
+
+def record(
+    run: Run, model: Any, role: Role, prompts: Sequence[Prompt], place: Path, say: Say, header: int = 0
+) -> Reference:
+    """Let `model` write a turn of `role` after each of `prompts`; the logits go to a file in `place`.
+
+    With `header` it is a peft model with the role's activated adapter.
+    """
+    speaker, end = Speaker(model, header), marker_id(run.base, run.markers)
+    tick = Ticker(say)
+    texts: list[list[int]] = []
+    width = 0
+    path = place / f"{role}-{header}.logits"
+    with path.open("wb") as file:
+        for prompt in prompts:
+            text, logits = speaker.write(prompt.ids, end, LONGEST_TURN)
+            file.write(np.ascontiguousarray(logits, "<f4").data)
+            texts.append(text)
+            width = logits.shape[1]
+            tick(f"{role}: torch wrote {len(texts)} of {len(prompts)} turns")
+    logits = np.memmap(path, "<f4", "r", shape=(sum(map(len, texts)), width))
+    return Reference(role, prompts, texts, logits, end, header)
+
+
+def _length(case: Case, tokenize: Any) -> int:
+    return len(tokenize(segment(case.turn).content, False)) + 1

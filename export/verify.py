@@ -1,0 +1,211 @@
+"""`umi export verify`: is a bundle what its report says, and does it still say what its run says?
+
+Without the run: the files' hashes, the tokenizer on hard texts, the probe's answers, and the report against
+its limits. With the run the unquantized models are made again and proven, and every file compared with them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gguf import GGUFReader
+
+from agent.bundle import Bundle, load_bundle
+from agent.encoding import load_detokenize
+from agent.errors import InputError, UmiError
+from agent.extras import Parser, say
+from agent.transcript import ROLES, Role
+from export.bundle import fitting_layout
+from export.choice import name_losses
+from export.divergence import Divergence, diverge, losses
+from export.full import Proof, make_full, prove
+from export.job import Job
+from export.native import opened
+from export.options import Limits, Options
+from export.probe import Probe, count_agreed, probe_ids
+from export.provenance import ADAPTER_FILES, provenance
+from export.quantize import TYPES, finer
+from export.run import BACKBONE, Run, hash_base, load_run
+from export.shared import prove_adapters
+from export.tokenization import digest
+from export.work import Work
+
+_PROBE_SLACK = 2
+"""Tokens of a probe that another processor's rounding may turn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What was found of a role."""
+
+    role: Role
+    file: str
+    facts: Sequence[str]
+    """What holds, for people."""
+    problems: Sequence[str]
+    report: Mapping[str, Any]
+
+
+def verify(argv: Sequence[str]) -> int:
+    """Prove a bundle again: its files, its tokenizer and its answers; with its run, every figure."""
+    parser = Parser(prog="umi export verify", description=verify.__doc__)
+    parser.add_argument("bundle", type=Path, help="folder that umi export bundle made")
+    parser.add_argument(
+        "--against", type=Path, metavar="RUN", help="make the models of RUN again and compare"
+    )
+    parser.add_argument("--prompts", type=int, default=Options.prompts, help="held-out turns of each role")
+    parser.add_argument("--max-kl", type=float, help="default: what the bundle was made with")
+    parser.add_argument("--max-drop", type=float, help="default: what the bundle was made with")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    given = parser.parse_args(argv)
+    if given.prompts < 1:
+        raise InputError(f"--prompts is {given.prompts}", "give at least 1")
+    bundle = load_bundle(given.bundle, verify=True)
+    stated = Limits(**_report(bundle).get("limits", {}))
+    limits = Limits(
+        stated.kl if given.max_kl is None else given.max_kl,
+        stated.drop if given.max_drop is None else given.max_drop,
+    )
+    if given.against:
+        found = verify_against(bundle, given.against, limits, given.prompts)
+    else:
+        found = verify_alone(bundle, limits)
+    if given.json:
+        roles = {one.role: {**one.report, "problems": list(one.problems)} for one in found}
+        print(json.dumps({"bundle": bundle.name, "limits": dataclasses.asdict(limits), "roles": roles}))
+    else:
+        width = max(len(one.file) for one in found)
+        for one in found:
+            print(f"{one.role:<10}  {one.file:<{width}}  {'; '.join([*one.facts, *one.problems])}")
+    problems = [problem for one in found for problem in one.problems]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UmiError(f"{bundle.name} is not verified: {problems[0]}{more}")
+    say(f"{bundle.name} is verified" + ("" if given.against else "; --against RUN compares with its run"))
+    return 0
+
+
+def verify_alone(bundle: Bundle, limits: Limits) -> list[Checked]:
+    """Check each role without the run. Raises UmiError where the bundle has no report to check by."""
+    report = _report(bundle)
+    if not all(isinstance(report.get(role), dict) and "probe" in report[role] for role in ROLES):
+        raise UmiError(
+            f"{bundle.name} carries no report of its export; its files are whole",
+            "give --against RUN, or export it again",
+        )
+    return [_check_alone(bundle, role, report, limits) for role in ROLES]
+
+
+def verify_against(bundle: Bundle, folder: Path, limits: Limits, prompts: int) -> list[Checked]:
+    """Make the unquantized models of the run in `folder` again, and compare each role's file with them.
+
+    Raises InputError where the bundle is of another run, and UmiError where a model cannot be proven.
+    """
+    run = load_run(folder)
+    layout = fitting_layout(run, None)
+    if layout != bundle.layout:
+        raise InputError(
+            f"{bundle.name} is {bundle.layout}, and {folder} makes a bundle that is {layout}",
+            "give the run that it was made of",
+        )
+    for role in ROLES:
+        _require_same_adapters(bundle, run, role)
+    base = hash_base(run, say)
+    detokenize = load_detokenize(run.base)
+    found = []
+    with tempfile.TemporaryDirectory(prefix="umi-verify-") as place:
+        work = Work(Path(place), {}, {})
+        work.scratch.mkdir()
+        for role, proof in _proofs(
+            bundle, Job(run, base, work, Options({}, bundle.name, prompts=prompts), say)
+        ):
+            adapter = bundle.adapter_path(role)
+            diverged = diverge(proof.reference, bundle.path(role), detokenize, say, adapter)
+            facts = [
+                f"f32 equals torch on {proof.exact.agreed} of {proof.exact.positions} tokens",
+                *_figures(diverged),
+            ]
+            report = {"f32": dataclasses.asdict(proof.exact), "quantized": dataclasses.asdict(diverged)}
+            file = (adapter or bundle.path(role)).name
+            found.append(Checked(role, file, facts, _beyond(bundle, role, diverged, limits), report))
+    return found
+
+
+def _require_same_adapters(bundle: Bundle, run: Run, role: Role) -> None:
+    """Raise InputError where a role's file says that it was made of other adapters than the run has."""
+    file = bundle.adapter_path(role) or bundle.path(role)
+    said = GGUFReader(file).fields.get(ADAPTER_FILES)
+    wanted = provenance(run, BACKBONE if bundle.layout == "single" else role, {}, "")[ADAPTER_FILES]
+    if said and said.contents() != wanted:
+        raise InputError(
+            f"{file} was made of other adapters than those of the {role} in {run.folder}",
+            "give the run that it was made of, or export this one",
+        )
+
+
+def _proofs(bundle: Bundle, job: Job) -> Iterator[tuple[Role, Proof]]:
+    """What torch says in each role, one at a time; weights are merged as they were for the bundle."""
+    stages = ROLES if bundle.layout == "merged" else (BACKBONE,)
+    for stage in stages:
+        part = _report(bundle).get(stage if bundle.layout != "single" else ROLES[0], {})
+        options = dataclasses.replace(job.options, merge_base=part.get("merge_base", "auto"))
+        full, model = make_full(dataclasses.replace(job, options=options), stage)
+        if bundle.layout == "shared":
+            yield from prove_adapters(job, full, model).items()
+        else:
+            for role in ROLES if stage == BACKBONE else (stage,):
+                yield role, prove(job, full, model, role)
+        full.file.unlink()
+
+
+def _check_alone(bundle: Bundle, role: Role, report: Mapping[str, Any], limits: Limits) -> Checked:
+    """A role's tokenizer, probe and report."""
+    part = report[role]
+    path, adapter = bundle.path(role), bundle.adapter_path(role)
+    file = (adapter or path).name
+    problems: list[str] = []
+    with opened(path, 1024, adapter) as native:
+        if digest(native.tokenize) != report.get("tokenizer", {}).get("sha256"):
+            problems.append(f"{path.name} cuts the hard texts otherwise than its base")
+        header = len(native.tokenize(bundle.markers.header(role), True)) if adapter else 0
+        text = [int(token) for token in part["probe"]["text"].split()]
+        probe = Probe(probe_ids(role, native.tokenize, bundle.markers), text, header)
+        agrees, agreed = count_agreed(native, probe), part["probe"]["agreed"]
+    if agrees < agreed - _PROBE_SLACK:
+        problems.append(f"{file} answers as its model on {agrees} tokens of {len(text)}, and did on {agreed}")
+    diverged = Divergence(**part["quantized"])
+    problems += _beyond(bundle, role, diverged, limits)
+    facts = [f"answers as its model on {agrees} of {len(text)} tokens", *_figures(diverged)]
+    return Checked(role, file, facts, problems, {"probe": agrees, **part})
+
+
+def _figures(found: Divergence) -> list[str]:
+    """What quantizing cost, for people."""
+    scores = [f"{name} {found.scores[name]:.2f} ({found.full_scores[name]:.2f})" for name in found.scores]
+    return [
+        f"KL {found.kl:.2g} nats a token",
+        f"same best token {100 * found.top1:.1f} %",
+        *([f"{', '.join(scores)} on {found.cases} turns (unquantized)"] if scores else []),
+    ]
+
+
+def _beyond(bundle: Bundle, role: Role, found: Divergence, limits: Limits) -> list[str]:
+    """What a role's file loses beyond the limits, and the next step."""
+    lost = losses(role, found, limits)
+    if not lost:
+        return []
+    kind = str(_report(bundle).get(role, {}).get("type", ""))
+    better = finer(kind) if kind in TYPES else None
+    step = f"; export it with --quant {better}" if better else ""
+    return [f"{bundle.path(role).name} has {name_losses(lost)}{step}"]
+
+
+def _report(bundle: Bundle) -> Mapping[str, Any]:
+    """What the export proved; empty for a bundle that was not made by one."""
+    report = bundle.metrics.get("export")
+    return report if isinstance(report, dict) else {}

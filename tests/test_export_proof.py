@@ -1,0 +1,232 @@
+"""What torch says is recorded, files are compared with it, and what was lost is told or refused."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from tiny_base import make_run
+
+from agent.encoding import load_detokenize
+from agent.errors import UmiError
+from export.adapter import load_adapter, write_adapter
+from export.convert import convert
+from export.divergence import Divergence, diverge, kl_divergence, losses
+from export.equality import Agreement, compare_exactly, require_agreement
+from export.merge import load_model, merge
+from export.native import common_length, opened
+from export.options import Limits
+from export.quantize import quantize
+from export.reference import LONGEST_TURN, Reference, record, role_prompts
+from export.run import Run, load_run
+from export.shared import role_adapter, with_adapters
+from export.speaker import Speaker
+
+END = 2
+
+
+def silent(_: str) -> None:
+    """Hear nothing of the progress."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return load_run(make_run(tmp_path_factory.mktemp("proof")))
+
+
+@pytest.fixture(scope="module")
+def planner(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """The planner's model in torch and as a GGUF file in f32."""
+    place = tmp_path_factory.mktemp("planner")
+    merged = merge(run, "planner", "original", place, silent)
+    return load_model(merged.folder), convert(merged.folder, place / "f32.gguf", "f32", end="<|im_end|>")
+
+
+@pytest.fixture(scope="module")
+def reference(run: Run, planner: tuple[Any, Path], tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    place = tmp_path_factory.mktemp("reference")
+    return record(run, planner[0], "planner", role_prompts(run, "planner", 6), place, silent)
+
+
+def written_plainly(model: Any, prompt: list[int], most: int = LONGEST_TURN) -> list[int]:
+    """The greedy text, every token with a pass over all before it."""
+    ids = list(prompt)
+    with torch.no_grad():
+        while len(ids) < len(prompt) + most:
+            ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+            if ids[-1] == END:
+                break
+    return ids[len(prompt) :]
+
+
+def test_the_record_holds_torchs_own_texts_and_logits(
+    planner: tuple[Any, Path], reference: Reference
+) -> None:
+    model, _ = planner
+    assert len(reference.prompts) == 6
+    for written in reference:
+        assert list(written.text) == written_plainly(model, list(written.prompt.ids))
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([written.ids])).logits[0, written.first :].numpy()
+        np.testing.assert_allclose(written.logits, logits, atol=1e-5)
+        assert (written.logits.argmax(-1) == np.array(written.text)).all()
+
+
+def test_held_out_turns_are_spread_and_fit(run: Run) -> None:
+    few, all_ = role_prompts(run, "planner", 3), role_prompts(run, "planner", 999)
+    assert len(few) == 3 < len(all_)
+    assert {tuple(p.ids) for p in few} < {tuple(p.ids) for p in all_}
+    assert all(prompt.case for prompt in all_)
+    short = replace(run, recipe={**run.recipe, "max_length": min(len(p.ids) for p in all_)})
+    (greeting,) = role_prompts(short, "planner", 3)
+    assert greeting.case is None
+
+
+def test_an_f32_file_says_what_torch_says(planner: tuple[Any, Path], reference: Reference) -> None:
+    same = compare_exactly(reference, planner[1], silent)
+    assert same.positions == sum(map(len, reference.texts))
+    assert (same.prompts, same.disagreed) == (6, 0)
+    assert same.agreed > 0.8 * same.positions
+    assert same.largest_difference < 1e-4
+
+
+@pytest.mark.parametrize("name", ["blk.1.attn_v.weight", "blk.0.ffn_norm.weight", "token_embd.weight"])
+def test_a_file_with_one_wrong_tensor_is_found_out(
+    name: str, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.gguf"
+    wrong.write_bytes(planner[1].read_bytes())
+    tensor = next(t for t in gguf.GGUFReader(wrong, "r+").tensors if t.name == name)
+    tensor.data[:] = 1.5 * np.roll(tensor.data, 1, axis=-1)
+    del tensor
+    found = compare_exactly(reference, wrong, silent)
+    assert found.disagreed
+    with pytest.raises(UmiError, match=r"wrong\.gguf differs from its model at \d+ of"):
+        require_agreement(found, wrong)
+
+
+def test_near_ties_count_as_neither() -> None:
+    assert Agreement(2, 10, 7, 3, 0.0, 0.0).disagreed == 0
+    assert Agreement(2, 10, 7, 2, 0.0, 0.0).disagreed == 1
+
+
+def test_divergence_is_that_of_the_formula() -> None:
+    generator = np.random.default_rng(0)
+    full, other = generator.normal(0, 5, (7, 50)), generator.normal(0, 5, (7, 50))
+    wanted = torch.nn.functional.kl_div(
+        torch.from_numpy(other).log_softmax(-1),
+        torch.from_numpy(full).log_softmax(-1),
+        reduction="none",
+        log_target=True,
+    ).sum(-1)
+    found = kl_divergence(full.astype(np.float32), other.astype(np.float32))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    # Logits are the same up to a constant, however large.
+    shifted = full.astype(np.float32) + np.float32(80)
+    np.testing.assert_allclose(kl_divergence(full.astype(np.float32), shifted), 0, atol=1e-5)
+
+
+def test_what_quantizing_loses_grows_with_fewer_bits(
+    run: Run, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
+) -> None:
+    detokenize = load_detokenize(run.base)
+    found = {}
+    for kind in ("f16", "q8_0", "q4_k_m", "iq4_xs"):
+        file = quantize(planner[1], tmp_path / f"{kind}.gguf", kind)
+        found[kind] = diverge(reference, file, detokenize, silent)
+    assert found["f16"].kl < found["q8_0"].kl < found["q4_k_m"].kl < found["iq4_xs"].kl
+    assert found["f16"].kl < 1e-6
+    assert found["f16"].top1 > 0.99
+    assert found["f16"].scores == found["f16"].full_scores
+    assert all(0 <= one.kl <= one.largest_kl and one.cases == 6 for one in found.values())
+
+
+def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
+    run: Run, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
+) -> None:
+    file = quantize(planner[1], tmp_path / "coarse.gguf", "iq4_xs")
+    said: list[list[int]] = []
+
+    def detokenize(ids: Any) -> str:
+        said.append(list(ids))
+        return ""
+
+    diverge(reference, file, detokenize, silent)
+    own = []
+    with opened(file, reference.longest) as native:
+        for prompt in reference.prompts:
+            ids = list(prompt.ids)
+            while len(ids) < len(prompt.ids) + LONGEST_TURN and ids[-1] != END:
+                ids.append(int(native.logits(ids, len(ids) - 1, chunk=len(ids))[0].argmax()))
+            own.append([i for i in ids[len(prompt.ids) :] if i != END])
+    # llama.cpp's logits depend on how a text is cut into batches: most texts are the same, not each.
+    assert sum(a == b for a, b in zip(said[: len(own)], own, strict=True)) >= len(own) - 1
+
+
+def test_losses_beyond_the_limits_are_named() -> None:
+    sound = Divergence(100, 99, 0.01, 0.1, 16, {"call_em": 0.9}, {"call_em": 0.92})
+    assert losses("caller", sound, Limits(0.02, 0.02)) == []
+    (kl,) = losses("caller", replace(sound, kl=0.083), Limits())
+    assert kl.figure == "a KL divergence of 0.083 nats a token, over 0.02"
+    assert kl.accept == "--max-kl 0.091"
+    worse = replace(sound, scores={"call_em": 0.75})
+    (drop,) = losses("caller", worse, Limits())
+    assert drop.figure == "call_em of 0.75 against 0.92 unquantized, a loss over 0.02"
+    assert losses("caller", worse, Limits(drop=0.5)) == []
+    # One turn of a few that turns out otherwise is chance.
+    assert losses("caller", replace(worse, cases=5), Limits()) == []
+    assert losses("caller", replace(sound, kl=float("nan")), Limits())
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, Path, int]:
+    """peft's model with a planner's activated adapter, both as GGUF files, and the header's length."""
+    place = tmp_path_factory.mktemp("shared")
+    loud = {"learning_rate": 2e-2, "max_steps": 8}
+    run = load_run(make_run(place, adapter="alora", planner=loud))
+    merged = merge(run, "backbone", "original", place, silent)
+    backbone = convert(merged.folder, place / "backbone.gguf", "f32", end="<|im_end|>")
+    adapter = role_adapter(run, "planner")
+    file = write_adapter(load_adapter(run.folder / "planner"), run.base, place / "a.gguf", "f32")
+    model = with_adapters(load_model(merged.folder), {"planner": adapter})
+    model.set_adapter("planner")
+    return model, backbone, file, len(adapter.invocation)
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_what_was_read_before_is_used_again_and_changes_nothing(
+    adapted: bool, planner: tuple[Any, Path], shared: tuple[Any, Path, Path, int]
+) -> None:
+    """Texts that part anywhere, before and after an adapter is switched on, in whatever order."""
+    model, backbone, adapter, header = shared
+    generator = random.Random(1)
+    start = [generator.randrange(3, 300) for _ in range(40)]
+    file, extra = (backbone, adapter) if adapted else (planner[1], None)
+    with opened(file, 128, extra) as native:
+        for _ in range(12):
+            ids = start[: generator.randrange(5, 40)] + [generator.randrange(3, 300) for _ in range(12)]
+            active = generator.randrange(1, len(ids)) if adapted else None
+            first = generator.randrange(0, len(ids))
+            again = native.logits(ids, first, active=active)
+            fresh = native.logits(ids, first, chunk=len(ids), active=active)
+            np.testing.assert_allclose(again, fresh, atol=2e-5)
+    speaker = Speaker(model, header) if adapted else Speaker(planner[0])
+    for _ in range(4):
+        prompt = start[: generator.randrange(20, 40)] + [generator.randrange(3, 300) for _ in range(9)]
+        whole = Speaker(model, header) if adapted else Speaker(planner[0])
+        text, logits = speaker.write(prompt, END, 6)
+        wanted, fresh = whole.write(prompt, END, 6)
+        assert text == wanted
+        np.testing.assert_allclose(logits, fresh, atol=2e-5)
+
+
+def test_common_length() -> None:
+    assert common_length([], [1]) == 0
+    assert common_length([1, 2, 3], [1, 2, 4]) == 2
+    assert common_length([1, 2], [1, 2, 3]) == 2

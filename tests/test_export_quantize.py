@@ -1,0 +1,148 @@
+"""Quantizing with an importance matrix, and choosing a quantization."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_families import make_family
+
+from agent.errors import EngineError, InputError
+from export.convert import convert
+from export.imatrix import Imatrix
+from export.quantize import TYPES, default_type, finer, quantize, types_by_role, uses_imatrix
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("quantize")
+    return convert(make_family(place / "base", "qwen3"), place / "full.gguf", "f32")
+
+
+@pytest.fixture(scope="module")
+def imatrix(full: Path) -> Imatrix:
+    """Most inputs hardly count, and every eighth counts a thousand times as much."""
+    values = {}
+    for tensor in gguf.GGUFReader(full).tensors:
+        if tensor.name.startswith("blk.") and len(tensor.shape) == 2:
+            values[tensor.name] = np.where(np.arange(tensor.shape[0]) % 8, 1e-3, 1.0).astype(np.float32)
+    return Imatrix(values, "rows “of” a test", 100, 7)
+
+
+def tensors(file: Path) -> dict[str, tuple[Any, NDArray[np.float32]]]:
+    """Each tensor's type and its values, dequantized."""
+    return {
+        tensor.name: (tensor.tensor_type, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        for tensor in gguf.GGUFReader(file).tensors
+    }
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if uses_imatrix(kind) and kind != "q6_k"])
+def test_an_importance_matrix_lowers_the_error_that_it_weighs(
+    kind: str, full: Path, imatrix: Imatrix, tmp_path: Path
+) -> None:
+    exact = tensors(full)
+    plain = tensors(quantize(full, tmp_path / "plain.gguf", kind))
+    weighed = tensors(quantize(full, tmp_path / "weighed.gguf", kind, imatrix))
+    better = 0
+    for name, (type_, values) in weighed.items():
+        if name not in imatrix.values:
+            assert np.array_equal(values, plain[name][1])
+        elif type_ == plain[name][0] and not np.array_equal(values, plain[name][1]):
+            error, before = (
+                float((imatrix.values[name] * (one - exact[name][1]) ** 2).sum())
+                for one in (values, plain[name][1])
+            )
+            assert error < before, name
+            better += 1
+    assert better
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if not uses_imatrix(kind)])
+def test_some_types_do_without(kind: str, full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
+    plain = quantize(full, tmp_path / "plain.gguf", kind)
+    assert quantize(full, tmp_path / "weighed.gguf", kind, imatrix).read_bytes() == plain.read_bytes()
+
+
+def test_the_file_says_what_the_importance_matrix_was_of(
+    full: Path, imatrix: Imatrix, tmp_path: Path
+) -> None:
+    def said(made: Imatrix | None) -> dict[str, Any]:
+        fields = gguf.GGUFReader(quantize(full, tmp_path / "q.gguf", "q4_k_m", made)).fields
+        return {key: field.contents() for key, field in fields.items() if key.startswith("quantize.")}
+
+    assert said(None) == {}
+    assert said(imatrix) == {
+        "quantize.imatrix.dataset": "rows “of” a test",
+        "quantize.imatrix.entries_count": 21,
+        "quantize.imatrix.chunks_count": 7,
+    }
+    lengthy = said(Imatrix(imatrix.values, "a" + "é" * 100, 0, 0))
+    assert lengthy == {
+        "quantize.imatrix.dataset": "a" + "é" * 63,
+        "quantize.imatrix.entries_count": 21,
+    }
+
+
+def test_inputs_that_were_never_used_do_no_harm(full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
+    nothing = {name: np.zeros_like(values) for name, values in imatrix.values.items()}
+    for kind in filter(uses_imatrix, TYPES):
+        made = quantize(full, tmp_path / "q.gguf", kind, Imatrix(nothing, "silence", 1, 1))
+        assert all(np.isfinite(values).all() for _, values in tensors(made).values())
+
+
+def test_an_importance_matrix_that_does_not_fit_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> None:
+    for values, why in (
+        (np.ones(65, np.float32), "imatrix size 65 is different from tensor size 64"),
+        (np.full(64, np.nan, np.float32), "non-finite value"),
+    ):
+        with pytest.raises(EngineError, match=why):
+            quantize(full, tmp_path / "q.gguf", "q4_0", Imatrix({"blk.0.attn_q.weight": values}, "x", 1, 1))
+        assert not (tmp_path / "q.gguf").exists()
+
+
+def test_types_by_role() -> None:
+    assert types_by_role([]) == {"planner": "auto", "caller": "auto", "summarizer": "auto"}
+    assert types_by_role(["caller=Q6_K", "q4_k_m", "planner=Auto"]) == {
+        "planner": "auto",
+        "caller": "q6_k",
+        "summarizer": "q4_k_m",
+    }
+    assert types_by_role(["AUTO", "caller=bf16"])["planner"] == "auto"
+    for wrong in ("q3", "caller=q3"):
+        with pytest.raises(InputError, match=f"unknown quantization q3; choose one of {', '.join(TYPES)}"):
+            types_by_role([wrong])
+    with pytest.raises(InputError, match="unknown role cook"):
+        types_by_role(["cook=q8_0"])
+
+
+def test_every_type_leads_to_f32_by_finer_ones() -> None:
+    order = list(TYPES)
+    for kind in order:
+        steps = [kind]
+        while (following := finer(steps[-1])) is not None:
+            assert order.index(following) < order.index(steps[-1])
+            steps.append(following)
+        assert steps[-1] == "f32"
+    assert finer("iq4_xs") == finer("q4_k_s") == finer("q3_k_m") == "q4_k_m"
+    assert finer("q5_k_s") == "q5_k_m"
+    assert finer("bf16") == "f32"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "planner", "caller"),
+    [
+        (5_000_000, "q8_0", "q8_0"),
+        (999_999_999, "q8_0", "q8_0"),
+        (1_000_000_000, "q5_k_m", "q6_k"),
+        (2_000_000_000, "q5_k_m", "q6_k"),
+        (3_000_000_000, "q4_k_m", "q5_k_m"),
+    ],
+)
+def test_the_default_goes_by_size(parameters: int, planner: str, caller: str) -> None:
+    assert default_type(parameters, "planner") == default_type(parameters, "summarizer") == planner
+    assert default_type(parameters, "caller") == caller
