@@ -18,6 +18,7 @@ from agent.transcript import ROLES, Role
 from export.card import card
 from export.convert import read_config
 from export.families import find_family
+from export.imatrix import load
 from export.job import Job
 from export.merged import export_merged, export_single, role_keys
 from export.modelfile import modelfiles
@@ -55,6 +56,8 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
             f"--context is {options.context_length} and {run.base} was made for {declared} tokens",
             f"give at most {declared}",
         )
+    if isinstance(options.imatrix, Path):
+        load(options.imatrix)  # a mistake shows before anything is made
     base = hash_base(run, say)
     try:
         with work_beside(out, role_keys(run, options, base) if layout == "merged" else {}, say) as work:

@@ -244,10 +244,14 @@ def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:
     imatrix = _mapping(row.get("imatrix"))
     if imatrix:
         tokens = number(imatrix.get("tokens"), ",d")
+        made = "made with" if imatrix.get("used") is True else "compared with one made with"
+        losses = {way: number(kl, ".2g") for way, kl in _mapping(imatrix.get("kl")).items()}
+        told = ", ".join(f"{text(way)} it {kl}" for way, kl in losses.items() if kl)
         yield (
-            f"- {name}: importance matrix"
+            f"- {name}: {made} an importance matrix"
             + (f" of {tokens} tokens" if tokens else "")
             + (f" from {text(imatrix['source'])}" if imatrix.get("source") else "")
+            + (f" (mean KL divergence: {told})" if told else "")
         )
     tried = row.get("tried")
     for one in map(_mapping, tried if isinstance(tried, Sequence) else ()):

@@ -1,12 +1,16 @@
-"""Which quantization a stage's file gets: the one asked for, or the first from a ladder that loses little."""
+"""Which quantization a stage's file gets: the one asked for, or the first from a ladder that loses little.
+
+An importance matrix makes most layers better and some models worse (README has figures), so the file is made
+with the role's own matrix and without one, and the one that diverges less is kept.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from agent.encoding import load_detokenize
@@ -19,17 +23,33 @@ from export.imatrix import Imatrix
 from export.job import Job
 from export.options import Layout
 from export.probe import agreed
-from export.quantize import AUTO, default_type, finer, quantize
+from export.quantize import AUTO, default_type, finer, quantize, uses_imatrix
 from export.run import Run
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A stage's model in one quantization, and what it loses in each role that it plays."""
+
+    file: Path
+    kind: str
+    imatrix: Imatrix | None
+    """What it was made with."""
+    found: Mapping[Role, Divergence]
+
+    @property
+    def kl(self) -> float:
+        """Mean KL divergence over the roles, in nats a token."""
+        return mean(one.kl for one in self.found.values())
 
 
 @dataclass(frozen=True)
 class Chosen:
     """A stage's file as it is in the bundle."""
 
-    file: Path
-    kind: str
-    found: Mapping[Role, Divergence]
+    best: Attempt
+    others: Sequence[Attempt]
+    """The same quantization made otherwise; their files are gone."""
     probed: Mapping[Role, int]
     """How many tokens of its probe each role likes best too."""
     tried: Sequence[Mapping[str, Any]]
@@ -69,34 +89,29 @@ def choose(
 
     Raises UmiError naming the figure and the next finer type where none does.
     """
-    detokenize = load_detokenize(job.run.base)
     tried: list[Mapping[str, Any]] = []
     for kind in kinds:
-        file = job.work.bundle / f"{full.stage}-{kind}.gguf"
-        if kind == "f32":
-            full.file.rename(file)
-        else:
-            quantize(full.file, job.work.scratch / file.name, kind, imatrix).replace(file)
-        found: dict[Role, Divergence] = {}
-        for role, proof in proofs.items():
-            found[role] = diverge(proof.reference, file, detokenize, job.say, (adapters or {}).get(role))
+        best, *others = _attempts(job, full, kind, proofs, imatrix, adapters)
+        for other in others:
+            other.file.unlink()
+        job.say(f"{full.stage}: {kind}, {size_of(best.file)}, {told(best.found)}")
         lost: dict[Role, list[Loss]] = {
-            role: losses(role, one, job.options.limits) for role, one in found.items()
+            role: losses(role, one, job.options.limits) for role, one in best.found.items()
         }
-        job.say(f"{full.stage}: {kind}, {size_of(file)}, {told(found)}")
         if not any(lost.values()):
+            file = best.file.rename(job.work.bundle / f"{full.stage}-{kind}.gguf")
             probed: dict[Role, int] = {
-                role: agreed(one.probe, file, (adapters or {}).get(role)) for role, one in proofs.items()
+                role: agreed(proof.probe, file, (adapters or {}).get(role)) for role, proof in proofs.items()
             }
-            return Chosen(file, kind, found, probed, tried)
-        file.unlink()
+            return Chosen(Attempt(file, kind, best.imatrix, best.found), others, probed, tried)
+        best.file.unlink()
         worse: Role = next(role for role in ROLES if lost.get(role))
-        beyond = lost[worse]
+        figures = name_losses(lost[worse])
         if kind == kinds[-1]:
             alone = worse if worse == full.stage else None
-            raise UmiError(f"{file.name} has {name_losses(beyond)}", remedy(alone, kind, beyond))
-        tried.append({"type": kind, "kl": found[worse].kl, "lost": name_losses(beyond)})
-        job.say(f"{full.stage}: {kind} has {name_losses(beyond)}; trying the next finer type")
+            raise UmiError(f"{full.stage}-{kind}.gguf has {figures}", remedy(alone, kind, lost[worse]))
+        tried.append({"type": kind, "kl": best.found[worse].kl, "lost": figures})
+        job.say(f"{full.stage}: {kind} has {figures}; trying the next finer type")
     raise AssertionError("a ladder has a step")
 
 
@@ -118,24 +133,33 @@ def told(found: Mapping[Role, Divergence]) -> str:
     return f"KL divergence {kl:.2g} nats a token, the same best token {100 * top1:.1f} % of the time"
 
 
-def describe(role: Role, file: Path, kind: str, proof: Proof, chosen: Chosen) -> dict[str, Any]:
-    """What a bundle's metrics say of a role and the file that is its own."""
-    return {
-        "file": file.name,
-        "type": kind,
-        "f32": dataclasses.asdict(proof.exact),
-        "quantized": dataclasses.asdict(chosen.found[role]),
-        "probe": {"text": " ".join(map(str, proof.probe.text)), "agreed": chosen.probed[role]},
-    }
-
-
-def describe_stage(full: Full, imatrix: Imatrix | None, chosen: Chosen) -> dict[str, Any]:
-    """What a bundle's metrics say of a stage's model, whichever roles it plays."""
-    return {
-        "file": chosen.file.name,
-        "type": chosen.kind,
-        "merge_base": full.merged.merge_base,
-        "heldout_loss": full.merged.losses,
-        "imatrix": {"source": imatrix.source, "tokens": imatrix.tokens} if imatrix else None,
-        "tried": list(chosen.tried),
-    }
+def _attempts(
+    job: Job,
+    full: Full,
+    kind: str,
+    proofs: Mapping[Role, Proof],
+    imatrix: Imatrix | None,
+    adapters: Mapping[Role, Path] | None,
+) -> list[Attempt]:
+    """A stage's model in a quantization, made in each way that is worth a try; the closest one first."""
+    detokenize = load_detokenize(job.run.base)
+    if imatrix is None or not uses_imatrix(kind):
+        ways: list[Imatrix | None] = [None]
+    else:
+        ways = [imatrix, None] if job.options.imatrix == AUTO else [imatrix]
+    attempts = []
+    for way in ways:
+        file = job.work.scratch / f"{full.stage}-{kind}{'-imatrix' if way else ''}.gguf"
+        if kind == "f32":
+            full.file.rename(file)
+        else:
+            quantize(full.file, file, kind, way)
+        found: dict[Role, Divergence] = {
+            role: diverge(proof.reference, file, detokenize, job.say, (adapters or {}).get(role))
+            for role, proof in proofs.items()
+        }
+        attempts.append(Attempt(file, kind, way, found))
+        if len(ways) > 1:
+            how = "with" if way else "without"
+            job.say(f"{full.stage}: {kind} {how} an importance matrix diverges by {attempts[-1].kl:.2g} nats")
+    return sorted(attempts, key=lambda attempt: attempt.kl)

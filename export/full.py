@@ -109,6 +109,9 @@ def importance(
         require_fit(imatrix, full.file)
     else:
         sequences, source = calibration(job.run, roles)
+        if not sequences:
+            job.say(f"{full.stage}: no importance matrix, since no row is left to compute one on")
+            return None
         imatrix = collect(model, read_config(job.run.base), sequences, source, say=job.say)
     job.say(f"{full.stage}: importance matrix of {imatrix.tokens} tokens from {imatrix.source}")
     return imatrix

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.transcript import ROLES, Role
-from export.choice import choose, describe, describe_stage, ladder, one_type
+from export.choice import choose, ladder, one_type
 from export.full import Proof, importance, make_full, prove, size_of
 from export.job import Job
 from export.merged_checkpoint import read_updates
 from export.options import Made, Options
+from export.report import describe, describe_stage
 from export.run import BACKBONE, Run, sha256
 from export.work import hash_of
 
@@ -70,7 +71,5 @@ def _export(job: Job, stage: str, roles: Sequence[Role], wanted: str) -> dict[st
     del model
     chosen = choose(job, full, kinds, proofs, imatrix)
     full.file.unlink(missing_ok=True)
-    about = describe_stage(full, imatrix, chosen)
-    return {
-        role: {**about, **describe(role, chosen.file, chosen.kind, proofs[role], chosen)} for role in roles
-    }
+    about, best = describe_stage(full, imatrix, chosen), chosen.best
+    return {role: {**about, **describe(role, best.file, best.kind, proofs[role], chosen)} for role in roles}

@@ -17,12 +17,13 @@ from agent.encoding import load_tokenize
 from agent.errors import InputError
 from agent.transcript import ROLES, Role
 from export.adapter import Adapter, load_adapter, write_adapter
-from export.choice import choose, describe, describe_stage, ladder, one_type
+from export.choice import choose, ladder, one_type
 from export.fingerprint import sign
 from export.full import Full, Proof, importance, make_full, prove
 from export.job import Job
 from export.options import Made
 from export.provenance import provenance
+from export.report import describe, describe_stage
 from export.run import BACKBONE, Run
 from export.tensors import FloatType
 
@@ -51,7 +52,7 @@ def export_shared(job: Job) -> Made:
         BACKBONE: {**describe_stage(full, imatrix, chosen), "f32": dataclasses.asdict(alone.exact)}
     }
     made |= {role: describe(role, files[role], kind, proofs[role], chosen) for role in ROLES}
-    return Made(dict.fromkeys(ROLES, chosen.file.name), {role: files[role].name for role in ROLES}, made)
+    return Made(dict.fromkeys(ROLES, chosen.best.file.name), {role: files[role].name for role in ROLES}, made)
 
 
 def prove_adapters(job: Job, full: Full, model: Any) -> dict[Role, Proof]:

@@ -28,7 +28,10 @@ EXPORT: dict[str, Any] = {
             **{"positions": 310, "agreed": 308, "kl": 0.0008, "largest_kl": 0.025, "cases": 16},
             **{"scores": {"act_em": 0.875}, "full_scores": {"act_em": 0.9375}},
         },
-        "imatrix": {"source": "training rows", "tokens": 16000},
+        "imatrix": {
+            **{"source": "training rows", "tokens": 16000, "used": False},
+            "kl": {"without": 0.0008, "with": 0.0009},
+        },
         "tried": [{"type": "q4_k_m", "kl": 0.09}],
     },
 }
@@ -91,7 +94,8 @@ def test_every_figure_of_the_report_is_there() -> None:
     assert ["caller", "`act_em`", "0.750", "0.125"] in found
     assert ["caller", "4,084", "127,039", "240", "180", "caller 0.5000", "caller 0.2500"] in found
     assert "- caller: merged into original weights (held-out loss: dequant 1.2500, original 0.9000)" in made
-    assert "- caller: importance matrix of 16,000 tokens from training rows" in made
+    told = "of 16,000 tokens from training rows (mean KL divergence: without it 0.0008, with it 0.0009)"
+    assert f"- caller: compared with one made with an importance matrix {told}" in made
     assert "- caller: `q4_k_m` was tried and given up: a mean KL divergence of 0.09 nats" in made
     assert "held to: kl 0.02" in made
 
