@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gguf import GGUFReader
 
@@ -29,14 +29,23 @@ from export.native import opened
 from export.options import Limits, Options
 from export.probe import Probe, count_agreed, probe_ids
 from export.provenance import ADAPTER_FILES, provenance
-from export.quantize import TYPES, finer
+from export.quantize import finer
+from export.report import Report, read_report
 from export.run import BACKBONE, Run, hash_base, load_run
 from export.shared import prove_adapters
 from export.tokenization import digest
 from export.work import Work
 
+_AGAIN = "export it again"
 _PROBE_SLACK = 2
 """Tokens of a probe that another processor's rounding may turn."""
+
+
+class Problem(NamedTuple):
+    """What does not hold, and what a person can do about it."""
+
+    what: str
+    step: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Checked:
     file: str
     facts: Sequence[str]
     """What holds, for people."""
-    problems: Sequence[str]
+    problems: Sequence[Problem]
     report: Mapping[str, Any]
 
 
@@ -66,45 +75,46 @@ def verify(argv: Sequence[str]) -> int:
     if given.prompts < 1:
         raise InputError(f"--prompts is {given.prompts}", "give at least 1")
     bundle = load_bundle(given.bundle, verify=True)
-    stated = Limits(**_report(bundle).get("limits", {}))
+    report = read_report(bundle)
+    stated = report.limits if report else Limits()
     limits = Limits(
         stated.kl if given.max_kl is None else given.max_kl,
         stated.drop if given.max_drop is None else given.max_drop,
     )
     if given.against:
-        found = verify_against(bundle, given.against, limits, given.prompts)
+        found = verify_against(bundle, report, given.against, limits, given.prompts)
+    elif report:
+        found = [_check_alone(bundle, role, report, limits) for role in ROLES]
     else:
-        found = verify_alone(bundle, limits)
-    if given.json:
-        roles = {one.role: {**one.report, "problems": list(one.problems)} for one in found}
-        print(json.dumps({"bundle": bundle.name, "limits": dataclasses.asdict(limits), "roles": roles}))
-    else:
-        width = max(len(one.file) for one in found)
-        for one in found:
-            print(f"{one.role:<10}  {one.file:<{width}}  {'; '.join([*one.facts, *one.problems])}")
-    problems = [problem for one in found for problem in one.problems]
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UmiError(f"{bundle.name} is not verified: {problems[0]}{more}")
-    say(f"{bundle.name} is verified" + ("" if given.against else "; --against RUN compares with its run"))
-    return 0
-
-
-def verify_alone(bundle: Bundle, limits: Limits) -> list[Checked]:
-    """Check each role without the run. Raises UmiError where the bundle has no report to check by."""
-    report = _report(bundle)
-    if not all(isinstance(report.get(role), dict) and "probe" in report[role] for role in ROLES):
         raise UmiError(
             f"{bundle.name} carries no report of its export; its files are whole",
             "give --against RUN, or export it again",
         )
-    return [_check_alone(bundle, role, report, limits) for role in ROLES]
+    if given.json:
+        roles = {
+            one.role: {**one.report, "problems": [problem.what for problem in one.problems]} for one in found
+        }
+        print(json.dumps({"bundle": bundle.name, "limits": dataclasses.asdict(limits), "roles": roles}))
+    else:
+        width = max(len(one.file) for one in found)
+        for one in found:
+            told = [*one.facts, *(problem.what for problem in one.problems)]
+            print(f"{one.role:<10}  {one.file:<{width}}  {'; '.join(told)}")
+    problems = [problem for one in found for problem in one.problems]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UmiError(f"{bundle.name} is not verified: {problems[0].what}{more}", problems[0].step)
+    say(f"{bundle.name} is verified" + ("" if given.against else "; --against RUN compares with its run"))
+    return 0
 
 
-def verify_against(bundle: Bundle, folder: Path, limits: Limits, prompts: int) -> list[Checked]:
+def verify_against(
+    bundle: Bundle, report: Report | None, folder: Path, limits: Limits, prompts: int
+) -> list[Checked]:
     """Make the unquantized models of the run in `folder` again, and compare each role's file with them.
 
-    Raises InputError where the bundle is of another run, and UmiError where a model cannot be proven.
+    Raises InputError where the bundle is of another run, and UmiError where a model cannot be proven or the
+    folder for temporary files is full.
     """
     run = load_run(folder)
     layout = fitting_layout(run, None)
@@ -118,21 +128,24 @@ def verify_against(bundle: Bundle, folder: Path, limits: Limits, prompts: int) -
     base = hash_base(run, say)
     detokenize = load_detokenize(run.base)
     found = []
-    with tempfile.TemporaryDirectory(prefix="umi-verify-") as place:
-        work = Work(Path(place), {}, {})
-        work.scratch.mkdir()
-        for role, proof in _proofs(
-            bundle, Job(run, base, work, Options({}, bundle.name, prompts=prompts), say)
-        ):
-            adapter = bundle.adapter_path(role)
-            diverged = diverge(proof.reference, bundle.path(role), detokenize, say, adapter)
-            facts = [
-                f"f32 equals torch on {proof.exact.agreed} of {proof.exact.positions} tokens",
-                *_figures(diverged),
-            ]
-            report = {"f32": dataclasses.asdict(proof.exact), "quantized": dataclasses.asdict(diverged)}
-            file = (adapter or bundle.path(role)).name
-            found.append(Checked(role, file, facts, _beyond(bundle, role, diverged, limits), report))
+    try:
+        with tempfile.TemporaryDirectory(prefix="umi-verify-") as place:
+            work = Work(Path(place), {}, {})
+            work.scratch.mkdir()
+            job = Job(run, base, work, Options({}, bundle.name, prompts=prompts), say)
+            for role, proof in _proofs(bundle, report, job):
+                adapter = bundle.adapter_path(role)
+                diverged = diverge(proof.reference, bundle.path(role), detokenize, say, adapter)
+                equal = f"f32 equals torch on {proof.exact.agreed} of {proof.exact.positions} tokens"
+                facts = [equal, *_figures(diverged)]
+                told = {"f32": dataclasses.asdict(proof.exact), "quantized": dataclasses.asdict(diverged)}
+                problems = _beyond(bundle, report, role, diverged, limits)
+                found.append(Checked(role, (adapter or bundle.path(role)).name, facts, problems, told))
+    except OSError as error:
+        raise UmiError(
+            f"{error.filename or tempfile.gettempdir()} cannot be written: {error.strerror or error}",
+            "free space, or name another folder for temporary files in TMPDIR",
+        ) from None
     return found
 
 
@@ -148,40 +161,45 @@ def _require_same_adapters(bundle: Bundle, run: Run, role: Role) -> None:
         )
 
 
-def _proofs(bundle: Bundle, job: Job) -> Iterator[tuple[Role, Proof]]:
+def _proofs(bundle: Bundle, report: Report | None, job: Job) -> Iterator[tuple[Role, Proof]]:
     """What torch says in each role, one at a time; weights are merged as they were for the bundle."""
-    stages = ROLES if bundle.layout == "merged" else (BACKBONE,)
-    for stage in stages:
-        part = _report(bundle).get(stage if bundle.layout != "single" else ROLES[0], {})
-        options = dataclasses.replace(job.options, merge_base=part.get("merge_base", "auto"))
+    played: Mapping[str, Sequence[Role]] = {BACKBONE: ROLES}
+    if bundle.layout == "merged":
+        played = {role: [role] for role in ROLES}
+    for stage, roles in played.items():
+        merge_base = report.model(roles[0]).merge_base if report else "auto"
+        options = dataclasses.replace(job.options, merge_base=merge_base)
         full, model = make_full(dataclasses.replace(job, options=options), stage)
         if bundle.layout == "shared":
             yield from prove_adapters(job, full, model).items()
         else:
-            for role in ROLES if stage == BACKBONE else (stage,):
+            for role in roles:
                 yield role, prove(job, full, model, role)
         full.file.unlink()
 
 
-def _check_alone(bundle: Bundle, role: Role, report: Mapping[str, Any], limits: Limits) -> Checked:
+def _check_alone(bundle: Bundle, role: Role, report: Report, limits: Limits) -> Checked:
     """A role's tokenizer, probe and report."""
-    part = report[role]
+    told = report.role(role)
     path, adapter = bundle.path(role), bundle.adapter_path(role)
     file = (adapter or path).name
-    problems: list[str] = []
+    problems: list[Problem] = []
     with opened(path, 1024, adapter) as native:
-        if digest(native.tokenize) != report.get("tokenizer", {}).get("sha256"):
-            problems.append(f"{path.name} cuts the hard texts otherwise than its base")
+        if digest(native.tokenize) != report.tokenizer.sha256:
+            problems.append(Problem(f"{path.name} cuts the hard texts otherwise than its base", _AGAIN))
         header = len(native.tokenize(bundle.markers.header(role), True)) if adapter else 0
-        text = [int(token) for token in part["probe"]["text"].split()]
+        text = [int(token) for token in told.probe.text.split()]
         probe = Probe(probe_ids(role, native.tokenize, bundle.markers), text, header)
-        agrees, agreed = count_agreed(native, probe), part["probe"]["agreed"]
-    if agrees < agreed - _PROBE_SLACK:
-        problems.append(f"{file} answers as its model on {agrees} tokens of {len(text)}, and did on {agreed}")
-    diverged = Divergence(**part["quantized"])
-    problems += _beyond(bundle, role, diverged, limits)
-    facts = [f"answers as its model on {agrees} of {len(text)} tokens", *_figures(diverged)]
-    return Checked(role, file, facts, problems, {"probe": agrees, **part})
+        agrees = count_agreed(native, probe)
+    if agrees < told.probe.agreed - _PROBE_SLACK:
+        what = (
+            f"{file} answers as its model on {agrees} tokens of {len(text)}, and did on {told.probe.agreed}"
+        )
+        problems.append(Problem(what, _AGAIN))
+    problems += _beyond(bundle, report, role, told.quantized, limits)
+    facts = [f"answers as its model on {agrees} of {len(text)} tokens", *_figures(told.quantized)]
+    found = {"probe": {"agreed": agrees}, "quantized": dataclasses.asdict(told.quantized)}
+    return Checked(role, file, facts, problems, found)
 
 
 def _figures(found: Divergence) -> list[str]:
@@ -194,18 +212,13 @@ def _figures(found: Divergence) -> list[str]:
     ]
 
 
-def _beyond(bundle: Bundle, role: Role, found: Divergence, limits: Limits) -> list[str]:
-    """What a role's file loses beyond the limits, and the next step."""
+def _beyond(
+    bundle: Bundle, report: Report | None, role: Role, found: Divergence, limits: Limits
+) -> list[Problem]:
+    """What a role's file loses beyond the limits."""
     lost = losses(role, found, limits)
     if not lost:
         return []
-    kind = str(_report(bundle).get(role, {}).get("type", ""))
-    better = finer(kind) if kind in TYPES else None
-    step = f"; export it with --quant {better}" if better else ""
-    return [f"{bundle.path(role).name} has {name_losses(lost)}{step}"]
-
-
-def _report(bundle: Bundle) -> Mapping[str, Any]:
-    """What the export proved; empty for a bundle that was not made by one."""
-    report = bundle.metrics.get("export")
-    return report if isinstance(report, dict) else {}
+    better = finer(report.model(role).type) if report else None
+    step = f"export it with --quant {better}" if better else _AGAIN
+    return [Problem(f"{bundle.path(role).name} has {name_losses(lost)}", step)]

@@ -10,6 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from full_disk import full_disk
 from tiny_base import make_run
 
 from agent.bundle import Bundle, load_bundle
@@ -150,7 +151,7 @@ def test_a_file_that_says_something_else_is_found_out(
     last = said.err.splitlines()[-1]
     assert last.startswith("umi: mine is not verified: summarizer-q8_0.gguf has a KL divergence of")
     assert last.endswith("; export it with --quant f16")
-    assert said.out.splitlines()[2].endswith("export it with --quant f16")
+    assert "summarizer-q8_0.gguf has a KL divergence of" in said.out.splitlines()[2]
     assert main(["verify", str(copy)]) == 1
 
 
@@ -213,6 +214,55 @@ def test_auto_steps_up_until_little_is_lost(
     assert "a KL divergence of" in found["tried"][0]["lost"]
     assert "planner: q8_0 has a KL divergence of" in capsys.readouterr().err
     assert not (out / "planner-q8_0.gguf").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda report: report.pop("caller"), "caller: Field required"),
+        (lambda report: report["caller"].update(quantized=7), "caller.quantized"),
+        (lambda report: report["caller"]["quantized"].update(kl="much"), "caller.quantized.kl"),
+        (lambda report: report["caller"]["probe"].update(text="1 2 x"), "caller.probe.text"),
+        (lambda report: report["caller"]["probe"].update(text="9 " * 99999), "caller.probe.text"),
+        (lambda report: report.update(limits=[]), "limits"),
+    ],
+)
+def test_a_damaged_report_is_one_line(
+    change: Any, where: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "mine"))
+    exchange(copy, lambda manifest: change(manifest["metrics"]["export"]))
+    assert main(["verify", str(copy)]) == 2
+    err = capsys.readouterr().err
+    assert f"bundle.json is damaged: {where}" in err
+    assert err.endswith("; export it again\n")
+    assert err.count("\n") == 1
+
+
+def test_a_probe_of_ids_that_are_no_tokens_is_one_line(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "mine"))
+    exchange(
+        copy, lambda manifest: manifest["metrics"]["export"]["caller"]["probe"].update(text="9999999999999 1")
+    )
+    assert main(["verify", str(copy)]) in (1, 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line(
+    run: Path,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with full_disk(50_000):
+        code = main(["verify", str(bundle), "--against", str(run), "--prompts", "4"])
+    assert code == 1
+    assert "cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_compared_is_one_line(
