@@ -1,7 +1,7 @@
-"""A peft adapter read from its folder, and an activated one written as a GGUF adapter that llama.cpp applies.
+"""A peft adapter read from its folder, and written as a GGUF adapter that llama.cpp applies.
 
-llama.cpp scales an adapter by alpha / rank and knows nothing of where it starts: the ids that switch it on
-are metadata, which the engine obeys.
+llama.cpp scales an adapter by alpha / rank and knows nothing of where an activated one starts: the ids that
+switch it on are metadata, which the engine obeys.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from agent.errors import InputError
+from export.checkpoint import list_tensors
 from export.convert import read_config
 from export.families import find_family, head_width
 from export.fingerprint import BACKBONE_KEY
@@ -34,6 +35,8 @@ class Adapter:
     scale: float
     invocation: tuple[int, ...]
     """The ids that switch it on; empty for a plain adapter, which is always on."""
+    base: Path | None
+    """The folder or repository of the base, as the adapter names it."""
     pairs: Mapping[str, tuple[Tensor, Tensor]]
     """A [rank, inputs] and B [outputs, rank], float32, by the weight's name in the base."""
 
@@ -51,6 +54,11 @@ def load_adapter(folder: Path) -> Adapter:
     for key in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
         if config.get(key):
             raise InputError(f"{folder} uses {key}, which cannot be exported", "train a plain LoRA adapter")
+    parts = (_SUFFIX, ".lora_B.weight")
+    if other := next((name for name in sorted(tensors) if not name.endswith(parts)), None):
+        raise InputError(
+            f"{folder} holds {other}, which cannot be exported", "train an adapter of linear layers only"
+        )
     rank = config["r"]
     scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
     pairs = {}
@@ -61,7 +69,9 @@ def load_adapter(folder: Path) -> Adapter:
             if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
                 raise InputError(f"{folder}: {target} is not a number", "train that role again")
             pairs[target] = down.float(), up.float()
-    return Adapter(folder, scale, tuple(config.get("alora_invocation_tokens") or ()), pairs)
+    base = config.get("base_model_name_or_path")
+    invocation = tuple(config.get("alora_invocation_tokens") or ())
+    return Adapter(folder, scale, invocation, Path(base) if base else None, pairs)
 
 
 def write_adapter(
@@ -73,31 +83,38 @@ def write_adapter(
     backbone: str = "",
     extra: Extra | None = None,
 ) -> Path:
-    """Write an activated adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
+    """Write an adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
 
     `backbone` is the mark of the model that it belongs to (see `export.fingerprint`), `extra` metadata that
-    is added. Raises InputError where it is a plain one, or names a weight that llama.cpp has no place for.
+    is added. Raises InputError where it names a weight that the base lacks or llama.cpp has no place for.
     """
-    if not adapter.invocation:
-        raise InputError(f"{adapter.folder} is not an activated adapter", "export its run as a merged bundle")
     config = read_config(base)
     family = find_family(config, str(base))
+    weights = {tensor.name: tensor.shape for tensor in list_tensors(base)}
     names = gguf.get_tensor_name_map(family.arch, config["num_hidden_layers"])
     rank = len(next(iter(adapter.pairs.values()))[0])
     writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[family.arch])
     writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_name(adapter.folder.resolve().name)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.scale * rank)
-    writer.add_key_value(
-        gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
-        list(adapter.invocation),
-        gguf.GGUFValueType.ARRAY,
-        gguf.GGUFValueType.UINT32,
-    )
+    if adapter.invocation:
+        writer.add_key_value(
+            gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
+            list(adapter.invocation),
+            gguf.GGUFValueType.ARRAY,
+            gguf.GGUFValueType.UINT32,
+        )
     if backbone:
         writer.add_string(BACKBONE_KEY, backbone)
     write_extra(writer, extra or {})
     for source, (down, up) in adapter.pairs.items():
+        if weights.get(source) != (len(up), down.shape[1]):
+            raise InputError(
+                f"{adapter.folder} is not an adapter of {base}: {source} differs",
+                "name the base that it is of",
+            )
         target = names.get_name(source, try_suffixes=(".weight",))
         if target is None:
             raise InputError(f"{adapter.folder}: llama.cpp has no place for {source}", "train other targets")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agent.errors import InputError
 from agent.extras import Parser, say
@@ -85,7 +85,7 @@ def _imatrix(choice: str) -> Any:
 
 
 def convert(argv: Sequence[str]) -> int:
-    """Write a checkpoint folder as one GGUF file."""
+    """Write a checkpoint folder, or a LoRA adapter's, as one GGUF file."""
     import tempfile
 
     from export.convert import convert as to_gguf
@@ -93,15 +93,18 @@ def convert(argv: Sequence[str]) -> int:
 
     parser = Parser(prog="umi export convert", description=convert.__doc__)
     parser.add_argument(
-        "checkpoint", type=Path, help="folder with config.json, safetensors and tokenizer.json"
+        "checkpoint", type=Path, help="folder of a checkpoint (safetensors, tokenizer.json) or an adapter"
     )
     parser.add_argument("out", type=Path, help="GGUF file to make")
     parser.add_argument(
         "--type", default="f16", help="f32, f16, bf16, q8_0 or a K-quant such as q5_k_m; default f16"
     )
+    parser.add_argument("--base", type=Path, help="checkpoint folder that an adapter was trained on")
     given = parser.parse_args(argv)
     kind = given.type.lower()
-    if kind in TYPES:
+    if (given.checkpoint / "adapter_config.json").is_file():
+        _convert_adapter(given.checkpoint, given.base, given.out, kind)
+    elif kind in TYPES:
         to_gguf(given.checkpoint, given.out, kind, say=say)
     else:
         from export.quantize import known_type, quantize
@@ -113,3 +116,19 @@ def convert(argv: Sequence[str]) -> int:
             quantize(full, Path(folder) / "out.gguf", kind).replace(given.out)
     print(given.out)
     return 0
+
+
+def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> None:
+    """Write a peft adapter as a GGUF adapter. Raises InputError where its base is not known or differs."""
+    from export.adapter import load_adapter, write_adapter
+
+    kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
+    if kind not in kinds:
+        raise InputError(f"an adapter cannot be {kind}", f"choose one of {', '.join(kinds)}")
+    adapter = load_adapter(folder)
+    named = base or adapter.base
+    if named is None or not (named / "config.json").is_file():
+        which = f"{named}, the base of {folder}," if named else f"the base of {folder}"
+        raise InputError(f"{which} is not there", "name its folder with --base")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_adapter(adapter, named, out, kinds[kind])

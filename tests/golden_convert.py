@@ -15,10 +15,20 @@ from typing import Any
 
 import gguf
 import pytest
-from golden_source import added_token, real_vocabulary, run_theirs, splitting_of, train_sentencepiece
+import torch
+from golden_source import (
+    added_token,
+    real_vocabulary,
+    run_theirs,
+    run_theirs_on_adapter,
+    splitting_of,
+    train_sentencepiece,
+)
 from tiny_families import FAMILIES, SHAPE, all_merges, make_family, make_weights, write_tokenizer
 
+from export.adapter import load_adapter, write_adapter
 from export.convert import convert
+from export.merge import load_model
 from export.native import opened
 from export.splitting import LLAMA3_SPLIT, QWEN2_SPLIT
 from export.tensors import FloatType
@@ -34,6 +44,18 @@ OWN_FLAG = (
     "script: <|…|> is control whatever tokenizer.json says; ours: its flag, so text is read as in training"
 )
 OWN_BAR = "script: a space for ▁ in added tokens, which is right for Gemma only; ours: only there"
+ADAPTER_KEYS = {
+    "general.name": "script: the folder's name in other letters",
+    **dict.fromkeys(
+        (
+            "general.tags",
+            "general.base_model.count",
+            "general.base_model.0.name",
+            "general.base_model.0.repo_url",
+        ),
+        "script: read off the card that peft writes; ours: said by the run, see export/provenance.py",
+    ),
+}
 OTHER_LAYERS = "the script says nothing, and llama.cpp takes five layers of six to have the window"
 
 BYTE_LEVEL = {
@@ -278,6 +300,33 @@ def test_every_tensor_and_every_key_is_llama_cpps(name: str, tmp_path: Path) -> 
     require_own_flags(ours, theirs)
     with opened(out, 64) as native:
         assert check_tokenizer(native, folder, READ_ALIKE) == 2 * len(READ_ALIKE) + len(lookalikes(folder))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
+@pytest.mark.parametrize("activated", [False, True])
+@pytest.mark.parametrize("name", ["llama3", "qwen3"])
+def test_adapters_are_llama_cpps(name: str, activated: bool, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = make_family(tmp_path / "base", name)
+    config = LoraConfig(
+        r=4,
+        lora_alpha=6,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        alora_invocation_tokens=[7, 8] if activated else None,
+    )
+    model: Any = get_peft_model(load_model(base), config)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(tmp_path / "adapter")
+    made = run_theirs_on_adapter(tmp_path / "adapter", base, tmp_path / "theirs.gguf", "f16")
+    theirs = gguf.GGUFReader(made)
+    out = write_adapter(load_adapter(tmp_path / "adapter"), base, tmp_path / "ours.gguf", "f16")
+    ours = gguf.GGUFReader(out)
+    require_same_tensors(ours, theirs)
+    assert differing_keys(ours, theirs) == set(ADAPTER_KEYS)
 
 
 @pytest.mark.parametrize("kind", ["f32", "bf16", "q8_0"])

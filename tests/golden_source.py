@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -21,7 +22,8 @@ import gguf
 
 VERSION = importlib.metadata.version("llama-cpp-python")
 CACHE = Path(sys.prefix) / "golden" / VERSION
-_WANTED = ("convert_hf_to_gguf.py", "conversion/", "gguf-py/", "models/ggml-vocab-")
+_ADAPTERS = "convert_lora_to_gguf.py"
+_WANTED = ("convert_hf_to_gguf.py", _ADAPTERS, "conversion/", "gguf-py/", "models/ggml-vocab-")
 _PATCHED = """
 import runpy, sys
 sys.path[:0] = [sys.argv.pop(1)]
@@ -41,8 +43,9 @@ def _pip(*arguments: str) -> None:
 def fetch() -> Path:
     """The folder of llama.cpp's converter; `packages` beside it holds sentencepiece, which it imports."""
     done = CACHE / "llama.cpp"
-    if done.is_dir():
+    if (done / _ADAPTERS).is_file():
         return done
+    shutil.rmtree(done, ignore_errors=True)
     CACHE.mkdir(parents=True, exist_ok=True)
     _pip(
         "install",
@@ -84,6 +87,16 @@ def environment() -> dict[str, str]:
 def run_theirs(folder: Path, out: Path, kind: str, pre: str = "") -> Path:
     """Convert a checkpoint with llama.cpp's script."""
     done = subprocess.run(command(folder, out, kind, pre), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def run_theirs_on_adapter(folder: Path, base: Path, out: Path, kind: str) -> Path:
+    """Convert a LoRA adapter with llama.cpp's script."""
+    script = [sys.executable, str(fetch() / _ADAPTERS), str(folder), "--base", str(base)]
+    done = subprocess.run(
+        [*script, "--outfile", str(out), "--outtype", kind], env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 

@@ -11,7 +11,8 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from tiny_base import make_run, tiny_rows
+from safetensors.torch import load_file, save_file
+from tiny_base import make_base, make_run, tiny_rows
 
 import export.full
 from agent.bundle import load_bundle
@@ -209,9 +210,11 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
 
 
 def test_adapters_that_cannot_be_exported_are_refused(run_folder: Path, tmp_path: Path) -> None:
-    base = run_folder.parent / "base"
-    with pytest.raises(InputError, match="not an activated adapter"):
-        write_adapter(load_adapter(run_folder / "backbone"), base, tmp_path / "a.gguf", "f32")
+    more = Path(shutil.copytree(run_folder / "backbone", tmp_path / "more"))
+    tensors = load_file(more / "adapter_model.safetensors")
+    save_file(tensors | {"base_model.model.lm_head.bias": torch.ones(3)}, more / "adapter_model.safetensors")
+    with pytest.raises(InputError, match=r"more holds base_model\.model\.lm_head\.bias, which cannot be"):
+        load_adapter(more)
     with pytest.raises(InputError, match="cannot be read"):
         load_adapter(tmp_path)
     from export.run import load_run
@@ -222,6 +225,38 @@ def test_adapters_that_cannot_be_exported_are_refused(run_folder: Path, tmp_path
     file.write_text(json.dumps({**json.loads(file.read_text()), "alora_invocation_tokens": [5]}))
     with pytest.raises(InputError, match=r"switched on by tokens \[5\], and the header of caller is"):
         role_adapter(load_run(copy), "caller")
+
+
+def test_the_command_converts_adapters(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plain one and an activated one; their base is named by them, or by hand."""
+    base, out = run_folder.parent / "base", tmp_path / "new" / "a.gguf"
+    assert main(["convert", str(run_folder / "backbone"), str(out), "--type", "f32"]) == 0
+    fields = gguf.GGUFReader(out).fields
+    assert fields["general.type"].contents() == "adapter"
+    assert "adapter.alora.invocation_tokens" not in fields
+    pairs = load_adapter(run_folder / "backbone").pairs
+    made = {tensor.name: tensor.data for tensor in gguf.GGUFReader(out).tensors}
+    np.testing.assert_array_equal(
+        made["blk.0.ffn_up.weight.lora_a"], pairs["model.layers.0.mlp.up_proj.weight"][0]
+    )
+    assert main(["convert", str(run_folder / "caller"), str(out), "--base", str(base)]) == 0
+    assert "adapter.alora.invocation_tokens" in gguf.GGUFReader(out).fields
+    other = make_base(tmp_path / "other", hidden_size=96)
+    for argv, said in (
+        (
+            [str(run_folder / "caller"), str(out), "--base", str(tmp_path)],
+            "is not there; name its folder with",
+        ),
+        ([str(run_folder / "caller"), str(out), "--base", str(other)], "is not an adapter of"),
+        ([str(run_folder / "caller"), str(out), "--type", "q4_k_m"], "choose one of f32, f16, bf16"),
+    ):
+        capsys.readouterr()
+        assert main(["convert", *argv]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
 
 
 def test_an_adapter_of_another_model_is_an_error_not_a_crash(exact: Path, tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def make_tokenizer(folder: Path, vocabulary: int = 512) -> None:
     fast.save_pretrained(folder)
 
 
-def make_base(folder: Path, seed: int = 0) -> Path:
-    """A Qwen3 checkpoint of 2 layers of 64 with random weights, and its tokenizer, in `folder`."""
+def make_base(folder: Path, seed: int = 0, hidden_size: int = 64) -> Path:
+    """A Qwen3 checkpoint of 2 layers with random weights, and its tokenizer, in `folder`."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -94,7 +94,7 @@ def make_base(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=size,
-        hidden_size=64,
+        hidden_size=hidden_size,
         intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=2,
