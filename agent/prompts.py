@@ -8,6 +8,7 @@ told comes last in this file; how it reaches them is in `chat_template` and `cha
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -85,10 +86,13 @@ def segments(transcript: Transcript) -> Iterator[Segment]:
 
 
 def segment_ids(piece: Segment, tokenize: Tokenize, markers: Markers = CHATML) -> list[int]:
-    """tok(header) + tok(content, special tokens off) + tok(end) of one turn."""
+    """tok(header) + tok(content, special tokens off) + tok(end) of one turn.
+
+    The content is read as NFC: many bases' tokenizers normalize to it, and llama.cpp normalizes nothing.
+    """
     return (
         tokenize(markers.header(piece.role), True)
-        + tokenize(piece.content, False)
+        + tokenize(unicodedata.normalize("NFC", piece.content), False)
         + tokenize(markers.end, True)
     )
 

@@ -16,11 +16,11 @@ import gguf
 import torch
 from torch import Tensor
 
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
+from agent.manifest import BACKBONE_KEY
 from export.checkpoint import list_tensors
-from export.convert import read_config
+from export.convert import abandon, read_config
 from export.families import find_family, head_width
-from export.fingerprint import BACKBONE_KEY
 from export.provenance import Extra, write_extra
 from export.tensors import TYPES, FloatType, as_written, interleave, reordered
 
@@ -49,7 +49,9 @@ def load_adapter(folder: Path) -> Adapter:
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "adapter_model.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
+        rank = int(config["r"])
+        alpha = float(config["lora_alpha"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"the adapter in {folder} cannot be read: {error}", "train it again") from None
     for key in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
         if config.get(key):
@@ -59,16 +61,19 @@ def load_adapter(folder: Path) -> Adapter:
         raise InputError(
             f"{folder} holds {other}, which cannot be exported", "train an adapter of linear layers only"
         )
-    rank = config["r"]
-    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     pairs = {}
     for name, down in tensors.items():
         if name.endswith(_SUFFIX):
-            up = tensors[name.replace(".lora_A.", ".lora_B.")]
+            up = tensors.get(name.replace(".lora_A.", ".lora_B."))
+            if up is None:
+                raise InputError(f"{folder} lacks the second half of {name}", "train it again")
             target = name.removeprefix("base_model.model.").replace(_SUFFIX, ".weight")
             if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
                 raise InputError(f"{folder}: {target} is not a number", "train that role again")
             pairs[target] = down.float(), up.float()
+    if not pairs:
+        raise InputError(f"{folder} holds no LoRA matrices", "give the folder of an adapter")
     base = config.get("base_model_name_or_path")
     invocation = tuple(config.get("alora_invocation_tokens") or ())
     return Adapter(folder, scale, invocation, Path(base) if base else None, pairs)
@@ -126,12 +131,16 @@ def write_adapter(
         writer.add_tensor(f"{target}.lora_b", as_written(rows, TYPES[kind], where))
     part = out.with_name(out.name + ".part")
     try:
+        part.parent.mkdir(parents=True, exist_ok=True)
         writer.write_header_to_file(part)
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
         part.replace(out)
+    except OSError as error:
+        raise UmiError(
+            f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
+        ) from None
     finally:
-        writer.close()
-        part.unlink(missing_ok=True)
+        abandon(writer, part)
     return out

@@ -14,6 +14,7 @@ from pathlib import Path
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
 from agent.encoding import load_tokenize
 from agent.errors import InputError, UmiError
+from agent.manifest import SHORTEST_CONTEXT, Layout
 from agent.transcript import ROLES, Role
 from export.card import card
 from export.convert import read_config
@@ -22,7 +23,7 @@ from export.imatrix import load
 from export.job import Job
 from export.merged import export_merged, export_single, role_keys
 from export.modelfile import modelfiles
-from export.options import Layout, Options, Say
+from export.options import Options, Say
 from export.provenance import portable, portable_stages
 from export.run import Run, hash_base, load_run
 from export.shared import export_shared
@@ -51,10 +52,10 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     config = read_config(run.base)
     find_family(config, str(run.base))
     declared = config["max_position_embeddings"]
-    if options.context_length > declared:
+    if options.context_length and not SHORTEST_CONTEXT <= options.context_length <= declared:
         raise InputError(
             f"--context is {options.context_length} and {run.base} was made for {declared} tokens",
-            f"give at most {declared}",
+            f"give {SHORTEST_CONTEXT} to {declared}",
         )
     if isinstance(options.imatrix, Path):
         load(options.imatrix)  # a mistake shows before anything is made
@@ -118,7 +119,11 @@ def move(made: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
-    made.rename(out)
+    try:
+        made.rename(out)
+    except OSError:
+        put_back(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

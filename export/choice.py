@@ -15,13 +15,13 @@ from typing import Any
 
 from agent.encoding import load_detokenize
 from agent.errors import InputError, UmiError
+from agent.manifest import Layout
 from agent.transcript import ROLES, Role
 from export.checkpoint import list_tensors
 from export.divergence import Divergence, Loss, diverge, losses
 from export.full import Full, Proof, size_of
 from export.imatrix import Imatrix
 from export.job import Job
-from export.options import Layout
 from export.probe import agreed
 from export.quantize import AUTO, default_type, finer, quantize, uses_imatrix
 from export.run import Run
@@ -105,26 +105,33 @@ def choose(
             }
             return Chosen(Attempt(file, kind, best.imatrix, best.found), others, probed, tried)
         best.file.unlink()
-        worse: Role = next(role for role in ROLES if lost.get(role))
-        figures = name_losses(lost[worse])
+        figures = name_losses(lost)
         if kind == kinds[-1]:
-            alone = worse if worse == full.stage else None
-            raise UmiError(f"{full.stage}-{kind}.gguf has {figures}", remedy(alone, kind, lost[worse]))
-        tried.append({"type": kind, "kl": best.found[worse].kl, "lost": figures})
+            alone: Role | None = next((role for role in ROLES if role == full.stage), None)
+            beyond = [one for figures in lost.values() for one in figures]
+            raise UmiError(f"{full.stage}-{kind}.gguf has {figures}", remedy(alone, kind, beyond))
+        tried.append({"type": kind, "kl": best.kl, "lost": figures})
         job.say(f"{full.stage}: {kind} has {figures}; trying the next finer type")
     raise AssertionError("a ladder has a step")
 
 
 def remedy(role: Role | None, kind: str, lost: Sequence[Loss]) -> str:
     """What a person can do where a file of `kind` loses too much; `role` has a file of its own, or None."""
-    accept = f"accept it with {' '.join(loss.accept for loss in lost)}"
+    most: dict[str, float] = {}
+    for loss in lost:
+        most[loss.option] = max(loss.accepted, most.get(loss.option, 0.0))
+    accept = f"accept it with {' '.join(f'{option} {value:g}' for option, value in most.items())}"
     better = finer(kind)
     return f"give --quant {f'{role}=' if role else ''}{better}, or {accept}" if better else accept
 
 
-def name_losses(lost: Sequence[Loss]) -> str:
-    """The figures of what was lost, as a message names them."""
-    return " and ".join(loss.figure for loss in lost)
+def name_losses(lost: Mapping[Role, Sequence[Loss]]) -> str:
+    """The figures of what each role lost, as a message names them."""
+    return ", and ".join(
+        f"{' and '.join(one.figure for one in beyond)} as the {role}"
+        for role, beyond in lost.items()
+        if beyond
+    )
 
 
 def told(found: Mapping[Role, Divergence]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
 from agent.extras import Parser, say
 from agent.transcript import ROLES
 
@@ -102,6 +102,8 @@ def convert(argv: Sequence[str]) -> int:
     parser.add_argument("--base", type=Path, help="checkpoint folder that an adapter was trained on")
     given = parser.parse_args(argv)
     kind = given.type.lower()
+    if given.out.is_dir():
+        raise InputError(f"{given.out} is a folder", "name the file to make")
     if (given.checkpoint / "adapter_config.json").is_file():
         _convert_adapter(given.checkpoint, given.base, given.out, kind)
     elif kind in TYPES:
@@ -110,10 +112,15 @@ def convert(argv: Sequence[str]) -> int:
         from export.quantize import known_type, quantize
 
         kind = known_type(kind)
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=given.out.parent, prefix=".umi-") as folder:
-            full = to_gguf(given.checkpoint, Path(folder) / "f32.gguf", "f32", say=say)
-            quantize(full, Path(folder) / "out.gguf", kind).replace(given.out)
+        try:
+            given.out.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=given.out.parent, prefix=".umi-") as folder:
+                full = to_gguf(given.checkpoint, Path(folder) / "f32.gguf", "f32", say=say)
+                quantize(full, Path(folder) / "out.gguf", kind).replace(given.out)
+        except OSError as error:
+            raise UmiError(
+                f"{given.out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
+            ) from None
     print(given.out)
     return 0
 
@@ -130,5 +137,4 @@ def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> N
     if named is None or not (named / "config.json").is_file():
         which = f"{named}, the base of {folder}," if named else f"the base of {folder}"
         raise InputError(f"{which} is not there", "name its folder with --base")
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_adapter(adapter, named, out, kinds[kind])

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,12 @@ def convert(
 def read_config(folder: Path) -> dict[str, Any]:
     """A checkpoint's config.json. Raises InputError where there is none."""
     try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise InputError(f"{folder} has no readable config.json", "give a checkpoint folder") from None
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{folder} has no readable config.json", "give a checkpoint folder")
+    return config
 
 
 def _rope_factors(rope: Rope, config: Config) -> NDArray[np.float32] | None:
@@ -130,7 +134,14 @@ def _write(
             f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
         ) from None
     finally:
+        abandon(writer, part)
+
+
+def abandon(writer: gguf.GGUFWriter, part: Path) -> None:
+    """Close a writer and remove its unfinished file, if there is one, whatever state the disk is in."""
+    with suppress(OSError):  # what is still to be flushed may not fit either
         writer.close()
+    with suppress(OSError):
         part.unlink(missing_ok=True)
 
 

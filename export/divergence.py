@@ -93,10 +93,11 @@ def kl_divergence(full: NDArray[np.float32], other: NDArray[np.float32]) -> NDAr
 
 @dataclass(frozen=True)
 class Loss:
-    """A figure beyond its limit, and the option by which it is accepted."""
+    """A figure beyond its limit, and the value of an option that accepts it."""
 
     figure: str
-    accept: str
+    option: str
+    accepted: float
 
 
 def losses(role: Role, found: Divergence, limits: Limits) -> list[Loss]:
@@ -104,20 +105,20 @@ def losses(role: Role, found: Divergence, limits: Limits) -> list[Loss]:
     lost = []
     if not found.kl <= limits.kl:
         figure = f"a KL divergence of {found.kl:.2g} nats a token, over {limits.kl:g}"
-        lost.append(Loss(figure, f"--max-kl {_above(found.kl)}"))
+        lost.append(Loss(figure, "--max-kl", _above(found.kl)))
     name = headline(role)
     if found.scores:
         before, after = found.full_scores[name], found.scores[name]
         drop = before - after
         if drop > limits.drop and drop * found.cases > _LEAST_TURNS_LOST:
             figure = f"{name} of {after:.2f} against {before:.2f} unquantized, a loss over {limits.drop:g}"
-            lost.append(Loss(figure, f"--max-drop {_above(drop)}"))
+            lost.append(Loss(figure, "--max-drop", _above(drop)))
     return lost
 
 
-def _above(figure: float) -> str:
+def _above(figure: float) -> float:
     """A limit that `figure` keeps, with two digits."""
-    return f"{figure * 1.1:.2g}"
+    return float(f"{figure * 1.1:.2g}")
 
 
 def _own_text(

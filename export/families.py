@@ -57,11 +57,27 @@ _GEMMA_PERIOD = 6
 _SMOLLM3_PERIOD = 4
 
 
+_SAID: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"), int),
+    **dict.fromkeys(("num_attention_heads", "max_position_embeddings"), int),
+    "rms_norm_eps": (int, float),
+}
+"""What the config.json of every family says."""
+
+
 def find_family(config: Config, where: str) -> Family:
-    """The family of a config. Raises InputError naming `where` if it is none that is known here."""
+    """The family of a config.
+
+    Raises InputError naming `where` if it is none that is known here, or lacks what all of them say.
+    """
     named = (config.get("architectures") or ["nothing"])[0]
     if named not in FAMILIES:
         raise InputError(f"{where} is a {named}", f"known are {', '.join(FAMILIES)}")
+    for key, kind in _SAID.items():
+        if not isinstance(config.get(key), kind):
+            raise InputError(
+                f"{where}: config.json says nothing usable of {key}", "save the checkpoint again"
+            )
     return FAMILIES[named]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import gguf
 
-BACKBONE_KEY = "umi.backbone"
-"""The same key as `agent.manifest.BACKBONE_KEY`, by which the engine compares."""
+from agent.manifest import BACKBONE_KEY
+from export.convert import abandon
 
 
 def sign(file: Path) -> str:
@@ -49,5 +49,4 @@ def write_mark(file: Path, mark: str) -> None:
         writer.close()
         part.replace(file)
     finally:
-        writer.close()
-        part.unlink(missing_ok=True)
+        abandon(writer, part)

@@ -82,14 +82,17 @@ def prove(
     of tokens that switch it on. Raises UmiError where the two say something else.
     """
     prompts = role_prompts(job.run, role, job.options.prompts)
+    if not prompts[0].case:
+        job.say(f"{role}: no held-out turn of it fits, so files are compared on a greeting only")
     reference = record(job.run, model, role, prompts, job.work.scratch, job.say, header)
     probe = write_probe(job.run, model, role, header)
     exact = compare_exactly(reference, full.file, job.say, adapter)
     require_agreement(exact, adapter or full.file)
     what = "adapter" if adapter else "f32 file"
+    turns = f"{exact.prompts} turn{'s' if exact.prompts > 1 else ''}"
     job.say(
-        f"{role}: the {what} equals torch on {exact.agreed} of {exact.positions} tokens"
-        f" of {exact.prompts} turns, {exact.near_ties} near-ties set aside"
+        f"{role}: the {what} equals torch on {exact.agreed} of {exact.positions} tokens of {turns},"
+        f" {exact.near_ties} near-ties set aside"
     )
     return Proof(reference, exact, probe)
 

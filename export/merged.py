@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from agent.transcript import ROLES, Role
 from export.choice import choose, ladder, one_type
+from export.divergence import Divergence, losses
 from export.full import Proof, importance, make_full, prove, size_of
 from export.job import Job
 from export.merged_checkpoint import read_updates
@@ -25,7 +28,7 @@ def export_merged(job: Job) -> Made:
         read_updates(job.run, role)  # a mistake in the last role shows before the first is made
     finished = job.work.finished
     for role in ROLES:
-        if role in finished:
+        if role in finished and _holds(job, role, finished[role]):
             file = job.work.bundle / finished[role]["file"]
             job.say(f"{role}: {file.name}, {size_of(file)}, was made before")
         else:
@@ -43,7 +46,7 @@ def export_single(job: Job) -> Made:
 
 
 def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, str]:
-    """For each role a hash of all that decides its file. `base` holds the hashes of the base's files."""
+    """For each role a hash of what decides its file, but for the limits; `base` holds its base's hashes."""
     held_out = sha256(run.folder / "heldout.jsonl")
     imatrix = str(options.imatrix) if isinstance(options.imatrix, str) else sha256(options.imatrix)
     keys = {}
@@ -53,12 +56,19 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
             for folder in run.adapters(role)
             for name in ("adapter_config.json", "adapter_model.safetensors")
         ]
-        limits = options.limits.kl, options.limits.drop
-        told = options.types[role], options.merge_base, options.name, options.license, options.prompts, limits
+        told = options.types[role], options.merge_base, options.name, options.license, options.prompts
         keys[role] = hash_of(
             [dict(run.recipe), dict(run.inputs), run.stages[role], base, adapters, held_out, imatrix, told]
         )
     return keys
+
+
+def _holds(job: Job, role: Role, made: Mapping[str, Any]) -> bool:
+    """Whether a file that was made under other limits would be made, and kept, under these."""
+    limits = job.options.limits
+    within = [not losses(role, TypeAdapter(Divergence).validate_python(made["quantized"]), limits)]
+    within += [one["kl"] > limits.kl for one in made["tried"]]
+    return all(within)
 
 
 def _export(job: Job, stage: str, roles: Sequence[Role], wanted: str) -> dict[str, dict[str, Any]]:
@@ -71,5 +81,7 @@ def _export(job: Job, stage: str, roles: Sequence[Role], wanted: str) -> dict[st
     del model
     chosen = choose(job, full, kinds, proofs, imatrix)
     full.file.unlink(missing_ok=True)
+    for proof in proofs.values():
+        proof.reference.file.unlink()
     about, best = describe_stage(full, imatrix, chosen), chosen.best
     return {role: {**about, **describe(role, best.file, best.kind, proofs[role], chosen)} for role in roles}

@@ -83,6 +83,7 @@ class NativeModel:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = max(64, context_length)
         params.type_k = params.type_v = _F32
+        params.swa_full = True  # else a sliding window's cache drops what an earlier end would need
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.n_threads = params.n_threads_batch = threads or usable_cores()
         self._context = llama_cpp.llama_init_from_model(self._model, params)
@@ -90,7 +91,6 @@ class NativeModel:
             self.close()
             raise EngineError(f"llama.cpp makes no context for {path}: {complaint()}")
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
-        self._windowed = llama_cpp.llama_model_n_swa(self._model) > 0
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
 
@@ -161,8 +161,7 @@ class NativeModel:
         if switched != self._switched:
             # Positions that were read with the adapter are wrong without it.
             same = min(same, switched, self._switched)
-        # A sliding window's cache has dropped positions that an earlier end would need.
-        if same and not self._windowed and llama_cpp.llama_memory_seq_rm(self._memory, 0, same, -1):
+        if same and llama_cpp.llama_memory_seq_rm(self._memory, 0, same, -1):
             return same
         return self._forget()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agent.errors import InputError
+from agent.manifest import Layout
 from agent.transcript import Role
 
 Say = Callable[[str], None]
@@ -14,9 +17,6 @@ Say = Callable[[str], None]
 
 MergeBase = Literal["auto", "dequant", "original"]
 """Which weights an adapter is added to; see `export.merge`."""
-
-Layout = Literal["merged", "shared", "single"]
-"""A model for each role; one backbone with an activated adapter for each role; one model for all roles."""
 
 Imatrix = Literal["auto", "none"] | Path
 """An importance matrix of the role's own data, none at all, or one out of a file."""
@@ -30,6 +30,12 @@ class Limits:
     """Mean KL divergence, in nats a token."""
     drop: float = 0.02
     """Of the role's headline measure (`agent.cases.headline`), where more than one turn is lost."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for what limits nothing, or lets nothing pass."""
+        for name, value in (("--max-kl", self.kl), ("--max-drop", self.drop)):
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name} is {value}", "give a number of at least 0")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class Reference:
     prompts: Sequence[Prompt]
     texts: Sequence[Sequence[int]]
     logits: NDArray[np.float32]
-    """[tokens of all texts, vocabulary], on disk."""
+    """[tokens of all texts, vocabulary], in `file`."""
+    file: Path
     end: int
     """The id of the token that ends a turn."""
     header: int
@@ -82,17 +83,21 @@ class Reference:
 
 
 def role_prompts(run: Run, role: Role, most: int) -> list[Prompt]:
-    """At most `most` prompts of `role`, spread over its turns in the run's held-out rows.
+    """At most `most` prompts of `role`, spread over those of its turns in the run's held-out rows that fit.
 
-    Turns that the run was too short for are left out. Where no turn is left, a greeting is the one prompt.
+    Those that the run was too short for do not. Where none does, a greeting is the one prompt.
     """
-    tokenize = load_tokenize(run.base)
-    found = spread(cases_in(run.held_out(), role), most)
-    prompts = [Prompt(prompt_ids(case.before, role, tokenize, run.markers), case) for case in found]
-    room = run.recipe["max_length"]
-    fitting = [p for p in prompts if p.case and len(p.ids) + _length(p.case, tokenize) <= room]
-    hello = Transcript((), (UserTurn("hello"),))
-    return fitting or [Prompt(prompt_ids(hello, role, tokenize, run.markers), None)]
+    tokenize, room = load_tokenize(run.base), run.recipe["max_length"]
+
+    def ids_before(transcript: Transcript) -> list[int]:
+        return prompt_ids(transcript, role, tokenize, run.markers)
+
+    def fits(case: Case) -> bool:
+        return len(ids_before(case.before)) + len(tokenize(segment(case.turn).content, False)) < room
+
+    fitting = spread([case for case in cases_in(run.held_out(), role) if fits(case)], most)
+    hello = Prompt(ids_before(Transcript((), (UserTurn("hello"),))), None)
+    return [Prompt(ids_before(case.before), case) for case in fitting] or [hello]
 
 
 def record(
@@ -115,8 +120,4 @@ def record(
             width = logits.shape[1]
             tick(f"{role}: torch wrote {len(texts)} of {len(prompts)} turns")
     logits = np.memmap(path, "<f4", "r", shape=(sum(map(len, texts)), width))
-    return Reference(role, prompts, texts, logits, end, header)
-
-
-def _length(case: Case, tokenize: Any) -> int:
-    return len(tokenize(segment(case.turn).content, False)) + 1
+    return Reference(role, prompts, texts, logits, path, end, header)

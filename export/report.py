@@ -16,6 +16,7 @@ from export.divergence import Divergence
 from export.full import Full, Proof
 from export.imatrix import Imatrix
 from export.options import Limits, MergeBase
+from export.quantize import uses_imatrix
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def describe_stage(full: Full, imatrix: Imatrix | None, chosen: Chosen) -> dict[
             "used": chosen.best.imatrix is not None,
             "kl": {"with" if one.imatrix else "without": one.kl for one in attempts},
         }
-        if imatrix
+        if imatrix and uses_imatrix(chosen.best.kind)
         else None,
         "tried": list(chosen.tried),
     }

@@ -21,6 +21,8 @@ FORMAT = 1
 """The version of run folders that this module reads."""
 BACKBONE = "backbone"
 """The stage whose adapter all roles start from, or share."""
+_NEEDED = ("base", "data", "markers", "quantization", "double_quant", "max_length")
+"""What export reads of every recipe."""
 MERGED_BASE = "merged_base"
 """The folder in a run where stage 1 was merged into the base, which the roles were then trained on."""
 
@@ -86,6 +88,10 @@ def load_run(folder: Path) -> Run:
         value = json.loads(manifest.read_text(encoding="utf-8"))
         run = Run(folder, value["recipe"], value["stages"], value["inputs"])
         versions = value["format"], value["prompt_version"]
+        missing = [key for key in _NEEDED if key not in run.recipe]
+        missing += [role for role in ROLES if BACKBONE not in run.stages and role not in run.stages]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{manifest} is damaged: {error}", "train the run again") from None
     if versions != (FORMAT, PROMPT_VERSION):

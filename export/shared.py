@@ -40,11 +40,11 @@ def export_shared(job: Job) -> Made:
     mark = sign(full.file)
     alone = prove(job, full, model, "planner")
     imatrix = importance(job, full, model, ROLES, kinds)
-    proofs = prove_adapters(job, full, model)
+    proofs = prove_adapters(job, full, model, adapters)
     del model
     kind: FloatType = "f32" if kinds == ["f32"] else "f16"
     files: dict[Role, Path] = {
-        role: _write(job, full, adapter, job.work.bundle / f"{role}-adapter-{kind}.gguf", kind, mark)
+        role: _write(job, full, role, adapter, job.work.bundle, kind, mark)
         for role, adapter in adapters.items()
     }
     chosen = choose(job, full, kinds, proofs, imatrix, files)
@@ -55,23 +55,25 @@ def export_shared(job: Job) -> Made:
     return Made(dict.fromkeys(ROLES, chosen.best.file.name), {role: files[role].name for role in ROLES}, made)
 
 
-def prove_adapters(job: Job, full: Full, model: Any) -> dict[Role, Proof]:
+def prove_adapters(job: Job, full: Full, model: Any, adapters: Mapping[Role, Adapter]) -> dict[Role, Proof]:
     """Compare each role's adapter in f32, over the f32 backbone, with peft's, whose part `model` becomes.
 
-    Raises InputError where an adapter is not its role's, and UmiError where one says something else.
+    Raises UmiError where one says something else.
     """
-    adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in ROLES}
     adapted = with_adapters(model, adapters)
     proofs: dict[Role, Proof] = {}
     for role, adapter in adapters.items():
         adapted.set_adapter(role)
-        exact = _write(job, full, adapter, job.work.scratch / f"{role}-adapter-f32.gguf", "f32", "")
+        exact = _write(job, full, role, adapter, job.work.scratch, "f32")
         proofs[role] = prove(job, full, adapted, role, adapter=exact, header=len(adapter.invocation))
     return proofs
 
 
-def _write(job: Job, full: Full, adapter: Adapter, out: Path, kind: FloatType, mark: str) -> Path:
-    about = provenance(job.run, out.name.split("-")[0], job.base, full.merged.merge_base, job.options.license)
+def _write(
+    job: Job, full: Full, role: Role, adapter: Adapter, place: Path, kind: FloatType, mark: str = ""
+) -> Path:
+    out = place / f"{role}-adapter-{kind}.gguf"
+    about = provenance(job.run, role, job.base, full.merged.merge_base, job.options.license)
     return write_adapter(adapter, job.run.base, out, kind, backbone=mark, extra=about)
 
 

@@ -24,7 +24,7 @@ def splitting_name(tokenizer: Mapping[str, Any], where: str) -> str:
     Raises InputError naming `where` if llama.cpp has none, or does to a text what the tokenizer does not.
     """
     normalizer = tokenizer.get("normalizer")
-    # Texts reach llama.cpp in NFC: agent and export see to that.
+    # Texts reach llama.cpp in NFC: see agent.prompts.segment_ids.
     if normalizer and normalizer.get("type") != "NFC":
         raise InputError(
             f"{where}: llama.cpp does not normalize text ({normalizer['type']})", "use another tokenizer"

@@ -20,6 +20,7 @@ from agent.encoding import load_detokenize
 from agent.errors import InputError, UmiError
 from agent.extras import Parser, say
 from agent.transcript import ROLES, Role
+from export.adapter import Adapter
 from export.bundle import fitting_layout
 from export.choice import name_losses
 from export.divergence import Divergence, diverge, losses
@@ -32,7 +33,7 @@ from export.provenance import ADAPTER_FILES, provenance
 from export.quantize import finer
 from export.report import Report, read_report
 from export.run import BACKBONE, Run, hash_base, load_run
-from export.shared import prove_adapters
+from export.shared import prove_adapters, role_adapter
 from export.tokenization import digest
 from export.work import Work
 
@@ -171,7 +172,8 @@ def _proofs(bundle: Bundle, report: Report | None, job: Job) -> Iterator[tuple[R
         options = dataclasses.replace(job.options, merge_base=merge_base)
         full, model = make_full(dataclasses.replace(job, options=options), stage)
         if bundle.layout == "shared":
-            yield from prove_adapters(job, full, model).items()
+            adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in roles}
+            yield from prove_adapters(job, full, model, adapters).items()
         else:
             for role in roles:
                 yield role, prove(job, full, model, role)
@@ -221,4 +223,4 @@ def _beyond(
         return []
     better = finer(report.model(role).type) if report else None
     step = f"export it with --quant {better}" if better else _AGAIN
-    return [Problem(f"{bundle.path(role).name} has {name_losses(lost)}", step)]
+    return [Problem(f"{bundle.path(role).name} has {name_losses({role: lost})}", step)]

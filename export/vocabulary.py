@@ -77,6 +77,7 @@ def load_vocabulary(
         value = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         model = value["model"]
         ids: dict[str, int] = dict(model["vocab"])
+        joined = model["merges"] if model.get("type") == "BPE" else []
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder} has no readable tokenizer.json", "save a fast tokenizer there") from None
     if model.get("type") != "BPE":
@@ -98,7 +99,7 @@ def load_vocabulary(
     tokens, kinds = _tokens(ids, {i: token["special"] for i, token in added.items()}, size, pieces)
     if len(set(tokens)) < size:
         raise InputError(f"{folder}: two tokens are written alike", "llama.cpp cannot load such a vocabulary")
-    merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in model["merges"]]
+    merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in joined]
     settings = _json(folder / "tokenizer_config.json")
     special, adds = _special(ids, config, settings), _adds(value, settings)
     if end:
@@ -216,4 +217,9 @@ def _chat_template(folder: Path, settings: Mapping[str, Any]) -> Any:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"{path} is damaged", "save the tokenizer again") from None

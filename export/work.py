@@ -26,7 +26,10 @@ from agent.errors import InputError
 from export.options import Say
 from export.run import sha256
 
-_LIBRARIES = ("torch", "transformers", "bitsandbytes", "gguf", "llama-cpp-python")
+_LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "numpy", "bitsandbytes"),
+    *("gguf", "llama-cpp-python", "umi-agent"),
+)
 """Those that have a say in what an export writes."""
 _SOURCES = ("agent", "export")
 """Our own packages that have."""

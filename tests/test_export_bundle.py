@@ -75,7 +75,7 @@ def test_a_bundle_is_replaced_and_anything_else_is_kept(
 def test_a_file_that_differs_from_its_model_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(export.full, "compare_exactly", lambda *_: Agreement(3, 9, 8, 0, 1e-5, 2.0))
+    monkeypatch.setattr(export.full, "compare_exactly", lambda *_: Agreement(3, 9, 8, 0, 1e-5, 1e-5, 2.0))
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code
     assert "differs from its model at 1 of 9 tokens" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -10,20 +10,20 @@ import pytest
 from tiny_base import make_run
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-from agent import manifest
 from agent.assembly import assemble
 from agent.errors import BundleError
 from agent.llama_native import Model
+from agent.manifest import BACKBONE_KEY
 from agent.transcript import ROLES, Role
 from export.__main__ import main
-from export.fingerprint import BACKBONE_KEY, sign, write_mark
+from export.fingerprint import sign, write_mark
 from export.quantize import quantize
 
 
 def mark_of(path: Path) -> str:
     model = Model(path)
     try:
-        return model.metadata(manifest.BACKBONE_KEY)
+        return model.metadata(BACKBONE_KEY)
     finally:
         model.close()
 
@@ -33,7 +33,7 @@ def test_a_mark_changes_nothing_else_and_survives_quantization(tmp_path: Path) -
     mark = sign(signed)
     before, after = gguf.GGUFReader(plain), gguf.GGUFReader(signed)
     added = {name for name in after.fields if name not in before.fields}
-    assert added == {BACKBONE_KEY} == {manifest.BACKBONE_KEY}
+    assert added == {BACKBONE_KEY}
     for name, field in before.fields.items():
         if not name.startswith("GGUF."):
             assert after.fields[name].contents() == field.contents()

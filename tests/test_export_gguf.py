@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +228,45 @@ def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> N
         quantize(damaged, tmp_path / "out.gguf", "q8_0")
     with pytest.raises(EngineError, match=r"cannot load .*damaged\.gguf"), opened(damaged, 64):
         pass
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("config.json", lambda value: value.pop("max_position_embeddings"), "nothing usable of max_position"),
+        ("config.json", lambda value: value.update(num_hidden_layers="two"), "nothing usable of num_hidden"),
+        ("config.json", lambda value: [], "has no readable config.json"),
+        ("tokenizer.json", lambda value: value["model"].pop("merges"), "no readable tokenizer.json"),
+        ("tokenizer_config.json", lambda value: 7, "tokenizer_config.json is damaged"),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line(
+    file: str, change: Any, said: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = broken(base, tmp_path)
+    value = json.loads((copy / file).read_text())
+    other = change(value)
+    (copy / file).write_text(json.dumps(other if other in ([], 7) else value))
+    code = main(["convert", str(copy), str(tmp_path / "out.gguf")])
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert code == 2
+    assert re.search(said, err)
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out.gguf").exists()
+
+
+@pytest.mark.parametrize("kind", ["f16", "q5_k_m"])
+def test_a_place_that_cannot_be_written_is_one_line(
+    kind: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out, code in ((tmp_path, 2), (tmp_path / "file" / "out.gguf", 1)):
+        assert main(["convert", str(base), str(out), "--type", kind]) == code
+        err = capsys.readouterr().err
+        assert err.startswith("umi: ")
+        assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_command_converts(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ def test_an_adapter_that_differs_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def compare(_reference: Any, _file: Path, _say: Any, adapter: Path | None) -> Agreement:
-        return Agreement(3, 9, 8 if adapter else 9, 0, 1e-5, 2.0)
+        return Agreement(3, 9, 8 if adapter else 9, 0, 1e-5, 1e-5, 2.0)
 
     monkeypatch.setattr(export.full, "compare_exactly", compare)
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "train", "export", "tui")
 SHARED = (
     *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics", "cases"),
-    *("tools", "bundle", "world", "hub", "memory", "machine", "hashing"),
+    *("tools", "bundle", "manifest", "world", "hub", "memory", "machine", "hashing"),
 )
 """The modules of agent that train and export may use."""
 
