@@ -241,6 +241,8 @@ def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:
     merged, losses = text(row.get("merge_base")), _losses(row.get("heldout_loss"))
     if merged:
         yield f"- {name}: merged into {merged} weights" + (f" (held-out loss: {losses})" if losses else "")
+    if _mapping(row.get("quantized")).get("cases") == 0:
+        yield f"- {name}: no held-out turn fitted, so it was compared on a greeting only"
     imatrix = _mapping(row.get("imatrix"))
     if imatrix:
         tokens = number(imatrix.get("tokens"), ",d")

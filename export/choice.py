@@ -1,7 +1,7 @@
 """Which quantization a stage's file gets: the one asked for, or the first from a ladder that loses little.
 
-An importance matrix makes most layers better and some models worse (README has figures), so the file is made
-with the role's own matrix and without one, and the one that diverges less is kept.
+An importance matrix makes layers better by their squared error and some models worse all the same, so the
+file is made with the role's own matrix and without one, and the one that diverges less is kept.
 """
 
 from __future__ import annotations

@@ -264,3 +264,51 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
         assert said in err
         assert err.count("\n") == 1
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("hand_over", ["stack", "merge16"])
+def test_other_hand_overs_become_bundles_that_are_proven(hand_over: str, tmp_path: Path) -> None:
+    run, out = make_run(tmp_path, hand_over=hand_over), tmp_path / "mine"
+    assert main(["bundle", str(run), "--out", str(out), "--prompts", "4"]) == 0
+    assert main(["verify", str(out), "--against", str(run), "--prompts", "4"]) == 0
+
+
+def test_a_finished_part_stays_under_looser_limits_and_is_made_anew_under_tighter_ones(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["bundle", str(run_folder), "--out", str(tmp_path / "mine"), *QUICK[2:], "--quant", "q8_0"]
+    for limit, again in (("0.02", True), ("0.5", False), ("1e-9", True)):
+        stop_after("planner", monkeypatch)
+        capsys.readouterr()
+        assert main([*argv, "--max-kl", limit]) in (1, 130)
+        assert ("planner: adding" in capsys.readouterr().err) == again
+
+
+def test_a_role_without_a_held_out_turn_is_compared_on_a_greeting_and_says_so(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (copy / "heldout.jsonl").write_text("")
+    assert main(["bundle", str(copy), "--out", str(tmp_path / "mine"), *QUICK]) == 0
+    assert (
+        "caller: no held-out turn of it fits, so files are compared on a greeting" in capsys.readouterr().err
+    )
+    assert "compared on a greeting only" in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_a_bundle_that_cannot_be_moved_leaves_the_old_one(
+    run_folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "mine"))
+    before = files(out)
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path.name == "bundle":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 1
+    assert files(out) == before
+    assert load_bundle(out).name == "whole"

@@ -100,6 +100,12 @@ def test_every_figure_of_the_report_is_there() -> None:
     assert "held to: kl 0.02" in made
 
 
+def test_a_comparison_on_a_greeting_is_told() -> None:
+    row = {**EXPORT["caller"], "quantized": {**EXPORT["caller"]["quantized"], "cases": 0, "scores": {}}}
+    assert "compared on a greeting only" in card(bundle(metrics={"export": {"caller": row}}))
+    assert "greeting" not in card(bundle(metrics={"export": EXPORT}))
+
+
 def test_what_the_manifest_lacks_is_left_out() -> None:
     bare = card(bundle(metrics={}, recipe={}, license=""))
     for claim in ("KL", "trained", "compared", "score", "Licence", "None", "nan"):

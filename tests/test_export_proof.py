@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 import torch
-from tiny_base import make_run
+from tiny_base import make_base, make_run, teach, tiny_rows
 
 from agent.encoding import load_detokenize
 from agent.errors import UmiError
+from agent.prompts import CHATML
+from agent.transcript import ROLES
 from export.adapter import load_adapter, write_adapter
 from export.convert import convert
 from export.divergence import Divergence, diverge, kl_divergence, losses
@@ -257,3 +260,25 @@ def test_common_length() -> None:
     assert common_length([], [1]) == 0
     assert common_length([1, 2, 3], [1, 2, 4]) == 2
     assert common_length([1, 2], [1, 2, 3]) == 2
+
+
+def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path: Path) -> None:
+    """The figures that an export must reach, on every turn of 60 rows."""
+    rows = tiny_rows(60)
+    teach(make_base(tmp_path / "base"), rows, 120)
+    run: Any = SimpleNamespace(
+        base=tmp_path / "base", markers=CHATML, recipe={"max_length": 512}, held_out=lambda: rows
+    )
+    model = load_model(run.base)
+    file = convert(run.base, tmp_path / "f32.gguf", "f32", end=CHATML.close)
+    small = quantize(file, tmp_path / "q8_0.gguf", "q8_0")
+    found = []
+    for role in ROLES:
+        prompts = role_prompts(run, role, 200)
+        reference = record(run, model, role, prompts, tmp_path, silent)
+        exact = compare_exactly(reference, file, silent)
+        require_agreement(exact, file)
+        assert exact.agreed > 0.95 * exact.positions
+        found.append(diverge(reference, small, load_detokenize(run.base), silent))
+    assert sum(one.agreed for one in found) >= 0.99 * sum(one.positions for one in found)
+    assert sum(one.cases for one in found) > 100
