@@ -81,6 +81,16 @@ def view_roles(view: str) -> tuple[str, ...]:
     return ROLES if view == "backbone" else (view,)
 
 
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids two sequences begin with in common."""
+    same = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        same += 1
+    return same
+
+
 def tokenize_with(tokenizer: Tokenizer) -> Tokenize:
     """A `Tokenize` over a fast tokenizer: control tokens come from text only where `special` is set.
 

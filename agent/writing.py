@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agent.bundle import Sampling
 from agent.constraints import Constraint
+from agent.encoding import common_length
 from agent.engine import Delta, Generated, Stop
 from agent.errors import EngineError
 from agent.events import Usage
@@ -119,7 +120,7 @@ class Writer:
                 right = len(taken)
                 break
             run = [*self._take([token]), *self._forced()]
-            agreed = common(run, draft[len(taken) :])
+            agreed = common_length(run, draft[len(taken) :])
             taken += run
             right = len(taken) - len(run) + agreed
             if agreed < len(run) or self._constraint.must_end or len(self._written) >= self._limit:
@@ -157,16 +158,6 @@ class Writer:
             self._lookup.extend(tokens)
         self._written += tokens
         return tokens
-
-
-def common(first: list[int], second: list[int]) -> int:
-    """How many tokens two lists begin with alike."""
-    count = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _sampled(sampling: Sampling) -> Choose:

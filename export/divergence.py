@@ -52,22 +52,21 @@ def diverge(
     adapter: Path | None = None,
 ) -> Divergence:
     """Compare a GGUF file, with an activated adapter where there is one, with what torch wrote."""
-    losses: list[NDArray[np.float64]] = []
+    divergences: list[NDArray[np.float64]] = []
     agreed = 0
     texts: list[Sequence[int]] = []
     tick = Ticker(say)
     with opened(gguf_file, reference.longest, adapter) as native:
         for written in reference:
-            active = len(written.prompt.ids) - reference.header if reference.header else None
-            ours = native.logits(written.ids, written.first, active=active)
+            ours = native.logits(written.ids, written.first, active=written.active)
             best = ours.argmax(-1)
-            losses.append(kl_divergence(written.logits, ours))
+            divergences.append(kl_divergence(written.logits, ours))
             agreed += int((best == np.array(written.text)).sum())
-            texts.append(_own_text(native, written, best, reference.end, active))
+            texts.append(_own_text(native, written, best, reference.end))
             tick(
                 f"{reference.role}: {gguf_file.name}, {len(texts)} of {len(reference.prompts)} turns compared"
             )
-    kl = np.concatenate(losses)
+    kl = np.concatenate(divergences)
     cases = [prompt.case for prompt in reference.prompts if prompt.case]
 
     def scores(said: Sequence[Sequence[int]]) -> Scores:
@@ -121,9 +120,7 @@ def _above(figure: float) -> float:
     return float(f"{figure * 1.1:.2g}")
 
 
-def _own_text(
-    native: NativeModel, written: Written, best: NDArray[np.int64], end: int, active: int | None
-) -> list[int]:
+def _own_text(native: NativeModel, written: Written, best: NDArray[np.int64], end: int) -> list[int]:
     """What the file writes after a prompt: torch's text as far as it likes the same best, then its own."""
     text = list(written.text)
     other = np.flatnonzero(best != np.array(text))
@@ -132,7 +129,7 @@ def _own_text(
     text = [*text[: other[0]], int(best[other[0]])]
     while text[-1] != end and len(text) < LONGEST_TURN:
         ids = [*written.prompt.ids, *text]
-        text.append(int(native.logits(ids, len(ids) - 1, active=active)[0].argmax()))
+        text.append(int(native.logits(ids, len(ids) - 1, active=written.active)[0].argmax()))
     return text
 
 

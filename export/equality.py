@@ -65,10 +65,9 @@ def compare_exactly(
     tick = Ticker(say)
     with opened(gguf_file, reference.longest, adapter) as native:
         for count, written in enumerate(reference, start=1):
-            active = len(written.prompt.ids) - reference.header if reference.header else None
-            ours = native.logits(written.ids, written.first, active=active)
+            ours = native.logits(written.ids, written.first, active=written.active)
             third = max(1, len(written.ids) // 3)
-            cut = native.logits(written.ids, written.first, chunk=third, active=active)
+            cut = native.logits(written.ids, written.first, chunk=third, active=written.active)
             spread = float(np.maximum(spread, np.abs(ours - cut).max()))
             # NumPy's maximum keeps what is not a number, Python's loses it.
             largest = float(np.maximum(largest, np.abs(ours - written.logits).max()))

@@ -17,6 +17,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.encoding import common_length
 from agent.errors import EngineError
 from agent.machine import usable_cores
 
@@ -43,16 +44,6 @@ def hush() -> None:
     """Send llama.cpp's log here, and forget what it said before."""
     _complaints.clear()
     llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
-
-
-def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids two sequences begin with in common."""
-    same = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        same += 1
-    return same
 
 
 class NativeModel:

@@ -43,6 +43,8 @@ class Written:
     text: Sequence[int]
     logits: NDArray[np.float32]
     """[tokens of the text, vocabulary], those that each token was chosen by."""
+    active: int | None
+    """The position in `ids` from which an activated adapter is on; None where there is none."""
 
     @property
     def ids(self) -> list[int]:
@@ -73,7 +75,8 @@ class Reference:
     def __iter__(self) -> Iterator[Written]:
         at = 0
         for prompt, text in zip(self.prompts, self.texts, strict=True):
-            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]))
+            active = len(prompt.ids) - self.header if self.header else None
+            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]), active)
             at += len(text)
 
     @property

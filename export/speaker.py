@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.native import common_length
+from agent.encoding import common_length
 
 
 class Speaker:

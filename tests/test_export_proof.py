@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny_base import make_base, make_run, teach, tiny_rows
 
-from agent.encoding import load_detokenize
+from agent.encoding import common_length, load_detokenize
 from agent.errors import UmiError
 from agent.prompts import CHATML
 from agent.transcript import ROLES
@@ -23,7 +23,7 @@ from export.convert import convert
 from export.divergence import Divergence, diverge, kl_divergence, losses
 from export.equality import Agreement, compare_exactly, require_agreement
 from export.merge import load_model, merge
-from export.native import common_length, opened
+from export.native import opened
 from export.options import Limits
 from export.quantize import quantize
 from export.reference import LONGEST_TURN, Reference, record, role_prompts
