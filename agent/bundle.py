@@ -67,7 +67,7 @@ def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
         raise BundleError(f"{folder} has no {MANIFEST}, so it is not a model bundle", mend(folder)) from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
     bundle = parse_manifest(folder, manifest)
     check_prompt_version(bundle)

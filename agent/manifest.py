@@ -110,7 +110,8 @@ def parse_manifest(folder: Path, manifest: Any) -> Bundle:
         )
     if not SHORTEST_CONTEXT <= _take(folder, manifest, "context_length", int) <= LONGEST_CONTEXT:
         raise _damaged(
-            folder, f"context_length is {manifest['context_length']}, and {SHORTEST_CONTEXT} is the least"
+            folder,
+            f"context_length is {manifest['context_length']}, not {SHORTEST_CONTEXT} to {LONGEST_CONTEXT}",
         )
     marks = _take(folder, manifest, "markers", dict)
     rows = _take(folder, manifest, "roles", dict)

@@ -6,6 +6,7 @@ there is whole.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
 from agent.encoding import load_tokenize
-from agent.errors import InputError, UmiError
-from agent.manifest import SHORTEST_CONTEXT, Layout
+from agent.errors import BundleError, InputError, UmiError
+from agent.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.transcript import ROLES, Role
 from export.card import card
 from export.convert import read_config
@@ -25,7 +26,7 @@ from export.merged import export_merged, export_single, role_keys
 from export.modelfile import modelfiles
 from export.options import Options, Say
 from export.provenance import portable, portable_stages
-from export.run import Run, hash_base, load_run
+from export.run import Run, hash_base, load_run, require_own_adapters
 from export.shared import export_shared
 from export.tokenization import digest
 from export.work import work_beside
@@ -47,8 +48,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     run, out = load_run(folder), out.resolve()
     layout = fitting_layout(run, options.layout)
     put_back(out)
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
+    _require_replaceable(out, say)
     config = read_config(run.base)
     find_family(config, str(run.base))
     declared = config["max_position_embeddings"]
@@ -59,6 +59,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
         )
     if isinstance(options.imatrix, Path):
         load(options.imatrix)  # a mistake shows before anything is made
+    require_own_adapters(run)
     base = hash_base(run, say)
     try:
         with work_beside(out, role_keys(run, options, base) if layout == "merged" else {}, say) as work:
@@ -91,6 +92,25 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
             "free space or write elsewhere",
         ) from None
     return load_bundle(out, verify=True)
+
+
+def _require_replaceable(out: Path, say: Say) -> None:
+    """Raise InputError where `out` is there and holds what no export has put there."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MANIFEST).is_file():
+        raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
+    try:
+        old = parse_manifest(out, json.loads((out / MANIFEST).read_text(encoding="utf-8")))
+    except (ValueError, RecursionError, BundleError) as error:
+        raise InputError(f"{out} holds a bundle that is damaged ({error})", "remove it first") from None
+    known = {MANIFEST, "README.md", *modelfiles(old), *(file.file for file in old.files)}
+    if other := sorted(path.name for path in out.iterdir() if path.name not in known):
+        raise InputError(
+            f"{out} holds {other[0]}{' and more' if other[1:] else ''}, which is no part of the bundle there",
+            "move that away, or give another --out",
+        )
+    say(f"bundle: {old.name} in {out} will be replaced once the new one is whole")
 
 
 def fitting_layout(run: Run, wanted: Layout | None) -> Layout:

@@ -71,7 +71,7 @@ def one_type(types: Mapping[Role, str], layout: Layout) -> str:
     kinds = sorted(set(types.values()))
     if len(kinds) > 1:
         raise InputError(
-            f"--quant names {' and '.join(kinds)}, and in a {layout} bundle the roles share one model",
+            f"--quant makes the roles {' and '.join(kinds)}, and in a {layout} bundle they share one model",
             "give one --quant TYPE",
         )
     return kinds[0]

@@ -30,7 +30,12 @@ def bundle(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--layout", choices=("merged", "shared", "single"), help="default: what the run's adapters are for"
     )
-    parser.add_argument("--merge-base", choices=("auto", "dequant", "original"), default="auto")
+    parser.add_argument(
+        "--merge-base",
+        choices=("auto", "dequant", "original"),
+        default="auto",
+        help="add adapters to what the 4-bit base holds, or to its own weights; auto: what does better",
+    )
     parser.add_argument(
         "--imatrix",
         type=_imatrix,
@@ -39,22 +44,38 @@ def bundle(argv: Sequence[str]) -> int:
         help="what K-quants weigh errors by; auto: the role's own data",
     )
     parser.add_argument("--name", help="default: the folder's name")
-    parser.add_argument("--grounded", action="append", default=[], choices=ROLES)
-    parser.add_argument("--context", type=int, default=0, metavar="TOKENS")
-    parser.add_argument("--license", default="")
     parser.add_argument(
-        "--prompts", type=int, default=Options.prompts, help="held-out turns that each file is compared on"
+        "--grounded",
+        action="append",
+        default=[],
+        choices=ROLES,
+        help="in use, bind the digits that this role writes to those it has read; may be given for several",
+    )
+    parser.add_argument(
+        "--context", type=int, default=0, metavar="TOKENS", help="default: the base's, 32,768 at most"
+    )
+    parser.add_argument(
+        "--license", default="", metavar="NAME", help="such as Apache-2.0; default: none named"
+    )
+    parser.add_argument(
+        "--prompts",
+        type=int,
+        default=Options.prompts,
+        metavar="N",
+        help=f"held-out turns that each role's files are compared on; default {Options.prompts}",
     )
     limits = Limits()
     parser.add_argument(
         "--max-kl",
         type=float,
+        metavar="NATS",
         default=limits.kl,
         help=f"most KL divergence a quantized file may have, in nats a token; default {limits.kl}",
     )
     parser.add_argument(
         "--max-drop",
         type=float,
+        metavar="SHARE",
         default=limits.drop,
         help=f"most that a role's score may fall by quantizing; default {limits.drop}",
     )
@@ -89,6 +110,7 @@ def convert(argv: Sequence[str]) -> int:
     import tempfile
 
     from export.convert import convert as to_gguf
+    from export.convert import require_replaceable
     from export.tensors import TYPES
 
     parser = Parser(prog="umi export convert", description=convert.__doc__)
@@ -102,8 +124,7 @@ def convert(argv: Sequence[str]) -> int:
     parser.add_argument("--base", type=Path, help="checkpoint folder that an adapter was trained on")
     given = parser.parse_args(argv)
     kind = given.type.lower()
-    if given.out.is_dir():
-        raise InputError(f"{given.out} is a folder", "name the file to make")
+    require_replaceable(given.out)
     if (given.checkpoint / "adapter_config.json").is_file():
         _convert_adapter(given.checkpoint, given.base, given.out, kind)
     elif kind in TYPES:

@@ -30,6 +30,7 @@ _FILE_TYPES = {
 }
 _ROPE_FACTORS = "rope_freqs.weight"
 _TELL_EVERY_S = 5.0
+_MAGIC = b"GGUF"
 
 
 def convert(
@@ -51,6 +52,7 @@ def convert(
     Raises InputError where the architecture, the tokenizer or a number cannot be written, UmiError where the
     disk is full.
     """
+    require_replaceable(out)
     config = read_config(folder)
     family = find_family(config, str(folder))
     tensors = plan(list_tensors(folder), config, family, kind, str(folder))
@@ -69,6 +71,16 @@ def convert(
     write_extra(writer, extra or {})
     _write(writer, factors, tensors, out, say or (lambda _: None))
     return out
+
+
+def require_replaceable(out: Path) -> None:
+    """Raise InputError where `out` is there and no GGUF file: it may be a part of the checkpoint itself."""
+    if out.is_dir():
+        raise InputError(f"{out} is a folder", "name the file to make")
+    if out.is_file():
+        with out.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise InputError(f"{out} is there and no GGUF file", "name another file, or remove it")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -63,6 +63,8 @@ _SAID: Mapping[str, type | tuple[type, ...]] = {
     "rms_norm_eps": (int, float),
 }
 """What the config.json of every family says."""
+_LARGEST = 1 << 30
+"""No size is larger; the count of layers is held against the weights."""
 
 
 def find_family(config: Config, where: str) -> Family:
@@ -70,11 +72,16 @@ def find_family(config: Config, where: str) -> Family:
 
     Raises InputError naming `where` if it is none that is known here, or lacks what all of them say.
     """
-    named = (config.get("architectures") or ["nothing"])[0]
+    architectures: Any = config.get("architectures")
+    listed = isinstance(architectures, list) and bool(architectures)
+    named = architectures[0] if listed else "model of no known kind"
     if named not in FAMILIES:
         raise InputError(f"{where} is a {named}", f"known are {', '.join(FAMILIES)}")
+    if config.get("quantization_config"):
+        raise InputError(f"{where} holds quantized weights", "give the 16-bit checkpoint that it was made of")
     for key, kind in _SAID.items():
-        if not isinstance(config.get(key), kind):
+        value: Any = config.get(key)
+        if not isinstance(value, kind) or not 0 < value < _LARGEST:
             raise InputError(
                 f"{where}: config.json says nothing usable of {key}", "save the checkpoint again"
             )

@@ -106,6 +106,8 @@ def importance(
     """
     wanted = job.options.imatrix
     if wanted == "none" or not any(map(uses_imatrix, kinds)):
+        if isinstance(wanted, Path):
+            job.say(f"{full.stage}: {kinds[0]} is made without an importance matrix, whichever there is")
         return None
     if isinstance(wanted, Path):
         imatrix = load(wanted)
@@ -116,7 +118,8 @@ def importance(
             job.say(f"{full.stage}: no importance matrix, since no row is left to compute one on")
             return None
         imatrix = collect(model, read_config(job.run.base), sequences, source, say=job.say)
-    job.say(f"{full.stage}: importance matrix of {imatrix.tokens} tokens from {imatrix.source}")
+    size = f" of {imatrix.tokens:,} tokens" if imatrix.tokens else ""
+    job.say(f"{full.stage}: importance matrix{size} from {imatrix.source}")
     return imatrix
 
 

@@ -53,7 +53,7 @@ _TEXT_BYTES = 127
 def known_type(name: str) -> str:
     """`name` in lower case. Raises InputError listing the types where it is none of them."""
     if name.lower() not in TYPES:
-        raise InputError(f"unknown quantization {name}", f"choose one of {', '.join(TYPES)}")
+        raise InputError(f"unknown quantization {name!r}", f"choose one of {', '.join(TYPES)}")
     return name.lower()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,14 +10,15 @@ from typing import Annotated, Any
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from agent.bundle import MANIFEST, Bundle
-from agent.errors import BundleError
-from agent.transcript import Role
+from agent.cases import headline
+from agent.errors import BundleError, InputError
+from agent.transcript import ROLES, Role
 from export.choice import Chosen
 from export.divergence import Divergence
 from export.full import Full, Proof
 from export.imatrix import Imatrix
 from export.options import Limits, MergeBase
-from export.quantize import uses_imatrix
+from export.quantize import TYPES, uses_imatrix
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Probed:
 class Part:
     """What is told of a model, whichever roles it plays."""
 
+    file: str
     type: str
     merge_base: MergeBase = "auto"
 
@@ -77,13 +80,38 @@ def read_report(bundle: Bundle) -> Report | None:
     if not isinstance(told, dict) or "tokenizer" not in told:
         return None
     try:
-        return TypeAdapter(Report).validate_python(told)
+        report = TypeAdapter(Report).validate_python(told)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(
-            f"the report in {bundle.folder / MANIFEST} is damaged: {where}: {first['msg']}", "export it again"
-        ) from None
+        raise _damaged(bundle, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except InputError as error:  # of limits that limit nothing
+        raise _damaged(bundle, error.what) from None
+    for role in ROLES:
+        if wrong := _impossible(bundle, report, role):
+            raise _damaged(bundle, wrong)
+    return report
+
+
+def _damaged(bundle: Bundle, how: str) -> BundleError:
+    return BundleError(f"the report in {bundle.folder / MANIFEST} is damaged: {how}", "export it again")
+
+
+def _impossible(bundle: Bundle, report: Report, role: Role) -> str:
+    """What is told of a role and cannot be, or is not of the files that the manifest names."""
+    told, figures = report.role(role), report.role(role).quantized
+    file = bundle.adapter_path(role) or bundle.path(role)
+    scores = [figures.scores, figures.full_scores]
+    possible = {
+        "file": told.file == file.name,
+        "type": told.type in TYPES and report.model(role).type in TYPES,
+        "quantized.agreed": 0 <= figures.agreed <= figures.positions and figures.positions > 0,
+        "quantized.kl": 0 <= figures.kl <= figures.largest_kl < math.inf,
+        "quantized.cases": figures.cases >= 0 and bool(figures.cases) == bool(figures.scores),
+        "quantized.scores": not figures.cases or all(headline(role) in one for one in scores),
+        "quantized.full_scores": all(0 <= value <= 1 for one in scores for value in one.values()),
+        "probe.agreed": 0 <= told.probe.agreed <= len(told.probe.text.split()),
+    }
+    return next((f"{role}.{key} cannot be" for key, fits in possible.items() if not fits), "")
 
 
 def describe(role: Role, file: Path, kind: str, proof: Proof, chosen: Chosen) -> dict[str, Any]:
@@ -111,7 +139,7 @@ def describe_stage(full: Full, imatrix: Imatrix | None, chosen: Chosen) -> dict[
         "heldout_loss": full.merged.losses,
         "imatrix": {
             "source": imatrix.source,
-            "tokens": imatrix.tokens,
+            "tokens": imatrix.tokens or None,  # a file may not say
             "used": chosen.best.imatrix is not None,
             "kl": {"with" if one.imatrix else "without": one.kl for one in attempts},
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Run:
     """Metrics of the stages that were trained: the backbone, the roles, or both."""
     inputs: Mapping[str, str]
     """sha256 of the files the run was made from."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the adapters' files, by their paths in the folder."""
 
     @property
     def base(self) -> Path:
@@ -86,7 +88,7 @@ def load_run(folder: Path) -> Run:
         raise InputError(f"the run in {folder} is not finished", "go on with: umi train glpft RECIPE")
     try:
         value = json.loads(manifest.read_text(encoding="utf-8"))
-        run = Run(folder, value["recipe"], value["stages"], value["inputs"])
+        run = Run(folder, value["recipe"], value["stages"], value["inputs"], value["files"])
         versions = value["format"], value["prompt_version"]
         missing = [key for key in _NEEDED if key not in run.recipe]
         missing += [role for role in ROLES if BACKBONE not in run.stages and role not in run.stages]
@@ -102,7 +104,10 @@ def load_run(folder: Path) -> Run:
         )
     require_roles(run)
     if not (run.base / "config.json").is_file():
-        raise InputError(f"the run's base {run.base} is not there", "run the command from the same folder")
+        step = "run the command from the folder that it was trained from"
+        if run.base.is_absolute():
+            step = "put it back in its place"
+        raise InputError(f"the run's base {run.base} is not there", step)
     return run
 
 
@@ -131,6 +136,16 @@ def hash_base(run: Run, say: Callable[[str], None]) -> dict[str, str]:
     return found
 
 
+def require_own_adapters(run: Run) -> None:
+    """Raise InputError where an adapter is not the one that the run trained."""
+    for name, sha in run.files.items():
+        if sha256(run.folder / name) != sha:
+            raise InputError(
+                f"{run.folder / name} is not what the run trained",
+                "put its own back, or train that stage again",
+            )
+
+
 def decides(name: str) -> bool:
     """Whether a file of a base is among those that a run's manifest holds the hash of."""
     return name in ("config.json", "tokenizer.json") or name.endswith(".safetensors")
@@ -141,7 +156,9 @@ def sha256(file: Path) -> str:
     try:
         return sha256_of(file)
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}", "mend the run") from None
+        raise InputError(
+            f"{file} cannot be read: {error.strerror or error}", "put it back, or train that stage again"
+        ) from None
 
 
 def require_roles(run: Run) -> None:

@@ -22,6 +22,7 @@ from export.families import Config, Family, head_width, is_tied
 FloatType = Literal["f32", "f16", "bf16", "q8_0"]
 TYPES: dict[FloatType, Type] = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 """What matrices can be written in; vectors and norms are always float32."""
+_SIZES = ("hidden_size", "intermediate_size", "num_attention_heads")
 _UNUSED = (".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
 """Tensors of old checkpoints that are computed, not learnt."""
 
@@ -61,6 +62,12 @@ def plan(
     shape is not the config's.
     """
     layers = config["num_hidden_layers"]
+    if layers > len(stored):
+        raise InputError(
+            f"{where}: config.json says {layers} layers, and there are {len(stored)} tensors in all",
+            "put the right config.json beside the weights",
+        )
+    shapes = _shapes(config)
     names = gguf.get_tensor_name_map(family.arch, layers)
     tied = is_tied(config, family)
     planned = []
@@ -72,6 +79,12 @@ def plan(
             raise InputError(
                 f"{where}: llama.cpp has no place for {tensor.name}", "export another architecture"
             )
+        wanted = next((shape for ending, shape in shapes.items() if tensor.name.endswith(ending)), None)
+        if wanted and tensor.shape != wanted:
+            raise InputError(
+                f"{where}: {tensor.name} is {_told(tensor.shape)}, and by config.json {_told(wanted)}",
+                "put the right config.json beside the weights",
+            )
         norm = target.endswith("_norm.weight")
         written = Type.F32 if len(tensor.shape) < 2 or norm else TYPES[kind]
         if written == Type.Q8_0 and prod(tensor.shape[-1:]) % gguf.GGML_QUANT_SIZES[Type.Q8_0][0]:
@@ -79,13 +92,26 @@ def plan(
         head = head_width(config) if reordered(tensor.name, family) else 0
         planned.append(Written(target, written, tensor, head, family.norm_offset if norm else 0.0))
     _require_whole(planned, layers, tied, where)
-    rows = next(tensor for tensor in planned if tensor.name == "token_embd.weight").stored.shape[0]
-    if rows != config["vocab_size"]:
-        raise InputError(
-            f"{where} has embeddings for {rows} tokens and a vocab_size of {config['vocab_size']}",
-            "set vocab_size in config.json to what the weights have",
-        )
     return planned
+
+
+def _shapes(config: Config) -> dict[str, tuple[int, int]]:
+    """The shape of each kind of matrix, by the end of its name; the same in all families."""
+    hidden, inner, heads = (config[key] for key in _SIZES)
+    width = head_width(config)
+    keys = width * config.get("num_key_value_heads", heads)
+    return {
+        **dict.fromkeys(("embed_tokens.weight", "lm_head.weight"), (config["vocab_size"], hidden)),
+        "q_proj.weight": (width * heads, hidden),
+        **dict.fromkeys(("k_proj.weight", "v_proj.weight"), (keys, hidden)),
+        "o_proj.weight": (hidden, width * heads),
+        **dict.fromkeys(("gate_proj.weight", "up_proj.weight"), (inner, hidden)),
+        "down_proj.weight": (hidden, inner),
+    }
+
+
+def _told(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _require_whole(planned: Sequence[Written], layers: int, tied: bool, where: str) -> None:

@@ -32,7 +32,7 @@ from export.probe import Probe, count_agreed, probe_ids
 from export.provenance import ADAPTER_FILES, provenance
 from export.quantize import finer
 from export.report import Report, read_report
-from export.run import BACKBONE, Run, hash_base, load_run
+from export.run import BACKBONE, Run, hash_base, load_run, require_own_adapters
 from export.shared import prove_adapters, role_adapter
 from export.tokenization import digest
 from export.work import Work
@@ -68,9 +68,13 @@ def verify(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--against", type=Path, metavar="RUN", help="make the models of RUN again and compare"
     )
-    parser.add_argument("--prompts", type=int, default=Options.prompts, help="held-out turns of each role")
-    parser.add_argument("--max-kl", type=float, help="default: what the bundle was made with")
-    parser.add_argument("--max-drop", type=float, help="default: what the bundle was made with")
+    parser.add_argument(
+        "--prompts", type=int, default=Options.prompts, metavar="N", help="held-out turns of each role"
+    )
+    parser.add_argument("--max-kl", type=float, metavar="NATS", help="default: what the bundle was made with")
+    parser.add_argument(
+        "--max-drop", type=float, metavar="SHARE", help="default: what the bundle was made with"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     given = parser.parse_args(argv)
     if given.prompts < 1:
@@ -124,6 +128,7 @@ def verify_against(
             f"{bundle.name} is {bundle.layout}, and {folder} makes a bundle that is {layout}",
             "give the run that it was made of",
         )
+    require_own_adapters(run)
     for role in ROLES:
         _require_same_adapters(bundle, run, role)
     base = hash_base(run, say)
@@ -206,11 +211,12 @@ def _check_alone(bundle: Bundle, role: Role, report: Report, limits: Limits) -> 
 
 def _figures(found: Divergence) -> list[str]:
     """What quantizing cost, for people."""
-    scores = [f"{name} {found.scores[name]:.2f} ({found.full_scores[name]:.2f})" for name in found.scores]
+    before = found.full_scores
+    scores = [f"{name} {score:.2f} ({before.get(name, 0):.2f})" for name, score in found.scores.items()]
     return [
         f"KL {found.kl:.2g} nats a token",
         f"same best token {100 * found.top1:.1f} %",
-        *([f"{', '.join(scores)} on {found.cases} turns (unquantized)"] if scores else []),
+        *([f"{', '.join(scores)} on {found.cases} turns, in brackets unquantized"] if scores else []),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import export.full
 import export.work
 from agent.bundle import load_bundle
 from agent.errors import InputError, UmiError
+from agent.hashing import sha256_of
 from agent.transcript import ROLES
 from export.__main__ import main
 from export.equality import Agreement
@@ -89,6 +91,14 @@ def whole(run_folder: Path) -> Path:
     return out
 
 
+def trained_anew(run: Path, stage: str) -> None:
+    """Write into a run's manifest that the adapter that lies there is what a stage trained."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    file = f"{stage}/adapter_model.safetensors"
+    manifest["files"][file] = sha256_of(run / file)
+    (run / "manifest.json").write_text(json.dumps(manifest))
+
+
 def stop_after(role: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseException | None = None) -> Any:
     """Let a merge that comes after `role`'s fail, as Ctrl-C and errors do; returns what undoes it."""
     real = export.full.merge
@@ -159,6 +169,7 @@ def test_what_was_made_of_something_else_is_made_anew(
         argv += ["--quant", "planner=f32"]
     elif changed == "adapter":
         shutil.copy(copy / "caller" / "adapter_model.safetensors", copy / "planner")
+        trained_anew(copy, "planner")
     else:
         monkeypatch.setattr(export.work, "version", lambda _: "9.9")
     capsys.readouterr()
@@ -193,6 +204,19 @@ def test_a_bundle_whose_place_was_left_empty_is_put_back(
     assert main(argv) == 2
     assert load_bundle(tmp_path / "mine").name == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_is_no_part_of_the_old_bundle_is_not_deleted(
+    run_folder: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "mine"))
+    (out / "notes.txt").write_text("mine")
+    assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 2
+    assert "holds notes.txt, which is no part of the bundle there; move that away" in capsys.readouterr().err
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 0
+    assert "bundle: whole in" in capsys.readouterr().err
 
 
 def test_two_exports_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -239,6 +263,10 @@ def test_a_mistake_in_the_last_role_shows_before_the_first_is_made(
 ) -> None:
     copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
     (copy / "summarizer" / "adapter_model.safetensors").write_bytes(b"half")
+    assert main(["bundle", str(copy), "--out", str(tmp_path / "mine")]) == 2
+    said = capsys.readouterr().err
+    assert "summarizer/adapter_model.safetensors is not what the run trained; put its own back" in said
+    trained_anew(copy, "summarizer")
     assert main(["bundle", str(copy), "--out", str(tmp_path / "mine")]) == 2
     said = capsys.readouterr().err
     assert "the adapter in" in said

@@ -110,7 +110,7 @@ def broken(base: Path, place: Path, **config: Any) -> Path:
         ),
         ({"rope_parameters": {"rope_type": "yarn"}}, r"scales its positions \(yarn\)"),
         ({"use_sliding_window": True}, "sliding window"),
-        ({"vocab_size": 100}, r"embeddings for \d+ tokens and a vocab_size of 100"),
+        ({"vocab_size": 100}, r"embed_tokens\.weight is 389 x 64, and by config\.json 100 x 64"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
@@ -124,11 +124,11 @@ def test_what_cannot_be_written_is_refused(
 def refuse(folder: Path, tmp_path: Path, said: str, kind: FloatType = "f32") -> None:
     """Converting fails with `said` in one line and leaves what was there before."""
     old = tmp_path / "out.gguf"
-    old.write_text("an older one")
+    old.write_text("GGUF an older one")
     with pytest.raises(UmiError, match=said) as caught:
         convert(folder, old, kind)
     assert "\n" not in str(caught.value)
-    assert old.read_text() == "an older one"
+    assert old.read_text() == "GGUF an older one"
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -235,6 +235,19 @@ def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> N
     [
         ("config.json", lambda value: value.pop("max_position_embeddings"), "nothing usable of max_position"),
         ("config.json", lambda value: value.update(num_hidden_layers="two"), "nothing usable of num_hidden"),
+        ("config.json", lambda value: value.update(num_hidden_layers=10**9), r"says 1000000000 layers, and"),
+        ("config.json", lambda value: value.update(num_attention_heads=0), "nothing usable of num_attention"),
+        ("config.json", lambda value: value.update(hidden_size=128), r"is \d+ x 64, and by config.json"),
+        (
+            "config.json",
+            lambda value: value.update(architectures="Q"),
+            "is a model of no known kind; known are",
+        ),
+        (
+            "config.json",
+            lambda value: value.update(quantization_config={"bits": 4}),
+            "holds quantized weights",
+        ),
         ("config.json", lambda value: [], "has no readable config.json"),
         ("tokenizer.json", lambda value: value["model"].pop("merges"), "no readable tokenizer.json"),
         ("tokenizer_config.json", lambda value: 7, "tokenizer_config.json is damaged"),
@@ -254,6 +267,18 @@ def test_a_damaged_checkpoint_is_one_line(
     assert re.search(said, err)
     assert err.count("\n") == 1
     assert not (tmp_path / "out.gguf").exists()
+
+
+@pytest.mark.parametrize("kind", ["f16", "q5_k_m"])
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_a_checkpoint_is_not_written_over(
+    kind: str, file: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = broken(base, tmp_path)
+    before = (copy / file).read_bytes()
+    assert main(["convert", str(copy), str(copy / file), "--type", kind]) == 2
+    assert "is there and no GGUF file; name another file" in capsys.readouterr().err
+    assert (copy / file).read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["f16", "q5_k_m"])

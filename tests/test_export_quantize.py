@@ -114,7 +114,7 @@ def test_types_by_role() -> None:
     }
     assert types_by_role(["AUTO", "caller=bf16"])["planner"] == "auto"
     for wrong in ("q3", "caller=q3"):
-        with pytest.raises(InputError, match=f"unknown quantization q3; choose one of {', '.join(TYPES)}"):
+        with pytest.raises(InputError, match=f"unknown quantization 'q3'; choose one of {', '.join(TYPES)}"):
             types_by_role([wrong])
     with pytest.raises(InputError, match="unknown role cook"):
         types_by_role(["cook=q8_0"])

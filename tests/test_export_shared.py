@@ -199,7 +199,10 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
         ([str(run_folder), *out, "--layout", "merged"], "does not make a merged bundle: its adapters are on"),
         ([str(plain), *out, "--layout", "shared"], "does not make a shared bundle: its adapters are on"),
         ([str(plain), *out], "uses alora_invocation_tokens, which cannot be merged"),
-        ([str(run_folder), *out, "--quant", "caller=f16"], "names auto and f16, and in a shared bundle"),
+        (
+            [str(run_folder), *out, "--quant", "caller=f16"],
+            "makes the roles auto and f16, and in a",
+        ),
         ([str(run_folder), *out, "--layout", "single"], "does not make a single bundle: its adapters are on"),
     ):
         assert main(["bundle", *argv]) == 2

@@ -225,6 +225,12 @@ def test_auto_steps_up_until_little_is_lost(
         (lambda report: report["caller"]["probe"].update(text="1 2 x"), "caller.probe.text"),
         (lambda report: report["caller"]["probe"].update(text="9 " * 99999), "caller.probe.text"),
         (lambda report: report.update(limits=[]), "limits"),
+        (lambda report: report["limits"].update(drop=-1), "--max-drop is -1"),
+        (lambda report: report["planner"].update(file="caller-q8_0.gguf"), "planner.file cannot be"),
+        (lambda report: report["caller"]["quantized"].update(agreed=10**30), "caller.quantized.agreed"),
+        (lambda report: report["caller"]["quantized"].update(kl=-5), "caller.quantized.kl"),
+        (lambda report: report["caller"]["quantized"].update(scores={"zzz": 1}), "caller.quantized.scores"),
+        (lambda report: report["caller"].update(type="q0"), "caller.type"),
     ],
 )
 def test_a_damaged_report_is_one_line(
@@ -300,6 +306,12 @@ def test_another_run_of_the_same_base_is_found_out(
 ) -> None:
     other = Path(shutil.copytree(run, tmp_path / "run"))
     shutil.copy(other / "caller" / "adapter_model.safetensors", other / "planner")
-    assert main(["verify", str(bundle), "--against", str(other), "--prompts", "4"]) == 2
+    argv = ["verify", str(bundle), "--against", str(other), "--prompts", "4"]
+    assert main(argv) == 2
+    assert "planner/adapter_model.safetensors is not what the run trained" in capsys.readouterr().err
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["files"] = {}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert main(argv) == 2
     said = f"planner-q8_0.gguf was made of other adapters than those of the planner in {other}"
     assert said in capsys.readouterr().err

@@ -11,9 +11,9 @@ from agent.extras import Parser, say
 from agent.hub import parse_repository, upload
 from train.card import FILE as CARD
 from train.recipe import STAGES
-from train.run_folder import FORMAT
+from train.run_folder import ADAPTER_FILES, FORMAT
 
-ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "stage.json")
+ADAPTER = (*ADAPTER_FILES, "stage.json")
 """The files of a stage."""
 
 

@@ -20,6 +20,8 @@ from agent.rows import row_files
 from agent.transcript import ROLES
 from train.recipe import STAGES, Recipe
 
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What peft reads of a stage."""
 FORMAT = 1
 """Version of the run folder's JSON files."""
 

@@ -37,10 +37,12 @@ from train.progress import Say
 from train.recipe import STAGES, Recipe
 from train.rows import write_rows
 from train.run_folder import (
+    ADAPTER_FILES,
     base_files,
     claim,
     read_json,
     same_source,
+    sha256,
     tell_of_full_disk,
     trained_on,
     write_json,
@@ -100,7 +102,8 @@ def train(
         stages = {stage: read_json(run / stage / "stage.json") for stage in recipe.stages}
         draw(run)
         write_card(run, {**about, "stages": stages})
-        write_json(run / "manifest.json", {**about, "stages": stages})
+        files = {f"{stage}/{name}": sha256(run / stage / name) for stage in stages for name in ADAPTER_FILES}
+        write_json(run / "manifest.json", {**about, "stages": stages, "files": files})
         say(f"finished: {run}")
     return run
 
