@@ -56,11 +56,11 @@ umi ask --models FOLDER "…"    # where the files are in a folder already
 ```
 """
 _ELSEWHERE = """\
-Other programs answer one turn in one role; what calls tools and goes on is left to you. The files hold a chat
-template: the message with the role `system` comes first and holds the tools, one compact JSON line each
-(`{"name":…,"description":…,"parameters":…}`), sorted by name; then come `user`, `planner`, `caller`, `tool`
-and `summarizer`. No message may hold the models' own control tokens: these programs do not keep them apart
-from text, as umi does.
+Other programs answer one turn in one role; what calls tools and goes on is left to you. The files hold a
+chat template: the message with the role `system` comes first and holds the tools, one compact JSON line
+each (`{"name":…,"description":…,"parameters":…}`), sorted by name; then come `user`, `planner`, `caller`,
+`tool` and `summarizer`. llama-completion reads it with `--jinja` only. No message may hold the models' own
+control tokens: these programs do not keep them apart from text, as umi does.
 """
 _SINGLE = """\
 The template writes the planner's turn; with `"chat_template_kwargs": {"umi_role": "caller"}` in a request to
