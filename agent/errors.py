@@ -10,6 +10,11 @@
 A `ToolError` becomes an observation (`error: …`) that the planner reads; every other one ends the command.
 """
 
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
 
 class UmiError(Exception):
     """A failure told in one line: `what` names the thing, `hint` names the next step."""
@@ -50,3 +55,12 @@ class EngineError(UmiError):
 
 class ToolError(UmiError):
     """A tool could not do what it was asked; the text is meant for the model."""
+
+
+def cannot_write(path: Path | str, error: OSError) -> UmiError:
+    """What to raise where a file could not be written; only a full disk is a matter of space."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return UmiError(
+        f"{path} cannot be written: {error.strerror or error}",
+        "free space or write elsewhere" if full else "write elsewhere",
+    )

@@ -16,7 +16,7 @@ import gguf
 import torch
 from torch import Tensor
 
-from agent.errors import InputError, UmiError
+from agent.errors import InputError, cannot_write
 from agent.manifest import BACKBONE_KEY
 from export.checkpoint import list_tensors
 from export.convert import abandon, read_config
@@ -138,9 +138,7 @@ def write_adapter(
         writer.close()
         part.replace(out)
     except OSError as error:
-        raise UmiError(
-            f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
-        ) from None
+        raise cannot_write(out, error) from None
     finally:
         abandon(writer, part)
     return out

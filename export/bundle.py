@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
 from agent.encoding import load_tokenize
-from agent.errors import BundleError, InputError, UmiError
+from agent.errors import BundleError, InputError, cannot_write
 from agent.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.transcript import ROLES, Role
 from export.card import card
@@ -87,10 +87,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 (work.bundle / name).write_text(text, encoding="utf-8")
             move(work.bundle, out)
     except OSError as error:
-        raise UmiError(
-            f"{error.filename or out} cannot be written: {error.strerror or error}",
-            "free space or write elsewhere",
-        ) from None
+        raise cannot_write(error.filename or out, error) from None
     return load_bundle(out, verify=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.errors import InputError, UmiError
+from agent.errors import InputError, cannot_write
 from agent.extras import Parser, say
 from agent.transcript import ROLES
 
@@ -139,9 +139,7 @@ def convert(argv: Sequence[str]) -> int:
                 full = to_gguf(given.checkpoint, Path(folder) / "f32.gguf", "f32", say=say)
                 quantize(full, Path(folder) / "out.gguf", kind).replace(given.out)
         except OSError as error:
-            raise UmiError(
-                f"{given.out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
-            ) from None
+            raise cannot_write(given.out, error) from None
     print(given.out)
     return 0
 

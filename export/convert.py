@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.errors import InputError, UmiError
+from agent.errors import InputError, UmiError, cannot_write
 from export.checkpoint import list_tensors
 from export.families import Config, add_shape, find_family, head_width
 from export.provenance import Extra, write_extra
@@ -142,9 +142,7 @@ def _write(
             file.write(b"\0" * (-file.tell() % writer.data_alignment))
         part.replace(out)
     except OSError as error:
-        raise UmiError(
-            f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
-        ) from None
+        raise cannot_write(out, error) from None
     finally:
         abandon(writer, part)
 

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.errors import InputError, UmiError
+from agent.errors import InputError, UmiError, cannot_write
 from export.adapter import load_adapter
 from export.checkpoint import INDEX, Stored, list_tensors
 from export.convert import read_config
@@ -129,9 +129,7 @@ def merge_into(
         shutil.rmtree(out, ignore_errors=True)
         part.replace(out)
     except OSError as error:
-        raise UmiError(
-            f"{out} cannot be written: {error.strerror or error}", "free space or write elsewhere"
-        ) from None
+        raise cannot_write(out, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out
