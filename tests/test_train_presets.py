@@ -161,7 +161,7 @@ def test_one_adapter_plays_all_roles_in_a_single_bundle(
     argv = ["bundle", str(run), "--out", str(tmp_path / "mine")]
     for given, said in (
         (["--layout", "merged"], "does not make a merged bundle: one adapter plays all roles"),
-        (["--quant", "f32", "--quant", "caller=q8_0"], "the roles share one model; give one --quant"),
+        (["--quant", "f32", "--quant", "caller=q8_0"], "they share one model; give one --quant"),
     ):
         assert export([*argv, *given]) == 2
         assert said in capsys.readouterr().err
