@@ -167,7 +167,7 @@ def test_one_adapter_plays_all_roles_in_a_single_bundle(
         assert said in capsys.readouterr().err
     assert export([*argv, "--quant", "f32"]) == 0
     bundle = load_bundle(tmp_path / "mine")
-    made = bundle.metrics["export"]["backbone"]["f32"]
+    made = bundle.metrics["export"]["planner"]["f32"]
     assert made["agreed"] > 0
     assert bundle.dialect == "umi"
     transcript = tiny_rows(1)[0].transcript
