@@ -94,7 +94,9 @@ def load_run(folder: Path) -> Run:
         missing += [role for role in ROLES if BACKBONE not in run.stages and role not in run.stages]
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise InputError(f"{manifest} is damaged: it lacks {error.args[0]}", "train the run again") from None
+    except (ValueError, TypeError) as error:
         raise InputError(f"{manifest} is damaged: {error}", "train the run again") from None
     if versions != (FORMAT, PROMPT_VERSION):
         raise InputError(
