@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -248,6 +249,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200)
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that takes it as it comes when a client hangs up, as a pull that is stopped does."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def running_hub() -> Iterator[Hub]:
     """A hub and its storage, each listening on a port of its own."""
@@ -255,8 +266,7 @@ def running_hub() -> Iterator[Hub]:
     servers = []
     for large in (False, True):
         handler = type("Handler", (_Handler,), {"hub": hub, "large": large})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
     hub.address, hub.storage_address = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
