@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from agent.transcript import ROLES, Role
 from export.choice import choose, ladder, one_type
 from export.divergence import Divergence, losses
@@ -28,7 +26,9 @@ def export_merged(job: Job) -> Made:
         read_updates(job.run, role)  # a mistake in the last role shows before the first is made
     finished = job.work.finished
     for role in ROLES:
-        if role in finished and _holds(job, role, finished[role]):
+        if role in finished and not _holds(job, role, finished[role]):
+            job.work.discard(role)
+        if role in finished:
             file = job.work.bundle / finished[role]["file"]
             job.say(f"{role}: {file.name}, {size_of(file)}, was made before")
         else:
@@ -66,7 +66,7 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
 def _holds(job: Job, role: Role, made: Mapping[str, Any]) -> bool:
     """Whether a file that was made under other limits would be made, and kept, under these."""
     limits = job.options.limits
-    within = [not losses(role, TypeAdapter(Divergence).validate_python(made["quantized"]), limits)]
+    within = [not losses(role, Divergence(**made["quantized"]), limits)]
     within += [one["kl"] > limits.kl for one in made["tried"]]
     return all(within)
 

@@ -63,6 +63,12 @@ class Work:
         unfinished.replace(self.folder / f"{part}.json")
         self.finished[part] = made
 
+    def discard(self, part: str) -> None:
+        """Remove a finished part, so that it can be made anew under another name."""
+        made = self.finished.pop(part)
+        (self.folder / f"{part}.json").unlink(missing_ok=True)
+        (self.bundle / made["file"]).unlink(missing_ok=True)
+
 
 @contextmanager
 def work_beside(out: Path, keys: Mapping[str, str], say: Say) -> Iterator[Work]:

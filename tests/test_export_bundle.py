@@ -312,6 +312,31 @@ def test_a_finished_part_stays_under_looser_limits_and_is_made_anew_under_tighte
         assert ("planner: adding" in capsys.readouterr().err) == again
 
 
+def test_a_part_that_is_made_anew_leaves_no_file_of_its_first_type(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "mine"
+    argv = [
+        "bundle",
+        str(run_folder),
+        "--out",
+        str(out),
+        *QUICK[2:],
+        "--quant",
+        "f16",
+        "--quant",
+        "planner=auto",
+    ]
+    undo = stop_after("planner", monkeypatch)
+    assert main(argv) == 130
+    made = json.loads((tmp_path / ".mine.part" / "planner.json").read_text())["made"]
+    assert made["file"] == "planner-q8_0.gguf"
+    undo()
+    assert main([*argv, "--max-kl", str(made["quantized"]["kl"] / 2)]) == 0
+    assert sorted(files(out)) == ["caller-f16.gguf", "planner-f16.gguf", "summarizer-f16.gguf"]
+    assert sorted(file.file for file in load_bundle(out).files) == sorted(files(out))
+
+
 def test_a_role_without_a_held_out_turn_is_compared_on_a_greeting_and_says_so(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
