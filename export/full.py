@@ -21,7 +21,6 @@ from export.probe import Probe, write_probe
 from export.provenance import provenance
 from export.quantize import uses_imatrix
 from export.reference import Reference, record, role_prompts
-from export.run import BACKBONE
 from export.tokenization import check_tokenizer
 
 
@@ -54,14 +53,14 @@ def make_full(job: Job, stage: str) -> tuple[Full, Any]:
     tried = ", ".join(f"{name} {loss:.4f}" for name, loss in merged.losses.items())
     say(f"{stage}: merged into {merged.merge_base} weights" + (f" (held-out loss: {tried})" if tried else ""))
     file = job.work.scratch / f"{stage}-f32.gguf"
-    speaker: Role = "planner" if stage == BACKBONE else _role(stage)
+    speaker: Role | None = next((role for role in ROLES if role == stage), None)
     convert(
         merged.folder,
         file,
         "f32",
         name=f"{job.options.name}-{stage}",
         end=run.markers.close,
-        template=role_template(run.markers, speaker),
+        template=role_template(run.markers, speaker or "planner"),
         extra=provenance(run, stage, job.base, merged.merge_base, job.options.license),
         say=say,
     )
@@ -126,7 +125,3 @@ def importance(
 def size_of(file: Path) -> str:
     """A file's size for people."""
     return f"{file.stat().st_size / 1e6:.1f} MB"
-
-
-def _role(stage: str) -> Role:
-    return next(role for role in ROLES if role == stage)

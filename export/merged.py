@@ -12,6 +12,7 @@ from export.full import Proof, importance, make_full, prove, size_of
 from export.job import Job
 from export.merged_checkpoint import read_updates
 from export.options import Made, Options
+from export.provenance import adapter_files
 from export.report import describe, describe_stage
 from export.run import BACKBONE, Run, sha256
 from export.work import hash_of
@@ -51,11 +52,7 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
     imatrix = str(options.imatrix) if isinstance(options.imatrix, str) else sha256(options.imatrix)
     keys = {}
     for role in ROLES:
-        adapters = [
-            sha256(folder / name)
-            for folder in run.adapters(role)
-            for name in ("adapter_config.json", "adapter_model.safetensors")
-        ]
+        adapters = adapter_files(run, role)
         told = options.types[role], options.merge_base, options.name, options.license, options.prompts
         keys[role] = hash_of(
             [dict(run.recipe), dict(run.inputs), run.stages[role], base, adapters, held_out, imatrix, told]

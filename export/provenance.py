@@ -17,14 +17,13 @@ import gguf
 
 from agent.prompts import PROMPT_VERSION
 from agent.transcript import ROLES
-from export.run import BACKBONE, Run, sha256
+from export.run import BACKBONE, Run
 
 Extra = Mapping[str, str | int | Sequence[str]]
 """Metadata of a GGUF file by key: texts, counts, and lists of texts that are not empty."""
 
 ADAPTER_FILES = "umi.adapter_files"
 """The key under which a file lists the adapters that it was made of."""
-_PARTS = ("adapter_config.json", "adapter_model.safetensors")
 _HUB = "https://huggingface.co/"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _HUB_CACHE = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/[0-9a-f]{40}/?\Z", re.ASCII)
@@ -52,10 +51,9 @@ def provenance(run: Run, stage: str, base: Mapping[str, str], merge_base: str, l
 
     `base` holds the sha256 of the files it was merged from, by name; `merge_base` tells into which weights.
     Lists of files are as `sha256sum` prints them. `umi.recipe_sha256` is the hash of the run's recipe as JSON
-    with sorted keys and no spaces. Raises InputError where an adapter's file cannot be read.
+    with sorted keys and no spaces.
     """
     named, hub = base_name(run.recipe["base"]), hub_id(run.recipe["base"])
-    adapters = [(folder.name, file) for folder in run.adapters(stage) for file in _PARTS]
     recipe = json.dumps(dict(run.recipe), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     extra: dict[str, str | int | Sequence[str]] = {
         gguf.Keys.General.BASE_MODEL_COUNT: 1,
@@ -66,7 +64,7 @@ def provenance(run: Run, stage: str, base: Mapping[str, str], merge_base: str, l
         "umi.roles": list(ROLES) if stage == BACKBONE else [stage],
         "umi.merge_base": merge_base,
         "umi.base_files": [f"{sha}  {name}" for name, sha in sorted(base.items())],
-        ADAPTER_FILES: [f"{sha256(run.folder / name / file)}  {name}/{file}" for name, file in adapters],
+        ADAPTER_FILES: adapter_files(run, stage),
         "umi.recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest(),
     }
     if hub:
@@ -75,6 +73,12 @@ def provenance(run: Run, stage: str, base: Mapping[str, str], merge_base: str, l
     if license:
         extra[gguf.Keys.General.LICENSE] = license
     return {key: value for key, value in extra.items() if value}
+
+
+def adapter_files(run: Run, stage: str) -> list[str]:
+    """The hashes of the files of the adapters that make a stage, as the run's manifest has them."""
+    made_of = {folder.name for folder in run.adapters(stage)}
+    return [f"{sha}  {name}" for name, sha in run.files.items() if name.split("/")[0] in made_of]
 
 
 def portable(run: Run) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from export.job import Job
 from export.native import opened
 from export.options import Limits, Options
 from export.probe import Probe, count_agreed, probe_ids
-from export.provenance import ADAPTER_FILES, provenance
+from export.provenance import ADAPTER_FILES, adapter_files
 from export.quantize import finer
 from export.report import Report, read_report
 from export.run import BACKBONE, Run, hash_base, load_run, require_own_adapters
@@ -159,7 +159,7 @@ def _require_same_adapters(bundle: Bundle, run: Run, role: Role) -> None:
     """Raise InputError where a role's file says that it was made of other adapters than the run has."""
     file = bundle.adapter_path(role) or bundle.path(role)
     said = GGUFReader(file).fields.get(ADAPTER_FILES)
-    wanted = provenance(run, BACKBONE if bundle.layout == "single" else role, {}, "")[ADAPTER_FILES]
+    wanted = adapter_files(run, BACKBONE if bundle.layout == "single" else role)
     if said and said.contents() != wanted:
         raise InputError(
             f"{file} was made of other adapters than those of the {role} in {run.folder}",

@@ -18,6 +18,7 @@ from tiny_base import make_base, tiny_rows
 from agent.bundle import Bundle, RoleFile, Sampling, load_bundle
 from agent.encoding import load_tokenize
 from agent.errors import InputError
+from agent.hashing import sha256_of
 from agent.manifest import GgufFile
 from agent.places import SHIPPED
 from agent.prompts import CHATML, Markers, prompt_ids, segments
@@ -27,7 +28,7 @@ from export.convert import convert
 from export.modelfile import modelfiles, role_template
 from export.provenance import hub_id, provenance
 from export.quantize import quantize
-from export.run import Run
+from export.run import Run, require_own_adapters
 
 HOSTILE = Markers("{% raw %}'<\\o>\"{{", " }}\r\n{#\t", "„Ende\u201d {%- endif", "\\n \U0001f600")
 MARKERS = (
@@ -221,7 +222,13 @@ def a_run(base: Path, folder: Path, **recipe: Any) -> Run:
     for name in ("backbone", *ROLES):
         make_adapter(folder / name, alora_invocation_tokens=[1, 5] if name in ROLES else None)
     fields = {"base": str(base), "hand_over": "continue", "markers": dataclasses.asdict(CHATML), **recipe}
-    return Run(folder, fields, {role: {} for role in ROLES}, {})
+    names = ("adapter_config.json", "adapter_model.safetensors")
+    files = {
+        f"{stage}/{name}": sha256_of(folder / stage / name)
+        for stage in ("backbone", *ROLES)
+        for name in names
+    }
+    return Run(folder, fields, {role: {} for role in ROLES}, {}, files)
 
 
 def test_a_files_provenance_survives_quantizing(base: Path, tmp_path: Path) -> None:
@@ -259,12 +266,17 @@ def test_an_adapters_provenance(base: Path, tmp_path: Path) -> None:
 
 def test_provenance_tells_runs_apart(base: Path, tmp_path: Path) -> None:
     one, two = (a_run(base, tmp_path / name, seed=seed) for name, seed in (("one", 1), ("two", 2)))
-    (tmp_path / "two" / "caller" / "adapter_config.json").write_text("{}")
+    config = tmp_path / "two" / "caller" / "adapter_config.json"
+    config.write_text("{}")
+    with pytest.raises(InputError, match="is not what the run trained"):
+        require_own_adapters(two)
+    two = dataclasses.replace(two, files={**two.files, "caller/adapter_config.json": sha256_of(config)})
+    require_own_adapters(two)
     first, second = (provenance(run, "caller", {}, "dequant") for run in (one, two))
     assert {key for key in first if first[key] != second[key]} == {"umi.recipe_sha256", "umi.adapter_files"}
-    (tmp_path / "two" / "caller" / "adapter_config.json").unlink()
+    config.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        provenance(two, "caller", {}, "dequant")
+        require_own_adapters(two)
 
 
 @pytest.mark.parametrize(
