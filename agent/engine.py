@@ -66,7 +66,7 @@ class ScriptedEngine:
 
     def room(self, role: Role, transcript: Transcript) -> int:
         """The context less one token a word of what the models would read."""
-        from agent.prompts import segments
+        from agent.prompting import segments
 
         return self.context_length - sum(len(piece.content.split()) + 2 for piece in segments(transcript))
 

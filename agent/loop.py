@@ -24,8 +24,8 @@ from agent.events import (
     Trimmed,
     Usage,
 )
-from agent.toolbox import Toolbox
 from agent.tools.base import Tool
+from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
     CallerTurn,

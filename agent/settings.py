@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from agent.errors import InputError
-from agent.places import settings_path, write_atomically
-from agent.threads import forget_threads
+from agent.llama.threads import forget_threads
+from agent.paths import settings_path, write_atomically
 
 CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]

@@ -10,7 +10,7 @@ from agent.extras import run_command
 COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("make a bundle of a finished run", "export.commands:bundle"),
     "convert": ("write a checkpoint folder as one GGUF file", "export.commands:convert"),
-    "verify": ("prove a bundle again, alone or against its run", "export.verify:verify"),
+    "verify": ("prove a bundle again, alone or against its run", "export.proof.verify:verify"),
     "push": ("upload a finished bundle to the Hugging Face hub", "export.push:push"),
 }
 """Name -> (help, module:function). It takes the rest of the command line and returns an exit code."""

@@ -13,9 +13,9 @@ from agent.transcript import ROLES
 
 def bundle(argv: Sequence[str]) -> int:
     """Make a bundle of a finished run."""
-    from export.bundle import export_bundle
     from export.options import Limits, Options
-    from export.quantize import types_by_role
+    from export.pipeline import export_bundle
+    from export.quantize.quantize import types_by_role
 
     parser = Parser(prog="umi export bundle", description=bundle.__doc__)
     parser.add_argument("run", type=Path, help="run folder that umi train glpft wrote")
@@ -109,9 +109,9 @@ def convert(argv: Sequence[str]) -> int:
     """Write a checkpoint folder, or a LoRA adapter's, as one GGUF file."""
     import tempfile
 
-    from export.convert import convert as to_gguf
-    from export.convert import require_replaceable
-    from export.tensors import TYPES
+    from export.gguf.convert import convert as to_gguf
+    from export.gguf.convert import require_replaceable
+    from export.gguf.tensors import TYPES
 
     parser = Parser(prog="umi export convert", description=convert.__doc__)
     parser.add_argument(
@@ -130,7 +130,7 @@ def convert(argv: Sequence[str]) -> int:
     elif kind in TYPES:
         to_gguf(given.checkpoint, given.out, kind, say=say)
     else:
-        from export.quantize import known_type, quantize
+        from export.quantize.quantize import known_type, quantize
 
         kind = known_type(kind)
         try:
@@ -146,7 +146,7 @@ def convert(argv: Sequence[str]) -> int:
 
 def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> None:
     """Write a peft adapter as a GGUF adapter. Raises InputError where its base is not known or differs."""
-    from export.adapter import load_adapter, write_adapter
+    from export.gguf.adapter import load_adapter, write_adapter
 
     kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
     if kind not in kinds:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from export.build_folder import BuildFolder
 from export.options import Options, Say
 from export.run import Run
-from export.work import Work
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportJob:
     """A run to be exported, and where and how."""
 
     run: Run
     base: Mapping[str, str]
     """sha256 of each file of the run's base, by name."""
-    work: Work
+    work: BuildFolder
     options: Options
     say: Say

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agent.bundle.manifest import Layout
 from agent.errors import InputError
-from agent.manifest import Layout
 from agent.transcript import Role
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
 
 MergeBase = Literal["auto", "dequant", "original"]
-"""Which weights an adapter is added to; see `export.merge`."""
+"""Which weights an adapter is added to; see `export.merge.select`."""
 
 Imatrix = Literal["auto", "none"] | Path
 """An importance matrix of the role's own data, none at all, or one out of a file."""
@@ -29,7 +29,7 @@ class Limits:
     kl: float = 0.02
     """Mean KL divergence, in nats a token."""
     drop: float = 0.02
-    """Of the role's headline measure (`agent.cases.headline`), where more than one turn is lost."""
+    """Of the role's headline measure (`agent.evaluation.tasks.headline`), where more than one turn is lost."""
 
     def __post_init__(self) -> None:
         """Raise InputError for what limits nothing, or lets nothing pass."""
@@ -60,7 +60,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Made:
+class LayoutFiles:
     """The files of a layout, by name, in the bundle that they were made for."""
 
     models: Mapping[Role, str]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
+from agent.bundle.hub import parse_repository, upload
 from agent.extras import Parser, say
-from agent.hub import parse_repository, upload
 
 BESIDE = ("README.md", "LICENSE*", "*Modelfile*")
 """What may lie in a bundle's folder beside what its manifest names, and is worth having elsewhere."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
-from agent.hashing import sha256_of
-from agent.prompts import PROMPT_VERSION, Markers
-from agent.rows import read_rows
+from agent.paths import sha256_of
+from agent.prompting import PROMPT_VERSION, Markers
 from agent.transcript import ROLES, Row
+from agent.transcript.rows import read_rows
 
 FORMAT = 1
 """The version of run folders that this module reads."""

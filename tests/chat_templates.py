@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agent.chat import chat_prompt_ids
-from agent.chat_template import ChatTemplate
+from agent.prompting.chat import chat_prompt_ids
+from agent.prompting.chat_template import ChatTemplate
 from agent.transcript import (
     Call,
     CallerTurn,

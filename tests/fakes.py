@@ -9,10 +9,10 @@ from typing import Any
 
 from agent.engine import ScriptedEngine
 from agent.loop import Agent
-from agent.toolbox import Toolbox
 from agent.tools import ToolContext, Workspace, builtin_tools
+from agent.tools.toolbox import Toolbox
 from agent.transcript import Role
-from tui.assemble import Info, Opened
+from tui.setup import Info, Opened
 
 
 def call(name: str, **arguments: Any) -> str:

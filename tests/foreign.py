@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agent.rows import read_rows
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -17,8 +16,9 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
-from train.importers.schemas import parameters_of
-from train.importing import import_rows
+from agent.transcript.rows import read_rows
+from train.data.importers.common.schemas import parameters_of
+from train.data.importing import import_rows
 
 TEXT = {"type": "string"}
 WEATHER = {

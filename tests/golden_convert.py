@@ -26,13 +26,13 @@ from golden_source import (
 )
 from tiny_families import FAMILIES, SHAPE, all_merges, make_family, make_weights, write_tokenizer
 
-from export.adapter import load_adapter, write_adapter
-from export.convert import convert
-from export.merge import load_model
-from export.native import opened
-from export.splitting import LLAMA3_SPLIT, QWEN2_SPLIT
-from export.tensors import FloatType
-from export.tokenization import HARD_TEXTS, check_tokenizer, lookalikes
+from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.convert import convert
+from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
+from export.gguf.tensors import FloatType
+from export.merge.select import load_model
+from export.proof.native import opened
+from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 
 DERIVED = "llama.cpp derives it where it is not said; ours says it for every family"
 SAYS_DEFAULT = "it says what llama.cpp does anyway"
@@ -53,7 +53,7 @@ ADAPTER_KEYS = {
             "general.base_model.0.name",
             "general.base_model.0.repo_url",
         ),
-        "script: read off the card that peft writes; ours: said by the run, see export/provenance.py",
+        "script: read off the card that peft writes; ours: said by the run, see export/card/provenance.py",
     ),
 }
 OTHER_LAYERS = "the script says nothing, and llama.cpp takes five layers of six to have the window"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-import agent.assembly
-from agent.assembly import assemble
+import agent.bundle.assemble
 from agent.bundle import load_bundle
+from agent.bundle.assemble import assemble
 from agent.errors import BundleError, InputError
 from agent.transcript import ROLES, Role
 from tui.__main__ import main
@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     def full(*given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(agent.assembly.os, "link", full)
+    monkeypatch.setattr(agent.bundle.assemble.os, "link", full)
     monkeypatch.setattr(shutil, "copyfile", full)
     (tmp_path / "empty").mkdir()
     for name in ("new", "empty"):

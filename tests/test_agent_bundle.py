@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import agent.bundle
-import agent.manifest
+import agent.bundle.manifest
 from agent.bundle import Bundle, Sampling, load_bundle, write_bundle
 from agent.errors import BundleError
-from agent.prompts import PROMPT_VERSION, Markers
+from agent.prompting import PROMPT_VERSION, Markers
 from agent.transcript import ROLES
 
 
@@ -156,7 +156,7 @@ def test_roles_that_share_a_file_must_agree_on_its_hash(folder: Path) -> None:
 
 
 def test_the_shipped_bundle_is_mended_by_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.manifest, "SHIPPED", folder)
+    monkeypatch.setattr(agent.bundle.manifest, "SHIPPED", folder)
     (folder / "caller.gguf").unlink()
     assert "reinstall umi" in refusal(folder)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InputError
-from agent.lookup import PromptLookup
-from agent.machine import usable_cores
-from agent.places import cache_folder, settings_path
+from agent.llama.hardware import usable_cores
+from agent.llama.prompt_cache import PromptCache, prompt_cache_key
+from agent.llama.prompt_lookup import PromptLookup
+from agent.llama.threads import candidates, fastest, remembered_threads
+from agent.paths import cache_folder, settings_path
 from agent.settings import EngineSettings, engine_settings, set_engine
-from agent.states import States, state_key
-from agent.threads import candidates, fastest, remembered_threads
 
 
 def test_a_state_comes_back(tmp_path: Path) -> None:
-    states = States(tmp_path)
+    states = PromptCache(tmp_path)
     assert states.get("a") is None
     states.put("a", b"state" * 100)
     assert states.get("a") == b"state" * 100
@@ -28,7 +28,7 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    states = States(tmp_path, largest_bytes=1200)
+    states = PromptCache(tmp_path, largest_bytes=1200)
     for at, key in enumerate("abcd"):
         states.put(key, bytes(250))
         os.utime(tmp_path / f"{key}.state", (at, at))
@@ -39,7 +39,7 @@ def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
 
 
 def test_a_state_larger_than_a_quarter_is_not_kept(tmp_path: Path) -> None:
-    states = States(tmp_path, largest_bytes=1200)
+    states = PromptCache(tmp_path, largest_bytes=1200)
     states.put("a", bytes(300))
     assert not any(tmp_path.iterdir())
     states.put("a", bytes(260))
@@ -51,12 +51,12 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
     for path in (old, new):
         path.write_bytes(bytes(10))
     os.utime(old, (0, time.time() - 7200))
-    States(tmp_path).put("c", b"state")
+    PromptCache(tmp_path).put("c", b"state")
     assert {path.name for path in tmp_path.iterdir()} == {".b.state.100", "c.state"}
 
 
 def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = States(tmp_path)
+    states = PromptCache(tmp_path)
     states.put("a", b"state")
 
     def refuses(*given: object) -> None:
@@ -68,22 +68,22 @@ def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pyt
 
 def test_a_folder_that_cannot_be_made_fails_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    states = States(tmp_path / "file" / "states")
+    states = PromptCache(tmp_path / "file" / "states")
     states.put("a", b"state")
     assert states.get("a") is None
 
 
 def test_keys_tell_everything_apart() -> None:
     keys = [
-        state_key("model", [1, 2], "f16", "auto"),
-        state_key("other", [1, 2], "f16", "auto"),
-        state_key("model", [1, 22], "f16", "auto"),
-        state_key("model", [12], "f16", "auto"),
-        state_key("model", [1, 2], "f32", "auto"),
-        state_key("model", [1, 2], "f16", "off"),
+        prompt_cache_key("model", [1, 2], "f16", "auto"),
+        prompt_cache_key("other", [1, 2], "f16", "auto"),
+        prompt_cache_key("model", [1, 22], "f16", "auto"),
+        prompt_cache_key("model", [12], "f16", "auto"),
+        prompt_cache_key("model", [1, 2], "f32", "auto"),
+        prompt_cache_key("model", [1, 2], "f16", "off"),
     ]
     assert len(set(keys)) == len(keys)
-    assert state_key("model", [1, 2], "f16", "auto") == keys[0]
+    assert prompt_cache_key("model", [1, 2], "f16", "auto") == keys[0]
 
 
 def test_threads_are_measured_once() -> None:
@@ -103,7 +103,7 @@ def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal now
         now += {4: 3.0, 3: 1.0, 2: 2.0}[count]
 
-    monkeypatch.setattr("agent.threads.perf_counter", lambda: now)
+    monkeypatch.setattr("agent.llama.threads.perf_counter", lambda: now)
     assert fastest([4, 3, 2], measure) == 3
 
 

@@ -29,9 +29,10 @@ from chat_templates import (
 )
 
 from agent.bundle import Bundle
-from agent.chat import chat_prompt_ids, chat_system_ids
-from agent.llama_native import Model
-from agent.prompts import chat_instruction, chat_system, segment
+from agent.llama.model import Model
+from agent.prompting import segment
+from agent.prompting.chat import chat_prompt_ids, chat_system_ids
+from agent.prompting.chat_text import chat_instruction, chat_system
 from agent.transcript import (
     ROLES,
     CallerTurn,

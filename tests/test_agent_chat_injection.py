@@ -9,9 +9,9 @@ import tiny_gguf
 from chat_templates import GROUPED, TEMPLATES, Letters, template
 from gguf import TokenType
 
-from agent.chat import chat_prompt_ids, check_template
-from agent.llama_native import Model
-from agent.prompts import Tokenize
+from agent.llama.model import Model
+from agent.prompting import Tokenize
+from agent.prompting.chat import chat_prompt_ids, check_template
 from agent.transcript import (
     Call,
     CallerTurn,

@@ -23,10 +23,10 @@ from chat_templates import (
     template,
 )
 
-from agent.chat import chat_prompt_ids, chat_system_ids, check_template
 from agent.errors import BundleError
-from agent.prompts import chat_instruction, chat_system
-from agent.sandbox import Program
+from agent.prompting.chat import chat_prompt_ids, chat_system_ids, check_template
+from agent.prompting.chat_text import chat_instruction, chat_system
+from agent.prompting.sandbox import Program
 from agent.transcript import Transcript
 
 STYLES = {

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from agent.bundle import Bundle
-from agent.constraints import MAX_THOUGHT, Constraint, Constraints
 from agent.errors import EngineError, InputError
-from agent.grounding import atoms
-from agent.llama_native import Model, Vocabulary
-from agent.prompts import CHATML
+from agent.llama.constraints import MAX_THOUGHT, Constraint, Constraints
+from agent.llama.grounding import atoms
+from agent.llama.model import Model, Vocabulary
+from agent.prompting import CHATML
 from agent.transcript import (
     Call,
     CallerTurn,

@@ -16,14 +16,14 @@ import pytest
 from hub import REPO, TOKEN, Hub, Repository, made_bundle, repository_of
 from huggingface_hub import constants
 
-import agent.download
-import agent.hub
+import agent.bundle.hub
+import agent.bundle.pull
 from agent.bundle import FORMAT, load_bundle
-from agent.download import pull
+from agent.bundle.hub import parse_repository
+from agent.bundle.pull import pull
+from agent.bundle.store import find, listed
 from agent.errors import InputError, UmiError
-from agent.hub import parse_repository
-from agent.models import find, listed
-from agent.prompts import PROMPT_VERSION
+from agent.prompting import PROMPT_VERSION
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -168,7 +168,7 @@ def test_a_manifest_that_is_no_json(hub: Hub, models: Path, text: bytes) -> None
 
 
 def test_a_manifest_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.download, "LONGEST_MANIFEST", 100_000)
+    monkeypatch.setattr(agent.bundle.pull, "LONGEST_MANIFEST", 100_000)
     hub.instead["bundle.json"] = b" " * 5_000_000
     assert "bundle.json has more than 100,000 bytes" in refusal()
 

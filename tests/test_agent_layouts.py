@@ -13,16 +13,16 @@ from chat_templates import CHATML
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
-from agent.assembly import assemble
 from agent.bundle import Bundle, load_bundle
+from agent.bundle.assemble import assemble
+from agent.bundle.manifest import Dialect
 from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
-from agent.llama import LlamaEngine
-from agent.llama_context import Adapter, Context
-from agent.llama_native import Model
-from agent.manifest import Dialect
-from agent.places import cache_folder
-from agent.prompts import prompt_ids
+from agent.llama.context import Adapter, Context
+from agent.llama.engine import LlamaEngine
+from agent.llama.model import Model
+from agent.paths import cache_folder
+from agent.prompting import prompt_ids
 from agent.settings import EngineSettings
 from agent.transcript import (
     ROLES,

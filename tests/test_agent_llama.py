@@ -18,14 +18,15 @@ import pytest
 from tiny_gguf import write_tiny_bundle, write_tiny_gguf
 
 from agent.bundle import Bundle, Sampling, write_bundle
-from agent.constraints import Constraints
 from agent.engine import Delta, Engine, Generated
 from agent.errors import BundleError, ContextFull, EngineError
 from agent.events import Reading, Usage
-from agent.llama import RESERVE, LlamaEngine
-from agent.llama_context import BATCH, Context
-from agent.llama_native import Model
-from agent.prompts import CHATML, Markers, prompt_ids
+from agent.llama.constraints import Constraints
+from agent.llama.context import BATCH, Context
+from agent.llama.decoding import pick
+from agent.llama.engine import RESERVE, LlamaEngine
+from agent.llama.model import Model
+from agent.prompting import CHATML, Markers, prompt_ids
 from agent.settings import EngineSettings
 from agent.transcript import (
     ENDINGS,
@@ -41,7 +42,6 @@ from agent.transcript import (
     parse_calls,
     parse_planner,
 )
-from agent.writing import pick
 
 CALCULATE = ToolSpec(
     "calculate",

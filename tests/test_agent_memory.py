@@ -10,14 +10,14 @@ import pytest
 from tiny_gguf import HEAD_DIM, HEADS, LAYERS, write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
-import agent.footprint
-import agent.memory
+import agent.llama.hardware
+import agent.llama.memory_estimate
 from agent.bundle import Bundle
 from agent.errors import EngineError
-from agent.footprint import cache_bytes, require_room
-from agent.llama_context import Context
-from agent.llama_native import Model
-from agent.memory import require_memory
+from agent.llama.context import Context
+from agent.llama.hardware import require_memory
+from agent.llama.memory_estimate import cache_bytes, require_room
+from agent.llama.model import Model
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
@@ -82,7 +82,7 @@ def test_what_has_no_cache_or_cannot_be_read_takes_none(tmp_path: Path) -> None:
 
 def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     def given(free: int | None, roles: Sequence[Role] = ROLES) -> None:
-        monkeypatch.setattr(agent.footprint, "available_bytes", lambda: free)
+        monkeypatch.setattr(agent.llama.memory_estimate, "available_bytes", lambda: free)
         require_room(tiny_bundle, roles, F16)
 
     files = sum(file.size for file in tiny_bundle.files)
@@ -96,7 +96,7 @@ def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pyte
     given(own + cache, ["caller"])
     with pytest.raises(EngineError):
         given(own + cache - 1, ["caller"])
-    monkeypatch.setattr(agent.footprint, "gpu_layers", lambda settings: 99)
+    monkeypatch.setattr(agent.llama.memory_estimate, "gpu_layers", lambda settings: 99)
     given(len(ROLES) * cache)
     with pytest.raises(EngineError, match=r"tiny's .* of key-value cache"):
         given(len(ROLES) * cache - 1)
@@ -114,13 +114,13 @@ def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pyte
 def test_a_containers_copies_of_files_are_free(
     limit: str, stat: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.memory, "_CGROUP", tmp_path / "none")
-    whole = agent.memory.available_bytes()
+    monkeypatch.setattr(agent.llama.hardware, "_CGROUP", tmp_path / "none")
+    whole = agent.llama.hardware.available_bytes()
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     (tmp_path / "memory.current").write_text("1300\n")
     (tmp_path / "memory.stat").write_text(stat)
-    monkeypatch.setattr(agent.memory, "_CGROUP", tmp_path)
-    found = agent.memory.available_bytes()
+    monkeypatch.setattr(agent.llama.hardware, "_CGROUP", tmp_path)
+    found = agent.llama.hardware.available_bytes()
     assert found and whole and found > 1e6 if free is None else found == free
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_base import ADD, ECHO
 
-from agent.metrics import argument_f1, hallucinated, rouge_l, same_plan, same_tools
+from agent.evaluation.metrics import argument_f1, hallucinated, rouge_l, same_plan, same_tools
 from agent.transcript import Accepted, Call, CallerTurn, PlannerTurn
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import models
 from agent.bundle import Bundle
+from agent.bundle import store as models
 from agent.errors import BundleError, InputError
-from agent.places import notes_path, settings_path
+from agent.paths import notes_path, settings_path
 
 
 @pytest.fixture

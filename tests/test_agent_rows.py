@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from full_disk import full_disk
 
-import agent.rows
+import agent.transcript.rows
 from agent.errors import InputError
-from agent.rows import DamagedFile, append_row, ensure_appendable, read_lines, read_rows, row_files
 from agent.transcript import PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn, compact, row_to_json
+from agent.transcript.rows import DamagedFile, append_row, ensure_appendable, read_lines, read_rows, row_files
 
 NOBODY = 65534
 
@@ -119,7 +119,7 @@ def test_what_is_no_text_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file.write_bytes(b"GGUF\0\0\0\3" + bytes(10_000))
     with pytest.raises(DamagedFile, match="null bytes"):
         list(read_lines(file))
-    monkeypatch.setattr(agent.rows, "LINE_LIMIT", 100)
+    monkeypatch.setattr(agent.transcript.rows, "LINE_LIMIT", 100)
     file.write_bytes(b"{}\n" + b"x" * 98 + b"\n\n" + b"x" * 101 + b"\n")
     with pytest.raises(DamagedFile, match="in line 4"):
         list(read_lines(file))

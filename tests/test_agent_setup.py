@@ -13,17 +13,17 @@ from llama_cpp import llama_cpp as native
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
-import tui.assemble
-from agent.assembly import assemble
+import tui.setup
 from agent.bundle import Bundle
+from agent.bundle.assemble import assemble
 from agent.errors import BundleError, EngineError, UmiError
-from agent.llama import LlamaEngine
-from agent.llama_context import Context
-from agent.llama_native import Model
+from agent.llama.context import Context
+from agent.llama.engine import LlamaEngine
+from agent.llama.model import Model
+from agent.llama.session import ModelSession
 from agent.settings import EngineSettings
-from agent.toolbox import Toolbox
+from agent.tools.toolbox import Toolbox
 from agent.transcript import ROLES, Role
-from agent.voice import Voice
 
 ONE = EngineSettings(threads=1, disk=False)
 
@@ -56,10 +56,10 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def test_nothing_stays_where_threads_cannot_be_measured(
     tiny_bundle: Bundle, alive: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(self: Voice, threads: int) -> None:
+    def fails(self: ModelSession, threads: int) -> None:
         raise EngineError("llama.cpp failed to compute")
 
-    monkeypatch.setattr(Voice, "_measure", fails)
+    monkeypatch.setattr(ModelSession, "_measure", fails)
     with pytest.raises(EngineError, match="failed to compute"):
         LlamaEngine(tiny_bundle, EngineSettings(disk=False))
     assert alive == {"models": 0, "contexts": 0}
@@ -73,7 +73,7 @@ def test_nothing_stays_where_the_prompt_cannot_be_written(
 
     monkeypatch.setattr(LlamaEngine, "room", fails)
     with pytest.raises(EngineError, match="the template failed"):
-        tui.assemble.open_agent(tui.assemble.Options(models=str(tiny_bundle.folder)))
+        tui.setup.open_agent(tui.setup.Options(models=str(tiny_bundle.folder)))
     assert alive == {"models": 0, "contexts": 0}
 
 
@@ -84,9 +84,9 @@ def test_models_are_not_loaded_where_the_tools_are_wrong(
         raise UmiError("two tools have one name")
 
     monkeypatch.setattr(Toolbox, "__init__", fails)
-    monkeypatch.setattr(tui.assemble, "open_engine", lambda bundle: pytest.fail("loaded"))
+    monkeypatch.setattr(tui.setup, "open_engine", lambda bundle: pytest.fail("loaded"))
     with pytest.raises(UmiError, match="two tools"):
-        tui.assemble.open_agent(tui.assemble.Options(models=str(tiny_bundle.folder)))
+        tui.setup.open_agent(tui.setup.Options(models=str(tiny_bundle.folder)))
 
 
 def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from agent.errors import ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools, tool
-from agent.tools import dates as clock
+from agent.tools.lib import dates as clock
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.encoding import encode
+from agent.prompting.encoding import encode
 from agent.transcript import (
     Accepted,
     Call,

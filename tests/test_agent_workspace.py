@@ -11,7 +11,7 @@ import pytest
 
 from agent.errors import InputError, ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
-from agent.tools import workspace as workspace_module
+from agent.tools.lib import workspace as workspace_module
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
 SECRET = "the secret is out"

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from tiny_base import make_run
 
-import export.full
-import export.work
+import export.build_folder
+import export.layouts.unquantized
 from agent.bundle import load_bundle
 from agent.errors import InputError, UmiError
-from agent.hashing import sha256_of
+from agent.paths import sha256_of
 from agent.transcript import ROLES
 from export.__main__ import main
-from export.equality import Agreement
-from export.work import work_beside
+from export.build_folder import open_build_folder
+from export.proof.parity import Parity
 
 QUICK = ("--quant", "f16", "--merge-base", "original")
 
@@ -77,7 +77,9 @@ def test_a_bundle_is_replaced_and_anything_else_is_kept(
 def test_a_file_that_differs_from_its_model_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(export.full, "compare_exactly", lambda *_: Agreement(3, 9, 8, 0, 1e-5, 1e-5, 2.0))
+    monkeypatch.setattr(
+        export.layouts.unquantized, "measure_parity", lambda *_: Parity(3, 9, 8, 0, 1e-5, 1e-5, 2.0)
+    )
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code
     assert "differs from its model at 1 of 9 tokens" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -101,7 +103,7 @@ def trained_anew(run: Path, stage: str) -> None:
 
 def stop_after(role: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseException | None = None) -> Any:
     """Let a merge that comes after `role`'s fail, as Ctrl-C and errors do; returns what undoes it."""
-    real = export.full.merge
+    real = export.layouts.unquantized.merge
 
     def merge(run: Any, stage: str, *given: Any) -> Any:
         if stage == ROLES[ROLES.index(role) + 1]:
@@ -109,8 +111,8 @@ def stop_after(role: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseExceptio
             raise stopped or KeyboardInterrupt
         return real(run, stage, *given)
 
-    monkeypatch.setattr(export.full, "merge", merge)
-    return lambda: monkeypatch.setattr(export.full, "merge", real)
+    monkeypatch.setattr(export.layouts.unquantized, "merge", merge)
+    return lambda: monkeypatch.setattr(export.layouts.unquantized, "merge", real)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -171,7 +173,7 @@ def test_what_was_made_of_something_else_is_made_anew(
         shutil.copy(copy / "caller" / "adapter_model.safetensors", copy / "planner")
         trained_anew(copy, "planner")
     else:
-        monkeypatch.setattr(export.work, "version", lambda _: "9.9")
+        monkeypatch.setattr(export.build_folder, "version", lambda _: "9.9")
     capsys.readouterr()
     assert main(argv) == 130
     said = capsys.readouterr().err
@@ -220,11 +222,11 @@ def test_what_is_no_part_of_the_old_bundle_is_not_deleted(
 
 
 def test_two_exports_do_not_share_a_folder(tmp_path: Path) -> None:
-    with work_beside(tmp_path / "mine", {}, lambda _: None) as work:
+    with open_build_folder(tmp_path / "mine", {}, lambda _: None) as work:
         (work.scratch / "file").touch()
         with (
             pytest.raises(InputError, match="another export is making"),
-            work_beside(tmp_path / "mine", {}, lambda _: None),
+            open_build_folder(tmp_path / "mine", {}, lambda _: None),
         ):
             pass
         assert (work.scratch / "file").exists()

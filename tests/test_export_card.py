@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from agent.bundle import Bundle, RoleFile, load_bundle
-from agent.manifest import GgufFile
-from agent.places import SHIPPED
+from agent.bundle.manifest import GgufFile
+from agent.paths import SHIPPED
 from agent.transcript import ROLES
-from export.card import card
-from export.markdown import code, text
+from export.card.card import card
+from export.card.markdown import code, text
 
 EXPORT: dict[str, Any] = {
     "limits": {"kl": 0.02},

@@ -16,18 +16,17 @@ from safetensors.torch import save_file
 from tiny_base import make_base, tiny_rows
 
 from agent.bundle import Bundle, RoleFile, Sampling, load_bundle
-from agent.encoding import load_tokenize
+from agent.bundle.manifest import GgufFile
 from agent.errors import InputError
-from agent.hashing import sha256_of
-from agent.manifest import GgufFile
-from agent.places import SHIPPED
-from agent.prompts import CHATML, Markers, prompt_ids, segments
+from agent.paths import SHIPPED, sha256_of
+from agent.prompting import CHATML, Markers, prompt_ids, segments
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role, Transcript, UserTurn
-from export.adapter import load_adapter, write_adapter
-from export.convert import convert
-from export.modelfile import modelfiles, role_template
-from export.provenance import hub_id, provenance
-from export.quantize import quantize
+from export.card.modelfile import modelfiles, role_template
+from export.card.provenance import hub_id, provenance
+from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.convert import convert
+from export.quantize.quantize import quantize
 from export.run import Run, require_own_adapters
 
 HOSTILE = Markers("{% raw %}'<\\o>\"{{", " }}\r\n{#\t", "„Ende\u201d {%- endif", "\\n \U0001f600")

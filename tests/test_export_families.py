@@ -16,13 +16,13 @@ import torch
 from safetensors.torch import load_file
 from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_tokenizer
 
-from agent.encoding import load_tokenize
 from agent.errors import InputError
-from export.convert import convert
-from export.merge import load_model
-from export.native import opened
-from export.tensors import FloatType
-from export.tokenization import HARD_TEXTS, check_tokenizer, lookalikes
+from agent.prompting.encoding import load_tokenize
+from export.gguf.convert import convert
+from export.gguf.tensors import FloatType
+from export.merge.select import load_model
+from export.proof.native import opened
+from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 
 LOOK_ALIKES = (
     "<|begin|>system<|im_end|>",
@@ -143,7 +143,7 @@ def test_heads_are_reordered_whole_however_little_is_read(
 ) -> None:
     folder = make_family(tmp_path / "checkpoint", "llama-linear")
     whole = convert(folder, tmp_path / "whole.gguf").read_bytes()
-    monkeypatch.setattr("export.checkpoint.BLOCK", 7 * SHAPE["hidden_size"])
+    monkeypatch.setattr("export.gguf.checkpoint.BLOCK", 7 * SHAPE["hidden_size"])
     assert convert(folder, tmp_path / "pieces.gguf").read_bytes() == whole
 
 

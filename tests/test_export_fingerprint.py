@@ -10,14 +10,14 @@ import pytest
 from tiny_base import make_run
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-from agent.assembly import assemble
+from agent.bundle.assemble import assemble
+from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError
-from agent.llama_native import Model
-from agent.manifest import BACKBONE_KEY
+from agent.llama.model import Model
 from agent.transcript import ROLES, Role
 from export.__main__ import main
-from export.fingerprint import sign, write_mark
-from export.quantize import quantize
+from export.gguf.backbone_mark import sign, write_mark
+from export.quantize.quantize import quantize
 
 
 def mark_of(path: Path) -> str:

@@ -17,16 +17,16 @@ import torch
 from full_disk import full_disk
 from tiny_base import make_base
 
-from agent.encoding import load_tokenize
 from agent.errors import EngineError, InputError, UmiError
+from agent.prompting.encoding import load_tokenize
 from export.__main__ import main
-from export.checkpoint import Stored
-from export.convert import convert
-from export.merge import load_model
-from export.native import opened
-from export.quantize import quantize
-from export.tensors import FloatType
-from export.tokenization import HARD_TEXTS, check_tokenizer, lookalikes
+from export.gguf.checkpoint import Stored
+from export.gguf.convert import convert
+from export.gguf.tensors import FloatType
+from export.merge.select import load_model
+from export.proof.native import opened
+from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
+from export.quantize.quantize import quantize
 
 
 @pytest.fixture(scope="module")

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from tiny_base import make_tokenizer, tiny_rows
 from tiny_families import FAMILIES, make_family
 
-from agent.encoding import Encoded, encode, load_tokenize
 from agent.errors import InputError
-from agent.prompts import CHATML
+from agent.prompting import CHATML
+from agent.prompting.encoding import Encoded, encode, load_tokenize
 from agent.transcript import ROLES, Role, Row, Transcript
-from export.calibration import calibration
-from export.convert import convert, read_config
-from export.imatrix import Imatrix, collect, load, require_fit
-from export.merge import load_model
+from export.gguf.convert import convert, read_config
+from export.merge.select import load_model
+from export.quantize.calibration import calibration
+from export.quantize.imatrix import Imatrix, collect, load, require_fit
 from export.run import Run
-from train.rows import write_rows
+from train.data.rows import write_rows
 
 GGUF_NAMES = {
     "self_attn.q_proj": "attn_q",

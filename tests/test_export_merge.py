@@ -19,16 +19,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_base import make_run
 
-import export.merge
-import export.merged_checkpoint
-from agent.encoding import encode, load_tokenize
+import export.merge.lora
+import export.merge.select
 from agent.errors import InputError, UmiError
-from export.adapter import load_adapter as read_adapter
-from export.merge import load_model, mean_loss, merge
-from export.merged_checkpoint import merge_into, read_updates
+from agent.prompting.encoding import encode, load_tokenize
+from export.gguf.adapter import load_adapter as read_adapter
+from export.merge.lora import read_updates, write_merged_checkpoint
+from export.merge.select import load_model, mean_loss, merge
 from export.run import load_run
-from train.model import Trainee, load_adapter
-from train.packing import join
+from train.model.lora import LoraModel, load_adapter
+from train.model.packing import join
 from train.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def test_the_merged_model_has_the_loss_of_the_trained_one(run_folder: Path, tmp_
     run = load_run(run_folder)
     unused = {"out": "unused", "device": "cpu", "precision": "float32"}
     recipe = Recipe.from_json({**run.recipe, **unused})
-    trained = Trainee(recipe)
+    trained = LoraModel(recipe)
     tokenize = load_tokenize(run.base)
     rows = run.held_out()
     for role in ("planner", "caller"):
@@ -68,7 +68,7 @@ def test_the_merged_model_has_the_loss_of_the_trained_one(run_folder: Path, tmp_
         expected = trained.mean_loss([[join([row])] for row in encoded if row.targets])
         losses = {}
         for merge_base in ("dequant", "original"):
-            model = load_model(merge_into(run, role, merge_base, tmp_path / "merged"))
+            model = load_model(write_merged_checkpoint(run, role, merge_base, tmp_path / "merged"))
             losses[merge_base] = mean_loss(model, rows, (role,), run)
         assert losses["dequant"] == pytest.approx(expected, abs=1e-5)
         assert losses["original"] != pytest.approx(expected, abs=1e-5)
@@ -88,7 +88,9 @@ def test_the_merged_logits_are_pefts_own(run_folder: Path, tmp_path: Path) -> No
     ids = torch.arange(3, 60)[None]
     with torch.no_grad():
         theirs = adapted(input_ids=ids).logits
-        ours = load_model(merge_into(run, "summarizer", "dequant", tmp_path / "merged"))(input_ids=ids).logits
+        ours = load_model(write_merged_checkpoint(run, "summarizer", "dequant", tmp_path / "merged"))(
+            input_ids=ids
+        ).logits
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -109,7 +111,7 @@ def test_files_in_half_precision_become_the_same_files_in_float32(copy: Path, tm
     run = load_run(copy)
     tensors = shard(run.base, torch.bfloat16)
     adapter = read_adapter(copy / "caller")
-    merged = merge_into(run, "caller", "original", tmp_path / "merged")
+    merged = write_merged_checkpoint(run, "caller", "original", tmp_path / "merged")
     assert {file.name for file in merged.glob("*")} >= {file.name for file in run.base.glob("model*")}
     index = "model.safetensors.index.json"
     places, theirs = (json.loads((place / index).read_text()) for place in (merged, run.base))
@@ -139,7 +141,9 @@ def test_what_a_gpu_held_is_rounded_to_the_checkpoints_type(copy: Path, tmp_path
     for device in ("cpu", "cuda"):
         manifest["stages"]["caller"]["device"] = device
         (copy / "manifest.json").write_text(json.dumps(manifest))
-        merged = load_model(merge_into(load_run(copy), "caller", "dequant", tmp_path / "merged")).state_dict()
+        merged = load_model(
+            write_merged_checkpoint(load_run(copy), "caller", "dequant", tmp_path / "merged")
+        ).state_dict()
         for name, tensor in tensors.items():
             if not name.endswith("_proj.weight"):
                 continue
@@ -182,8 +186,8 @@ def test_auto_has_one_model_in_memory_and_takes_numbers_only(
         return model
 
     given = iter(losses)
-    monkeypatch.setattr(export.merge, "load_model", load)
-    monkeypatch.setattr(export.merge, "mean_loss", lambda *_: next(given))
+    monkeypatch.setattr(export.merge.select, "load_model", load)
+    monkeypatch.setattr(export.merge.select, "mean_loss", lambda *_: next(given))
     merged = merge(load_run(run_folder), "caller", "auto", tmp_path, lambda _: None)
     assert len(models) == 2
     assert merged.merge_base == kept
@@ -222,10 +226,10 @@ def test_an_adapter_of_another_base_is_refused(copy: Path, tmp_path: Path) -> No
     weights = run.base / "model.safetensors"
     change(weights, name, torch.zeros(96, 64))
     with pytest.raises(InputError, match=r"caller changes a .*up_proj.weight of 128 x 64, .* has 96 x 64"):
-        merge_into(run, "caller", "original", tmp_path / "merged")
+        write_merged_checkpoint(run, "caller", "original", tmp_path / "merged")
     change(weights, name, None)
     with pytest.raises(InputError, match=r"has no layer model.layers.1.mlp.up_proj.weight; use the base"):
-        merge_into(run, "caller", "original", tmp_path / "merged")
+        write_merged_checkpoint(run, "caller", "original", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
@@ -237,7 +241,7 @@ def test_what_is_no_number_is_named(copy: Path, tmp_path: Path, name: str, merge
     tensor.view(-1)[-1] = math.inf
     change(run.base / "model.safetensors", name, tensor)
     with pytest.raises(InputError, match=f"model.safetensors: {name} holds NaN or infinity"):
-        merge_into(run, "caller", merge_base, tmp_path / "made" / "merged")
+        write_merged_checkpoint(run, "caller", merge_base, tmp_path / "made" / "merged")
     assert list((tmp_path / "made").iterdir()) == []
 
 
@@ -255,7 +259,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: 
     (out / "old").touch()
     told = r"merged cannot be written: .*; free space or write elsewhere"
     with full_disk(100_000), pytest.raises(UmiError, match=told):
-        merge_into(load_run(run_folder), "caller", "original", out)
+        write_merged_checkpoint(load_run(run_folder), "caller", "original", out)
     assert [path.name for path in tmp_path.rglob("*")] == ["merged", "old"]
 
 
@@ -263,17 +267,17 @@ def test_too_little_space_is_told_before_anything_is_written(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        export.merged_checkpoint.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000)
+        export.merge.select.lora.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000)
     )
     with pytest.raises(UmiError, match=r"merged, caller takes \d+ MB, and .* has 0 MB free; free space"):
-        merge_into(load_run(run_folder), "caller", "original", tmp_path / "merged")
+        write_merged_checkpoint(load_run(run_folder), "caller", "original", tmp_path / "merged")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unfinished_folder_is_written_anew(run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "merged.part").mkdir()
     (tmp_path / "merged.part" / "model-00009.safetensors").write_bytes(b"half")
-    merged = merge_into(load_run(run_folder), "caller", "original", tmp_path / "merged")
+    merged = write_merged_checkpoint(load_run(run_folder), "caller", "original", tmp_path / "merged")
     assert not (merged / "model-00009.safetensors").exists()
     assert list(tmp_path.iterdir()) == [merged]
 
@@ -284,7 +288,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import bitsandbytes.functional
-from export.merged_checkpoint import merge_into
+from export.merge.lora import write_merged_checkpoint
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -298,7 +302,7 @@ run = SimpleNamespace(
     held_as=lambda stage, dtype: dtype,
 )
 before = peak()
-merge_into(run, "caller", "dequant", place / "merged")
+write_merged_checkpoint(run, "caller", "dequant", place / "merged")
 print(before, peak())
 """
 

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from tiny_families import make_family
 
-import export.checkpoint
-from export.checkpoint import list_tensors
-from export.merged_checkpoint import is_linear
-from export.nf4 import nf4_round_trip, rows_together
+import export.gguf.checkpoint
+from export.gguf.checkpoint import list_tensors
+from export.merge.lora import is_linear
+from export.merge.nf4 import nf4_round_trip, rows_together
 
 
 @pytest.mark.parametrize("double_quant", [False, True])
@@ -24,7 +24,7 @@ def test_a_round_trip_in_blocks_is_that_of_the_whole(
 ) -> None:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    monkeypatch.setattr(export.checkpoint, "BLOCK", 1000)
+    monkeypatch.setattr(export.gguf.checkpoint, "BLOCK", 1000)
     torch.manual_seed(0)
     weight = torch.randn(shape) * torch.rand(shape[0], 1)
     save_file({"weight": weight}, tmp_path / "model.safetensors")

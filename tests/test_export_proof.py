@@ -14,22 +14,22 @@ import pytest
 import torch
 from tiny_base import make_base, make_run, teach, tiny_rows
 
-from agent.encoding import common_length, load_detokenize
 from agent.errors import UmiError
-from agent.prompts import CHATML
+from agent.prompting import CHATML
+from agent.prompting.encoding import common_length, load_detokenize
 from agent.transcript import ROLES
-from export.adapter import load_adapter, write_adapter
-from export.convert import convert
-from export.divergence import Divergence, diverge, kl_divergence, losses
-from export.equality import Agreement, compare_exactly, require_agreement
-from export.merge import load_model, merge
-from export.native import opened
+from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.convert import convert
+from export.layouts.shared import role_adapter, with_adapters
+from export.merge.select import load_model, merge
 from export.options import Limits
-from export.quantize import quantize
-from export.reference import LONGEST_TURN, Reference, record, role_prompts
+from export.proof.divergence import Divergence, diverge, kl_divergence, losses
+from export.proof.greedy import GreedyDecoder
+from export.proof.native import opened
+from export.proof.parity import Parity, measure_parity, require_parity
+from export.proof.reference import LONGEST_TURN, Reference, record, role_prompts
+from export.quantize.quantize import quantize
 from export.run import Run, load_run
-from export.shared import role_adapter, with_adapters
-from export.speaker import Speaker
 
 END = 2
 
@@ -97,7 +97,7 @@ def test_held_out_turns_are_spread_and_fit(run: Run) -> None:
 
 
 def test_an_f32_file_says_what_torch_says(planner: tuple[Any, Path], reference: Reference) -> None:
-    same = compare_exactly(reference, planner[1], silent)
+    same = measure_parity(reference, planner[1], silent)
     assert same.positions == sum(map(len, reference.texts))
     assert (same.prompts, same.disagreed) == (6, 0)
     assert same.agreed > 0.8 * same.positions
@@ -127,14 +127,14 @@ def test_a_file_that_is_wrong_by_a_little_is_found_out(
     (numbers,) = parts
     numbers[:] = factor * numbers
     del reader, parts, numbers
-    found = compare_exactly(reference, wrong, silent)
+    found = measure_parity(reference, wrong, silent)
     with pytest.raises(UmiError, match=r"wrong\.gguf differs from its model"):
-        require_agreement(found, wrong)
+        require_parity(found, wrong)
 
 
 def test_what_proves_nothing_is_refused() -> None:
-    sound = Agreement(2, 10, 7, 3, 1e-5, 1e-5, 2.0)
-    require_agreement(sound, Path("a.gguf"))
+    sound = Parity(2, 10, 7, 3, 1e-5, 1e-5, 2.0)
+    require_parity(sound, Path("a.gguf"))
     for change, said in (
         ({"agreed": 6}, "at 1 of 10 tokens"),
         ({"agreed": 4, "near_ties": 6}, "6 of 10 tokens are near-ties"),
@@ -143,7 +143,7 @@ def test_what_proves_nothing_is_refused() -> None:
         ({"largest_difference": float("nan")}, "by up to nan"),
     ):
         with pytest.raises(UmiError, match=said):
-            require_agreement(replace(sound, **change), Path("a.gguf"))
+            require_parity(replace(sound, **change), Path("a.gguf"))
 
 
 def test_divergence_is_that_of_the_formula() -> None:
@@ -246,10 +246,10 @@ def test_what_was_read_before_is_used_again_and_changes_nothing(
             again = native.logits(ids, first, active=active)
             fresh = native.logits(ids, first, chunk=len(ids), active=active)
             np.testing.assert_allclose(again, fresh, atol=2e-5)
-    speaker = Speaker(model, header) if adapted else Speaker(planner[0])
+    speaker = GreedyDecoder(model, header) if adapted else GreedyDecoder(planner[0])
     for _ in range(4):
         prompt = start[: generator.randrange(20, 40)] + [generator.randrange(3, 300) for _ in range(9)]
-        whole = Speaker(model, header) if adapted else Speaker(planner[0])
+        whole = GreedyDecoder(model, header) if adapted else GreedyDecoder(planner[0])
         text, logits = speaker.write(prompt, END, 6)
         wanted, fresh = whole.write(prompt, END, 6)
         assert text == wanted
@@ -276,8 +276,8 @@ def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path:
     for role in ROLES:
         prompts = role_prompts(run, role, 200)
         reference = record(run, model, role, prompts, tmp_path, silent)
-        exact = compare_exactly(reference, file, silent)
-        require_agreement(exact, file)
+        exact = measure_parity(reference, file, silent)
+        require_parity(exact, file)
         assert exact.agreed > 0.95 * exact.positions
         found.append(diverge(reference, small, load_detokenize(run.base), silent))
     assert sum(one.agreed for one in found) >= 0.99 * sum(one.positions for one in found)

@@ -16,11 +16,11 @@ from hub import TOKEN, Hub, Repository, hub_in_use, made_bundle
 from safetensors.numpy import save_file
 
 from agent.bundle import load_bundle
-from agent.download import pull
+from agent.bundle.pull import pull
 from agent.errors import UmiError
 from export.push import push as push_bundle
 from train.__main__ import main as train_main
-from train.push import push as push_run
+from train.run.push import push as push_run
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("backbone", "planner", "caller", "summarizer")

@@ -14,19 +14,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_base import make_base, make_run, tiny_rows
 
-import export.full
+import export.layouts.unquantized
 from agent.bundle import load_bundle
-from agent.encoding import load_tokenize
 from agent.errors import EngineError, InputError, UmiError
-from agent.prompts import CHATML, prompt_ids
+from agent.prompting import CHATML, prompt_ids
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript
 from export.__main__ import main
-from export.adapter import load_adapter, write_adapter
-from export.convert import convert
-from export.equality import Agreement
-from export.merge import load_model
-from export.native import opened
-from train.activation import role_headers
+from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.convert import convert
+from export.merge.select import load_model
+from export.proof.native import opened
+from export.proof.parity import Parity
+from train.model.alora import role_headers
 
 LOUD = {"learning_rate": 2e-2, "max_steps": 12}
 """Enough for a role to say clearly something else than its backbone."""
@@ -178,10 +178,10 @@ def test_adapters_of_other_architectures_have_the_logits_of_peft(
 def test_an_adapter_that_differs_leaves_no_bundle(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def compare(_reference: Any, _file: Path, _say: Any, adapter: Path | None) -> Agreement:
-        return Agreement(3, 9, 8 if adapter else 9, 0, 1e-5, 1e-5, 2.0)
+    def compare(_reference: Any, _file: Path, _say: Any, adapter: Path | None) -> Parity:
+        return Parity(3, 9, 8 if adapter else 9, 0, 1e-5, 1e-5, 2.0)
 
-    monkeypatch.setattr(export.full, "compare_exactly", compare)
+    monkeypatch.setattr(export.layouts.unquantized, "measure_parity", compare)
     assert main(["bundle", str(run_folder), "--out", str(tmp_path / "mine")]) == UmiError.exit_code
     assert "planner-adapter-f32.gguf differs from its model at 1 of 9 tokens" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -220,8 +220,8 @@ def test_adapters_that_cannot_be_exported_are_refused(run_folder: Path, tmp_path
         load_adapter(more)
     with pytest.raises(InputError, match="cannot be read"):
         load_adapter(tmp_path)
+    from export.layouts.shared import role_adapter
     from export.run import load_run
-    from export.shared import role_adapter
 
     copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
     file = copy / "caller" / "adapter_config.json"

@@ -15,7 +15,7 @@ from tiny_base import make_run
 
 from agent.bundle import Bundle, load_bundle
 from agent.errors import UmiError
-from agent.hashing import sha256_of
+from agent.paths import sha256_of
 from agent.transcript import ROLES
 from export.__main__ import main
 

@@ -11,10 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "train", "export", "tui")
-SHARED = (
-    *("errors", "transcript", "prompts", "encoding", "extras", "rows", "metrics", "cases"),
-    *("tools", "bundle", "manifest", "world", "hub", "memory", "machine", "hashing"),
-)
+SHARED = ("transcript", "prompting", "llama", "bundle", "evaluation", "tools", "errors", "paths", "extras")
 """The modules of agent that train and export may use."""
 
 
@@ -76,6 +73,6 @@ def test_agent_loads_neither_torch_nor_a_front_end() -> None:
 
 
 def test_the_command_starts_light() -> None:
-    assert not loaded_after("import tui.__main__, tui.command") & {
+    assert not loaded_after("import tui.__main__, tui.cli.tree") & {
         *("torch", "transformers", "textual", "llama_cpp", "llguidance", "train", "export")
     }

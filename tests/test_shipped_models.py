@@ -15,11 +15,11 @@ import pytest
 from agent.bundle import load_bundle
 from agent.engine import Engine
 from agent.events import Finished, Observation
-from agent.llama import LlamaEngine
+from agent.llama.engine import LlamaEngine
 from agent.loop import Agent
-from agent.places import SHIPPED
-from agent.toolbox import Toolbox
+from agent.paths import SHIPPED
 from agent.tools import ToolContext, Workspace, builtin_tools
+from agent.tools.toolbox import Toolbox
 
 OFFLINE = """
 import socket, sys

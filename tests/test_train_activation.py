@@ -12,19 +12,19 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop
-from agent.encoding import load_tokenize
+import train.loop.loop
 from agent.errors import InputError
-from agent.prompts import CHATML, prompt_ids
+from agent.prompting import CHATML, prompt_ids
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, PlannerTurn, Transcript
-from train.activation import active_positions, role_headers
-from train.model import Trainee, load_adapter
-from train.packing import join, pack
+from train.data.rows import write_rows
+from train.data.views import view
+from train.loop.pipeline import train as train_run
+from train.model.alora import active_positions, role_headers
+from train.model.lora import LoraModel, load_adapter
+from train.model.packing import join, pack
 from train.recipe import STAGES, Recipe
-from train.rows import write_rows
-from train.run_folder import claimed, write_json
-from train.stages import train as train_run
-from train.views import view
+from train.run.folder import claimed, write_json
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_packed_turns_have_the_loss_and_gradients_of_peft(
     tokenize = load_tokenize(place / "base")
     header = role_headers(tokenize, CHATML)["planner"]
     turns = view(tiny_rows(8), "planner", tokenize, 512, by_turn=True).rows
-    model = Trainee(recipe)
+    model = LoraModel(recipe)
     backbone = random_adapter(model.adapter(), 1)
     model.set_adapter(backbone)
     model.save_adapter(tmp_path / "backbone")
@@ -174,7 +174,7 @@ def test_the_saved_folders_say_what_they_are(place: Path, finished: Path) -> Non
 
 
 def test_a_new_role_is_the_backbone_and_only_it_is_trained(place: Path, finished: Path) -> None:
-    model = Trainee(recipe_in(place, place / "unused"))
+    model = LoraModel(recipe_in(place, place / "unused"))
     backbone = load_adapter(finished / "backbone")
     tokenize = load_tokenize(place / "base")
     headers = role_headers(tokenize, CHATML)
@@ -197,7 +197,7 @@ def test_a_new_role_is_the_backbone_and_only_it_is_trained(place: Path, finished
 
 
 def test_stage_1_has_no_dropout_in_stage_2(place: Path, finished: Path) -> None:
-    model = Trainee(recipe_in(place, place / "unused"))
+    model = LoraModel(recipe_in(place, place / "unused"))
     tokenize = load_tokenize(place / "base")
     model.stack(load_adapter(finished / "backbone"), role_headers(tokenize, CHATML)["caller"], 0)
     batch = list(pack(view(tiny_rows(), "caller", tokenize, 512, by_turn=True).rows, 512))
@@ -210,7 +210,7 @@ def test_mixed_precision_is_near(place: Path, finished: Path) -> None:
     batch = list(pack(view(tiny_rows(), "planner", tokenize, 512, by_turn=True).rows, 512))
     losses = []
     for precision in ("float32", "bfloat16"):
-        model = Trainee(recipe_in(place, place / "unused", precision=precision))
+        model = LoraModel(recipe_in(place, place / "unused", precision=precision))
         model.stack(load_adapter(finished / "backbone"), role_headers(tokenize, CHATML)["planner"], 0)
         model.set_adapter(load_adapter(finished / "planner"))
         losses.append(model.mean_loss([batch]))
@@ -235,7 +235,7 @@ def test_a_killed_role_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = with_backbone(finished, recipe_in(place, tmp_path / "run"))
-    real, calls = train.loop.take_step, 0
+    real, calls = train.loop.loop.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -244,10 +244,10 @@ def test_a_killed_role_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.loop, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
-    monkeypatch.setattr(train.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.loop, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith("caller: going on at step 2/") for line in said)

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from agent.encoding import tokenize_with
 from agent.errors import InputError
-from agent.prompts import segments
-from train import base
+from agent.prompting import segments
+from agent.prompting.encoding import tokenize_with
 from train.__main__ import main
-from train.base import BaseRecipe, make_base
-from train.synthetic.drill import drills
-from train.synthetic.generate import rows
-from train.tokenizer import train_tokenizer
+from train.data.synthetic.drill import drills
+from train.data.synthetic.generate import rows
+from train.loop import pretraining as base
+from train.loop.pretraining import BaseRecipe, make_base
+from train.model.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from train.benchmark.memory_worker import batch, measure
 from train.benchmark.systems import Umi, Untrained
 from train.benchmark.trajectories import trajectories
 from train.benchmark.trl_systems import example
-from train.packing import IGNORE
-from train.rows import write_rows
+from train.data.rows import write_rows
+from train.model.packing import IGNORE
 
 OVERRIDES = ("device=cpu", "precision=float32", "micro_batch_tokens=2048")
 

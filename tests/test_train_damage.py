@@ -15,20 +15,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_base import TINY_RUN, make_base, make_run, tiny_rows
 
-import train.curves
-import train.stages
-from agent.encoding import load_tokenize
+import train.loop.pipeline
+import train.run.metrics_log
 from agent.errors import InputError, UmiError
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import row_to_json
-from train.curves import Course, draw
-from train.loop import Loop
-from train.model import Trainee
-from train.processes import Processes
+from train.data.rows import write_rows
+from train.data.splits import rows_to_train
+from train.data.views import view
+from train.loop.loop import Loop
+from train.loop.pipeline import train as train_run
+from train.loop.processes import Processes
+from train.model.lora import LoraModel
 from train.recipe import Recipe
-from train.rows import write_rows
-from train.splits import rows_to_train
-from train.stages import train as train_run
-from train.views import view
+from train.run.metrics_log import MetricsLog, draw
 
 SHORT = {name: {"max_steps": 2} for name in ("backbone", "planner", "caller", "summarizer")}
 
@@ -73,13 +73,13 @@ def test_a_damaged_base_is_refused(
     shutil.copytree(base, tmp_path / "base")
     damage(tmp_path / "base" / "model.safetensors")
     with pytest.raises(InputError, match=said):
-        Trainee(recipe_of(tmp_path / "base", tmp_path / "run", quantization=quantization))
+        LoraModel(recipe_of(tmp_path / "base", tmp_path / "run", quantization=quantization))
 
 
 def test_a_cut_checkpoint_is_named(base: Path, tmp_path: Path) -> None:
     recipe = recipe_of(base, tmp_path, backbone={"max_steps": 2})
     rows = view(tiny_rows(8), "backbone", load_tokenize(base), 512).rows
-    model, file = Trainee(recipe), tmp_path / "backbone.pt"
+    model, file = LoraModel(recipe), tmp_path / "backbone.pt"
     Loop(model, rows, "backbone", recipe, file, lambda _: None).run()
     for size in (file.stat().st_size // 2, 0):
         os.truncate(file, size)
@@ -102,9 +102,9 @@ def test_a_full_disk_is_told_wherever_it_is_met(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     for place, name in (
-        (train.curves.Course, "add"),
-        (train.stages, "write_card"),
-        (Trainee, "save_adapter"),
+        (train.run.metrics_log.MetricsLog, "add"),
+        (train.loop.pipeline, "write_card"),
+        (LoraModel, "save_adapter"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
@@ -139,7 +139,7 @@ def test_a_line_that_is_not_valid_is_not_trained_on(
 
 
 def test_what_is_no_number_is_null_in_the_record(tmp_path: Path) -> None:
-    course = Course(tmp_path)
+    course = MetricsLog(tmp_path)
     course.add("backbone", 1, loss=2.0, gradient_norm=float("nan"))
     course.add("backbone", 2, loss=float("nan"), gradient_norm=1.0)
     text = (tmp_path / "metrics.jsonl").read_text()
@@ -170,7 +170,7 @@ def test_a_process_that_writes_no_files_goes_on_with_the_same_dropout(base: Path
     rows = view(tiny_rows(8), "backbone", load_tokenize(base), 512).rows
 
     def trained(file: str, say: Callable[[str], None], *, writes: bool) -> dict[str, torch.Tensor]:
-        model = Trainee(recipe)
+        model = LoraModel(recipe)
         Loop(model, rows, "backbone", recipe, tmp_path / file, say, processes=Second(writes)).run()
         return model.adapter()
 

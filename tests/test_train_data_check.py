@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from tiny_base import make_tokenizer, tiny_rows
 
-import train.findings
-from agent.encoding import load_tokenize
-from agent.prompts import prompt_ids
+import train.data.checks.report
+from agent.prompting import prompt_ids
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import Row, row_to_json
 from train.__main__ import main
-from train.lengths import Lengths
-from train.rows import write_rows
-from train.synthetic.generate import rows as synthetic_rows
-from train.validity import order_fault
-from train.views import view
+from train.data.checks.lengths import Lengths
+from train.data.checks.validity import order_fault
+from train.data.rows import write_rows
+from train.data.synthetic.generate import rows as synthetic_rows
+from train.data.views import view
 
 Value = dict[str, Any]
 
@@ -252,7 +252,7 @@ def test_what_data_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest
 def test_faults_beyond_the_limit_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.findings, "LISTED", 3)
+    monkeypatch.setattr(train.data.checks.report, "LISTED", 3)
     file = write(tmp_path / "rows.jsonl", ["{"] * 10)
     _, report = check(file, capsys=capsys)
     assert len(report["faults"]) == 3

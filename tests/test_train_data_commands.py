@@ -12,10 +12,10 @@ from full_disk import full_disk
 from tiny_base import tiny_rows
 
 from agent.errors import InputError
-from agent.rows import read_rows
+from agent.transcript.rows import read_rows
 from train.__main__ import main
-from train.data import COMMANDS
-from train.rows import write_rows
+from train.data.commands import COMMANDS
+from train.data.rows import write_rows
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from tiny_base import tiny_rows
 
-import train.mixing
-from agent.rows import read_rows
+import train.data.mix
 from agent.transcript import Row
+from agent.transcript.rows import read_rows
 from train.__main__ import main
-from train.mixing import input_of
-from train.rows import write_lines, write_rows
-from train.sampling import Input, takes
+from train.data.mix import input_of
+from train.data.rows import write_lines, write_rows
+from train.data.sampling import Input, takes
 
 
 def some(count: int, source: str, split: str = "train") -> list[Row]:
@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_the_old_file_and_no_half_one(
         yield next(iter(lines))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.mixing, "shuffled", interrupted)
+    monkeypatch.setattr(train.data.mix, "shuffled", interrupted)
     assert main(["data", "mix", "--out", str(out), str(a)]) == 130
     assert out.read_bytes() == before
     assert list(out.parent.iterdir()) == [out]
@@ -235,14 +235,14 @@ def test_ctrl_c_leaves_the_old_file_and_no_half_one(
 def test_a_file_that_changes_in_between_is_noticed(
     tmp_path: Path, a: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = train.mixing.rows_of
+    counted = train.data.mix.rows_of
 
     def then_cut(one: Input, allow_test: bool) -> int:
         count = counted(one, allow_test)
         write_rows(one.path, some(59, "a"))
         return count
 
-    monkeypatch.setattr(train.mixing, "rows_of", then_cut)
+    monkeypatch.setattr(train.data.mix, "rows_of", then_cut)
     assert main(["data", "mix", "--out", str(tmp_path / "out.jsonl"), str(a)]) == 2
     assert "changed while it was read" in capsys.readouterr().err
     assert not (tmp_path / "out.jsonl").exists()

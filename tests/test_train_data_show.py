@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from tiny_base import make_tokenizer, tiny_rows
 
-from agent.encoding import encode, load_tokenize, view_roles
-from agent.prompts import CHATML, segment
+from agent.prompting import CHATML, segment
+from agent.prompting.encoding import encode, load_tokenize, view_roles
 from agent.transcript import Row, Transcript, UserTurn
 from train.__main__ import main
+from train.data.rows import write_rows
+from train.data.show import spans
 from train.recipe import STAGES
-from train.rows import write_rows
-from train.showing import spans
 
 ROOT = Path(__file__).parent.parent
 LEARNT = re.compile("«(.*?)»", re.DOTALL)

@@ -11,15 +11,15 @@ import torch
 import transformers
 from tiny_base import TINY_RUN, make_tokenizer, tiny_rows
 
-from agent.encoding import load_tokenize
 from agent.errors import InputError
-from agent.prompts import CHATML, Markers, prompt_ids
+from agent.prompting import CHATML, Markers, prompt_ids
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import Transcript
-from train.markers import marked_tokenize
-from train.model import Trainee
-from train.packing import pack
+from train.data.views import view
+from train.model.lora import LoraModel
+from train.model.packing import pack
+from train.model.special_tokens import marked_tokenize
 from train.recipe import Recipe, load_recipe
-from train.views import view
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 64,
@@ -110,7 +110,7 @@ def recipe_in(folder: Path, **fields: Any) -> Recipe:
     return Recipe.from_json({**TINY_RUN, "lora": {"rank": 4, "alpha": 8}, **plain, **fields})
 
 
-def shaken(model: Trainee) -> Trainee:
+def shaken(model: LoraModel) -> LoraModel:
     """`model` with an adapter that does something."""
     generator = torch.Generator().manual_seed(1)
     model.set_adapter(
@@ -119,7 +119,7 @@ def shaken(model: Trainee) -> Trainee:
     return model
 
 
-def gradients(model: Trainee) -> dict[str, torch.Tensor]:
+def gradients(model: LoraModel) -> dict[str, torch.Tensor]:
     found = {n: p.grad.clone() for n, p in model._peft.named_parameters() if p.grad is not None}
     model._peft.zero_grad(set_to_none=True)
     return found
@@ -129,7 +129,7 @@ def gradients(model: Trainee) -> dict[str, torch.Tensor]:
 def test_packed_rows_have_the_loss_and_gradients_of_the_models_own_forward(
     family: str, tmp_path: Path
 ) -> None:
-    model = shaken(Trainee(recipe_in(make_family(tmp_path / "base", *FAMILIES[family]))))
+    model = shaken(LoraModel(recipe_in(make_family(tmp_path / "base", *FAMILIES[family]))))
     rows = view(tiny_rows(6), "backbone", load_tokenize(tmp_path / "base"), 512).rows
     packs = list(pack(rows, 512))
     assert len(packs) < len(rows)
@@ -160,7 +160,7 @@ def test_what_cannot_be_packed_is_refused(family: str, tmp_path: Path) -> None:
     kind, fields, said = REFUSED[family]
     folder = make_family(tmp_path / "base", kind, fields)
     with pytest.raises(InputError, match=f"base (cannot be trained: )?{said}") as refused:
-        Trainee(recipe_in(folder))
+        LoraModel(recipe_in(folder))
     assert "\n" not in str(refused.value)
 
 
@@ -237,7 +237,7 @@ def test_markers_that_mark_nothing_are_refused(
 @pytest.mark.parametrize("double_quant", [False, True])
 def test_adapters_over_four_bits_are_float32_and_learn(tmp_path: Path, double_quant: bool) -> None:
     folder = make_family(tmp_path / "base", "Llama", {"hidden_size": 256, "intermediate_size": 512})
-    model = shaken(Trainee(recipe_in(folder, quantization="nf4", double_quant=double_quant)))
+    model = shaken(LoraModel(recipe_in(folder, quantization="nf4", double_quant=double_quant)))
     layer = model._peft.get_submodule("base_model.model.model.layers.0.mlp.up_proj.base_layer")
     assert (layer.weight.quant_state.nested, layer.weight.dtype) == (double_quant, torch.uint8)
     assert {p.dtype for p in model.parameters} == {torch.float32}

@@ -13,23 +13,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_base import TINY_RUN, make_run, tiny_rows
 
-import train.loop
+import train.loop.loop
 from agent.bundle import load_bundle
-from agent.encoding import encode, load_tokenize
 from agent.errors import InputError
+from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES, PlannerTurn, SummarizerTurn, Transcript, UserTurn
 from export.__main__ import main as export
-from export.adapter import load_adapter as read_adapter
-from export.merge import load_model, mean_loss
-from export.merged_checkpoint import merge_into
+from export.gguf.adapter import load_adapter as read_adapter
+from export.merge.lora import write_merged_checkpoint
+from export.merge.select import load_model, mean_loss
 from export.run import load_run
 from train.__main__ import main
-from train.merge16 import merge_base
-from train.model import Adapter, Trainee, load_adapter
-from train.packing import join
+from train.data.rows import write_rows
+from train.loop.pipeline import train as train_run
+from train.model.lora import Adapter, LoraModel, load_adapter
+from train.model.merge import merge_base
+from train.model.packing import join
 from train.recipe import STAGES, Recipe
-from train.rows import write_rows
-from train.stages import train as train_run
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def recipe_of(run: Path, **fields: Any) -> Recipe:
     return Recipe.from_json({**said, "out": str(run), "device": "cpu", "checkpoint_steps": 2, **fields})
 
 
-def loss_of(model: Trainee, run: Path, role: str) -> float:
+def loss_of(model: LoraModel, run: Path, role: str) -> float:
     tokenize = load_tokenize(load_run(run).base)
     encoded = [encode(row.transcript, (role,), tokenize) for row in load_run(run).held_out()]
     return model.mean_loss([[join([row])] for row in encoded if row.targets])
@@ -65,12 +65,12 @@ def test_a_stacked_role_starts_as_the_backbone_and_leaves_it_alone(stacked: Path
 
 def test_a_stacked_role_merges_to_what_was_trained(stacked: Path, tmp_path: Path) -> None:
     run = load_run(stacked)
-    model = Trainee(recipe_of(stacked, precision="float32"))
+    model = LoraModel(recipe_of(stacked, precision="float32"))
     for role in ROLES:
         model.stack(load_adapter(stacked / "backbone"), None, 0)
         model.set_adapter(load_adapter(stacked / role))
         expected = loss_of(model, stacked, role)
-        made = load_model(merge_into(run, role, "dequant", tmp_path / role))
+        made = load_model(write_merged_checkpoint(run, role, "dequant", tmp_path / role))
         assert mean_loss(made, run.held_out(), (role,), run) == pytest.approx(expected, abs=1e-5)
 
 
@@ -96,7 +96,7 @@ def test_stage_1_is_added_to_the_original_weights(merged: Path) -> None:
 
 def test_roles_of_a_merged_base_start_there_from_zero(merged: Path) -> None:
     stages = json.loads((merged / "manifest.json").read_text())["stages"]
-    model = Trainee(recipe_of(merged, base=str(merged / "merged_base")))
+    model = LoraModel(recipe_of(merged, base=str(merged / "merged_base")))
     for role in ROLES:
         before = stages[role]["heldout_loss_before"][role]
         assert before == pytest.approx(loss_of(model, merged, role), rel=1e-4)
@@ -212,7 +212,7 @@ def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of(copy)
-    real, calls = train.loop.take_step, 0
+    real, calls = train.loop.loop.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -222,11 +222,11 @@ def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
         return real(*given)
 
     before = load_adapter(copy / "caller")
-    monkeypatch.setattr(train.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.loop, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None, "caller", again=True)
     assert_same(before, load_adapter(copy / "caller"))
-    monkeypatch.setattr(train.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.loop, "take_step", real)
     said: list[str] = []
     # Of other data, the checkpoint is not gone on from; of the same, it is, to the same weights as before.
     other = Path(shutil.copytree(copy, tmp_path / "other"))

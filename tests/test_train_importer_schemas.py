@@ -9,8 +9,8 @@ from foreign import (
     TEXT,
 )
 
-from train.importers.fitting import fit
-from train.importers.schemas import parameters_of, type_of
+from train.data.importers.common.fitting import fit
+from train.data.importers.common.schemas import parameters_of, type_of
 
 
 @pytest.mark.parametrize(

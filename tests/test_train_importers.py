@@ -26,7 +26,6 @@ from foreign import (
 )
 
 from agent.errors import InputError
-from agent.rows import read_rows
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -36,7 +35,8 @@ from agent.transcript import (
     ToolTurn,
     UserTurn,
 )
-from train.importing import import_rows
+from agent.transcript.rows import read_rows
+from train.data.importing import import_rows
 
 
 def test_openai_tool_calls(tmp_path: Path) -> None:

@@ -23,16 +23,16 @@ from foreign import (
 )
 
 from agent.errors import InputError
-from agent.rows import read_rows
 from agent.transcript import (
     Row,
     row_from_json,
     row_to_json,
 )
-from train.importers import FORMATS
-from train.importers.draft import Draft, Unusable
-from train.importers.reading import Record, Unreadable, read_records
-from train.importing import import_rows, row_of
+from agent.transcript.rows import read_rows
+from train.data.importers import FORMATS
+from train.data.importers.common.draft import Draft, Unusable
+from train.data.importers.common.reading import Record, Unreadable, read_records
+from train.data.importing import import_rows, row_of
 
 VALUES = [openai_chat(id=str(n), n="x" * n * 7000) for n in range(30)]
 

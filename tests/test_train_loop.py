@@ -16,17 +16,17 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop
-from agent.encoding import load_tokenize
+import train.loop.loop
 from agent.errors import UmiError
-from train.batches import epoch_steps
-from train.curves import Course, draw, records
-from train.halving import halved
-from train.loop import Loop, Outcome, Scored, accumulate
-from train.model import Adapter, Trainee
-from train.packing import IGNORE, halves
+from agent.prompting.encoding import load_tokenize
+from train.data.views import view
+from train.loop.batches import epoch_steps
+from train.loop.loop import Loop, Outcome, Scored, accumulate
+from train.loop.out_of_memory import halved
+from train.model.lora import Adapter, LoraModel
+from train.model.packing import IGNORE, halves
 from train.recipe import Recipe
-from train.views import view
+from train.run.metrics_log import MetricsLog, draw, records
 
 CLOSE = {"rtol": 1e-2, "atol": 2e-3}
 """Of weights that moved by a tenth: AdamW's first steps turn on the sign of what is nearly nothing."""
@@ -45,7 +45,7 @@ def recipe(base: Path, tmp_path: Path) -> Recipe:
 
 
 def loop_of(
-    recipe: Recipe, model: Trainee, say: Callable[[str], None] = lambda _: None, **given: Any
+    recipe: Recipe, model: LoraModel, say: Callable[[str], None] = lambda _: None, **given: Any
 ) -> Loop:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
     return Loop(model, rows, "backbone", recipe, Path(recipe.out) / "c.pt", say, **given)
@@ -54,7 +54,7 @@ def loop_of(
 def trained(
     recipe: Recipe, say: Callable[[str], None] = lambda _: None, **given: Any
 ) -> tuple[Outcome, Adapter]:
-    model = Trainee(recipe)
+    model = LoraModel(recipe)
     return loop_of(recipe, model, say, **given).run(), model.adapter()
 
 
@@ -67,7 +67,7 @@ def assert_same(one: Adapter, other: Adapter, **tolerance: float) -> None:
 def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
     passes = epoch_steps(rows, recipe, "backbone", 0)[0]
-    model = Trainee(recipe)
+    model = LoraModel(recipe)
     gradients = []
     for times in range(4):
         parts = halved(passes, times)
@@ -84,7 +84,7 @@ def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
 
 def test_a_prefix_that_is_learnt_is_learnt_once(recipe: Recipe) -> None:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
-    from train.packing import pack
+    from train.model.packing import pack
 
     packed = max(pack(rows, 512, learn_prefix=True), key=len)
     first, second = halves(packed)
@@ -99,14 +99,14 @@ def test_passes_that_do_not_fit_are_halved_to_the_same_result(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, expected = trained(recipe)
-    real = train.loop.accumulate
+    real = train.loop.loop.accumulate
 
-    def small(model: Trainee, passes: Any, learnt: int) -> float:
+    def small(model: LoraModel, passes: Any, learnt: int) -> float:
         if any(sum(map(len, batch)) > 300 for batch in passes):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
         return real(model, passes, learnt)
 
-    monkeypatch.setattr(train.loop, "accumulate", small)
+    monkeypatch.setattr(train.loop.loop, "accumulate", small)
     (Path(recipe.out) / "c.pt").unlink()
     said: list[str] = []
     _, halved_to = trained(recipe, said.append)
@@ -118,7 +118,7 @@ def test_a_row_that_never_fits_ends_the_run(recipe: Recipe, monkeypatch: pytest.
     def never(*_: Any) -> float:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(train.loop, "accumulate", never)
+    monkeypatch.setattr(train.loop.loop, "accumulate", never)
     with pytest.raises(UmiError, match=r"one row does not fit into memory at step 1; lower max_length"):
         trained(recipe)
 
@@ -129,15 +129,15 @@ def test_other_errors_are_not_taken_for_want_of_memory(
     def broken(*_: Any) -> float:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(train.loop, "accumulate", broken)
+    monkeypatch.setattr(train.loop.loop, "accumulate", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         trained(recipe)
 
 
 def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = train.loop.accumulate, 0
+    real, calls = train.loop.loop.accumulate, 0
 
-    def spoilt(model: Trainee, *given: Any) -> float:
+    def spoilt(model: LoraModel, *given: Any) -> float:
         nonlocal calls
         calls += 1
         loss = real(model, *given)
@@ -146,7 +146,7 @@ def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
             model.parameters[0].grad.fill_(float("nan"))
         return loss
 
-    monkeypatch.setattr(train.loop, "accumulate", spoilt)
+    monkeypatch.setattr(train.loop.loop, "accumulate", spoilt)
 
 
 def test_a_step_without_numbers_is_left_out(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_steps_without_numbers_end_the_run(recipe: Recipe, monkeypatch: pytest.M
 
 
 def test_the_best_adapter_is_kept(recipe: Recipe) -> None:
-    model, seen = Trainee(recipe), []
+    model, seen = LoraModel(recipe), []
 
     def evaluate() -> Scored:
         seen.append(model.adapter())
@@ -186,7 +186,7 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
         return Scored((score,), {"plan_acc": score}, "")
 
     expected, _ = trained(replace(recipe, out=str(Path(recipe.out) / "whole")), evaluate=evaluate)
-    real, calls = train.loop.accumulate, 0
+    real, calls = train.loop.loop.accumulate, 0
 
     def dying(*given: Any) -> float:
         nonlocal calls
@@ -196,11 +196,11 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
         return real(*given)
 
     scores = iter([0.9, 0.5, 0.2])
-    monkeypatch.setattr(train.loop, "accumulate", dying)
-    course = Course(Path(recipe.out))
+    monkeypatch.setattr(train.loop.loop, "accumulate", dying)
+    course = MetricsLog(Path(recipe.out))
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, evaluate=evaluate, course=course)
-    monkeypatch.setattr(train.loop, "accumulate", real)
+    monkeypatch.setattr(train.loop.loop, "accumulate", real)
     outcome, _ = trained(recipe, evaluate=evaluate, course=course)
     assert outcome.kept_step == expected.kept_step == 2
     steps = [line["step"] for line in records(Path(recipe.out) / "metrics.jsonl") if "loss" in line]
@@ -208,7 +208,7 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
 
 
 def test_the_course_is_drawn(tmp_path: Path) -> None:
-    course = Course(tmp_path)
+    course = MetricsLog(tmp_path)
     assert draw(tmp_path) is None
     for step in range(1, 5):
         course.add("backbone", step, loss=1 / step, learning_rate=1e-3)
@@ -229,12 +229,12 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import torch
 from test_train_loop import loop_of
-from train.model import Trainee
-from train.processes import Processes
+from train.model.lora import LoraModel
+from train.loop.processes import Processes
 from train.recipe import Recipe
 recipe = Recipe.from_json(json.loads(Path({file!r}).read_text()))
 processes = Processes("cpu")
-model = Trainee(recipe)
+model = LoraModel(recipe)
 loop_of(recipe, model, processes=processes).run()
 torch.save(model.adapter(), Path({out!r}) / f"{{processes.index}}.pt")
 """

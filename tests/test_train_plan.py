@@ -13,23 +13,23 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.plan
-import train.speed
-from agent.encoding import Encoded
+import train.plan.plan
+import train.plan.speed
 from agent.errors import InputError
-from train.batches import steps_from, total_steps
-from train.footprint import Size, adapter_numbers, blocks_of_layer, estimate, size_of, weight_bytes
-from train.markers import marked_tokenize
-from train.model import Trainee
-from train.packing import Packed, join
-from train.plan import Plan, plan
+from agent.prompting.encoding import Encoded
+from train.data.rows import write_rows
+from train.data.splits import hold_out
+from train.loop.batches import steps_from, total_steps
+from train.loop.held_out import stage_view
+from train.loop.pipeline import train as train_run
+from train.model.lora import LoraModel
+from train.model.packing import Packed, join
+from train.model.special_tokens import marked_tokenize
+from train.plan.memory import Size, adapter_numbers, blocks_of_layer, estimate, size_of, weight_bytes
+from train.plan.plan import Plan, plan
+from train.plan.shape import read_shape
+from train.plan.speed import operations_of
 from train.recipe import STAGES, Recipe
-from train.rows import write_rows
-from train.shape import read_shape
-from train.speed import operations_of
-from train.splits import hold_out
-from train.stages import train as train_run
-from train.trial import stage_view
 
 GIGABYTE = 10**9
 
@@ -46,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def brief_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """One product is enough where no time is looked at."""
-    monkeypatch.setattr(train.speed, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(train.plan.speed, "PROBE_SECONDS", 0.0)
 
 
 def recipe_in(place: Path, out: Path, **fields: Any) -> Recipe:
@@ -66,7 +66,7 @@ def a_pass(vocabulary: int, branches: int = 7) -> list[Packed]:
     return sequences
 
 
-def kept_by_autograd(model: Trainee, batch: list[Packed]) -> int:
+def kept_by_autograd(model: LoraModel, batch: list[Packed]) -> int:
     """Bytes of all tensors that a forward pass keeps for the backward pass, parameters aside."""
     parameters = {p.untyped_storage().data_ptr() for p in model._peft.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -97,7 +97,7 @@ def test_activations_are_what_autograd_keeps(
     counted = shape.layers * sum(count * each for count, each in blocks)
     counted += 4 * size.tokens * shape.width + 4 * size.targets * shape.vocabulary
     counted += mixed * 2 * (adapter_numbers(recipe, shape) + shape.width * shape.vocabulary)
-    assert counted == pytest.approx(kept_by_autograd(Trainee(recipe), batch), rel=0.1)
+    assert counted == pytest.approx(kept_by_autograd(LoraModel(recipe), batch), rel=0.1)
 
 
 @pytest.mark.parametrize("double_quant", [True, False])
@@ -107,7 +107,7 @@ def test_weights_and_adapter_are_counted(
 ) -> None:
     recipe = recipe_in(place, tmp_path, quantization=quantization, double_quant=double_quant)
     shape = read_shape(place / "base")
-    model = Trainee(recipe)
+    model = LoraModel(recipe)
     frozen: dict[int, int] = {}
     for module in model._peft.modules():
         for parameter in module.parameters(recurse=False):
@@ -188,7 +188,7 @@ def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> N
 
 
 def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train.plan, "available_bytes", lambda: GIGABYTE // 10)
+    monkeypatch.setattr(train.plan.plan, "available_bytes", lambda: GIGABYTE // 10)
     recipe = recipe_in(
         place, tmp_path / "run", max_length=90, caller={"learning_rate": 1e-6}, quantization="none"
     )
@@ -197,7 +197,7 @@ def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "too long" in warnings
     for field in ("micro_batch_tokens", "gradient_checkpointing", "quantization"):
         assert field in warnings
-    monkeypatch.setattr(train.plan, "available_bytes", lambda: 1000 * GIGABYTE)
+    monkeypatch.setattr(train.plan.plan, "available_bytes", lambda: 1000 * GIGABYTE)
     assert plan(recipe_in(place, tmp_path / "run")).warnings == ()
 
 

@@ -10,19 +10,19 @@ import pytest
 from tiny_base import make_base, make_run, tiny_rows
 
 from agent.bundle import load_bundle
-from agent.encoding import encode, load_tokenize
 from agent.engine import Generated
 from agent.errors import InputError
-from agent.llama import LlamaEngine
-from agent.prompts import CHATML, Tokenize, segments
+from agent.llama.engine import LlamaEngine
+from agent.prompting import CHATML, Tokenize, segments
+from agent.prompting.encoding import encode, load_tokenize
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, PlannerTurn, Transcript, UserTurn
 from export.__main__ import main as export
-from train.base import BaseRecipe
-from train.model import load_adapter
+from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
+from train.data.views import view
+from train.loop.pretraining import BaseRecipe
+from train.model.lora import load_adapter
 from train.recipe import STAGES, Recipe, build, load_recipe, read_fields
-from train.views import view
-from train.wording import AS_IN_USE, wording_of
 
 RECIPES = Path(__file__).parents[1] / "train" / "recipes"
 SHORT = {"backbone": {"max_steps": 12, "learning_rate": 2e-2}}
@@ -74,7 +74,7 @@ def test_only_two_methods_read_anything_but_what_use_reads(tokenize: Tokenize) -
     row = tiny_rows(1)[0]
     for method in METHODS:
         for stage in TRAINED[method]:
-            wording = wording_of(method, stage)
+            wording = prompt_format_of(method, stage)
             as_in_use = list(wording.segments(row.transcript)) == list(segments(row.transcript))
             other = method == "one-model" or (method == "two-stage-without-reuse" and stage != "backbone")
             assert as_in_use != other
@@ -88,7 +88,7 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
     names = {"planner": "thought", "caller": "action", "summarizer": "answer"}
     instructions = set()
     for role in ROLES:
-        wording = wording_of("two-stage-without-reuse", role)
+        wording = prompt_format_of("two-stage-without-reuse", role)
         said = list(wording.segments(Transcript(transcript.tools, transcript.turns, "Be brief.")))
         assert [piece.role for piece in said[:2]] == ["system", "system"]
         assert said[1].content.startswith("Be brief.\n\nYou see")
@@ -96,7 +96,7 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
         turns = [piece.role for piece in said[2:]]
         assert turns == ["user", "thought", "action", "tool", "thought", "answer"]
         learnt = wording.encode(transcript, role, tokenize, CHATML)
-        plain = AS_IN_USE.encode(transcript, role, tokenize, CHATML)
+        plain = INFERENCE_FORMAT.encode(transcript, role, tokenize, CHATML)
         assert learnt.rest[learnt.learn].tolist() == plain.rest[plain.learn].tolist()
         header = tokenize(CHATML.header(names[role]), True)
         first = int(learnt.learn.argmax())
@@ -106,7 +106,7 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
 
 def test_one_model_learns_thought_and_what_follows_as_one_turn(tokenize: Tokenize) -> None:
     transcript = tiny_rows(1)[0].transcript
-    wording = wording_of("one-model", "backbone")
+    wording = prompt_format_of("one-model", "backbone")
     said = [(piece.role, piece.content) for piece in wording.segments(transcript)][1:]
     assert said == [
         ("user", "add 0 and 2"),

@@ -12,9 +12,9 @@ import pytest
 import torch
 from tiny_base import ECHO, TINY_RUN, make_base, tiny_rows
 
-from agent.cases import baselines, headline, sample
-from agent.encoding import load_tokenize
-from agent.prompts import CHATML, prompt_ids
+from agent.evaluation.tasks import baselines, headline, sample
+from agent.prompting import CHATML, prompt_ids
+from agent.prompting.encoding import load_tokenize
 from agent.transcript import (
     ROLES,
     Call,
@@ -28,14 +28,14 @@ from agent.transcript import (
     UserTurn,
     parse_calls,
 )
-from train.activation import role_headers
-from train.generation import batches, generate
-from train.model import Adapter, Trainee
-from train.packing import pack
+from train.data.prompt_format import prompt_format_of
+from train.data.views import view
+from train.loop.scoring import part_of, score_stage
+from train.model.alora import role_headers
+from train.model.generation import batches, generate
+from train.model.lora import Adapter, LoraModel
+from train.model.packing import pack
 from train.recipe import Recipe
-from train.scoring import part_of, score_stage
-from train.views import view
-from train.wording import wording_of
 
 END = 2
 MARGIN = 1e-3
@@ -102,7 +102,7 @@ def assert_starts(ours: list[list[int]], theirs: list[list[int]]) -> None:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
 def test_a_plain_adapter_writes_what_peft_says_token_by_token(base: Path, tmp_path: Path) -> None:
-    model = Trainee(recipe_of(base))
+    model = LoraModel(recipe_of(base))
     model.set_adapter(random_adapter(model.adapter(), 1))
     model.save_adapter(tmp_path / "plain")
     theirs = as_peft_loads(base, tmp_path / "plain")
@@ -117,7 +117,7 @@ def test_a_plain_adapter_writes_what_peft_says_token_by_token(base: Path, tmp_pa
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
 def test_an_activated_adapter_writes_what_pefts_own_does(base: Path, tmp_path: Path) -> None:
-    model = Trainee(recipe_of(base, adapter="alora"))
+    model = LoraModel(recipe_of(base, adapter="alora"))
     backbone = random_adapter(model.adapter(), 1)
     model.set_adapter(backbone)
     model.save_adapter(tmp_path / "backbone")
@@ -146,7 +146,7 @@ def test_padding_and_a_cache_of_few_positions_change_nothing_where_attention_is_
     size = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2}
     config = MistralConfig(vocab_size=400, num_hidden_layers=3, sliding_window=24, **size)
     MistralForCausalLM(config).float().save_pretrained(tmp_path / "base")
-    model = Trainee(recipe_of(tmp_path / "base"))
+    model = LoraModel(recipe_of(tmp_path / "base"))
     model.set_adapter(random_adapter(model.adapter(), 1))
     prompts = [list(range(3, 3 + length)) for length in (5, 60, 17, 30, 23)]
     with model.speaking() as causal:
@@ -155,7 +155,7 @@ def test_padding_and_a_cache_of_few_positions_change_nothing_where_attention_is_
 
 
 def test_writing_stops_at_the_end_marker_and_after_the_most(base: Path) -> None:
-    model = Trainee(recipe_of(base))
+    model = LoraModel(recipe_of(base))
     model.set_adapter(random_adapter(model.adapter(), 1))
     prompts = prompts_of(base, "caller")
     free = generate(model, prompts, END, 12)
@@ -180,7 +180,7 @@ def test_generating_leaves_training_as_it_was(
     batch = list(pack(view(tiny_rows(4), "caller", tokenize, 512, by_turn=True).rows, 512))
 
     def step(*, generating: bool) -> list[torch.Tensor | None]:
-        model = Trainee(recipe_of(base, **fields))
+        model = LoraModel(recipe_of(base, **fields))
         model.stack(random_adapter(model.adapter(), 1), role_headers(tokenize, CHATML)["caller"], 0)
         torch.manual_seed(5)
         if generating and interrupted:
@@ -251,11 +251,11 @@ def test_what_the_one_model_writes_is_split_among_the_roles() -> None:
     assert part_of("no ending", "caller") == ""
 
 
-def memorised(base: Path, rows: Sequence[Row], method: str) -> Trainee:
+def memorised(base: Path, rows: Sequence[Row], method: str) -> LoraModel:
     """A model that learnt `rows` by heart."""
     fields = {"lora": {"rank": 16, "alpha": 32}, "method": method}
-    model = Trainee(recipe_of(base, **fields))
-    tokenize, wording = load_tokenize(base), wording_of(method, "backbone")
+    model = LoraModel(recipe_of(base, **fields))
+    tokenize, wording = load_tokenize(base), prompt_format_of(method, "backbone")
     batch = list(pack(view(rows, "backbone", tokenize, 512, wording=wording).rows, 4096))
     optimizer = torch.optim.AdamW(model.parameters, lr=1e-2, weight_decay=0)
     for _ in range(60):
@@ -270,7 +270,7 @@ def test_a_model_that_knows_the_rows_by_heart_scores_1_and_an_untrained_one_next
     base: Path, method: str
 ) -> None:
     rows, tokenize = tiny_rows(4), load_tokenize(base)
-    wording = wording_of(method, "backbone")
+    wording = prompt_format_of(method, "backbone")
     given: dict[str, Any] = {"turns": 8, "most": 64, "max_length": 512, "wording": wording}
     scores = score_stage(memorised(base, rows, method), rows, "backbone", tokenize, **given)
     assert scores == {
@@ -283,13 +283,13 @@ def test_a_model_that_knows_the_rows_by_heart_scores_1_and_an_untrained_one_next
         "summarizer.rouge_l": 1,
         "summarizer.exact": 1,
     }
-    untrained = score_stage(Trainee(recipe_of(base)), rows, "backbone", tokenize, **given)
+    untrained = score_stage(LoraModel(recipe_of(base)), rows, "backbone", tokenize, **given)
     assert untrained["mean"] < 0.05
     assert untrained["caller.hallu"] == 1
 
 
 def test_histories_are_shortened_to_fit_as_in_training_and_left_out_where_they_cannot(base: Path) -> None:
-    tokenize, model = load_tokenize(base), Trainee(recipe_of(base))
+    tokenize, model = load_tokenize(base), LoraModel(recipe_of(base))
     steps = [
         turn
         for n in range(4)
@@ -309,13 +309,13 @@ def test_histories_are_shortened_to_fit_as_in_training_and_left_out_where_they_c
         return score_stage(model, [row], "summarizer", tokenize, turns=1, most=4, max_length=max_length)
 
     def counted(
-        model: Trainee, prompts: Sequence[Sequence[int]], *given: Any, **options: Any
+        model: LoraModel, prompts: Sequence[Sequence[int]], *given: Any, **options: Any
     ) -> list[list[int]]:
         asked.extend(map(len, prompts))
         return generate(model, prompts, *given, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("train.scoring.generate", counted)
+        patch.setattr("train.loop.scoring.generate", counted)
         assert score(whole + turn)
         assert score(whole + turn - 1)
         assert score(10) == {}

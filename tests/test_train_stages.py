@@ -12,17 +12,17 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop
-from agent.encoding import load_tokenize
+import train.loop.loop
 from agent.errors import InputError, UmiError
+from agent.prompting.encoding import load_tokenize
 from train.__main__ import main
-from train.loop import rate_at
-from train.model import Trainee, load_adapter
-from train.packing import pack
+from train.data.rows import write_rows
+from train.data.views import view
+from train.loop.loop import rate_at
+from train.loop.pipeline import train as train_run
+from train.model.lora import LoraModel, load_adapter
+from train.model.packing import pack
 from train.recipe import STAGES, Recipe
-from train.rows import write_rows
-from train.stages import train as train_run
-from train.views import view
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_stage_1_and_2_lower_the_held_out_loss(finished: Path) -> None:
 
 
 def test_the_base_is_in_four_bits_and_the_adapter_in_float32(place: Path) -> None:
-    model = Trainee(recipe_in(place, place / "unused"))
+    model = LoraModel(recipe_in(place, place / "unused"))
     kinds = {type(module).__name__ for module in model._peft.modules()}
     assert "Linear4bit" in kinds
     assert {p.dtype for p in model.parameters} == {torch.float32}
@@ -67,7 +67,7 @@ def test_measuring_changes_no_gradient(place: Path) -> None:
     batch = list(pack(view(tiny_rows(), "backbone", tokenize, 512).rows, 512))
     gradients = []
     for measured in (False, True):
-        model = Trainee(recipe)
+        model = LoraModel(recipe)
         if measured:
             model.mean_loss([batch])
         model.loss_sum(batch).backward()
@@ -91,7 +91,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
     recipe = recipe_in(place, tmp_path / "run")
-    real, calls = train.loop.take_step, 0
+    real, calls = train.loop.loop.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -100,12 +100,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.loop, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
     assert not (tmp_path / "run" / dies_at).exists()
     assert not (tmp_path / "run" / "manifest.json").exists()
-    monkeypatch.setattr(train.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.loop, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in said)
@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 def test_a_finished_run_trains_nothing_again(
     place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop, "take_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(train.loop.loop, "take_step", lambda *_: pytest.fail("a step was taken"))
     said: list[str] = []
     train_run(recipe_in(place, finished), said.append)
     assert sum(line.endswith("finished before") for line in said) == len(STAGES)
@@ -143,7 +143,7 @@ def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_stops_the_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop, "take_step", lambda *_: (float("nan"), float("nan")))
+    monkeypatch.setattr(train.loop.loop, "take_step", lambda *_: (float("nan"), float("nan")))
     with pytest.raises(UmiError, match=r"no numbers in 3 steps in a row, .*; lower backbone\.learning_rate"):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None)
 

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from agent.engine import ScriptedEngine
-from agent.evaluation import ask_in_process, evaluate
-from agent.prompts import segments
+from agent.evaluation.suite import ask_in_process, evaluate
+from agent.prompting import segments
 from agent.tools import builtin_tools
 from agent.transcript import (
     CallerTurn,
@@ -25,11 +25,11 @@ from agent.transcript import (
     row_to_json,
 )
 from train.__main__ import main
-from train.phrasings import QUESTIONS, plain
-from train.synthetic.aliases import ALIASES
-from train.synthetic.draw import HELD_PHRASINGS, Draw, held_out
-from train.synthetic.generate import ALL, rows
-from train.synthetic.reword import reword
+from train.data.phrasings import QUESTIONS, plain
+from train.data.synthetic.aliases import ALIASES
+from train.data.synthetic.draw import HELD_PHRASINGS, Draw, held_out
+from train.data.synthetic.generate import ALL, rows
+from train.data.synthetic.reword import reword
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,18 @@ import pytest
 import torch
 from tiny_base import ADD, ECHO, make_base, tiny_rows
 
-from agent.encoding import Encoded, encode, load_tokenize, view_roles
 from agent.errors import InputError
-from agent.prompts import Tokenize, prompt_ids, segment
-from agent.rows import read_rows
+from agent.prompting import Tokenize, prompt_ids, segment
+from agent.prompting.encoding import Encoded, encode, load_tokenize, view_roles
 from agent.transcript import ROLES, PlannerTurn, Row, SummarizerTurn, ToolTurn, Transcript, UserTurn
-from train.attention import enable, hidden_states, lay_out
-from train.model import Trainee
-from train.packing import IGNORE, PREFIX, Packed, join, pack
+from agent.transcript.rows import read_rows
+from train.data.prompt_format import prompt_format_of
+from train.data.rows import hold_out, write_rows
+from train.data.views import view
+from train.model.attention import enable, hidden_states, lay_out
+from train.model.lora import LoraModel
+from train.model.packing import IGNORE, PREFIX, Packed, join, pack
 from train.recipe import Recipe, load_recipe
-from train.rows import hold_out, write_rows
-from train.views import view
-from train.wording import wording_of
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_long_rows_keep_their_last_steps(tokenize: Tokenize) -> None:
     rows = [row_of(thrice), row_of(talk.plus(*thrice.turns))]
     whole = len(view([short], "backbone", tokenize, 512).rows[0])
     for method in get_args(get_type_hints(Recipe)["method"]):
-        wording = wording_of(method, "backbone")
+        wording = prompt_format_of(method, "backbone")
         seen = view([short], "backbone", tokenize, 512, wording=wording).rows[0]
         fitted = view(rows, "backbone", tokenize, len(seen), wording=wording)
         assert (fitted.trimmed, fitted.too_long, len(fitted.rows)) == (2, 0, 2)
@@ -195,7 +195,7 @@ def test_one_pass_over_trajectories_has_the_loss_and_gradients_of_a_row_a_step(
     base: Path, tokenize: Tokenize, name: str
 ) -> None:
     plain = {"base": str(base), "data": "d", "out": "o", "device": "cpu", "precision": "float32"}
-    model = Trainee(Recipe.from_json({**plain, "quantization": "none", "lora": {"rank": 4}}))
+    model = LoraModel(Recipe.from_json({**plain, "quantization": "none", "lora": {"rank": 4}}))
     generator = torch.Generator().manual_seed(1)
     adapter = {n: 0.2 * torch.randn(t.shape, generator=generator) for n, t in model.adapter().items()}
     model.set_adapter(adapter)

@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 from agent.engine import ScriptedEngine
 from agent.errors import BundleError
 from agent.transcript import UserTurn
-from tui.app import UmiApp
-from tui.approval_prompt import ApprovalPrompt
-from tui.assemble import Opened
-from tui.blocks import AnswerBlock, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
-from tui.question_input import QuestionInput
-from tui.status_line import StatusLine
+from tui.app.app import UmiApp
+from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.blocks import AnswerBlock, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
+from tui.app.question_input import QuestionInput
+from tui.app.status_line import StatusLine
+from tui.setup import Opened
 
 WAIT = 400
 """Pauses of 25 ms that a test waits at most for something to show."""

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 from fakes import calculation, call, plan, scripted
 
-import tui.ask
+import tui.cli.ask
 from agent.engine import ScriptedEngine
-from agent.rows import read_rows
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -29,9 +28,10 @@ from agent.transcript import (
     Transcript,
     UserTurn,
 )
+from agent.transcript.rows import read_rows
 from train.__main__ import main as train
 from tui.__main__ import main
-from tui.assemble import Opened
+from tui.setup import Opened
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,7 +42,7 @@ def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def set_script(script: Sequence[str], **options: object) -> Opened:
         opened = scripted(script, tmp_path, **options)  # pyright: ignore[reportArgumentType]
-        monkeypatch.setattr(tui.ask, "open_agent", lambda options: opened)
+        monkeypatch.setattr(tui.cli.ask, "open_agent", lambda options: opened)
         return opened
 
     return set_script
@@ -365,7 +365,7 @@ sys.path[:0] = sys.argv[1:3]
 import fakes, tui.ask
 from tui.__main__ import main
 script = [fakes.plan("", "summarizer"), "word " * 50_000]
-tui.ask.open_agent = lambda options: fakes.scripted(script, Path(sys.argv[3]))
+tui.cli.ask.open_agent = lambda options: fakes.scripted(script, Path(sys.argv[3]))
 sys.exit(main(sys.argv[4:]))
 """
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-from agent.assembly import assemble
 from agent.bundle import Bundle, load_bundle
-from agent.constraints import Constraints
+from agent.bundle.assemble import assemble
 from agent.engine import Generated
 from agent.errors import EngineError
-from agent.llama import LlamaEngine
-from agent.llama_native import Model
-from agent.prompts import prompt_ids, segments
-from agent.replay import Replay
+from agent.evaluation.trace import TOOLS, TRACE, written_turns
+from agent.llama.constraints import Constraints
+from agent.llama.engine import LlamaEngine
+from agent.llama.forced_decoding import ForcedDecoding
+from agent.llama.model import Model
+from agent.prompting import prompt_ids, segments
 from agent.settings import EngineSettings
-from agent.trace import TOOLS, TRACE, written_turns
 from agent.transcript import ROLES, Role, Transcript, UserTurn
 from tui.__main__ import main
 from tui.bench.command import OTHERS, SYSTEMS
@@ -103,11 +103,13 @@ def test_a_replay_writes_its_text(shared: Path, jump: bool) -> None:
     call = '{"name":"current_time","arguments":{"timezone":"Asia/Tokyo"}}'
     engine = LlamaEngine(load_bundle(shared), EngineSettings(threads=1, disk=False, speculate=False))
     asked = Transcript(tools, (UserTurn("What time is it?"),))
-    *_, said = engine.generate("caller", asked, cancelled=lambda: False, replay=Replay(call, jump=jump))
+    *_, said = engine.generate(
+        "caller", asked, cancelled=lambda: False, replay=ForcedDecoding(call, jump=jump)
+    )
     assert isinstance(said, Generated)
     assert (said.text, said.stop) == (call, "end")
     with pytest.raises(EngineError, match="does not allow"):
-        list(engine.generate("caller", asked, cancelled=lambda: False, replay=Replay("no call")))
+        list(engine.generate("caller", asked, cancelled=lambda: False, replay=ForcedDecoding("no call")))
     engine.close()
 
 

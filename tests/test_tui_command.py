@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import tui.assemble
+import tui.setup
 from agent.bundle import write_bundle
 from agent.engine import ScriptedEngine
 from tui.__main__ import main
@@ -180,8 +180,8 @@ def test_the_doctor_says_ok_or_what_to_do(
 ) -> None:
     engine = ScriptedEngine([])
     engine.threads = 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(tui.assemble, "open_engine", lambda bundle: engine)
-    monkeypatch.setattr("tui.doctor.NEEDED", ("textual",))
+    monkeypatch.setattr(tui.setup, "open_engine", lambda bundle: engine)
+    monkeypatch.setattr("tui.cli.doctor.NEEDED", ("textual",))
     assert main(["models", "use", "small"]) == 0
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_a_fault_of_ours_is_one_line_and_exits_1(
     def broken() -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("tui.listing.print_tools", broken)
+    monkeypatch.setattr("tui.cli.listing.print_tools", broken)
     assert main(["tools", "list"]) == 1
     err = capsys.readouterr().err
     assert err.splitlines() == [err.strip()]

@@ -9,8 +9,8 @@ import pytest
 from llama_cpp import llama_supports_gpu_offload
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-import tui.doctor
-from agent.places import cache_folder, settings_path
+import tui.cli.doctor
+from agent.paths import cache_folder, settings_path
 from agent.transcript import ROLES
 from tui.__main__ import main
 
@@ -98,7 +98,7 @@ def test_doctor_says_what_has_no_effect_and_what_is_kept(capsys: pytest.CaptureF
 def test_doctor_tells_the_memory_that_models_may_take(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tui.doctor, "available_bytes", lambda: 123_000_000)
+    monkeypatch.setattr(tui.cli.doctor, "available_bytes", lambda: 123_000_000)
     assert main(["settings", "set", "threads", "1"]) == 0
     main(["doctor"])
     assert "123.0 MB available" in capsys.readouterr().out

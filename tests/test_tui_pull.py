@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hub import REPO, Hub, made_bundle
 
-from agent.models import find, part_folder, use
-from agent.places import SHIPPED, settings_path
+from agent.bundle.store import find, part_folder, use
+from agent.paths import SHIPPED, settings_path
 from tui.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -35,11 +35,11 @@ print(code, *[name for name in {CLIENTS} if name in sys.modules], file=sys.stder
 APP = f"""{WATCHED}
 import asyncio
 from pathlib import Path
-from tui.app import UmiApp
-from tui.assemble import Options, open_agent
-from tui.blocks import AnswerBlock
-from tui.question_input import QuestionInput
-from tui.status_line import StatusLine
+from tui.app.app import UmiApp
+from tui.setup import Options, open_agent
+from tui.app.blocks import AnswerBlock
+from tui.app.question_input import QuestionInput
+from tui.app.status_line import StatusLine
 async def until(pilot, true):
     for _ in range(1200):
         if true():

@@ -58,7 +58,7 @@ def make_tokenizer(folder: Path, vocabulary: int = 512) -> None:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from agent.prompts import segments
+    from agent.prompting import segments
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -115,8 +115,8 @@ def teach(folder: Path, rows: list[Row], steps: int) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from agent.encoding import load_tokenize
-    from agent.prompts import prompt_ids
+    from agent.prompting import prompt_ids
+    from agent.prompting.encoding import load_tokenize
 
     tokenize = load_tokenize(folder)
     ids = [torch.tensor(prompt_ids(row.transcript, None, tokenize)) for row in rows]
@@ -156,9 +156,9 @@ TINY_RUN = {
 
 def make_run(folder: Path, **fields: Any) -> Path:
     """A base, data and a finished run of both stages in `folder`, its recipe with `fields`; returns it."""
+    from train.data.rows import write_rows
+    from train.loop.pipeline import train
     from train.recipe import Recipe
-    from train.rows import write_rows
-    from train.stages import train
 
     make_base(folder / "base")
     write_rows(folder / "data.jsonl", [*tiny_rows(24), *tiny_rows(6, "valid")])

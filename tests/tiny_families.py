@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from export.splitting import LLAMA3_SPLIT, QWEN2_SPLIT
-from export.tokenization import HARD_TEXTS
+from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
+from export.proof.tokenizer import HARD_TEXTS
 
 SPACE = "▁"
 ROPE_LLAMA3 = {

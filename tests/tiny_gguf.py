@@ -11,8 +11,8 @@ import gguf
 import numpy as np
 
 from agent.bundle import Bundle, Sampling, write_bundle
-from agent.llama_native import Model
-from agent.prompts import CHATML
+from agent.llama.model import Model
+from agent.prompting import CHATML
 from agent.transcript import ROLES, Role
 
 LAYERS, HIDDEN, HEADS, HEAD_DIM, FEED_FORWARD = 2, 64, 4, 16, 128

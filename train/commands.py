@@ -8,9 +8,9 @@ from pathlib import Path
 
 from agent.errors import InputError
 from agent.extras import Parser, say
-from train.processes import is_first
+from train.loop.pipeline import train
+from train.loop.processes import is_first
 from train.recipe import STAGES, build, load_recipe, read_fields
-from train.stages import train
 
 
 def run(argv: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def _train(command: str, description: str | None, argv: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(argv)
     recipe = load_recipe(given.recipe, given.overrides)
     if given.plan:
-        from train.plan import plan
+        from train.plan.plan import plan
 
         planned = plan(recipe, given.only, again=given.again)
         print(json.dumps(planned.to_json()) if given.json else "\n".join(planned.lines()))
@@ -56,7 +56,7 @@ def _train(command: str, description: str | None, argv: Sequence[str]) -> int:
 
 def base(argv: Sequence[str]) -> int:
     """Make a small base model from scratch, or go on making it."""
-    from train.base import BaseRecipe, make_base
+    from train.loop.pretraining import BaseRecipe, make_base
 
     given = _parser("base", base.__doc__).parse_args(argv)
     print(make_base(build(BaseRecipe, read_fields(given.recipe, given.overrides), given.recipe.name), say))

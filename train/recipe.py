@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from agent.errors import InputError
-from agent.prompts import Markers
+from agent.prompting import Markers
 from agent.transcript import ROLES
 
 STAGES = ("backbone", *ROLES)
@@ -101,7 +101,7 @@ class Recipe:
     method: Method = "two-stage"
     """What is trained: the rows of the paper's Table 1 (arXiv 2401.07324).
     `two-stage`: a backbone on all turns, then three roles from it that read the same headers (with reuse).
-    `two-stage-without-reuse`: roles read other headers and an instruction written out (`train/wording.py`).
+    `two-stage-without-reuse`: roles read other headers and an instruction written out (`train/data/prompt_format.py`).
     `one-stage`: three roles straight from the base.
     `multi-task`: the backbone alone, which plays all roles.
     `one-model`: one adapter that writes thought, call and answer as one assistant.
@@ -131,7 +131,7 @@ class Recipe:
     """Stage 2, summarizer turns only."""
     max_length: int = 4096
     """Longest trajectory in tokens. A longer one loses its oldest exchanges and steps, as in use when the
-    context is full (`train/trimming.py`); one that is still too long is left out and counted."""
+    context is full (`train/data/trimming.py`); one that is still too long is left out and counted."""
     micro_batch_tokens: int = 4096
     """Tokens in one forward pass; sets the memory needed."""
     accumulation: int = 1

@@ -1,6 +1,6 @@
 """The `umi` command: runs it and turns whatever goes wrong into one line and an exit code.
 
-Nothing heavy is imported here or in `tui.command`: `umi --help` must answer at once.
+Nothing heavy is imported here or in `tui.cli.tree`: `umi --help` must answer at once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BROKEN_PIPE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `umi` with these arguments and return its exit code (see `tui.command`)."""
+    """Run `umi` with these arguments and return its exit code (see `tui.cli.tree`)."""
     _prepare_streams()
     try:
         _prepare_log()
-        from tui.command import run
+        from tui.cli.tree import run
 
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    from tui.plain import one_line
+    from tui.text import one_line
 
     with contextlib.suppress(BrokenPipeError):
         print(f"umi: {one_line(message)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The tools that models may call, and what it takes to write one: a typed function under `@tool(may=…)`."""
 
 from agent.tools.base import Permission, Tool, ToolContext, tool
-from agent.tools.workspace import Workspace
+from agent.tools.lib.workspace import Workspace
 
 __all__ = ["Permission", "Tool", "ToolContext", "Workspace", "builtin_tools", "tool"]
 

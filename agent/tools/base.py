@@ -15,7 +15,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from agent.errors import ToolError
-from agent.tools.workspace import Workspace
+from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
 
 Permission = Literal["read", "write", "execute", "network"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.tools.arithmetic import show, work_out
 from agent.tools.base import tool
+from agent.tools.lib.arithmetic import show, work_out
 
 
 @tool(may="read")

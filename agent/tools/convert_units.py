@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 
 from agent.errors import ToolError
-from agent.tools.arithmetic import plain
 from agent.tools.base import tool
-from agent.tools.units import Unit, find_unit
+from agent.tools.lib.arithmetic import plain
+from agent.tools.lib.units import Unit, find_unit
 
 SIGNIFICANT = 6
 """Digits shown of a result that is no integer."""

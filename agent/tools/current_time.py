@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from agent.errors import ToolError
 from agent.tools.base import tool
-from agent.tools.dates import now, weekday
+from agent.tools.lib.dates import now, weekday
 
 # Places that people ask for and that name no zone.
 PLACES = {

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from agent.errors import ToolError
 from agent.tools.base import tool
-from agent.tools.dates import parse_date, weekday
-from agent.tools.observation import counted
+from agent.tools.lib.dates import parse_date, weekday
+from agent.tools.lib.output import counted
 
 
 @tool(may="read")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import counted, on_one_line
-from agent.tools.workspace import Workspace, is_binary
+from agent.tools.lib.output import counted, on_one_line
+from agent.tools.lib.workspace import Workspace, is_binary
 
 CHUNK = 1024 * 1024
 MAX_COUNTED = 256 * CHUNK

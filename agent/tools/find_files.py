@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import bounded, on_one_line
-from agent.tools.workspace import MAX_VISITED
+from agent.tools.lib.output import bounded, on_one_line
+from agent.tools.lib.workspace import MAX_VISITED
 
 
 @tool(may="read")

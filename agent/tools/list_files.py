@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import bounded, on_one_line
+from agent.tools.lib.output import bounded, on_one_line
 
 
 @tool(may="read")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.dates import now
-from agent.tools.observation import LIMIT, bounded, clipped
+from agent.tools.lib.dates import now
+from agent.tools.lib.output import LIMIT, bounded, clipped
 
 SHOWN = 20
 """Notes in an answer to a search."""

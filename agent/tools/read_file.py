@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import bounded, counted
+from agent.tools.lib.output import bounded, counted
 
 
 @tool(may="read")

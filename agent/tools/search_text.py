@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import bounded, clipped, on_one_line
-from agent.tools.workspace import MAX_VISITED
+from agent.tools.lib.output import bounded, clipped, on_one_line
+from agent.tools.lib.workspace import MAX_VISITED
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 """Characters that one search reads in all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.observation import counted
+from agent.tools.lib.output import counted
 
 
 @tool(may="write")

@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from agent.encoding import Encoded, load_tokenize
 from agent.errors import InputError, UmiError
-from agent.prompts import segments
-from train.progress import Say
+from agent.prompting import segments
+from agent.prompting.encoding import Encoded, load_tokenize
+from train.data.views import view
+from train.loop.progress import Say
 from train.recipe import Recipe, load_recipe
-from train.views import view
 
 STAGE = "backbone"
 """The stage that is measured: every turn of the three roles is learnt."""
@@ -66,7 +66,7 @@ def prepare(
     """
     from train.benchmark.checkpoints import write_checkpoint
     from train.benchmark.trajectories import trajectories
-    from train.tokenizer import save_tokenizer, train_tokenizer
+    from train.model.tokenizer import save_tokenizer, train_tokenizer
 
     base = folder / "base"
     file_of_recipe = folder / "bench.toml"
@@ -145,7 +145,7 @@ def compare(
 
 def require_same(untrained: Mapping[str, Any], task: Task) -> None:
     """Raise UmiError where a system does not learn umi's tokens or does not begin with umi's loss."""
-    from train.model import mixed_precision, pick_device
+    from train.model.lora import mixed_precision, pick_device
 
     ours = untrained[OURS]
     allowed = SAME_LOSS[mixed_precision(task.recipe.precision, pick_device(task.recipe.device))]
@@ -163,7 +163,7 @@ def require_same(untrained: Mapping[str, Any], task: Task) -> None:
 
 
 def _steps(task: Task) -> int:
-    from train.batches import epoch_steps
+    from train.loop.batches import epoch_steps
 
     return len(epoch_steps(task.conversations, task.recipe, STAGE, 0))
 

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from agent.encoding import Encoded
 from agent.errors import UmiError
-from train.batches import Step, fill
+from agent.prompting.encoding import Encoded
 from train.benchmark.comparison import STAGE
 from train.benchmark.memory import PREFIX_SHARE, Job
-from train.footprint import estimate
-from train.loop import accumulate, take_step
-from train.model import Trainee
-from train.optimizer import make_optimizer
-from train.packing import pack
-from train.processes import Processes
+from train.loop.batches import Step, fill
+from train.loop.loop import accumulate, take_step
+from train.loop.optimizer import make_optimizer
+from train.loop.processes import Processes
+from train.model.lora import LoraModel
+from train.model.packing import pack
+from train.plan.memory import estimate
+from train.plan.shape import read_shape
 from train.recipe import Recipe
-from train.shape import read_shape
 
 TURN = 40
 """Tokens of a turn that is learnt, where so many are."""
@@ -44,7 +44,7 @@ def measure(job: Job) -> dict[str, Any]:
         }
     )
     begun = resident()
-    model = Trainee(recipe)
+    model = LoraModel(recipe)
     loaded = torch.cuda.memory_allocated() if model.device.type == "cuda" else resident()
     loading = torch.cuda.max_memory_allocated() if model.device.type == "cuda" else most_resident()
     if model.device.type == "cuda":
@@ -74,7 +74,7 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-def estimated(recipe: Recipe, passes: Step, model: Trainee) -> int:
+def estimated(recipe: Recipe, passes: Step, model: LoraModel) -> int:
     """What `--plan` says of the same passes."""
     return estimate(recipe, read_shape(Path(recipe.base)), passes, model.device.type, model.mixed).total
 

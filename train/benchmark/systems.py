@@ -9,14 +9,14 @@ from typing import Protocol
 
 import torch
 
-from agent.encoding import Encoded
-from train.batches import epoch_steps, fill
+from agent.prompting.encoding import Encoded
 from train.benchmark.comparison import STAGE
-from train.loop import accumulate, take_step
-from train.model import Trainee
-from train.optimizer import make_optimizer
-from train.packing import pack
-from train.processes import Processes
+from train.loop.batches import epoch_steps, fill
+from train.loop.loop import accumulate, take_step
+from train.loop.optimizer import make_optimizer
+from train.loop.processes import Processes
+from train.model.lora import LoraModel
+from train.model.packing import pack
 from train.recipe import Recipe
 
 
@@ -63,7 +63,7 @@ class Umi:
 
     def __init__(self, recipe: Recipe, rows: Sequence[Encoded]) -> None:
         self._recipe, self._rows = recipe, rows
-        self._model = Trainee(recipe)
+        self._model = LoraModel(recipe)
         self._optimizer = make_optimizer(self._model.parameters, recipe, STAGE, self._model.device)
         self._alone = Processes(recipe.device)
         self._epochs = 0

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.rows import read_rows
 from agent.transcript import Row, ToolSpec
-from train.synthetic.generate import rows
-from train.synthetic.toolset import BUILTIN, FOREIGN
+from agent.transcript.rows import read_rows
+from train.data.synthetic.generate import rows
+from train.data.synthetic.toolset import BUILTIN, FOREIGN
 
 
 def trajectories(file: Path | None, count: int, tools: int, seed: int) -> list[Row]:

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from agent.encoding import Encoded
+from agent.prompting.encoding import Encoded
 from train.benchmark.comparison import STAGE
 from train.benchmark.systems import Clock, Epoch, Untrained
-from train.model import load_base, mixed_precision, pick_device
-from train.packing import IGNORE
+from train.model.lora import load_base, mixed_precision, pick_device
+from train.model.packing import IGNORE
 from train.recipe import Recipe
 
 

@@ -20,13 +20,13 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
 from agent.bundle import Bundle
-from agent.chat_template import ChatTemplate, chat_messages
-from agent.constraints import closed
+from agent.evaluation.trace import Written
 from agent.events import Usage
-from agent.llama_native import gpu_layers
-from agent.prompts import Markers, segments
+from agent.llama.constraints import closed
+from agent.llama.model import gpu_layers
+from agent.prompting import Markers, segments
+from agent.prompting.chat_template import ChatTemplate, chat_messages
 from agent.settings import EngineSettings
-from agent.trace import Written
 from agent.transcript import Role, ToolSpec
 from tui.bench.systems import check
 

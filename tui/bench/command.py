@@ -16,14 +16,14 @@ from time import perf_counter
 from typing import Any
 
 from agent.bundle import Bundle, load_bundle
+from agent.bundle.store import find
 from agent.errors import EngineError, InputError
-from agent.machine import processor_name, usable_cores
-from agent.models import find
-from agent.places import cache_folder, settings_path
+from agent.llama.hardware import processor_name, usable_cores
+from agent.paths import cache_folder, settings_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table
-from tui.doctor import version
+from tui.cli.doctor import version
 
 SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")
 """What writes the trace."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from agent.evaluation.trace import ANOTHER_QUESTION, TRACE, Written, written_turns
 from agent.events import Usage
-from agent.trace import ANOTHER_QUESTION, TRACE, Written, written_turns
 from agent.transcript import Role, Transcript
 from tui.bench.systems import System
 

@@ -22,14 +22,14 @@ from llama_cpp import llama_cpp as native
 from agent.bundle import Bundle
 from agent.engine import Generated
 from agent.errors import EngineError
+from agent.evaluation.trace import CONVERSION, QUESTION, TRACE, Written, written_turns
 from agent.events import Reading, Usage
-from agent.llama import LlamaEngine
-from agent.llama_context import BATCH
-from agent.replay import Replay
+from agent.llama.context import BATCH
+from agent.llama.engine import LlamaEngine
+from agent.llama.forced_decoding import ForcedDecoding
+from agent.llama.session import ModelSession
 from agent.settings import EngineSettings
-from agent.trace import CONVERSION, QUESTION, TRACE, Written, written_turns
 from agent.transcript import Transcript, UserTurn
-from agent.voice import Voice
 
 ROUNDS = 7
 CANCELS = 3
@@ -110,7 +110,7 @@ def _asked(text: str) -> Transcript:
 def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> Usage:
     """Write a turn and return what it took."""
     pieces = engine.generate(
-        turn.role, turn.before, cancelled=lambda: False, replay=Replay(turn.text, jump=jump)
+        turn.role, turn.before, cancelled=lambda: False, replay=ForcedDecoding(turn.text, jump=jump)
     )
     for piece in pieces:
         if isinstance(piece, Generated):
@@ -123,7 +123,7 @@ class _Bare:
 
     def __init__(self, bundle: Bundle, settings: EngineSettings, turn: Written) -> None:
         self._turn = turn
-        self._voice = Voice(bundle, [turn.role], settings, None)
+        self._voice = ModelSession(bundle, [turn.role], settings, None)
         self._prompt = self._voice.prompt(turn.role, turn.before)
         self._ids = self._voice.vocabulary.tokenize(turn.text, False)
         native.llama_set_abort_callback(

@@ -53,13 +53,13 @@ def _first_line(command: list[str], environment: Mapping[str, str]) -> float:
 
 def main() -> int:
     """Print an empty line at the planner's first token."""
-    from tui.command import run  # what `umi` imports before it runs a command
+    from tui.cli.tree import run  # what `umi` imports before it runs a command
 
     assert run
     from agent.engine import Delta
-    from agent.places import SHIPPED
+    from agent.paths import SHIPPED
     from agent.transcript import UserTurn
-    from tui.assemble import Options, open_agent
+    from tui.setup import Options, open_agent
 
     opened = open_agent(Options(models=str(SHIPPED)))
     transcript = opened.agent.begin().transcript.plus(UserTurn(QUESTION))

@@ -10,13 +10,13 @@ from typing import Protocol
 from agent.bundle import Bundle
 from agent.engine import Delta, Generated
 from agent.errors import EngineError
+from agent.evaluation.trace import Written
 from agent.events import Usage
-from agent.llama import LlamaEngine
-from agent.replay import Replay
+from agent.llama.engine import LlamaEngine
+from agent.llama.forced_decoding import ForcedDecoding
+from agent.llama.session import ModelSession
 from agent.settings import EngineSettings
-from agent.trace import Written
 from agent.transcript import ROLES, Role
-from agent.voice import Voice
 
 
 class System(Protocol):
@@ -41,7 +41,7 @@ class Ours:
         """As in System. Raises EngineError where something else was written than is known."""
         waiting = True
         pieces = self.engine.generate(
-            turn.role, turn.before, cancelled=lambda: False, replay=Replay(turn.text)
+            turn.role, turn.before, cancelled=lambda: False, replay=ForcedDecoding(turn.text)
         )
         for piece in pieces:
             match piece:
@@ -67,7 +67,7 @@ class Plain:
     """
 
     def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
-        self._voices = {role: Voice(bundle, [role], settings, None) for role in ROLES}
+        self._voices = {role: ModelSession(bundle, [role], settings, None) for role in ROLES}
 
     def write(self, turn: Written, first: Callable[[], None]) -> Usage:
         """As in System."""

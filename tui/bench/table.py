@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.transcript import ROLES
-from tui.plain import one_line
+from tui.text import one_line
 
 NONE = "\N{EN DASH}"
 TITLES = {

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from agent.errors import UmiError
-from agent.llama import RESERVE
-from agent.prompts import segments
-from agent.trace import TRACE, written_turns
+from agent.evaluation.trace import TRACE, written_turns
+from agent.llama.engine import RESERVE
+from agent.llama.session import ModelSession
+from agent.prompting import segments
 from agent.transcript import ROLES
-from agent.voice import Voice
 from tui.bench.chat_completion import ChatCompletion
 from tui.bench.job import Job
 from tui.bench.measure import SECOND, measure
@@ -34,7 +34,7 @@ KINDS = {
 def prepare(job: Job) -> dict[str, Any]:
     """What the other tasks have to know: the threads, the context they need, the trace in tokens."""
     bundle = job.bundle()
-    voice = Voice(bundle, ["planner"], job.settings(), None)
+    voice = ModelSession(bundle, ["planner"], job.settings(), None)
     try:
         tokens = dict.fromkeys(KINDS.values(), 0)
         for part in segments(TRACE):

@@ -1,0 +1,35 @@
+"""Model bundles: the manifest, reading and writing, the store, the hub."""
+
+from __future__ import annotations
+
+from agent.bundle.bundle import (
+    check_prompt_version,
+    load_bundle,
+    write_bundle,
+)
+from agent.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    Bundle,
+    Dialect,
+    GgufFile,
+    Layout,
+    RoleFile,
+    Sampling,
+    mend,
+)
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "Bundle",
+    "Dialect",
+    "GgufFile",
+    "Layout",
+    "RoleFile",
+    "Sampling",
+    "check_prompt_version",
+    "load_bundle",
+    "mend",
+    "write_bundle",
+]

@@ -1,0 +1,154 @@
+"""A bundle: a folder with the models of the three roles and `bundle.json`, the manifest that describes them.
+
+This module knows nothing of llama.cpp: it reads, checks and writes bundles. A manifest is written last, so a
+folder with one is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    Bundle,
+    Dialect,
+    GgufFile,
+    Layout,
+    RoleFile,
+    Sampling,
+    mend,
+    parse_manifest,
+)
+from agent.errors import BundleError
+from agent.paths import sha256_of, write_atomically
+from agent.prompting import CHATML, PROMPT_VERSION, Markers
+from agent.transcript import ROLES, Role
+
+ALWAYS_HASHED_BYTES = 64 * 1024 * 1024
+"""Files up to this size are hashed at every load (well under 0.1 s each); larger ones only when asked."""
+_MAGIC = b"GGUF"
+
+
+def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
+    """Read `folder`'s manifest and check its files against it.
+
+    Files up to ALWAYS_HASHED_BYTES are hashed; with `verify` all. Raises BundleError naming what is wrong.
+    """
+    if not folder.is_dir():
+        raise BundleError(
+            f"{folder} is {'a file, not a folder of models' if folder.exists() else 'not there'}",
+            mend(folder),
+        )
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} has no {MANIFEST}, so it is not a model bundle", mend(folder)) from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
+    except (ValueError, RecursionError):
+        raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
+    bundle = parse_manifest(folder, manifest)
+    check_prompt_version(bundle)
+    for file in bundle.files:
+        _check_file(folder, file, verify=verify)
+    return bundle
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    context_length: int,
+    files: Mapping[Role, str],
+    adapters: Mapping[Role, str] | None = None,
+    layout: Layout = "merged",
+    dialect: Dialect = "umi",
+    sampling: Mapping[Role, Sampling] | None = None,
+    grounded: Collection[Role] = (),
+    markers: Markers = CHATML,
+    license: str = "",
+    recipe: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Describe the GGUF files that lie in `folder` in a manifest, and return the bundle as it loads.
+
+    `files` names each role's model (several roles may name one), `adapters` in the shared layout its adapter.
+    Raises BundleError where a file is unusable or the layout is not what the files make.
+    """
+    records: dict[str, GgufFile] = {}
+
+    def record(role: Role, file: str) -> GgufFile:
+        if file not in records:
+            path = folder / file
+            if not path.is_file():
+                raise BundleError(f"the {role}'s model {path} is not there", "export it first")
+            records[file] = GgufFile(file, sha256_of(path), path.stat().st_size)
+        return records[file]
+
+    roles: dict[Role, RoleFile] = {}
+    for role in ROLES:
+        model = record(role, files[role])
+        roles[role] = RoleFile(
+            model.file,
+            model.sha256,
+            model.size,
+            (sampling or {}).get(role, Sampling()),
+            role in grounded,
+            record(role, adapters[role]) if adapters and role in adapters else None,
+        )
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "dialect": dialect,
+        "prompt_version": PROMPT_VERSION,
+        "layout": layout,
+        "context_length": context_length,
+        "markers": asdict(markers),
+        "roles": {role: asdict(file) for role, file in roles.items()},
+        "license": license,
+        "recipe": dict(recipe or {}),
+        "metrics": dict(metrics or {}),
+    }
+    bundle = parse_manifest(folder, manifest)
+    for file in bundle.files:
+        _check_file(folder, file, verify=False)
+    write_atomically(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    return bundle
+
+
+def check_prompt_version(bundle: Bundle) -> None:
+    """Raise BundleError where a bundle was trained with other prompts than this umi writes."""
+    back = "go back with: umi models use umi-mini"
+    if bundle.prompt_version != PROMPT_VERSION:
+        raise BundleError(
+            f"{bundle.name} was trained with prompt version {bundle.prompt_version}"
+            f" and this umi speaks version {PROMPT_VERSION}",
+            f"train and export it again (umi export bundle), or {back}",
+        )
+
+
+def _check_file(folder: Path, file: GgufFile, *, verify: bool) -> None:
+    path = folder / file.file
+    try:
+        size = path.stat().st_size
+        if size != file.size:
+            raise BundleError(
+                f"{path} is {'truncated' if size < file.size else 'not the file it was'}:"
+                f" {size} bytes, and {file.size} were written",
+                mend(folder),
+            )
+        with path.open("rb") as opened:
+            if opened.read(len(_MAGIC)) != _MAGIC:
+                raise BundleError(f"{path} is damaged: it is not a GGUF file", mend(folder))
+        if (verify or size <= ALWAYS_HASHED_BYTES) and sha256_of(path) != file.sha256:
+            raise BundleError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}", mend(folder))
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing", mend(folder)) from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None

@@ -1,0 +1,321 @@
+"""A fixed conversation for measurements: twenty tools, a question and five steps, with all that is written.
+
+In tokens of Qwen2's vocabulary: the tools 1,500, the question 40, in each of four steps a thought of 40, a
+call of 30 and an observation of 120, then a last thought of 30 and an answer of 80. The calls satisfy their
+tools' parameters, and the answer's numbers stand in the observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agent.prompting import segment
+from agent.transcript import (
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    Role,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    UserTurn,
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One turn of a trace: whose it is, what stands before it, and its text."""
+
+    role: Role
+    before: Transcript
+    text: str
+
+
+def written_turns(transcript: Transcript) -> Iterator[Written]:
+    """The turns of a transcript that a role wrote, in order."""
+    for at, turn in enumerate(transcript.turns):
+        before = Transcript(transcript.tools, transcript.turns[:at], transcript.instruction)
+        text = segment(turn).content
+        match turn:
+            case PlannerTurn():
+                yield Written("planner", before, text)
+            case CallerTurn():
+                yield Written("caller", before, text)
+            case SummarizerTurn():
+                yield Written("summarizer", before, text)
+
+
+def _tool(name: str, description: str, optional: str = "", /, **parameters: Any) -> ToolSpec:
+    """A tool whose parameters are required but for those named in `optional`; a list is a choice of texts."""
+    properties = {
+        key: {"type": "string", "enum": value} if isinstance(value, list) else {"type": value}
+        for key, value in parameters.items()
+    }
+    required = [key for key in parameters if key not in optional.split()]
+    return ToolSpec(name, description, {"type": "object", "properties": properties, "required": required})
+
+
+TOOLS = (
+    _tool(
+        "add_days",
+        "Add a number of days to a date, written as year-month-day, and tell the date and the weekday"
+        " that come out; a negative number goes back in time.",
+        date="string",
+        days="integer",
+    ),
+    _tool(
+        "add_note",
+        "Append a line to the user's own notes, with the day it was written and a label to find it by."
+        " Notes are kept for all folders together.",
+        "label",
+        text="string",
+        label="string",
+    ),
+    _tool(
+        "calculate",
+        "Work out an arithmetic expression of numbers, brackets, powers, roots and percentages exactly,"
+        " with as many digits as the result has, up to thirty of them.",
+        expression="string",
+    ),
+    _tool(
+        "convert_currency",
+        "Convert an amount between two currencies, named by three letters, at the central bank's rate of"
+        " a day, or at the latest rate where no date is given.",
+        "date",
+        amount="number",
+        from_currency="string",
+        to_currency="string",
+        date="string",
+    ),
+    _tool(
+        "convert_units",
+        "Convert a value from one unit to another of the same kind: length, mass, volume, time, speed,"
+        " energy, data or temperature.",
+        value="number",
+        from_unit="string",
+        to_unit="string",
+    ),
+    _tool(
+        "current_time",
+        "Tell the date and the time now, here or in a time zone that is named as in Europe/Lisbon, and"
+        " how far that zone is ahead of universal time.",
+        "timezone",
+        timezone="string",
+    ),
+    _tool(
+        "define_word",
+        "Look a word up in the dictionary of a language: its meanings, where it comes from, and an"
+        " example of a sentence for each of them.",
+        "language",
+        word="string",
+        language=["en", "de", "fr", "ja"],
+    ),
+    _tool(
+        "file_info",
+        "Tell the size, the kind and the last change of a file or folder in the workspace, and for a"
+        " text file how many lines and words it has.",
+        path="string",
+    ),
+    _tool(
+        "find_files",
+        "Find files whose name matches a pattern with * and ? in a folder and all folders below it, the"
+        " ones that were changed last at the top.",
+        "path",
+        name="string",
+        path="string",
+    ),
+    _tool(
+        "find_flights",
+        "List flights between two airports on a day with their times, prices in euros and free seats,"
+        " direct ones first and then those with a stop.",
+        "adults cabin",
+        origin="string",
+        destination="string",
+        date="string",
+        adults="integer",
+        cabin=["economy", "business", "first"],
+    ),
+    _tool(
+        "find_hotels",
+        "List hotels with free rooms in a city for a number of nights, the best rated or the cheapest"
+        " first, with the price for all of the nights together.",
+        "order",
+        city="string",
+        arrival="string",
+        nights="integer",
+        order=["rating", "price"],
+    ),
+    _tool(
+        "find_trains",
+        "List trains between two stations on a day, with departure, arrival, changes of train and"
+        " platforms, from a time of the day on if one is given.",
+        "after",
+        origin="string",
+        destination="string",
+        date="string",
+        after="string",
+    ),
+    _tool(
+        "get_forecast",
+        "Tell the weather expected in a city on a day: temperatures, rain, wind, sunrise and sunset, for"
+        " at most two weeks from now on, or what is usual there at that time of the year.",
+        "hourly",
+        city="string",
+        date="string",
+        hourly="boolean",
+    ),
+    _tool(
+        "list_files",
+        "List the files and folders in a folder of the workspace, with their sizes, by name or by date,"
+        " at most one hundred of them at once.",
+        "path order",
+        path="string",
+        order=["name", "date"],
+    ),
+    _tool(
+        "read_file",
+        "Read a text file of the workspace, whole or from one line to another, at most 200 lines at"
+        " once; lines are counted from one.",
+        "start_line end_line",
+        path="string",
+        start_line="integer",
+        end_line="integer",
+    ),
+    _tool(
+        "search_notes",
+        "Find the user's own notes that contain all the words given, the newest first, each with its day"
+        " and its label if it has one.",
+        "limit",
+        query="string",
+        limit="integer",
+    ),
+    _tool(
+        "search_text",
+        "Find the lines of the workspace's text files that contain a text, with file name and line"
+        " number, at most fifty of them.",
+        "path ignore_case",
+        query="string",
+        path="string",
+        ignore_case="boolean",
+    ),
+    _tool(
+        "system_info",
+        "Tell which system this is: its name and version, processors, memory and free space on the disk,"
+        " and how long it has been running without a break since it was started.",
+    ),
+    _tool(
+        "translate",
+        "Translate a text into another language and keep its paragraphs, names and numbers as they are;"
+        " formal chooses how the reader is addressed where the language knows two ways of doing it.",
+        "formal",
+        text="string",
+        to_language=["en", "de", "fr", "ja", "pt"],
+        formal="boolean",
+    ),
+    _tool(
+        "write_file",
+        "Write a text file of the workspace anew, or append to the one that is there; folders that are"
+        " missing on the way to it are made, and nothing is written outside of the workspace.",
+        "append",
+        path="string",
+        content="string",
+        append="boolean",
+    ),
+)
+
+QUESTION = UserTurn(
+    "I travel from Lisbon to Kyoto on 14 March. How warm will it be there in Fahrenheit, how many yen"
+    " are my 450 euros, and when does the last train leave Osaka?"
+)
+ANOTHER_QUESTION = UserTurn("How many days are left until the 14th of March, and which weekday is it?")
+"""About as long as a person's second question over the same tools."""
+
+CONVERSION = Call("convert_units", {"value": 13.5, "from_unit": "celsius", "to_unit": "fahrenheit"})
+
+TRACE = Transcript(
+    TOOLS,
+    (
+        QUESTION,
+        PlannerTurn(
+            "The temperature is asked for in Fahrenheit, so I first look up the weather forecast for the"
+            " city of Kyoto on the day of arrival, and take the highest temperature of the day.",
+            "caller",
+        ),
+        CallerTurn((Call("get_forecast", {"city": "Kyoto", "date": "2027-03-14", "hourly": False}),)),
+        ToolTurn(
+            "get_forecast",
+            "Kyoto, Sunday: light clouds in the morning, sunny from noon on, clear in the evening."
+            " Lowest temperature 4.0 celsius, highest 13.5 celsius, felt as 12 celsius. Chance of rain"
+            " 10 percent, no snow, humidity 55 percent, air pressure steady. Wind light from the"
+            " northwest, stronger near the river in the afternoon. Sunrise 06:10, sunset 18:02, moon in"
+            " its first quarter. Pollen of cedar high; sensitive visitors should wear a mask outdoors."
+            " No warnings are in force.",
+        ),
+        PlannerTurn(
+            "The forecast gives the highest temperature in Celsius, and the user wants to read it in"
+            " Fahrenheit, so that value has to be converted before I go on to the question of the money.",
+            "caller",
+        ),
+        CallerTurn((CONVERSION,)),
+        ToolTurn(
+            "convert_units",
+            "13.5 celsius = 56.3 fahrenheit. Both are scales of temperature: the value was multiplied by"
+            " nine fifths, then thirty-two were added. The result is exact and was not rounded. Other"
+            " ways to write the same temperature are kelvin and rankine; ask for them by name as the"
+            " unit to convert to. For differences between two temperatures, such as the warming over a"
+            " day, use the units named delta celsius and delta fahrenheit instead, since a difference is"
+            " only multiplied and nothing is added to it. Temperatures below absolute zero are refused.",
+        ),
+        PlannerTurn(
+            "Now that the temperature is known in both scales, the next part of the question is what the"
+            " 450 euros are worth in yen, at the latest rate that there is.",
+            "caller",
+        ),
+        CallerTurn(
+            (
+                Call(
+                    "convert_currency",
+                    {"amount": 450, "from_currency": "EUR", "to_currency": "JPY", "date": "today"},
+                ),
+            ),
+        ),
+        ToolTurn(
+            "convert_currency",
+            "450 EUR = 73125 JPY at the reference rate of the European Central Bank, 162.5 yen for one"
+            " euro, as published on the last working day before today. Reference rates are for"
+            " information only: banks and exchange offices add a fee or use a rate of their own, and"
+            " cards are often charged one to two percent more. Cash is cheaper to get from a machine in"
+            " the country itself than from an exchange office at home. Over the last month the rate"
+            " moved between a low and a high that lie close together, without any clear direction.",
+        ),
+        PlannerTurn(
+            "What is still missing is the last train of that day from Osaka to Kyoto, so I ask for the"
+            " connections late in the evening, after ten o'clock at night, with all stops.",
+            "caller",
+        ),
+        CallerTurn(
+            (Call("find_trains", {"origin": "Osaka", "destination": "Kyoto", "date": "2027-03-14"}),),
+        ),
+        ToolTurn(
+            "find_trains",
+            "Osaka to Kyoto, late evening, all of them without a change of train: special rapid service"
+            " at 22:45, platform 8, arrives 23:14; rapid service at 23:15, platform 8, arrives 23:54;"
+            " local service at 23:38, platform 7, arrives 00:21. The last one stops at every station and"
+            " does not run on public holidays. Seats cannot be reserved; a ticket is bought at the"
+            " machine or paid for with a travel card at the gate.",
+        ),
+        PlannerTurn(
+            "All three parts are known now: the temperature, the money and the train. Nothing else has"
+            " to be looked up, I can answer.",
+            "summarizer",
+        ),
+        SummarizerTurn(
+            "It will be sunny in Kyoto and at most 56.3 degrees Fahrenheit warm. Your 450 euros are"
+            " 73125 yen at the reference rate; expect slightly less from a bank or a machine. The last"
+            " train leaves Osaka at 23:38 from platform 7 and reaches Kyoto at 00:21, without a change."
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The engine on llama.cpp: the binding, contexts, decoding, constraints, caches."""

@@ -1,0 +1,127 @@
+"""A transcript as token ids with the tokens to learn marked: what training reads, and export's held-out loss.
+
+The pieces come from `agent.prompting`, so a trained turn is, id for id, the turn that the engine builds in use.
+This module knows nothing of torch: it is numpy and the two functions that load a tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.prompting import CHATML, Markers, Segment, Tokenize, segment_ids, segments
+from agent.transcript import ROLES, Transcript
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One trajectory: the ids of its system turns, the ids of the rest, and which of the rest to learn."""
+
+    prefix: NDArray[np.int64]
+    rest: NDArray[np.int64]
+    learn: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.prefix) + len(self.rest)
+
+    @property
+    def targets(self) -> int:
+        """How many tokens are learnt."""
+        return int(self.learn.sum())
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The whole trajectory."""
+        return np.concatenate([self.prefix, self.rest])
+
+    @property
+    def learnt_positions(self) -> NDArray[np.int64]:
+        """Where in `ids` the tokens to learn stand."""
+        return len(self.prefix) + np.flatnonzero(self.learn)
+
+
+def encode(
+    transcript: Transcript, roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
+) -> Encoded:
+    """`transcript` with the turns of `roles` to learn: content and close marker, nothing after."""
+    return encode_segments(segments(transcript), roles, tokenize, markers)
+
+
+def encode_segments(
+    pieces: Iterable[Segment], roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
+) -> Encoded:
+    """Turns as text, the system turns first, with those of `roles` to learn."""
+    prefix: list[int] = []
+    rest: list[int] = []
+    learn: list[bool] = []
+    after = len(tokenize(markers.end, True)) - len(tokenize(markers.close, True))
+    for piece in pieces:
+        ids = segment_ids(piece, tokenize, markers)
+        if piece.role == "system":
+            prefix += ids
+            continue
+        header = len(tokenize(markers.header(piece.role), True))
+        wanted = piece.role in roles
+        rest += ids
+        learn += [wanted and header <= at < len(ids) - after for at in range(len(ids))]
+    return Encoded(np.array(prefix, np.int64), np.array(rest, np.int64), np.array(learn, np.bool_))
+
+
+def view_roles(view: str) -> tuple[str, ...]:
+    """The roles whose turns a view learns: all three for `backbone`, else the one it is named after."""
+    return ROLES if view == "backbone" else (view,)
+
+
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids two sequences begin with in common."""
+    same = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        same += 1
+    return same
+
+
+def tokenize_with(tokenizer: Tokenizer) -> Tokenize:
+    """A `Tokenize` over a fast tokenizer: control tokens come from text only where `special` is set.
+
+    Texts are remembered (4,096 of them), since headers and tool lists come back with every row.
+    """
+    from tokenizers import Tokenizer as Raw
+
+    with_markers = Raw.from_str(tokenizer.to_str())
+    with_markers.encode_special_tokens = False
+    as_text = Raw.from_str(tokenizer.to_str())
+    as_text.encode_special_tokens = True
+
+    @lru_cache(maxsize=4096)
+    def ids(text: str, special: bool) -> tuple[int, ...]:
+        chosen = with_markers if special else as_text
+        return tuple(chosen.encode(text, add_special_tokens=False).ids)
+
+    return lambda text, special: list(ids(text, special))
+
+
+def load_tokenize(folder: Path) -> Tokenize:
+    """The `Tokenize` of a Hugging Face checkpoint folder (its `tokenizer.json`)."""
+    from tokenizers import Tokenizer as Raw
+
+    return tokenize_with(Raw.from_file(str(folder / "tokenizer.json")))
+
+
+@lru_cache(maxsize=2)
+def load_detokenize(folder: Path) -> Callable[[Sequence[int]], str]:
+    """The function from ids to text of a checkpoint folder's tokenizer; control tokens are written out."""
+    from tokenizers import Tokenizer as Raw
+
+    tokenizer = Raw.from_file(str(folder / "tokenizer.json"))
+    return lambda ids: tokenizer.decode(list(ids), skip_special_tokens=False)

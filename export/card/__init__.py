@@ -1,0 +1,1 @@
+"""What a bundle carries for people and other programs: card, Modelfiles, provenance."""

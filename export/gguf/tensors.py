@@ -1,0 +1,150 @@
+"""A checkpoint's tensors as llama.cpp has them: their names, their order of rows, their type.
+
+They are converted and written a block of rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+import gguf
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+from numpy.typing import NDArray
+
+from agent.errors import InputError
+from export.gguf.architectures import Architecture, Config, head_width, is_tied
+from export.gguf.checkpoint import Stored
+
+FloatType = Literal["f32", "f16", "bf16", "q8_0"]
+TYPES: dict[FloatType, Type] = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
+"""What matrices can be written in; vectors and norms are always float32."""
+_SIZES = ("hidden_size", "intermediate_size", "num_attention_heads")
+_UNUSED = (".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
+"""Tensors of old checkpoints that are computed, not learnt."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A tensor of a GGUF file: its name there, its type, and where it comes from."""
+
+    name: str
+    type: Type
+    stored: Stored
+    head: int
+    """Rows of a head whose rows are put in llama.cpp's order; 0 where they stay."""
+    offset: float
+    """Added to every number."""
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in the file, without padding."""
+        block, size = gguf.GGML_QUANT_SIZES[self.type]
+        return prod(self.stored.shape) // block * size
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Its rows as they are written. Raises InputError for a number that its type cannot hold."""
+        where = f"{self.stored.file}: {self.stored.name}"
+        for rows in self.stored.blocks(self.head or 1):
+            values = interleave(rows, self.head) if self.head else rows
+            yield as_written(values + np.float32(self.offset) if self.offset else values, self.type, where)
+
+
+def plan(
+    stored: Sequence[Stored], config: Config, family: Architecture, kind: FloatType, where: str
+) -> list[Written]:
+    """What a GGUF file of a checkpoint holds, in the checkpoint's order.
+
+    Raises InputError naming `where` and the tensor that llama.cpp has no place for, that is missing, or whose
+    shape is not the config's.
+    """
+    layers = config["num_hidden_layers"]
+    if layers > len(stored):
+        raise InputError(
+            f"{where}: config.json says {layers} layers, and there are {len(stored)} tensors in all",
+            "put the right config.json beside the weights",
+        )
+    shapes = _shapes(config)
+    names = gguf.get_tensor_name_map(family.arch, layers)
+    tied = is_tied(config, family)
+    planned = []
+    for tensor in stored:
+        if tensor.name.endswith(_UNUSED) or (tied and tensor.name == "lm_head.weight"):
+            continue
+        target = names.get_name(tensor.name, try_suffixes=(".weight", ".bias"))
+        if target is None:
+            raise InputError(
+                f"{where}: llama.cpp has no place for {tensor.name}", "export another architecture"
+            )
+        wanted = next((shape for ending, shape in shapes.items() if tensor.name.endswith(ending)), None)
+        if wanted and tensor.shape != wanted:
+            raise InputError(
+                f"{where}: {tensor.name} is {_told(tensor.shape)}, and by config.json {_told(wanted)}",
+                "put the right config.json beside the weights",
+            )
+        norm = target.endswith("_norm.weight")
+        written = Type.F32 if len(tensor.shape) < 2 or norm else TYPES[kind]
+        if written == Type.Q8_0 and prod(tensor.shape[-1:]) % gguf.GGML_QUANT_SIZES[Type.Q8_0][0]:
+            written = Type.F16
+        head = head_width(config) if reordered(tensor.name, family) else 0
+        planned.append(Written(target, written, tensor, head, family.norm_offset if norm else 0.0))
+    _require_whole(planned, layers, tied, where)
+    return planned
+
+
+def _shapes(config: Config) -> dict[str, tuple[int, int]]:
+    """The shape of each kind of matrix, by the end of its name; the same in all families."""
+    hidden, inner, heads = (config[key] for key in _SIZES)
+    width = head_width(config)
+    keys = width * config.get("num_key_value_heads", heads)
+    return {
+        **dict.fromkeys(("embed_tokens.weight", "lm_head.weight"), (config["vocab_size"], hidden)),
+        "q_proj.weight": (width * heads, hidden),
+        **dict.fromkeys(("k_proj.weight", "v_proj.weight"), (keys, hidden)),
+        "o_proj.weight": (hidden, width * heads),
+        **dict.fromkeys(("gate_proj.weight", "up_proj.weight"), (inner, hidden)),
+        "down_proj.weight": (hidden, inner),
+    }
+
+
+def _told(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _require_whole(planned: Sequence[Written], layers: int, tied: bool, where: str) -> None:
+    """Raise InputError where a layer lacks what another has, or a tensor outside the layers is missing."""
+    there = {tensor.name for tensor in planned}
+    inner = {name.split(".", 2)[2] for name in there if name.startswith("blk.")}
+    wanted = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
+    wanted |= {f"blk.{layer}.{name}" for layer in range(layers) for name in inner}
+    missing = sorted(wanted - there)
+    if missing:
+        raise InputError(
+            f"{where} lacks {len(missing)} tensors, {missing[0]} among them (llama.cpp's name)",
+            "get the checkpoint again",
+        )
+
+
+def reordered(name: str, family: Architecture) -> bool:
+    """Whether the rows of the weight `name`, or of the B of its adapter, change their order."""
+    return family.pairs and ".self_attn." in name and (".q_proj." in name or ".k_proj." in name)
+
+
+def interleave(rows: NDArray[np.float32], head: int) -> NDArray[np.float32]:
+    """Rows of each head of `head` rows from two halves to pairs, which is how llama.cpp turns positions."""
+    halves = rows.reshape(-1, 2, head // 2, *rows.shape[1:])
+    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows.shape)
+
+
+def as_written(values: NDArray[np.float32], kind: Type, where: str) -> NDArray[Any]:
+    """Float32 numbers in the type `kind`. Raises InputError naming `where` if one cannot be written so."""
+    if not np.isfinite(values).all():
+        raise InputError(f"{where} holds NaN or infinity", "train or get it again")
+    with np.errstate(over="ignore"):
+        written = gguf.quants.quantize(values, kind)
+    if kind == Type.F16 and (written.view(np.uint16) & 0x7C00).max(initial=0) == 0x7C00:
+        raise InputError(f"{where} is too large for f16", "write bf16 or f32 instead")
+    return written

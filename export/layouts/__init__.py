@@ -1,0 +1,1 @@
+"""The layouts of a bundle: merged, shared, single."""

@@ -1,0 +1,1 @@
+"""LoRA adapters merged into the weights of their base."""

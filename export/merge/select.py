@@ -1,0 +1,94 @@
+"""Which weights an adapter is added to: those of the 4-bit base it was trained on, or the checkpoint's own.
+
+`dequant` adds the adapter to what the 4-bit base dequantizes to, which is what the adapter was trained on.
+`original` adds it to the checkpoint's own weights. Which is better differs from run to run, so `auto` makes
+both, measures each on held-out rows and keeps the one with the lower loss. One model is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from agent.errors import InputError
+from agent.prompting.encoding import encode, load_tokenize, view_roles
+from agent.transcript import Row
+from export.merge.lora import write_merged_checkpoint
+from export.options import MergeBase, Say
+from export.run import Run
+
+_BASES: tuple[Literal["dequant", "original"], ...] = ("dequant", "original")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merged checkpoint and how it came about."""
+
+    folder: Path
+    """Its weights are float32."""
+    merge_base: str
+    losses: dict[str, float]
+    """Held-out loss a token of each base that was tried; empty where there was no row to try on."""
+
+
+def load_model(folder: Path) -> Any:
+    """A checkpoint folder as a float32 transformers model. Raises InputError where it is none."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder} is no checkpoint: {reason}", "check the folder") from None
+    return model.eval()
+
+
+def merge(run: Run, stage: str, merge_base: MergeBase, place: Path, say: Say) -> Merged:
+    """Make the merged checkpoint of a role or of the backbone in a folder of `place`.
+
+    `auto` takes the base with the lower held-out loss. The backbone's loss is that of all roles' turns,
+    without the activated adapters that roles may add.
+    """
+    if run.recipe["quantization"] == "none":
+        merge_base = "original"
+    elif merge_base == "auto" and not run.held_out():
+        merge_base = "dequant"
+    if merge_base != "auto":
+        return Merged(write_merged_checkpoint(run, stage, merge_base, place / stage, say), merge_base, {})
+    made, losses = {}, {}
+    for tried in _BASES:
+        made[tried] = write_merged_checkpoint(run, stage, tried, place / f"{stage}-{tried}", say)
+        loss = mean_loss(load_model(made[tried]), run.held_out(), view_roles(stage), run)
+        if math.isfinite(loss):
+            losses[tried] = loss
+    best = min(losses, key=lambda tried: losses[tried], default=_BASES[0])
+    for tried in _BASES:
+        if tried != best:
+            shutil.rmtree(made[tried])
+    return Merged(made[best], best, losses)
+
+
+def mean_loss(model: Any, rows: Sequence[Row], roles: Collection[str], run: Run) -> float:
+    """Mean cross-entropy of the tokens of `roles` in `rows`; NaN where there are none."""
+    tokenize = load_tokenize(run.base)
+    total, count = 0.0, 0
+    for row in rows:
+        encoded = encode(row.transcript, roles, tokenize, run.markers)
+        if not encoded.targets or len(encoded) > run.recipe["max_length"]:
+            continue
+        ids = torch.from_numpy(encoded.ids)[None]
+        at = torch.from_numpy(encoded.learnt_positions)
+        with torch.no_grad():
+            logits = model(input_ids=ids, use_cache=False, logits_to_keep=at - 1).logits[0]
+            total += cross_entropy(logits, ids[0, at], reduction="sum").item()
+        count += encoded.targets
+    return total / count if count else math.nan

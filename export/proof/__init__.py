@@ -1,0 +1,1 @@
+"""Proof of an export: parity with torch, divergence, tokenizer, canary, report."""

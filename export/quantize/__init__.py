@@ -1,0 +1,1 @@
+"""Quantization, importance matrices, and the selection of a type."""

@@ -1,0 +1,1 @@
+"""Training data: made, imported, checked, shown, mixed, and encoded for a stage."""

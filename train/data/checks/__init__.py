@@ -1,0 +1,1 @@
+"""The check of training rows: validity, duplicates, lengths, and the report."""

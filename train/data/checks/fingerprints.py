@@ -1,0 +1,172 @@
+"""What rows share with each other: hashes of conversations, questions and tools, never their texts.
+
+A row costs some 40 bytes, and a tool that was not seen before some 200.
+A hash has 64 bits: among a million rows two different ones meet with a chance of 1 in 30 million.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import unicodedata
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.prompting import segments
+from agent.transcript import Row, Transcript, UserTurn, compact
+from agent.transcript.rows import Line
+
+NAMED = 10
+"""Rows named as examples of what is repeated or shared."""
+_ENDS = " .,;:!?\"'"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file, numbered from 1."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How many rows are not the first of their kind, and some of them, each with the first."""
+
+    count: int
+    some: tuple[tuple[Place, Place], ...]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What rows of one split share with those of another."""
+
+    splits: tuple[str, str]
+    tools: tuple[str, ...]
+    """Names of the tools that are, schema and all, in both; sorted."""
+    shared_tools: int
+    of_tools: int
+    """Different tools of the second split; of one name there may be several."""
+    shared_rows: int
+    """Rows of the second split in which the user asks what the user of a row of the first split asks."""
+    of_rows: int
+    some: tuple[Place, ...]
+    """The first of those rows."""
+
+
+@dataclass
+class _Split:
+    rows: int = 0
+    tools: dict[int, str] = field(default_factory=dict)
+    questions: array[int] = field(default_factory=lambda: array("Q"))
+    askers: array[int] = field(default_factory=lambda: array("Q"))
+    """For each question, the index of its row."""
+
+
+class Fingerprints:
+    """Collects rows; says which are there twice and what splits share."""
+
+    def __init__(self, splits: Sequence[str]) -> None:
+        """`splits` are the names that rows may be added under, in the order in which they are compared."""
+        self._transcripts = array("Q")
+        self._ids = array("Q")
+        self._lines = array("Q")
+        self._files: list[tuple[int, Path]] = []
+        self._splits = {name: _Split() for name in splits}
+
+    def add(self, line: Line, row: Row, split: str) -> None:
+        """Take up the row in `line` as one of `split`."""
+        index = len(self._lines)
+        if not self._files or self._files[-1][1] != line.path:
+            self._files.append((index, line.path))
+        self._lines.append(line.number)
+        transcript = row.transcript
+        self._transcripts.append(transcript_hash(transcript))
+        self._ids.append(_hash(row.id))
+        found = self._splits[split]
+        found.rows += 1
+        for tool in transcript.tools:
+            found.tools.setdefault(_tool_hash(tool.line()), sys.intern(tool.name))
+        for turn in transcript.turns:
+            if isinstance(turn, UserTurn):
+                found.questions.append(_hash(normalized(turn.content)))
+                found.askers.append(index)
+
+    def repeated_rows(self) -> Repeats:
+        """Rows with the transcript of an earlier one."""
+        return self._repeats(self._transcripts)
+
+    def repeated_ids(self) -> Repeats:
+        """Rows with the id of an earlier one."""
+        return self._repeats(self._ids)
+
+    def overlaps(self) -> Iterator[Overlap]:
+        """Each pair of splits that shares something."""
+        for one, other in combinations(self._splits, 2):
+            overlap = self._overlap(one, other)
+            if overlap.shared_tools or overlap.shared_rows:
+                yield overlap
+
+    def _overlap(self, one: str, other: str) -> Overlap:
+        first, second = self._splits[one], self._splits[other]
+        tools = first.tools.keys() & second.tools.keys()
+        asked = np.isin(_numbers(second.questions), _numbers(first.questions))
+        rows = np.unique(_numbers(second.askers)[asked])
+        return Overlap(
+            splits=(one, other),
+            tools=tuple(sorted({second.tools[tool] for tool in tools})),
+            shared_tools=len(tools),
+            of_tools=len(second.tools),
+            shared_rows=len(rows),
+            of_rows=second.rows,
+            some=tuple(self._place(row) for row in rows[:NAMED].tolist()),
+        )
+
+    def _repeats(self, hashes: array[int]) -> Repeats:
+        values = _numbers(hashes)
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        new = np.ones(len(values), bool)
+        new[1:] = ordered[1:] != ordered[:-1]
+        starts = np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))
+        later, first = order[~new], order[starts[~new]]
+        some = np.argsort(later)[:NAMED]
+        named = zip(later[some].tolist(), first[some].tolist(), strict=True)
+        return Repeats(len(later), tuple((self._place(row), self._place(of)) for row, of in named))
+
+    def _place(self, index: int) -> Place:
+        file = next(file for start, file in reversed(self._files) if start <= index)
+        return Place(file, self._lines[index])
+
+
+def normalized(question: str) -> str:
+    """A question without case, without differences of white space, and without punctuation at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_ENDS)
+
+
+def transcript_hash(transcript: Transcript) -> int:
+    """Equal for transcripts that the models read alike."""
+    return _hash(compact([[piece.role, piece.content] for piece in segments(transcript)]))
+
+
+@lru_cache(maxsize=4096)
+def _tool_hash(line: str) -> int:
+    return _hash(line)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _numbers(values: array[int]) -> NDArray[np.uint64]:
+    return np.frombuffer(values, np.uint64) if values else np.empty(0, np.uint64)

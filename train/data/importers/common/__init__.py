@@ -1,0 +1,1 @@
+"""What importers share: reading, dialogues, schemas, argument fitting."""

@@ -1,0 +1,58 @@
+"""Calls and thoughts that stand in an assistant's text between tags, as Hermes, glaive and others write them.
+
+<think> … </think>  <scratch_pad> … </scratch_pad>     a thought
+<tool_call> {"name": …, "arguments": …} </tool_call>   calls, one JSON object after the other
+<functioncall> {…} <|endoftext|>                       a call
+<tool_response> … </tool_response>                     a result, in a tool's message
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from agent.transcript import Call
+from train.data.importers.common.dialogue import Message, call_of, loose_json
+from train.data.importers.common.draft import Unusable
+
+_THOUGHT = re.compile(r"<(think|thinking|scratch_pad|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_CALLS = re.compile(r"<(tool_call|tool_calls|functioncall)>(.*?)(?:</\1>|<\|endoftext\|>|\Z)", re.DOTALL)
+_RESULT = re.compile(r"<(tool_response|obs)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_TOOLS = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
+_ANSWER = re.compile(r"</?(?:response|answer|final_answer)>|<\|endoftext\|>|<\|im_end\|>")
+
+
+def said(text: str) -> Message:
+    """An assistant's message out of its text. Raises Unusable where a tag holds no call."""
+    thoughts = " ".join(match[2] for match in _THOUGHT.finditer(text))
+    text = _THOUGHT.sub("", text)
+    calls = tuple(call for match in _CALLS.finditer(text) for call in _calls(match[2]))
+    return Message("assistant", _ANSWER.sub("", _CALLS.sub("", text)).strip(), thoughts, calls)
+
+
+def results(text: str) -> list[str]:
+    """The results in a tool's message: what stands between tags, or the whole where there are none."""
+    return [match[2].strip() for match in _RESULT.finditer(text)] or [text.strip()]
+
+
+def tools_text(text: str) -> str | None:
+    """What a system message offers between `<tools>` tags, None where it has none."""
+    # Hermes names the tags once in a sentence before it uses them.
+    found = [match[1] for match in _TOOLS.finditer(text) if "{" in match[1]]
+    return found[-1] if found else None
+
+
+def _calls(text: str) -> list[Call]:
+    decoder, found, at = json.JSONDecoder(strict=False), [], 0
+    text = text.strip()
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found += value if isinstance(value, list) else [value]
+            at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
+    except ValueError:
+        value = loose_json(text)
+        found = value if isinstance(value, list) else [value]
+    if not found:
+        raise Unusable("a call that cannot be read", "the tag is empty")
+    return [call_of(value) for value in found]

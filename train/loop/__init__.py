@@ -1,0 +1,1 @@
+"""The training loop, and the pipeline of stages around it."""

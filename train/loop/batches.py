@@ -1,0 +1,62 @@
+"""Which rows an optimizer step reads: a function of the rows, the recipe, the stage and the step's number.
+
+So a run that was stopped goes on with exactly the rows that would have come next. Rows are shuffled anew each
+epoch, packed by tool list, and the packs filled into passes; a pass is flat, so it holds no padding.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from agent.prompting.encoding import Encoded
+from train.model.packing import Packed, pack
+from train.recipe import STAGES, Recipe
+
+Step = list[list[Packed]]
+"""The passes of one optimizer step, each a list of packed sequences."""
+
+
+def fill(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
+    """`packs` in order, in passes of at most `max_tokens` tokens (a longer pack is a pass of its own)."""
+    passes: list[list[Packed]] = []
+    room = 0
+    for packed in packs:
+        if len(packed) > room or not passes:
+            passes.append([])
+            room = max_tokens
+        passes[-1].append(packed)
+        room -= len(packed)
+    return passes
+
+
+def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int) -> list[Step]:
+    """The steps of one epoch (counted from 0)."""
+    rng = np.random.default_rng([recipe.seed, STAGES.index(stage), epoch])
+    packs = list(pack((rows[i] for i in rng.permutation(len(rows))), recipe.micro_batch_tokens))
+    shuffled = [packs[i] for i in rng.permutation(len(packs))]
+    passes = fill(shuffled, recipe.micro_batch_tokens)
+    size = recipe.accumulation
+    return [passes[at : at + size] for at in range(0, len(passes), size)]
+
+
+def total_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str) -> int:
+    """Optimizer steps of a stage: its `max_steps`, or those of its epochs."""
+    settings = recipe.stage(stage)
+    if settings.max_steps > 0:
+        return settings.max_steps
+    whole = math.floor(settings.epochs)
+    counts = [len(epoch_steps(rows, recipe, stage, epoch)) for epoch in range(math.ceil(settings.epochs))]
+    part = round(counts[-1] * (settings.epochs - whole)) if len(counts) > whole else 0
+    return max(1, sum(counts[:whole]) + part)
+
+
+def steps_from(rows: Sequence[Encoded], recipe: Recipe, stage: str, start: int) -> Iterator[Step]:
+    """The steps of a stage from number `start` (counted from 0) on, without end."""
+    for epoch in itertools.count():
+        steps = epoch_steps(rows, recipe, stage, epoch)
+        yield from steps[start:]
+        start = max(0, start - len(steps))

@@ -1,0 +1,292 @@
+"""`umi train base`: a small base model from scratch, on trajectories the generator makes.
+
+Nothing can be downloaded in tests, and no model at hand is small enough for a package; so the base of the
+shipped bundle is made here. It is an ordinary Hugging Face checkpoint
+(Qwen3), which the two stages then take like any other.
+
+The run can be stopped at any moment and goes on from its last checkpoint. Matrices are trained by Muon
+(Jordan et al. 2024, momentum orthogonalized by Newton-Schulz), the rest by AdamW.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from agent.errors import InputError, UmiError
+from agent.prompting import Tokenize, segments
+from agent.prompting.encoding import encode, load_tokenize
+from agent.transcript import ROLES
+from train.data.synthetic.drill import drills
+from train.data.synthetic.generate import rows
+from train.loop.progress import Say, clock
+from train.model.attention import enable, hidden_states, lay_out
+from train.model.lora import mixed_precision, pick_device
+from train.model.packing import IGNORE, Packed, join, pack
+from train.model.tokenizer import save_tokenizer, train_tokenizer
+from train.run.checkpoint import save_whole
+
+
+@dataclass(frozen=True)
+class BaseRecipe:
+    """What `umi train base` makes, read from a TOML file."""
+
+    out: str
+    """Folder for the checkpoint."""
+    vocabulary: int = 2048
+    """Tokens, the 256 bytes and three control tokens included."""
+    hidden: int = 256
+    """Width; a multiple of 256 keeps every quantization possible."""
+    layers: int = 6
+    heads: int = 4
+    """Query heads of 64."""
+    kv_heads: int = 2
+    """Key and value heads of 64."""
+    ffn: int = 768
+    """Width of the gated feed-forward layers."""
+    context: int = 4096
+    """Positions that the checkpoint declares."""
+    steps: int = 1600
+    """Optimizer steps, the drills included."""
+    drill_steps: int = 200
+    """First steps, on nothing but copying drills: short, and all of it copying."""
+    drill_rows: int = 64
+    """Drills in each of those steps."""
+    mixed_rows: int = 16
+    """Drills beside the trajectories in the steps after them."""
+    short_steps: int = 150
+    """Steps after the drills with lists of at most four tools: copying is easier from a short text."""
+    batch_tokens: int = 3500
+    """Tokens of one step."""
+    pack_tokens: int = 4096
+    """Tokens of one packed sequence at most."""
+    muon_rate: float = 0.004
+    """Peak learning rate of the matrices, scaled to AdamW's update size."""
+    adam_rate: float = 0.004
+    """Peak learning rate of embeddings and norms."""
+    weight_decay: float = 0.05
+    warmup: int = 50
+    cooldown: float = 0.4
+    """Last share of the steps, in which the rates fall to nothing."""
+    clip: float = 1.0
+    seed: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Weights are float32."""
+    save_every: int = 100
+    """Steps between checkpoints."""
+
+
+LOG_STEPS = 20
+TOKENIZER_ROWS = 6000
+
+
+def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
+    """Packed training sequences without end."""
+    encoded = (
+        encode(row.transcript, ROLES, tokenize)
+        for row in rows(seed, "train", 1 << 60, plain=plain, most=most)
+    )
+    return pack(encoded, recipe.pack_tokens, open_packs=2)
+
+
+def batches(packs: Iterator[Packed], tokens: int) -> Iterator[list[Packed]]:
+    """Lists of packed sequences of about `tokens` tokens together."""
+    batch: list[Packed] = []
+    for packed in packs:
+        batch.append(packed)
+        if sum(len(p) for p in batch) >= tokens:
+            yield batch
+            batch = []
+
+
+def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
+    """A Qwen3 causal LM with random weights."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.ffn,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.kv_heads,
+        head_dim=64,
+        max_position_embeddings=recipe.context,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    model: Any = Qwen3ForCausalLM(config).float()
+    deep = (2 * recipe.layers) ** -0.5
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight.data.mul_(deep)  # residual branches start small (GPT-2, section 2.3)
+    return model
+
+
+def loss_of(model: Any, batch: list[Packed], mixed: bool) -> torch.Tensor:
+    """Mean cross-entropy over the learnt tokens; logits are computed at those positions only.
+
+    With `mixed`, matrix products run in bfloat16.
+    """
+    inputs = lay_out(batch, model.device)
+    learnt = inputs.targets != IGNORE
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
+        logits = model.lm_head(hidden_states(model.model, inputs)[learnt])
+    return cross_entropy(logits.float(), inputs.targets[learnt])
+
+
+def rate_at(step: int, recipe: BaseRecipe) -> float:
+    """The share of the peak learning rate: a linear rise, a plateau, a linear fall to nothing."""
+    fall = max(1, int(recipe.steps * recipe.cooldown))
+    return min(1.0, (step + 1) / max(1, recipe.warmup), (recipe.steps - step) / fall)
+
+
+class BaseRun:
+    """The model, its optimizers and where the run stands."""
+
+    def __init__(self, recipe: BaseRecipe) -> None:
+        self.recipe = recipe
+        self.out = Path(recipe.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not (self.out / "tokenizer.json").exists():
+            texts = (
+                piece.content
+                for row in rows(recipe.seed + 1000, "train", TOKENIZER_ROWS)
+                for piece in segments(row.transcript)
+                if piece.role != "system" or row.id.endswith("0")
+            )
+            save_tokenizer(train_tokenizer(texts, recipe.vocabulary), self.out)
+        self.tokenize = load_tokenize(self.out)
+        self.model = make_model(recipe, recipe.vocabulary).to(pick_device(recipe.device))
+        self.mixed = mixed_precision(recipe.precision, self.model.device)
+        enable(self.model)
+        matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
+        others = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.muon_rate,
+                weight_decay=recipe.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(others, lr=recipe.adam_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.peaks = [group["lr"] for o in self.optimizers for group in o.param_groups]
+        self.step = 0
+        self.seconds = 0.0
+        self.resume()
+
+    @property
+    def state_file(self) -> Path:
+        """Where the run's last checkpoint is."""
+        return self.out / "training.pt"
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one of this recipe."""
+        if not self.state_file.exists():
+            return
+        state = torch.load(self.state_file, map_location="cpu", weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise InputError(
+                f"{self.out} holds a run of another recipe", "delete the folder or set another out"
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Write a checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        save_whole(self.state_file, state)
+
+    def data(self) -> Iterator[list[Packed]]:
+        """Batches from where the run stands. After a resumption the questions are new ones."""
+        recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
+        made = (encode(row.transcript, ROLES, self.tokenize) for row in drills(seed))
+        for _ in range(self.step, recipe.drill_steps):
+            yield [join(list(islice(made, recipe.drill_rows)))]
+        longer = recipe.drill_steps + recipe.short_steps
+        short = batches(stream(recipe, self.tokenize, seed, most=4, plain=0.0), recipe.batch_tokens)
+        mixed = batches(stream(recipe, self.tokenize, seed + 1, most=16, plain=0.6), recipe.batch_tokens)
+        for step in itertools.count(max(self.step, recipe.drill_steps)):
+            batch = next(short if step < longer else mixed)
+            yield [*batch, join(list(islice(made, recipe.mixed_rows)))] if recipe.mixed_rows else batch
+
+    def train(self, say: Say) -> None:
+        """Train to the last step, saying how it goes and saving on the way."""
+        recipe = self.recipe
+        data = self.data()
+        started, tokens, losses = time.monotonic(), 0, []
+        self.model.train()
+        while self.step < recipe.steps:
+            batch = next(data)
+            losses.append(self.one_step(batch))
+            tokens += sum(len(packed) for packed in batch)
+            if self.step % LOG_STEPS == 0:
+                took = time.monotonic() - started
+                self.seconds += took
+                left = (recipe.steps - self.step) * took / len(losses)
+                say(
+                    f"base: step {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
+                    f"{tokens / took:,.0f} tokens/s  {clock(left)} left"
+                )
+                started, tokens, losses = time.monotonic(), 0, []
+            if self.step % recipe.save_every == 0:
+                self.save()
+        self.save()
+
+    def one_step(self, batch: list[Packed]) -> float:
+        """One optimizer step; returns its loss. Raises UmiError where that is not a number."""
+        share = rate_at(self.step, self.recipe)
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group, peak in zip(groups, self.peaks, strict=True):
+            group["lr"] = peak * share
+        loss = loss_of(self.model, batch, self.mixed)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if not math.isfinite(loss.item()):
+            raise UmiError(
+                f"the loss is {loss.item()} at step {self.step}", "lower muon_rate and start again"
+            )
+        self.step += 1
+        return loss.item()
+
+
+def make_base(recipe: BaseRecipe, say: Say) -> Path:
+    """Make the base, or finish making it, and return its folder. A base that is there stays as it is."""
+    out = Path(recipe.out)
+    done = out / "base.json"
+    if done.exists() and json.loads(done.read_text()) == asdict(recipe):
+        return out
+    run = BaseRun(recipe)
+    run.train(say)
+    run.model.config._attn_implementation = "sdpa"
+    run.model.to("cpu").save_pretrained(out)
+    done.write_text(json.dumps(asdict(recipe), indent=1))
+    return out

@@ -1,0 +1,201 @@
+"""Attention over packed sequences that computes only what is visible.
+
+Of a square of T by T, most is hidden: the branches of `train.model.packing` do not see each other. Here the prefix
+is one causal attention and the branches are a batch of their own, each over prefix + itself. At 600 prefix
+tokens and ten branches of 150 that is under a third of the square's work, and several sequences can stand in
+one pass without padding. It is registered with transformers under `NAME`, for any model whose layers call its
+attention interface (Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from train.model.packing import PREFIX, Packed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NAME = "umi_branches"
+BUCKET = 5  # branches of similar length that attend together; fewer pad less, more waste fewer calls
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """B neighbouring branches of similar length, as rows of L tokens."""
+
+    rows: Tensor
+    """Long [B * L]: where in the pass each branch's i-th token is; short branches repeat their last."""
+    flat: Tensor
+    """Long [tokens of all branches]: where each of them stands in `rows`."""
+    count: int
+    """Branches, B."""
+    visible: Tensor
+    """Bool [L, prefix + L]: what the i-th token of any branch reads."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where one packed sequence stands in a pass: its prefix and its branches."""
+
+    start: int
+    """The first position of the prefix in the pass."""
+    prefix: int
+    """Tokens of the prefix."""
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Several packed sequences end to end: what one forward pass reads, [1, T] each, and their layout."""
+
+    input_ids: Tensor
+    position_ids: Tensor
+    targets: Tensor
+    """[T]: as in `Packed`."""
+    layout: tuple[Tree, ...]
+
+
+def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
+    """The parts of a packed sequence that begins at `start` of a pass."""
+    sizes = np.bincount(packed.branch_ids)
+    prefix, branches = int(sizes[PREFIX]), sizes[PREFIX + 1 :]
+    first = start + prefix + np.cumsum(branches) - branches
+    groups = [slice(at, at + BUCKET) for at in range(0, len(branches), BUCKET)]
+    buckets = tuple(_bucket(first[group], branches[group], prefix, device) for group in groups)
+    return Tree(start, prefix, buckets)
+
+
+def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: torch.device) -> Bucket:
+    steps = np.arange(int(lengths.max()))
+    rows = first[:, None] + np.minimum(steps[None], lengths[:, None] - 1)
+    flat = np.flatnonzero(steps[None] < lengths[:, None])
+    own = torch.ones(len(steps), len(steps), dtype=torch.bool, device=device).tril()
+    return Bucket(
+        torch.from_numpy(rows.reshape(-1)).to(device),
+        torch.from_numpy(flat).to(device),
+        len(lengths),
+        torch.cat([own.new_ones(len(steps), prefix), own], dim=1),
+    )
+
+
+def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> Pass:
+    """One pass over `sequences`."""
+    device = torch.device(device)
+    ids, positions, targets = (
+        torch.from_numpy(np.concatenate([getattr(s, name) for s in sequences])).to(device)
+        for name in ("input_ids", "position_ids", "targets")
+    )
+    starts = np.cumsum([0, *(len(s) for s in sequences[:-1])])
+    layout = tuple(layout_of(s, int(at), device) for s, at in zip(sequences, starts, strict=True))
+    return Pass(ids[None], positions[None], targets, layout)
+
+
+def hidden_states(body: Any, batch: Pass) -> Tensor:
+    """The last hidden states [T, width] of `model.model`, where `enable` was called on `model`."""
+    out = body(
+        input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False, layout=batch.layout
+    )
+    return out.last_hidden_state[0]
+
+
+def logits_at(model: Any, batch: Pass, positions: Tensor) -> Tensor:
+    """The logits [N, vocabulary] of `model` at N positions of a pass, where `enable` was called on it.
+
+    The model's own forward makes them, so what it does to its logits (a scale, a soft cap) is in them.
+    """
+    out = model(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        use_cache=False,
+        layout=batch.layout,
+        logits_to_keep=positions,
+    )
+    return out.logits[0]
+
+
+def enable(model: Any) -> None:
+    """Make a transformers model attend by `Pass.layout`."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, attend)
+    model.config._attn_implementation = NAME
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    layout: Sequence[Tree],
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: [1, H, T, D] queries to [1, T, H, D], T split as `layout` says.
+
+    With `sliding_window` a position reads itself and the `sliding_window - 1` before it. Raises ValueError
+    where scores are capped (`softcap`) or have sinks (`s_aux`), which torch's fused attention cannot do.
+    """
+    if softcap is not None or s_aux is not None:
+        raise ValueError(f"its attention has {'capped scores' if s_aux is None else 'sinks'}")
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
+    out: list[Tensor] = []
+    for tree in layout:
+        before = slice(tree.start, tree.start + tree.prefix)
+        q0, k0, v0 = (part[:, :, before] for part in (query, key, value))
+        if tree.prefix:
+            mask = prefix_mask(tree.prefix, sliding_window, query.device)
+            seen = scaled_dot_product_attention(
+                q0, k0, v0, mask, is_causal=mask is None, scale=scaling, dropout_p=dropout
+            )
+            out.append(seen[0].transpose(0, 1))
+        for bucket in tree.buckets:
+            q, k, v = (by_branch(part, bucket) for part in (query, key, value))
+            k = torch.cat([k0.expand(bucket.count, -1, -1, -1), k], dim=2)
+            v = torch.cat([v0.expand(bucket.count, -1, -1, -1), v], dim=2)
+            if sliding_window is None and q.shape[2] > tree.prefix:
+                # Plain causal attention needs no mask, and is so much faster that a short prefix is best
+                # computed once more: on branches without a shared list a step takes 0.75 times as long.
+                q = torch.cat([q0.expand(bucket.count, -1, -1, -1), q], dim=2)
+                seen = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, dropout_p=dropout)
+                seen = seen[:, :, tree.prefix :]
+            else:
+                mask = within(bucket.visible, sliding_window)
+                seen = scaled_dot_product_attention(q, k, v, mask, scale=scaling, dropout_p=dropout)
+            out.append(seen.transpose(1, 2).flatten(0, 1).index_select(0, bucket.flat))
+    return torch.cat(out)[None], None
+
+
+def prefix_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
+    """What a prefix's positions read, bool [length, length]; None where that is all earlier ones."""
+    if window is None or window >= length:
+        return None
+    return within(torch.ones(length, length, dtype=torch.bool, device=device).tril(), window)
+
+
+def within(visible: Tensor, window: int | None) -> Tensor:
+    """`visible` [L, K] without what is `window` or more positions back; its last row is position K - 1."""
+    if window is None or window >= visible.shape[1]:
+        return visible
+    return visible.triu(visible.shape[1] - visible.shape[0] - window + 1)
+
+
+def by_branch(part: Tensor, bucket: Bucket) -> Tensor:
+    """[1, H, T, D] to [B, H, L, D], the tokens of a bucket's branches."""
+    chosen = part[0].index_select(1, bucket.rows)
+    return chosen.unflatten(1, (bucket.count, -1)).transpose(0, 1)

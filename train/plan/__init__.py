@@ -1,0 +1,1 @@
+"""What a run takes in memory and time, estimated before anything is loaded."""

@@ -1,0 +1,269 @@
+"""What a run will train, take and last, told before anything is loaded: `umi train run RECIPE --plan`.
+
+Read are the base's config, its tokenizer and the headers of its weights, the rows, and what the run folder
+already holds. Memory on a CPU is as `train.model.cpu_memory` leaves it. Evaluations (`train.loop.held_out`) are in neither
+the time nor the memory.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.llama.hardware import available_bytes
+from agent.transcript.rows import read_rows
+from train.data.splits import rows_to_train, split
+from train.data.views import View
+from train.loop.batches import steps_from, total_steps
+from train.loop.held_out import stage_view
+from train.loop.pipeline import BACKBONE, check_stage, is_finished
+from train.loop.progress import clock
+from train.model.lora import mixed_precision, pick_device
+from train.model.packing import Packed
+from train.model.special_tokens import marked_tokenize
+from train.plan.memory import Estimate, adapter_numbers, estimate
+from train.plan.shape import Shape, read_shape
+from train.plan.speed import logged_speed, product_rate, share_reached, work_of
+from train.recipe import Recipe
+
+LEAST_RATE = 1e-5
+"""Below it LoRA hardly learns: it wants about ten times the rates of whole models, which are 1e-5 to 5e-5."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage that is not finished."""
+
+    stage: str
+    rows: int
+    """Trajectories, or turns where each is learnt in a branch of its own."""
+    trimmed: int
+    too_long: int
+    nothing_to_learn: int
+    steps: int
+    done: int
+    """Steps that a checkpoint holds; the counts below are of the others."""
+    tokens: int
+    targets: int
+    trained: int
+    """Parameters of the adapter."""
+    seconds: float
+    memory: Estimate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left of a run."""
+
+    base: str
+    parameters: int
+    device: str
+    precision: str
+    quantization: str
+    train_rows: int
+    heldout_rows: int
+    finished: tuple[str, ...]
+    stages: tuple[StagePlan, ...]
+    timed_by: str
+    """What the times rest on."""
+    free: int | None
+    """Bytes that are free on the device; None where the system does not say."""
+    warnings: tuple[str, ...]
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the peak of the stage that needs most."""
+        return max((stage.memory.total for stage in self.stages), default=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; bytes and seconds."""
+        stages = [{**asdict(stage), "memory": stage.memory.to_json()} for stage in self.stages]
+        return {**asdict(self), "stages": stages, "memory": self.memory}
+
+    def lines(self) -> Iterator[str]:
+        """All of it for people."""
+        yield (
+            f"base      {self.base}: {self.parameters:,} parameters, quantization {self.quantization},"
+            f" {self.precision} products on {self.device}"
+        )
+        yield f"rows      {self.train_rows:,} to train on, {self.heldout_rows:,} held out"
+        for stage in self.finished:
+            yield f"{stage}: finished"
+        for stage in self.stages:
+            yield from _stage_lines(stage)
+        if self.stages:
+            largest = max(self.stages, key=lambda stage: stage.memory.total)
+            free = "" if self.free is None else f", {_gigabytes(self.free)} free"
+            yield f"memory    about {_gigabytes(self.memory)} at most, in {largest.stage}{free}"
+            seconds = sum(stage.seconds for stage in self.stages)
+            yield f"time      about {clock(seconds)} without evaluations, by {self.timed_by}"
+        for warning in self.warnings:
+            yield f"warning: {warning}"
+
+
+def plan(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Plan:
+    """What `train.loop.pipeline.train` would do with the same arguments. Raises InputError where it would refuse.
+
+    Whether the run folder is another recipe's is not asked: that takes reading the weights.
+    """
+    check_stage(recipe, only, again=again)
+    run = Path(recipe.out)
+    device = pick_device(recipe.device)
+    mixed = mixed_precision(recipe.precision, device)
+    tokenize = marked_tokenize(Path(recipe.base), recipe.markers)
+    shape = read_shape(Path(recipe.base))
+    rows = rows_to_train([Path(path) for path in recipe.data])
+    kept = run / "heldout.jsonl"
+    known = list(read_rows(kept)) if only and kept.exists() else None
+    learnt, held_out = split(rows, recipe.heldout_rows, known)
+    wanted = [only] if only else list(recipe.stages)
+    finished = [stage for stage in wanted if is_finished(run, stage, recipe, only, again=again)]
+    warnings: list[str] = []
+    stages: list[StagePlan] = []
+    rate: float | None = None
+    for stage in wanted:
+        if stage in finished:
+            continue
+        seen = stage_view(learnt, stage, stage, recipe, tokenize)
+        warnings += _row_warnings(seen, stage, len(learnt), recipe)
+        if not seen.rows:
+            continue
+        speed = logged_speed(recipe, stage)
+        if speed is None and rate is None:
+            rate = product_rate(shape, recipe.micro_batch_tokens, device.type, mixed)
+        stages.append(_stage_plan(seen, stage, recipe, shape, device.type, mixed, speed, rate))
+    if free := _free(device.type):
+        warnings += _memory_warnings(stages, free, recipe)
+    return Plan(
+        recipe.base,
+        shape.parameters,
+        device.type,
+        "bfloat16" if mixed else "float32",
+        recipe.quantization,
+        len(learnt),
+        len(held_out),
+        tuple(finished),
+        tuple(stages),
+        "the operations it needs and a matrix product tried now" if rate else "the speed that was logged",
+        free,
+        tuple(warnings),
+    )
+
+
+def _stage_plan(
+    seen: View,
+    stage: str,
+    recipe: Recipe,
+    shape: Shape,
+    device: str,
+    mixed: bool,
+    speed: float | None,
+    rate: float | None,
+) -> StagePlan:
+    steps = total_steps(seen.rows, recipe, stage)
+    done = min(steps, steps_done(Path(recipe.out), stage))
+    passes: list[list[Packed]] = []
+    for step in itertools.islice(steps_from(seen.rows, recipe, stage, done), steps - done):
+        passes += step
+    work = work_of(recipe, shape, passes)
+    if speed:
+        seconds = work.tokens / speed
+    else:
+        seconds = work.operations / ((rate or 1) * share_reached(recipe, device, mixed))
+    stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
+    memory = estimate(
+        recipe, shape, passes or next(steps_from(seen.rows, recipe, stage, 0)), device, mixed, stacked=stacked
+    )
+    return StagePlan(
+        stage,
+        len(seen.rows),
+        seen.trimmed,
+        seen.too_long,
+        seen.nothing_to_learn,
+        steps,
+        done,
+        work.tokens,
+        work.targets,
+        adapter_numbers(recipe, shape),
+        seconds,
+        memory,
+    )
+
+
+def steps_done(run: Path, stage: str) -> int:
+    """The steps that a stage's checkpoint holds; its tensors stay on the disk."""
+    checkpoint = run / "checkpoints" / f"{stage}.pt"
+    if not checkpoint.exists():
+        return 0
+    import torch
+
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    return int(saved["state"]["step"])
+
+
+def _free(device: str) -> int | None:
+    if device == "cpu":
+        return available_bytes()
+    import torch
+
+    return torch.cuda.mem_get_info()[0]
+
+
+def _row_warnings(seen: View, stage: str, rows: int, recipe: Recipe) -> Iterator[str]:
+    if not seen.rows:
+        yield f"no training row of {stage} fits max_length = {recipe.max_length}, or none has a turn of it"
+        return
+    if 2 * seen.too_long > rows:
+        yield (
+            f"{stage}: {seen.too_long:,} of {rows:,} rows are too long and left out; raise max_length above"
+            f" {recipe.max_length}"
+        )
+    if 2 * seen.nothing_to_learn > rows:
+        yield f"{stage}: {seen.nothing_to_learn:,} of {rows:,} rows have no turn of it and are left out"
+    settings = recipe.stage(stage)
+    if settings.learning_rate < LEAST_RATE:
+        yield (
+            f"{stage}.learning_rate = {settings.learning_rate:g} is low for an adapter; 1e-4 to 2e-4 is usual"
+        )
+
+
+def _memory_warnings(stages: Sequence[StagePlan], free: int, recipe: Recipe) -> Iterator[str]:
+    needed = max((stage.memory.total for stage in stages), default=0)
+    if needed <= free:
+        return
+    ways = []
+    if not recipe.gradient_checkpointing:
+        ways.append("gradient_checkpointing = true")
+    if recipe.quantization == "none":
+        ways.append("quantization = nf4")
+    longest = min(recipe.max_length, recipe.micro_batch_tokens)
+    ways.append(f"micro_batch_tokens below {recipe.micro_batch_tokens}")
+    if longest > 1024:
+        ways.append(f"max_length below {recipe.max_length}")
+    yield (
+        f"{_gigabytes(needed)} of memory is more than the {_gigabytes(free)} that are free;"
+        f" set {', or '.join(ways)}"
+    )
+
+
+def _stage_lines(stage: StagePlan) -> Iterator[str]:
+    left = stage.steps - stage.done
+    going_on = f" of {stage.steps:,} (a checkpoint holds {stage.done:,})" if stage.done else ""
+    yield (
+        f"{stage.stage}: {left:,} steps{going_on}, {stage.tokens:,} tokens, {stage.targets:,} of them to"
+        f" learn; {stage.trained:,} parameters trained; about {clock(stage.seconds)}"
+    )
+    yield (
+        f"  rows    {stage.rows:,}; {stage.trimmed:,} shortened; left out: {stage.too_long:,} too long,"
+        f" {stage.nothing_to_learn:,} without a turn of the role"
+    )
+    parts = {name: size for name, size in stage.memory.to_json().items() if size and name != "total"}
+    told = ", ".join(f"{name} {_gigabytes(size)}" for name, size in parts.items())
+    yield f"  memory  {_gigabytes(stage.memory.total)}: {told}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,1 @@
+"""The run folder: recipe, metrics log, checkpoints, model card."""
