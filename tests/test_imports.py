@@ -33,6 +33,8 @@ def allowed(package: str, name: str) -> bool:
         return True
     if package == "tui":
         return top == "agent"
+    if package == "export" and top == "train":
+        return rest[0] in ("model", "run")
     return package in ("train", "export") and top == "agent" and rest[0] in SHARED
 
 

@@ -278,7 +278,7 @@ def test_a_log_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
     code = (
-        "import sys, tui.__main__, tui.command;"
+        "import sys, tui.__main__, tui.cli.tree;"
         "print([m for m in ('textual', 'llama_cpp', 'torch', 'transformers', 'pydantic', 'numpy')"
         " if m in sys.modules])"
     )

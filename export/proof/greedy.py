@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent.prompting.encoding import common_length
+from train.model.kv_cache import forward_cached, truncate
 
 
 class GreedyDecoder:
@@ -34,7 +35,7 @@ class GreedyDecoder:
         ids = list(prompt)
         start = len(ids) - self._header
         kept = min(common_length(self._read, ids), start, len(ids) - 1)
-        cache = _cut(self._cache, kept) if kept else None
+        cache = truncate(self._cache, kept) if kept else None
         if cache is None:
             kept = 0
         text: list[int] = []
@@ -43,14 +44,9 @@ class GreedyDecoder:
         with torch.no_grad():
             while len(text) < most:
                 options = {"alora_offsets": [len(ids) + len(text) - start]} if self._header else {}
-                out = self._model(
-                    input_ids=torch.tensor([given]),
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                    **options,
+                out, cache = forward_cached(
+                    self._model, cache, input_ids=torch.tensor([given]), logits_to_keep=1, **options
                 )
-                cache = out.past_key_values
                 rows.append(out.logits[0, -1].float().numpy())
                 text.append(int(rows[-1].argmax()))
                 if text[-1] == end:
@@ -58,11 +54,3 @@ class GreedyDecoder:
                 given = text[-1:]
         self._cache, self._read = cache, ids[:start] if self._header else [*ids, *text[:-1]]
         return text, np.stack(rows)
-
-
-def _cut(cache: Any, count: int) -> Any:
-    """A key-value cache cut back to its first `count` positions; None where its layers drop old positions."""
-    if any(cache.is_sliding):
-        return None
-    cache.crop(count - cache.get_seq_length())
-    return cache

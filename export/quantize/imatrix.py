@@ -23,6 +23,7 @@ from export.gguf.architectures import Config, find_architecture
 from export.options import Say
 from export.progress import Ticker
 from export.quantize.imatrix_file import read_entries
+from train.model.kv_cache import forward_cached, truncate
 
 
 @dataclass(frozen=True)
@@ -167,18 +168,13 @@ def _read(
             prefix = group[0].prefix
             cache = None
             if len(prefix):
-                cache = decoder(input_ids=sums.start(prefix), use_cache=True).past_key_values
+                _, cache = forward_cached(decoder, None, input_ids=sums.start(prefix))
             for sequence in group:
-                if cache is not None and any(cache.is_sliding):
+                if cache is None or any(cache.is_sliding):
                     decoder(input_ids=sums.start(sequence.ids, skip=len(prefix)), use_cache=False)
                 else:
-                    decoder(
-                        input_ids=sums.start(sequence.rest),
-                        past_key_values=cache,
-                        use_cache=cache is not None,
-                    )
-                    if cache is not None:
-                        cache.crop(len(prefix) - cache.get_seq_length())
+                    forward_cached(decoder, cache, input_ids=sums.start(sequence.rest))
+                    cache = truncate(cache, len(prefix))
                 rows += 1
                 tick(f"importance matrix of {source}: {sums.tokens:,} of {total:,} tokens")
     return rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from train.model.kv_cache import forward_cached
 from train.model.lora import LoraModel
 
 
@@ -58,15 +59,14 @@ def _write(
     cache, written = None, []
     while len(written) < most:
         model.switch_on(ids.shape[1], at_end=cache is None)
-        out = causal(
+        out, cache = forward_cached(
+            causal,
+            cache,
             input_ids=ids,
             attention_mask=seen,
             position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
         best = out.logits[:, -1].argmax(-1)
         open_ = open_ & (best != end)
         if not open_.any():
