@@ -4,27 +4,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The terminal app needs no image models; leaving them out nearly halves the build.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := constraints.txt
 RUN := runs/umi-mini
 QUESTION ?= what is 17.5% of 240?
+TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test check format models golden golden-bench clean
+.PHONY: chat ask test test-latest test-oldest test-data check format lock wheel models golden golden-bench clean
 .DEFAULT_GOAL := chat
 
-# The stamps hold what was installed from: a later `make` installs again only when pyproject.toml changed.
+# The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "umi needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
-	@echo "Installing umi. llama.cpp is compiled once: about 5 minutes on two cores, then pip reuses the build."
-	$(PIP) install --quiet -e .
+$(VENV)/.base: pyproject.toml $(LOCK) scripts/install.py | $(VENV)/bin/python
+	@echo "Installing umi. llama.cpp is compiled once, about five minutes on two cores; pip keeps the build."
+	@$(BIN)/python scripts/install.py $(VENV)/install.log umi -c $(LOCK) -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.base
+$(VENV)/.dev: $(VENV)/.base
 	@echo "Installing what training, export and the tests need (torch among it: several hundred megabytes)."
-	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python scripts/install.py $(VENV)/install-dev.log "umi[dev]" -c $(LOCK) -e '.[dev]'
 	@touch $@
 
 chat: $(VENV)/.base          ## the terminal app on the models that ship in the package
@@ -33,26 +34,49 @@ chat: $(VENV)/.base          ## the terminal app on the models that ship in the 
 ask: $(VENV)/.base           ## one question: make ask QUESTION="how many days until 2027-01-01?"
 	@$(BIN)/umi ask "$(QUESTION)"
 
-test: $(VENV)/.dev           ## all tests
+test: $(VENV)/.dev           ## all tests, with the locked versions
 	$(BIN)/python -m pytest -q
 
-check: $(VENV)/.dev          ## format, lint, types, import contract, tests
+check: $(VENV)/.dev          ## format, lint, types, and all tests with their coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+wheel: $(VENV)/.dev          ## a wheel, installed into an environment of its own and asked a question
+	$(BIN)/python -m pytest -q -m wheel
+
+lock: $(VENV)/bin/python     ## constraints.txt with the newest versions of everything but torch
+	$(BIN)/python scripts/lock.py
+
+# The environments of the next two are made anew each time, from pip's cache.
+test-latest:                 ## the tests with the newest version of everything but torch, whatever the lock says
+	$(PYTHON) -m venv --clear $(VENV)-latest
+	@$(VENV)-latest/bin/python scripts/install.py $(VENV)-latest/install.log newest torch==$(TORCH) -e '.[dev]'
+	$(VENV)-latest/bin/python -m pytest -q
+
+test-oldest:                 ## the tests with the oldest version of each direct dependency that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/python scripts/lock.py --oldest > $(VENV)-oldest/constraints.txt
+	@$(VENV)-oldest/bin/python scripts/install.py $(VENV)-oldest/install.log oldest \
+	  -c $(VENV)-oldest/constraints.txt -e '.[dev]'
+	$(VENV)-oldest/bin/python -m pytest -q
+
+test-data: $(VENV)/.dev      ## the importers over large public files: make test-data DATA=folder
+	@test -n "$(DATA)" || { echo "name the folder of public data sets: make test-data DATA=folder"; exit 2; }
+	UMI_TEST_DATA="$(DATA)" $(BIN)/python -m pytest -q tests/public_data.py
+
 models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
-	$(BIN)/python -m train base train/recipes/umi-mini-base.toml
-	$(BIN)/python -m train data make --seed 2 --count 5000 --out $(RUN)/train.jsonl
-	$(BIN)/python -m train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
-	$(BIN)/python -m train data make --seed 4 --count 500 --split test --plain 0.8 --out $(RUN)/heldout.jsonl
-	$(BIN)/python -m train glpft train/recipes/umi-mini.toml
-	$(BIN)/python -m export bundle $(RUN)/roles --out agent/bundles/umi-mini --quant q8_0 \
+	$(BIN)/umi train base train/recipes/umi-mini-base.toml
+	$(BIN)/umi train data make --seed 2 --count 5000 --out $(RUN)/train.jsonl
+	$(BIN)/umi train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
+	$(BIN)/umi train data make --seed 4 --count 500 --split test --plain 0.8 --out $(RUN)/heldout.jsonl
+	$(BIN)/umi train glpft train/recipes/umi-mini.toml
+	$(BIN)/umi export bundle $(RUN)/roles --out agent/bundles/umi-mini --quant q8_0 \
 	  --grounded summarizer --context 2048 --license Apache-2.0
 	$(BIN)/umi eval $(RUN)/heldout.jsonl --models agent/bundles/umi-mini
 
@@ -63,4 +87,4 @@ golden-bench: $(VENV)/.dev   ## seconds and memory of both (needs 3 GB of disk)
 	$(BIN)/python tests/golden_bench.py
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest runs dist

@@ -7,12 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from locked import other_versions, warning_filters
 from tiny_gguf import write_tiny_bundle
 
 from agent.bundle import Bundle
 
 if TYPE_CHECKING:
     from hub import Hub
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose which warnings are errors by whether the lock is in force."""
+    for line in warning_filters():
+        config.addinivalue_line("filterwarnings", line)
+
+
+def pytest_report_header() -> str:
+    """Say which versions are tested."""
+    other = other_versions()
+    return f"not the locked versions: {', '.join(other)}" if other else "all packages as locked"
 
 
 @pytest.fixture(autouse=True)
