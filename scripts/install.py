@@ -26,7 +26,8 @@ STAGES = (
     (r"Building wheels for collected packages", "building"),
     (r"Installing collected packages", "unpacking into the environment"),
 )
-COMPILE_STEP = re.compile(r"\[(\d+)/(\d+)\] Building")
+COMPILE_STEP = re.compile(r"^\s+\[\s*(\d+(?:/\d+|%))\] ")
+"""How ninja (`[36/140]`) and make (`[ 25%]`) count their steps."""
 HEARTBEAT_S = 30.0
 """Seconds between lines where standard error is not a terminal."""
 TAIL = 15
@@ -66,11 +67,12 @@ class Display:
                 width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
                 spinner = "|/-"[tick % 3]
                 print(f"\r\x1b[K{f'{spinner} {clock} {line}'[:width]}", end="", file=sys.stderr, flush=True)
-            elif (
-                line.partition(" (")[0] != last and "finding" not in line
-            ) or seconds - printed > HEARTBEAT_S:
-                last, printed = line.partition(" (")[0], seconds
-                print(f"{line}, {seconds:.0f} s", file=sys.stderr, flush=True)
+            else:
+                stage = line.partition(" (")[0]
+                begins = stage != last and not self._stage.startswith(("finding", "downloading"))
+                if begins or seconds - printed > HEARTBEAT_S:
+                    last, printed = stage, seconds
+                    print(f"{line}, {seconds:.0f} s", file=sys.stderr, flush=True)
             if self._done.wait(0.25):
                 return
 
@@ -78,7 +80,7 @@ class Display:
 def stage_of(line: str) -> str | None:
     """Return the stage that a line of pip's output begins, or None."""
     if step := COMPILE_STEP.search(line):
-        return f"compiling llama.cpp ({step[1]} of {step[2]} files)"
+        return f"compiling llama.cpp ({step[1]})"
     for pattern, text in STAGES:
         if found := re.search(pattern, line.strip()):
             stage = text.format(*found.groups())
