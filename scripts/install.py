@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
 COMPILED = "llama-cpp-python"
@@ -59,7 +60,7 @@ class Display:
 
     def _draw(self) -> None:
         last, printed = "", 0.0
-        for tick in range(10**9):
+        for tick in count():
             seconds = time.monotonic() - self._started
             line = f"{self._what}: {self._stage}"
             if self._live:
