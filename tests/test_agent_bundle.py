@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import agent.bundle
+import agent.bundle.bundle
 import agent.bundle.manifest
 from agent.bundle import Bundle, Sampling, load_bundle, write_bundle
 from agent.errors import BundleError
@@ -141,7 +141,7 @@ def test_a_changed_byte_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     path.write_bytes(data)
     assert "planner.gguf is damaged: its sha256" in refusal(folder)
     # A large file is hashed only on demand.
-    monkeypatch.setattr(agent.bundle, "ALWAYS_HASHED_BYTES", 1000)
+    monkeypatch.setattr(agent.bundle.bundle, "ALWAYS_HASHED_BYTES", 1000)
     load_bundle(folder)
     assert "sha256" in refusal(folder, verify=True)
 

@@ -407,7 +407,7 @@ def test_a_closed_engine_says_so(tiny_bundle: Bundle) -> None:
 def test_leaving_without_closing_prints_nothing(tiny_bundle: Bundle) -> None:
     script = (
         "import sys; from pathlib import Path; from agent.bundle import load_bundle\n"
-        "from agent.llama import LlamaEngine; from agent.transcript import Transcript, UserTurn\n"
+        "from agent.llama.engine import LlamaEngine; from agent.transcript import Transcript, UserTurn\n"
         "engine = LlamaEngine(load_bundle(Path(sys.argv[1])))\n"
         "*_, said = engine.generate('planner', Transcript((), (UserTurn('hi'),)), cancelled=lambda: False)\n"
         "print(said.stop)\n"

@@ -362,7 +362,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-import fakes, tui.ask
+import fakes, tui.cli.ask
 from tui.__main__ import main
 script = [fakes.plan("", "summarizer"), "word " * 50_000]
 tui.cli.ask.open_agent = lambda options: fakes.scripted(script, Path(sys.argv[3]))
