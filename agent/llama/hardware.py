@@ -1,10 +1,13 @@
-"""The processor, its cores, and how much memory is available."""
+"""The hardware of this machine: processor, cores, devices of llama.cpp, available memory."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from pathlib import Path
+from typing import Any
 
 from agent.errors import EngineError
 
@@ -12,7 +15,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int | None:
-    """Memory that a new process could take, caches of files included; None where the system does not say."""
+    """Return the memory a new process can take, file caches included, in bytes; None where it is unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -26,11 +29,11 @@ def available_bytes() -> int | None:
         used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return free
-    return min(free, max(0, limit - used + _given_back()))
+    return min(free, max(0, limit - used + _file_cache_bytes()))
 
 
-def _given_back() -> int:
-    """Bytes of the container's use that are copies of files, which the system drops when it needs room."""
+def _file_cache_bytes() -> int:
+    """Return the bytes of the control group that are file cache, which the system frees under pressure."""
     try:
         rows = dict(
             line.split() for line in (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
@@ -41,7 +44,7 @@ def _given_back() -> int:
 
 
 def require_memory(needed: int, what: str, free: int | None) -> None:
-    """Raise EngineError with the numbers where `what` needs more bytes than are `free`."""
+    """Raise EngineError, with the numbers, where `what` needs more bytes than are `free`."""
     if free is not None and needed > free:
         raise EngineError(
             f"{what} need {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are available",
@@ -50,7 +53,7 @@ def require_memory(needed: int, what: str, free: int | None) -> None:
 
 
 def processor_name() -> str:
-    """The processor's name as the system tells it."""
+    """Return the name of the processor as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -61,5 +64,30 @@ def processor_name() -> str:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices() -> list[str]:
+    """Return name and description of each device that this build of llama.cpp can compute on.
+
+    llama-cpp-python wraps no function for this, so libggml is called directly; empty where it is not found.
+    """
+    import llama_cpp
+
+    names = {"win32": "ggml.dll", "darwin": "libggml.dylib"}
+    path = Path(llama_cpp.__file__).parent / "lib" / names.get(sys.platform, "libggml.so")
+    try:
+        library: Any = ctypes.CDLL(str(path))
+        count, get, name, description = (
+            getattr(library, f"ggml_backend_dev_{suffix}")
+            for suffix in ("count", "get", "name", "description")
+        )
+    except (OSError, AttributeError):
+        return []
+    count.restype = ctypes.c_size_t
+    get.argtypes, get.restype = [ctypes.c_size_t], ctypes.c_void_p
+    for function in (name, description):
+        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
+    found = [(name(device), description(device)) for device in map(get, range(count()))]
+    return [f"{a.decode('utf-8', 'replace')} ({b.decode('utf-8', 'replace').strip()})" for a, b in found]

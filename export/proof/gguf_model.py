@@ -1,0 +1,99 @@
+"""A GGUF file opened for comparison: logits of given tokens, with an f32 cache and without flash attention.
+
+All of it goes through `agent.llama`. One decode takes as many tokens as the context holds, so that how a
+prompt is split into batches is the caller's choice: llama.cpp's logits depend on it slightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.llama.context import Adapter, Context
+from agent.llama.hardware import usable_cores
+from agent.llama.model import Model
+from agent.prompting.encoding import common_length
+
+_HINT = "export it again"
+_SHORTEST_CONTEXT = 64
+
+
+class GgufModel:
+    """A GGUF file with at most one adapter, which is off unless `logits` is told where it begins."""
+
+    def __init__(self, path: Path, context_length: int, adapter: Path | None = None) -> None:
+        """Load `path` and `adapter`. Raise BundleError or EngineError where llama.cpp refuses one."""
+        self.path = path
+        length = max(_SHORTEST_CONTEXT, context_length)
+        self._model = Model(path, hint=_HINT)
+        self._context: Context | None = None
+        self._adapter_start = 0
+        """The position from which the cached tokens were decoded with the adapter."""
+        try:
+            self.tokenize = self._model.vocabulary.tokenize
+            self._adapter = Adapter(self._model, adapter, hint=_HINT) if adapter else None
+            self._context = Context(
+                self._model,
+                length,
+                threads=usable_cores(),
+                cache="f32",
+                flash_attention="off",
+                batch=length,
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def logits(
+        self, ids: Sequence[int], first: int, *, chunk: int | None = None, adapter_start: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the logits after each of `ids[first:]`, float32, shape (tokens, vocabulary).
+
+        The adapter is on from position `adapter_start` on, by default nowhere. The prefix that `ids` share
+        with those of the last call is not decoded again; with `chunk` everything is, in decodes of so many
+        tokens.
+        """
+        assert self._context is not None, "the file is closed"
+        switch = len(ids) if adapter_start is None else adapter_start
+        reused = self._reuse(ids[:first], switch) if chunk is None else self._context.truncate(0)
+        self._adapter_start = switch
+        size = chunk or len(ids)
+        starts = {reused, *range(0, switch, size), *range(switch, len(ids), size)}
+        rows: list[NDArray[np.float32]] = []
+        for start, stop in pairwise([*sorted(at for at in starts if at >= reused), len(ids)]):
+            outputs = stop - max(start, min(first, stop))
+            self._context.set_adapter(self._adapter if start >= switch else None)
+            self._context.decode(ids[start:stop], outputs=outputs)
+            rows += [self._context.logits(back).copy() for back in reversed(range(outputs))]
+        return np.stack(rows)
+
+    def _reuse(self, ids: Sequence[int], switch: int) -> int:
+        """Truncate the cache to what holds for `ids` with the adapter from `switch` on; return its length."""
+        assert self._context is not None
+        length = common_length(self._context.tokens, ids)
+        if switch != self._adapter_start:
+            # Positions decoded with the adapter are wrong without it, and the other way round.
+            length = min(length, switch, self._adapter_start)
+        return self._context.truncate(length)
+
+    def close(self) -> None:
+        """Free the model. May be called twice."""
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+        self._model.close()
+
+
+@contextmanager
+def open_gguf(path: Path, context_length: int, adapter: Path | None = None) -> Iterator[GgufModel]:
+    """Open a `GgufModel` and free it at the end."""
+    model = GgufModel(path, context_length, adapter)
+    try:
+        yield model
+    finally:
+        model.close()
