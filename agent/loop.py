@@ -1,14 +1,14 @@
-"""The loop: planner → caller → tools → planner → … → summarizer, as a generator of events.
+"""The agent loop: planner → caller → tools → planner → … → summarizer, as a generator of events.
 
-The models' mistakes (a malformed call, a tool that failed, the same call again) go back to the models as an
-observation; our own mistakes end the turn. This module knows nothing of llama.cpp or of any front end.
+Mistakes of the models (unusable arguments, a tool that failed, a repeated call) go back to the models as an
+observation; our own mistakes end the turn. This module knows neither llama.cpp nor any front end.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFull, InputError, ToolError, UmiError
@@ -24,12 +24,12 @@ from agent.events import (
     Trimmed,
     Usage,
 )
+from agent.prompting.trimming import make_room
 from agent.tools.base import Tool
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
     CallerTurn,
-    PlannerTurn,
     Role,
     SummarizerTurn,
     ToolTurn,
@@ -44,22 +44,16 @@ Approve = Callable[[Call, Tool], bool]
 Cancelled = Callable[[], bool]
 
 WRITING_ROOM = 192
-"""Tokens kept free for what a role writes; a prompt that leaves less is trimmed."""
-
-_FREED = 3
-"""What part of the conversation's room is free after something was dropped: one in so many."""
-
-_CUT = "… (the rest was cut)"
-_SHORTEST_CUT = 120  # characters: halving anything shorter frees no room worth having
+"""Tokens kept free for what a role generates; a transcript that leaves fewer is trimmed."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Conversation:
-    """The turns that the models still see. Those that were dropped to make room are gone from it.
+    """The turns that the models see. Those dropped to make room are gone from it.
 
-    A turn of the agent that was cancelled or failed leaves it as it was before.
+    A run that was cancelled or failed leaves it unchanged.
     """
 
     transcript: Transcript
@@ -67,16 +61,15 @@ class Conversation:
 
 @dataclass
 class _Turn:
-    """One run of the agent: what the models see, what it cost, and where its question stands."""
+    """One run of the agent: what the models see, what it cost, and which calls were made."""
 
     transcript: Transcript
-    start: int
     stats: dict[Role, Usage] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    calls_made: set[str] = field(default_factory=set)
 
 
 class Agent:
-    """Three roles and a toolbox. `max_steps` bounds the steps that call tools in one turn (at least 1)."""
+    """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn."""
 
     def __init__(self, engine: Engine, toolbox: Toolbox, max_steps: int = 8) -> None:
         if max_steps < 1:
@@ -86,7 +79,7 @@ class Agent:
         self.max_steps = max_steps
 
     def begin(self) -> Conversation:
-        """A new conversation over this agent's tools."""
+        """Return a new conversation with this agent's tools."""
         return Conversation(Transcript(self.toolbox.specs))
 
     def run(
@@ -97,16 +90,16 @@ class Agent:
         approve: Approve | None = None,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[Event]:
-        """Answer `text`; the last event is `Finished`.
+        """Answer `text`, yielding events; the last one is `Finished`.
 
         `approve(call, tool)` is asked before a tool that may write, execute or use the network runs; without
-        it such calls are refused. Raises InputError for an empty question and ContextFull for one that does
-        not fit, before anything is generated; the conversation then stays as it was.
+        it such calls are refused. Raise InputError for an empty question and ContextFull for one that does
+        not fit, before anything is generated; the conversation is then unchanged.
         """
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
         before = conversation.transcript
-        turn = _Turn(before.plus(UserTurn(text.strip())), len(before.turns))
+        turn = _Turn(before.plus(UserTurn(text.strip())))
         dropped = self._make_room(turn, "planner")
         if dropped:
             yield Trimmed(dropped)
@@ -158,7 +151,7 @@ class Agent:
     def _call(
         self, turn: _Turn, step: int, approve: Approve | None, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
-        """Let the caller write and the tools run; False where cancelled."""
+        """Generate the step's calls and run them; return False where cancelled."""
         written = yield from self._write(turn, "caller", cancelled)
         if written is None:
             return False
@@ -177,9 +170,9 @@ class Agent:
 
     def _observe(self, turn: _Turn, call: Call, approve: Approve | None) -> tuple[bool, str]:
         key = f"{call.name} {compact(dict(sorted(call.arguments.items())))}"
-        if key in turn.made:
+        if key in turn.calls_made:
             return False, "this very call was made before; do something else"
-        turn.made.add(key)
+        turn.calls_made.add(key)
         tool = self.toolbox.get(call.name)
         try:
             if tool is not None and tool.may != "read":
@@ -197,69 +190,33 @@ class Agent:
     def _write(
         self, turn: _Turn, role: Role, cancelled: Cancelled, stream: bool = False
     ) -> Generator[Event, None, str | None]:
-        """Let `role` write its turn: its text, or None where cancelled."""
+        """Generate the turn of `role`; return its text, or None where cancelled."""
         dropped = self._make_room(turn, role)
         if dropped:
             yield Trimmed(dropped)
-        for piece in self.engine.generate(role, turn.transcript, cancelled=cancelled):
-            match piece:
+        for event in self.engine.generate(role, turn.transcript, cancelled=cancelled):
+            match event:
                 case Reading():
-                    yield piece
+                    yield event
                 case Delta(text):
                     if stream:
                         yield AnswerDelta(text)
                 case Generated(text, stop, usage):
                     turn.stats[role] = turn.stats.get(role, Usage()) + usage
                     return None if stop == "cancelled" else text
-        raise AssertionError("an engine's last piece is Generated")
+        raise AssertionError("an engine's last event is Generated")
 
     def _make_room(self, turn: _Turn, role: Role) -> int:
-        """Make room for `role` to write; how many turns were dropped or shortened for it.
+        """Trim the transcript so that `role` can write; return how many turns were dropped or shortened.
 
-        Whole oldest exchanges go first, then the oldest steps of this turn, then the longest observations
-        are halved; the tools, the question and the current step's thoughts and calls never go.
+        Raise ContextFull where the tools, the question and the current step leave no room.
         """
-        changed = self._drop(turn, role, _oldest_exchange) + self._drop(turn, role, _oldest_step)
-        while (room := self.engine.room(role, turn.transcript)) < WRITING_ROOM:
-            turns = turn.transcript.turns
-            seen = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
-            index, longest = max(seen, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))
-            length = len(longest.content)
-            if length < _SHORTEST_CUT:
-                needed = self.engine.context_length - room + WRITING_ROOM
-                raise ContextFull(needed, self.engine.context_length)
-            shorter = replace(longest, content=f"{longest.content[: length // 2]}\n{_CUT}")
-            turn.transcript = replace(turn.transcript, turns=(*turns[:index], shorter, *turns[index + 1 :]))
-            changed += 1
+
+        def room(transcript: Transcript) -> int:
+            return self.engine.room(role, transcript)
+
+        turn.transcript, changed = make_room(turn.transcript, room, WRITING_ROOM)
+        if (left := room(turn.transcript)) < WRITING_ROOM:
+            available = self.engine.context_length
+            raise ContextFull(available - left + WRITING_ROOM, available)
         return changed
-
-    def _drop(self, turn: _Turn, role: Role, oldest: Callable[[_Turn], range | None]) -> int:
-        """Drop what `oldest` names, where room lacks; how many turns went.
-
-        What stays moves to another place and must be read again, so once something goes, more goes until a
-        third of the conversation's room is free: the next drop is then several turns away.
-        """
-        dropped, wanted = 0, WRITING_ROOM
-        while self.engine.room(role, turn.transcript) < wanted and (gone := oldest(turn)):
-            turns = turn.transcript.turns
-            turn.transcript = replace(turn.transcript, turns=(*turns[: gone.start], *turns[gone.stop :]))
-            turn.start = max(0, turn.start - len(gone))
-            dropped += len(gone)
-            bare = self.engine.room(role, replace(turn.transcript, turns=()))
-            wanted = WRITING_ROOM + max(0, bare - WRITING_ROOM) // _FREED
-        return dropped
-
-
-def _oldest_exchange(turn: _Turn) -> range | None:
-    """Where the first exchange before the question stands; None where there is none."""
-    turns = turn.transcript.turns
-    if turn.start == 0:
-        return None
-    return range(next(i for i in range(1, len(turns)) if isinstance(turns[i], UserTurn)))
-
-
-def _oldest_step(turn: _Turn) -> range | None:
-    """Where the first step of the only exchange stands; None where there is no later one."""
-    turns = enumerate(turn.transcript.turns)
-    steps = [i for i, each in turns if isinstance(each, PlannerTurn) and each.next == "caller"]
-    return range(steps[0], steps[1]) if len(steps) > 1 else None

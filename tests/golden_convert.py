@@ -31,7 +31,7 @@ from export.gguf.convert import convert
 from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
 from export.gguf.tensors import FloatType
 from export.merge.select import load_model
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 
 DERIVED = "llama.cpp derives it where it is not said; ours says it for every family"
@@ -298,8 +298,10 @@ def test_every_tensor_and_every_key_is_llama_cpps(name: str, tmp_path: Path) -> 
     require_same_tensors(ours, theirs)
     assert differing_keys(ours, theirs) == set(case.differ)
     require_own_flags(ours, theirs)
-    with opened(out, 64) as native:
-        assert check_tokenizer(native, folder, READ_ALIKE) == 2 * len(READ_ALIKE) + len(lookalikes(folder))
+    with open_gguf(out, 64) as gguf_model:
+        assert check_tokenizer(gguf_model, folder, READ_ALIKE) == 2 * len(READ_ALIKE) + len(
+            lookalikes(folder)
+        )
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute

@@ -28,7 +28,7 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    states = PromptCache(tmp_path, largest_bytes=1200)
+    states = PromptCache(tmp_path, max_bytes=1200)
     for at, key in enumerate("abcd"):
         states.put(key, bytes(250))
         os.utime(tmp_path / f"{key}.state", (at, at))
@@ -39,7 +39,7 @@ def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
 
 
 def test_a_state_larger_than_a_quarter_is_not_kept(tmp_path: Path) -> None:
-    states = PromptCache(tmp_path, largest_bytes=1200)
+    states = PromptCache(tmp_path, max_bytes=1200)
     states.put("a", bytes(300))
     assert not any(tmp_path.iterdir())
     states.put("a", bytes(260))

@@ -153,7 +153,7 @@ def test_references_and_nested_objects_are_held_to(
 
 def test_what_all_tools_share_is_forced(constraints: Constraints, vocabulary: Vocabulary) -> None:
     constraint = constraints.start("caller", Transcript((COUNT,)))
-    forced = constraint.forced()
+    forced = constraint.forced_tokens()
     text = b"".join(map(vocabulary.piece, forced)).decode()
     assert text.startswith('{"name":"count","arg')
     assert vocabulary.tokenize(text, False) == forced
@@ -321,8 +321,8 @@ def test_forced_and_likely_tokens_are_those_of_every_call(
     constraint = constraints.start("caller", Transcript((CLOCK, COUNT), (UserTurn("go"),)))
     rest, forced = call.line().encode(), 0
     while rest:
-        assert rest.startswith(constraint.likely().encode())
-        tokens = constraint.forced()
+        assert rest.startswith(constraint.probable_text().encode())
+        tokens = constraint.forced_tokens()
         forced += len(tokens)
         for token in tokens or vocabulary.tokenize(rest.decode(), False)[:1]:
             constraint.accept(token)
@@ -334,5 +334,5 @@ def test_forced_and_likely_tokens_are_those_of_every_call(
 
 def test_a_text_is_not_forced_where_it_could_be_another(constraints: Constraints) -> None:
     constraint = constraints.start("planner", Transcript((CLOCK,), (UserTurn("go"),)))
-    assert not constraint.forced()
-    assert not constraint.likely()
+    assert not constraint.forced_tokens()
+    assert not constraint.probable_text()

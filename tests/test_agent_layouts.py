@@ -148,7 +148,7 @@ def test_the_backbone_reads_again_only_what_a_role_wrote(bundles: dict[str, Bund
     planned = question.plus(PlannerTurn("I will use a tool.", "caller"))
     first = write(engine, "planner", question).usage
     second = write(engine, "caller", planned).usage
-    tokenize = engine._voices["backbone.gguf"].vocabulary.tokenize
+    tokenize = engine._sessions["backbone.gguf"].vocabulary.tokenize
     engine.close()
     assert first.prompt_reused == 0
     assert second.prompt_reused == len(prompt_ids(question, None, tokenize))
@@ -161,24 +161,24 @@ def test_an_adapter_counts_from_its_header_on(bundles: dict[str, Bundle], files:
     """The engine's logits are those of llama.cpp told by hand where the adapter begins."""
     transcript = Transcript(TOOLS, (UserTurn("What?"),))
     model = Model(files["backbone"])
-    context = Context(model, 1024, threads=1, settings=EXACT)
+    context = Context(model, 1024, threads=1, cache="f32", flash_attention="off")
     adapter = Adapter(model, files["caller+"])
     tokenize = model.vocabulary.tokenize
     history, header = prompt_ids(transcript, None, tokenize), tokenize("<|im_start|>caller\n", True)
     context.decode(history)
-    context.use(adapter)
+    context.set_adapter(adapter)
     context.decode(header)
     by_hand = context.logits().copy()
-    context.cut(0)
+    context.truncate(0)
     context.decode([*history, *header])
     always_on = context.logits().copy()
     engine = LlamaEngine(bundles["shared"], EXACT)
-    voice = engine._voices["backbone.gguf"]
+    session = engine._sessions["backbone.gguf"]
     for _ in range(2):  # the second time from the cache
-        prompt = voice.prompt("caller", transcript)
-        for part in voice.parts("caller", prompt, voice.resume(prompt), 64):
-            voice.read(part, lambda: False)
-        np.testing.assert_allclose(voice.context.logits(), by_hand, atol=1e-3)
+        prompt = session.prompt("caller", transcript)
+        for chunk in session.chunks("caller", prompt, session.reuse(prompt), 64):
+            session.read(chunk, lambda: False)
+        np.testing.assert_allclose(session.context.logits(), by_hand, atol=1e-3)
     engine.close()
     context.close()
     model.close()

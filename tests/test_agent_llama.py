@@ -23,7 +23,7 @@ from agent.errors import BundleError, ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.constraints import Constraints
 from agent.llama.context import BATCH, Context
-from agent.llama.decoding import pick
+from agent.llama.decoding import sample
 from agent.llama.engine import RESERVE, LlamaEngine
 from agent.llama.model import Model
 from agent.prompting import CHATML, Markers, prompt_ids
@@ -307,15 +307,15 @@ def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, 
     vocabulary = model.vocabulary
     end = vocabulary.tokenize(CHATML.close, True)[0]
     constraint = Constraints(vocabulary.grammar_tokenizer(end)).start(role, CHOICES)
-    context = Context(model, 1024, threads=1, settings=EXACT)
+    context = Context(model, 1024, threads=1, cache="f32", flash_attention="off")
     prompt = prompt_ids(CHOICES, role, vocabulary.tokenize)
     written: list[int] = []
     while len(written) < 60 and not constraint.must_end:
-        tokens = constraint.forced()
+        tokens = constraint.forced_tokens()
         if not tokens:
-            context.resume([0])
+            context.reuse_prefix([0])
             context.decode(prompt + written, never)
-            tokens = [pick(context.logits(), constraint, Sampling(), np.random.default_rng(0))]
+            tokens = [sample(context.logits(), constraint, Sampling(), np.random.default_rng(0))]
         if tokens == [end]:
             break
         for token in tokens:

@@ -44,11 +44,11 @@ def test_bytes_a_token_are_those_of_the_cache(tmp_path: Path) -> None:
     assert cache_bytes(path, "f16") == LAYERS * HEADS * HEAD_DIM * 2 * 2
     assert cache_bytes(path, "f32") == 2 * cache_bytes(path, "f16")
     model = Model(path)
-    context = Context(model, 512, threads=1, settings=F16)
+    context = Context(model, 512, threads=1)
     sizes = []
     for _ in range(2):
         context.decode([1] * 100)
-        sizes.append(len(context.state()))
+        sizes.append(len(context.save_state()))
     context.close()
     model.close()
     assert (sizes[1] - sizes[0]) / 100 == pytest.approx(cache_bytes(path, "f16"), rel=0.05)

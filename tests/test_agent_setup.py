@@ -104,7 +104,7 @@ def test_a_running_state_is_known_without_computing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Context, "decode", lambda *given, **named: pytest.fail("computed"))
     for name, path, able in (("a", mamba, False), ("b", usual, True)):
         engine = LlamaEngine(assemble(tmp_path / name, {}, backbone=path), ONE)
-        assert {voice.can_cut for voice in engine._voices.values()} == {able}
+        assert {session.can_truncate for session in engine._sessions.values()} == {able}
         engine.close()
     with pytest.raises(BundleError):
         assemble(tmp_path / "c", adapters_of(usual, tmp_path), backbone=mamba)
@@ -113,7 +113,7 @@ def test_a_running_state_is_known_without_computing(tmp_path: Path, monkeypatch:
 def test_a_cache_that_is_refused_is_not_offered_again(tmp_path: Path) -> None:
     model = Model(write_tiny_gguf(tmp_path / "m.gguf"))  # heads of 16, and q8_0 needs 32
     with pytest.raises(EngineError, match="q8_0 cache") as caught:
-        Context(model, 256, threads=1, settings=EngineSettings(threads=1, cache="q8_0"))
+        Context(model, 256, threads=1, cache="q8_0", flash_attention="auto")
     model.close()
     assert "f16" in caught.value.hint
     assert "q8_0" not in caught.value.hint
@@ -122,10 +122,10 @@ def test_a_cache_that_is_refused_is_not_offered_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("write", "left"), [(write_tiny_gguf, 3), (write_tiny_mamba, 0)])
 def test_a_cut_says_what_is_left(write: type, left: int, tmp_path: Path) -> None:
     model = Model(write(tmp_path / "m.gguf"))
-    context = Context(model, 256, threads=1, settings=ONE)
+    context = Context(model, 256, threads=1)
     context.decode([1, 2, 3, 4, 5])
-    assert context.cut(5) == 5
-    assert context.cut(3) == left == len(context.held)
+    assert context.truncate(5) == 5
+    assert context.truncate(3) == left == len(context.tokens)
     context.close()
     model.close()
 

@@ -21,7 +21,7 @@ from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType
 from export.merge.select import load_model
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 
 LOOK_ALIKES = (
@@ -53,10 +53,10 @@ def test_llama_cpp_says_what_torch_says(name: str, tmp_path: Path) -> None:
             layer.mlp.act_fn.forward = half_gelu
     with torch.no_grad():
         theirs = model(input_ids=torch.tensor([ids])).logits[0].numpy()
-    with opened(out, len(ids)) as native:
-        np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=near * np.abs(theirs).max())
+    with open_gguf(out, len(ids)) as gguf_model:
+        np.testing.assert_allclose(gguf_model.logits(ids, 0), theirs, atol=near * np.abs(theirs).max())
         texts = (*HARD_TEXTS, *LOOK_ALIKES)
-        assert check_tokenizer(native, folder, texts) == 2 * len(texts) + len(lookalikes(folder))
+        assert check_tokenizer(gguf_model, folder, texts) == 2 * len(texts) + len(lookalikes(folder))
 
 
 def tensors_of(file: Path) -> dict[str, gguf.ReaderTensor]:
@@ -92,8 +92,8 @@ def test_rows_that_q8_0_cannot_hold_are_f16(tmp_path: Path) -> None:
     made = tensors_of(convert(tmp_path, tmp_path / "out.gguf", "q8_0"))
     assert made["blk.0.ffn_down.weight"].tensor_type.name == "F16"
     assert made["blk.0.ffn_up.weight"].tensor_type.name == "Q8_0"
-    with opened(tmp_path / "out.gguf", 64) as native:
-        assert np.isfinite(native.logits([3, 4, 5], 0)).all()
+    with open_gguf(tmp_path / "out.gguf", 64) as gguf_model:
+        assert np.isfinite(gguf_model.logits([3, 4, 5], 0)).all()
 
 
 def test_shards_make_the_same_file_as_one(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from export.gguf.checkpoint import Stored
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType
 from export.merge.select import load_model
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 from export.quantize.quantize import quantize
 
@@ -43,24 +43,24 @@ def test_llama_cpp_has_the_logits_of_torch(base: Path, full: Path) -> None:
     ids = load_tokenize(base)("<|im_start|>user\nadd 17 and 2.5 “now”<|im_end|>\n", True) * 3
     with torch.no_grad():
         theirs = load_model(base)(input_ids=torch.tensor([ids])).logits[0].numpy()
-    with opened(full, len(ids)) as native:
-        np.testing.assert_allclose(native.logits(ids, 0), theirs, atol=1e-4)
-        np.testing.assert_allclose(native.logits(ids, 5, chunk=7), theirs[5:], atol=1e-4)
+    with open_gguf(full, len(ids)) as gguf_model:
+        np.testing.assert_allclose(gguf_model.logits(ids, 0), theirs, atol=1e-4)
+        np.testing.assert_allclose(gguf_model.logits(ids, 5, chunk=7), theirs[5:], atol=1e-4)
 
 
 def test_the_tokenizer_is_the_same(base: Path, full: Path) -> None:
-    with opened(full, 64) as native:
-        assert check_tokenizer(native, base) == 2 * len(HARD_TEXTS) + len(lookalikes(base))
-        assert native.tokenize("<|im_end|>", True) == [2]
-        assert 2 not in native.tokenize("<|im_end|>", False)
+    with open_gguf(full, 64) as gguf_model:
+        assert check_tokenizer(gguf_model, base) == 2 * len(HARD_TEXTS) + len(lookalikes(base))
+        assert gguf_model.tokenize("<|im_end|>", True) == [2]
+        assert 2 not in gguf_model.tokenize("<|im_end|>", False)
 
 
 def test_a_tokenizer_that_differs_is_named(base: Path, full: Path, tmp_path: Path) -> None:
     value = json.loads((base / "tokenizer.json").read_text())
     value["model"]["merges"] = value["model"]["merges"][:5]
     (tmp_path / "tokenizer.json").write_text(json.dumps(value))
-    with opened(full, 64) as native, pytest.raises(UmiError, match=r"full\.gguf tokenizes"):
-        check_tokenizer(native, tmp_path)
+    with open_gguf(full, 64) as gguf_model, pytest.raises(UmiError, match=r"full\.gguf tokenizes"):
+        check_tokenizer(gguf_model, tmp_path)
 
 
 def test_metadata_says_what_ends_a_turn_and_adds_no_bos(full: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_quantized_file_runs_and_is_near(base: Path, full: Path, tmp_path: Pat
     ids = list(range(3, 43))
     small = quantize(full, tmp_path / f"{kind}.gguf", kind)
     assert small.stat().st_size < full.stat().st_size
-    with opened(full, 64) as one, opened(small, 64) as two:
+    with open_gguf(full, 64) as one, open_gguf(small, 64) as two:
         exact, near = one.logits(ids, 20), two.logits(ids, 20)
     assert 0 < np.abs(exact - near).max() < 0.5 * np.abs(exact).max()
 
@@ -90,8 +90,11 @@ def test_a_tokenizer_by_which_text_could_end_a_turn(base: Path, full: Path, tmp_
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     value["added_tokens"].append({"id": ids[word], "content": word, "special": True, **flags})
     (tmp_path / "tokenizer.json").write_text(json.dumps(value))
-    with opened(full, 64) as native, pytest.raises(UmiError, match="so any text could end a turn; use a"):
-        check_tokenizer(native, tmp_path)
+    with (
+        open_gguf(full, 64) as gguf_model,
+        pytest.raises(UmiError, match="so any text could end a turn; use a"),
+    ):
+        check_tokenizer(gguf_model, tmp_path)
 
 
 def broken(base: Path, place: Path, **config: Any) -> Path:

@@ -24,8 +24,8 @@ from export.layouts.shared import role_adapter, with_adapters
 from export.merge.select import load_model, merge
 from export.options import Limits
 from export.proof.divergence import Divergence, diverge, kl_divergence, losses
+from export.proof.gguf_model import open_gguf
 from export.proof.greedy import GreedyDecoder
-from export.proof.native import opened
 from export.proof.parity import Parity, measure_parity, require_parity
 from export.proof.reference import LONGEST_TURN, Reference, record, role_prompts
 from export.quantize.quantize import quantize
@@ -189,11 +189,11 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
 
     diverge(reference, file, detokenize, silent)
     own = []
-    with opened(file, reference.longest) as native:
+    with open_gguf(file, reference.longest) as gguf_model:
         for prompt in reference.prompts:
             ids = list(prompt.ids)
             while len(ids) < len(prompt.ids) + LONGEST_TURN and ids[-1] != END:
-                ids.append(int(native.logits(ids, len(ids) - 1, chunk=len(ids))[0].argmax()))
+                ids.append(int(gguf_model.logits(ids, len(ids) - 1, chunk=len(ids))[0].argmax()))
             own.append([i for i in ids[len(prompt.ids) :] if i != END])
     # llama.cpp's logits depend on how a text is cut into batches: most texts are the same, not each.
     assert sum(a == b for a, b in zip(said[: len(own)], own, strict=True)) >= len(own) - 1
@@ -238,13 +238,13 @@ def test_what_was_read_before_is_used_again_and_changes_nothing(
     generator = random.Random(1)
     start = [generator.randrange(3, 300) for _ in range(40)]
     file, extra = (backbone, adapter) if adapted else (planner[1], None)
-    with opened(file, 128, extra) as native:
+    with open_gguf(file, 128, extra) as gguf_model:
         for _ in range(12):
             ids = start[: generator.randrange(5, 40)] + [generator.randrange(3, 300) for _ in range(12)]
-            active = generator.randrange(1, len(ids)) if adapted else None
+            adapter_start = generator.randrange(1, len(ids)) if adapted else None
             first = generator.randrange(0, len(ids))
-            again = native.logits(ids, first, active=active)
-            fresh = native.logits(ids, first, chunk=len(ids), active=active)
+            again = gguf_model.logits(ids, first, adapter_start=adapter_start)
+            fresh = gguf_model.logits(ids, first, chunk=len(ids), adapter_start=adapter_start)
             np.testing.assert_allclose(again, fresh, atol=2e-5)
     speaker = GreedyDecoder(model, header) if adapted else GreedyDecoder(planner[0])
     for _ in range(4):

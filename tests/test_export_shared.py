@@ -24,7 +24,7 @@ from export.__main__ import main
 from export.gguf.adapter import load_adapter, write_adapter
 from export.gguf.convert import convert
 from export.merge.select import load_model
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity
 from train.model.alora import role_headers
 
@@ -103,11 +103,11 @@ def test_backbone_and_adapter_have_the_logits_of_peft(run_folder: Path, exact: P
     with torch.no_grad():
         theirs = pefts_own(run_folder, role)(input_ids=torch.tensor([ids])).logits[0].numpy()
     bundle = load_bundle(exact)
-    with opened(bundle.path(role), len(ids), bundle.adapter_path(role)) as native:
-        ours = native.logits(ids, 0, active=start)
-        cut = native.logits(ids, first, chunk=5, active=start)
-        never = native.logits(ids, 0)
-        always = native.logits(ids, 0, active=0)
+    with open_gguf(bundle.path(role), len(ids), bundle.adapter_path(role)) as gguf_model:
+        ours = gguf_model.logits(ids, 0, adapter_start=start)
+        cut = gguf_model.logits(ids, first, chunk=5, adapter_start=start)
+        never = gguf_model.logits(ids, 0)
+        always = gguf_model.logits(ids, 0, adapter_start=0)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     np.testing.assert_allclose(cut, theirs[first:], atol=1e-4)
     np.testing.assert_array_equal(never[:start], ours[:start])
@@ -170,9 +170,11 @@ def test_adapters_of_other_architectures_have_the_logits_of_peft(
         theirs = model(input_ids=torch.tensor([ids])).logits[0].numpy()
     file = write_adapter(load_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "a.gguf", "f32")
     backbone = convert(tmp_path / "base", tmp_path / "base.gguf", "f32")
-    with opened(backbone, 64, file) as native:
-        np.testing.assert_allclose(native.logits(ids, 0, active=ids.index(7, 5)), theirs, atol=1e-4)
-        assert np.abs(native.logits(ids, 50) - theirs[50:]).max() > 0.1
+    with open_gguf(backbone, 64, file) as gguf_model:
+        np.testing.assert_allclose(
+            gguf_model.logits(ids, 0, adapter_start=ids.index(7, 5)), theirs, atol=1e-4
+        )
+        assert np.abs(gguf_model.logits(ids, 50) - theirs[50:]).max() > 0.1
 
 
 def test_an_adapter_that_differs_leaves_no_bundle(

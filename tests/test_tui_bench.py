@@ -17,8 +17,8 @@ from agent.engine import Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import TOOLS, TRACE, written_turns
 from agent.llama.constraints import Constraints
+from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
-from agent.llama.forced_decoding import ForcedDecoding
 from agent.llama.model import Model
 from agent.prompting import prompt_ids, segments
 from agent.settings import EngineSettings
@@ -104,12 +104,12 @@ def test_a_replay_writes_its_text(shared: Path, jump: bool) -> None:
     engine = LlamaEngine(load_bundle(shared), EngineSettings(threads=1, disk=False, speculate=False))
     asked = Transcript(tools, (UserTurn("What time is it?"),))
     *_, said = engine.generate(
-        "caller", asked, cancelled=lambda: False, replay=ForcedDecoding(call, jump=jump)
+        "caller", asked, cancelled=lambda: False, forced=ForcedDecoding(call, jump_forward=jump)
     )
     assert isinstance(said, Generated)
     assert (said.text, said.stop) == (call, "end")
     with pytest.raises(EngineError, match="does not allow"):
-        list(engine.generate("caller", asked, cancelled=lambda: False, replay=ForcedDecoding("no call")))
+        list(engine.generate("caller", asked, cancelled=lambda: False, forced=ForcedDecoding("no call")))
     engine.close()
 
 

@@ -131,7 +131,7 @@ class Recipe:
     """Stage 2, summarizer turns only."""
     max_length: int = 4096
     """Longest trajectory in tokens. A longer one loses its oldest exchanges and steps, as in use when the
-    context is full (`train/data/trimming.py`); one that is still too long is left out and counted."""
+    context is full (`agent/prompting/trimming.py`); one that is still too long is left out and counted."""
     micro_batch_tokens: int = 4096
     """Tokens in one forward pass; sets the memory needed."""
     accumulation: int = 1

@@ -1,7 +1,7 @@
-"""What each role may write, as llguidance grammars: an unknown tool or a malformed call cannot be generated.
+"""The grammar of each role, for llguidance: an unknown tool or a malformed call cannot be generated.
 
-The tokenizer that the grammars run over is built once per model. The only token that ends a turn is the close
-marker; every other control token is out of reach.
+The tokenizer that the grammars run over is built once per model. The only control token that a grammar allows
+is the close marker, which ends the turn.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from agent.llama.grounding import atoms, grounded_pattern, sources
 from agent.transcript import Role, ToolSpec, Transcript, compact
 
 MAX_THOUGHT = 300
-"""Characters of a planner's thought."""
+"""Characters of a planner's thought, at most."""
 MAX_CALLS = 4
-"""Parallel calls in one step."""
-_KEPT = 16
-"""Compiled grammars kept: three roles over a few sets of tools; grounded ones change with every question."""
+"""Parallel calls in one step, at most."""
+_MAX_COMPILED = 16
+"""Compiled grammars kept: three roles for a few sets of tools; grounded ones change with every question."""
 
 _JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
-_JSON_BORDERS = (b'"', b":", b",", b"{", b"}", b"[", b"]")
+_JSON_DELIMITERS = (b'"', b":", b",", b"{", b"}", b"[", b"]")
 _TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
 
 
 class Constraint:
-    """One turn being written: which token may come next, and whether the turn may end."""
+    """The grammar of one turn at its present position: which tokens may come next, whether it may end."""
 
     def __init__(self, matcher: LLMatcher, tokenizer: LLTokenizer) -> None:
         self._matcher = matcher
@@ -42,52 +42,52 @@ class Constraint:
         self._end = tokenizer.eos_token
 
     def allows(self, token: int) -> bool:
-        """Whether `token` may come next; much cheaper than the mask."""
+        """Return whether `token` may come next; much cheaper than the mask."""
         if token == self._end:
             return self.may_end
         return not self.must_end and self._matcher.validate_tokens([token]) == 1
 
     def allowed_prefix(self, tokens: list[int]) -> list[int]:
-        """The first of `tokens`, as many as may come next one after the other."""
+        """Return the longest prefix of `tokens` that may come next."""
         if not tokens or self.must_end:
             return []
         return tokens[: self._matcher.validate_tokens(tokens)]
 
     def mask(self) -> NDArray[np.bool_]:
-        """For each token of the vocabulary, whether it may come next."""
+        """Return which tokens may come next, bool, shape (vocabulary,)."""
         packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
         return np.unpackbits(packed, bitorder="little", count=self._size).astype(np.bool_)
 
     def accept(self, token: int) -> None:
-        """Append `token`. Raises EngineError where the grammar does not allow it."""
+        """Append `token`. Raise EngineError where the grammar does not allow it."""
         self._matcher.consume_token(token)
         self._check()
 
-    def forced(self) -> list[int]:
-        """Tokens that must come next whatever the model says; they are not accepted yet."""
-        return self._matcher.compute_ff_tokens() or self._only_text()
+    def forced_tokens(self) -> list[int]:
+        """Return the tokens that must come next whatever the logits are, without accepting them."""
+        return self._matcher.compute_ff_tokens() or self._forced_spelling()
 
-    def likely(self) -> str:
-        """What comes next in all likelihood: text that is forced up to the end of a piece of JSON.
+    def probable_text(self) -> str:
+        """Return text that is forced up to a delimiter of JSON; it very probably comes next.
 
-        It is not in `forced` where a token may hold more than it, as `":""` does where a text begins.
+        `forced_tokens` lacks it where a token may continue it, as `":""` does at the beginning of a string.
         """
         text = self._matcher.compute_ff_bytes()
-        return text.decode("utf-8", "ignore") if text.endswith(_JSON_BORDERS) else ""
+        return text.decode("utf-8", "ignore") if text.endswith(_JSON_DELIMITERS) else ""
 
     @property
     def may_end(self) -> bool:
-        """Whether what is written is a whole turn."""
+        """Whether the tokens so far are a complete turn."""
         return self._matcher.is_accepting()
 
     @property
     def must_end(self) -> bool:
-        """Whether nothing can be appended to what is written."""
+        """Whether no token can be appended."""
         return self._matcher.is_stopped()
 
-    def _only_text(self) -> list[int]:
-        """The token that spells the forced text, where all others that may come next are beginnings of it."""
+    def _forced_spelling(self) -> list[int]:
+        """Return the token that spells the forced text, where all other allowed tokens are prefixes of it."""
         text = self._matcher.compute_ff_bytes()
         allowed = self.mask().nonzero()[0].tolist() if text else []
         if not allowed or len(allowed) > len(text):
@@ -101,16 +101,17 @@ class Constraint:
 
 
 class Constraints:
-    """The constraints of one model's roles. `tokenizer`'s only end token is the close marker."""
+    """Compiles and keeps the grammars of a model's roles; the tokenizer's end token is the close marker."""
 
     def __init__(self, tokenizer: LLTokenizer) -> None:
         self._tokenizer = tokenizer
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
 
     def start(self, role: Role, transcript: Transcript, *, grounded: bool = False) -> Constraint:
-        """A fresh constraint for `role`'s next turn. Raises InputError naming a tool that cannot be used.
+        """Return a constraint for the next turn of `role`, at its beginning.
 
-        `grounded` binds the summarizer's digits to those of the question and its observations.
+        `grounded` restricts the summarizer's digits to those of the question and its observations. Raise
+        InputError naming a tool whose parameters cannot be compiled.
         """
         if role == "caller":
             self._check_tools(transcript.tools)
@@ -122,7 +123,7 @@ class Constraints:
                     f"the {role}'s grammar does not compile: {_first_line(matcher.get_error())}"
                 )
             self._compiled[grammar] = matcher
-            while len(self._compiled) > _KEPT:
+            while len(self._compiled) > _MAX_COMPILED:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(grammar)
         return Constraint(self._compiled[grammar].deep_copy(), self._tokenizer)
@@ -142,7 +143,7 @@ class Constraints:
 
 
 def role_grammar(role: Role, transcript: Transcript, *, grounded: bool = False) -> str:
-    """The Lark grammar of `role`'s next turn after `transcript`."""
+    """Return the Lark grammar of the turn of `role` after `transcript`."""
     match role:
         case "planner":
             return planner_grammar(can_call=bool(transcript.tools))
@@ -154,7 +155,7 @@ def role_grammar(role: Role, transcript: Transcript, *, grounded: bool = False) 
 
 
 def planner_grammar(*, can_call: bool) -> str:
-    """One line of at most MAX_THOUGHT characters, singly spaced, and whom it hands over to."""
+    """Return a grammar of a singly spaced line of at most MAX_THOUGHT characters and one of the endings."""
     endings = ["caller"] * can_call + ["summarizer", "give up"]
     choice = " | ".join(json.dumps(ending) for ending in endings)
     words = f"/{_VISIBLE}+( {_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
@@ -162,7 +163,7 @@ def planner_grammar(*, can_call: bool) -> str:
 
 
 def caller_grammar(tools: Sequence[ToolSpec]) -> str:
-    """One to MAX_CALLS lines, each a compact JSON call of one of `tools` that satisfies its parameters."""
+    """Return a grammar of one to MAX_CALLS lines, each a compact JSON call valid for one of `tools`."""
     if not tools:
         raise EngineError("the caller was asked to write a call and no tools are on offer")
     ordered = sorted(tools, key=lambda tool: tool.name)
@@ -178,7 +179,7 @@ def caller_grammar(tools: Sequence[ToolSpec]) -> str:
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema` with properties it does not name forbidden, in every object that lists its properties."""
+    """Return `schema` with `additionalProperties` false in every object that lists its properties."""
     result: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
@@ -187,7 +188,7 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
             result[key] = value
         else:
             result[key] = _closed_part(value)
-    # Beside these, a list of properties is only a part of the object's properties.
+    # Beside these keywords, the listed properties are only some of the object's.
     composed = any(key in schema for key in ("allOf", "anyOf", "oneOf", "$ref"))
     if "properties" in schema and not composed:
         result.setdefault("additionalProperties", False)

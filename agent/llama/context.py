@@ -138,7 +138,9 @@ class Context:
         length = self.reusable_length(ids)
         if self._can_truncate or length == len(self.tokens):
             return self.truncate(length)
-        matching = [(tokens, state) for tokens, state in self._snapshots if tokens == list(ids[: len(tokens)])]
+        matching = [
+            (tokens, state) for tokens, state in self._snapshots if tokens == list(ids[: len(tokens)])
+        ]
         tokens, state = max(matching, key=lambda snapshot: len(snapshot[0]), default=([], b""))
         restored = tokens and len(tokens) < len(ids) and self.load_state(state, tokens)
         return len(tokens) if restored else self.truncate(0)

@@ -1,13 +1,15 @@
-"""One turn being written: forced tokens at once, guessed ones checked together, the rest one by one.
+"""Generating one turn: forced tokens at once, drafted tokens verified together, all others one at a time.
 
-What is written does not depend on how many tokens a decode checked: every token is the one that the model,
-under its constraint, would have chosen at that place.
+The text does not depend on how many tokens a decode verifies: each token is the one that the model, under its
+constraint, chooses at that place. (Speculative decoding, Leviathan et al. 2023, arXiv 2211.17192; forced
+tokens are known as jump-forward decoding.)
 """
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -23,18 +25,46 @@ from agent.llama.model import Vocabulary
 from agent.llama.prompt_lookup import FIRST_DRAFT, LONGEST_DRAFT, PromptLookup
 from agent.prompting.encoding import common_length
 
-Choose = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
-"""(scores, what is allowed, the turn so far) -> the next token, or the one that ends the turn."""
+TokenSelector = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
+"""(logits, constraint, the turn's tokens so far) -> the next token, or the one that ends the turn."""
+
+
+@dataclass(frozen=True)
+class ForcedDecoding:
+    """Generation of a known text, for measurements: it costs what a model that writes the text would cost."""
+
+    text: str
+    jump_forward: bool = False
+    """Whether forced and drafted tokens come in one decode, as in use; else every token has its own."""
+
+    def token_selector(self, vocabulary: Vocabulary, end_token: int) -> TokenSelector:
+        """Return a selector of the text's tokens and then `end_token`, at the cost of an argmax.
+
+        The selector raises EngineError where the constraint does not allow the text.
+        """
+        ids = [*vocabulary.tokenize(self.text, False), end_token]
+
+        def select(logits: NDArray[np.float32], constraint: Constraint, generated: Sequence[int]) -> int:
+            int(logits.argmax())
+            count = len(generated)
+            if ids[:count] == generated:
+                token = ids[count]
+            else:  # the constraint's forced tokens split the text at other places
+                token = self._next_after(vocabulary, generated, end_token)
+            if not constraint.allows(token):
+                raise EngineError(f"the constraint does not allow {self.text!r} after {count} tokens")
+            return token
+
+        return select
+
+    def _next_after(self, vocabulary: Vocabulary, generated: Sequence[int], end_token: int) -> int:
+        before = b"".join(map(vocabulary.piece, generated))
+        rest = self.text.encode("utf-8").removeprefix(before).decode("utf-8", "replace")
+        return [*vocabulary.tokenize(rest, False), end_token][0]
 
 
 class TurnDecoder:
-    """Writes a turn of at most `limit` tokens in a context that has read the prompt.
-
-    With `guess`, what the constraint makes likely is guessed and checked together with what precedes it, and
-    with a `lookup` over the prompt also what may be a copy; only where the likeliest token is taken
-    (temperature 0). `choose` takes the place of the sampling; without `jump`, tokens that the constraint
-    forces are written one by one like all others.
-    """
+    """Generates a turn of at most `limit` tokens in a context that has read the prompt."""
 
     def __init__(
         self,
@@ -43,52 +73,59 @@ class TurnDecoder:
         constraint: Constraint,
         sampling: Sampling,
         *,
-        end: int,
+        end_token: int,
         limit: int,
-        guess: bool = False,
+        speculate: bool = False,
         lookup: PromptLookup | None = None,
-        choose: Choose | None = None,
-        jump: bool = True,
+        forced: ForcedDecoding | None = None,
     ) -> None:
+        """With `speculate`, and at temperature 0, tokens are drafted and verified in one decode.
+
+        Drafts come from `lookup`, an index of the prompt, and from the constraint's probable text. `forced`
+        takes the place of sampling.
+        """
         self._context = context
         self._vocabulary = vocabulary
         self._constraint = constraint
-        self._choose = choose or _sampled(sampling)
-        self._jump = jump
-        self._end = end
+        self._select = (
+            forced.token_selector(vocabulary, end_token) if forced else _sampling_selector(sampling)
+        )
+        self._jump_forward = forced is None or forced.jump_forward
+        self._end_token = end_token
         self._limit = limit
-        self._guesses = guess and sampling.temperature <= 0
-        self._lookup = lookup if self._guesses else None
+        self._speculate = speculate and sampling.temperature <= 0
+        self._lookup = lookup if self._speculate else None
         self._opening: list[int] = []
         self._pending: list[int] = []
-        self._guess = FIRST_DRAFT
-        self._written: list[int] = []
+        """Accepted tokens that are not in the context yet."""
+        self._draft_length = FIRST_DRAFT
+        self._generated: list[int] = []
         self._stop: Stop | None = None
 
     def opening(self) -> list[int]:
-        """The tokens with which the turn begins in any case; to be read with the prompt, before `run`."""
-        self._opening = self._forced()
+        """Return the tokens that begin the turn in any case; decode them with the prompt, before `run`."""
+        self._opening = self._accept_forced()
         return self._opening
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
-        """Write the turn; `usage` is what reading cost. Raises EngineError where llama.cpp fails."""
+        """Generate the turn; `usage` is what the prompt cost. Raise EngineError where llama.cpp fails."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         text, seconds = "", 0.0
         while True:
             started = perf_counter()
-            tokens = self._next(cancelled)
+            tokens = self._next_tokens(cancelled)
             piece = decoder.decode(b"".join(map(self._vocabulary.piece, tokens)))
             text += piece
             seconds += perf_counter() - started
             if piece:
                 yield Delta(piece)
             if self._stop:
-                total = usage + Usage(generated=len(self._written), write_seconds=seconds)
+                total = usage + Usage(generated=len(self._generated), write_seconds=seconds)
                 yield Generated(text, self._stop, total)
                 return
 
-    def _next(self, cancelled: Callable[[], bool]) -> list[int]:
-        """The next tokens of the turn; none where it ends here, and then `_stop` says why."""
+    def _next_tokens(self, cancelled: Callable[[], bool]) -> list[int]:
+        """Return the next tokens of the turn; none where it ends here, and `_stop` says why."""
         if self._opening:
             opening, self._opening = self._opening, []
             return opening
@@ -96,81 +133,83 @@ class TurnDecoder:
             self._stop = "end"
         elif cancelled():
             self._stop = "cancelled"
-        elif len(self._written) >= self._limit:
+        elif len(self._generated) >= self._limit:
             self._stop = "length"
-        elif forced := self._forced():
+        elif forced := self._accept_forced():
             self._pending += forced
             return forced
         else:
-            return self._chosen(cancelled)
+            return self._decode_next(cancelled)
         return []
 
-    def _chosen(self, cancelled: Callable[[], bool]) -> list[int]:
-        """At least one token that the model chose, unless it ended the turn or was cancelled."""
+    def _decode_next(self, cancelled: Callable[[], bool]) -> list[int]:
+        """Decode and return one selected token or more; none where the turn ended or was cancelled."""
         context, draft = self._context, self._draft()
         if not context.decode([*self._pending, *draft], cancelled, outputs=len(draft) + 1):
             self._stop = "cancelled"
             return []
-        taken: list[int] = []
+        accepted: list[int] = []
         while True:
-            logits = context.logits(len(draft) - len(taken))
-            token = self._choose(logits, self._constraint, self._written)
-            if token == self._end:
+            logits = context.logits(len(draft) - len(accepted))
+            token = self._select(logits, self._constraint, self._generated)
+            if token == self._end_token:
                 self._stop = "end"
-                right = len(taken)
+                verified = len(accepted)
                 break
-            run = [*self._take([token]), *self._forced()]
-            agreed = common_length(run, draft[len(taken) :])
-            taken += run
-            right = len(taken) - len(run) + agreed
-            if agreed < len(run) or self._constraint.must_end or len(self._written) >= self._limit:
+            run = [*self._accept([token]), *self._accept_forced()]
+            matching = common_length(run, draft[len(accepted) :])
+            accepted += run
+            verified = len(accepted) - len(run) + matching
+            if matching < len(run) or self._constraint.must_end or len(self._generated) >= self._limit:
                 break
-        context.cut(len(context.held) - (len(draft) - right))
-        self._pending = taken[right:]
+        context.truncate(len(context.tokens) - (len(draft) - verified))
+        self._pending = accepted[verified:]
         if draft:
-            # A copy that went well goes on; where one ended, the next is tried with a short guess.
-            self._guess = min(2 * self._guess, LONGEST_DRAFT) if right == len(draft) else FIRST_DRAFT
-        return taken
+            # A copy that was right so far goes on; after one that ended, the next draft is short again.
+            whole = verified == len(draft)
+            self._draft_length = min(2 * self._draft_length, LONGEST_DRAFT) if whole else FIRST_DRAFT
+        return accepted
 
     def _draft(self) -> list[int]:
-        """A guess at what follows, as far as the constraint and the limit allow it."""
-        room = self._limit - len(self._written) - 1
-        if not self._guesses or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
+        """Return probable next tokens, as many as the constraint and the limit allow."""
+        room = self._limit - len(self._generated) - 1
+        if not self._speculate or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
             return []
-        draft = self._lookup.draft(min(room, self._guess)) if self._lookup else []
-        likely = draft or self._vocabulary.tokenize(self._constraint.likely(), False)
-        return self._constraint.allowed_prefix(likely[:room])
+        draft = self._lookup.draft(min(room, self._draft_length)) if self._lookup else []
+        draft = draft or self._vocabulary.tokenize(self._constraint.probable_text(), False)
+        return self._constraint.allowed_prefix(draft[:room])
 
-    def _forced(self) -> list[int]:
-        """The tokens that must come next, accepted."""
-        taken: list[int] = []
-        while self._jump and not self._constraint.must_end:
-            forced = self._constraint.forced()[: self._limit - len(self._written)]
+    def _accept_forced(self) -> list[int]:
+        """Accept and return the tokens that must come next."""
+        accepted: list[int] = []
+        while self._jump_forward and not self._constraint.must_end:
+            forced = self._constraint.forced_tokens()[: self._limit - len(self._generated)]
             if not forced:
                 break
-            taken += self._take(forced)
-        return taken
+            accepted += self._accept(forced)
+        return accepted
 
-    def _take(self, tokens: list[int]) -> list[int]:
+    def _accept(self, tokens: list[int]) -> list[int]:
         for token in tokens:
             self._constraint.accept(token)
         if self._lookup:
             self._lookup.extend(tokens)
-        self._written += tokens
+        self._generated += tokens
         return tokens
 
 
-def _sampled(sampling: Sampling) -> Choose:
+def _sampling_selector(sampling: Sampling) -> TokenSelector:
     random = np.random.default_rng(sampling.seed)
-    return lambda logits, constraint, _written: pick(logits, constraint, sampling, random)
+    return lambda logits, constraint, _generated: sample(logits, constraint, sampling, random)
 
 
-def pick(
+def sample(
     logits: NDArray[np.float32], constraint: Constraint, sampling: Sampling, random: np.random.Generator
 ) -> int:
-    """The next token. The mask is computed only where the likeliest token is not allowed, or to draw.
+    """Return the next token: the likeliest allowed one at temperature 0, else one drawn by top-p sampling.
 
-    Raises EngineError where the model computed no numbers or nothing is allowed.
+    The mask is computed only where the likeliest token is not allowed, or to draw. Raise EngineError where
+    the logits are not numbers or no token is allowed.
     """
     best = int(logits.argmax())
     if np.isnan(logits[best]):

@@ -1,10 +1,11 @@
 """The engine on llama.cpp: three roles that continue one transcript, in every layout of a bundle.
 
 Roles that name the same model share it and its context, which keeps what it has read; only what a prompt adds
-is read. In the shared layout a role's adapter begins at its header: what stands before is the backbone's and
-serves all roles, and what a role wrote is read once more by the backbone when the next one starts.
+is decoded. In the shared layout a role's adapter applies from its header on: everything before it is the
+backbone's and serves all roles, and what a role wrote is read by the backbone before the next role starts.
 
-How a model and its roles are set up is in `agent.llama.session`, how a turn is written in `agent.llama.decoding`.
+How a model and its roles are set up is in `agent.llama.session`, how a turn is generated in
+`agent.llama.decoding`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from agent.engine import Delta, Generated
 from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.context import BATCH
-from agent.llama.decoding import TurnDecoder
-from agent.llama.forced_decoding import ForcedDecoding
+from agent.llama.decoding import ForcedDecoding, TurnDecoder
 from agent.llama.memory_estimate import require_room
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
@@ -29,55 +29,62 @@ from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role, Transcript
 
 RESERVE = 48
-"""Tokens that must be free after a prompt: less holds neither a call nor an answer."""
-COPYISTS: frozenset[Role] = frozenset({"summarizer"})
-"""The roles for which guessing pays. On two cores, the shipped summarizer writes 1.03 times as fast with it
-alone and 1.7 times on a busy machine; the caller 0.95 and 1.35 times, so it does without."""
+"""Tokens that must be free after a prompt: fewer hold neither a call nor an answer."""
+LOOKUP_ROLES: frozenset[Role] = frozenset({"summarizer"})
+"""The roles for which prompt lookup pays. On two cores, the shipped summarizer writes 1.03 times as fast with
+it alone and 1.7 times on a busy machine; the caller 0.95 and 1.35 times, so it does without."""
 
 
 class LlamaEngine:
-    """Runs a bundle. One generation at a time: a second one, from another thread, waits its turn."""
+    """Runs a bundle. One generation at a time: a second one, from another thread, waits for the first."""
 
     def __init__(
         self, bundle: Bundle, settings: EngineSettings | None = None, roles: Sequence[Role] = ROLES
     ) -> None:
         """Load the models of the bundle's `roles`, mapped into memory.
 
-        Raises BundleError where a model is damaged or an adapter does not fit it, EngineError where memory
+        Raise BundleError where a model is damaged or an adapter does not fit it, EngineError where memory
         does not suffice.
         """
         self.bundle = bundle
         self.settings = settings or EngineSettings()
         self._lock = threading.Lock()
         self._owner: int | None = None
-        self._voices: dict[str, ModelSession] = {}
+        """The identifier of the thread that is generating."""
+        self._sessions: dict[str, ModelSession] = {}
+        """By the name of the model file."""
         require_room(bundle, roles, self.settings)
-        states = PromptCache() if self.settings.disk else None
-        shared = self.settings
+        prompt_cache = PromptCache() if self.settings.disk else None
+        session_settings = self.settings
         try:
             for role in roles:
                 file = bundle.roles[role].file
-                if file not in self._voices:
+                if file not in self._sessions:
                     together: list[Role] = [other for other in roles if bundle.roles[other].file == file]
-                    voice = self._voices[file] = ModelSession(bundle, together, shared, states)
-                    shared = replace(shared, threads=voice.threads)  # what was measured serves them all
+                    session = ModelSession(bundle, together, session_settings, prompt_cache)
+                    self._sessions[file] = session
+                    # The thread count that was measured for the first model serves all.
+                    session_settings = replace(session_settings, threads=session.threads)
         except BaseException:
             self.close()
             raise
 
     @property
     def context_length(self) -> int:
-        """Tokens that a prompt and what is generated from it may take together."""
+        """Tokens that a prompt and what is generated after it may take together."""
         return self.bundle.context_length
 
     @property
     def threads(self) -> int:
-        """Threads that llama.cpp computes with."""
-        return next(iter(self._voices.values())).threads
+        """The number of threads that llama.cpp computes with."""
+        return next(iter(self._sessions.values())).threads
 
     def room(self, role: Role, transcript: Transcript) -> int:
-        """Tokens left for `role` to write after reading `transcript`; `generate` wants at least RESERVE."""
-        return self.context_length - len(self._voice(role).prompt(role, transcript).ids)
+        """Return the tokens left for `role` to generate; `generate` needs at least RESERVE.
+
+        The prompt is kept, so that `generate` of the same transcript does not render it again.
+        """
+        return self.context_length - len(self._session(role).prompt(role, transcript).ids)
 
     def generate(
         self,
@@ -85,13 +92,13 @@ class LlamaEngine:
         transcript: Transcript,
         *,
         cancelled: Callable[[], bool],
-        replay: ForcedDecoding | None = None,
+        forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Let `role` write its turn: Reading while it reads, Delta as it writes, Generated at the end.
+        """Generate the turn of `role`: yield Reading while its prompt is read, Delta for text, then Generated.
 
-        With `replay`, what it writes is known and the model only does the work.
+        With `forced`, its text is generated, at the cost it would have.
 
-        Raises ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
+        Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
         """
         if self._owner == threading.get_ident():
@@ -102,64 +109,65 @@ class LlamaEngine:
                 return
         self._owner = threading.get_ident()
         try:
-            yield from self._generate(role, transcript, cancelled, replay)
+            yield from self._generate(role, transcript, cancelled, forced)
         finally:
             self._owner = None
             self._lock.release()
 
     def close(self) -> None:
         """Free the models, after another thread's generation has ended. May be called twice."""
-        mine = self._owner == threading.get_ident()
-        if not mine:
+        owned = self._owner == threading.get_ident()
+        if not owned:
             self._lock.acquire()
         try:
-            for voice in self._voices.values():
-                voice.close()
-            self._voices.clear()
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
         finally:
-            if not mine:
+            if not owned:
                 self._lock.release()
 
-    def _voice(self, role: Role) -> ModelSession:
-        if not self._voices:
+    def _session(self, role: Role) -> ModelSession:
+        if not self._sessions:
             raise EngineError("the engine is closed")
-        return self._voices[self.bundle.roles[role].file]
+        return self._sessions[self.bundle.roles[role].file]
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], replay: ForcedDecoding | None
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], forced: ForcedDecoding | None
     ) -> Iterator[Reading | Delta | Generated]:
-        voice, settings = self._voice(role), self.bundle.roles[role]
-        prompt = voice.prompt(role, transcript)
+        session, role_file = self._session(role), self.bundle.roles[role]
+        prompt = session.prompt(role, transcript)
         ids = prompt.ids
         if len(ids) + RESERVE > self.context_length:
             raise ContextFull(len(ids) + RESERVE, self.context_length)
-        constraint = voice.constraints.start(role, transcript, grounded=settings.grounded)
-        guess = self.settings.speculate and voice.can_cut and (replay is None or replay.jump)
-        writer = TurnDecoder(
-            voice.context,
-            voice.vocabulary,
-            constraint,
-            settings.sampling,
-            end=voice.end,
-            limit=min(settings.sampling.max_tokens, self.context_length - len(ids)),
-            guess=guess,
-            lookup=PromptLookup(ids) if guess and role in COPYISTS else None,
-            choose=replay.choose(voice.vocabulary, voice.end) if replay else None,
-            jump=replay.jump if replay else True,
+        constraint = session.constraints.start(role, transcript, grounded=role_file.grounded)
+        speculate = (
+            self.settings.speculate and session.can_truncate and (forced is None or forced.jump_forward)
         )
-        reused = voice.resume(prompt)
+        decoder = TurnDecoder(
+            session.context,
+            session.vocabulary,
+            constraint,
+            role_file.sampling,
+            end_token=session.end_token,
+            limit=min(role_file.sampling.max_tokens, self.context_length - len(ids)),
+            speculate=speculate,
+            lookup=PromptLookup(ids) if speculate and role in LOOKUP_ROLES else None,
+            forced=forced,
+        )
+        reused = session.reuse(prompt)
         total, done, seconds = len(ids) - reused, 0, 0.0
         yield Reading(role, 0, total)
-        for part in voice.parts(role, prompt, reused, BATCH):
+        for chunk in session.chunks(role, prompt, reused, BATCH):
             started = perf_counter()
-            size = len(part.ids)
+            size = len(chunk.ids)
             if done + size == total:
-                part = replace(part, ids=part.ids + writer.opening())
-            whole = not cancelled() and voice.read(part, cancelled)
+                chunk = replace(chunk, ids=chunk.ids + decoder.opening())
+            completed = not cancelled() and session.read(chunk, cancelled)
             seconds += perf_counter() - started
-            if not whole:
+            if not completed:
                 yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
                 return
             done += size
             yield Reading(role, done, total)
-        yield from writer.run(Usage(total, reused, 0, seconds), cancelled)
+        yield from decoder.run(Usage(total, reused, 0, seconds), cancelled)

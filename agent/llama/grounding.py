@@ -1,7 +1,7 @@
-"""What digits an answer may contain: the numbers, dates and names in its sources, whole.
+"""Grounding: the digits of an answer are numbers, dates and names of its sources, each copied whole.
 
-Small models copy badly; this keeps an answer from showing a number that no person and no tool gave. It knows
-digits only: a number written out in words is free text.
+Small models copy badly; this keeps an answer from showing a number that neither the user nor a tool gave. It
+restricts digits only: a number spelled in words is free text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from agent.transcript import ToolTurn, Turn, UserTurn
 
-# Character classes over a text's shape, in which every numeric character is "0".
+# Patterns over a text's shape, in which every numeric character is replaced by "0".
 _TOKEN = re.compile(
     r"(?:(?<![\w)])[-\u2212+])?"  # a sign
     r"\w(?:\w|[./\-](?=\w)|(?<=0)[,:](?=0)"  # words and digits, with what joins them
@@ -24,7 +24,7 @@ _SCIENTIFIC = re.compile(r"[-\u2212+]?0[0.]*[eE][-+]?0+")
 _PAIR = re.compile(r"(0+(?:\.0+)?)[/\-+](0+(?:\.0+)?)")
 _MOMENT = re.compile(r"(0[0/\-]*)T(0[0:.]*)(?:Z|[+\-]00:00)?")
 
-# What may stand in an answer between the atoms, as classes of llguidance's regular expressions.
+# What may come between the atoms of an answer, in the syntax of llguidance's regular expressions.
 _CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 _JOINER = r".,:/+^_'\u2019\-\u2212\u2013\u2014"
 _FREE = rf"[^\p{{N}}{_CONTROL}]"
@@ -35,14 +35,14 @@ _GAP_OR_JOINER = rf"[^\p{{N}}\p{{L}}\p{{M}}_{_CONTROL}]"
 
 @dataclass(frozen=True)
 class Atoms:
-    """What may be written with digits, each as a whole: `numbers`, and `words` such as report2.txt."""
+    """The texts with digits that may be copied, each whole: `numbers`, and `words` such as report2.txt."""
 
     numbers: frozenset[str]
     words: frozenset[str]
 
 
 def sources(turns: Sequence[Turn]) -> list[str]:
-    """The texts an answer to the last question rests on: that question and the observations after it."""
+    """Return the texts that an answer is based on: the last question and the observations after it."""
     texts: list[str] = []
     for turn in reversed(turns):
         if isinstance(turn, ToolTurn):
@@ -54,10 +54,10 @@ def sources(turns: Sequence[Turn]) -> list[str]:
 
 
 def atoms(texts: Iterable[str]) -> Atoms:
-    """The numbers, dates, times and names with digits in `texts`.
+    """Return the numbers, dates, times and names with digits in `texts`.
 
     A minus belongs to its number. `10-5`, `10+5` and `10/5` also give their two sides, `2026-01-02T03:04`
-    its two halves and `10km` its number; every other text is only to be had whole.
+    its two halves and `10km` its number; every other text counts only as a whole.
     """
     numbers: set[str] = set()
     words: set[str] = set()
@@ -80,11 +80,11 @@ def atoms(texts: Iterable[str]) -> Atoms:
 
 
 def grounded_pattern(found: Atoms) -> str:
-    """A regular expression of text in which digits occur only as whole atoms.
+    """Return a regular expression of text in which digits occur only as whole atoms.
 
-    A number stands at the start or after a gap (a space, a bracket, a quote, a currency sign), or after a
+    A number may come at the start or after a gap (a space, a bracket, a quote, a currency sign), or after a
     letter and a colon; so neither two numbers nor a number and a minus, point or comma make a new one. A name
-    with digits stands where a word may start.
+    with digits may come where a word may start.
     """
     number = _any(found.numbers)
     word = _any(found.words)

@@ -1,9 +1,8 @@
-"""Prompt lookup: guess that what is being written goes on as it did where it stood before.
+"""Prompt lookup decoding: draft the tokens that followed the last tokens where they occurred before.
 
-The summarizer copies from observations, line by line. A guess costs little,
-since llama.cpp checks several tokens in one decode, and changes nothing: only tokens that would have been
-written anyway are kept. (Saxena 2023, prompt lookup decoding; a form of speculative decoding, Leviathan et
-al. 2023, with the prompt as the draft model.)
+The summarizer copies from observations, line by line. A draft costs little, since llama.cpp verifies several
+tokens in one decode, and it does not change the text: only tokens that would be generated anyway are kept.
+(Saxena 2023, prompt lookup decoding; a form of speculative decoding, Leviathan et al. 2023, arXiv 2211.17192.)
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FIRST_DRAFT = 2
-"""Tokens guessed at first: half of the longer first guesses are wrong, and nine tokens cost four decodes."""
+"""Tokens of a first draft: half of the longer ones are wrong, and nine tokens cost as much as four decodes."""
 LONGEST_DRAFT = 12
-"""Tokens guessed at a time while a copy goes on."""
-_SIZES = (3, 2)
-"""How many of the last tokens must have stood there before, the longest first."""
+"""Tokens of a draft while a copy goes on."""
+_NGRAM_SIZES = (3, 2)
+"""How many of the last tokens must have occurred before, the longest first."""
 
 
 class PromptLookup:
-    """The tokens of a prompt and of what follows it, indexed by every run of two and three."""
+    """An index of the bigrams and trigrams of a prompt and of what is generated after it."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         self._ids: list[int] = []
@@ -30,16 +29,16 @@ class PromptLookup:
     def extend(self, ids: Sequence[int]) -> None:
         """Append tokens."""
         for token in ids:
-            # The last run is entered only once something follows it, so that it never finds itself.
+            # The last n-grams are entered only once a token follows, so that they never match themselves.
             self._after.update(self._newest)
             self._ids.append(token)
             end = len(self._ids)
-            self._newest = [(tuple(self._ids[end - n :]), end) for n in _SIZES if end >= n]
+            self._newest = [(tuple(self._ids[end - n :]), end) for n in _NGRAM_SIZES if end >= n]
 
     def draft(self, longest: int = LONGEST_DRAFT) -> list[int]:
-        """At most `longest` tokens that followed the last tokens when they stood there last."""
-        for run, _ in self._newest:
-            if run in self._after:
-                start = self._after[run]
+        """Return at most `longest` tokens that followed the last tokens at their previous occurrence."""
+        for ngram, _ in self._newest:
+            if ngram in self._after:
+                start = self._after[ngram]
                 return self._ids[start : start + longest]
         return []

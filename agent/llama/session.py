@@ -1,4 +1,4 @@
-"""One model file at work: its context, its roles' adapters, its constraints, and how it is addressed."""
+"""A model session: one loaded model file with its context, its roles' adapters, constraints and dialect."""
 
 from __future__ import annotations
 
@@ -10,46 +10,51 @@ from agent.bundle import Bundle, mend
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError, EngineError
 from agent.llama.constraints import Constraints
-from agent.llama.context import Adapter, Context, flash_attention
+from agent.llama.context import Adapter, Context, flash_attention_mode
 from agent.llama.model import Model, gpu_layers
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.threads import remembered_threads
-from agent.prompting.dialects import Prompt, dialect_of
+from agent.prompting.dialects import Prompt, make_dialect
 from agent.settings import EngineSettings
 from agent.transcript import Role, Transcript
 
-WORTH_KEEPING = 64
-"""Tokens: the state of a shorter system turn is not worth a file."""
+MIN_CACHED_TOKENS = 64
+"""The state of a shorter system turn is not worth a file in the prompt cache."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A stretch of a prompt to read in one decode, under an adapter or none.
-
-    `keep` is the key under which the state after it is worth keeping on disk; `mark` keeps it in memory.
-    """
+class PromptChunk:
+    """A run of a prompt's tokens to decode at once, under one adapter or none."""
 
     ids: list[int]
     adapter: Adapter | None
-    keep: str | None
-    mark: bool
+    cache_key: str | None
+    """The key under which the state after the chunk is put into the prompt cache; None to put nothing."""
+    snapshot: bool
+    """Whether the context keeps the state after the chunk in memory."""
 
 
 class ModelSession:
-    """The roles of one model file. Usable by one thread at a time."""
+    """A model and the roles that use it. For one thread at a time."""
 
     def __init__(
-        self, bundle: Bundle, roles: Sequence[Role], settings: EngineSettings, states: PromptCache | None
+        self,
+        bundle: Bundle,
+        roles: Sequence[Role],
+        settings: EngineSettings,
+        prompt_cache: PromptCache | None,
     ) -> None:
         """Load the model of `roles`, which is the same for all of them, and their adapters.
 
-        Raises BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
+        Raise BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
         """
-        self._settings, self._states = settings, states
+        self._settings, self._prompt_cache = settings, prompt_cache
         self._file = bundle.roles[roles[0]]
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
-        self._parted = 0
+        self._divergence = 0
+        """Where the prompt being read departs from the one before it."""
+        self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -61,102 +66,124 @@ class ModelSession:
     def _set_up(self, bundle: Bundle, roles: Sequence[Role], hint: str) -> None:
         settings = self._settings
         self.vocabulary = self._model.vocabulary
-        self._dialect = dialect_of(bundle, self._model, hint)
-        self.end = self._dialect.end
+        self._dialect = make_dialect(bundle.dialect, self._model, bundle.markers, hint)
+        self.end_token = self._dialect.end_token
         for role in roles:
             if path := bundle.adapter_path(role):
-                self._adapters[role] = self._adapter(role, Adapter(self._model, path, hint=hint), hint)
-        self.can_cut = not self._model.is_recurrent
-        """Whether what was written can be dropped from the cache again."""
-        if self._adapters and not self.can_cut:
+                adapter = Adapter(self._model, path, hint=hint)
+                self._check_adapter(role, adapter, hint)
+                self._adapters[role] = adapter
+        self.can_truncate = not self._model.is_recurrent
+        """Whether generated tokens can be removed from the cache again."""
+        if self._adapters and not self.can_truncate:
             raise BundleError(
                 f"{bundle.name} shares a model whose cache cannot drop what a role wrote",
                 "export it with --layout merged",
             )
         self.threads = 1 if settings.threads == "auto" else settings.threads
-        self._context = Context(self._model, bundle.context_length, threads=self.threads, settings=settings)
+        self._context = Context(
+            self._model,
+            bundle.context_length,
+            threads=self.threads,
+            cache=settings.cache,
+            flash_attention=flash_attention_mode(settings),
+        )
         if settings.threads == "auto":
             self.threads = remembered_threads(self._file.sha256, self._measure)
-            self.context.cut(0)
-            self.context.use_threads(self.threads)
+            self.context.truncate(0)
+            self.context.set_threads(self.threads)
 
     @property
     def context(self) -> Context:
-        """What the model has read. Raises EngineError once closed."""
+        """The model's context. Raise EngineError once the session is closed."""
         if self._context is None:
             raise EngineError("the models are closed")
         return self._context
 
     @cached_property
     def constraints(self) -> Constraints:
-        """What the roles may write; built at the first use (a second for a vocabulary of 150,000)."""
-        return Constraints(self.vocabulary.grammar_tokenizer(self.end))
+        """The grammars of the roles; built at the first use (a second for a vocabulary of 150,000)."""
+        return Constraints(self.vocabulary.grammar_tokenizer(self.end_token))
 
     def prompt(self, role: Role, transcript: Transcript) -> Prompt:
-        """What `role` reads before it writes."""
-        prompt = self._dialect.prompt(role, transcript)
-        return prompt if role in self._adapters else replace(prompt, adapted=len(prompt.ids))
+        """Return what `role` reads before it writes.
 
-    def resume(self, prompt: Prompt) -> int:
-        """Keep what of the prompt is held already, or was on disk; returns how many tokens."""
-        before = prompt.ids[: prompt.adapted + 1]
-        self._parted = self.context.agreed(before)
-        held = self.context.resume(before)
-        if held >= prompt.system or not self._keeps(prompt):
-            return held
+        The last prompt of each role is kept, so asking for its length and then reading it renders it once.
+        """
+        last = self._last_prompts.get(role)
+        if last and last[0] is transcript:
+            return last[1]
+        prompt = self._dialect.render(role, transcript)
+        if role not in self._adapters:
+            prompt = replace(prompt, adapter_start=len(prompt.ids))
+        self._last_prompts[role] = transcript, prompt
+        return prompt
+
+    def reuse(self, prompt: Prompt) -> int:
+        """Keep the prefix of `prompt` that is in the context or the prompt cache; return its length."""
+        base = prompt.ids[: prompt.adapter_start + 1]
+        self._divergence = self.context.reusable_length(base)
+        reused = self.context.reuse_prefix(base)
+        if reused >= prompt.system_length or not self._is_cached(prompt):
+            return reused
         key = self._key(prompt)
-        state = self._states.get(key) if self._states else None
+        state = self._prompt_cache.get(key) if self._prompt_cache else None
         if state is None:
-            return held
-        if not self.context.restore(state, prompt.ids[: prompt.system]) and self._states:
-            self._states.drop(key)
-        return len(self.context.held)
+            return reused
+        if not self.context.load_state(state, prompt.ids[: prompt.system_length]) and self._prompt_cache:
+            self._prompt_cache.drop(key)
+        return len(self.context.tokens)
 
-    def parts(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[Part]:
-        """The stretches of the prompt from `start` on, of at most `longest` tokens each."""
-        keep = start < prompt.system and self._keeps(prompt)
-        # Where the cache cannot be cut, the next prompt will want to go on from the tools or from where this
-        # one parted from the last.
-        marks = set() if self.can_cut else {prompt.system, self._parted}
-        stops = {prompt.system} if keep else set()
-        for stop in sorted({*stops, *marks, prompt.adapted, len(prompt.ids)}):
+    def chunks(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[PromptChunk]:
+        """Yield the prompt from `start` on in chunks of at most `longest` tokens."""
+        cached = start < prompt.system_length and self._is_cached(prompt)
+        # Where the cache cannot be truncated, the next prompt will continue from the end of the tools or
+        # from where this one departs from the last.
+        snapshots = set() if self.can_truncate else {prompt.system_length, self._divergence}
+        stops = {prompt.system_length} if cached else set()
+        for stop in sorted({*stops, *snapshots, prompt.adapter_start, len(prompt.ids)}):
             while start < stop:
                 end = min(start + longest, stop)
-                adapter = self._adapters.get(role) if start >= prompt.adapted else None
-                key = self._key(prompt) if keep and end == prompt.system else None
-                yield Part(prompt.ids[start:end], adapter, key, end in marks)
+                adapter = self._adapters.get(role) if start >= prompt.adapter_start else None
+                key = self._key(prompt) if cached and end == prompt.system_length else None
+                yield PromptChunk(prompt.ids[start:end], adapter, key, end in snapshots)
                 start = end
 
-    def read(self, part: Part, cancelled: Callable[[], bool]) -> bool:
-        """Read a part; False where cancelled on the way."""
-        self.context.use(part.adapter)
-        if not self.context.decode(part.ids, cancelled):
+    def read(self, chunk: PromptChunk, cancelled: Callable[[], bool]) -> bool:
+        """Decode a chunk; return False where it was cancelled."""
+        self.context.set_adapter(chunk.adapter)
+        if not self.context.decode(chunk.ids, cancelled):
             return False
-        if part.keep and self._states:
-            self._states.put(part.keep, self.context.state())
-        if part.mark:
-            self.context.mark()
+        if chunk.cache_key and self._prompt_cache:
+            self._prompt_cache.put(chunk.cache_key, self.context.save_state())
+        if chunk.snapshot:
+            self.context.take_snapshot()
         return True
 
     def close(self) -> None:
-        """Free the context and the model."""
+        """Free the context and the model. May be called twice."""
         if self._context is not None:
             self._context.close()
         self._model.close()
 
-    def _keeps(self, prompt: Prompt) -> bool:
-        return self._states is not None and prompt.system >= WORTH_KEEPING
+    def _is_cached(self, prompt: Prompt) -> bool:
+        return self._prompt_cache is not None and prompt.system_length >= MIN_CACHED_TOKENS
 
     def _key(self, prompt: Prompt) -> str:
         settings = self._settings
         return prompt_cache_key(
-            self._file.sha256, prompt.ids[: prompt.system], settings.cache, flash_attention(settings)
+            self._file.sha256,
+            prompt.ids[: prompt.system_length],
+            settings.cache,
+            flash_attention_mode(settings),
         )
 
-    def _adapter(self, role: Role, adapter: Adapter, hint: str) -> Adapter:
+    def _check_adapter(self, role: Role, adapter: Adapter, hint: str) -> None:
+        """Raise BundleError where `adapter` has another header or was trained on another backbone."""
         header = tuple(self._dialect.header(role))
-        if adapter.invocation != header:
-            begins = f"begins at {list(adapter.invocation)}" if adapter.invocation else "is always on"
+        if adapter.invocation_tokens != header:
+            begins = f"begins at {list(adapter.invocation_tokens)}"
+            begins = begins if adapter.invocation_tokens else "is always on"
             raise BundleError(f"the {role}'s adapter {begins}, and its header is {list(header)}", hint)
         own, made_for = self._model.metadata(BACKBONE_KEY), adapter.backbone
         if own and made_for and own != made_for:
@@ -165,12 +192,11 @@ class ModelSession:
                 f" the backbone {own[:12]}",
                 hint,
             )
-        return adapter
 
     def _measure(self, threads: int) -> None:
-        """Read and write a little, as much of each as a question costs time."""
-        self.context.use_threads(threads)
-        self.context.cut(0)
+        """Read and write a few tokens, in the proportion of their times in a question."""
+        self.context.set_threads(threads)
+        self.context.truncate(0)
         self.context.decode([0] * 16)
         for _ in range(3):
             self.context.decode([0])

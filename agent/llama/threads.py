@@ -1,4 +1,4 @@
-"""How many threads llama.cpp computes with: measured once for each model and remembered.
+"""The number of threads that llama.cpp computes with, measured once for each model and remembered.
 
 More threads than cores, or hyperthreads, make it slower; how much so differs from machine to machine.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +16,7 @@ from agent.llama.hardware import usable_cores
 from agent.paths import cache_folder, write_atomically
 
 ROUNDS = 3
-"""Each count is timed so often, in turns, and its best time counts."""
+"""How often each count is timed, in turns; its best time counts."""
 
 _FILE = "threads.json"
 
@@ -23,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 def candidates(cores: int) -> list[int]:
-    """Counts worth trying: every core, one less (for the rest of the machine), half, a quarter."""
+    """Return the counts to try: every core, one less (for the rest of the machine), half, a quarter."""
     return sorted({max(1, count) for count in (cores, cores - 1, (cores + 1) // 2, cores // 4)}, reverse=True)
 
 
 def remembered_threads(model_sha256: str, measure: Callable[[int], None]) -> int:
-    """The best count for a model on this machine. `measure(n)` computes a little with n threads."""
+    """Return the fastest count for a model on this machine. `measure(n)` computes a little with n threads."""
     cores = usable_cores()
     path, key = cache_folder() / _FILE, f"{cores} cores, {model_sha256[:16]}"
     known = _read(path)
@@ -43,15 +44,15 @@ def remembered_threads(model_sha256: str, measure: Callable[[int], None]) -> int
 
 
 def forget_threads() -> None:
-    """Measure again at the next run."""
+    """Remove the measured counts, so that the next run measures again."""
     try:
         (cache_folder() / _FILE).unlink(missing_ok=True)
     except OSError as error:
-        _log.info("the thread counts were not forgotten: %s", error)
+        _log.info("the thread counts were not removed: %s", error)
 
 
 def fastest(counts: list[int], measure: Callable[[int], None]) -> int:
-    """The count with the shortest best time, the first to warm up untimed."""
+    """Return the count with the shortest best time, after one untimed run."""
     measure(counts[0])
     times = dict.fromkeys(counts, float("inf"))
     for _ in range(ROUNDS):
@@ -62,7 +63,7 @@ def fastest(counts: list[int], measure: Callable[[int], None]) -> int:
     return min(times, key=lambda count: times[count])
 
 
-def _read(path: Any) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,43 +1,112 @@
-"""How a transcript is written for a model: umi's own turns, or a stock instruct model's chat template."""
+"""The registry of dialects: how a transcript is rendered as the token ids that a model reads.
+
+A dialect is one entry of `DIALECTS`: a function from a model and its bundle's markers to a `Dialect`. This
+module does not know llama.cpp; it asks a model for what `PromptModel` names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-from agent.bundle import Bundle
 from agent.errors import BundleError
-from agent.llama.model import Model
-from agent.prompting import Markers, prompt_ids
 from agent.prompting.chat import chat_prompt_ids, chat_system_ids
 from agent.prompting.chat_template import ChatTemplate
+from agent.prompting.markers import Markers
+from agent.prompting.umi import segment_ids, segments
 from agent.transcript import Role, Transcript
+
+
+class PromptVocabulary(Protocol):
+    """What a dialect asks of a model's vocabulary."""
+
+    @property
+    def bos(self) -> int:
+        """The id of the beginning-of-sequence token; -1 where there is none."""
+        ...
+
+    @property
+    def eos(self) -> int:
+        """The id of the end-of-sequence token; -1 where there is none."""
+        ...
+
+    @property
+    def turn_end(self) -> int:
+        """The id of the end-of-turn token; -1 where there is none."""
+        ...
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether the model expects `bos` at the beginning of a text."""
+        ...
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Return the ids of `text`; with `special`, names of control tokens become those tokens."""
+        ...
+
+    def is_control(self, token: int) -> bool:
+        """Return whether `token` is a control token."""
+        ...
+
+    def is_end(self, token: int) -> bool:
+        """Return whether `token` ends a generation."""
+        ...
+
+    def text(self, token: int) -> str:
+        """Return the text of `token`; empty for -1."""
+        ...
+
+
+class PromptModel(Protocol):
+    """What a dialect asks of a model."""
+
+    path: Path
+
+    @property
+    def vocabulary(self) -> PromptVocabulary:
+        """The model's tokens."""
+        ...
+
+    @property
+    def chat_template(self) -> str:
+        """The Jinja source of the model's chat template; empty where there is none."""
+        ...
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a role reads. The first `system` ids are the system turn; an adapter begins at `adapted`."""
+    """A rendered prompt: the token ids that a role reads before it writes."""
 
     ids: list[int]
-    system: int
-    adapted: int
+    system_length: int
+    """The first so many ids are the system turn: tools and standing instruction."""
+    adapter_start: int
+    """The position from which the role's adapter applies."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """`end` is the token that ends a turn; `header` are the ids that open a role's turn, where it has one."""
+    """How one model is prompted."""
 
-    end: int
-    prompt: Callable[[Role, Transcript], Prompt]
+    end_token: int
+    """The id of the token that ends a turn."""
+    render: Callable[[Role, Transcript], Prompt]
+    """Return the prompt for a role. Raises BundleError where a chat template refuses the transcript."""
     header: Callable[[Role], list[int]]
+    """Return the ids that open a role's turn; none in a dialect without role headers."""
 
 
-def dialect_of(bundle: Bundle, model: Model, hint: str) -> Dialect:
-    """How `model` is addressed. Raises BundleError where it lacks what the bundle's dialect needs."""
-    return _chat(model, hint) if bundle.dialect == "chat" else _umi(bundle.markers, model, hint)
+def make_dialect(name: str, model: PromptModel, markers: Markers, hint: str) -> Dialect:
+    """Return the dialect `name` for `model`.
+
+    Raise BundleError, whose next step is `hint`, where the model lacks what the dialect needs.
+    """
+    return DIALECTS[name](model, markers, hint)
 
 
-def _umi(markers: Markers, model: Model, hint: str) -> Dialect:
+def _umi_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
     vocabulary = model.vocabulary
     tokenize = vocabulary.tokenize
     for marker in (markers.open, markers.close):
@@ -51,15 +120,19 @@ def _umi(markers: Markers, model: Model, hint: str) -> Dialect:
     def header(role: Role) -> list[int]:
         return tokenize(markers.header(role), True)
 
-    def prompt(role: Role, transcript: Transcript) -> Prompt:
-        ids = prompt_ids(transcript, role, tokenize, markers)
-        system = prompt_ids(replace(transcript, turns=()), None, tokenize, markers)
-        return Prompt(ids, len(system), len(ids) - len(header(role)))
+    def render(role: Role, transcript: Transcript) -> Prompt:
+        ids: list[int] = []
+        system_length = 0
+        for segment in segments(transcript):
+            ids += segment_ids(segment, tokenize, markers)
+            if segment.role == "system":
+                system_length = len(ids)
+        return Prompt(ids + header(role), system_length, len(ids))
 
-    return Dialect(end, prompt, header)
+    return Dialect(end, render, header)
 
 
-def _chat(model: Model, hint: str) -> Dialect:
+def _chat_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
     vocabulary = model.vocabulary
     source = model.chat_template
     if not source:
@@ -69,14 +142,21 @@ def _chat(model: Model, hint: str) -> Dialect:
         named = f"ends a turn with {vocabulary.text(end)!r}, which is text" if end >= 0 else "ends no turn"
         raise BundleError(f"{model.path} {named}: it would not stop", hint)
     template = ChatTemplate(source, bos=vocabulary.text(vocabulary.bos), eos=vocabulary.text(vocabulary.eos))
-    first = [vocabulary.bos] if vocabulary.adds_bos else []
+    bos = [vocabulary.bos] if vocabulary.adds_bos else []
 
-    def whole(ids: list[int]) -> list[int]:
-        return ids if not first or not ids or ids[:1] == first else first + ids
+    def with_bos(ids: list[int]) -> list[int]:
+        return ids if not bos or not ids or ids[:1] == bos else bos + ids
 
-    def prompt(role: Role, transcript: Transcript) -> Prompt:
-        ids = whole(chat_prompt_ids(transcript, role, template, vocabulary.tokenize))
-        system = whole(chat_system_ids(transcript, template, vocabulary.tokenize))
+    def render(role: Role, transcript: Transcript) -> Prompt:
+        ids = with_bos(chat_prompt_ids(transcript, role, template, vocabulary.tokenize))
+        system = with_bos(chat_system_ids(transcript, template, vocabulary.tokenize))
         return Prompt(ids, len(system), len(ids))
 
-    return Dialect(end, prompt, lambda _: [])
+    return Dialect(end, render, lambda _: [])
+
+
+DIALECTS: Mapping[str, Callable[[PromptModel, Markers, str], Dialect]] = {
+    "umi": _umi_dialect,
+    "chat": _chat_dialect,
+}
+"""By the name that a bundle's manifest has: umi's own turns, and a stock instruct model's chat template."""

@@ -15,7 +15,7 @@ from export.gguf.convert import convert, read_config
 from export.job import ExportJob
 from export.merge.select import Merged, load_model, merge
 from export.proof.canary import Canary, write_canary
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity, measure_parity, require_parity
 from export.proof.reference import Reference, record, role_prompts
 from export.proof.tokenizer import check_tokenizer
@@ -64,8 +64,8 @@ def build_unquantized(job: ExportJob, stage: str) -> tuple[UnquantizedModel, Any
         extra=provenance(run, stage, job.base, merged.merge_base, job.options.license),
         say=say,
     )
-    with opened(file, 64) as native:
-        texts = check_tokenizer(native, run.base)
+    with open_gguf(file, 64) as gguf_model:
+        texts = check_tokenizer(gguf_model, run.base)
     say(f"{stage}: GGUF of {size_of(file)}; {texts} tokenizations equal")
     model = load_model(merged.folder)
     shutil.rmtree(merged.folder)

@@ -22,8 +22,8 @@ from agent.transcript import (
     Transcript,
     UserTurn,
 )
+from export.proof.gguf_model import GgufModel, open_gguf
 from export.proof.greedy import GreedyDecoder
-from export.proof.native import NativeModel, opened
 from export.proof.tokenizer import marker_id
 from export.run import Run
 
@@ -77,13 +77,13 @@ def write_canary(run: Run, model: Any, role: Role, header: int = 0) -> Canary:
 
 def agreed(probe: Canary, file: Path, adapter: Path | None = None) -> int:
     """How many tokens of the answer a GGUF file likes best too."""
-    with opened(file, len(probe.prompt) + LONGEST, adapter) as native:
-        return count_agreed(native, probe)
+    with open_gguf(file, len(probe.prompt) + LONGEST, adapter) as gguf_model:
+        return count_agreed(gguf_model, probe)
 
 
-def count_agreed(native: NativeModel, probe: Canary) -> int:
+def count_agreed(gguf_model: GgufModel, probe: Canary) -> int:
     """`agreed` of a file that is open."""
     ids, first = [*probe.prompt, *probe.text[:-1]], len(probe.prompt) - 1
-    active = len(probe.prompt) - probe.header if probe.header else None
-    best = native.logits(ids, first, active=active).argmax(-1)
+    adapter_start = len(probe.prompt) - probe.header if probe.header else None
+    best = gguf_model.logits(ids, first, adapter_start=adapter_start).argmax(-1)
     return int((best == list(probe.text)).sum())

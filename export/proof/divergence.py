@@ -13,7 +13,7 @@ from agent.evaluation.tasks import Scores, headline, measure
 from agent.transcript import Role
 from export.options import Limits, Say
 from export.progress import Ticker
-from export.proof.native import NativeModel, opened
+from export.proof.gguf_model import GgufModel, open_gguf
 from export.proof.reference import LONGEST_TURN, Reference, Written
 
 _LEAST_TURNS_LOST = 1.5
@@ -56,13 +56,13 @@ def diverge(
     agreed = 0
     texts: list[Sequence[int]] = []
     tick = Ticker(say)
-    with opened(gguf_file, reference.longest, adapter) as native:
+    with open_gguf(gguf_file, reference.longest, adapter) as gguf_model:
         for written in reference:
-            ours = native.logits(written.ids, written.first, active=written.active)
+            ours = gguf_model.logits(written.ids, written.first, adapter_start=written.adapter_start)
             best = ours.argmax(-1)
             divergences.append(kl_divergence(written.logits, ours))
             agreed += int((best == np.array(written.text)).sum())
-            texts.append(_own_text(native, written, best, reference.end))
+            texts.append(_own_text(gguf_model, written, best, reference.end))
             tick(
                 f"{reference.role}: {gguf_file.name}, {len(texts)} of {len(reference.prompts)} turns compared"
             )
@@ -120,7 +120,7 @@ def _above(figure: float) -> float:
     return float(f"{figure * 1.1:.2g}")
 
 
-def _own_text(native: NativeModel, written: Written, best: NDArray[np.int64], end: int) -> list[int]:
+def _own_text(gguf_model: GgufModel, written: Written, best: NDArray[np.int64], end: int) -> list[int]:
     """What the file writes after a prompt: torch's text as far as it likes the same best, then its own."""
     text = list(written.text)
     other = np.flatnonzero(best != np.array(text))
@@ -129,7 +129,9 @@ def _own_text(native: NativeModel, written: Written, best: NDArray[np.int64], en
     text = [*text[: other[0]], int(best[other[0]])]
     while text[-1] != end and len(text) < LONGEST_TURN:
         ids = [*written.prompt.ids, *text]
-        text.append(int(native.logits(ids, len(ids) - 1, active=written.active)[0].argmax()))
+        text.append(
+            int(gguf_model.logits(ids, len(ids) - 1, adapter_start=written.adapter_start)[0].argmax())
+        )
     return text
 
 

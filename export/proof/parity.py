@@ -16,7 +16,7 @@ import numpy as np
 from agent.errors import UmiError
 from export.options import Say
 from export.progress import Ticker
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.reference import Reference
 
 NEAR_TIE = 10.0
@@ -61,11 +61,13 @@ def measure_parity(reference: Reference, gguf_file: Path, say: Say, adapter: Pat
     spread, largest, scale = SPREAD_FLOOR, 0.0, 0.0
     same, margins = [], []
     tick = Ticker(say)
-    with opened(gguf_file, reference.longest, adapter) as native:
+    with open_gguf(gguf_file, reference.longest, adapter) as gguf_model:
         for count, written in enumerate(reference, start=1):
-            ours = native.logits(written.ids, written.first, active=written.active)
+            ours = gguf_model.logits(written.ids, written.first, adapter_start=written.adapter_start)
             third = max(1, len(written.ids) // 3)
-            cut = native.logits(written.ids, written.first, chunk=third, active=written.active)
+            cut = gguf_model.logits(
+                written.ids, written.first, chunk=third, adapter_start=written.adapter_start
+            )
             spread = float(np.maximum(spread, np.abs(ours - cut).max()))
             # NumPy's maximum keeps what is not a number, Python's loses it.
             largest = float(np.maximum(largest, np.abs(ours - written.logits).max()))

@@ -43,7 +43,7 @@ class Written:
     text: Sequence[int]
     logits: NDArray[np.float32]
     """[tokens of the text, vocabulary], those that each token was chosen by."""
-    active: int | None
+    adapter_start: int | None
     """The position in `ids` from which an activated adapter is on; None where there is none."""
 
     @property
@@ -75,8 +75,8 @@ class Reference:
     def __iter__(self) -> Iterator[Written]:
         at = 0
         for prompt, text in zip(self.prompts, self.texts, strict=True):
-            active = len(prompt.ids) - self.header if self.header else None
-            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]), active)
+            adapter_start = len(prompt.ids) - self.header if self.header else None
+            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]), adapter_start)
             at += len(text)
 
     @property

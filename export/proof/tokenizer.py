@@ -12,7 +12,7 @@ from typing import Any
 from agent.errors import UmiError
 from agent.prompting import CHATML, Markers, Tokenize
 from agent.prompting.encoding import load_tokenize
-from export.proof.native import NativeModel
+from export.proof.gguf_model import GgufModel
 
 HARD_TEXTS = (
     "",
@@ -37,7 +37,7 @@ HARD_TEXTS = (
 MOST_LOOKALIKES = 64
 
 
-def check_tokenizer(native: NativeModel, folder: Path, texts: Sequence[str] = HARD_TEXTS) -> int:
+def check_tokenizer(gguf_model: GgufModel, folder: Path, texts: Sequence[str] = HARD_TEXTS) -> int:
     """Compare a GGUF file's tokenizer with that of a checkpoint folder; returns the number of comparisons.
 
     Each text is read with control tokens on and off. The checkpoint's own added tokens, whole and cut, are
@@ -50,10 +50,10 @@ def check_tokenizer(native: NativeModel, folder: Path, texts: Sequence[str] = HA
     cases += [(text, False) for text in alike]
     for text, special in cases:
         normal = unicodedata.normalize("NFC", text)
-        ours, theirs = native.tokenize(normal, special), tokenize(normal, special)
+        ours, theirs = gguf_model.tokenize(normal, special), tokenize(normal, special)
         if ours != theirs:
             raise UmiError(
-                f"{native.path.name} tokenizes {normal[:30]!r} as {ours[:8]}, its model as {theirs[:8]}",
+                f"{gguf_model.path.name} tokenizes {normal[:30]!r} as {ours[:8]}, its model as {theirs[:8]}",
                 "report this: the tokenizer was converted wrongly",
             )
     control = {token["id"] for token in _added(folder) if token["special"]}

@@ -30,7 +30,7 @@ from export.options import Limits, Options
 from export.pipeline import fitting_layout
 from export.proof.canary import Canary, canary_prompt, count_agreed
 from export.proof.divergence import Divergence, diverge, losses
-from export.proof.native import opened
+from export.proof.gguf_model import open_gguf
 from export.proof.report import Report, read_report
 from export.proof.tokenizer import digest
 from export.quantize.quantize import finer
@@ -191,13 +191,13 @@ def _check_alone(bundle: Bundle, role: Role, report: Report, limits: Limits) -> 
     path, adapter = bundle.path(role), bundle.adapter_path(role)
     file = (adapter or path).name
     problems: list[Problem] = []
-    with opened(path, 1024, adapter) as native:
-        if digest(native.tokenize) != report.tokenizer.sha256:
+    with open_gguf(path, 1024, adapter) as gguf_model:
+        if digest(gguf_model.tokenize) != report.tokenizer.sha256:
             problems.append(Problem(f"{path.name} cuts the hard texts otherwise than its base", _AGAIN))
-        header = len(native.tokenize(bundle.markers.header(role), True)) if adapter else 0
+        header = len(gguf_model.tokenize(bundle.markers.header(role), True)) if adapter else 0
         text = [int(token) for token in told.probe.text.split()]
-        probe = Canary(canary_prompt(role, native.tokenize, bundle.markers), text, header)
-        agrees = count_agreed(native, probe)
+        probe = Canary(canary_prompt(role, gguf_model.tokenize, bundle.markers), text, header)
+        agrees = count_agreed(gguf_model, probe)
     if agrees < told.probe.agreed - _PROBE_SLACK:
         what = (
             f"{file} answers as its model on {agrees} tokens of {len(text)}, and did on {told.probe.agreed}"

@@ -12,8 +12,8 @@ import numpy as np
 
 from agent.errors import EngineError, InputError
 from agent.llama.hardware import usable_cores
+from agent.llama.log import clear_errors, first_error
 from agent.transcript import ROLES, Role
-from export.proof.native import complaint, hush
 from export.quantize.imatrix import Imatrix
 
 TYPES: Mapping[str, int] = {
@@ -110,14 +110,14 @@ def quantize(source: Path, target: Path, name: str, imatrix: Imatrix | None = No
         told = _metadata(imatrix)
         settings.imatrix = entries
         settings.kv_overrides = told
-    hush()
+    clear_errors()
     failed = llama_cpp.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.pointer(settings)
     )
     if failed:
         target.unlink(missing_ok=True)
         raise EngineError(
-            f"{source} cannot be made {name}: {complaint()}", "check the file and the free space"
+            f"{source} cannot be made {name}: {first_error()}", "check the file and the free space"
         )
     return target
 

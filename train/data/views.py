@@ -9,9 +9,9 @@ import numpy as np
 
 from agent.prompting import CHATML, Markers, Tokenize, segment
 from agent.prompting.encoding import Encoded, view_roles
+from agent.prompting.trimming import drop_oldest
 from agent.transcript import Row, Transcript
 from train.data.prompt_format import INFERENCE_FORMAT, PromptFormat
-from train.data.trimming import trim
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,10 @@ def view(
             nothing += 1
             continue
         if len(encoded) > max_length:
-            shorter = trim(transcript, lambda one: len(read(one)) <= max_length)
-            if shorter is None:
+            encoded = read(drop_oldest(transcript, lambda shorter: len(read(shorter)) <= max_length))
+            if len(encoded) > max_length:
                 too_long += 1
                 continue
-            encoded = read(shorter)
             trimmed += 1
         prefix = prefixes.setdefault(encoded.prefix.tobytes(), encoded.prefix)
         encoded = replace(encoded, prefix=prefix)

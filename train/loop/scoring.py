@@ -11,6 +11,7 @@ from dataclasses import replace
 from agent.evaluation.tasks import EvalTask, Scores, measure, sample, together
 from agent.prompting import CHATML, Markers, Tokenize, segment, segment_ids
 from agent.prompting.encoding import load_detokenize
+from agent.prompting.trimming import drop_oldest
 from agent.transcript import (
     ENDINGS,
     ROLES,
@@ -18,7 +19,6 @@ from agent.transcript import (
     Transcript,
 )
 from train.data.prompt_format import ASSISTANT, INFERENCE_FORMAT, PromptFormat
-from train.data.trimming import trim
 from train.model.generation import generate
 from train.model.lora import LoraModel
 
@@ -89,10 +89,11 @@ def score_role(
     prompts: list[list[int]] = []
     for case in sample(rows, role, turns):
         room = max_length - len(tokenize(segment(case.turn).content, False)) - len(close)
-        before = trim(case.before, lambda shorter, room=room: len(prompt(shorter)) <= room)
-        if before is not None:
+        before = drop_oldest(case.before, lambda shorter, room=room: len(prompt(shorter)) <= room)
+        ids = prompt(before)
+        if len(ids) <= room:
             chosen.append(replace(case, before=before))
-            prompts.append(prompt(before))
+            prompts.append(ids)
     read = load_detokenize(model.base)
     texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
     if wording.joined:

@@ -25,8 +25,8 @@ from agent.errors import EngineError
 from agent.evaluation.trace import CONVERSION, QUESTION, TRACE, Written, written_turns
 from agent.events import Reading, Usage
 from agent.llama.context import BATCH
+from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
-from agent.llama.forced_decoding import ForcedDecoding
 from agent.llama.session import ModelSession
 from agent.settings import EngineSettings
 from agent.transcript import Transcript, UserTurn
@@ -110,7 +110,7 @@ def _asked(text: str) -> Transcript:
 def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> Usage:
     """Write a turn and return what it took."""
     pieces = engine.generate(
-        turn.role, turn.before, cancelled=lambda: False, replay=ForcedDecoding(turn.text, jump=jump)
+        turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text, jump_forward=jump)
     )
     for piece in pieces:
         if isinstance(piece, Generated):
@@ -123,18 +123,18 @@ class _Bare:
 
     def __init__(self, bundle: Bundle, settings: EngineSettings, turn: Written) -> None:
         self._turn = turn
-        self._voice = ModelSession(bundle, [turn.role], settings, None)
-        self._prompt = self._voice.prompt(turn.role, turn.before)
-        self._ids = self._voice.vocabulary.tokenize(turn.text, False)
+        self._session = ModelSession(bundle, [turn.role], settings, None)
+        self._prompt = self._session.prompt(turn.role, turn.before)
+        self._ids = self._session.vocabulary.tokenize(turn.text, False)
         native.llama_set_abort_callback(
-            self._voice.context.handle, native.ggml_abort_callback(), ctypes.c_void_p()
+            self._session.context.handle, native.ggml_abort_callback(), ctypes.c_void_p()
         )
         self._read()
 
     def write(self) -> float:
         """Seconds a token; as in the engine, the first comes of the prompt and the last is not decoded."""
         self._read()
-        context = self._voice.context.handle
+        context = self._session.context.handle
         started = perf_counter()
         self._likeliest(context)
         for token in self._ids[:-1]:
@@ -146,16 +146,16 @@ class _Bare:
 
     def close(self) -> None:
         """Free the model."""
-        self._voice.close()
+        self._session.close()
 
     def _read(self) -> None:
-        voice, role = self._voice, self._turn.role
-        voice.context.cut(len(voice.context.held))
-        for part in voice.parts(role, self._prompt, voice.resume(self._prompt), BATCH):
-            voice.read(part, lambda: False)
+        session, role = self._session, self._turn.role
+        session.context.truncate(len(session.context.tokens))
+        for chunk in session.chunks(role, self._prompt, session.reuse(self._prompt), BATCH):
+            session.read(chunk, lambda: False)
 
     def _likeliest(self, context: native.llama_context_p) -> int:
         scores = np.ctypeslib.as_array(
-            native.llama_get_logits_ith(context, -1), shape=(self._voice.vocabulary.size,)
+            native.llama_get_logits_ith(context, -1), shape=(self._session.vocabulary.size,)
         )
         return int(scores.argmax())

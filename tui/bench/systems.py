@@ -12,8 +12,8 @@ from agent.engine import Delta, Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import Written
 from agent.events import Usage
+from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
-from agent.llama.forced_decoding import ForcedDecoding
 from agent.llama.session import ModelSession
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
@@ -41,7 +41,7 @@ class Ours:
         """As in System. Raises EngineError where something else was written than is known."""
         waiting = True
         pieces = self.engine.generate(
-            turn.role, turn.before, cancelled=lambda: False, replay=ForcedDecoding(turn.text)
+            turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text)
         )
         for piece in pieces:
             match piece:
@@ -67,29 +67,29 @@ class Plain:
     """
 
     def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
-        self._voices = {role: ModelSession(bundle, [role], settings, None) for role in ROLES}
+        self._sessions = {role: ModelSession(bundle, [role], settings, None) for role in ROLES}
 
     def write(self, turn: Written, first: Callable[[], None]) -> Usage:
         """As in System."""
-        voice = self._voices[turn.role]
+        session = self._sessions[turn.role]
         before = replace(turn.before, tools=()) if turn.role == "summarizer" else turn.before
-        ids = voice.prompt(turn.role, before).ids
-        text = voice.vocabulary.tokenize(turn.text, False)
+        ids = session.prompt(turn.role, before).ids
+        text = session.vocabulary.tokenize(turn.text, False)
         started = perf_counter()
-        voice.context.cut(0)
-        voice.context.decode(ids)
-        voice.context.logits().argmax()
+        session.context.truncate(0)
+        session.context.decode(ids)
+        session.context.logits().argmax()
         read = perf_counter()
         first()
         for token in text:
-            voice.context.decode([token])
-            voice.context.logits().argmax()
+            session.context.decode([token])
+            session.context.logits().argmax()
         return Usage(len(ids), 0, len(text), read - started, perf_counter() - read)
 
     def close(self) -> None:
         """As in System."""
-        for voice in self._voices.values():
-            voice.close()
+        for session in self._sessions.values():
+            session.close()
 
 
 def check(turn: Written, text: str) -> None:

@@ -34,23 +34,24 @@ KINDS = {
 def prepare(job: Job) -> dict[str, Any]:
     """What the other tasks have to know: the threads, the context they need, the trace in tokens."""
     bundle = job.bundle()
-    voice = ModelSession(bundle, ["planner"], job.settings(), None)
+    session = ModelSession(bundle, ["planner"], job.settings(), None)
     try:
         tokens = dict.fromkeys(KINDS.values(), 0)
         for part in segments(TRACE):
-            tokens[KINDS[part.role]] += len(voice.vocabulary.tokenize(part.content, False))
+            tokens[KINDS[part.role]] += len(session.vocabulary.tokenize(part.content, False))
         longest = max(
-            len(voice.prompt("planner", turn.before).ids) + len(voice.vocabulary.tokenize(turn.text, False))
+            len(session.prompt("planner", turn.before).ids)
+            + len(session.vocabulary.tokenize(turn.text, False))
             for turn in [*written_turns(TRACE), SECOND]
         )
         return {
-            "threads": voice.threads,
+            "threads": session.threads,
             "context_length": max(bundle.context_length, longest + 2 * RESERVE),
-            "vocabulary": voice.vocabulary.size,
+            "vocabulary": session.vocabulary.size,
             "tokens": tokens,
         }
     finally:
-        voice.close()
+        session.close()
 
 
 def plain(job: Job) -> dict[str, Any]:

@@ -77,8 +77,9 @@ def _memory() -> str:
 def _llama() -> None:
     import llama_cpp
 
-    from agent.llama.context import flash_attention
-    from agent.llama.model import devices, gpu_layers
+    from agent.llama.context import flash_attention_mode
+    from agent.llama.hardware import devices
+    from agent.llama.model import gpu_layers
     from agent.settings import engine_settings
 
     _say("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
@@ -88,7 +89,7 @@ def _llama() -> None:
     where = f"up to {layers} layers on a GPU" if layers else "on the processor"
     if settings.gpu_layers not in ("auto", 0) and not layers:
         where += f" (gpu_layers {settings.gpu_layers} has no effect: llama.cpp finds no GPU)"
-    _say("computes", f"{where}, {settings.cache} cache, flash attention {flash_attention(settings)}")
+    _say("computes", f"{where}, {settings.cache} cache, flash attention {flash_attention_mode(settings)}")
 
 
 def _models() -> None:
