@@ -298,10 +298,9 @@ def test_every_tensor_and_every_key_is_llama_cpps(name: str, tmp_path: Path) -> 
     require_same_tensors(ours, theirs)
     assert differing_keys(ours, theirs) == set(case.differ)
     require_own_flags(ours, theirs)
+    expected = 2 * len(READ_ALIKE) + len(lookalikes(folder))
     with open_gguf(out, 64) as gguf_model:
-        assert check_tokenizer(gguf_model, folder, READ_ALIKE) == 2 * len(READ_ALIKE) + len(
-            lookalikes(folder)
-        )
+        assert check_tokenizer(gguf_model, folder, READ_ALIKE) == expected
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute

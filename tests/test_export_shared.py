@@ -267,7 +267,7 @@ def test_the_command_converts_adapters(
 def test_an_adapter_of_another_model_is_an_error_not_a_crash(exact: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.gguf").write_bytes((exact / "caller-adapter-f32.gguf").read_bytes()[:300])
     backbone = exact / "backbone-f32.gguf"
-    with pytest.raises(EngineError, match="cannot load"), opened(backbone, 64, tmp_path / "damaged.gguf"):
+    with pytest.raises(EngineError, match="cannot load"), open_gguf(backbone, 64, tmp_path / "damaged.gguf"):
         pass
-    with pytest.raises(EngineError, match="cannot load"), opened(backbone, 64, backbone):
+    with pytest.raises(EngineError, match="cannot load"), open_gguf(backbone, 64, backbone):
         pass

@@ -94,9 +94,9 @@ class LlamaEngine:
         cancelled: Callable[[], bool],
         forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`: yield Reading while its prompt is read, Delta for text, then Generated.
+        """Generate the turn of `role`: Reading while its prompt is read, Delta for its text, then Generated.
 
-        With `forced`, its text is generated, at the cost it would have.
+        With `forced`, that text is generated instead, at the cost it would have.
 
         Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.

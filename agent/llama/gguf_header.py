@@ -36,7 +36,7 @@ def read_metadata(path: Path) -> dict[str, MetadataValue]:
 
 
 class _Reader:
-    """Reads values one after the other. Raises struct.error or ValueError where the data end or make no sense."""
+    """Reads the values in order. Raises struct.error or ValueError where they end early or are malformed."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data

@@ -1,4 +1,4 @@
-"""llama.cpp's log: its errors are kept in memory, so that an exception can quote them; nothing goes to stderr.
+"""llama.cpp's log: errors are kept in memory, so that exceptions can quote them; nothing goes to stderr.
 
 The callback is installed when this module is imported, and every module that calls llama.cpp imports it.
 """

@@ -34,9 +34,9 @@ class Vocabulary:
         self._piece = lru_cache(maxsize=4096)(self._piece_uncached)
 
     def tokenize(self, text: str, special: bool) -> list[int]:
-        """Return the token ids of `text`, without BOS; with `special`, names of control tokens become those tokens.
+        """Return the token ids of `text`, without BOS.
 
-        Raise EngineError where llama.cpp fails.
+        With `special`, names of control tokens become those tokens, else they are text. Raise EngineError where llama.cpp fails.
         """
         return list(self._tokenize(text, special))
 
@@ -170,7 +170,7 @@ def metadata_value(function: Any, handle: Any, key: str) -> str:
 
 
 def gpu_layers(settings: EngineSettings) -> int:
-    """Return how many layers to compute on a GPU: all unless the settings say fewer, 0 without GPU support."""
+    """Return how many layers to compute on a GPU: all or as many as the settings say; 0 without a GPU."""
     if not native.llama_supports_gpu_offload():
         return 0
     return _ALL_LAYERS if settings.gpu_layers == "auto" else settings.gpu_layers

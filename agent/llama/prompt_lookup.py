@@ -2,7 +2,7 @@
 
 The summarizer copies from observations, line by line. A draft costs little, since llama.cpp verifies several
 tokens in one decode, and it does not change the text: only tokens that would be generated anyway are kept.
-(Saxena 2023, prompt lookup decoding; a form of speculative decoding, Leviathan et al. 2023, arXiv 2211.17192.)
+(Saxena 2023, prompt lookup decoding; a form of speculative decoding, Leviathan et al., arXiv 2211.17192.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FIRST_DRAFT = 2
-"""Tokens of a first draft: half of the longer ones are wrong, and nine tokens cost as much as four decodes."""
+"""Tokens of a first draft: half of the longer ones are wrong, and nine tokens cost four decodes."""
 LONGEST_DRAFT = 12
 """Tokens of a draft while a copy goes on."""
 _NGRAM_SIZES = (3, 2)

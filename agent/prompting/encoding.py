@@ -1,7 +1,7 @@
 """A transcript as token ids with the tokens to learn marked: what training reads, and export's held-out loss.
 
-The pieces come from `agent.prompting`, so a trained turn is, id for id, the turn that the engine builds in use.
-This module knows nothing of torch: it is numpy and the two functions that load a tokenizer.
+The ids come from `agent.prompting.umi`, so a trained turn is, id for id, the turn that the engine renders.
+This module does not know torch: it uses NumPy, and tokenizers where a checkpoint's tokenizer is loaded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a transcript is shortened until it fits: one policy for use and for training.
 
 Whole oldest exchanges go first, then the oldest steps of the last one. In use (`make_room`) the longest
-observations are halved after that. In training they are not: an answer learnt from an observation that was cut
-would teach making things up. The tools, the last question and the last step's thought and calls never go.
+observations are halved after that. In training they are not: an answer learnt from an observation that was
+cut would teach making things up. The tools, the last question and the last step's thought and calls never go.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from agent.transcript import PlannerTurn, ToolTurn, Transcript, UserTurn
 
 FREED_SHARE = 3
-"""Once turns are dropped in use, one part in so many of the conversation's room is free after it."""
+"""Where turns are dropped in use, 1/3 of the conversation's room is freed."""
 
 _CUT_MARK = "… (the rest was cut)"
 _SHORTEST_CUT = 120
@@ -41,7 +41,7 @@ def make_room(
     """Return a transcript that leaves `needed` tokens by `room`, and how many turns were dropped or halved.
 
     It leaves fewer where nothing more can go. What stays after a drop moves to another position and must be
-    decoded again, so a drop frees 1/FREED_SHARE of the conversation's room: the next one is several turns away.
+    decoded again, so a drop frees 1/FREED_SHARE of the conversation's room: the next is several turns away.
     """
 
     def roomy(shorter: Transcript) -> bool:

@@ -129,9 +129,8 @@ def _own_text(gguf_model: GgufModel, written: Written, best: NDArray[np.int64], 
     text = [*text[: other[0]], int(best[other[0]])]
     while text[-1] != end and len(text) < LONGEST_TURN:
         ids = [*written.prompt.ids, *text]
-        text.append(
-            int(gguf_model.logits(ids, len(ids) - 1, adapter_start=written.adapter_start)[0].argmax())
-        )
+        (last,) = gguf_model.logits(ids, len(ids) - 1, adapter_start=written.adapter_start)
+        text.append(int(last.argmax()))
     return text
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.errors import BundleError, EngineError
 from agent.llama.context import Adapter, Context
 from agent.llama.hardware import usable_cores
 from agent.llama.model import Model
@@ -27,16 +28,19 @@ class GgufModel:
     """A GGUF file with at most one adapter, which is off unless `logits` is told where it begins."""
 
     def __init__(self, path: Path, context_length: int, adapter: Path | None = None) -> None:
-        """Load `path` and `adapter`. Raise BundleError or EngineError where llama.cpp refuses one."""
+        """Load `path` and `adapter`. Raise EngineError where llama.cpp refuses one."""
         self.path = path
         length = max(_SHORTEST_CONTEXT, context_length)
-        self._model = Model(path, hint=_HINT)
         self._context: Context | None = None
         self._adapter_start = 0
         """The position from which the cached tokens were decoded with the adapter."""
         try:
-            self.tokenize = self._model.vocabulary.tokenize
-            self._adapter = Adapter(self._model, adapter, hint=_HINT) if adapter else None
+            self._model = Model(path)
+        except BundleError as error:
+            raise EngineError(error.what, _HINT) from None
+        self.tokenize = self._model.vocabulary.tokenize
+        try:
+            self._adapter = Adapter(self._model, adapter) if adapter else None
             self._context = Context(
                 self._model,
                 length,
@@ -45,6 +49,9 @@ class GgufModel:
                 flash_attention="off",
                 batch=length,
             )
+        except BundleError as error:
+            self.close()
+            raise EngineError(f"llama.cpp cannot load the adapter: {error.what}", _HINT) from None
         except BaseException:
             self.close()
             raise

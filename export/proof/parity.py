@@ -63,11 +63,10 @@ def measure_parity(reference: Reference, gguf_file: Path, say: Say, adapter: Pat
     tick = Ticker(say)
     with open_gguf(gguf_file, reference.longest, adapter) as gguf_model:
         for count, written in enumerate(reference, start=1):
-            ours = gguf_model.logits(written.ids, written.first, adapter_start=written.adapter_start)
-            third = max(1, len(written.ids) // 3)
-            cut = gguf_model.logits(
-                written.ids, written.first, chunk=third, adapter_start=written.adapter_start
-            )
+            ids, first, adapter_start = written.ids, written.first, written.adapter_start
+            ours = gguf_model.logits(ids, first, adapter_start=adapter_start)
+            third = max(1, len(ids) // 3)
+            cut = gguf_model.logits(ids, first, chunk=third, adapter_start=adapter_start)
             spread = float(np.maximum(spread, np.abs(ours - cut).max()))
             # NumPy's maximum keeps what is not a number, Python's loses it.
             largest = float(np.maximum(largest, np.abs(ours - written.logits).max()))
