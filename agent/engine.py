@@ -1,4 +1,4 @@
-"""What the loop needs of an engine, and a scripted one for tests and demonstrations."""
+"""The engine protocol that the loop runs on, and a scripted engine for tests and demonstrations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent.events import Reading, Usage
+from agent.prompting import segments
 from agent.transcript import Role, Transcript
 
 Stop = Literal["end", "length", "cancelled"]
@@ -14,14 +15,14 @@ Stop = Literal["end", "length", "cancelled"]
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of text as it is generated."""
+    """A piece of a role's text, as it is generated."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A role's finished text and what it cost. Always the last thing `Engine.generate` yields."""
+    """A role's whole text and what it cost; always the last event of `Engine.generate`."""
 
     text: str
     stop: Stop
@@ -29,21 +30,24 @@ class Generated:
 
 
 class Engine(Protocol):
-    """Three roles that continue a transcript. One call at a time: an engine is one thread's."""
+    """Three roles that continue a transcript, one generation at a time.
+
+    `room` and then `generate` of one transcript is the usual order, and should render its prompt once.
+    """
 
     @property
     def context_length(self) -> int:
-        """Tokens that a prompt and what is generated from it may take together."""
+        """Tokens that a prompt and what is generated after it may take together."""
         ...
 
     def room(self, role: Role, transcript: Transcript) -> int:
-        """Tokens left for `role` to write after reading `transcript`; negative where it does not fit."""
+        """Return the tokens left for `role` after `transcript`; negative where it does not fit."""
         ...
 
     def generate(
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
-        """Let `role` write its turn. Raises ContextFull where the prompt does not fit."""
+        """Generate the turn of `role`. Raise ContextFull where the prompt does not fit."""
         ...
 
     def close(self) -> None:
@@ -53,27 +57,24 @@ class Engine(Protocol):
 
 @dataclass
 class ScriptedEngine:
-    """Says what it is told to: a list of texts, one a generation, whatever the role. Keeps what it was shown.
-
-    `on_generate` runs before each generation (for tests that cancel in the middle).
-    """
+    """Generates the texts of a list, one per generation, whatever the role."""
 
     script: Sequence[str]
     context_length: int = 4096
     on_generate: Callable[[Role], None] | None = None
+    """Called with the role before each generation."""
     seen: list[tuple[Role, Transcript]] = field(default_factory=list)
+    """The role and transcript of each generation so far."""
     closed: bool = False
 
     def room(self, role: Role, transcript: Transcript) -> int:
-        """The context less one token a word of what the models would read."""
-        from agent.prompting import segments
-
-        return self.context_length - sum(len(piece.content.split()) + 2 for piece in segments(transcript))
+        """Return the context length less the words of the transcript and two tokens for each turn."""
+        return self.context_length - sum(len(turn.content.split()) + 2 for turn in segments(transcript))
 
     def generate(
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
-        """Yield the next text of the script word by word; stops between words when cancelled."""
+        """Yield the next text of the script word by word; stop between words when cancelled."""
         if self.on_generate:
             self.on_generate(role)
         if len(self.seen) >= len(self.script):
@@ -81,16 +82,16 @@ class ScriptedEngine:
         text = self.script[len(self.seen)]
         self.seen.append((role, transcript))
         yield Reading(role, 1, 1)
-        said = ""
+        generated = ""
         for word in text.split(" "):
             if cancelled():
-                yield Generated(said, "cancelled", Usage(1, 0, len(said.split())))
+                yield Generated(generated, "cancelled", Usage(1, 0, len(generated.split())))
                 return
-            piece = word if not said else f" {word}"
-            said += piece
+            piece = word if not generated else f" {word}"
+            generated += piece
             yield Delta(piece)
-        yield Generated(said, "end", Usage(1, 0, len(said.split())))
+        yield Generated(generated, "end", Usage(1, 0, len(generated.split())))
 
     def close(self) -> None:
-        """Remember that it was closed."""
+        """Record that it was closed."""
         self.closed = True

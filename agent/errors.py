@@ -1,13 +1,14 @@
-"""The errors umi raises on purpose.
+"""The exceptions that umi raises on purpose.
 
-    UmiError                what happened and the next step, in one line; exit code 1
-    ├── InputError          something the person gave cannot be used; exit code 2
-    │   ├── BundleError     a model folder is missing, damaged or of another version
-    │   └── ContextFull     the question does not fit the models' context
-    ├── EngineError         llama.cpp refused or failed
-    └── ToolError           a tool could not do what it was asked: shown to the model, never to the shell
+    UmiError                what failed and the next step, in one line; exit code 1
+    ├── InputError          an argument, a file or a question that cannot be used; exit code 2
+    │   ├── BundleError     a model bundle that is missing, damaged or of another version
+    │   └── ContextFull     a prompt that does not fit the models' context
+    ├── EngineError         llama.cpp refused or failed, or memory does not suffice
+    └── ToolError           a tool that failed: shown to the model as an observation
 
-A `ToolError` becomes an observation (`error: …`) that the planner reads; every other one ends the command.
+The loop turns a `ToolError` into an observation (`error: …`) that the planner reads; any other error ends the
+turn, and outside of a turn the command, with its exit code.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 
 
 class UmiError(Exception):
-    """A failure told in one line: `what` names the thing, `hint` names the next step."""
+    """A failure in one line: `what` names the thing, `hint` the next step."""
 
     exit_code = 1
+    """The exit code of a command that ends with it."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what = what
@@ -28,13 +30,13 @@ class UmiError(Exception):
 
 
 class InputError(UmiError):
-    """Something the person gave cannot be used."""
+    """Something that the user gave cannot be used."""
 
     exit_code = 2
 
 
 class BundleError(InputError):
-    """A model bundle is missing, damaged, or made for another version."""
+    """A model bundle is missing, damaged, or of another version."""
 
 
 class ContextFull(InputError):
@@ -50,15 +52,15 @@ class ContextFull(InputError):
 
 
 class EngineError(UmiError):
-    """llama.cpp refused a file or failed while computing."""
+    """llama.cpp refused a file or failed to compute, or memory does not suffice."""
 
 
 class ToolError(UmiError):
-    """A tool could not do what it was asked; the text is meant for the model."""
+    """A tool failed; the text is meant for the model."""
 
 
 def cannot_write(path: Path | str, error: OSError) -> UmiError:
-    """What to raise where a file could not be written; only a full disk is a matter of space."""
+    """Return the error to raise where `path` cannot be written; a full disk has a hint of its own."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return UmiError(
         f"{path} cannot be written: {error.strerror or error}",

@@ -1,4 +1,4 @@
-"""What `Agent.run` tells a front end: one closed union of frozen dataclasses, and their JSON form."""
+"""The events that `Agent.run` yields: one closed union of frozen dataclasses, and their JSON form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Reason = Literal["answered", "gave_up", "step_limit", "cancelled", "error"]
 
 @dataclass(frozen=True)
 class Usage:
-    """One role's work in a turn: tokens evaluated, taken from the cache and generated, and seconds."""
+    """What one role cost in a turn: tokens evaluated, reused from the cache and generated, and seconds."""
 
     prompt_evaluated: int = 0
     prompt_reused: int = 0
@@ -33,7 +33,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reading:
-    """A role reads its prompt: `done` of `total` new tokens."""
+    """A role is reading its prompt: `done` of `total` tokens that are not in the cache."""
 
     role: Role
     done: int
@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Thought:
-    """The planner's thought at a step (from 1) and whom it hands over to."""
+    """The planner's thought at a step, counted from 1, and the role that it hands over to."""
 
     step: int
     text: str
@@ -51,7 +51,7 @@ class Thought:
 
 @dataclass(frozen=True)
 class CallProposed:
-    """A call the caller wrote, before it runs; `index` counts the calls of the step from 0."""
+    """A call before it runs; `index` counts the calls of the step from 0."""
 
     step: int
     index: int
@@ -61,7 +61,7 @@ class CallProposed:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a call returned, or why it failed."""
+    """The result of a call, or why it failed."""
 
     step: int
     index: int
@@ -72,21 +72,21 @@ class Observation:
 
 @dataclass(frozen=True)
 class Trimmed:
-    """To make room, `dropped` of the oldest turns and longest observations were left out or cut short."""
+    """To make room, `dropped` turns were dropped (the oldest) or halved (the longest observations)."""
 
     dropped: int
 
 
 @dataclass(frozen=True)
 class AnswerDelta:
-    """A piece of the answer, as it is written."""
+    """A piece of the answer, as it is generated."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The turn is over. `answer` is empty unless it was answered, given up (why) or failed (what)."""
+    """The end of the turn. `answer` is the answer, the reason for giving up, or the error; else empty."""
 
     reason: Reason
     answer: str
@@ -95,7 +95,7 @@ class Finished:
 
 Event = Reading | Thought | CallProposed | Observation | Trimmed | AnswerDelta | Finished
 
-_NAMES: dict[type, str] = {
+_EVENT_NAMES: dict[type, str] = {
     Reading: "reading",
     Thought: "thought",
     CallProposed: "call",
@@ -107,5 +107,5 @@ _NAMES: dict[type, str] = {
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """An event as the object that `umi ask --json` prints on a line."""
-    return {"event": _NAMES[type(event)], **asdict(event)}
+    """Return an event as the object that `umi ask --json` prints on a line."""
+    return {"event": _EVENT_NAMES[type(event)], **asdict(event)}

@@ -1,6 +1,6 @@
-"""Where umi keeps things: the models it ships, and the user's own folders.
+"""The paths of the shipped models and of the user's folders.
 
-`UMI_HOME`, where set, takes the place of every user folder.
+The environment variable `UMI_HOME`, where set, replaces every folder of the user.
 """
 
 from __future__ import annotations
@@ -12,40 +12,43 @@ from pathlib import Path
 import platformdirs
 
 SHIPPED = Path(__file__).resolve().parent / "bundles" / "umi-mini"
-"""The bundle inside the package."""
+"""The bundle that the package contains."""
 
 
 def data_folder() -> Path:
-    """The user's models, notes and conversations. Not created here."""
+    """Return the folder of the user's models, notes and conversations. It need not exist."""
     home = os.environ.get("UMI_HOME")
     return Path(home).expanduser() if home else platformdirs.user_data_path("umi", appauthor=False)
 
 
 def models_folder() -> Path:
-    """The user's own bundles, one folder each."""
+    """Return the folder of the user's bundles, one folder each."""
     return data_folder() / "models"
 
 
 def notes_path() -> Path:
-    """The note store that add_note and search_notes share."""
+    """Return the file of notes that add_note and search_notes share."""
     return data_folder() / "notes.jsonl"
 
 
 def settings_path() -> Path:
-    """The user's choices."""
+    """Return the file of the user's settings."""
     home = os.environ.get("UMI_HOME")
     folder = Path(home).expanduser() if home else platformdirs.user_config_path("umi", appauthor=False)
     return folder / "settings.json"
 
 
 def cache_folder() -> Path:
-    """What can be computed again: states of tool lists, measured thread counts."""
+    """Return the folder of what can be computed again: the prompt cache, measured thread counts."""
     home = os.environ.get("UMI_HOME")
     return Path(home).expanduser() / "cache" if home else platformdirs.user_cache_path("umi", appauthor=False)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
+    """Replace `path` by `content` in one step: a reader sees the old file or the new one, never a part.
+
+    Missing parent folders are made. Raise OSError where it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -56,6 +59,6 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex. Raises OSError where it cannot be read."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    """Return the sha256 of a file's bytes, in hex. Raise OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,7 +26,7 @@ from chat_templates import (
 from agent.errors import BundleError
 from agent.prompting.chat import chat_prompt_ids, chat_system_ids, check_template
 from agent.prompting.chat_text import chat_instruction, chat_system
-from agent.prompting.sandbox import Program
+from agent.prompting.sandbox import CompiledTemplate
 from agent.transcript import Transcript
 
 STYLES = {
@@ -140,7 +140,7 @@ def test_a_template_may_refuse_a_conversation_later() -> None:
 
 
 def test_templates_are_given_what_they_use() -> None:
-    program = Program(
+    program = CompiledTemplate(
         "{% generation %}{% for n in [1, 2, 3] %}{% if n == 2 %}{% break %}{% endif %}{{ n }}{% endfor %}"
         "{% endgeneration %}{% set ns = namespace(at=1) %}{% set ns.at = ns.at + 1 %}{{ ns.at }}"
         "{{ {'a': '<é>'} | tojson }}{{ dict(a=1) | tojson(indent=1, separators=(',', ':')) }}"

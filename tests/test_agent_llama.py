@@ -15,18 +15,21 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from fakes import calculation, scripted
 from tiny_gguf import write_tiny_bundle, write_tiny_gguf
 
 from agent.bundle import Bundle, Sampling, write_bundle
 from agent.engine import Delta, Engine, Generated
 from agent.errors import BundleError, ContextFull, EngineError
-from agent.events import Reading, Usage
+from agent.events import Finished, Reading, Trimmed, Usage
 from agent.llama.constraints import Constraints
 from agent.llama.context import BATCH, Context
-from agent.llama.decoding import sample
+from agent.llama.decoding import ForcedDecoding, sample
 from agent.llama.engine import RESERVE, LlamaEngine
 from agent.llama.model import Model
+from agent.loop import Agent
 from agent.prompting import CHATML, Markers, prompt_ids
+from agent.prompting.dialects import DIALECTS, Dialect, Prompt, PromptModel
 from agent.settings import EngineSettings
 from agent.transcript import (
     ENDINGS,
@@ -336,6 +339,46 @@ def test_a_conversation_that_does_not_fit(engine: LlamaEngine) -> None:
     assert caught.value.available == engine.context_length == 1024
     assert caught.value.needed == RESERVE + 1024 - engine.room("planner", huge)
     assert run(engine, "planner", ASKED).text
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[Role]:
+    """The role of each prompt that is rendered from here on."""
+    roles: list[Role] = []
+    umi_dialect = DIALECTS["umi"]
+
+    def counting(model: PromptModel, markers: Markers, hint: str) -> Dialect:
+        dialect = umi_dialect(model, markers, hint)
+
+        def render(role: Role, transcript: Transcript) -> Prompt:
+            roles.append(role)
+            return dialect.render(role, transcript)
+
+        return replace(dialect, render=render)
+
+    monkeypatch.setitem(DIALECTS, "umi", counting)  # type: ignore[arg-type]
+    return roles
+
+
+def test_a_question_renders_one_prompt_for_each_generation(
+    tiny_bundle: Bundle, rendered: list[Role], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    texts = iter(calculation())
+    generate = LlamaEngine.generate
+
+    def generate_next(engine: LlamaEngine, role: Role, transcript: Transcript, **options: Any) -> Any:
+        return generate(engine, role, transcript, forced=ForcedDecoding(next(texts)), **options)
+
+    monkeypatch.setattr(LlamaEngine, "generate", generate_next)
+    long = replace(tiny_bundle, context_length=4096)
+    engine = LlamaEngine(long, EXACT)
+    agent = Agent(engine, scripted([], tmp_path).agent.toolbox)
+    *events, last = agent.run(agent.begin(), "what is 17.5% of 240?")
+    engine.close()
+    assert isinstance(last, Finished)
+    assert (last.reason, last.answer) == ("answered", "It is 42.")
+    assert not [event for event in events if isinstance(event, Trimmed)]
+    assert rendered == ["planner", "caller", "planner", "summarizer"]
 
 
 def test_writing_stops_where_the_context_is_full(tiny_bundle: Bundle) -> None:

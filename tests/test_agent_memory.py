@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import agent.llama.memory_estimate
 from agent.bundle import Bundle
 from agent.errors import EngineError
 from agent.llama.context import Context
+from agent.llama.gguf_header import read_metadata
 from agent.llama.hardware import require_memory
 from agent.llama.memory_estimate import cache_bytes, require_room
 from agent.llama.model import Model
@@ -78,6 +80,31 @@ def test_what_has_no_cache_or_cannot_be_read_takes_none(tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("not a model")
     assert cache_bytes(tmp_path / "text.gguf", "f16") == 0
     assert cache_bytes(tmp_path / "none.gguf", "f16") == 0
+
+
+def test_a_header_has_the_values_that_the_gguf_library_reads(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf", chat_template="{{ messages }}")
+    found = read_metadata(path)
+    fields = {name: field for name, field in gguf.GGUFReader(path).fields.items() if name[:5] != "GGUF."}
+    assert found.pop("tokenizer.ggml.token_type") == fields["tokenizer.ggml.token_type"].contents()
+    arrays = {name for name, field in fields.items() if field.types[0] == gguf.GGUFValueType.ARRAY}
+    assert found == {name: fields[name].contents() for name in fields.keys() - arrays}
+
+
+def test_a_damaged_header_has_no_values(tmp_path: Path) -> None:
+    whole = write_tiny_gguf(tmp_path / "m.gguf").read_bytes()
+    damaged = tmp_path / "damaged.gguf"
+    rng = random.Random(1)
+    for length in (0, 3, 4, 12, 24, 100, 2000):
+        damaged.write_bytes(whole[:length])
+        assert read_metadata(damaged) == {}
+    for _ in range(300):
+        content = bytearray(whole[:12_000])
+        for _ in range(3):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        damaged.write_bytes(content)
+        assert isinstance(read_metadata(damaged), dict)
+        assert cache_bytes(damaged, "f16") >= 0
 
 
 def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

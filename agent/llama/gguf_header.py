@@ -31,12 +31,12 @@ def read_metadata(path: Path) -> dict[str, MetadataValue]:
             length = min(path.stat().st_size, MAX_HEADER_BYTES)
             with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as data:
                 return _Reader(data).metadata()
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError, OverflowError, struct.error):
         return {}
 
 
 class _Reader:
-    """Reads the values in order. Raises struct.error or ValueError where they end early or are malformed."""
+    """Reads the values in order. Raises one of the errors that `read_metadata` catches."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data

@@ -36,7 +36,7 @@ class Vocabulary:
     def tokenize(self, text: str, special: bool) -> list[int]:
         """Return the token ids of `text`, without BOS.
 
-        With `special`, names of control tokens become those tokens, else they are text. Raise EngineError where llama.cpp fails.
+        With `special`, names of control tokens become those tokens. Raise EngineError where llama.cpp fails.
         """
         return list(self._tokenize(text, special))
 

@@ -1,4 +1,4 @@
-"""How a transcript becomes what models read: markers, dialects, encoding."""
+"""Prompting: a transcript as token ids (markers, dialects, encoding) and how it is shortened (trimming)."""
 
 from __future__ import annotations
 

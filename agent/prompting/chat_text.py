@@ -1,4 +1,4 @@
-"""What stock instruct models are told: the task, the tools, and the instruction of each role."""
+"""The texts of the `chat` dialect: the task, the tools, and the instruction of each role."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from agent.prompting.umi import segment
 from agent.transcript import ENDINGS, Role, ToolTurn, Transcript
 
 CHAT_ANSWER = "Write the answer."
-"""The user's message between a planner's turn and an answer, since two of the assistant never follow."""
+"""The user message between a planner's turn and an answer, so that two assistant messages do not meet."""
 
 _CHAT_TASK = """\
 You are umi, an agent in a terminal. You work for the user in steps, and tools do what you cannot know or do \
@@ -38,7 +38,7 @@ user's language, resting on the results above. If something failed, say so. No `
 
 
 def chat_system(transcript: Transcript) -> list[str]:
-    """What a stock model is told first, to be read without a gap: umi and the tools, then the instruction."""
+    """Return the parts of the system message: the task with the tools, and the standing instruction."""
     tools = "\n".join(tool.line() for tool in sorted(transcript.tools, key=lambda tool: tool.name))
     offer = f"The tools on offer, one JSON object a line:\n{tools}" if tools else "No tools are on offer."
     parts = [_CHAT_TASK + offer]
@@ -46,7 +46,7 @@ def chat_system(transcript: Transcript) -> list[str]:
 
 
 def chat_instruction(role: Role, transcript: Transcript) -> str:
-    """What a stock model is told last: which role to write, and how."""
+    """Return the last user message: which role to write, and how."""
     match role:
         case "planner":
             possible = [ending for ending in ENDINGS if transcript.tools or ending != "caller"]
@@ -59,5 +59,5 @@ def chat_instruction(role: Role, transcript: Transcript) -> str:
 
 
 def chat_result(turn: ToolTurn) -> str:
-    """An observation as a user's message, for templates that have no messages of tools."""
+    """Return an observation as a user message, for templates without tool messages."""
     return f"Result of {turn.name}:\n{segment(turn).content}"

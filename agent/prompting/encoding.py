@@ -1,4 +1,4 @@
-"""A transcript as token ids with the tokens to learn marked: what training reads, and export's held-out loss.
+"""A transcript as token ids with a mask of the tokens to learn, for training and for export's held-out loss.
 
 The ids come from `agent.prompting.umi`, so a trained turn is, id for id, the turn that the engine renders.
 This module does not know torch: it uses NumPy, and tokenizers where a checkpoint's tokenizer is loaded.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoded:
-    """One trajectory: the ids of its system turns, the ids of the rest, and which of the rest to learn."""
+    """One trajectory: ids of the system turns, ids of the rest, and a mask over the rest of what to learn."""
 
     prefix: NDArray[np.int64]
     rest: NDArray[np.int64]
@@ -35,31 +35,31 @@ class Encoded:
 
     @property
     def targets(self) -> int:
-        """How many tokens are learnt."""
+        """The number of tokens to learn."""
         return int(self.learn.sum())
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """The whole trajectory."""
+        """All ids of the trajectory."""
         return np.concatenate([self.prefix, self.rest])
 
     @property
     def learnt_positions(self) -> NDArray[np.int64]:
-        """Where in `ids` the tokens to learn stand."""
+        """The positions in `ids` of the tokens to learn."""
         return len(self.prefix) + np.flatnonzero(self.learn)
 
 
 def encode(
     transcript: Transcript, roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
 ) -> Encoded:
-    """`transcript` with the turns of `roles` to learn: content and close marker, nothing after."""
+    """Return `transcript` with the turns of `roles` to learn: their contents and close markers."""
     return encode_segments(segments(transcript), roles, tokenize, markers)
 
 
 def encode_segments(
     pieces: Iterable[Segment], roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
 ) -> Encoded:
-    """Turns as text, the system turns first, with those of `roles` to learn."""
+    """Return turns that are text, the system turns first, with those of `roles` to learn."""
     prefix: list[int] = []
     rest: list[int] = []
     learn: list[bool] = []
@@ -77,12 +77,12 @@ def encode_segments(
 
 
 def view_roles(view: str) -> tuple[str, ...]:
-    """The roles whose turns a view learns: all three for `backbone`, else the one it is named after."""
+    """Return the roles whose turns a view learns: all three for `backbone`, else the one of its name."""
     return ROLES if view == "backbone" else (view,)
 
 
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids two sequences begin with in common."""
+    """Return the length of the longest common prefix."""
     same = 0
     for a, b in zip(one, other, strict=False):
         if a != b:
@@ -92,9 +92,9 @@ def common_length(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def tokenize_with(tokenizer: Tokenizer) -> Tokenize:
-    """A `Tokenize` over a fast tokenizer: control tokens come from text only where `special` is set.
+    """Return a `Tokenize` of a fast tokenizer: text gives control tokens only with `special`.
 
-    Texts are remembered (4,096 of them), since headers and tool lists come back with every row.
+    The last 4,096 texts are cached, since headers and tool lists recur in every row.
     """
     from tokenizers import Tokenizer as Raw
 
@@ -105,14 +105,14 @@ def tokenize_with(tokenizer: Tokenizer) -> Tokenize:
 
     @lru_cache(maxsize=4096)
     def ids(text: str, special: bool) -> tuple[int, ...]:
-        chosen = with_markers if special else as_text
-        return tuple(chosen.encode(text, add_special_tokens=False).ids)
+        variant = with_markers if special else as_text
+        return tuple(variant.encode(text, add_special_tokens=False).ids)
 
     return lambda text, special: list(ids(text, special))
 
 
 def load_tokenize(folder: Path) -> Tokenize:
-    """The `Tokenize` of a Hugging Face checkpoint folder (its `tokenizer.json`)."""
+    """Return the `Tokenize` of a Hugging Face checkpoint folder (its `tokenizer.json`)."""
     from tokenizers import Tokenizer as Raw
 
     return tokenize_with(Raw.from_file(str(folder / "tokenizer.json")))
@@ -120,7 +120,7 @@ def load_tokenize(folder: Path) -> Tokenize:
 
 @lru_cache(maxsize=2)
 def load_detokenize(folder: Path) -> Callable[[Sequence[int]], str]:
-    """The function from ids to text of a checkpoint folder's tokenizer; control tokens are written out."""
+    """Return the function from ids to text of a checkpoint folder's tokenizer; control tokens are kept."""
     from tokenizers import Tokenizer as Raw
 
     tokenizer = Raw.from_file(str(folder / "tokenizer.json"))

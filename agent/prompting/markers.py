@@ -13,7 +13,10 @@ Tokenize = Callable[[str, bool], list[int]]
 
 @dataclass(frozen=True)
 class Markers:
-    """What opens, divides and closes a turn; `open` and `close` are control tokens of the model."""
+    """The markers of a turn: open + role + middle + content + close + after.
+
+    `open` and `close` are control tokens of the model.
+    """
 
     open: str = "<|im_start|>"
     middle: str = "\n"
@@ -21,7 +24,7 @@ class Markers:
     after: str = "\n"
 
     def header(self, role: str) -> str:
-        """The text before a turn's content."""
+        """Return the text before the content of a turn of `role`."""
         return f"{self.open}{role}{self.middle}"
 
     @property

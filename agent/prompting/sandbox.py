@@ -1,7 +1,7 @@
-"""A model's chat template, compiled: a Jinja program that came with a file from anywhere, so it is sandboxed.
+"""A model's chat template, compiled in a sandbox: it is a Jinja program from an untrusted file.
 
-It is given what Hugging Face's templates use (`raise_exception`, `strftime_now`, `tojson`, loop controls, the
-`generation` block). Nothing here knows of roles or tokens.
+It has what Hugging Face's templates use: `raise_exception`, `strftime_now`, `tojson`, loop controls and the
+`generation` block. This module does not know roles or tokens.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from jinja2.utils import Namespace
 from agent.errors import BundleError
 
 FIXED_DATE = datetime(2025, 1, 1)
-"""What `strftime_now` tells: a prompt that changes by the day would be read anew every day."""
+"""The date of `strftime_now`: a prompt with today's date would be read again every day."""
 HINT = "use a model whose GGUF file has another chat template"
 
 
-class Program:
+class CompiledTemplate:
     """A compiled template."""
 
     def __init__(self, source: str) -> None:
-        """Compile `source`. Raises BundleError with the line that is wrong."""
+        """Compile `source`. Raise BundleError, with the line, where its syntax is wrong."""
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
@@ -47,38 +47,40 @@ class Program:
                 f"the model's chat template does not compile: line {error.lineno}: {error.message}", HINT
             ) from None
         except Exception as error:
-            raise BundleError(f"the model's chat template does not compile: {_told(error)}", HINT) from None
+            raise BundleError(
+                f"the model's chat template does not compile: {_one_line(error)}", HINT
+            ) from None
 
     @property
     def literals(self) -> list[str]:
-        """The texts that stand in the template, from which it makes its markup."""
+        """The text and the string constants of the template, from which it makes its markup."""
         plain = [node.data for node in self._tree.find_all(nodes.TemplateData)]
         constants = [node.value for node in self._tree.find_all(nodes.Const)]
         return plain + [value for value in constants if isinstance(value, str)]
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        """What the template makes of `variables`. Raises BundleError with what went wrong."""
+        """Return the template's text for `variables`. Raise BundleError, with the reason, where it fails."""
         try:
             return self._template.render(variables)
         except Exception as error:
             raise BundleError(
-                f"the model's chat template cannot show the conversation: {_told(error)}", HINT
+                f"the model's chat template cannot show the conversation: {_one_line(error)}", HINT
             ) from None
 
 
 class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}`, which marks text for training, is its inside."""
+    """`{% generation %}…{% endgeneration %}`, which marks text for training, renders as its body."""
 
     tags = {"generation"}  # noqa: RUF012 (jinja2 declares it so)
 
     def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
-        """The statements inside."""
+        """Return the statements of the block's body."""
         next(parser.stream)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class _PlainNamespace(Namespace):
-    """A namespace without names that begin with an underscore: Python looks some of those up itself."""
+    """A namespace that refuses names with a leading underscore: Python looks some of those up itself."""
 
     def __init__(self, /, *args: Any, **kwargs: Any) -> None:
         attributes = dict(*args, **kwargs)
@@ -107,13 +109,13 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON without the HTML escapes of Jinja's own filter."""
+    """Return JSON without the HTML escapes of Jinja's own filter."""
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
 
 
-def _told(error: Exception) -> str:
-    """An error in one line."""
+def _one_line(error: Exception) -> str:
+    """Return the error's message in one line."""
     words = " ".join(str(error).split())
     return words if isinstance(error, TemplateError) and words else f"{type(error).__name__}: {words}"

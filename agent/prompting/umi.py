@@ -1,8 +1,7 @@
-"""The `umi` dialect: how a transcript becomes what umi's own models read.
+"""The `umi` dialect: a transcript as the token ids that umi's own models read.
 
-Each turn is header + content + end, and the three pieces are tokenized separately, the content with special
-tokens off. So no text that a person, a tool or a file supplied can open or close a turn, and the ids of a
-prompt are a prefix of the ids of every longer one.
+Each turn is header + content + end, tokenized separately, the content with special tokens off. So no text of
+a user, a tool or a file can open or close a turn, and the ids of a transcript begin those of a longer one.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from agent.transcript import (
 
 @dataclass(frozen=True)
 class Segment:
-    """One turn as text: whose it is and what it says."""
+    """One turn as text: its role's header name and its content."""
 
     role: str
     content: str
 
 
 def segment(turn: Turn) -> Segment:
-    """A turn as the models see it."""
+    """Return a turn as text, as the models read it."""
     match turn:
         case UserTurn(content):
             return Segment("user", content)
@@ -49,7 +48,7 @@ def segment(turn: Turn) -> Segment:
 
 
 def segments(transcript: Transcript) -> Iterator[Segment]:
-    """The transcript's turns as text, the tools first, sorted by name, one a line."""
+    """Yield the turns as text, after a system turn with the tools, one a line, sorted by name."""
     yield Segment("system", "\n".join(tool.line() for tool in sorted(transcript.tools, key=lambda t: t.name)))
     if transcript.instruction:
         yield Segment("system", transcript.instruction)
@@ -58,9 +57,9 @@ def segments(transcript: Transcript) -> Iterator[Segment]:
 
 
 def segment_ids(piece: Segment, tokenize: Tokenize, markers: Markers = CHATML) -> list[int]:
-    """tok(header) + tok(content, special tokens off) + tok(end) of one turn.
+    """Return tok(header) + tok(content, special tokens off) + tok(end) of one turn.
 
-    The content is read as NFC: many bases' tokenizers normalize to it, and llama.cpp normalizes nothing.
+    The content is normalized to NFC, as many bases' tokenizers do and llama.cpp does not.
     """
     return (
         tokenize(markers.header(piece.role), True)
@@ -72,6 +71,6 @@ def segment_ids(piece: Segment, tokenize: Tokenize, markers: Markers = CHATML) -
 def prompt_ids(
     transcript: Transcript, role: Role | None, tokenize: Tokenize, markers: Markers = CHATML
 ) -> list[int]:
-    """The ids of the transcript so far, followed by `role`'s header (nothing where `role` is None)."""
+    """Return the ids of the transcript, followed by the header of `role` unless that is None."""
     ids = [i for piece in segments(transcript) for i in segment_ids(piece, tokenize, markers)]
     return ids + tokenize(markers.header(role), True) if role else ids
