@@ -1,4 +1,4 @@
-"""What is kept between processes and guessed within one: states, thread counts, settings, prompt lookup."""
+"""The prompt cache on disk, measured thread counts, settings, and prompt lookup."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from agent.settings import EngineSettings, engine_settings, set_engine
 
 
 def test_a_state_comes_back(tmp_path: Path) -> None:
-    states = PromptCache(tmp_path)
-    assert states.get("a") is None
-    states.put("a", b"state" * 100)
-    assert states.get("a") == b"state" * 100
-    states.drop("a")
-    assert states.get("a") is None
+    cache = PromptCache(tmp_path)
+    assert cache.get("a") is None
+    cache.put("a", b"state" * 100)
+    assert cache.get("a") == b"state" * 100
+    cache.drop("a")
+    assert cache.get("a") is None
 
 
-def test_the_state_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    states = PromptCache(tmp_path, max_bytes=1200)
+def test_the_least_recently_used_state_is_evicted_first(tmp_path: Path) -> None:
+    cache = PromptCache(tmp_path, max_bytes=1200)
     for at, key in enumerate("abcd"):
-        states.put(key, bytes(250))
+        cache.put(key, bytes(250))
         os.utime(tmp_path / f"{key}.state", (at, at))
-    assert states.get("a") is not None  # and now it was used last
-    states.put("e", bytes(250))
+    assert cache.get("a") is not None  # and now it was used last
+    cache.put("e", bytes(250))
     assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d", "e"}
-    assert states.usage() == (4, sum(path.stat().st_size for path in tmp_path.iterdir()))
+    assert cache.usage() == (4, sum(path.stat().st_size for path in tmp_path.iterdir()))
 
 
 def test_a_state_larger_than_a_quarter_is_not_kept(tmp_path: Path) -> None:
-    states = PromptCache(tmp_path, max_bytes=1200)
-    states.put("a", bytes(300))
+    cache = PromptCache(tmp_path, max_bytes=1200)
+    cache.put("a", bytes(300))
     assert not any(tmp_path.iterdir())
-    states.put("a", bytes(260))
-    assert states.get("a") == bytes(260)
+    cache.put("a", bytes(260))
+    assert cache.get("a") == bytes(260)
 
 
-def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     old, new = tmp_path / ".a.state.99", tmp_path / ".b.state.100"
     for path in (old, new):
         path.write_bytes(bytes(10))
@@ -56,24 +56,24 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
 
 
 def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = PromptCache(tmp_path)
-    states.put("a", b"state")
+    cache = PromptCache(tmp_path)
+    cache.put("a", b"state")
 
     def refuses(*given: object) -> None:
         raise PermissionError(13, "not yours")
 
     monkeypatch.setattr(os, "utime", refuses)
-    assert states.get("a") == b"state"
+    assert cache.get("a") == b"state"
 
 
 def test_a_folder_that_cannot_be_made_fails_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    states = PromptCache(tmp_path / "file" / "states")
-    states.put("a", b"state")
-    assert states.get("a") is None
+    cache = PromptCache(tmp_path / "file" / "states")
+    cache.put("a", b"state")
+    assert cache.get("a") is None
 
 
-def test_keys_tell_everything_apart() -> None:
+def test_keys_depend_on_everything_a_state_depends_on() -> None:
     keys = [
         prompt_cache_key("model", [1, 2], "f16", "auto"),
         prompt_cache_key("other", [1, 2], "f16", "auto"),
@@ -108,7 +108,7 @@ def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(1, [1]), (2, [2, 1]), (8, [8, 7, 4, 2])])
-def test_counts_worth_trying(cores: int, expected: list[int]) -> None:
+def test_thread_counts_to_try(cores: int, expected: list[int]) -> None:
     assert candidates(cores) == expected
 
 
@@ -123,7 +123,7 @@ def test_settings_are_kept_and_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("threads", "none", "threads is 'none'; give auto or a whole number from 1 to 512"),
         ("threads", "0", "from 1 to 512"),
@@ -136,8 +136,8 @@ def test_settings_are_kept_and_taken_back() -> None:
         ("colour", "red", "there is no setting colour"),
     ],
 )
-def test_what_no_setting_can_be(name: str, value: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_invalid_settings_are_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         set_engine(name, value)
     assert not settings_path().exists()
 
@@ -172,7 +172,7 @@ def test_damaged_settings_are_mended(written: dict[str, object], kept: dict[str,
     assert json.loads(settings_path().read_text())["models"] == "mine"
 
 
-def test_a_setting_that_nobody_knows_is_taken_back() -> None:
+def test_an_unknown_setting_can_be_unset() -> None:
     settings_path().parent.mkdir(parents=True, exist_ok=True)
     settings_path().write_text(json.dumps({"engine": {"thread": 3, "threads": 1}}))
     set_engine("thread", "default")
@@ -193,7 +193,7 @@ def test_setting_threads_measures_them_again(value: str) -> None:
     assert measured
 
 
-def test_a_guess_is_what_followed_the_longest_run_last() -> None:
+def test_a_draft_is_what_followed_the_longest_ngram_last() -> None:
     lookup = PromptLookup([1, 2, 3, 4, 9, 2, 3, 5, 7, 1, 2, 3])
     assert lookup.draft(3) == [4, 9, 2]  # after 1 2 3, not after 2 3
     lookup.extend([5])
@@ -202,6 +202,6 @@ def test_a_guess_is_what_followed_the_longest_run_last() -> None:
     assert lookup.draft() == []
 
 
-def test_a_run_does_not_find_itself() -> None:
+def test_an_ngram_does_not_match_itself() -> None:
     assert PromptLookup([1, 2, 3]).draft() == []
     assert PromptLookup([5, 5, 5, 5]).draft(2) == [5]

@@ -163,7 +163,7 @@ def test_what_all_tools_share_is_forced(constraints: Constraints, vocabulary: Vo
 @pytest.mark.parametrize(
     "broken", [{"type": "string", "pattern": "(?=a)b"}, {"not": {"type": "string"}}, {"$ref": "#/nowhere"}]
 )
-def test_a_tool_that_models_cannot_be_held_to_is_named(
+def test_a_tool_whose_parameters_cannot_be_compiled_is_named(
     constraints: Constraints, broken: dict[str, Any]
 ) -> None:
     bad = ToolSpec("strange", "", {"type": "object", "properties": {"a": broken}})
@@ -314,7 +314,7 @@ def test_atoms(text: str, numbers: set[str], words: set[str]) -> None:
         Call("count", {"text": "a long one. " * 20, "unit": "words"}),
     ],
 )
-def test_forced_and_likely_tokens_are_those_of_every_call(
+def test_forced_and_probable_text_is_that_of_every_call(
     constraints: Constraints, vocabulary: Vocabulary, call: Call
 ) -> None:
     """Writing the call one token by one, with what is forced written without a look at it."""

@@ -1,4 +1,4 @@
-"""Every layout writes the same whatever was cached, on disk or in memory, guessed or not."""
+"""The text of every layout is the same with and without caches on disk and in memory, and drafts."""
 
 from __future__ import annotations
 
@@ -100,38 +100,38 @@ def conversation(seed: int, length: int) -> list[tuple[Role, Transcript]]:
 
 
 @pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
-def test_what_was_cached_changes_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
+def test_the_prompt_cache_does_not_change_the_text(layout: str, bundles: dict[str, Bundle]) -> None:
     bundle = bundles[layout]
     kept = LlamaEngine(short(bundle), EXACT)
     reused = 0
     differing = []
     for at, (role, transcript) in enumerate(conversation(3, 5)):
         fresh = LlamaEngine(short(bundle), EXACT)
-        expected, said = write(fresh, role, transcript), write(kept, role, transcript)
+        expected, generated = write(fresh, role, transcript), write(kept, role, transcript)
         fresh.close()
-        reused += said.usage.prompt_reused
-        if said.text != expected.text:
-            differing.append((at, role, said.text, expected.text))
+        reused += generated.usage.prompt_reused
+        if generated.text != expected.text:
+            differing.append((at, role, generated.text, expected.text))
     kept.close()
     assert reused > 500
     assert not differing
 
 
 @pytest.mark.parametrize("dialect", ["umi", "chat"])
-def test_a_running_state_is_taken_up_where_prompts_part(dialect: Dialect, tmp_path: Path) -> None:
+def test_a_recurrent_state_is_restored_where_prompts_diverge(dialect: Dialect, tmp_path: Path) -> None:
     model = write_tiny_mamba(tmp_path / "m.gguf", chat_template=CHATML if dialect == "chat" else "")
     bundle = short(assemble(tmp_path / "x", {}, backbone=model, dialect=dialect))
     kept = LlamaEngine(bundle, EXACT)
-    said = []
+    generated = []
     for role, transcript in conversation(3, 5):
         fresh = LlamaEngine(bundle, EXACT)
         expected = write(fresh, role, transcript)
-        said.append(write(kept, role, transcript))
+        generated.append(write(kept, role, transcript))
         fresh.close()
-        assert said[-1].text == expected.text
+        assert generated[-1].text == expected.text
     kept.close()
-    read = sum(each.usage.prompt_evaluated for each in said[1:])
-    assert sum(each.usage.prompt_reused for each in said[1:]) > read
+    read = sum(each.usage.prompt_evaluated for each in generated[1:])
+    assert sum(each.usage.prompt_reused for each in generated[1:]) > read
 
 
 def short(bundle: Bundle) -> Bundle:
@@ -142,7 +142,7 @@ def short(bundle: Bundle) -> Bundle:
     return replace(bundle, roles=roles)
 
 
-def test_the_backbone_reads_again_only_what_a_role_wrote(bundles: dict[str, Bundle]) -> None:
+def test_the_backbone_decodes_again_only_what_a_role_generated(bundles: dict[str, Bundle]) -> None:
     engine = LlamaEngine(bundles["shared"], EXACT)
     question = Transcript(TOOLS, (UserTurn("What?"),))
     planned = question.plus(PlannerTurn("I will use a tool.", "caller"))
@@ -157,8 +157,8 @@ def test_the_backbone_reads_again_only_what_a_role_wrote(bundles: dict[str, Bund
     assert second.prompt_evaluated == written + header
 
 
-def test_an_adapter_counts_from_its_header_on(bundles: dict[str, Bundle], files: dict[str, Path]) -> None:
-    """The engine's logits are those of llama.cpp told by hand where the adapter begins."""
+def test_an_adapter_applies_from_its_header_on(bundles: dict[str, Bundle], files: dict[str, Path]) -> None:
+    """The engine's logits are those of a context whose adapter is switched on by hand."""
     transcript = Transcript(TOOLS, (UserTurn("What?"),))
     model = Model(files["backbone"])
     context = Context(model, 1024, threads=1, cache="f32", flash_attention="off")
@@ -186,7 +186,7 @@ def test_an_adapter_counts_from_its_header_on(bundles: dict[str, Bundle], files:
 
 
 @pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
-def test_guesses_change_nothing(layout: str, bundles: dict[str, Bundle]) -> None:
+def test_speculative_decoding_does_not_change_the_text(layout: str, bundles: dict[str, Bundle]) -> None:
     plain = LlamaEngine(bundles[layout], EXACT)
     guessing = LlamaEngine(bundles[layout], replace(EXACT, speculate=True))
     for role, transcript in conversation(5, 3):
@@ -199,15 +199,15 @@ def test_guesses_change_nothing(layout: str, bundles: dict[str, Bundle]) -> None
 def test_a_new_process_does_not_read_the_tools_again(layout: str, bundles: dict[str, Bundle]) -> None:
     on_disk = replace(EXACT, disk=True)
     question = Transcript(TOOLS, (UserTurn("What?"),))
-    said: list[Generated] = []
+    generated: list[Generated] = []
     for _ in range(2):
         engine = LlamaEngine(bundles[layout], on_disk)
-        said.append(write(engine, "caller", question))
+        generated.append(write(engine, "caller", question))
         engine.close()
-    assert said[0].usage.prompt_reused == 0
-    assert said[1].usage.prompt_reused > 100
-    assert said[1].usage.prompt_evaluated < (300 if layout == "chat" else 40)
-    assert said[0].text == said[1].text
+    assert generated[0].usage.prompt_reused == 0
+    assert generated[1].usage.prompt_reused > 100
+    assert generated[1].usage.prompt_evaluated < (300 if layout == "chat" else 40)
+    assert generated[0].text == generated[1].text
 
 
 @pytest.mark.parametrize(
@@ -228,10 +228,10 @@ def test_a_damaged_state_is_replaced(damage: Callable[[Path], None], bundles: di
     whole = file.read_bytes()
     damage(file)
     engine = LlamaEngine(bundles["shared"], on_disk)
-    said = write(engine, "caller", question)
+    generated = write(engine, "caller", question)
     engine.close()
-    assert said.usage.prompt_reused == 0
-    assert said.text == expected.text
+    assert generated.usage.prompt_reused == 0
+    assert generated.text == expected.text
     assert file.read_bytes() == whole
 
 
@@ -269,7 +269,7 @@ def test_a_model_without_a_chat_template_is_no_stock_model(files: dict[str, Path
         assemble(tmp_path / "x", {}, backbone=files["backbone"], dialect="chat")
 
 
-def test_what_does_not_make_a_bundle(files: dict[str, Path], tmp_path: Path) -> None:
+def test_files_that_make_no_bundle_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--caller is not given"):
         assemble(tmp_path / "x", {"planner": files["planner"]})
     with pytest.raises(InputError, match="there is no file"):

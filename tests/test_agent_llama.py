@@ -119,9 +119,9 @@ def test_the_planner_ends_in_one_of_three(drawn: LlamaEngine) -> None:
     seen = set()
     for seed in range(25):
         with_seed(drawn, seed, max_tokens=900)
-        said = run(drawn, "planner", ASKED)
-        turn = parse_planner(said.text)
-        assert said.stop == "end"
+        generated = run(drawn, "planner", ASKED)
+        turn = parse_planner(generated.text)
+        assert generated.stop == "end"
         assert turn
         assert "\n" not in turn.content
         seen.add(turn.next)
@@ -161,12 +161,12 @@ def test_calls_always_fit_the_tools(drawn: LlamaEngine) -> None:
         names = [f"tool_{chr(97 + index)}" for index in range(random.integers(1, 4))]
         tools = {name: ToolSpec(name, "Do.", random_schema(random)) for name in names}
         with_seed(drawn, seed, max_tokens=800)
-        said = run(drawn, "caller", Transcript(tuple(tools.values()), (UserTurn("go"),)))
-        assert said.stop == "end", said.text
-        calls = parse_calls(said.text)
+        generated = run(drawn, "caller", Transcript(tuple(tools.values()), (UserTurn("go"),)))
+        assert generated.stop == "end", generated.text
+        calls = parse_calls(generated.text)
         assert calls
         assert len(calls) <= 4
-        assert said.text == "\n".join(call.line() for call in calls)
+        assert generated.text == "\n".join(call.line() for call in calls)
         for call in calls:
             schema = {**tools[call.name].parameters, "additionalProperties": False}
             jsonschema.validate(dict(call.arguments), schema)
@@ -177,10 +177,10 @@ def test_calls_always_fit_the_tools(drawn: LlamaEngine) -> None:
 def test_the_answer_is_text_whole_to_the_last_character(drawn: LlamaEngine) -> None:
     for seed in range(10):
         with_seed(drawn, seed, max_tokens=60)
-        said = run(drawn, "summarizer", ANSWERED)
-        assert said.text.strip()
-        assert "\ufffd" not in said.text
-        assert any(ord(letter) > 127 for letter in said.text)
+        generated = run(drawn, "summarizer", ANSWERED)
+        assert generated.text.strip()
+        assert "\ufffd" not in generated.text
+        assert any(ord(letter) > 127 for letter in generated.text)
 
 
 def test_a_grounded_answer_shows_no_number_of_its_own(tmp_path: Path) -> None:
@@ -250,15 +250,15 @@ def test_reading_can_be_cancelled(engine: LlamaEngine, patience: int) -> None:
 
 def test_writing_can_be_cancelled_and_leaves_no_trace(engine: LlamaEngine) -> None:
     whole = run(engine, "summarizer", ANSWERED)
-    said: list[str] = []
+    generated: list[str] = []
     last = None
-    for event in engine.generate("summarizer", ANSWERED, cancelled=lambda: len(said) >= 3):
+    for event in engine.generate("summarizer", ANSWERED, cancelled=lambda: len(generated) >= 3):
         last = event
         if isinstance(event, Delta):
-            said.append(event.text)
+            generated.append(event.text)
     assert isinstance(last, Generated)
-    assert (last.stop, last.text) == ("cancelled", "".join(said))
-    assert len(said) == 3
+    assert (last.stop, last.text) == ("cancelled", "".join(generated))
+    assert len(generated) == 3
     assert whole.text.startswith(last.text)
     assert run(engine, "summarizer", ANSWERED).text == whole.text
 
@@ -293,9 +293,9 @@ def test_the_longest_turn_is_cut(tiny_bundle: Bundle, role: Role) -> None:
     whole = run(engine, role, CHOICES)
     for most in range(1, min(60, whole.usage.generated)):
         with_seed(engine, 0, max_tokens=most, temperature=0)
-        said = run(engine, role, CHOICES)
-        assert (said.stop, said.usage.generated) == ("length", most)
-        assert whole.text.startswith(said.text)
+        generated = run(engine, role, CHOICES)
+        assert (generated.stop, generated.usage.generated) == ("length", most)
+        assert whole.text.startswith(generated.text)
     engine.close()
 
 
@@ -304,7 +304,7 @@ def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, 
     """Against a slow writer that reads everything again for every token."""
     limited = drawing(tiny_bundle, 0, max_tokens=60, temperature=0)
     engine = LlamaEngine(limited, EXACT)
-    said = run(engine, role, CHOICES)
+    generated = run(engine, role, CHOICES)
     engine.close()
     model = Model(tiny_bundle.path(role))
     vocabulary = model.vocabulary
@@ -327,8 +327,8 @@ def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, 
     context.close()
     text = b"".join(map(vocabulary.piece, written)).decode(errors="ignore")
     model.close()
-    assert len(said.text) > 20
-    assert text.startswith(said.text)
+    assert len(generated.text) > 20
+    assert text.startswith(generated.text)
 
 
 def test_a_conversation_that_does_not_fit(engine: LlamaEngine) -> None:
@@ -384,9 +384,9 @@ def test_a_question_renders_one_prompt_for_each_generation(
 def test_writing_stops_where_the_context_is_full(tiny_bundle: Bundle) -> None:
     engine = LlamaEngine(drawing(tiny_bundle, 0, max_tokens=5000, temperature=0), ONE)
     room = engine.room("summarizer", LONG)
-    said = run(engine, "summarizer", LONG)
+    generated = run(engine, "summarizer", LONG)
     engine.close()
-    assert (said.stop, said.usage.generated) == ("length", room)
+    assert (generated.stop, generated.usage.generated) == ("length", room)
 
 
 def test_markup_in_what_people_write_is_only_text(tiny_bundle: Bundle) -> None:
@@ -423,15 +423,17 @@ def test_a_damaged_model_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("markers", "said"),
+    ("markers", "generated"),
     [
         (Markers(close="<|done|>"), r"no control token for the marker <\|done\|>"),
         (Markers(open="the"), "no control token for the marker the"),
         (Markers(close="<|im_start|>"), "does not end a turn"),
     ],
 )
-def test_a_model_without_the_markers_is_refused(tiny_bundle: Bundle, markers: Markers, said: str) -> None:
-    with pytest.raises(BundleError, match=said):
+def test_a_model_without_the_markers_is_refused(
+    tiny_bundle: Bundle, markers: Markers, generated: str
+) -> None:
+    with pytest.raises(BundleError, match=generated):
         LlamaEngine(replace(tiny_bundle, markers=markers), ONE)
 
 
@@ -452,8 +454,8 @@ def test_leaving_without_closing_prints_nothing(tiny_bundle: Bundle) -> None:
         "import sys; from pathlib import Path; from agent.bundle import load_bundle\n"
         "from agent.llama.engine import LlamaEngine; from agent.transcript import Transcript, UserTurn\n"
         "engine = LlamaEngine(load_bundle(Path(sys.argv[1])))\n"
-        "*_, said = engine.generate('planner', Transcript((), (UserTurn('hi'),)), cancelled=lambda: False)\n"
-        "print(said.stop)\n"
+        "*_, last = engine.generate('planner', Transcript((), (UserTurn('hi'),)), cancelled=lambda: False)\n"
+        "print(last.stop)\n"
         "assert not {'torch', 'transformers', 'textual'} & set(sys.modules)\n"
     )
     done = subprocess.run(

@@ -86,9 +86,9 @@ def test_the_models_mistakes_go_back_to_them(tmp_path: Path, made: str, says: st
     (seen,) = only(events, Observation)
     assert not seen.ok
     assert says in seen.content
-    told = agent.engine.seen[2][1].turns[-1]
-    assert isinstance(told, ToolTurn)
-    assert told.error
+    observation = agent.engine.seen[2][1].turns[-1]
+    assert isinstance(observation, ToolTurn)
+    assert observation.error
     assert events[-1].reason == "gave_up"
 
 
@@ -182,8 +182,8 @@ def test_a_second_question_sees_the_first(tmp_path: Path) -> None:
     conversation = agent.begin()
     turn(agent, conversation=conversation)
     turn(agent, "thanks", conversation=conversation)
-    said = [t.content for t in agent.engine.seen[4][1].turns if isinstance(t, UserTurn)]
-    assert said == ["what is 17.5% of 240?", "thanks"]
+    questions = [t.content for t in agent.engine.seen[4][1].turns if isinstance(t, UserTurn)]
+    assert questions == ["what is 17.5% of 240?", "thanks"]
 
 
 def test_a_question_longer_than_the_context_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model must be to speak, and that nothing stays in memory where it is not."""
+"""What a model must have to be used, and that it is freed where it cannot be."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return count
 
 
-def test_nothing_stays_where_threads_cannot_be_measured(
+def test_models_are_freed_where_threads_cannot_be_measured(
     tiny_bundle: Bundle, alive: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(self: ModelSession, threads: int) -> None:
@@ -65,7 +65,7 @@ def test_nothing_stays_where_threads_cannot_be_measured(
     assert alive == {"models": 0, "contexts": 0}
 
 
-def test_nothing_stays_where_the_prompt_cannot_be_written(
+def test_models_are_freed_where_the_prompt_cannot_be_rendered(
     tiny_bundle: Bundle, alive: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(self: LlamaEngine, role: Role, transcript: object) -> int:
@@ -99,7 +99,9 @@ def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
     assert assemble(folder / "x", adapters_of(backbone, tmp_path), backbone=backbone).layout == "shared"
 
 
-def test_a_running_state_is_known_without_computing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recurrent_models_are_recognized_without_computing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mamba, usual = write_tiny_mamba(tmp_path / "mamba.gguf"), write_tiny_gguf(tmp_path / "usual.gguf")
     monkeypatch.setattr(Context, "decode", lambda *given, **named: pytest.fail("computed"))
     for name, path, able in (("a", mamba, False), ("b", usual, True)):
@@ -120,7 +122,7 @@ def test_a_cache_that_is_refused_is_not_offered_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "left"), [(write_tiny_gguf, 3), (write_tiny_mamba, 0)])
-def test_a_cut_says_what_is_left(write: type, left: int, tmp_path: Path) -> None:
+def test_truncating_returns_what_is_left(write: type, left: int, tmp_path: Path) -> None:
     model = Model(write(tmp_path / "m.gguf"))
     context = Context(model, 256, threads=1)
     context.decode([1, 2, 3, 4, 5])

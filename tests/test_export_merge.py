@@ -266,9 +266,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: 
 def test_too_little_space_is_told_before_anything_is_written(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        export.merge.lora.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000)
-    )
+    monkeypatch.setattr(export.merge.lora.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
     with pytest.raises(UmiError, match=r"merged, caller takes \d+ MB, and .* has 0 MB free; free space"):
         write_merged_checkpoint(load_run(run_folder), "caller", "original", tmp_path / "merged")
     assert list(tmp_path.iterdir()) == []

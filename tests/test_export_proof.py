@@ -132,17 +132,17 @@ def test_a_file_that_is_wrong_by_a_little_is_found_out(
         require_parity(found, wrong)
 
 
-def test_what_proves_nothing_is_refused() -> None:
+def test_comparisons_that_prove_nothing_are_refused() -> None:
     sound = Parity(2, 10, 7, 3, 1e-5, 1e-5, 2.0)
     require_parity(sound, Path("a.gguf"))
-    for change, said in (
+    for change, message in (
         ({"agreed": 6}, "at 1 of 10 tokens"),
         ({"agreed": 4, "near_ties": 6}, "6 of 10 tokens are near-ties"),
         ({"spread": 0.2}, "by 0.2 with how they are read"),
         ({"largest_difference": 0.2}, "by up to 0.2"),
         ({"largest_difference": float("nan")}, "by up to nan"),
     ):
-        with pytest.raises(UmiError, match=said):
+        with pytest.raises(UmiError, match=message):
             require_parity(replace(sound, **change), Path("a.gguf"))
 
 
@@ -181,10 +181,10 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
     run: Run, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
 ) -> None:
     file = quantize(planner[1], tmp_path / "coarse.gguf", "iq4_xs")
-    said: list[list[int]] = []
+    texts: list[list[int]] = []
 
     def detokenize(ids: Any) -> str:
-        said.append(list(ids))
+        texts.append(list(ids))
         return ""
 
     diverge(reference, file, detokenize, silent)
@@ -196,7 +196,7 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
                 ids.append(int(gguf_model.logits(ids, len(ids) - 1, chunk=len(ids))[0].argmax()))
             own.append([i for i in ids[len(prompt.ids) :] if i != END])
     # llama.cpp's logits depend on how a text is cut into batches: most texts are the same, not each.
-    assert sum(a == b for a, b in zip(said[: len(own)], own, strict=True)) >= len(own) - 1
+    assert sum(a == b for a, b in zip(texts[: len(own)], own, strict=True)) >= len(own) - 1
 
 
 def test_losses_beyond_the_limits_are_named() -> None:
@@ -230,7 +230,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, Path, i
 
 
 @pytest.mark.parametrize("adapted", [False, True])
-def test_what_was_read_before_is_used_again_and_changes_nothing(
+def test_reusing_the_cache_does_not_change_the_logits(
     adapted: bool, planner: tuple[Any, Path], shared: tuple[Any, Path, Path, int]
 ) -> None:
     """Texts that part anywhere, before and after an adapter is switched on, in whatever order."""

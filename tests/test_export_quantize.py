@@ -71,17 +71,17 @@ def test_some_types_do_without(kind: str, full: Path, imatrix: Imatrix, tmp_path
 def test_the_file_says_what_the_importance_matrix_was_of(
     full: Path, imatrix: Imatrix, tmp_path: Path
 ) -> None:
-    def said(made: Imatrix | None) -> dict[str, Any]:
+    def metadata(made: Imatrix | None) -> dict[str, Any]:
         fields = gguf.GGUFReader(quantize(full, tmp_path / "q.gguf", "q4_k_m", made)).fields
         return {key: field.contents() for key, field in fields.items() if key.startswith("quantize.")}
 
-    assert said(None) == {}
-    assert said(imatrix) == {
+    assert metadata(None) == {}
+    assert metadata(imatrix) == {
         "quantize.imatrix.dataset": "rows “of” a test",
         "quantize.imatrix.entries_count": 21,
         "quantize.imatrix.chunks_count": 7,
     }
-    lengthy = said(Imatrix(imatrix.values, "a" + "é" * 100, 0, 0))
+    lengthy = metadata(Imatrix(imatrix.values, "a" + "é" * 100, 0, 0))
     assert lengthy == {
         "quantize.imatrix.dataset": "a" + "é" * 63,
         "quantize.imatrix.entries_count": 21,

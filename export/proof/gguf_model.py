@@ -25,7 +25,7 @@ _SHORTEST_CONTEXT = 64
 
 
 class GgufModel:
-    """A GGUF file with at most one adapter, which is off unless `logits` is told where it begins."""
+    """A GGUF file with at most one adapter, which is off unless `logits` gets its `adapter_start`."""
 
     def __init__(self, path: Path, context_length: int, adapter: Path | None = None) -> None:
         """Load `path` and `adapter`. Raise EngineError where llama.cpp refuses one."""

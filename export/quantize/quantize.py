@@ -1,4 +1,4 @@
-"""A GGUF file in fewer bits, by llama.cpp itself, in this process; and which quantization to choose."""
+"""Quantization of a GGUF file by llama.cpp, in this process, and the choice of its type."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ TYPES: Mapping[str, int] = {
     "q3_k_l": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_L,
     "q3_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_M,
 }
-"""Quantizations by name, the finest first, with llama.cpp's numbers."""
+"""llama.cpp's numbers of the quantization types by name, the finest first."""
 AUTO = "auto"
-"""What a role has in the place of a quantization where one is to be found for it."""
+"""In place of a type: one is searched for the role."""
 
 _WITHOUT_IMATRIX = ("f32", "f16", "bf16", "q8_0")
-"""Rounding to these has no choice to make that weights could sway."""
+"""Rounding to these types does not use weights."""
 _FINER = {
     **dict.fromkeys(("f16", "bf16"), "f32"),
     "q8_0": "f16",
@@ -47,35 +47,35 @@ _FINER = {
     **dict.fromkeys(("q4_k_s", "iq4_nl", "iq4_xs", "q4_0", "q3_k_l", "q3_k_m"), "q4_k_m"),
 }
 _TEXT_BYTES = 127
-"""What llama.cpp's override of a metadata value holds, its end mark not counted."""
+"""The longest text of a metadata override of llama.cpp, without its terminating zero."""
 
 
 def known_type(name: str) -> str:
-    """`name` in lower case. Raises InputError listing the types where it is none of them."""
+    """Return `name` in lower case. Raise InputError, listing the types, where it is none of them."""
     if name.lower() not in TYPES:
         raise InputError(f"unknown quantization {name!r}", f"choose one of {', '.join(TYPES)}")
     return name.lower()
 
 
 def types_by_role(choices: Sequence[str]) -> dict[Role, str]:
-    """The quantization of each role from `TYPE` and `ROLE=TYPE` choices; the role's own comes first.
+    """Return the type of each role from options `TYPE` and `ROLE=TYPE`; the latter take precedence.
 
-    A role without one has `auto`, which may also be said. Raises InputError for an unknown role or type.
+    A role without one has `auto`, which may also be given. Raise InputError for an unknown role or type.
     """
     general, own = AUTO, {}
     for choice in choices:
         role, equals, name = choice.partition("=")
         if not equals:
-            general = _known_choice(choice)
+            general = _known_type_or_auto(choice)
         elif role not in ROLES:
             raise InputError(f"unknown role {role}", f"choose one of {', '.join(ROLES)}")
         else:
-            own[role] = _known_choice(name)
+            own[role] = _known_type_or_auto(name)
     return {role: own.get(role, general) for role in ROLES}
 
 
 def default_type(parameters: int, role: str) -> str:
-    """The quantization that a role's model of so many weights is tried in first.
+    """Return the type that is tried first for a role's model of so many parameters.
 
     Small models lose arguments at 4 bits (one author's figures for Qwen3-0.6B: .605 right at 16 bits, .610 at
     q8_0, .609 at q5_k_m, .575 at q4_k_m), so the caller gets the next finer one; q8_0 loses nothing.
@@ -107,9 +107,9 @@ def quantize(source: Path, target: Path, name: str, imatrix: Imatrix | None = No
         # Kept in a name until the call is done: llama.cpp only holds pointers to them.
         arrays = {key: np.ascontiguousarray(values, np.float32) for key, values in imatrix.values.items()}
         entries = _entries(arrays)
-        told = _metadata(imatrix)
+        overrides = _metadata(imatrix)
         settings.imatrix = entries
-        settings.kv_overrides = told
+        settings.kv_overrides = overrides
     clear_errors()
     failed = llama_cpp.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.pointer(settings)
@@ -122,12 +122,12 @@ def quantize(source: Path, target: Path, name: str, imatrix: Imatrix | None = No
     return target
 
 
-def _known_choice(name: str) -> str:
+def _known_type_or_auto(name: str) -> str:
     return AUTO if name.lower() == AUTO else known_type(name)
 
 
 def _entries(arrays: Mapping[str, Any]) -> Any:
-    """The importance matrix as llama.cpp takes it; an entry without a name ends it."""
+    """Return the importance matrix as llama.cpp takes it; an entry without a name ends it."""
     entries = (llama_cpp.llama_model_imatrix_data * (len(arrays) + 1))()
     for entry, (name, values) in zip(entries, arrays.items(), strict=False):
         entry.name = name.encode()
@@ -137,16 +137,16 @@ def _entries(arrays: Mapping[str, Any]) -> Any:
 
 
 def _metadata(imatrix: Imatrix) -> Any:
-    """What a quantized file says of its importance matrix; an override without a key ends it."""
+    """Return metadata on the importance matrix as llama.cpp takes it; an entry without a key ends it."""
     text = imatrix.source.encode()[:_TEXT_BYTES].decode("utf-8", "ignore").encode()
-    said: dict[str, bytes | int] = {
+    values: dict[str, bytes | int] = {
         "quantize.imatrix.dataset": text,
         "quantize.imatrix.entries_count": len(imatrix.values),
     }
     if imatrix.rows:
-        said["quantize.imatrix.chunks_count"] = imatrix.rows
-    overrides = (llama_cpp.llama_model_kv_override * (len(said) + 1))()
-    for override, (key, value) in zip(overrides, said.items(), strict=False):
+        values["quantize.imatrix.chunks_count"] = imatrix.rows
+    overrides = (llama_cpp.llama_model_kv_override * (len(values) + 1))()
+    for override, (key, value) in zip(overrides, values.items(), strict=False):
         override.key = key.encode()
         if isinstance(value, bytes):
             override.tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR
