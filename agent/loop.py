@@ -120,13 +120,13 @@ class Agent:
         self, turn: _Turn, approve: Approve | None, cancelled: Cancelled
     ) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
-            written = yield from self._write(turn, "planner", cancelled)
-            if written is None:
+            generated = yield from self._generate(turn, "planner", cancelled)
+            if generated is None:
                 return "cancelled", ""
-            plan = parse_planner(written)
+            plan = parse_planner(generated)
             if plan is None:
                 raise UmiError(
-                    f"the planner ended with {written[-60:]!r}, which hands over to nobody",
+                    f"the planner ended with {generated[-60:]!r}, which hands over to nobody",
                     "try other models with `umi models use`",
                 )
             yield Thought(step, plan.content, plan.next)
@@ -142,33 +142,33 @@ class Agent:
         raise AssertionError("the last step ends the turn")
 
     def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
-        written = yield from self._write(turn, "summarizer", cancelled, stream=True)
-        if written is None:
+        generated = yield from self._generate(turn, "summarizer", cancelled, stream=True)
+        if generated is None:
             return "cancelled", ""
-        turn.transcript = turn.transcript.plus(SummarizerTurn(written.strip()))
-        return "answered", written.strip()
+        turn.transcript = turn.transcript.plus(SummarizerTurn(generated.strip()))
+        return "answered", generated.strip()
 
     def _call(
         self, turn: _Turn, step: int, approve: Approve | None, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
         """Generate the step's calls and run them; return False where cancelled."""
-        written = yield from self._write(turn, "caller", cancelled)
-        if written is None:
+        generated = yield from self._generate(turn, "caller", cancelled)
+        if generated is None:
             return False
-        calls = parse_calls(written)
+        calls = parse_calls(generated)
         if calls is None:
-            raise UmiError(f"the caller wrote {written[:60]!r}, which is not a call", "ask in other words")
+            raise UmiError(f"the caller wrote {generated[:60]!r}, which is not a call", "ask in other words")
         turn.transcript = turn.transcript.plus(CallerTurn(calls))
         for index, call in enumerate(calls):
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
-            ok, content = self._observe(turn, call, approve)
+            ok, content = self._run_call(turn, call, approve)
             yield Observation(step, index, call.name, ok, content)
             turn.transcript = turn.transcript.plus(ToolTurn(call.name, content, not ok))
         return not cancelled()
 
-    def _observe(self, turn: _Turn, call: Call, approve: Approve | None) -> tuple[bool, str]:
+    def _run_call(self, turn: _Turn, call: Call, approve: Approve | None) -> tuple[bool, str]:
         key = f"{call.name} {compact(dict(sorted(call.arguments.items())))}"
         if key in turn.calls_made:
             return False, "this very call was made before; do something else"
@@ -187,7 +187,7 @@ class Agent:
             _log.exception("the tool %s failed", call.name)
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
 
-    def _write(
+    def _generate(
         self, turn: _Turn, role: Role, cancelled: Cancelled, stream: bool = False
     ) -> Generator[Event, None, str | None]:
         """Generate the turn of `role`; return its text, or None where cancelled."""

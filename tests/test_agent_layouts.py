@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from agent.llama.engine import LlamaEngine
 from agent.llama.model import Model
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
+from agent.prompting.dialects import DIALECTS
 from agent.settings import EngineSettings
 from agent.transcript import (
     ROLES,
@@ -68,6 +70,10 @@ def bundles(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         "shared": assemble(folder / "shared", adapters, backbone=files["backbone"]),
         "single": assemble(folder / "single", {}, backbone=files["backbone"]),
     }
+
+
+def test_every_dialect_of_a_manifest_is_registered() -> None:
+    assert set(DIALECTS) == set(get_args(Dialect))
 
 
 def write(engine: Engine, role: Role, transcript: Transcript) -> Generated:

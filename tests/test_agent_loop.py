@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import calculation, call, plan, scripted
 
+from agent.engine import ScriptedEngine
 from agent.errors import ContextFull, InputError
 from agent.events import (
     AnswerDelta,
@@ -19,7 +20,7 @@ from agent.events import (
     event_to_json,
 )
 from agent.loop import Agent, Approve, Conversation
-from agent.transcript import CallerTurn, SummarizerTurn, ToolTurn, UserTurn
+from agent.transcript import CallerTurn, Role, SummarizerTurn, ToolTurn, Transcript, UserTurn
 
 
 def turn(
@@ -35,17 +36,28 @@ def only(events: list[Event], kind: type) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
+def finished(events: list[Event]) -> Finished:
+    assert isinstance(events[-1], Finished)
+    return events[-1]
+
+
+def generations(agent: Agent) -> list[tuple[Role, Transcript]]:
+    """The role and the transcript of each generation."""
+    assert isinstance(agent.engine, ScriptedEngine)
+    return agent.engine.seen
+
+
 def test_the_whole_path(tmp_path: Path) -> None:
     agent = scripted(calculation(), tmp_path).agent
     conversation = agent.begin()
     events = turn(agent, conversation=conversation)
-    assert [role for role, _ in agent.engine.seen] == ["planner", "caller", "planner", "summarizer"]
+    assert [role for role, _ in generations(agent)] == ["planner", "caller", "planner", "summarizer"]
     assert only(events, Observation) == [Observation(1, 0, "calculate", True, "42")]
     assert [t.next for t in only(events, Thought)] == ["caller", "summarizer"]
     assert "".join(event.text for event in only(events, AnswerDelta)) == "It is 42."
-    assert events[-1].reason == "answered"
-    assert events[-1].answer == "It is 42."
-    assert events[-1].stats["planner"].prompt_evaluated == 2
+    assert finished(events).reason == "answered"
+    assert finished(events).answer == "It is 42."
+    assert finished(events).stats["planner"].prompt_evaluated == 2
     kinds = [type(t) for t in conversation.transcript.turns]
     assert kinds[0] is UserTurn
     assert kinds[-1] is SummarizerTurn
@@ -56,7 +68,7 @@ def test_giving_up_tells_the_thought_and_skips_the_summarizer(tmp_path: Path) ->
     last = turn(agent)[-1]
     assert isinstance(last, Finished)
     assert (last.reason, last.answer) == ("gave_up", "No tool can do that.")
-    assert [role for role, _ in agent.engine.seen] == ["planner"]
+    assert [role for role, _ in generations(agent)] == ["planner"]
 
 
 def test_two_calls_in_one_step_are_observed_in_order(tmp_path: Path) -> None:
@@ -65,7 +77,7 @@ def test_two_calls_in_one_step_are_observed_in_order(tmp_path: Path) -> None:
     agent = scripted(script, tmp_path).agent
     seen = only(turn(agent), Observation)
     assert [(o.index, o.content) for o in seen] == [(0, "2"), (1, "4")]
-    shown = agent.engine.seen[2][1].turns
+    shown = generations(agent)[2][1].turns
     assert [type(t) for t in shown[-3:]] == [CallerTurn, ToolTurn, ToolTurn]
 
 
@@ -86,10 +98,10 @@ def test_the_models_mistakes_go_back_to_them(tmp_path: Path, made: str, says: st
     (seen,) = only(events, Observation)
     assert not seen.ok
     assert says in seen.content
-    observation = agent.engine.seen[2][1].turns[-1]
+    observation = generations(agent)[2][1].turns[-1]
     assert isinstance(observation, ToolTurn)
     assert observation.error
-    assert events[-1].reason == "gave_up"
+    assert finished(events).reason == "gave_up"
 
 
 def test_the_same_call_is_not_run_twice(tmp_path: Path) -> None:
@@ -141,7 +153,7 @@ def test_the_step_limit_ends_the_turn_and_keeps_the_conversation(tmp_path: Path)
     script = [plan("One.", "caller"), call("calculate", expression="1"), plan("Two.", "caller")]
     agent = scripted(script, tmp_path, max_steps=1).agent
     conversation = agent.begin()
-    assert turn(agent, conversation=conversation)[-1].reason == "step_limit"
+    assert finished(turn(agent, conversation=conversation)).reason == "step_limit"
     assert conversation.transcript.turns == ()
 
 
@@ -160,7 +172,7 @@ def test_an_empty_question_is_refused(tmp_path: Path, text: str) -> None:
 def test_an_ending_that_is_none_of_the_three_calls_nothing(tmp_path: Path, ending: str) -> None:
     events = turn(scripted([ending], tmp_path).agent)
     assert not only(events, CallProposed)
-    assert events[-1].reason == "error"
+    assert finished(events).reason == "error"
 
 
 def test_cancelling_keeps_the_conversation_as_it_was(tmp_path: Path) -> None:
@@ -172,7 +184,7 @@ def test_cancelling_keeps_the_conversation_as_it_was(tmp_path: Path) -> None:
         events.append(event)
         if isinstance(event, Thought):
             stop.append(True)
-    assert events[-1].reason == "cancelled"
+    assert finished(events).reason == "cancelled"
     assert not only(events, Observation)
     assert conversation.transcript.turns == ()
 
@@ -182,7 +194,7 @@ def test_a_second_question_sees_the_first(tmp_path: Path) -> None:
     conversation = agent.begin()
     turn(agent, conversation=conversation)
     turn(agent, "thanks", conversation=conversation)
-    questions = [t.content for t in agent.engine.seen[4][1].turns if isinstance(t, UserTurn)]
+    questions = [t.content for t in generations(agent)[4][1].turns if isinstance(t, UserTurn)]
     assert questions == ["what is 17.5% of 240?", "thanks"]
 
 
@@ -209,7 +221,7 @@ def test_old_exchanges_make_room_and_the_user_is_told(tmp_path: Path) -> None:
     turn(agent, "tell me", conversation=conversation)
     events = turn(agent, "word " * 60, conversation=conversation)
     assert only(events, Trimmed) == [Trimmed(3)]
-    assert events[-1].reason == "answered"
+    assert finished(events).reason == "answered"
     assert len(conversation.transcript.turns) == 3
     assert conversation.transcript.turns[0] == UserTurn(("word " * 60).strip())
 
@@ -219,7 +231,7 @@ def test_a_long_observation_is_shortened_to_make_room(tmp_path: Path) -> None:
     (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 400)
     events = turn(opened.agent, "read long.txt")
     assert only(events, Trimmed)
-    assert events[-1].reason == "answered"
+    assert finished(events).reason == "answered"
 
 
 def test_an_observation_is_shortened_beside_a_longer_question(tmp_path: Path) -> None:
@@ -227,7 +239,7 @@ def test_an_observation_is_shortened_beside_a_longer_question(tmp_path: Path) ->
     (tmp_path / "workspace" / "long.txt").write_text("a b c d " * 100)
     events = turn(opened.agent, f"read long.txt {'incomprehensibilities ' * 100}")
     assert only(events, Trimmed)
-    assert events[-1].reason == "answered"
+    assert finished(events).reason == "answered"
 
 
 def test_the_oldest_step_goes_before_an_observation_is_cut(tmp_path: Path) -> None:
@@ -237,11 +249,11 @@ def test_the_oldest_step_goes_before_an_observation_is_cut(tmp_path: Path) -> No
     for name in names:
         (tmp_path / "workspace" / name).write_text(f"{name} " * 130)
     events = turn(opened.agent, "read all three")
-    assert events[-1].reason == "answered"
+    assert finished(events).reason == "answered"
     dropped = [event.dropped for event in only(events, Trimmed)]
     assert dropped
     assert {count % 3 for count in dropped} == {0}  # whole steps: a thought, a call, an observation
-    last = opened.agent.engine.seen[-1][1].turns
+    last = generations(opened.agent)[-1][1].turns
     assert last[0] == UserTurn("read all three")
     kept = [t.content for t in last if isinstance(t, ToolTurn)]
     assert kept[-1] == ("2.txt " * 130)
