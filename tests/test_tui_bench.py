@@ -98,7 +98,7 @@ def test_the_trace_is_what_the_roles_may_write(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("jump", [False, True])
-def test_a_replay_writes_its_text(shared: Path, jump: bool) -> None:
+def test_forced_decoding_writes_its_text(shared: Path, jump: bool) -> None:
     tools = TOOLS[4:6]
     call = '{"name":"current_time","arguments":{"timezone":"Asia/Tokyo"}}'
     engine = LlamaEngine(load_bundle(shared), EngineSettings(threads=1, disk=False, speculate=False))
