@@ -86,7 +86,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         (b"[" * 100_000, "line 4: the line is nested too deeply"),
         (line(1, "x").replace(b'"x"', b'"\\ud83d"'), "line 4: .*half of a surrogate pair"),
         (line(1).replace(b'"schema":1', b'"schema":2'), "line 4: schema is 2, not 1"),
-        (line(1).replace(b'"tools"', b'"tool"'), "line 4: the row lacks 'tools'"),
+        (line(1).replace(b'"tools"', b'"tool"'), "line 4: tools is missing"),
     ],
 )
 def test_a_bad_line_is_named_after_the_rows_before_it(tmp_path: Path, bad: bytes, said: str) -> None:

@@ -16,16 +16,24 @@ from agent.transcript import (
     Row,
     SummarizerTurn,
     Transcript,
+    Turn,
     UserTurn,
     row_from_json,
     row_to_json,
-    turn_from_json,
-    turn_to_json,
 )
+from agent.transcript.validation import InvalidFields
 
 
 def call(name: str = "look", **arguments: Any) -> Call:
     return Call(name, arguments)
+
+
+def row_of(turn: Turn) -> Row:
+    return Row("1", "s", "test", Transcript((), (turn,)))
+
+
+def row_with(turn: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": 1, "id": "1", "source": "s", "split": "test", "tools": [], "turns": [turn]}
 
 
 def test_accepted_answers_survive_json() -> None:
@@ -39,27 +47,54 @@ def test_accepted_answers_survive_json() -> None:
     assert row_from_json(value) == row
 
 
-def test_a_turn_without_accepted_answers_is_written_as_before() -> None:
+def test_a_turn_without_accepted_answers_is_written_without_the_field() -> None:
     turn = CallerTurn((call(at="here"),))
-    assert turn_to_json(turn) == {"role": "caller", "calls": [{"name": "look", "arguments": {"at": "here"}}]}
-    assert turn_from_json(turn_to_json(turn)) == turn
+    value = json.loads(json.dumps(row_to_json(row_of(turn))))
+    assert value["turns"] == [{"role": "caller", "calls": [{"name": "look", "arguments": {"at": "here"}}]}]
+    assert row_from_json(value) == row_of(turn)
 
 
 @pytest.mark.parametrize(
     ("accept", "message"),
     [
-        ([{"name": "look", "arguments": {"at": "here"}}], "accepted values of at are not a list"),
+        ([{"name": "look", "arguments": {"at": "here"}}], r"turns\[0\].accept\[0\].arguments.at is 'here', not a list"),
         ([{"name": "look", "arguments": {}, "optional": ["at"]}], "optional names a parameter"),
-        ([{"arguments": {}}], "lacks 'name'"),
+        ([{"arguments": {}}], r"turns\[0\].accept\[0\].name is missing"),
         ([{"name": "look", "arguments": {}}] * 2, "2 accepted answers stand beside 1 calls"),
-        (3, "wrong type"),
+        (3, r"turns\[0\].accept is 3, not a list"),
     ],
 )
 def test_accepted_answers_that_make_no_sense_are_refused(accept: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        turn_from_json(
-            {"role": "caller", "calls": [{"name": "look", "arguments": {"at": 1}}], "accept": accept}
+        row_from_json(
+            row_with({"role": "caller", "calls": [{"name": "look", "arguments": {"at": 1}}], "accept": accept})
         )
+
+
+def test_every_wrong_field_of_a_row_is_named_at_once() -> None:
+    value = row_with({"role": "planner", "content": 5, "next": "tool", "nxt": "caller"})
+    with pytest.raises(InvalidFields) as caught:
+        row_from_json({**value, "split": "Train", "extra": 1})
+    assert sorted(map(str, caught.value.errors)) == [
+        "an unknown field: extra",
+        "an unknown field: turns[0].nxt",
+        "split is 'Train', not one of train, valid, test",
+        "turns[0].content is 5, not text",
+        "turns[0].next is 'tool', not one of caller, summarizer, give up",
+    ]
+
+
+def test_a_turn_of_no_known_role_is_refused() -> None:
+    for turn, message in (({"content": "x"}, "role is missing"), ({"role": "system"}, "role is 'system', not")):
+        with pytest.raises(InvalidFields, match=rf"turns\[0\].{message}"):
+            row_from_json(row_with(turn))
+
+
+def test_a_turn_is_checked_where_it_is_made() -> None:
+    with pytest.raises(ValueError, match="next"):
+        PlannerTurn("x", next="tool")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="calls"):
+        CallerTurn(calls=())
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from agent.transcript.matching import compact, same_value
+from agent.transcript.schema import SCHEMA, row_from_json, row_to_json, transcript_to_json
+from agent.transcript.text import parse_calls, parse_planner, planner_text
 from agent.transcript.turns import (
     ENDINGS,
     ROLES,
-    SCHEMA,
     Accepted,
     Call,
     CallerTurn,
@@ -13,21 +15,13 @@ from agent.transcript.turns import (
     PlannerTurn,
     Role,
     Row,
+    Split,
     SummarizerTurn,
     ToolSpec,
     ToolTurn,
     Transcript,
     Turn,
     UserTurn,
-    compact,
-    parse_calls,
-    parse_planner,
-    planner_text,
-    row_from_json,
-    row_to_json,
-    same_value,
-    turn_from_json,
-    turn_to_json,
 )
 
 __all__ = [
@@ -41,6 +35,7 @@ __all__ = [
     "PlannerTurn",
     "Role",
     "Row",
+    "Split",
     "SummarizerTurn",
     "ToolSpec",
     "ToolTurn",
@@ -54,6 +49,5 @@ __all__ = [
     "row_from_json",
     "row_to_json",
     "same_value",
-    "turn_from_json",
-    "turn_to_json",
+    "transcript_to_json",
 ]

@@ -1,4 +1,4 @@
-"""Schema-1 rows on disk: one JSON object a line, plain or gzip, read as a stream or appended one by one."""
+"""Schema-1 rows on disk: one JSON object a line, plain or gzip, read as a stream or appended one at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent.errors import InputError
-from agent.transcript import Row, compact, row_from_json, row_to_json
+from agent.transcript.matching import compact
+from agent.transcript.schema import row_from_json, row_to_json
+from agent.transcript.turns import Row
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
-"""How the names of row files in a folder end; a file that is named itself may be called anything."""
+"""How the names of row files in a folder end; a file that is named itself may have any name."""
 LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a line: a file without line ends (weights, a picture) is not taken into memory whole."""
+"""Bytes of a line: a file without line ends (weights, a picture) is not read into memory whole."""
 
 _GZIP = b"\x1f\x8b"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -27,7 +29,7 @@ _NAME_ROWS = "name a file of schema-1 rows"
 
 
 class DamagedFile(InputError):
-    """A file that cannot be read to its end: `reason`, and the last line that was read (0: none)."""
+    """A file that cannot be read to its end; `line` is the last one that was read, 0 where none was."""
 
     def __init__(self, path: Path, reason: str, line: int, hint: str) -> None:
         self.reason = reason
@@ -44,8 +46,8 @@ class Line:
     content: bytes
 
     def value(self) -> dict[str, Any]:
-        """The line's JSON object. Raises ValueError, the subclasses for UTF-8 and JSON among it."""
-        # The byte order mark that some editors put before a file is no part of its first line.
+        """The line's JSON object. Raises ValueError, or its subclass for text that is not UTF-8 or not JSON."""
+        # Some editors begin a file with a byte order mark.
         text = self.content.decode("utf-8-sig" if self.number == 1 else "utf-8")
         try:
             value = json.loads(text, parse_constant=_refuse_constant)
@@ -54,16 +56,16 @@ class Line:
             if _SURROGATE.search(self.content):
                 compact(value).encode("utf-8")
         except UnicodeEncodeError:
-            raise ValueError("a text holds half of a surrogate pair, which UTF-8 cannot spell") from None
+            raise ValueError("a text holds half of a surrogate pair, which UTF-8 cannot encode") from None
         except RecursionError:
             raise ValueError("the line is nested too deeply") from None
         return value
 
 
 def row_files(*paths: Path) -> list[Path]:
-    """`paths` in order, with the row files beneath it, sorted, in the place of a folder.
+    """`paths` in order; a folder is replaced by the row files in it and its subfolders, sorted.
 
-    Raises InputError naming a path that is not there and a folder without row files.
+    Raises InputError naming a path that does not exist or a folder without row files.
     """
     files: list[Path] = []
     for path in paths:
@@ -80,7 +82,7 @@ def row_files(*paths: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a file that are not blank; gzip is known by its first bytes. Raises DamagedFile."""
+    """The lines of a file that are not blank; gzip is recognized by its first bytes. Raises DamagedFile."""
     number = 0
     try:
         with path.open("rb") as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
@@ -120,7 +122,7 @@ def row_of(line: Line) -> Row:
 
 
 def reason(error: ValueError) -> str:
-    """Why a line could not be read, in words that may follow "line 3: "."""
+    """Why a line could not be read, as the rest of a sentence that begins with the line's number."""
     match error:
         case json.JSONDecodeError(msg=message, colno=column):
             return f"not JSON: {message} at column {column}"
@@ -154,7 +156,7 @@ def append_row(path: Path, row: Row) -> None:
         with os.fdopen(handle, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             size = file.seek(0, os.SEEK_END)
-            # What a crash cut off stays a line of its own.
+            # A line that a crash cut off must not run into this one.
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 line = b"\n" + line
             try:
@@ -166,7 +168,7 @@ def append_row(path: Path, row: Row) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     except UnicodeEncodeError:
-        raise InputError(f"{path}: this row holds text that UTF-8 cannot spell", "leave it out") from None
+        raise InputError(f"{path}: this row holds text that UTF-8 cannot encode", "leave it out") from None
 
 
 def _begins_as_gzip(path: Path) -> bool:

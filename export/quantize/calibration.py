@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.prompting import segment
 from agent.prompting.encoding import Encoded, encode, load_tokenize
-from agent.transcript import Role, Row, Transcript, compact, row_to_json
+from agent.transcript import Role, Row, Transcript, compact, transcript_to_json
 from agent.transcript.rows import Line, read_lines, row_of
 from export.run import BACKBONE, Run, sha256
 
@@ -96,4 +96,4 @@ def _up_to(transcript: Transcript, roles: Collection[Role]) -> Transcript | None
 
 def _content(row: Row) -> str:
     """What a row says, whatever it is called."""
-    return compact(row_to_json(replace(row, id="", source="", split="", meta={})))
+    return compact(transcript_to_json(row.transcript))

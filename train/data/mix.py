@@ -14,8 +14,7 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.extras import Parser, say
 from agent.transcript import compact
-from agent.transcript.rows import read_lines, row_files
-from train.data.checks.form import row_in
+from agent.transcript.rows import read_lines, row_files, row_of
 from train.data.rows import write_lines
 from train.data.sampling import Input, draw, shuffled, takes
 
@@ -117,7 +116,7 @@ def rows_of(one: Input, allow_test: bool) -> int:
     count = 0
     for file in one.files:
         for line in read_lines(file):
-            if row_in(line).split == "test" and not allow_test:
+            if row_of(line).split == "test" and not allow_test:
                 raise InputError(
                     f"{file}, line {line.number} is a row of the test split",
                     "leave such rows out of what is trained on, or say --allow-test",

@@ -11,8 +11,7 @@ from agent.extras import Parser, say
 from agent.prompting import CHATML, Markers, Tokenize, segments
 from agent.prompting.encoding import encode, view_roles
 from agent.transcript import Row, Transcript
-from agent.transcript.rows import Line, read_lines, row_files
-from train.data.checks.form import row_in
+from agent.transcript.rows import Line, read_lines, row_files, row_of
 from train.data.checks.lengths import open_tokenize
 from train.data.terminal import dimmed, visible, wants_colour
 from train.recipe import STAGES
@@ -71,7 +70,7 @@ def chosen(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Ro
     for file in files:
         for line in read_lines(file):
             if number in (None, line.number):
-                yield line, row_in(line)
+                yield line, row_of(line)
             if number == line.number:
                 return
     if number is not None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.transcript import Row, compact, row_to_json
-from agent.transcript.rows import read_lines, row_files
-from train.data.checks.form import row_in
+from agent.transcript import Row, compact, transcript_to_json
+from agent.transcript.rows import read_lines, row_files, row_of
 from train.data.checks.validity import faults
 from train.data.rows import hold_out, spread
 
@@ -21,7 +19,7 @@ def rows_to_train(paths: Sequence[Path]) -> list[Row]:
     """
     rows: list[Row] = []
     for line in (line for path in row_files(*paths) for line in read_lines(path)):
-        row = row_in(line)
+        row = row_of(line)
         if fault := next(faults(row.transcript), None):
             raise InputError(
                 f"{line.path}, line {line.number}: {fault}",
@@ -59,4 +57,4 @@ def trained_too(train: Sequence[Row], held_out: Sequence[Row]) -> int:
 
 
 def _content(row: Row) -> str:
-    return compact(row_to_json(replace(row, id="", source="", split="", meta={})))
+    return compact(transcript_to_json(row.transcript))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import InputError
 from agent.extras import Parser, say
 from agent.prompting import Tokenize, prompt_ids, segment, segments
 from agent.transcript import Row, compact, row_from_json
-from agent.transcript.rows import DamagedFile, Line, read_lines, reason, row_files
-from train.data.checks.form import form_faults, row_in
+from agent.transcript.rows import DamagedFile, Line, read_lines, reason, row_files, row_of
+from agent.transcript.validation import FieldError, InvalidFields
 from train.data.checks.lengths import open_tokenize
 from train.data.checks.report import AGAINST, CheckReport, Found
 from train.data.checks.validity import Fault, faults, is_unfinished
@@ -55,7 +56,7 @@ def check(argv: Sequence[str]) -> int:
                 print(found)
     for path in against:
         for line in read_lines(path):
-            findings.prints.add(line, row_in(line), AGAINST)
+            findings.prints.add(line, row_of(line), AGAINST)
     if given.json:
         print(compact(findings.to_json()))
     else:
@@ -88,13 +89,11 @@ def examine(path: Path, findings: CheckReport, tokenize: Tokenize | None) -> Ite
 def line_faults(line: Line, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[Fault]:
     """The faults of one line; a row whose form is right is counted."""
     try:
-        value = line.value()
-        if wrong := form_faults(value):
-            yield from wrong
-            return
-        row = row_from_json(value)
+        row = row_from_json(line.value())
         found = list(faults(row.transcript))
         count(line, row, findings, tokenize)
+    except InvalidFields as invalid:
+        yield from map(field_fault, invalid.errors)
     except ValueError as error:
         kind, _, detail = reason(error).partition(": ")
         yield Fault(kind, "", detail)
@@ -103,6 +102,24 @@ def line_faults(line: Line, findings: CheckReport, tokenize: Tokenize | None) ->
     else:
         yield from found
         findings.unfinished += not found and is_unfinished(row.transcript.turns)
+
+
+def field_fault(error: FieldError) -> Fault:
+    """The fault that a refused field is reported as."""
+    *parent, last = error.path or ("",)
+    place = replace(error, path=tuple(parent)).name
+    match error.kind:
+        case "missing":
+            return Fault("a missing field", place, str(last))
+        case "unknown":
+            return Fault("an unknown field", place, str(last))
+        case "rule":
+            return Fault("a wrong type or value", error.name, error.wanted)
+    if error.path == ("schema",):
+        return Fault("another schema", "schema", f"{error.shown}, where {error.wanted} should be")
+    if last == "role" and len(error.path) == 3 and error.path[0] == "turns":
+        return Fault("an unknown role", place, error.shown)
+    return Fault("a wrong type or value", error.name, f"{error.shown}, not {error.wanted}")
 
 
 def count(line: Line, row: Row, findings: CheckReport, tokenize: Tokenize | None) -> None:
