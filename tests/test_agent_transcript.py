@@ -57,7 +57,10 @@ def test_a_turn_without_accepted_answers_is_written_without_the_field() -> None:
 @pytest.mark.parametrize(
     ("accept", "message"),
     [
-        ([{"name": "look", "arguments": {"at": "here"}}], r"turns\[0\].accept\[0\].arguments.at is 'here', not a list"),
+        (
+            [{"name": "look", "arguments": {"at": "here"}}],
+            r"turns\[0\].accept\[0\].arguments.at is 'here', not a list",
+        ),
         ([{"name": "look", "arguments": {}, "optional": ["at"]}], "optional names a parameter"),
         ([{"arguments": {}}], r"turns\[0\].accept\[0\].name is missing"),
         ([{"name": "look", "arguments": {}}] * 2, "2 accepted answers stand beside 1 calls"),
@@ -67,7 +70,9 @@ def test_a_turn_without_accepted_answers_is_written_without_the_field() -> None:
 def test_accepted_answers_that_make_no_sense_are_refused(accept: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         row_from_json(
-            row_with({"role": "caller", "calls": [{"name": "look", "arguments": {"at": 1}}], "accept": accept})
+            row_with(
+                {"role": "caller", "calls": [{"name": "look", "arguments": {"at": 1}}], "accept": accept}
+            )
         )
 
 
@@ -85,7 +90,10 @@ def test_every_wrong_field_of_a_row_is_named_at_once() -> None:
 
 
 def test_a_turn_of_no_known_role_is_refused() -> None:
-    for turn, message in (({"content": "x"}, "role is missing"), ({"role": "system"}, "role is 'system', not")):
+    for turn, message in (
+        ({"content": "x"}, "role is missing"),
+        ({"role": "system"}, "role is 'system', not"),
+    ):
         with pytest.raises(InvalidFields, match=rf"turns\[0\].{message}"):
             row_from_json(row_with(turn))
 

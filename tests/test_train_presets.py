@@ -22,7 +22,7 @@ from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view
 from train.loop.pretraining import BaseRecipe
 from train.model.lora import load_adapter
-from train.recipe import STAGES, Recipe, build, load_recipe, read_fields
+from train.recipe import STAGES, Recipe, load_recipe, parse_recipe, read_fields
 
 RECIPES = Path(__file__).parents[1] / "train" / "recipes"
 SHORT = {"backbone": {"max_steps": 12, "learning_rate": 2e-2}}
@@ -39,7 +39,7 @@ TRAINED = {
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*.toml")), ids=lambda file: file.name)
 def test_every_shipped_recipe_loads(file: Path) -> None:
     if file.name.endswith("-base.toml"):
-        assert build(BaseRecipe, read_fields(file), file.name).steps > 0
+        assert parse_recipe(BaseRecipe, read_fields(file), file.name).steps > 0
         return
     for method in METHODS:
         assert load_recipe(file, [f"method={method}"]).stages == TRAINED[method]

@@ -110,7 +110,10 @@ def test_a_suite_that_is_no_text_or_no_rows_is_refused(
     for data, said in (
         (b"\xff\xfe", "line 1 is not UTF-8"),
         (b'["a"]\n', "line 1: the line is not a JSON object"),
-        (b'{"schema":1,"id":"","source":"","split":"","tools":[],"turns":["a"]}', "turns is not a list of"),
+        (
+            b'{"schema":1,"id":"","source":"","split":"test","tools":[],"turns":["a"]}',
+            "turns[0] is 'a', not an object",
+        ),
     ):
         (tmp_path / "suite.jsonl").write_bytes(data)
         assert said in refused(["eval", str(tmp_path / "suite.jsonl")], capsys)

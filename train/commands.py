@@ -10,7 +10,7 @@ from agent.errors import InputError
 from agent.extras import Parser, say
 from train.loop.pipeline import train
 from train.loop.processes import is_first
-from train.recipe import STAGES, build, load_recipe, read_fields
+from train.recipe import STAGES, load_recipe, parse_recipe, read_fields
 
 
 def run(argv: Sequence[str]) -> int:
@@ -59,7 +59,8 @@ def base(argv: Sequence[str]) -> int:
     from train.loop.pretraining import BaseRecipe, make_base
 
     given = _parser("base", base.__doc__).parse_args(argv)
-    print(make_base(build(BaseRecipe, read_fields(given.recipe, given.overrides), given.recipe.name), say))
+    fields = read_fields(given.recipe, given.overrides)
+    print(make_base(parse_recipe(BaseRecipe, fields, given.recipe.name), say))
     return 0
 
 

@@ -16,18 +16,24 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
 from agent.prompting import Markers
 from agent.transcript import ROLES
+from agent.transcript.validation import FieldError, InvalidFields, validate
 
 STAGES = ("backbone", *ROLES)
+
+CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+"""Of every table of a recipe: an unknown key is an error, and the text below a field is its description."""
 
 Method = Literal["two-stage", "two-stage-without-reuse", "one-stage", "multi-task", "one-model"]
 _TRAINED: Mapping[str, tuple[str, ...]] = {
@@ -37,59 +43,55 @@ _TRAINED: Mapping[str, tuple[str, ...]] = {
 }
 """The stages of the methods that do not train all of them."""
 
-_BOUNDS: Mapping[str, tuple[float, float]] = {
-    "rank": (1, math.inf),
-    "alpha": (1, math.inf),
-    "dropout": (0, 0.99),
-    "max_length": (1, math.inf),
-    "micro_batch_tokens": (1, math.inf),
-    "accumulation": (1, math.inf),
-    "warmup": (0, 1),
-    "weight_decay": (0, math.inf),
-    "max_grad_norm": (0, math.inf),
-    "evaluations": (0, math.inf),
-    "evaluation_turns": (1, math.inf),
-    "heldout_rows": (0, math.inf),
-    "checkpoint_steps": (1, math.inf),
-    "log_steps": (1, math.inf),
-    "seed": (0, math.inf),
-}
-"""The least and the most of the adapter's fields and the recipe's."""
+NotNegative = Annotated[StrictInt, Field(ge=0)]
+Positive = Annotated[StrictInt, Field(ge=1)]
+AsList = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+"""One text stands for a list of it."""
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Lora:
     """The adapter that is trained on the frozen base."""
 
-    rank: int = 16
+    rank: Positive = 16
     """Inner width of each adapter."""
-    alpha: int = 32
+    alpha: Positive = 32
     """The adapter's output is scaled by alpha / rank."""
-    dropout: float = 0.0
+    dropout: Annotated[StrictFloat, Field(ge=0, le=0.99)] = 0.0
     """Share of an adapter's inputs dropped in training."""
-    targets: tuple[str, ...] = ()
+    targets: Annotated[tuple[str, ...], AsList] = ()
     """Names of the linear layers that get an adapter; empty means all of them except the output head."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Stage:
     """How long and how fast one adapter is trained."""
 
-    learning_rate: float = 2e-4
+    learning_rate: Annotated[StrictFloat, Field(gt=0)] = 2e-4
     """The highest rate, reached after the warmup."""
-    epochs: float = 1.0
+    epochs: Annotated[StrictFloat, Field(ge=0)] = 1.0
     """Passes over the rows; a fraction stops within one."""
-    max_steps: int = 0
+    max_steps: NotNegative = 0
     """Optimizer steps, instead of epochs where above 0."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
+class RoleStage(Stage):
+    """A stage that starts from the backbone's adapter, and so learns at half its rate."""
+
+    learning_rate: Annotated[StrictFloat, Field(gt=0)] = 1e-4
+    """The highest rate, reached after the warmup."""
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Recipe:
     """Everything that decides what a run makes."""
 
     base: str
     """Folder of the Hugging Face checkpoint to start from (config, safetensors, tokenizer.json)."""
-    data: tuple[str, ...]
+    data: Annotated[tuple[str, ...], Field(min_length=1), AsList]
     """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; rows of `valid` are held out to
     measure on; a row of `test` is refused. With `--only ROLE` one role may be trained on other files than the
     rest of the run: conversations that their user approved, say, mixed with the old data."""
@@ -101,7 +103,8 @@ class Recipe:
     method: Method = "two-stage"
     """What is trained: the rows of the paper's Table 1 (arXiv 2401.07324).
     `two-stage`: a backbone on all turns, then three roles from it that read the same headers (with reuse).
-    `two-stage-without-reuse`: roles read other headers and an instruction written out (`train/data/prompt_format.py`).
+    `two-stage-without-reuse`: roles read other headers and an instruction written out
+    (`train/data/prompt_format.py`).
     `one-stage`: three roles straight from the base.
     `multi-task`: the backbone alone, which plays all roles.
     `one-model`: one adapter that writes thought, call and answer as one assistant.
@@ -114,7 +117,7 @@ class Recipe:
     folder, quantized again where `quantization` says so, and a new adapter over them starts at zero."""
     quantization: Literal["nf4", "none"] = "nf4"
     """Storage of the frozen base: 4-bit NormalFloat, or as it is in the checkpoint."""
-    double_quant: bool = True
+    double_quant: StrictBool = True
     """Quantize NF4's block scales too (QLoRA, arXiv 2305.14314): 0.4 bits less a weight, a little slower."""
     markers: Markers = field(default_factory=Markers)
     """What opens, divides and closes a turn. `open` and `close` must be control tokens of the base; where
@@ -123,43 +126,43 @@ class Recipe:
     """The adapter's shape, the same for both stages."""
     backbone: Stage = field(default_factory=Stage)
     """Stage 1: every planner, caller and summarizer turn."""
-    planner: Stage = field(default_factory=lambda: Stage(1e-4))
+    planner: RoleStage = field(default_factory=RoleStage)
     """Stage 2, planner turns only."""
-    caller: Stage = field(default_factory=lambda: Stage(1e-4))
+    caller: RoleStage = field(default_factory=RoleStage)
     """Stage 2, caller turns only."""
-    summarizer: Stage = field(default_factory=lambda: Stage(1e-4))
+    summarizer: RoleStage = field(default_factory=RoleStage)
     """Stage 2, summarizer turns only."""
-    max_length: int = 4096
+    max_length: Positive = 4096
     """Longest trajectory in tokens. A longer one loses its oldest exchanges and steps, as in use when the
     context is full (`agent/prompting/trimming.py`); one that is still too long is left out and counted."""
-    micro_batch_tokens: int = 4096
+    micro_batch_tokens: Positive = 4096
     """Tokens in one forward pass; sets the memory needed."""
-    accumulation: int = 1
+    accumulation: Positive = 1
     """Passes an optimizer step adds up."""
-    warmup: float = 0.03
+    warmup: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.03
     """Share of the steps in which the rate rises from zero."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the rate does after the warmup: falls to a tenth along a cosine, or stays."""
-    weight_decay: float = 0.0
+    weight_decay: Annotated[StrictFloat, Field(ge=0)] = 0.0
     """AdamW's decoupled weight decay."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=True)] = 1.0
     """Gradients are scaled down to this norm."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: StrictBool = False
     """Compute layers again in the backward pass: less memory, and a third more time, on a CPU up to twice."""
     optimizer: Literal["auto", "adamw", "paged_adamw_8bit"] = "auto"
     """AdamW with 32-bit states, or with 8-bit ones in paged memory (GPU only); `auto` is that on a GPU."""
-    evaluations: int = 4
+    evaluations: NotNegative = 4
     """How often a stage's model is tried on held-out turns, the last time at its end; the adapter that did
     best is kept. 0 keeps the last."""
-    evaluation_turns: int = 32
+    evaluation_turns: Positive = 32
     """Held-out turns of each role that it is tried on."""
-    heldout_rows: int = 64
+    heldout_rows: NotNegative = 64
     """Rows to measure the held-out loss on; taken from the training rows where no other split exists."""
-    checkpoint_steps: int = 50
+    checkpoint_steps: Positive = 50
     """A run that is killed loses at most this many steps."""
-    log_steps: int = 10
+    log_steps: Positive = 10
     """Steps between progress lines."""
-    seed: int = 0
+    seed: NotNegative = 0
     """Decides the adapter's start, the order of rows and the dropout."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU where torch sees one."""
@@ -184,11 +187,11 @@ class Recipe:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], source: str = "recipe") -> Recipe:
+    def from_json(cls, fields: Mapping[str, Any], source: str = "recipe") -> Recipe:
         """The recipe in a mapping. Raises InputError naming the field that is unknown, missing or wrong."""
-        if value.get("adapter") == "alora":
-            value = {"hand_over": "stack", **value}
-        recipe = build(cls, value, source)
+        if fields.get("adapter") == "alora":
+            fields = {"hand_over": "stack", **fields}
+        recipe = parse_recipe(cls, fields, source)
         _check(recipe, source)
         return recipe
 
@@ -229,61 +232,45 @@ def _apply(value: dict[str, Any], override: str) -> None:
     value[name] = parsed
 
 
-def build(kind: type, value: Mapping[str, Any], source: str, path: str = "") -> Any:
-    """The dataclass `kind` with the fields in `value`. Raises InputError naming the field that is wrong."""
+def parse_recipe(kind: type[T], fields: Mapping[str, Any], source: str) -> T:
+    """The recipe of the given class that `fields` hold. Raises InputError naming the first wrong one."""
+    try:
+        return validate(kind, dict(fields))
+    except InvalidFields as invalid:
+        # A misspelt key may be why another is missing.
+        first = min(invalid.errors, key=lambda error: error.kind != "unknown")
+        raise InputError(f"{source}: {_what(first)}", _next_step(kind, first)) from None
+
+
+def _what(error: FieldError) -> str:
+    match error.kind:
+        case "unknown":
+            return f"unknown field {error.name}"
+        case "invalid":
+            return f"{error.name} is {error.shown}"
+    return str(error)
+
+
+def _next_step(kind: type, error: FieldError) -> str:
+    match error.kind:
+        case "unknown":
+            return f"the nearest one is {_nearest(kind, error.path)}"
+        case "missing":
+            return f"add {error.name} = …"
+    return f"it must be {'a table' if error.wanted == 'an object' else error.wanted}"
+
+
+def _nearest(kind: type, path: Sequence[str | int]) -> str:
+    """The field most like an unknown one, `table.field` where it is in a table."""
+    *tables, key = map(str, path)
+    for table in tables:
+        kind = get_type_hints(kind)[table]
     hints = get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    for key in value:
-        if key not in fields:
-            near = nearest(key, hints)
-            raise InputError(f"{source}: unknown field {path}{key}", f"the nearest one is {path}{near}")
-    for name, spec in fields.items():
-        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-        if required and name not in value:
-            raise InputError(f"{source}: {path}{name} is missing", f"add {path}{name} = …")
-    given = {key: _value(hints[key], item, source, f"{path}{key}") for key, item in value.items()}
-    defaults = {
-        name: dataclasses.asdict(spec.default_factory())
-        for name, spec in fields.items()
-        if name in given and dataclasses.is_dataclass(hints[name]) and callable(spec.default_factory)
-    }
-    for name, default in defaults.items():
-        given[name] = build(hints[name], default | dict(value[name]), source, f"{path}{name}.")
-    return kind(**given)
-
-
-def nearest(key: str, hints: Mapping[str, Any]) -> str:
-    """The field most like `key`, `table.field` where it is one of a table's."""
     names = {name: name for name in hints}
     for table, hint in hints.items():
         if dataclasses.is_dataclass(hint):
-            names = {f.name: f"{table}.{f.name}" for f in dataclasses.fields(hint)} | names
-    return names[difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]]
-
-
-def _value(hint: Any, value: Any, source: str, path: str) -> Any:
-    def wrong(wanted: str) -> InputError:
-        return InputError(f"{source}: {path} is {value!r}", f"it must be {wanted}")
-
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise wrong("a table")
-        return value
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise wrong(f"one of {', '.join(get_args(hint))}")
-        return value
-    if get_origin(hint) is tuple:
-        items = [value] if isinstance(value, str) else value
-        if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-            raise wrong("a list of texts")
-        return tuple(items)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise wrong(names[hint])
-    return value
+            names = {one.name: f"{table}.{one.name}" for one in dataclasses.fields(hint)} | names
+    return ".".join([*tables, names[difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]]])
 
 
 def _check(recipe: Recipe, source: str) -> None:
@@ -302,19 +289,9 @@ def _check(recipe: Recipe, source: str) -> None:
             f"{source}: hand_over = {recipe.hand_over} does not go with method = {recipe.method}",
             "leave hand_over out: nothing is handed over",
         )
-    if not recipe.data:
-        raise InputError(f"{source}: data is empty", "name at least one schema-1 file")
-    for name, (least, most) in _BOUNDS.items():
-        value = getattr(recipe.lora if name in ("rank", "alpha", "dropout") else recipe, name)
-        if not least <= value <= most:
-            path = f"lora.{name}" if hasattr(recipe.lora, name) else name
-            wanted = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-            raise InputError(f"{source}: {path} is {value}", f"it must be {wanted}")
     if "lm_head" in recipe.lora.targets:
         raise InputError(f"{source}: lora.targets names the output head", "leave lm_head out")
     for name in recipe.stages:
         stage = recipe.stage(name)
-        if not 0 < stage.learning_rate < math.inf:
-            raise InputError(f"{source}: {name}.learning_rate is {stage.learning_rate}", "set it above 0")
-        if stage.max_steps < 0 or not (0 < stage.epochs < math.inf or stage.max_steps):
+        if not (stage.epochs or stage.max_steps):
             raise InputError(f"{source}: {name} trains nothing", "set its epochs or max_steps above 0")

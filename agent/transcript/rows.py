@@ -1,4 +1,4 @@
-"""Schema-1 rows on disk: one JSON object a line, plain or gzip, read as a stream or appended one at a time."""
+"""Schema-1 rows on disk: one JSON object a line, plain or gzip, read as a stream or appended singly."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Line:
     content: bytes
 
     def value(self) -> dict[str, Any]:
-        """The line's JSON object. Raises ValueError, or its subclass for text that is not UTF-8 or not JSON."""
+        """The line's JSON object. Raises ValueError, of a subclass for what is not UTF-8 or not JSON."""
         # Some editors begin a file with a byte order mark.
         text = self.content.decode("utf-8-sig" if self.number == 1 else "utf-8")
         try:

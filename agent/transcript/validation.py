@@ -1,12 +1,12 @@
 """JSON into pydantic dataclasses, with errors that name the field and say what it must be.
 
-Schema-1 rows, `bundle.json`, the settings, recipes and export reports are all read by `validate`. A JSON Schema
-is the one description of a field that its errors are worded from: type and bounds are in it.
+Schema-1 rows, `bundle.json`, the settings, recipes and export reports are all read by `validate`. Messages are
+worded from the JSON Schema of a field, which has its type and bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
@@ -37,8 +37,8 @@ class MissingKey(ValueError):
 class FieldError:
     """One field that was refused.
 
-    `missing` is required and absent; `unknown` is no field; `invalid` has a `value` that is not `wanted`; `rule`
-    breaks a rule of its own or one between fields, which `wanted` states.
+    `missing` is required and absent; `unknown` is not a field; `invalid` has a `value` that is not `wanted`;
+    `rule` breaks a rule that a validator checks, and `wanted` is the validator's message.
     """
 
     kind: Literal["missing", "unknown", "invalid", "rule"]
@@ -76,7 +76,7 @@ class InvalidFields(ValueError):
         super().__init__(str(errors[0]))
 
 
-def validate(kind: Callable[..., T], value: Any) -> T:
+def validate(kind: type[T], value: Any) -> T:
     """Return the instance of the pydantic dataclass `kind` that `value` holds. Raises InvalidFields."""
     try:
         return adapter_of(kind).validate_python(value)
@@ -86,13 +86,13 @@ def validate(kind: Callable[..., T], value: Any) -> T:
 
 
 @lru_cache
-def adapter_of(kind: Callable[..., T]) -> TypeAdapter[T]:
+def adapter_of(kind: type[T]) -> TypeAdapter[T]:
     """The validator and serializer of the pydantic dataclass `kind`."""
     return TypeAdapter(kind)
 
 
 @lru_cache
-def schema_of(kind: Callable[..., Any]) -> Schema:
+def schema_of(kind: type) -> Schema:
     """The JSON Schema of the pydantic dataclass `kind`."""
     return adapter_of(kind).json_schema()
 

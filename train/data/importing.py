@@ -14,7 +14,7 @@ from typing import TextIO
 
 from agent.errors import InputError
 from agent.extras import Parser, say
-from agent.transcript import Row, Transcript, compact, row_to_json
+from agent.transcript import Row, Split, Transcript, compact, row_to_json
 from train.data.checks.validity import faults
 from train.data.importers import FORMATS
 from train.data.importers.common.draft import Draft, Unusable
@@ -119,7 +119,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def imported_rows(
-    kind: str, files: Sequence[Path], split: str, dropped: Dropped, source: str
+    kind: str, files: Sequence[Path], split: Split, dropped: Dropped, source: str
 ) -> Iterator[Row]:
     """The valid rows of `files` in order; what is not valid is added to `dropped`.
 
@@ -150,7 +150,7 @@ def imported_rows(
                 say(f"{count:,} rows, {dropped.counts.total():,} dropped")
 
 
-def row_of(draft: Draft, name: str, source: str, split: str) -> Row:
+def row_of(draft: Draft, name: str, source: str, split: Split) -> Row:
     """The row of a draft. Raises Unusable where it cannot be made valid."""
     try:
         return _row(draft, name, source, split)
@@ -158,7 +158,7 @@ def row_of(draft: Draft, name: str, source: str, split: str) -> Row:
         raise Unusable("nested too deeply") from None
 
 
-def _row(draft: Draft, name: str, source: str, split: str) -> Row:
+def _row(draft: Draft, name: str, source: str, split: Split) -> Row:
     tools = {tool.name: tool for tool in draft.tools}
     turns = tuple(fitted(turn, tools) for turn in draft.turns)
     transcript = Transcript(draft.tools, turns, draft.instruction)

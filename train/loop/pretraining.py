@@ -15,12 +15,14 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass
 from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError, UmiError
@@ -34,57 +36,63 @@ from train.model.attention import enable, hidden_states, lay_out
 from train.model.lora import mixed_precision, pick_device
 from train.model.packing import IGNORE, Packed, join, pack
 from train.model.tokenizer import save_tokenizer, train_tokenizer
+from train.recipe import CONFIG, NotNegative, Positive
 from train.run.checkpoint import save_whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class BaseRecipe:
     """What `umi train base` makes, read from a TOML file."""
 
     out: str
     """Folder for the checkpoint."""
-    vocabulary: int = 2048
+    vocabulary: Annotated[StrictInt, Field(ge=259)] = 2048
     """Tokens, the 256 bytes and three control tokens included."""
-    hidden: int = 256
+    hidden: Positive = 256
     """Width; a multiple of 256 keeps every quantization possible."""
-    layers: int = 6
-    heads: int = 4
+    layers: Positive = 6
+    """Transformer blocks."""
+    heads: Positive = 4
     """Query heads of 64."""
-    kv_heads: int = 2
+    kv_heads: Positive = 2
     """Key and value heads of 64."""
-    ffn: int = 768
+    ffn: Positive = 768
     """Width of the gated feed-forward layers."""
-    context: int = 4096
+    context: Positive = 4096
     """Positions that the checkpoint declares."""
-    steps: int = 1600
+    steps: Positive = 1600
     """Optimizer steps, the drills included."""
-    drill_steps: int = 200
+    drill_steps: NotNegative = 200
     """First steps, on nothing but copying drills: short, and all of it copying."""
-    drill_rows: int = 64
+    drill_rows: Positive = 64
     """Drills in each of those steps."""
-    mixed_rows: int = 16
+    mixed_rows: NotNegative = 16
     """Drills beside the trajectories in the steps after them."""
-    short_steps: int = 150
+    short_steps: NotNegative = 150
     """Steps after the drills with lists of at most four tools: copying is easier from a short text."""
-    batch_tokens: int = 3500
+    batch_tokens: Positive = 3500
     """Tokens of one step."""
-    pack_tokens: int = 4096
+    pack_tokens: Positive = 4096
     """Tokens of one packed sequence at most."""
-    muon_rate: float = 0.004
+    muon_rate: Annotated[StrictFloat, Field(gt=0)] = 0.004
     """Peak learning rate of the matrices, scaled to AdamW's update size."""
-    adam_rate: float = 0.004
+    adam_rate: Annotated[StrictFloat, Field(gt=0)] = 0.004
     """Peak learning rate of embeddings and norms."""
-    weight_decay: float = 0.05
-    warmup: int = 50
-    cooldown: float = 0.4
+    weight_decay: Annotated[StrictFloat, Field(ge=0)] = 0.05
+    """Decoupled weight decay of the matrices."""
+    warmup: NotNegative = 50
+    """Steps in which the rates rise from zero."""
+    cooldown: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.4
     """Last share of the steps, in which the rates fall to nothing."""
-    clip: float = 1.0
-    seed: int = 1
+    clip: Annotated[StrictFloat, Field(ge=0)] = 1.0
+    """Gradients are scaled down to this norm."""
+    seed: NotNegative = 1
+    """Decides the weights at the start and the rows."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Weights are float32."""
-    save_every: int = 100
+    save_every: Positive = 100
     """Steps between checkpoints."""
 
 

@@ -49,9 +49,10 @@ def _tool(value: Any) -> ToolSpec:
     takes = mapping(value.get("input") or {}, "a tool's input")
     # Nothing says which parameters are required.
     parameters = parameters_of({"type": "object", "properties": takes}) if takes else parameters_of(None)
-    return ToolSpec(
-        text(value.get("Name"), "a tool's name"), text(value.get("function"), "a tool"), parameters
-    )
+    name = text(value.get("Name"), "a tool's name")
+    if not name:
+        raise Unusable("a tool has no name")
+    return ToolSpec(name, text(value.get("function"), "a tool"), parameters)
 
 
 def _messages(said: list[Mapping[str, Any]]) -> Iterator[Message]:

@@ -15,6 +15,7 @@ from agent.transcript import (
     CallerTurn,
     PlannerTurn,
     Row,
+    Split,
     SummarizerTurn,
     ToolTurn,
     Transcript,
@@ -114,7 +115,7 @@ def draw_intent(d: Draw, tools: Toolset) -> Intent:
 
 
 def rows(
-    seed: int, split: str, count: int, *, plain: float = 0.55, most: int = 16, followed: float = 0.2
+    seed: int, split: Split, count: int, *, plain: float = 0.55, most: int = 16, followed: float = 0.2
 ) -> Iterator[Row]:
     """`count` schema-1 rows of a split, in groups that share their tool list.
 
@@ -146,7 +147,7 @@ def rows(
 
 
 def _row(
-    d: Draw, world: World, bench: Bench, tools: Toolset, id_: str, split: str, followed: float
+    d: Draw, world: World, bench: Bench, tools: Toolset, id_: str, split: Split, followed: float
 ) -> Row | None:
     turns: list[Turn] = []
     meta: dict[str, Any] = {}

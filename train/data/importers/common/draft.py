@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from agent.transcript import ToolSpec, Turn
 from train.data.importers.common.reading import Record, Unreadable
 
@@ -64,6 +66,8 @@ def outcomes(
             yield from convert(record.value)
         except Unusable as error:
             yield error
+        except ValidationError as error:
+            yield Unusable("a wrong type or value", error.errors()[0]["msg"])
         except RecursionError:
             yield Unusable("nested too deeply")
 
