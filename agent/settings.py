@@ -1,4 +1,4 @@
-"""How models are computed: the user's choices in `settings.json`, each with a tested default.
+"""The user's settings of llama.cpp in `settings.json`, each with a tested default.
 
 {"engine": {"threads": 4, "gpu_layers": "auto", "cache": "q8_0", "flash_attention": "auto"}}
 """
@@ -7,62 +7,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StrictBool, StrictInt
+from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
 from agent.llama.threads import forget_threads
 from agent.paths import settings_path, write_atomically
+from agent.transcript.validation import InvalidFields, describe, schema_of, validate
 
 CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class EngineSettings:
-    """How llama.cpp runs."""
+    """How llama.cpp runs. llama.cpp takes any 32-bit number of threads, and starts that many."""
 
-    threads: int | Literal["auto"] = "auto"
-    """Threads of the processor; `auto` is measured at the first run and remembered."""
-    gpu_layers: int | Literal["auto"] = "auto"
-    """Layers computed on a GPU; `auto` is all where llama.cpp was built for one, else none."""
+    threads: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=512)] = "auto"
+    """Processor threads; auto is measured at the next run and remembered, and again where it is set."""
+    gpu_layers: Literal["auto"] | Annotated[StrictInt, Field(ge=0, le=10_000)] = "auto"
+    """Layers computed on a GPU; auto is all where llama.cpp was built for one, else none."""
     cache: CacheType = "f16"
-    """Numbers in the key-value cache: q8_0 halves its memory, f32 is for comparisons."""
+    """Number format of the key-value cache; q8_0 halves its memory, f32 is for comparisons."""
     flash_attention: Switch = "auto"
-    """Attention without the whole score matrix: a q8_0 cache needs it; `auto` is off where that is faster."""
-    speculate: bool = True
-    """Guess what the summarizer copies from the prompt and how the caller's JSON goes on, and check several
-    tokens at once. What is written stays the same."""
-    disk: bool = True
-    """Keep what was computed of tool lists on disk, so that a new process does not read them again."""
+    """Attention without the whole score matrix; a q8_0 cache needs it, auto is off where that is faster."""
+    speculate: StrictBool = True
+    """Guess what is copied from the prompt and check several tokens at once; the output is the same."""
+    disk: StrictBool = True
+    """Keep what was computed of tool lists on disk for the next process."""
 
     def __post_init__(self) -> None:
-        # llama.cpp takes any number of 32 bits, and starts as many threads.
-        for name, low, high in (("threads", 1, 512), ("gpu_layers", 0, 10_000)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value != "auto" and not (whole and low <= value <= high):
-                raise InputError(f"{name} is {value!r}", f"give auto or a whole number from {low} to {high}")
-        for name, choices in (("cache", get_args(CacheType)), ("flash_attention", get_args(Switch))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} is {getattr(self, name)!r}", f"give one of {', '.join(choices)}")
-        for name in ("speculate", "disk"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} is {getattr(self, name)!r}", "give true or false")
         if self.cache == "q8_0" and self.flash_attention == "off":
             raise InputError("a q8_0 cache needs flash attention", "set flash_attention to auto or on")
 
 
-CHOICES = {
-    "threads": "auto (measured at the next run and remembered; set it to measure again), or a number",
-    "gpu_layers": "auto (all, where llama.cpp was built for a GPU), or a number of layers",
-    "cache": "f16, q8_0 (half the memory), f32",
-    "flash_attention": "auto, on, off",
-    "speculate": "true, false: guess what is copied from the prompt, and check several tokens at once",
-    "disk": "true, false: keep what was computed of tool lists for the next process",
-}
-"""What each setting may be, for people."""
 NAMES = tuple(field.name for field in fields(EngineSettings))
+
+
+def setting_descriptions() -> dict[str, str]:
+    """For each setting, what it may be and what it does, in one line."""
+    properties = schema_of(EngineSettings)["properties"]
+    return {name: f"{describe(properties[name])}. {properties[name]['description']}" for name in NAMES}
 
 
 def read_settings() -> dict[str, Any]:
@@ -82,7 +70,7 @@ def read_settings() -> dict[str, Any]:
 
 
 def change_settings(**changes: Any) -> None:
-    """Write settings; what is damaged is set aside. Raises InputError where the file cannot be written."""
+    """Write settings; a damaged file is renamed first. Raises InputError where the file cannot be written."""
     path = settings_path()
     try:
         try:
@@ -96,7 +84,7 @@ def change_settings(**changes: Any) -> None:
 
 
 def engine_settings() -> EngineSettings:
-    """The user's engine settings. Raises InputError naming one that is unknown or of the wrong kind."""
+    """The user's engine settings. Raises InputError naming one that is unknown or has a wrong value."""
     value = read_settings().get("engine", {})
     if not isinstance(value, Mapping) or set(value) - set(NAMES):
         unknown = ", ".join(sorted(set(value) - set(NAMES))) if isinstance(value, Mapping) else value
@@ -104,30 +92,38 @@ def engine_settings() -> EngineSettings:
             f"{settings_path()}: engine has {unknown}",
             f"it knows {', '.join(NAMES)}; any `umi settings set NAME VALUE` mends it",
         )
-    return EngineSettings(**value)
+    return _validated(value)
 
 
 def set_engine(name: str, text: str) -> EngineSettings:
-    """Change one engine setting, as typed; `default` takes it back, also one that nobody knows.
+    """Set one engine setting to the value that `text` spells; `default` removes it, also an unknown one.
 
-    What else is damaged in the settings is dropped, and threads that are measured are measured again. Raises
-    InputError for what is wrong.
+    Other settings that are damaged are dropped, and threads set to auto are measured again. Raises InputError
+    for an unknown name or a wrong value.
     """
-    found = _found()
-    if name not in NAMES and not (text == "default" and name in found):
+    stored = _stored()
+    if name not in NAMES and not (text == "default" and name in stored):
         raise InputError(f"there is no setting {name}", f"there are {', '.join(NAMES)}")
-    current = {known: value for known, value in found.items() if known != name and _holds(known, value)}
+    current = {known: value for known, value in stored.items() if known != name and _is_valid(known, value)}
     if text != "default":
-        current[name] = _typed(text)
-    settings = EngineSettings(**current)
+        current[name] = _parsed(text)
+    settings = _validated(current)
     change_settings(engine=current)
     if name == "threads" and settings.threads == "auto":
         forget_threads()
     return settings
 
 
-def _found() -> Mapping[str, Any]:
-    """The engine's settings as they are on disk; nothing where they are damaged as a whole."""
+def _validated(values: Mapping[str, Any]) -> EngineSettings:
+    try:
+        return validate(EngineSettings, values)
+    except InvalidFields as invalid:
+        first = invalid.errors[0]
+        raise InputError(f"{first.name} is {first.shown}", f"give {first.wanted}") from None
+
+
+def _stored() -> Mapping[str, Any]:
+    """The engine's settings as they are on disk; empty where the file or the table is damaged."""
     try:
         value = read_settings().get("engine", {})
     except InputError:
@@ -135,15 +131,15 @@ def _found() -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _holds(name: str, value: Any) -> bool:
+def _is_valid(name: str, value: Any) -> bool:
     try:
-        EngineSettings(**{name: value})
-    except (InputError, TypeError):
+        _validated({name: value})
+    except InputError:
         return False
     return True
 
 
-def _typed(text: str) -> Any:
+def _parsed(text: str) -> Any:
     try:
         value = json.loads(text)
     except ValueError:

@@ -83,10 +83,10 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
     ("key", "value", "said"),
     [
         ("format", 99, "format 99"),
-        ("format", "1", "format is of the wrong type"),
-        ("context_length", True, "context_length is of the wrong type"),
+        ("format", "1", "format is '1', not a whole number"),
+        ("context_length", True, "context_length is True, not a whole number"),
         ("context_length", 0, "context_length is 0"),
-        ("context_length", 255, "context_length is 255, not 256 to"),
+        ("context_length", 255, "context_length is 255, not a whole number from 256 to"),
         ("context_length", 2**40, f"context_length is {2**40}"),
         ("dialect", "latin", "has the dialect latin, and this umi knows umi, chat"),
         ("layout", "round", "has the layout round"),
@@ -100,6 +100,41 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
 def test_a_manifest_for_another_umi(folder: Path, key: str, value: object, said: str) -> None:
     edit(folder, lambda manifest: manifest.update({key: value}))
     assert said in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("sampling", {"top_p": 1.0}, "roles.caller.sampling.temperature is missing"),
+        ("sampling", 3, "roles.caller.sampling is 3, not an object"),
+        (
+            "sampling",
+            {"temperature": -1},
+            "roles.caller.sampling.temperature is -1, not a number of at least 0",
+        ),
+        ("sampling", {"max_tokens": True}, "roles.caller.sampling.max_tokens is True, not a whole number"),
+        ("size", "7", "roles.caller.size is '7', not a whole number"),
+        ("sha256", None, "roles.caller.sha256 is None, not text"),
+        ("grounded", 1, "roles.caller.grounded is 1, not true or false"),
+        ("adapter", 3, "roles.caller.adapter is 3, not an object"),
+        ("adapter", {"file": "a.gguf", "size": 1}, "roles.caller.adapter.sha256 is missing"),
+        ("adapter", {"file": "a.gguf", "size": 1, "sha256": "0"}, "a merged layout has no adapters"),
+    ],
+)
+def test_a_wrong_field_of_a_role_is_named(folder: Path, field: str, value: object, said: str) -> None:
+    edit(folder, lambda manifest: manifest["roles"]["caller"].update({field: value}))
+    assert said in refusal(folder)
+
+
+def test_a_role_must_say_how_it_samples(folder: Path) -> None:
+    edit(folder, lambda manifest: manifest["roles"]["caller"].pop("sampling"))
+    assert "roles.caller.sampling is missing" in refusal(folder)
+
+
+def test_unknown_fields_of_a_manifest_are_ignored(folder: Path) -> None:
+    edit(folder, lambda manifest: manifest.update(colour="red", folder="/etc"))
+    edit(folder, lambda manifest: manifest["roles"].update(critic={"file": 3}))
+    assert load_bundle(folder).folder == folder
 
 
 def test_another_prompt_version_says_what_to_do(folder: Path) -> None:

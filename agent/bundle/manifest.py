@@ -1,16 +1,20 @@
-"""What `bundle.json` says: dataclasses, and the reading of them from JSON with every field checked."""
+"""`bundle.json`: the models of its fields, and the reading of it with every field checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass
 
 from agent.errors import BundleError
 from agent.paths import SHIPPED
-from agent.prompting import CHATML, Markers
+from agent.prompting import Markers
 from agent.transcript import ROLES, Role
+from agent.transcript.validation import FieldError, InvalidFields, MissingKey, validate
 
 FORMAT = 1
 MANIFEST = "bundle.json"
@@ -26,54 +30,118 @@ Layout = Literal["merged", "shared", "single"]
 Dialect = Literal["umi", "chat"]
 """How a transcript is written for the models: umi's own turns, or the model's chat template."""
 
+_UPDATE = "update umi, or go back with: umi models use umi-mini"
+_CONFIG = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
 
-@dataclass(frozen=True)
+
+def _file_name(value: str) -> str:
+    # A bundle may come from anyone: its files are its own, never some other path of this machine.
+    if value != Path(value).name or value in ("", ".", ".."):
+        raise ValueError("it is not the name of a file beside it")
+    return value
+
+
+def _required(*keys: str) -> BeforeValidator:
+    """A validator of mappings that raises MissingKey; the constructors have defaults, and JSON has none."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, Mapping) and (missing := [key for key in keys if key not in value]):
+            raise MissingKey(missing[0])
+        return value
+
+    return BeforeValidator(check)
+
+
+def _known_roles(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {role: value[role] for role in ROLES if role in value}
+
+
+_AllSampling = _required("temperature", "top_p", "max_tokens")
+_AllMarkers = _required(*(one.name for one in fields(Markers)))
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Sampling:
-    """How a role picks its tokens; at temperature 0 the likeliest, whatever `top_p` and `seed` say."""
+    """How a role picks its tokens."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 256
-    seed: int = 0
+    temperature: Annotated[StrictFloat, Field(ge=0)] = 0.0
+    """0 takes the likeliest token, whatever `top_p` and `seed` are."""
+    top_p: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
+    """Draw from the likeliest tokens that have this probability together."""
+    max_tokens: Annotated[StrictInt, Field(ge=1)] = 256
+    """Tokens of one turn at most."""
+    seed: Annotated[StrictInt, Field(ge=0)] = 0
+    """Of the random generator that draws."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class GgufFile:
-    """A GGUF file in the bundle's folder, `size` in bytes."""
+    """A GGUF file in the bundle's folder."""
 
-    file: str
+    file: Annotated[str, AfterValidator(_file_name)]
+    """Its name, without folders."""
     sha256: str
-    size: int
+    """Hash of its content, in hexadecimal."""
+    size: StrictInt
+    """In bytes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class RoleFile(GgufFile):
-    """A role's model, and the adapter that makes the role of it in the shared layout.
+    """The model of a role."""
 
-    `grounded` binds the digits a summarizer writes to those of the question and its observations.
-    """
-
-    sampling: Sampling = field(default_factory=Sampling)
-    grounded: bool = False
+    sampling: Annotated[Sampling, _AllSampling] = field(default_factory=Sampling)
+    """How its tokens are picked."""
+    grounded: StrictBool = False
+    """Whether the digits of the answer are limited to those of the question and the observations."""
     adapter: GgufFile | None = None
+    """The role's adapter over the model, in the shared layout."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class Bundle:
-    """A manifest that was read and checked, and the folder it lies in. `context_length` is in tokens."""
+    """A manifest and the folder it lies in."""
 
     folder: Path
-    format: int
+    """Where the manifest and the files are; not a field of the manifest."""
+    format: StrictInt
+    """Version of the manifest's format."""
     name: str
+    """What the bundle is called."""
     dialect: Dialect
-    prompt_version: int
+    """How a transcript is written for the models."""
+    prompt_version: StrictInt
+    """Version of the prompts that the models were trained with."""
     layout: Layout
-    context_length: int
-    markers: Markers
-    roles: Mapping[Role, RoleFile]
+    """How the three roles are made of the files."""
+    context_length: Annotated[StrictInt, Field(ge=SHORTEST_CONTEXT, le=LONGEST_CONTEXT)]
+    """In tokens."""
+    markers: Annotated[Markers, _AllMarkers]
+    """What opens, divides and closes a turn."""
+    roles: Annotated[
+        Mapping[Role, Annotated[RoleFile, _required("sampling")]],
+        _required(*ROLES),
+        BeforeValidator(_known_roles),
+    ]
+    """The model of each role."""
     license: str
+    """Of the models; may be empty."""
     recipe: Mapping[str, Any]
+    """The recipe that the models were trained with; may be empty."""
     metrics: Mapping[str, Any]
+    """What was measured of the models, the report of their export included; may be empty."""
+
+    def __post_init__(self) -> None:
+        models = {role.file for role in self.roles.values()}
+        adapted = [role for role, file in self.roles.items() if file.adapter]
+        if self.layout == "shared" and (len(models) > 1 or len(adapted) < len(ROLES)):
+            raise ValueError("a shared layout has one model and an adapter for each role")
+        if self.layout == "single" and len(models) > 1:
+            raise ValueError("a single layout has one model")
+        if self.layout != "shared" and adapted:
+            raise ValueError(f"a {self.layout} layout has no adapters")
 
     def path(self, role: Role) -> Path:
         """The GGUF file of `role`'s model."""
@@ -103,92 +171,23 @@ def parse_manifest(folder: Path, manifest: Any) -> Bundle:
     """The bundle that a manifest describes. Raises BundleError naming the first field that is wrong."""
     if not isinstance(manifest, dict):
         raise _damaged(folder, "it is not a JSON object")
-    if _take(folder, manifest, "format", int) != FORMAT:
+    version = manifest.get("format")
+    if isinstance(version, int) and not isinstance(version, bool) and version != FORMAT:
         raise BundleError(
-            f"{folder / MANIFEST} has format {manifest['format']} and this umi reads format {FORMAT}",
-            "update umi, or go back with: umi models use umi-mini",
+            f"{folder / MANIFEST} has format {version} and this umi reads format {FORMAT}", _UPDATE
         )
-    if not SHORTEST_CONTEXT <= _take(folder, manifest, "context_length", int) <= LONGEST_CONTEXT:
-        raise _damaged(
-            folder,
-            f"context_length is {manifest['context_length']}, not {SHORTEST_CONTEXT} to {LONGEST_CONTEXT}",
-        )
-    marks = _take(folder, manifest, "markers", dict)
-    rows = _take(folder, manifest, "roles", dict)
-    roles: dict[Role, RoleFile] = {
-        role: _role(folder, _take(folder, rows, role, dict, "roles."), f"roles.{role}.") for role in ROLES
-    }
-    bundle = Bundle(
-        folder=folder,
-        format=manifest["format"],
-        name=_take(folder, manifest, "name", str),
-        dialect=_choice(folder, manifest, "dialect", get_args(Dialect)),
-        prompt_version=_take(folder, manifest, "prompt_version", int),
-        layout=_choice(folder, manifest, "layout", get_args(Layout)),
-        context_length=manifest["context_length"],
-        markers=Markers(**{key: _take(folder, marks, key, str, "markers.") for key in asdict(CHATML)}),
-        roles=roles,
-        license=_take(folder, manifest, "license", str),
-        recipe=_take(folder, manifest, "recipe", dict),
-        metrics=_take(folder, manifest, "metrics", dict),
-    )
-    _check_layout(bundle)
-    return bundle
+    try:
+        return validate(Bundle, {**manifest, "folder": folder})
+    except InvalidFields as invalid:
+        raise _refusal(folder, invalid.errors[0]) from None
 
 
-def _check_layout(bundle: Bundle) -> None:
-    models = {role.file for role in bundle.roles.values()}
-    adapted = [role for role, file in bundle.roles.items() if file.adapter]
-    if bundle.layout == "shared" and (len(models) > 1 or len(adapted) < len(ROLES)):
-        raise _damaged(bundle.folder, "a shared layout has one model and an adapter for each role")
-    if bundle.layout == "single" and len(models) > 1:
-        raise _damaged(bundle.folder, "a single layout has one model")
-    if bundle.layout != "shared" and adapted:
-        raise _damaged(bundle.folder, f"a {bundle.layout} layout has no adapters")
-
-
-def _role(folder: Path, row: Mapping[str, Any], inside: str) -> RoleFile:
-    drawn = _take(folder, row, "sampling", dict, inside)
-    numbers = (int, float)
-    sampling = Sampling(
-        temperature=float(_take(folder, drawn, "temperature", numbers, f"{inside}sampling.")),
-        top_p=float(_take(folder, drawn, "top_p", numbers, f"{inside}sampling.")),
-        max_tokens=_take(folder, drawn, "max_tokens", int, f"{inside}sampling."),
-        seed=_take(folder, {"seed": 0, **drawn}, "seed", int, f"{inside}sampling."),
-    )
-    model = _file(folder, row, inside)
-    grounded = _take(folder, {"grounded": False, **row}, "grounded", bool, inside)
-    adapter = row.get("adapter")
-    if adapter is not None:
-        adapter = _file(folder, _take(folder, row, "adapter", dict, inside), f"{inside}adapter.")
-    return RoleFile(model.file, model.sha256, model.size, sampling, grounded, adapter)
-
-
-def _file(folder: Path, row: Mapping[str, Any], inside: str) -> GgufFile:
-    file = _take(folder, row, "file", str, inside)
-    # A bundle may come from anyone: its files are its own, never some other path of this machine.
-    if file != Path(file).name or file in ("", ".", ".."):
-        raise _damaged(folder, f"{inside}file is not the name of a file beside it")
-    return GgufFile(file, _take(folder, row, "sha256", str, inside), _take(folder, row, "size", int, inside))
-
-
-def _choice(folder: Path, row: Mapping[str, Any], key: str, choices: tuple[Any, ...]) -> Any:
-    value = _take(folder, row, key, str)
-    if value not in choices:
-        raise BundleError(
-            f"{folder / MANIFEST} has the {key} {value}, and this umi knows {', '.join(choices)}",
-            "update umi, or go back with: umi models use umi-mini",
-        )
-    return value
-
-
-def _take(
-    folder: Path, row: Mapping[str, Any], key: str, kind: type | tuple[type, ...], inside: str = ""
-) -> Any:
-    value = row.get(key)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise _damaged(folder, f"{inside}{key} {'is of the wrong type' if key in row else 'is missing'}")
-    return value
+def _refusal(folder: Path, error: FieldError) -> BundleError:
+    if error.path in (("dialect",), ("layout",)) and isinstance(error.value, str):
+        known = error.wanted.removeprefix("one of ")
+        what = f"has the {error.name} {error.value}, and this umi knows {known}"
+        return BundleError(f"{folder / MANIFEST} {what}", _UPDATE)
+    return _damaged(folder, str(error))
 
 
 def _damaged(folder: Path, how: str) -> BundleError:

@@ -1,7 +1,7 @@
 """JSON into pydantic dataclasses, with errors that name the field and say what it must be.
 
-Schema-1 rows, `bundle.json`, the settings, recipes and export reports are all read by `validate`. Messages are
-worded from the JSON Schema of a field, which has its type and bounds.
+Schema-1 rows, `bundle.json`, the settings, recipes and export reports are all read by `validate`. Messages
+are worded from the JSON Schema of a field, which has its type and bounds.
 """
 
 from __future__ import annotations

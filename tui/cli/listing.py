@@ -137,13 +137,13 @@ def remove_bundle(name: str, *, yes: bool) -> int:
 
 def print_settings() -> None:
     """The engine's settings, a line each; a star marks what the user changed."""
-    from agent.settings import CHOICES, EngineSettings, engine_settings
+    from agent.settings import EngineSettings, engine_settings, setting_descriptions
 
     settings, default = engine_settings(), EngineSettings()
-    for name, choices in CHOICES.items():
+    for name, description in setting_descriptions().items():
         value = getattr(settings, name)
         changed = "*" if value != getattr(default, name) else " "
-        print(f"{changed} {name:16}{json.dumps(value).strip(chr(34)):8}{choices}")
+        print(f"{changed} {name:16}{json.dumps(value).strip(chr(34)):8}{description}")
 
 
 def use_bundle(name: str) -> None:
