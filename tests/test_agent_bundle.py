@@ -109,10 +109,14 @@ def test_a_manifest_for_another_umi(folder: Path, key: str, value: object, said:
         ("sampling", 3, "roles.caller.sampling is 3, not an object"),
         (
             "sampling",
-            {"temperature": -1},
+            {"temperature": -1, "top_p": 1, "max_tokens": 9},
             "roles.caller.sampling.temperature is -1, not a number of at least 0",
         ),
-        ("sampling", {"max_tokens": True}, "roles.caller.sampling.max_tokens is True, not a whole number"),
+        (
+            "sampling",
+            {"temperature": 0, "top_p": 1, "max_tokens": True},
+            "roles.caller.sampling.max_tokens is True, not a whole number",
+        ),
         ("size", "7", "roles.caller.size is '7', not a whole number"),
         ("sha256", None, "roles.caller.sha256 is None, not text"),
         ("grounded", 1, "roles.caller.grounded is 1, not true or false"),

@@ -219,12 +219,12 @@ def test_auto_steps_up_until_little_is_lost(
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (lambda report: report.pop("caller"), "caller: Field required"),
-        (lambda report: report["caller"].update(quantized=7), "caller.quantized"),
-        (lambda report: report["caller"]["quantized"].update(kl="much"), "caller.quantized.kl"),
+        (lambda report: report.pop("caller"), "caller is missing"),
+        (lambda report: report["caller"].update(quantized=7), "caller.quantized is 7, not an object"),
+        (lambda report: report["caller"]["quantized"].update(kl="much"), "caller.quantized.kl is 'much'"),
         (lambda report: report["caller"]["probe"].update(text="1 2 x"), "caller.probe.text"),
         (lambda report: report["caller"]["probe"].update(text="9 " * 99999), "caller.probe.text"),
-        (lambda report: report.update(limits=[]), "limits"),
+        (lambda report: report.update(limits=[]), "limits is [], not an object"),
         (lambda report: report["limits"].update(drop=-1), "--max-drop is -1"),
         (lambda report: report["planner"].update(file="caller-q8_0.gguf"), "planner.file cannot be"),
         (lambda report: report["caller"]["quantized"].update(agreed=10**30), "caller.quantized.agreed"),

@@ -1,7 +1,6 @@
-"""A bundle: a folder with the models of the three roles and `bundle.json`, the manifest that describes them.
+"""Reading, checking and writing bundles: folders with the models of the three roles and `bundle.json`.
 
-This module knows nothing of llama.cpp: it reads, checks and writes bundles. A manifest is written last, so a
-folder with one is whole.
+This module knows nothing of llama.cpp. The manifest is written last, so a folder that has one is complete.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from agent.bundle.manifest import (
     Dialect,
     GgufFile,
     Layout,
-    RoleFile,
     Sampling,
     mend,
     parse_manifest,
@@ -35,9 +33,9 @@ _MAGIC = b"GGUF"
 
 
 def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
-    """Read `folder`'s manifest and check its files against it.
+    """Return the bundle in `folder`, its files checked against the manifest.
 
-    Files up to ALWAYS_HASHED_BYTES are hashed; with `verify` all. Raises BundleError naming what is wrong.
+    Files up to ALWAYS_HASHED_BYTES are hashed, with `verify` all. Raises BundleError naming what is wrong.
     """
     if not folder.is_dir():
         raise BundleError(
@@ -76,32 +74,31 @@ def write_bundle(
     recipe: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Bundle:
-    """Describe the GGUF files that lie in `folder` in a manifest, and return the bundle as it loads.
+    """Write a manifest of GGUF files in `folder` and return the bundle as `load_bundle` would.
 
-    `files` names each role's model (several roles may name one), `adapters` in the shared layout its adapter.
-    Raises BundleError where a file is unusable or the layout is not what the files make.
+    `files` names each role's model (several roles may name one), `adapters` each role's adapter in the shared
+    layout; `grounded` are the roles whose digits are limited to those of the question and its observations.
+    Raises BundleError where a file is unusable or the files do not make `layout`.
     """
-    records: dict[str, GgufFile] = {}
+    records: dict[str, dict[str, Any]] = {}
 
-    def record(role: Role, file: str) -> GgufFile:
+    def record(role: Role, file: str) -> dict[str, Any]:
         if file not in records:
             path = folder / file
             if not path.is_file():
                 raise BundleError(f"the {role}'s model {path} is not there", "export it first")
-            records[file] = GgufFile(file, sha256_of(path), path.stat().st_size)
+            records[file] = {"file": file, "sha256": sha256_of(path), "size": path.stat().st_size}
         return records[file]
 
-    roles: dict[Role, RoleFile] = {}
-    for role in ROLES:
-        model = record(role, files[role])
-        roles[role] = RoleFile(
-            model.file,
-            model.sha256,
-            model.size,
-            (sampling or {}).get(role, Sampling()),
-            role in grounded,
-            record(role, adapters[role]) if adapters and role in adapters else None,
-        )
+    roles = {
+        role: {
+            **record(role, files[role]),
+            "sampling": asdict((sampling or {}).get(role, Sampling())),
+            "grounded": role in grounded,
+            "adapter": record(role, adapters[role]) if adapters and role in adapters else None,
+        }
+        for role in ROLES
+    }
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -110,7 +107,7 @@ def write_bundle(
         "layout": layout,
         "context_length": context_length,
         "markers": asdict(markers),
-        "roles": {role: asdict(file) for role, file in roles.items()},
+        "roles": roles,
         "license": license,
         "recipe": dict(recipe or {}),
         "metrics": dict(metrics or {}),

@@ -1,18 +1,20 @@
-"""What an export proved, as a bundle's metrics hold it; and the reading of it, every field checked."""
+"""The report of an export in a bundle's metrics: what was measured of each file, and the reading of it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from agent.bundle import MANIFEST, Bundle
 from agent.errors import BundleError, InputError
 from agent.evaluation.tasks import headline
 from agent.transcript import ROLES, Role
+from agent.transcript.validation import InvalidFields, validate
 from export.layouts.unquantized import Proof, UnquantizedModel
 from export.options import Limits, MergeBase
 from export.proof.divergence import Divergence
@@ -22,32 +24,37 @@ from export.quantize.select import Selection
 
 
 @dataclass(frozen=True)
-class Tokenizer:
-    """What texts become: see `export.proof.tokenizer.digest`."""
+class TokenizerReport:
+    """The hash of the base's tokenization of fixed texts: see `export.proof.tokenizer.digest`."""
 
     sha256: str
 
 
 @dataclass(frozen=True)
 class CanaryReport:
-    """A role's answer to the probe, ids with spaces between them, and how much of it its file agreed to."""
+    """A role's greedy answer to a fixed prompt, from its unquantized model."""
 
-    text: Annotated[str, StringConstraints(pattern=r"^[0-9]+( [0-9]+)*$", max_length=1000)]
+    text: Annotated[str, Field(pattern=r"^[0-9]+( [0-9]+)*$", max_length=1000)]
+    """Token ids, separated by spaces."""
     agreed: int
+    """Tokens of it, from the first on, that the quantized file writes too."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is told of a model, whichever roles it plays."""
+class ModelReport:
+    """A model file, whichever roles it serves."""
 
     file: str
+    """Its name."""
     type: str
+    """Its quantization."""
     merge_base: MergeBase = "auto"
+    """The weights that the adapter was merged into."""
 
 
 @dataclass(frozen=True)
-class RoleReport(Part):
-    """What is told of a role besides."""
+class RoleReport(ModelReport):
+    """The file of a role, model or adapter, and how it compares with the unquantized model."""
 
     _: KW_ONLY
     quantized: Divergence
@@ -56,39 +63,39 @@ class RoleReport(Part):
 
 @dataclass(frozen=True)
 class Report:
-    """What a bundle tells of its export, as far as it is needed to verify it."""
+    """The part of an export's report that its verification needs."""
 
-    tokenizer: Tokenizer
+    tokenizer: TokenizerReport
     limits: Limits
     planner: RoleReport
     caller: RoleReport
     summarizer: RoleReport
-    backbone: Part | None = None
+    backbone: ModelReport | None = None
+    """The model that the adapters are over, in the shared layout."""
 
     def role(self, role: Role) -> RoleReport:
-        """What is told of a role."""
+        """The report of a role's own file."""
         return {"planner": self.planner, "caller": self.caller, "summarizer": self.summarizer}[role]
 
-    def model(self, role: Role) -> Part:
-        """What is told of the model that a role runs on, which in the shared layout is the backbone."""
+    def model(self, role: Role) -> ModelReport:
+        """The report of the model that a role runs on, in the shared layout the backbone."""
         return self.backbone or self.role(role)
 
 
 def read_report(bundle: Bundle) -> Report | None:
     """A bundle's report; None where it has none. Raises BundleError where it is damaged."""
-    told = bundle.metrics.get("export")
-    if not isinstance(told, dict) or "tokenizer" not in told:
+    stored = bundle.metrics.get("export")
+    if not isinstance(stored, dict) or "tokenizer" not in stored:
         return None
     try:
-        report = TypeAdapter(Report).validate_python(told)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _damaged(bundle, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except InputError as error:  # of limits that limit nothing
+        report = validate(Report, stored)
+    except InvalidFields as invalid:
+        raise _damaged(bundle, str(invalid)) from None
+    except InputError as error:  # `Limits` refuses its values
         raise _damaged(bundle, error.what) from None
     for role in ROLES:
-        if wrong := _impossible(bundle, report, role):
-            raise _damaged(bundle, wrong)
+        if key := _impossible_field(bundle, report, role):
+            raise _damaged(bundle, f"{role}.{key} cannot be")
     return report
 
 
@@ -96,26 +103,26 @@ def _damaged(bundle: Bundle, how: str) -> BundleError:
     return BundleError(f"the report in {bundle.folder / MANIFEST} is damaged: {how}", "export it again")
 
 
-def _impossible(bundle: Bundle, report: Report, role: Role) -> str:
-    """What is told of a role and cannot be, or is not of the files that the manifest names."""
-    told, figures = report.role(role), report.role(role).quantized
+def _impossible_field(bundle: Bundle, report: Report, role: Role) -> str:
+    """The first field of a role that contradicts another or the manifest; empty where none does."""
+    stated, figures = report.role(role), report.role(role).quantized
     file = bundle.adapter_path(role) or bundle.path(role)
     scores = [figures.scores, figures.full_scores]
     possible = {
-        "file": told.file == file.name,
-        "type": told.type in TYPES and report.model(role).type in TYPES,
+        "file": stated.file == file.name,
+        "type": stated.type in TYPES and report.model(role).type in TYPES,
         "quantized.agreed": 0 <= figures.agreed <= figures.positions and figures.positions > 0,
         "quantized.kl": 0 <= figures.kl <= figures.largest_kl < math.inf,
         "quantized.cases": figures.cases >= 0 and bool(figures.cases) == bool(figures.scores),
         "quantized.scores": not figures.cases or all(headline(role) in one for one in scores),
         "quantized.full_scores": all(0 <= value <= 1 for one in scores for value in one.values()),
-        "probe.agreed": 0 <= told.probe.agreed <= len(told.probe.text.split()),
+        "probe.agreed": 0 <= stated.probe.agreed <= len(stated.probe.text.split()),
     }
-    return next((f"{role}.{key} cannot be" for key, fits in possible.items() if not fits), "")
+    return next((key for key, fits in possible.items() if not fits), "")
 
 
 def describe(role: Role, file: Path, kind: str, proof: Proof, chosen: Selection) -> dict[str, Any]:
-    """What is to be known of a role and of the file that is its own."""
+    """The report of a role and of its own file, as JSON."""
     return {
         "file": file.name,
         "type": kind,
@@ -126,10 +133,10 @@ def describe(role: Role, file: Path, kind: str, proof: Proof, chosen: Selection)
 
 
 def describe_stage(full: UnquantizedModel, imatrix: Imatrix | None, chosen: Selection) -> dict[str, Any]:
-    """What is to be known of a stage's model, whichever roles it plays.
+    """The report of a stage's model, whichever roles it serves, as JSON.
 
-    `imatrix` tells which one was made, whether the file was made with it, and how much the file made with it
-    and the one made without it diverge, in nats.
+    `imatrix` holds where the importance matrix is from, whether the file was made with it, and the KL
+    divergence of the files made with and without it, in nats a token.
     """
     attempts = [chosen.best, *chosen.others]
     return {
@@ -139,7 +146,7 @@ def describe_stage(full: UnquantizedModel, imatrix: Imatrix | None, chosen: Sele
         "heldout_loss": full.merged.losses,
         "imatrix": {
             "source": imatrix.source,
-            "tokens": imatrix.tokens or None,  # a file may not say
+            "tokens": imatrix.tokens or None,  # absent from some imatrix files
             "used": chosen.best.imatrix is not None,
             "kl": {"with" if one.imatrix else "without": one.kl for one in attempts},
         }
