@@ -26,7 +26,7 @@ def context(tmp_path: Path) -> ToolContext:
 @pytest.fixture
 def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = datetime(2026, 11, 21, 2, 8, tzinfo=UTC)
-    for module in ("lib.dates", "notes", "current_time"):
+    for module in ("lib.dates", "lib.note_store", "current_time"):
         monkeypatch.setattr(f"agent.tools.{module}.now", lambda: moment)
 
 
@@ -265,9 +265,9 @@ def test_unknown_zones_are_refused(context: ToolContext, zone: str):
 
 
 def test_every_place_has_a_zone_that_exists(context: ToolContext):
-    from agent.tools.current_time import PLACES
+    from agent.tools.current_time import ZONES_BY_PLACE
 
-    for zone, places in PLACES.items():
+    for zone, places in ZONES_BY_PLACE.items():
         for place in places.split(","):
             assert ask(context, "current_time", timezone=place).endswith(f" {zone}")
 

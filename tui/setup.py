@@ -76,12 +76,12 @@ def open_agent(options: Options) -> Opened:
     from agent.loop import WRITING_ROOM, Agent
     from agent.paths import notes_path
     from agent.tools import ToolContext, Workspace, builtin_tools
-    from agent.tools.toolbox import Toolbox, choose
+    from agent.tools.toolbox import Toolbox, select_tools
 
     workspace = Workspace(options.workspace or Path())
     tools = builtin_tools()
     if options.tools is not None:
-        tools = choose(tools, options.tools)
+        tools = select_tools(tools, options.tools)
     toolbox = Toolbox(tools, ToolContext(workspace, notes_path()))
     bundle = load_bundle(find(options.models))
     files = tuple((file.file, file.size) for file in bundle.files)

@@ -26,7 +26,7 @@ from agent.events import Finished, Observation, event_to_json
 from agent.llama.grounding import atoms
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
-from agent.tools.toolbox import Toolbox, choose
+from agent.tools.toolbox import Toolbox, select_tools
 from agent.transcript import (
     CallerTurn,
     PlannerTurn,
@@ -188,7 +188,7 @@ def ask_in_process(engine: Engine) -> Asked:
     """Ask through `Agent.run` in this process, with every call approved."""
 
     def ask(row: Row, workspace: Path, notes: Path) -> Iterator[Mapping[str, Any]]:
-        tools = choose(builtin_tools(), (tool.name for tool in row.transcript.tools))
+        tools = select_tools(builtin_tools(), (tool.name for tool in row.transcript.tools))
         agent = Agent(engine, Toolbox(tools, ToolContext(Workspace(workspace), notes)))
         question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
         try:

@@ -1,7 +1,7 @@
-"""What a tool is: a typed Python function, its JSON Schema from the signature, and what it may do.
+"""`@tool`: a typed Python function as a tool, with a JSON Schema from its signature and a permission.
 
-A function that needs the workspace or the note store takes a first parameter annotated `ToolContext`;
-it is not part of the schema. The first paragraph of the docstring is the description that models read.
+A function that needs the workspace or the note store takes a first parameter annotated `ToolContext`, which
+is not part of the schema. The first paragraph of the docstring is the description that the models read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Permission = Literal["read", "write", "execute", "network"]
 
 @dataclass(frozen=True)
 class ToolContext:
-    """Where tools work: the workspace they are confined to, and the user's note store (a JSON-lines file)."""
+    """What tools may access: the workspace, and the user's note store (a JSON-lines file)."""
 
     workspace: Workspace
     notes: Path
@@ -31,7 +31,7 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that models can call. `spec` is what they are told; `may` is what it is allowed to touch."""
+    """A function that the models can call. `spec` is its description for them, `may` its permission."""
 
     spec: ToolSpec
     may: Permission
@@ -41,23 +41,23 @@ class Tool:
 
     @property
     def name(self) -> str:
-        """The name that models call it by."""
+        """The name by which the models call it."""
         return self.spec.name
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
-        """The observation. Raises ToolError where the arguments do not fit or the tool fails."""
+        """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""
         try:
-            checked = self.arguments.model_validate(dict(arguments))
+            validated = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "arguments"
             raise ToolError(f"{where}: {first['msg'].lower()}") from None
-        given = {name: getattr(checked, name) for name in checked.model_fields_set}
+        given = {name: getattr(validated, name) for name in validated.model_fields_set}
         return self.function(context, **given) if self.takes_context else self.function(**given)
 
 
 def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
-    """Make a `Tool` of a typed function."""
+    """Return a decorator that makes a `Tool` of a typed function."""
 
     def wrap(function: Callable[..., str]) -> Tool:
         hints = get_type_hints(function)
@@ -76,10 +76,10 @@ def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """pydantic's JSON Schema without what costs tokens and tells a model nothing.
+    """Return pydantic's JSON Schema without the keys that cost tokens and are of no use to a model.
 
-    Titles, defaults and `additionalProperties` go; `T | None` becomes `T` (an optional parameter is one that
-    is not required).
+    Titles, defaults and `additionalProperties` are removed; `T | None` becomes `T` (an optional parameter is
+    one that is not required).
     """
 
     def clean(value: Any) -> Any:
@@ -92,11 +92,11 @@ def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
             rest = [option for option in options if option != {"type": "null"}]
             if len(rest) == 1:
                 value = {k: v for k, v in value.items() if k != "anyOf"} | rest[0]
-        dropped = ("title", "default", "additionalProperties")
+        removed = ("title", "default", "additionalProperties")
         return {
             k: clean_properties(v) if k == "properties" else clean(v)
             for k, v in value.items()
-            if k not in dropped
+            if k not in removed
         }
 
     def clean_properties(properties: Mapping[str, Any]) -> dict[str, Any]:

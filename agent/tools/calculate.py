@@ -1,9 +1,10 @@
-"""The tool that does arithmetic."""
+"""The tool `calculate`."""
 
 from __future__ import annotations
 
 from agent.tools.base import tool
-from agent.tools.lib.arithmetic import show, work_out
+from agent.tools.lib.arithmetic import evaluate
+from agent.tools.lib.number_format import format_number
 
 
 @tool(may="read")
@@ -13,4 +14,4 @@ def calculate(expression: str) -> str:
     Percent is a hundredth (`17.5% * 240`, `17.5% of 240`) unless another number follows it directly; then it
     is the remainder (`17 % 5`). Angles are in radians.
     """
-    return show(work_out(expression))
+    return format_number(evaluate(expression))

@@ -1,4 +1,4 @@
-"""The tool that converts between units."""
+"""The tool `convert_units`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from fractions import Fraction
 
 from agent.errors import ToolError
 from agent.tools.base import tool
-from agent.tools.lib.arithmetic import plain
+from agent.tools.lib.number_format import format_significant
 from agent.tools.lib.units import Unit, find_unit
 
-SIGNIFICANT = 6
-"""Digits shown of a result that is no integer."""
+SIGNIFICANT_DIGITS = 6
+"""Significant digits of a result that is not an integer."""
 
 
 @tool(may="read")
@@ -19,25 +19,25 @@ def convert_units(value: float, from_unit: str, to_unit: str) -> str:
     """Convert a value from one unit to another."""
     if not math.isfinite(value):
         raise ToolError("value is not a finite number")
-    source, target = _unit(from_unit), _unit(to_unit)
+    source, target = _require_unit(from_unit), _require_unit(to_unit)
     if source.kind != target.kind:
         raise ToolError(f"cannot convert {from_unit.strip()} to {to_unit.strip()}")
     base = (Fraction(repr(value)) + source.offset) * source.factor
     if source.kind == "temperature" and base < 0:
         raise ToolError("that is below absolute zero")
-    return f"{_shown(base / target.factor - target.offset)} {to_unit.strip()}"
+    return f"{_format(base / target.factor - target.offset)} {to_unit.strip()}"
 
 
-def _unit(name: str) -> Unit:
+def _require_unit(name: str) -> Unit:
     unit = find_unit(name)
     if unit is None:
         raise ToolError(f"unknown unit '{name.strip()[:80]}'")
     return unit
 
 
-def _shown(value: Fraction) -> str:
-    """Integers in full, anything else rounded, though never to tens."""
+def _format(value: Fraction) -> str:
+    """Return integers in full and other values rounded, but never to tens or more."""
     whole = round(value)
-    if value == whole or abs(value) >= 10**SIGNIFICANT:
-        return str(whole) if abs(whole) < 10**15 else plain(value, SIGNIFICANT)
-    return plain(value, SIGNIFICANT)
+    if value == whole or abs(value) >= 10**SIGNIFICANT_DIGITS:
+        return str(whole) if abs(whole) < 10**15 else format_significant(value, SIGNIFICANT_DIGITS)
+    return format_significant(value, SIGNIFICANT_DIGITS)

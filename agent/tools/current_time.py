@@ -1,4 +1,4 @@
-"""The tool that tells the time, anywhere."""
+"""The tool `current_time`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from agent.errors import ToolError
 from agent.tools.base import tool
 from agent.tools.lib.dates import now, weekday
 
-# Places that people ask for and that name no zone.
-PLACES = {
+ZONES_BY_PLACE = {
     "America/Los_Angeles": "san francisco,seattle,california,las vegas,san diego,pst,pdt,pacific time",
     "America/Denver": "salt lake city,mdt,mountain time",
     "America/Chicago": "houston,dallas,austin,texas,cst,cdt,central time",
@@ -36,6 +35,7 @@ PLACES = {
     "Australia/Sydney": "canberra",
     "Africa/Johannesburg": "cape town,south africa",
 }
+"""IANA zone -> places in it that people ask for and that are not part of any zone's name."""
 
 
 @tool(may="read")
@@ -47,29 +47,29 @@ def current_time(timezone: str | None = None) -> str:
     moment = now()
     name = moment.tzname() or "local time"
     if timezone and timezone.strip():
-        name = _zone(timezone)
+        name = _find_zone(timezone)
         moment = moment.astimezone(zoneinfo.ZoneInfo(name))
     return f"{weekday(moment)} {moment:%Y-%m-%d %H:%M} {name}"
 
 
-def _zone(asked: str) -> str:
-    """The IANA name of the zone that a person called `asked`."""
-    zones = _zones()
-    bare = "".join(c for c in unicodedata.normalize("NFKD", asked[:80]) if not unicodedata.combining(c))
-    for name in (bare, bare.partition(",")[0]):
-        if found := zones.get(re.sub(r"[\s_]+", " ", name).strip().lower()):
-            return found
-    raise ToolError(f"unknown time zone '{asked[:80]}'; use a name like Europe/Paris")
+def _find_zone(place: str) -> str:
+    """Return the IANA name of the time zone of a zone, city or country. Raise ToolError if none is known."""
+    zones = _zones_by_name()
+    unaccented = "".join(c for c in unicodedata.normalize("NFKD", place[:80]) if not unicodedata.combining(c))
+    for name in (unaccented, unaccented.partition(",")[0]):
+        if zone := zones.get(re.sub(r"[\s_]+", " ", name).strip().lower()):
+            return zone
+    raise ToolError(f"unknown time zone '{place[:80]}'; use a name like Europe/Paris")
 
 
 @lru_cache(maxsize=1)
-def _zones() -> dict[str, str]:
-    """IANA names by their lower-case spelling with spaces, by their last part, and by the places above."""
+def _zones_by_name() -> dict[str, str]:
+    """Return IANA names by their lower-case spelling with spaces, by their last part, and by place."""
     names = sorted(zoneinfo.available_timezones(), key=lambda name: (name.count("/"), name))
-    spoken = {name: name.replace("_", " ").lower() for name in names}
+    spelled = {name: name.replace("_", " ").lower() for name in names}
     zones: dict[str, str] = {}
     for name in names:
-        zones.setdefault(spoken[name].rpartition("/")[2], name)
-    for zone, places in PLACES.items():
+        zones.setdefault(spelled[name].rpartition("/")[2], name)
+    for zone, places in ZONES_BY_PLACE.items():
         zones |= dict.fromkeys(places.split(","), zone)
-    return zones | {said: name for name, said in spoken.items()}
+    return zones | {spelling: name for name, spelling in spelled.items()}

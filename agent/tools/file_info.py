@@ -1,16 +1,16 @@
-"""The tool that tells a file's size and date."""
+"""The tool `file_info`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import counted, on_one_line
+from agent.tools.lib.output import pluralize, safe_name
 from agent.tools.lib.workspace import Workspace, is_binary
 
-CHUNK = 1024 * 1024
-MAX_COUNTED = 256 * CHUNK
-"""Bytes up to which lines are counted."""
+CHUNK_SIZE = 1024 * 1024
+MAX_COUNTED_SIZE = 256 * CHUNK_SIZE
+"""Size in bytes up to which lines are counted."""
 
 
 @tool(may="read")
@@ -18,21 +18,23 @@ def file_info(context: ToolContext, path: str) -> str:
     """Tell the size and date of a file."""
     entry = context.workspace.entry(path)
     changed = f"changed {datetime.fromtimestamp(entry.changed):%Y-%m-%d %H:%M}"
-    name = on_one_line(entry.path)
+    name = safe_name(entry.path)
     if entry.is_folder:
         inside = len(context.workspace.entries(path))
         return f"{name}: folder with {inside} {'entry' if inside == 1 else 'entries'}, {changed}"
-    lines = _lines(context.workspace, path) if entry.is_file and entry.size <= MAX_COUNTED else None
-    counts = [counted(entry.size, "byte")] + ([] if lines is None else [counted(lines, "line")])
+    lines = (
+        _count_lines(context.workspace, path) if entry.is_file and entry.size <= MAX_COUNTED_SIZE else None
+    )
+    counts = [pluralize(entry.size, "byte")] + ([] if lines is None else [pluralize(lines, "line")])
     return f"{name}: {', '.join(counts)}, {changed}"
 
 
-def _lines(workspace: Workspace, path: str) -> int | None:
-    """The lines of a text file, a last one without its newline included; None for a binary file."""
+def _count_lines(workspace: Workspace, path: str) -> int | None:
+    """Return the number of lines, counting a last one without a line end; None for a binary file."""
     lines, last = 0, b"\n"
     with workspace.open(path) as file:
         first = True
-        while data := file.read(CHUNK):
+        while data := file.read(CHUNK_SIZE):
             if first and is_binary(data):
                 return None
             first = False

@@ -1,4 +1,4 @@
-"""The tool that finds files by name."""
+"""The tool `find_files`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import bounded, on_one_line
+from agent.tools.lib.output import join_lines, safe_name
 from agent.tools.lib.workspace import MAX_VISITED
 
 
@@ -22,11 +22,11 @@ def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     if len(wanted) > 255:
         raise ToolError("name is longer than a file name can be")
     pattern = "*" in wanted or "?" in wanted
-    files, all_of_them = context.workspace.files(path)
+    files, complete = context.workspace.files(path)
     found = []
     for file in files:
         compared = (file if "/" in wanted else file.rpartition("/")[2]).lower()
         if fnmatchcase(compared, wanted) if pattern else wanted in compared:
-            found.append(on_one_line(file))
-    note = "" if all_of_them else f"stopped after {MAX_VISITED} files"
-    return bounded(found or [f"no file name contains '{name}'"], note)
+            found.append(safe_name(file))
+    remark = "" if complete else f"stopped after {MAX_VISITED} files"
+    return join_lines(found or [f"no file name contains '{name}'"], remark)

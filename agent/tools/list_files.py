@@ -1,9 +1,9 @@
-"""The tool that lists a folder."""
+"""The tool `list_files`."""
 
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import bounded, on_one_line
+from agent.tools.lib.output import join_lines, safe_name
 
 
 @tool(may="read")
@@ -13,4 +13,4 @@ def list_files(context: ToolContext, path: str | None = None) -> str:
     if not entries:
         return "the folder is empty"
     names = (entry.path.rpartition("/")[2] + ("/" if entry.is_folder else "") for entry in entries)
-    return bounded([on_one_line(name) for name in names])
+    return join_lines([safe_name(name) for name in names])

@@ -1,10 +1,10 @@
-"""The tool that reads a text file."""
+"""The tool `read_file`."""
 
 from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import bounded, counted
+from agent.tools.lib.output import join_lines, pluralize
 
 
 @tool(may="read")
@@ -15,7 +15,7 @@ def read_file(
 
     Lines count from 1, and `end_line` is the last one read.
     """
-    text, whole = context.workspace.read_text(path)
+    text, complete = context.workspace.read_text(path)
     if not text:
         return "the file is empty"
     lines = text.removesuffix("\n").split("\n")
@@ -26,7 +26,7 @@ def read_file(
     if end < start and end_line is not None:
         raise ToolError("end_line is before start_line")
     if start > len(lines):
-        least = "" if whole else "more than can be read; the first part has "
-        raise ToolError(f"{path} has {least}{counted(len(lines), 'line')}")
-    cut = not whole and end >= len(lines)
-    return bounded(lines[start - 1 : end], "the file is longer than can be read" if cut else "")
+        least = "" if complete else "more than can be read; the first part has "
+        raise ToolError(f"{path} has {least}{pluralize(len(lines), 'line')}")
+    truncated = not complete and end >= len(lines)
+    return join_lines(lines[start - 1 : end], "the file is longer than can be read" if truncated else "")

@@ -1,4 +1,4 @@
-"""The tool that tells about the computer."""
+"""The tool `system_info`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import shutil
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.output import pluralize
 
 
 @tool(may="read")
@@ -20,6 +21,6 @@ def system_info(context: ToolContext) -> str:
     memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     disk_gb = shutil.disk_usage(context.workspace.root).free / 1e9
     return (
-        f"{system}, {platform.machine()}, {cores} {'core' if cores == 1 else 'cores'}, "
+        f"{system}, {platform.machine()}, {pluralize(cores, 'core')}, "
         f"{memory_gib:.0f} GB memory, {disk_gb:.0f} GB free disk, Python {platform.python_version()}"
     )

@@ -1,4 +1,4 @@
-"""The tools on offer in a conversation, and the running of one call."""
+"""The tools offered in a conversation, and execution of a call by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.transcript import Call, ToolSpec
 
 
 class Toolbox:
-    """Tools by name, and where they work."""
+    """A set of tools by name, and the context that they run in."""
 
     def __init__(self, tools: Iterable[Tool], context: ToolContext) -> None:
         self._tools = {tool.name: tool for tool in tools}
@@ -19,29 +19,32 @@ class Toolbox:
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """What the models are told, sorted by name."""
+        """The specifications that the models are given, sorted by name."""
         return tuple(self._tools[name].spec for name in sorted(self._tools))
 
     def get(self, name: str) -> Tool | None:
-        """The tool of that name, if it is on offer."""
+        """Return the tool called `name`, or None if it is not offered."""
         return self._tools.get(name)
 
     def run(self, call: Call) -> str:
-        """The observation of a call. Raises ToolError with text meant for the model."""
+        """Run a call and return its observation. Raise ToolError with a message for the model."""
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
         return tool.run(self.context, call.arguments)
 
 
-def choose(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:
-    """The tools with these names. Raises InputError naming the first that does not exist and its nearest."""
+def select_tools(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:
+    """Return the tools called `names`, in that order.
+
+    Raise InputError for the first name that no tool has, with the most similar name there is.
+    """
     by_name = {tool.name: tool for tool in tools}
-    chosen = []
+    selected = []
     for name in names:
         if name not in by_name:
             near = get_close_matches(name, by_name, n=1)
             hint = f"did you mean {near[0]}?" if near else "see `umi tools list`"
             raise InputError(f"there is no tool {name!r}", hint)
-        chosen.append(by_name[name])
-    return chosen
+        selected.append(by_name[name])
+    return selected

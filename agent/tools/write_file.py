@@ -1,9 +1,9 @@
-"""The tool that writes a text file."""
+"""The tool `write_file`."""
 
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import counted
+from agent.tools.lib.output import pluralize
 
 
 @tool(may="write")
@@ -13,4 +13,4 @@ def write_file(context: ToolContext, path: str, content: str) -> str:
     A file that exists is replaced; folders on the way are made.
     """
     written = context.workspace.write_text(path, content)
-    return f"wrote {counted(len(content), 'character')} to {written}"
+    return f"wrote {pluralize(len(content), 'character')} to {written}"

@@ -12,7 +12,7 @@ from agent.bundle import Dialect, load_bundle
 from agent.bundle.store import SHIPPED, find, listed, removable, remove, use
 from agent.errors import InputError
 from agent.tools import builtin_tools
-from agent.tools.toolbox import choose
+from agent.tools.toolbox import select_tools
 from agent.transcript import ROLES, Role
 from tui.text import one_line, size_text
 
@@ -27,7 +27,7 @@ def print_tools() -> None:
 
 def print_tool(name: str) -> None:
     """One tool with its parameters. Raises InputError naming the nearest where there is none."""
-    tool = choose(builtin_tools(), [name])[0]
+    tool = select_tools(builtin_tools(), [name])[0]
     asks = "" if tool.may == "read" else " (asks first)"
     print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
     print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))

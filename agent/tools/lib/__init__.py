@@ -1,1 +1,1 @@
-"""What the built-in tools share: arithmetic, units, dates, the workspace, output."""
+"""Code that the built-in tools share: arithmetic, units, dates, workspace, note store, output."""

@@ -1,4 +1,4 @@
-"""The clock, and dates as people write them."""
+"""The clock, and parsing of dates in the forms that people write."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 
 
 def now() -> datetime:
-    """The time in the local zone. Every tool asks here."""
+    """Return the current time in the local zone. All tools use this clock, which tests replace."""
     return datetime.now().astimezone()
 
 
 def weekday(day: date) -> str:
-    """The English name of the day of the week, whatever the locale."""
+    """Return the English name of the day of the week, whatever the locale."""
     return WEEKDAYS[day.weekday()]
 
 
 def parse_date(text: str) -> date:
-    """The date in `text`: 2025-03-14, March 14 2025, 14th of March, 2025, today, tomorrow or yesterday.
+    """Return the date in `text`: 2025-03-14, March 14 2025, 14th of March, 2025, today, tomorrow, yesterday.
 
-    Without a year it is this year's. Raises ToolError where it is none of these.
+    A date without a year is in the current year. Raise ToolError for any other text.
     """
     words = text.strip().lower()
     if words in _RELATIVE:
@@ -48,20 +48,20 @@ def parse_date(text: str) -> date:
     if iso := _ISO.fullmatch(words):
         year, month, day = (int(part) for part in iso.groups())
     else:
-        year, month, day = _written(text, words)
+        year, month, day = _parse_named_month(text, words)
     try:
         return date(year, month, day)
     except ValueError:
         raise ToolError(f"there is no such day as '{text[:80]}'") from None
 
 
-def _written(text: str, words: str) -> tuple[int, int, int]:
-    """Year, month and day of a date with the month in words."""
+def _parse_named_month(text: str, words: str) -> tuple[int, int, int]:
+    """Return year, month and day of a date whose month is a word."""
     year = month = day = None
     for word in re.split(r"[\s,.\-/]+", words[:80]):
-        if not word or word in ("of", "the") or _names(word, WEEKDAYS):
+        if not word or word in ("of", "the") or _match_name(word, WEEKDAYS):
             continue
-        if (named := _names(word, MONTHS)) and month is None:
+        if (named := _match_name(word, MONTHS)) and month is None:
             month = named
         elif re.fullmatch(r"\d{4}", word) and year is None:
             year = int(word)
@@ -75,9 +75,9 @@ def _written(text: str, words: str) -> tuple[int, int, int]:
     return (now().year if year is None else year), month, day
 
 
-def _names(word: str, names: tuple[str, ...]) -> int | None:
-    """The place from 1 of the name that `word` is, or of the first one it begins (three letters or more)."""
-    for place, name in enumerate(names, 1):
+def _match_name(word: str, names: tuple[str, ...]) -> int | None:
+    """Return the number, from 1, of the name equal to `word` or abbreviated by it (three letters or more)."""
+    for number, name in enumerate(names, 1):
         if word == name.lower() or (len(word) >= 3 and name.lower().startswith(word)):
-            return place
+            return number
     return None

@@ -1,41 +1,44 @@
-"""How a tool's result becomes text of bounded length that is safe to show."""
+"""Formatting of observations: bounded length, no control characters."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-LIMIT = 4000
-"""Characters of an observation, about 1,000 tokens; the note on what was left out comes on top."""
+MAX_CHARACTERS = 4000
+"""Maximum length of an observation, about 1,000 tokens; the remark on what was left out is not counted."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def printable(text: str) -> str:
-    """`text` without control characters (escape sequences could repaint a terminal) and lone surrogates."""
+def strip_control(text: str) -> str:
+    """Return `text` without lone surrogates and control characters, which could repaint a terminal."""
     return _CONTROL.sub("", text)
 
 
-def on_one_line(name: str) -> str:
-    """A file's name as it can stand in a list: names may hold anything, line breaks included."""
-    return printable(name).replace("\n", "")
+def safe_name(name: str) -> str:
+    """Return a file name without control characters and line breaks, which file names may contain."""
+    return strip_control(name).replace("\n", "")
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 day`, `3 days`."""
+def pluralize(number: int, noun: str) -> str:
+    """Return `1 day`, `3 days`."""
     return f"{number} {noun}" if abs(number) == 1 else f"{number} {noun}s"
 
 
-def clipped(text: str, length: int) -> str:
-    """`text` on one line, at most `length` characters."""
+def shorten(text: str, length: int) -> str:
+    """Return `text` with white space collapsed, cut to at most `length` characters."""
     line = " ".join(text.split())
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
-def bounded(lines: Sequence[str], note: str = "") -> str:
-    """The lines as one text of about `LIMIT` characters; says how much it leaves out, then `note`."""
+def join_lines(lines: Sequence[str], remark: str = "") -> str:
+    """Return the lines as one text of about `MAX_CHARACTERS` characters.
+
+    Lines that do not fit are counted in a last line; `remark` follows in parentheses if it is not empty.
+    """
     shown: list[str] = []
-    room = LIMIT
+    room = MAX_CHARACTERS
     for line in lines:
         if len(line) > room:
             if not shown:
@@ -43,8 +46,8 @@ def bounded(lines: Sequence[str], note: str = "") -> str:
             break
         shown.append(line)
         room -= len(line) + 1
-    if left := len(lines) - len(shown):
-        shown.append(f"… ({left} more {'line' if left == 1 else 'lines'})")
-    if note:
-        shown.append(f"… ({note})")
-    return printable("\n".join(shown))
+    if left_out := len(lines) - len(shown):
+        shown.append(f"… ({left_out} more {'line' if left_out == 1 else 'lines'})")
+    if remark:
+        shown.append(f"… ({remark})")
+    return strip_control("\n".join(shown))

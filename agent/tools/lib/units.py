@@ -1,4 +1,4 @@
-"""Units by the names people give them: what kind of thing each measures, and how many base units it is."""
+"""Units of measure by name: the quantity that each measures and its size in base units."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of `kind`: a value in it is `(value + offset) * factor` in the kind's base unit."""
+    """A unit of the quantity `kind`: `value` of it is `(value + offset) * factor` of the quantity's base unit."""
 
     kind: str
     factor: Fraction
     offset: Fraction = Fraction(0)
 
 
-# kind: {size in the kind's base unit: names}. A plural s or es is understood.
+# Quantity -> {size in base units: names}. The plural endings s and es are implied.
 _TABLE: dict[str, dict[str, str]] = {
     "length": {
         "1": "m, meter, metre",
@@ -164,29 +164,31 @@ _POWERS = (
 
 
 def find_unit(name: str) -> Unit | None:
-    """The unit that people call `name`, or None.
+    """Return the unit called `name`, or None.
 
-    Understands plurals, `square feet`, `m^3`, and one unit per another: `km/h`, `miles per hour`.
+    Plurals, powers (`square feet`, `m^3`) and quotients (`km/h`, `miles per hour`) are recognized.
     """
     text = unicodedata.normalize("NFKC", name[:80]).replace("°", " ").replace("_", " ").replace("-", " ")
-    return _compound(" ".join(text.replace("µ", "μ").replace(".", "").split()))
+    return _find_compound(" ".join(text.replace("µ", "μ").replace(".", "").split()))
 
 
-def _compound(text: str) -> Unit | None:
-    if found := _simple(text):
+def _find_compound(text: str) -> Unit | None:
+    if found := _find_named(text):
         return found
     for kind, power, base_units, pattern in _POWERS:
-        if (match := re.fullmatch(pattern, text, re.IGNORECASE)) and (side := _simple(match[1] or match[2])):
+        if (match := re.fullmatch(pattern, text, re.IGNORECASE)) and (
+            side := _find_named(match[1] or match[2])
+        ):
             return Unit(kind, side.factor**power * base_units) if side.kind == "length" else None
     above, slash, below = re.sub(r"\s*(?:/|\bper\b)\s*", "/", text, count=1).partition("/")
-    if slash and (top := _simple(above)) and (bottom := _simple(below)):
+    if slash and (top := _find_named(above)) and (bottom := _find_named(below)):
         return Unit(f"{top.kind}/{bottom.kind}", top.factor / bottom.factor)
     return None
 
 
-def _simple(text: str) -> Unit | None:
-    """A unit that stands in the table: as written, then in any case, then as a plural."""
-    exact, folded = _names()
+def _find_named(text: str) -> Unit | None:
+    """Return a unit of the table: an exact match first, then one in any case, then the singular."""
+    exact, folded = _units_by_name()
     if text in exact:
         return exact[text]
     text = text.lower()
@@ -194,15 +196,15 @@ def _simple(text: str) -> Unit | None:
     if scale and (scale.kind == "temperature" or scale is folded.get(text)):
         return scale
     for ending in ("es", "s"):
-        # Symbols have no plural but these: people write kms, lbs, hrs.
+        # Of symbols too: people write kms, lbs, hrs.
         if text.endswith(ending) and len(singular := text.removesuffix(ending)) > 1 and singular in folded:
             return folded[singular]
     return None
 
 
 @lru_cache(maxsize=1)
-def _names() -> tuple[dict[str, Unit], dict[str, Unit]]:
-    """Units by exact name, and by lower-case name (where two differ in case only, the first of the table)."""
+def _units_by_name() -> tuple[dict[str, Unit], dict[str, Unit]]:
+    """Return the units by name, and by lower-case name (of names that differ in case only, the first)."""
     exact: dict[str, Unit] = {}
     for kind, sizes in _TABLE.items():
         for size, names in sizes.items():

@@ -1,0 +1,13 @@
+"""The tool `days_between`."""
+
+from __future__ import annotations
+
+from agent.tools.base import tool
+from agent.tools.lib.dates import parse_date
+from agent.tools.lib.output import pluralize
+
+
+@tool(may="read")
+def days_between(start: str, end: str) -> str:
+    """Count the days from one date to another."""
+    return pluralize((parse_date(end) - parse_date(start)).days, "day")

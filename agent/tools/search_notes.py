@@ -1,0 +1,30 @@
+"""The tool `search_notes`."""
+
+from __future__ import annotations
+
+from agent.tools.base import ToolContext, tool
+from agent.tools.lib.note_store import read_notes
+from agent.tools.lib.output import MAX_CHARACTERS, join_lines, pluralize, shorten
+
+MAX_RESULTS = 20
+"""Maximum number of notes in the result; the newest are kept."""
+
+
+@tool(may="read")
+def search_notes(context: ToolContext, query: str | None = None) -> str:
+    """Search the saved notes.
+
+    Every word of the query must appear; without a query, all notes match. The newest come last.
+    """
+    notes = read_notes(context.notes)
+    if not notes:
+        return "there are no notes"
+    words = (query or "").lower().split()
+    matches = [note for note in notes if all(word in note.text.lower() for word in words)]
+    if not matches:
+        return f"no note contains '{query}'"
+    newest = matches[-MAX_RESULTS:]
+    width = MAX_CHARACTERS // len(newest) - 12  # 12 characters for the number and the line end
+    older = len(matches) - len(newest)
+    remark = pluralize(older, "older note") if older else ""
+    return join_lines([f"{note.id}: {shorten(note.text, width)}" for note in newest], remark)
