@@ -12,16 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from full_disk import full_disk
 from hub import REPO, TOKEN, Hub, Repository, made_bundle, repository_of
 from huggingface_hub import constants
 
 import agent.bundle.hub
 import agent.bundle.pull
 from agent.bundle import FORMAT, load_bundle
-from agent.bundle.hub import parse_repository
+from agent.bundle.hub import parse_repository, upload
 from agent.bundle.pull import pull
-from agent.bundle.store import find, listed
+from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError, UmiError
 from agent.prompting import PROMPT_VERSION
 
@@ -61,12 +63,12 @@ def large_requests(hub: Hub) -> list[str]:
 def test_a_bundle_is_whole_and_has_a_name(hub: Hub, models: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     made = pull(REPO, None, lambda *step: told.append(step))
-    assert made == load_bundle(find("small"), verify=True)
+    assert made == load_bundle(find_bundle("small"), verify=True)
     assert made.folder == models / "small"
     for path in (tmp_path / "small").iterdir():
         assert (made.folder / path.name).read_bytes() == path.read_bytes()
     assert [path.name for path in models.iterdir()] == ["small"]
-    assert [row.name for row in listed()] == ["umi-mini", "small"]
+    assert [row.name for row in list_bundles()] == ["umi-mini", "small"]
     assert [(file, size) for file, done, size in told if done == size] == [
         (file.file, file.size) for file in made.files
     ]
@@ -168,7 +170,7 @@ def test_a_manifest_that_is_no_json(hub: Hub, models: Path, text: bytes) -> None
 
 
 def test_a_manifest_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.bundle.pull, "LONGEST_MANIFEST", 100_000)
+    monkeypatch.setattr(agent.bundle.pull, "MAX_MANIFEST_SIZE", 100_000)
     hub.instead["bundle.json"] = b" " * 5_000_000
     assert "bundle.json has more than 100,000 bytes" in refusal()
 
@@ -199,9 +201,9 @@ def test_a_stopped_pull_goes_on_where_it_was(hub: Hub, models: Path) -> None:
     line = refusal()
     assert "cannot be reached" in line
     assert "give the same command again; what was finished is kept" in line
-    assert [row.name for row in listed()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
     with pytest.raises(InputError):
-        find("small")
+        find_bundle("small")
     hub.requests.clear()
     pull(REPO, None, quiet)
     assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]
@@ -217,7 +219,7 @@ def test_ctrl_c_keeps_what_came(hub: Hub, models: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         pull(REPO, None, stop)
-    assert [row.name for row in listed()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
     hub.requests.clear()
     pull(REPO, None, quiet)
     assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]
@@ -239,7 +241,7 @@ def test_a_file_of_other_bytes_is_thrown_away(hub: Hub, models: Path) -> None:
     good = hub.repositories[REPO].files["caller.gguf"]
     hub.instead["caller.gguf"] = b"GGUF" + bytes(len(good) - 4)
     assert "caller.gguf is not the file its manifest describes" in refusal()
-    assert [row.name for row in listed()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
     hub.instead.clear()
     pull(REPO, None, quiet)
     assert (models / "small" / "caller.gguf").read_bytes() == good
@@ -258,7 +260,7 @@ def test_a_damaged_part_does_not_survive(hub: Hub, models: Path) -> None:
 def test_a_file_of_another_length(hub: Hub, size: int, said: str) -> None:
     hub.instead["caller.gguf"] = b"GGUF" + bytes(size - 4)
     assert f"caller.gguf has {said} bytes on the hub, and its manifest says 300,000" in refusal()
-    assert [row.name for row in listed()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
 
 
 def test_a_file_that_is_no_gguf(hub: Hub, tmp_path: Path) -> None:
@@ -268,7 +270,7 @@ def test_a_file_that_is_no_gguf(hub: Hub, tmp_path: Path) -> None:
     sha256 = hashlib.sha256(files["caller.gguf"]).hexdigest()
     edit(hub, lambda m: m["roles"]["caller"].update(size=1000, sha256=sha256))
     assert "caller.gguf is damaged: it is not a GGUF file" in refusal()
-    assert [row.name for row in listed()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
 
 
 def test_links_in_the_part_folder_are_not_written_through(hub: Hub, models: Path, tmp_path: Path) -> None:
@@ -375,10 +377,53 @@ def test_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     refusal()
 
 
-def test_a_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_a_full_disk(hub: Hub) -> None:
+    with full_disk(100_000), pytest.raises(UmiError, match=r"File too large.*the same command again"):
+        pull(REPO, None, quiet)
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
 
-    with pytest.raises(UmiError, match=r"No space left on device.*the same command again"):
-        pull(REPO, None, full)
-    assert [row.name for row in listed()] == ["umi-mini"]
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        ValueError("a fault of the display"),
+        RuntimeError("a fault of the display"),
+        httpx2.ConnectError("a fault of the display"),
+        InputError("a fault of the display", "mend it"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_of_the_progress_callback_passes_unchanged(
+    hub: Hub, models: Path, error: Exception
+) -> None:
+    calls = 0
+
+    def fail(file: str, done: int, size: int) -> None:
+        nonlocal calls
+        if file == "caller.gguf":
+            calls += 1
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        pull(REPO, None, fail)
+    assert caught.value is error
+    assert calls == 1
+    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    hub.requests.clear()
+    pull(REPO, None, quiet)
+    assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]
+    load_bundle(models / "small", verify=True)
+
+
+def test_an_exception_of_the_upload_callback_passes_unchanged(hub: Hub, tmp_path: Path) -> None:
+    error = OSError(28, "No space left on device")
+    (tmp_path / "README.md").write_text("# Mine\n")
+
+    def fail(text: str) -> None:
+        raise error
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        upload("someone/new", {"README.md": tmp_path / "README.md"}, private=False, say=fail)
+    assert caught.value is error
+    assert not hub.requests

@@ -21,10 +21,10 @@ def own(tiny_bundle: Bundle, umi_home: Path) -> Path:
 
 
 def test_the_shipped_bundle_runs_until_another_is_picked(own: Path) -> None:
-    assert models.find(None) == models.SHIPPED
-    assert models.use("mine") == own
-    assert models.find(None) == own
-    assert [(row.name, row.shipped, row.picked) for row in models.listed()] == [
+    assert models.find_bundle(None) == models.SHIPPED
+    assert models.select_bundle("mine") == own
+    assert models.find_bundle(None) == own
+    assert [(row.name, row.shipped, row.selected) for row in models.list_bundles()] == [
         ("umi-mini", True, False),
         ("mine", False, True),
     ]
@@ -33,42 +33,42 @@ def test_the_shipped_bundle_runs_until_another_is_picked(own: Path) -> None:
 def test_a_path_comes_before_a_name(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "work"
     (here / "mine").mkdir(parents=True)
-    assert models.find("mine") == own
+    assert models.find_bundle("mine") == own
     monkeypatch.chdir(here)
-    assert models.find("mine") == Path("mine")
-    assert models.find(str(own / "bundle.json")) == own
+    assert models.find_bundle("mine") == Path("mine")
+    assert models.find_bundle(str(own / "bundle.json")) == own
 
 
 def test_a_bundle_elsewhere_can_be_picked(tiny_bundle: Bundle) -> None:
-    models.use(str(tiny_bundle.folder))
-    assert models.find() == tiny_bundle.folder.resolve()
-    assert [row.name for row in models.listed() if row.picked] == ["tiny"]
+    models.select_bundle(str(tiny_bundle.folder))
+    assert models.find_bundle() == tiny_bundle.folder.resolve()
+    assert [row.name for row in models.list_bundles() if row.selected] == ["tiny"]
 
 
 @pytest.mark.parametrize(("asked", "guess"), [("mime", "mine"), ("umi-mni", "umi-mini")])
 def test_an_unknown_name_gets_a_guess(own: Path, asked: str, guess: str) -> None:
     with pytest.raises(InputError, match=rf"named {asked}.*did you mean {guess}.*umi models list"):
-        models.find(asked)
+        models.find_bundle(asked)
 
 
 @pytest.mark.parametrize("asked", ["zzz", "", "no/such/folder"])
 def test_an_unknown_name_points_to_the_list(asked: str) -> None:
     with pytest.raises(InputError, match="umi models list"):
-        models.find(asked)
+        models.find_bundle(asked)
 
 
 def test_a_broken_bundle_is_not_picked(own: Path) -> None:
     (own / "caller.gguf").unlink()
     with pytest.raises(BundleError, match=r"caller\.gguf is missing"):
-        models.use("mine")
-    assert models.find() == models.SHIPPED
+        models.select_bundle("mine")
+    assert models.find_bundle() == models.SHIPPED
 
 
 def test_a_pick_that_is_gone_is_named(own: Path) -> None:
-    models.use("mine")
+    models.select_bundle("mine")
     shutil.rmtree(own)
     with pytest.raises(InputError, match=r"picked, mine, are gone.*umi models use umi-mini"):
-        models.find()
+        models.find_bundle()
 
 
 def test_damaged_settings_are_named_mended_and_kept(own: Path) -> None:
@@ -76,9 +76,9 @@ def test_damaged_settings_are_named_mended_and_kept(own: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{oh")
     with pytest.raises(InputError, match=r"settings\.json is damaged.*umi models use"):
-        models.find()
-    models.use("mine")
-    assert models.find() == own
+        models.find_bundle()
+    models.select_bundle("mine")
+    assert models.find_bundle() == own
     assert path.with_suffix(".json.damaged").read_text() == "{oh"
 
 
@@ -88,14 +88,14 @@ def test_settings_that_cannot_be_written_are_named(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("UMI_HOME", str(tmp_path / "file"))
     with pytest.raises(InputError, match=r"cannot write .*settings\.json"):
-        models.use(str(tiny_bundle.folder))
+        models.select_bundle(str(tiny_bundle.folder))
 
 
 def test_other_settings_are_kept(own: Path) -> None:
     path = settings_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"theme": "dark"}')
-    models.use("mine")
+    models.select_bundle("mine")
     assert json.loads(path.read_text()) == {"theme": "dark", "models": "mine"}
 
 

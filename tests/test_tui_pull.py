@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hub import REPO, Hub, made_bundle
 
-from agent.bundle.store import find, part_folder, use
+from agent.bundle.store import find_bundle, partial_folder, select_bundle
 from agent.paths import SHIPPED, settings_path
 from tui.__main__ import main
 
@@ -90,7 +90,7 @@ def test_pull_list_use_and_remove(hub: Hub, umi_home: Path, capsys: pytest.Captu
     assert main(["models", "remove", "mine", "--yes"]) == 0
     assert "removed mine (90" in (said := capsys.readouterr().out)
     assert "from now on umi runs umi-mini, the models it ships" in said
-    assert find() == SHIPPED
+    assert find_bundle() == SHIPPED
     assert list((umi_home / "models").iterdir()) == []
 
 
@@ -165,20 +165,20 @@ def test_a_name_among_the_models_comes_before_a_folder_here(
 
 def test_another_pick_stays(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picked = made_bundle(tmp_path / "picked").folder
-    use(str(picked))
+    select_bundle(str(picked))
     assert main(["models", "remove", "small", "--yes"]) == 0
     assert "from now on" not in capsys.readouterr().out
-    assert find() == picked
+    assert find_bundle() == picked
 
 
 def test_what_a_stopped_pull_left_can_be_removed(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.cut["caller.gguf"] = [100_000, 0, 0, 0]
     assert main(["models", "pull", REPO]) == 1
-    assert part_folder("small").exists()
+    assert partial_folder("small").exists()
     assert main(["models", "list"]) == 0
     assert "small" not in capsys.readouterr().out
     assert main(["models", "remove", "small", "--yes"]) == 0
-    assert not part_folder("small").exists()
+    assert not partial_folder("small").exists()
 
 
 def run_watched(program: str, folder: Path, *arguments: str) -> list[str]:

@@ -72,7 +72,7 @@ def open_agent(options: Options) -> Opened:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
     from agent.bundle import load_bundle
-    from agent.bundle.store import find
+    from agent.bundle.store import find_bundle
     from agent.loop import WRITING_ROOM, Agent
     from agent.paths import notes_path
     from agent.tools import ToolContext, Workspace, builtin_tools
@@ -83,7 +83,7 @@ def open_agent(options: Options) -> Opened:
     if options.tools is not None:
         tools = select_tools(tools, options.tools)
     toolbox = Toolbox(tools, ToolContext(workspace, notes_path()))
-    bundle = load_bundle(find(options.models))
+    bundle = load_bundle(find_bundle(options.models))
     files = tuple((file.file, file.size) for file in bundle.files)
     engine = open_engine(bundle)
     try:

@@ -1,4 +1,7 @@
-"""A bundle from GGUF files that exist: three models, one backbone with three adapters, or one stock model."""
+"""Assembly of a bundle from existing GGUF files.
+
+The files are three models, one backbone and three adapters, or one stock model.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
-"""The longest turn of each role, in tokens."""
-LONGEST_CONTEXT = 8192
-"""Tokens of context where none are asked for: the cache grows with it."""
+"""Maximum length of a turn by role, in tokens."""
+MAX_DEFAULT_CONTEXT = 8192
+"""Upper limit of the default context length in tokens; the key-value cache grows with it."""
 _PART = ".part"
 
 
@@ -31,12 +34,13 @@ def assemble(
     dialect: Dialect = "umi",
     context_length: int = 0,
 ) -> Bundle:
-    """Make a bundle in `out`: merged from three models in `roles`; with a `backbone`, shared with three
-    adapters in `roles`, or single without any.
+    """Create a bundle in the folder `out` and return it.
 
-    The files are linked where the file system can, else copied. A `context_length` of 0 takes what all models
-    were made for, up to LONGEST_CONTEXT. Raises InputError or BundleError where the files do not make a
-    bundle or cannot be written, EngineError where they do not fit in memory; nothing is left then.
+    Without a `backbone`, `roles` are three models and the layout is `merged`. With one, `roles` are three
+    adapters (layout `shared`) or empty (layout `single`). Files are hard-linked if possible, else copied. A
+    `context_length` of 0 is the longest that all models support, up to MAX_DEFAULT_CONTEXT. Raise InputError
+    or BundleError if the files do not form a bundle or cannot be written, EngineError if they do not fit into
+    memory; nothing is left behind then.
     """
     layout: Layout = "merged" if backbone is None else "shared" if roles else "single"
     missing = [role for role in ROLES if role not in roles]
@@ -46,20 +50,20 @@ def assemble(
     for path in (*roles.values(), *([backbone] if backbone else [])):
         if not path.is_file():
             raise InputError(f"there is no file {path}", "give GGUF files that exist")
-    length = _context([backbone] if backbone else list(roles.values()), context_length)
+    length = _context_length([backbone] if backbone else list(roles.values()), context_length)
     out = out.absolute()
     try:
         if out.exists() and not out.is_dir():
             raise InputError(f"{out} is a file", "give another folder")
         if out.is_dir() and any(path.name != _PART for path in out.iterdir()):
             raise InputError(f"{out} is there and not empty", "give another folder")
-        made = not out.exists()
+        created = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         try:
-            return _fill(out, roles, backbone, layout, dialect, length)
+            return _build(out, roles, backbone, layout, dialect, length)
         except BaseException:
             shutil.rmtree(out / _PART, ignore_errors=True)
-            if made:
+            if created:
                 out.rmdir()
             raise
     except OSError as error:
@@ -68,7 +72,7 @@ def assemble(
         ) from None
 
 
-def _fill(
+def _build(
     out: Path,
     roles: Mapping[Role, Path],
     backbone: Path | None,
@@ -76,24 +80,24 @@ def _fill(
     dialect: Dialect,
     context_length: int,
 ) -> Bundle:
-    """Make the bundle in a folder inside `out`, load it, and only then move it to its place."""
+    """Build the bundle in a temporary folder inside `out`, load it, and only then move it to `out`."""
     part = out / _PART
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    given = {f"{role}.gguf": path for role, path in roles.items()}
+    sources = {f"{role}.gguf": path for role, path in roles.items()}
     if backbone:
-        given["backbone.gguf"] = backbone
-    for name, path in given.items():
-        _place(path, part / name)
-    placed: dict[Role, str] = {role: f"{role}.gguf" for role in roles}
-    one: dict[Role, str] = dict.fromkeys(ROLES, "backbone.gguf")
+        sources["backbone.gguf"] = backbone
+    for name, path in sources.items():
+        _link_or_copy(path, part / name)
+    role_files: dict[Role, str] = {role: f"{role}.gguf" for role in roles}
+    backbone_files: dict[Role, str] = dict.fromkeys(ROLES, "backbone.gguf")
     try:
         bundle = write_bundle(
             part,
             name=out.resolve().name,
             context_length=context_length,
-            files=one if backbone else placed,
-            adapters=placed if layout == "shared" else None,
+            files=backbone_files if backbone else role_files,
+            adapters=role_files if layout == "shared" else None,
             layout=layout,
             dialect=dialect,
             sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
@@ -101,37 +105,37 @@ def _fill(
         LlamaEngine(bundle, EngineSettings(threads=1, disk=False)).close()
     except UmiError as error:
         what = error.what
-        for name, path in given.items():
+        for name, path in sources.items():
             what = what.replace(str(part / name), str(path))
         hint = error.hint if error.hint != mend(part) else "give GGUF files that belong together"
         raise type(error)(what, hint) from None
-    # The manifest last: a folder with one is whole.
+    # The manifest last: its presence marks a complete bundle.
     for path in sorted(part.iterdir(), key=lambda path: path.name == MANIFEST):
         path.rename(out / path.name)
     part.rmdir()
     return replace(bundle, folder=out)
 
 
-def _context(models: Sequence[Path], asked: int) -> int:
-    """The context of a bundle of `models` in tokens: what was asked for, or 0 for as much as all can."""
-    longest, shortest_of = min((_declared(path), path) for path in models)
+def _context_length(models: Sequence[Path], requested: int) -> int:
+    """Return the context length in tokens: `requested`, or if 0 the longest that all `models` support."""
+    longest, limiting = min((_declared_context(path), path) for path in models)
     if longest < SHORTEST_CONTEXT:
         raise InputError(
-            f"{shortest_of} was made for {longest} tokens, and umi needs {SHORTEST_CONTEXT}",
+            f"{limiting} was made for {longest} tokens, and umi needs {SHORTEST_CONTEXT}",
             "give models with a longer context",
         )
-    if asked and asked < SHORTEST_CONTEXT:
-        raise InputError(f"--context is {asked}", f"give at least {SHORTEST_CONTEXT} tokens")
-    if asked > longest:
+    if requested and requested < SHORTEST_CONTEXT:
+        raise InputError(f"--context is {requested}", f"give at least {SHORTEST_CONTEXT} tokens")
+    if requested > longest:
         raise InputError(
-            f"--context is {asked} and {shortest_of} was made for {longest} tokens",
+            f"--context is {requested} and {limiting} was made for {longest} tokens",
             f"give --context {longest} or less",
         )
-    return asked or min(longest, LONGEST_CONTEXT)
+    return requested or min(longest, MAX_DEFAULT_CONTEXT)
 
 
-def _declared(path: Path) -> int:
-    """The context that a model was made for, in tokens."""
+def _declared_context(path: Path) -> int:
+    """Return the context length that a model declares, in tokens."""
     model = Model(path, hint="give GGUF files of models, and adapters beside a --backbone")
     try:
         return model.declared_context
@@ -139,7 +143,7 @@ def _declared(path: Path) -> int:
         model.close()
 
 
-def _place(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:

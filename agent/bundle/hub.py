@@ -1,8 +1,8 @@
-"""The Hugging Face hub: the only module that talks to a network, and only for the commands `pull` and `push`.
+"""Downloads from and uploads to the Hugging Face Hub: the only module that uses a network.
 
-A download is plain HTTP of one commit, and goes on where it stopped: huggingface-hub 2.4 deletes what it has
-of a file when it is stopped. Uploads are huggingface-hub's. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` and
-what `hf auth login` stored count as they do there.
+Only the commands `pull` and `push` import it. A download requests the files of one commit over plain HTTP, so
+that it can be resumed: huggingface-hub 2.4 deletes a partial file when it is interrupted. Uploads use
+huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 TIMEOUT_S = 20.0
-"""How long a server may stay silent."""
-FAILURES = 3
-"""So many broken connections in a row that brought nothing end a download."""
-PAUSE_S = 1.0
-"""Between a broken connection and the next."""
+"""Maximum time that a server may stay silent, in seconds."""
+MAX_FAILURES = 3
+"""Number of consecutive broken connections without progress after which a download fails."""
+RETRY_DELAY_S = 1.0
+"""Time between a broken connection and the next one, in seconds."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@(.+))?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A repository at one commit: what it holds does not change any more."""
+    """A repository at one commit, which is immutable."""
 
     repo: str
     commit: str
     files: Mapping[str, int | None]
-    """Name -> size in bytes, None where the hub does not say."""
+    """Name -> size in bytes, None if the hub does not state it."""
     private: bool
 
 
 def parse_repository(text: str, *, revisions: bool = True) -> tuple[str, str | None]:
-    """Owner/name and the revision of `OWNER/NAME[@REVISION]`. Raises InputError for anything else."""
+    """Return `OWNER/NAME` and the revision of `OWNER/NAME[@REVISION]`. Raise InputError for other texts."""
     match = _REPOSITORY.fullmatch(text)
     if not match or (match[2] and not revisions):
         raise InputError(f"{text!r} is no repository of the hub", "give it as OWNER/NAME")
@@ -52,11 +52,11 @@ def parse_repository(text: str, *, revisions: bool = True) -> tuple[str, str | N
 
 
 def look_up(repo: str, revision: str | None = None) -> Snapshot:
-    """A repository of models as it is now at `revision` (a branch, tag or commit; by default main).
+    """Return the commit that `revision` (a branch, tag or commit; default: main) of a model repository is at.
 
-    Raises UmiError where it cannot be seen, InputError where that is for the person to mend.
+    Raise UmiError if the hub fails, InputError if the user can mend it (wrong name, no access, offline).
     """
-    with _told("looking at", repo, revision):
+    with _translated_errors("looking at", repo, revision):
         info = _api().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
         if not _COMMIT.fullmatch(info.sha or ""):
             raise ValueError("the answer names no commit")
@@ -64,10 +64,10 @@ def look_up(repo: str, revision: str | None = None) -> Snapshot:
         return Snapshot(repo, str(info.sha), files, bool(info.private))
 
 
-def read(snapshot: Snapshot, name: str, limit: int) -> bytes:
-    """A small file. Raises InputError where it has more than `limit` bytes, and as `look_up` does."""
+def read_file(snapshot: Snapshot, name: str, limit: int) -> bytes:
+    """Return a file's contents. Raise InputError if it exceeds `limit` bytes; other errors as `look_up`."""
     data = b""
-    with _told("reading", snapshot.repo), _opened(snapshot, name) as response:
+    with _translated_errors("reading", snapshot.repo), _open_response(snapshot, name) as response:
         for chunk in response.iter_bytes():
             data += chunk
             if len(data) > limit:
@@ -78,44 +78,45 @@ def read(snapshot: Snapshot, name: str, limit: int) -> bytes:
     return data
 
 
-def fetch(snapshot: Snapshot, name: str, to: Path, size: int, tell: Callable[[int], object]) -> None:
-    """Download a file of `size` bytes to `to`, going on behind what is there; `tell` gets the bytes so far.
+def download(snapshot: Snapshot, name: str, target: Path, size: int) -> Generator[int]:
+    """Download a file of `size` bytes to `target`, resuming after the bytes there; yield the bytes so far.
 
-    A broken connection is made again. What came stays in `to`, whatever happens; it is for the caller to
-    compare it with a hash. Raises InputError where the file has another size, and as `look_up` does.
+    A broken connection is retried. The bytes received stay in `target` in all cases; the caller verifies
+    their hash. Raise InputError if the file has another size; other errors as `look_up`. Since progress is
+    yielded, an exception of the code that displays it is neither retried nor translated.
     """
     from httpx2 import TransportError
 
     failures = 0
-    with _told("downloading", snapshot.repo):
+    with _translated_errors("downloading", snapshot.repo):
         while True:
-            before = _length(to)
+            before = _file_size(target)
             try:
-                _append(snapshot, name, to, size, tell)
+                yield from _append(snapshot, name, target, size)
                 break
             except TransportError:
-                failures = 0 if _length(to) > before else failures + 1
-                if failures == FAILURES:
+                failures = 0 if _file_size(target) > before else failures + 1
+                if failures == MAX_FAILURES:
                     raise
-                time.sleep(PAUSE_S)
-        if _length(to) != size:
-            raise _other_size(snapshot, name, f"{_length(to):,}", size)
+                time.sleep(RETRY_DELAY_S)
+        if _file_size(target) != size:
+            raise _wrong_size(snapshot, name, f"{_file_size(target):,}", size)
 
 
 def upload(repo: str, files: Mapping[str, Path], *, private: bool, say: Callable[[str], None]) -> str:
-    """Put files (by their names there) into a repository in one commit; returns the repository's address.
+    """Upload files, by their names in the repository, in one commit; return the repository's URL.
 
-    A repository that is not there is made. Large files that an upload before this one finished are not sent
-    again. Raises InputError, before anything is sent, without a token and where `private` is asked of a
-    repository that is public; otherwise as `look_up`.
+    The repository is created if it does not exist. Large files that an earlier upload completed are not sent
+    again. Raise InputError, before anything is sent, without a token and if `private` is requested of a
+    public repository; other errors as `look_up`.
     """
     sizes = {name: path.stat().st_size for name, path in files.items()}
     say(f"to {_endpoint()}/{repo}{' (private)' if private else ''}:")
     for name, size in sizes.items():
         say(f"  {name}  {megabytes(size)}")
     say(f"  {len(files)} files, {megabytes(sum(sizes.values()))}")
-    with _told("uploading to", repo), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # huggingface-hub 2.4 uploads in a way that httpx2 calls outdated
+    with _translated_errors("uploading to", repo), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # huggingface-hub 2.4 calls a deprecated function of httpx2
         api = _api()
         if not _library().get_token():
             raise InputError("uploading needs a token of the hub", "log in with: hf auth login")
@@ -132,7 +133,7 @@ def upload(repo: str, files: Mapping[str, Path], *, private: bool, say: Callable
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes in MB (10^6)."""
+    """Return a number of bytes in MB (10^6 bytes)."""
     return f"{size / 1e6:,.2f} MB"
 
 
@@ -141,7 +142,7 @@ def _endpoint() -> str:
 
 
 def _library() -> Any:
-    """huggingface-hub without telemetry: with it, 2.4 fetches a list of programs and says which one calls."""
+    """Return huggingface-hub, without the telemetry with which version 2.4 reports the calling program."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub
 
@@ -160,17 +161,15 @@ def _exists(api: HfApi, repo: str) -> bool:
     except GatedRepoError:
         raise
     except RepositoryNotFoundError as error:
-        if (
-            error.response.status_code == 401
-        ):  # the token is no longer good: nothing is known of the repository
+        if error.response.status_code == 401:  # an expired token says nothing about the repository
             raise
         return False
     return True
 
 
 @contextmanager
-def _opened(snapshot: Snapshot, name: str, start: int = 0) -> Iterator[Any]:
-    """The answer to a request for a file from byte `start` on. A token does not follow to another host."""
+def _open_response(snapshot: Snapshot, name: str, start: int = 0) -> Iterator[Any]:
+    """Request a file from byte `start` on. The token is not sent to other hosts on redirects."""
     library = _library()
     url = library.hf_hub_url(snapshot.repo, name, revision=snapshot.commit, endpoint=_endpoint())
     headers = {**library.utils.build_hf_headers(library_name="umi"), "Accept-Encoding": "identity"}
@@ -181,28 +180,29 @@ def _opened(snapshot: Snapshot, name: str, start: int = 0) -> Iterator[Any]:
         yield response
 
 
-def _append(snapshot: Snapshot, name: str, to: Path, size: int, tell: Callable[[int], object]) -> None:
-    with to.open("ab") as out:
+def _append(snapshot: Snapshot, name: str, target: Path, size: int) -> Iterator[int]:
+    """Append the missing bytes to `target` over one connection; yield the bytes so far."""
+    with target.open("ab") as out:
         done = out.tell()
         if done == size:
             return
-        with _opened(snapshot, name, done) as response:
-            if response.status_code != 206:  # the whole file comes, not the rest of it
+        with _open_response(snapshot, name, done) as response:
+            if response.status_code != 206:  # the server ignored the range and sends the whole file
                 out.truncate(0)
                 done = 0
             for chunk in response.iter_bytes():
                 done += len(chunk)
                 if done > size:
-                    raise _other_size(snapshot, name, f"more than {size:,}", size)
+                    raise _wrong_size(snapshot, name, f"more than {size:,}", size)
                 out.write(chunk)
-                tell(done)
+                yield done
 
 
-def _length(path: Path) -> int:
+def _file_size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _other_size(snapshot: Snapshot, name: str, found: str, size: int) -> InputError:
+def _wrong_size(snapshot: Snapshot, name: str, found: str, size: int) -> InputError:
     return InputError(
         f"{snapshot.repo}: {name} has {found} bytes on the hub, and its manifest says {size:,}",
         "tell its author, or pull another revision: umi models pull OWNER/NAME@REVISION",
@@ -210,8 +210,11 @@ def _other_size(snapshot: Snapshot, name: str, found: str, size: int) -> InputEr
 
 
 @contextmanager
-def _told(doing: str, repo: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what huggingface-hub raises into one line: nearly anything, on an answer it did not expect."""
+def _translated_errors(action: str, repo: str, revision: str | None = None) -> Iterator[None]:
+    """Turn the exceptions of huggingface-hub, httpx2 and the file system into UmiError.
+
+    On an unexpected answer huggingface-hub raises nearly any exception. No code of the caller runs inside.
+    """
     import httpx2
 
     try:
@@ -222,10 +225,10 @@ def _told(doing: str, repo: str, revision: str | None = None) -> Iterator[None]:
         *(httpx2.HTTPError, httpx2.InvalidURL, OSError, RuntimeError),
         *(ValueError, TypeError, KeyError, AttributeError),
     ) as error:
-        raise _explained(error, doing, repo, revision) from None
+        raise _user_error(error, action, repo, revision) from None
 
 
-def _explained(error: Exception, doing: str, repo: str, revision: str | None) -> UmiError:
+def _user_error(error: Exception, action: str, repo: str, revision: str | None) -> UmiError:
     import httpx2
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -238,11 +241,11 @@ def _explained(error: Exception, doing: str, repo: str, revision: str | None) ->
     while isinstance(error.__cause__, Exception) and not isinstance(error, (httpx2.HTTPError, OSError)):
         error = error.__cause__
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
-    said = " ".join(str(error).split())[:300]
-    again = "give the same command again; what was finished is kept"
+    details = " ".join(str(error).split())[:300]
+    retry = "give the same command again; what was finished is kept"
     match error:
         case OfflineModeIsEnabled():
-            return InputError("HF_HUB_OFFLINE is set, so the hub is not asked", f"unset it and {again}")
+            return InputError("HF_HUB_OFFLINE is set, so the hub is not asked", f"unset it and {retry}")
         case GatedRepoError():
             return InputError(
                 f"{repo} is gated", f"ask for access at {_endpoint()}/{repo}, then log in with: hf auth login"
@@ -260,15 +263,15 @@ def _explained(error: Exception, doing: str, repo: str, revision: str | None) ->
             )
         case _ if status == 403:
             return InputError(
-                f"{doing} {repo}: your token does not allow that", "log in with one that does: hf auth login"
+                f"{action} {repo}: your token does not allow that", "log in with one that does: hf auth login"
             )
         case HfHubHTTPError():
-            return UmiError(f"{doing} {repo}: the hub answered {status}", f"wait a little and {again}")
+            return UmiError(f"{action} {repo}: the hub answered {status}", f"wait a little and {retry}")
         case httpx2.HTTPError():
             return UmiError(
-                f"{doing} {repo}: {_endpoint()} cannot be reached ({said or type(error).__name__})",
-                f"check the connection and {again}",
+                f"{action} {repo}: {_endpoint()} cannot be reached ({details or type(error).__name__})",
+                f"check the connection and {retry}",
             )
         case OSError() if error.errno:
-            return UmiError(f"{doing} {repo} stopped: {error.strerror}", f"mend that and {again}")
-    return UmiError(f"{doing} {repo} failed: {said or type(error).__name__}", again)
+            return UmiError(f"{action} {repo} stopped: {error.strerror}", f"mend that and {retry}")
+    return UmiError(f"{action} {repo} failed: {details or type(error).__name__}", retry)

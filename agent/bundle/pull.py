@@ -1,7 +1,7 @@
-"""A bundle of the hub among the user's own models: the manifest first, then the files that it names.
+"""Download of a bundle from the hub into the user's models: the manifest first, then the files that it names.
 
-Everything is made in MODELS/.NAME.part, one file after the other, each under its sha256 until it is whole,
-and renamed at the end. A manifest may come from anyone: nothing it says is used before it was checked.
+The bundle is built in MODELS/.NAME.part, one file after the other, each named by its sha256 until it is
+complete, and the folder is renamed at the end. A manifest is untrusted input: it is validated before use.
 """
 
 from __future__ import annotations
@@ -11,74 +11,87 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
-from agent.bundle.hub import Snapshot, fetch, look_up, megabytes, parse_repository, read
+from agent.bundle.hub import Snapshot, download, look_up, megabytes, parse_repository, read_file
 from agent.bundle.manifest import parse_manifest
-from agent.bundle.store import part_folder
+from agent.bundle.store import partial_folder
 from agent.errors import BundleError, InputError
 from agent.paths import SHIPPED, models_folder, sha256_of, write_atomically
 
-LONGEST_MANIFEST = 8_000_000
-"""Bytes; the shipped one has 7,000, recipe and metrics included."""
-SHOWN = 5
-"""Files of a repository that a message names."""
+MAX_MANIFEST_SIZE = 8_000_000
+"""In bytes; the shipped manifest has 7,000, recipe and metrics included."""
+MAX_NAMES = 5
+"""Number of files of a repository that a message names."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Tell = Callable[[str, int, int], object]
-"""Takes a file's name, its bytes so far, and all its bytes."""
+OnProgress = Callable[[str, int, int], object]
+"""Called with a file's name, the number of bytes so far, and its size in bytes."""
 
 
-def pull(repository: str, name: str | None, tell: Tell) -> Bundle:
-    """Download the bundle in `OWNER/NAME[@REVISION]` as `name` (by default NAME); returns it in its place.
+def pull(repository: str, name: str | None, on_progress: OnProgress) -> Bundle:
+    """Download the bundle in `OWNER/NAME[@REVISION]` as `name` (default: NAME) and return it.
 
-    What an earlier call left unfinished is gone on with. Raises InputError where the name is taken, the
-    repository holds no bundle that this umi runs, the disk is too small, or a file is not what the manifest
-    says, and UmiError where the hub cannot be reached.
+    A download that an earlier call left unfinished is resumed. Raise InputError if the name is taken, the
+    repository holds no bundle that this version runs, the disk is too small, or a file differs from its
+    description in the manifest; UmiError if the hub fails. Exceptions of `on_progress` are not translated.
     """
     repo, revision = parse_repository(repository)
-    name = _checked_name(name or repo.split("/")[1])
+    name = _validate_name(name or repo.split("/")[1])
     target = models_folder() / name
     if name == SHIPPED.name or os.path.lexists(target):
         removing = "" if name == SHIPPED.name else f"umi models remove {name}, or "
         raise InputError(f"there are models named {name} already", f"{removing}give another name with --name")
     snapshot = look_up(repo, revision)
-    manifest = _manifest(snapshot)
-    files = _checked_files(_checked_bundle(repo, manifest), snapshot)
-    part = part_folder(name)
+    manifest = _read_manifest(snapshot)
+    files = _validate_files(_validate_manifest(repo, manifest), snapshot)
+    with closing(_install(snapshot, manifest, files, target)) as progress:
+        for file, done in progress:
+            on_progress(file.file, done, file.size)
+    return load_bundle(target)
+
+
+def _install(
+    snapshot: Snapshot, manifest: bytes, files: tuple[GgufFile, ...], target: Path
+) -> Generator[tuple[GgufFile, int]]:
+    """Download a bundle to `target`; yield each file with the number of its bytes so far.
+
+    Raise InputError if a file cannot be written, and as `pull`.
+    """
+    part = partial_folder(target.name)
     try:
-        with _claimed(part, name):
-            _tidy(part, files)
-            _require_room(part, files)
+        with _locked(part, target.name):
+            _remove_foreign_files(part, files)
+            _require_space(part, files)
             for file in files:
-                _complete(snapshot, part, file, tell)
+                for done in _complete(snapshot, part, file):
+                    yield file, done
             write_atomically(part / MANIFEST, manifest)
-            bundle = _checked_bundle(repo, manifest, part)
+            _validate_manifest(snapshot.repo, manifest, part)
             part.rename(target)
     except OSError as error:
         raise InputError(
             f"{error.filename or part} cannot be written: {error.strerror}",
             "mend that and give the same command again; it goes on where it stopped",
         ) from None
-    return replace(bundle, folder=target)
 
 
-def _checked_name(name: str) -> str:
+def _validate_name(name: str) -> str:
     if name != Path(name).name or name[:1] in ("", ".", "-") or not name.isprintable():
         raise InputError(f"{name!r} is no name for models", "give one like my-models with --name")
     return name
 
 
-def _manifest(snapshot: Snapshot) -> bytes:
+def _read_manifest(snapshot: Snapshot) -> bytes:
+    """Return the manifest of a repository. Raise InputError, with what else it holds, if there is none."""
     if MANIFEST in snapshot.files:
-        return read(snapshot, MANIFEST, LONGEST_MANIFEST)
+        return read_file(snapshot, MANIFEST, MAX_MANIFEST_SIZE)
     names = sorted(snapshot.files)
     models = [name for name in names if name.lower().endswith(".gguf")]
-    shown = ", ".join((models or names)[:SHOWN]) + (", …" if len(models or names) > SHOWN else "")
+    shown = ", ".join((models or names)[:MAX_NAMES]) + (", …" if len(models or names) > MAX_NAMES else "")
     what = f"{snapshot.repo} has no {MANIFEST}, so it is no bundle"
     if models:
         raise InputError(
@@ -90,10 +103,10 @@ def _manifest(snapshot: Snapshot) -> bytes:
     raise InputError(f"{what}; it holds {holds}", "name a repository that umi export push made")
 
 
-def _checked_bundle(repo: str, manifest: bytes, folder: Path | None = None) -> Bundle:
-    """The bundle that a manifest describes; with `folder`, loaded from there.
+def _validate_manifest(repo: str, manifest: bytes, folder: Path | None = None) -> Bundle:
+    """Return the bundle that a manifest describes, loaded from `folder` if given.
 
-    Raises BundleError where this umi cannot run it.
+    Raise BundleError if this version cannot run it.
     """
     try:
         if folder:
@@ -108,34 +121,34 @@ def _checked_bundle(repo: str, manifest: bytes, folder: Path | None = None) -> B
     raise BundleError(what, "update umi, or pull another revision: umi models pull OWNER/NAME@REVISION")
 
 
-def _checked_files(bundle: Bundle, snapshot: Snapshot) -> tuple[GgufFile, ...]:
-    """The files that a manifest names. Raises BundleError where the hub has not what it says of them."""
+def _validate_files(bundle: Bundle, snapshot: Snapshot) -> tuple[GgufFile, ...]:
+    """Return the files that a manifest names. Raise BundleError if a name, hash or size of them is wrong."""
     where = f"{snapshot.repo}/{MANIFEST}"
     seen: set[str] = set()
     for file in bundle.files:
-        wrong = ""
-        found = snapshot.files.get(file.file)
+        problem = ""
+        size = snapshot.files.get(file.file)
         if file.file[:1] == "." or not file.file.isprintable() or file.file == MANIFEST:
-            wrong = "is no name of a model file"
+            problem = "is no name of a model file"
         elif file.file in seen:
-            wrong = "has two sizes or hashes"
+            problem = "has two sizes or hashes"
         elif not _SHA256.fullmatch(file.sha256) or file.size < 1:
-            wrong = "has no size and sha256"
+            problem = "has no size and sha256"
         elif file.file not in snapshot.files:
-            wrong = "is not in the repository"
-        elif found is not None and found != file.size:
-            wrong = f"has {found:,} bytes there, and {file.size:,} by the manifest"
-        if wrong:
+            problem = "is not in the repository"
+        elif size is not None and size != file.size:
+            problem = f"has {size:,} bytes there, and {file.size:,} by the manifest"
+        if problem:
             raise BundleError(
-                f"{where} is damaged: {file.file!r} {wrong}", "tell its author, or pull another revision"
+                f"{where} is damaged: {file.file!r} {problem}", "tell its author, or pull another revision"
             )
         seen.add(file.file)
     return bundle.files
 
 
 @contextmanager
-def _claimed(part: Path, name: str) -> Iterator[None]:
-    """The part folder, for this process alone."""
+def _locked(part: Path, name: str) -> Iterator[None]:
+    """Create the partial folder and lock it. Raise InputError if another process holds the lock."""
     if part.is_symlink() or (part.exists() and not part.is_dir()):
         part.unlink()
     part.mkdir(parents=True, exist_ok=True)
@@ -154,8 +167,8 @@ def _partial(part: Path, file: GgufFile) -> Path:
     return part / f".{file.sha256}"
 
 
-def _tidy(part: Path, files: tuple[GgufFile, ...]) -> None:
-    """Remove what is not of these files: an earlier call may have begun another revision."""
+def _remove_foreign_files(part: Path, files: tuple[GgufFile, ...]) -> None:
+    """Remove everything but complete and partial `files`: an earlier call may have begun another revision."""
     wanted = {path for file in files for path in (part / file.file, _partial(part, file))}
     for path in part.iterdir():
         if path.is_dir() and not path.is_symlink():
@@ -164,9 +177,9 @@ def _tidy(part: Path, files: tuple[GgufFile, ...]) -> None:
             path.unlink()
 
 
-def _require_room(part: Path, files: tuple[GgufFile, ...]) -> None:
-    here = sum(path.stat().st_size for path in part.iterdir())
-    needed, free = sum(file.size for file in files) - here, shutil.disk_usage(part).free
+def _require_space(part: Path, files: tuple[GgufFile, ...]) -> None:
+    present = sum(path.stat().st_size for path in part.iterdir())
+    needed, free = sum(file.size for file in files) - present, shutil.disk_usage(part).free
     if needed > free:
         raise InputError(
             f"{megabytes(needed)} are to be downloaded, and {part.parent} has {megabytes(free)} free",
@@ -174,15 +187,15 @@ def _require_room(part: Path, files: tuple[GgufFile, ...]) -> None:
         )
 
 
-def _complete(snapshot: Snapshot, part: Path, file: GgufFile, tell: Tell) -> None:
-    """Make sure that a file lies whole in `part`."""
+def _complete(snapshot: Snapshot, part: Path, file: GgufFile) -> Iterator[int]:
+    """Download what is missing of a file to `part` and verify it; yield the number of bytes so far."""
     target, partial = part / file.file, _partial(part, file)
     if target.exists() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:
-        tell(file.file, file.size, file.size)
+        yield file.size
         return
     if partial.exists() and partial.stat().st_size > file.size:
         partial.unlink()
-    fetch(snapshot, file.file, partial, file.size, lambda done: tell(file.file, done, file.size))
+    yield from download(snapshot, file.file, partial, file.size)
     if sha256_of(partial) != file.sha256:
         partial.unlink()
         raise InputError(

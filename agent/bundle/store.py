@@ -1,4 +1,7 @@
-"""Which bundle runs: by path, by name, or the one the user picked; the one in the package until then."""
+"""The bundles on this machine: lookup by path or name, selection of the default, removal.
+
+The default bundle is the one that the user selected, or the one shipped with the package.
+"""
 
 from __future__ import annotations
 
@@ -13,64 +16,62 @@ from agent.errors import InputError
 from agent.paths import SHIPPED, models_folder
 from agent.settings import change_settings, read_settings
 
-__all__ = ["SHIPPED", "Listed", "find", "listed", "part_folder", "picked", "removable", "remove", "use"]
-
 
 @dataclass(frozen=True)
-class Listed:
-    """A bundle that `find` knows by name; `picked` marks the one that runs when none is named."""
+class InstalledBundle:
+    """A bundle that `find_bundle` finds by name; `selected` marks the default."""
 
     name: str
     folder: Path
     shipped: bool
-    picked: bool
+    selected: bool
 
 
-def find(name_or_path: str | None = None) -> Path:
-    """The folder of a bundle: a path if it exists, else a name; None is the user's pick or the shipped one.
+def find_bundle(name_or_path: str | None = None) -> Path:
+    """Return the folder of a bundle: a path if it exists, else a name; None is the default bundle.
 
-    Raises InputError where there is no such bundle. The bundle itself is not checked.
+    Raise InputError if there is no such bundle. The bundle is not validated.
     """
     if name_or_path is None:
-        return picked()
-    if name_or_path and (path := _existing(name_or_path)):
+        return selected_bundle()
+    if name_or_path and (path := _existing_path(name_or_path)):
         return path.parent if path.name == MANIFEST else path
-    named = {bundle.name: bundle.folder for bundle in _known()}
+    named = {bundle.name: bundle.folder for bundle in _named_bundles()}
     if name_or_path in named:
         return named[name_or_path]
-    raise _unknown(name_or_path)
+    raise _unknown_bundle(name_or_path)
 
 
-def listed() -> list[Listed]:
-    """The shipped bundle and the user's own; a pick that lies elsewhere goes by its folder's name."""
-    chosen = picked(check=False)
-    rows = [Listed(b.name, b.folder, b.shipped, b.folder == chosen) for b in _known()]
-    if not any(row.picked for row in rows):
-        rows.append(Listed(chosen.name, chosen, shipped=False, picked=True))
+def list_bundles() -> list[InstalledBundle]:
+    """Return the shipped bundle and the user's own; a default elsewhere is named after its folder."""
+    chosen = selected_bundle(check=False)
+    rows = [InstalledBundle(b.name, b.folder, b.shipped, b.folder == chosen) for b in _named_bundles()]
+    if not any(row.selected for row in rows):
+        rows.append(InstalledBundle(chosen.name, chosen, shipped=False, selected=True))
     return rows
 
 
-def use(name_or_path: str) -> Path:
-    """Make a bundle the one that runs when none is named; return its folder.
+def select_bundle(name_or_path: str) -> Path:
+    """Make a bundle the default and return its folder.
 
-    Raises InputError where there is none, and BundleError where it cannot run.
+    Raise InputError if there is no such bundle and BundleError if it cannot run.
     """
-    folder = find(name_or_path)
+    folder = find_bundle(name_or_path)
     load_bundle(folder)
-    known = {bundle.folder: bundle.name for bundle in _known()}
+    known = {bundle.folder: bundle.name for bundle in _named_bundles()}
     change_settings(models=known.get(folder, str(folder.resolve())))
     return folder
 
 
-def part_folder(name: str) -> Path:
-    """Where a bundle named `name` is while it is being made or removed."""
+def partial_folder(name: str) -> Path:
+    """Return the folder of a bundle that is being downloaded or removed."""
     return models_folder() / f".{name}.part"
 
 
-def removable(name: str) -> list[Path]:
-    """The folders that `remove` would delete: a bundle of the user's own, and what a stopped pull left.
+def removable_folders(name: str) -> list[Path]:
+    """Return the folders that `remove_bundle` deletes: a bundle of the user and its unfinished download.
 
-    Raises InputError for the shipped bundle, one that lies elsewhere, and anything that is no bundle.
+    Raise InputError for the shipped bundle, one outside the models folder, and anything that is not a bundle.
     """
     if name == SHIPPED.name:
         raise InputError(f"{name} is part of umi and stays", "see your own: umi models list")
@@ -79,67 +80,69 @@ def removable(name: str) -> list[Path]:
     if name not in ("", ".", "..") and name == Path(name).name:
         if folder.is_symlink():
             raise InputError(f"{folder} is a link to {os.readlink(folder)}", "remove the link yourself")
-        paths = [path for path in (folder, part_folder(name)) if path.is_dir() and not path.is_symlink()]
+        paths = [path for path in (folder, partial_folder(name)) if path.is_dir() and not path.is_symlink()]
         if folder in paths and not (folder / MANIFEST).exists():
             raise InputError(f"{folder} has no {MANIFEST}, so it is no bundle", "remove it yourself")
         if paths:
             return paths
-    if _existing(name):
+    if _existing_path(name):
         raise InputError(f"{name} is not among your models in {here}", "remove that folder yourself")
-    raise _unknown(name)
+    raise _unknown_bundle(name)
 
 
-def remove(name: str) -> bool:
-    """Delete what `removable` names. Returns whether it was the user's pick; the shipped one is picked then.
+def remove_bundle(name: str) -> bool:
+    """Delete a bundle of the user; return whether it was the default, which is then the shipped one.
 
-    Raises InputError as `removable` does, and where it cannot be deleted.
+    Raise InputError as `removable_folders`, and if a file cannot be deleted.
     """
-    paths = removable(name)
-    folder, part = models_folder() / name, part_folder(name)
-    was_picked = folder in paths and picked(check=False).resolve() == folder.resolve()
+    paths = removable_folders(name)
+    folder, part = models_folder() / name, partial_folder(name)
+    was_selected = folder in paths and selected_bundle(check=False).resolve() == folder.resolve()
     try:
         if part in paths:
             shutil.rmtree(part)
         if folder in paths:
-            folder.rename(part)  # first of all: a bundle that is there is whole
+            folder.rename(part)  # first, so that no incomplete bundle is ever found by name
             shutil.rmtree(part)
     except OSError as error:
         raise InputError(
             f"{error.filename} cannot be removed: {error.strerror}", "remove it yourself"
         ) from None
-    if was_picked:
+    if was_selected:
         change_settings(models=SHIPPED.name)
-    return was_picked
+    return was_selected
 
 
-def picked(*, check: bool = True) -> Path:
-    """The folder of the bundle that runs when none is named; `check` raises InputError where it is gone."""
+def selected_bundle(*, check: bool = True) -> Path:
+    """Return the folder of the default bundle. With `check`, raise InputError if it does not exist."""
     choice = read_settings().get("models")
     if not isinstance(choice, str) or not choice:
         return SHIPPED
-    folder = {bundle.name: bundle.folder for bundle in _known()}.get(choice, Path(choice))
+    folder = {bundle.name: bundle.folder for bundle in _named_bundles()}.get(choice, Path(choice))
     if check and not folder.exists():
         raise InputError(f"the models you picked, {choice}, are gone", "pick others: umi models use umi-mini")
     return folder
 
 
-def _unknown(name: str) -> InputError:
-    near = difflib.get_close_matches(name, [bundle.name for bundle in _known()], n=1)
+def _unknown_bundle(name: str) -> InputError:
+    near = difflib.get_close_matches(name, [bundle.name for bundle in _named_bundles()], n=1)
     guess = f"did you mean {near[0]}? see: umi models list" if near else "see what there is: umi models list"
     return InputError(f"there are no models named {name or '(nothing)'} and no such folder", guess)
 
 
-def _existing(name: str) -> Path | None:
-    """The path that `name` is, if there is something at it."""
+def _existing_path(name: str) -> Path | None:
+    """Return `name` as a path if something exists there."""
     try:
         path = Path(name).expanduser()
         return path if path.exists() else None
-    except (OSError, RuntimeError):  # too long or closed to us; ~ of nobody
+    except (OSError, RuntimeError):  # too long, no permission, or `~` of an unknown user
         return None
 
 
-def _known() -> list[Listed]:
-    """The bundles that have a name: the shipped one and every folder with a manifest among the user's."""
+def _named_bundles() -> list[InstalledBundle]:
+    """Return the shipped bundle and those in the models folder, which are found by name."""
     own = sorted(path.parent for path in models_folder().glob(f"[!.]*/{MANIFEST}"))
-    rows = [Listed(SHIPPED.name, SHIPPED, shipped=True, picked=False)]
-    return rows + [Listed(folder.name, folder, False, False) for folder in own if folder.name != SHIPPED.name]
+    rows = [InstalledBundle(SHIPPED.name, SHIPPED, shipped=True, selected=False)]
+    return rows + [
+        InstalledBundle(folder.name, folder, False, False) for folder in own if folder.name != SHIPPED.name
+    ]

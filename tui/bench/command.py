@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from agent.bundle import Bundle, load_bundle
-from agent.bundle.store import find
+from agent.bundle.store import find_bundle
 from agent.errors import EngineError, InputError
 from agent.llama.hardware import processor_name, usable_cores
 from agent.paths import cache_folder, settings_path
@@ -48,7 +48,7 @@ def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) 
     EngineError where a process failed.
     """
     chosen = _chosen(only)
-    bundle = load_bundle(find(models))
+    bundle = load_bundle(find_bundle(models))
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
         result = _Run(bundle, Path(folder), threads).run(chosen)
     if as_json:

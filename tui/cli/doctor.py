@@ -94,10 +94,10 @@ def _llama() -> None:
 
 def _models() -> None:
     from agent.bundle import load_bundle
-    from agent.bundle.store import find
+    from agent.bundle.store import find_bundle
     from tui.setup import open_engine
 
-    folder = find(None)
+    folder = find_bundle(None)
     _say("models", str(folder))
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))

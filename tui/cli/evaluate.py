@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.bundle import load_bundle
-from agent.bundle.store import find
+from agent.bundle.store import find_bundle
 from agent.evaluation.suite import Asked, Report, Score, Tally, ask_in_process, evaluate
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
@@ -25,7 +25,7 @@ SHOWN_FAILURES = 12
 def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int, through_ask: bool) -> int:
     """Score the bundle and print a table or JSON; progress goes to stderr. Raises InputError on bad input."""
     rows = list(islice(read_rows(suite), limit))
-    folder = find(models)
+    folder = find_bundle(models)
     engine = open_engine(load_bundle(folder))
     try:
         ask = _through_ask(folder) if through_ask else ask_in_process(engine)

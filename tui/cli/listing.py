@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from agent.bundle import Dialect, load_bundle
-from agent.bundle.store import SHIPPED, find, listed, removable, remove, use
+from agent.bundle import Dialect, load_bundle, store
+from agent.bundle.store import SHIPPED, find_bundle, list_bundles, removable_folders, select_bundle
 from agent.errors import InputError
 from agent.tools import builtin_tools
 from agent.tools.toolbox import select_tools
@@ -35,15 +35,15 @@ def print_tool(name: str) -> None:
 
 def print_bundles() -> None:
     """A line for each bundle; a star marks the one in use."""
-    rows = listed()
+    rows = list_bundles()
     width = max(len(row.name) for row in rows)
     for row in rows:
-        print(f"{'*' if row.picked else ' '} {one_line(row.name):{width}}  {one_line(str(row.folder))}")
+        print(f"{'*' if row.selected else ' '} {one_line(row.name):{width}}  {one_line(str(row.folder))}")
 
 
 def print_bundle(name: str | None) -> None:
     """A bundle's manifest, for people. Raises InputError where there is none or it is damaged."""
-    bundle = load_bundle(find(name))
+    bundle = load_bundle(find_bundle(name))
     facts = {
         "folder": str(bundle.folder),
         "layout": f"{bundle.layout}, {bundle.dialect} dialect, prompt version {bundle.prompt_version}",
@@ -73,7 +73,7 @@ def print_bundle(name: str | None) -> None:
 
 def verify_bundle(name: str | None) -> None:
     """Hash every file of a bundle, a line each. Raises BundleError naming the first that is damaged."""
-    bundle = load_bundle(find(name), verify=True)
+    bundle = load_bundle(find_bundle(name), verify=True)
     for file in bundle.files:
         print(f"ok  {file.file}  {size_text(file.size)}  sha256 {file.sha256}")
 
@@ -118,7 +118,7 @@ def remove_bundle(name: str, *, yes: bool) -> int:
 
     Raises InputError where it may not be deleted, or there is nobody to ask.
     """
-    folders = removable(name)
+    folders = removable_folders(name)
     size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     if not yes:
         if not (sys.stdin and sys.stdin.isatty()):
@@ -128,9 +128,9 @@ def remove_bundle(name: str, *, yes: bool) -> int:
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("nothing was removed", file=sys.stderr)
             return 130
-    was_picked = remove(name)
+    was_selected = store.remove_bundle(name)
     print(f"removed {one_line(name)} ({size_text(size)})")
-    if was_picked:
+    if was_selected:
         print(f"from now on umi runs {SHIPPED.name}, the models it ships")
     return 0
 
@@ -148,5 +148,5 @@ def print_settings() -> None:
 
 def use_bundle(name: str) -> None:
     """Pick a bundle for every later run. Raises InputError where it cannot run."""
-    folder: Path = use(name)
+    folder: Path = select_bundle(name)
     print(f"from now on umi runs {one_line(str(folder))}")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the quantity `kind`: `value` of it is `(value + offset) * factor` of the quantity's base unit."""
+    """A unit of the quantity `kind`: a value is `(value + offset) * factor` base units."""
 
     kind: str
     factor: Fraction
