@@ -1,1 +1,1 @@
-"""The Textual app."""
+"""The chat app, written with Textual."""

@@ -1,4 +1,4 @@
-"""The question before a call that may write: what it is about to do, and y or n."""
+"""The prompt for approval of a call that may change something: its arguments, and y or n."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.text import one_line, plain
 
 
 class ApprovalPrompt(Vertical, can_focus=True):
-    """Stands above the input until it is answered; Escape says no."""
+    """Shown above the input until it is answered; Escape refuses."""
 
     BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
         Binding("y", "answer(True)", "allow"),
@@ -24,7 +24,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
     ]
 
     class Answered(Message):
-        """The prompt is gone."""
+        """The prompt was answered and is being removed."""
 
     def __init__(self, approval: Approval) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
         self.border_title = one_line(f"{approval.call.name} may {approval.tool.may}", 60)
 
     def compose(self) -> ComposeResult:
-        """Each argument whole, in a part that scrolls; the question below it always in sight."""
+        """Yield the complete arguments in a scrolling container, and the question below it."""
         with VerticalScroll(can_focus=False):
             for name, value in self.approval.call.arguments.items():
                 text = plain(value if isinstance(value, str) else compact(value))
@@ -41,8 +41,8 @@ class ApprovalPrompt(Vertical, can_focus=True):
         yield Static("Allow it?  [b]y[/b] yes   [b]n[/b] no", classes="ask")
 
     def action_answer(self, allowed: bool) -> None:
-        """Tell the waiting turn and go away."""
-        self.approval.give(allowed)
+        """Pass the decision to the waiting turn and remove the prompt."""
+        self.approval.decide(allowed)
         self.app.post_message(self.Answered())
         self.remove()
 

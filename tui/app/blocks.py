@@ -1,4 +1,4 @@
-"""The blocks of the transcript: one widget for each thing that is said or done."""
+"""The blocks of the transcript: one kind of widget for each kind of event."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from textual.widgets.markdown import MarkdownStream
 from tui.text import call_line, folded, one_line, plain
 
 OBSERVATION_LINES = 5
-"""Lines of an observation that are shown before the rest is folded away."""
+"""Number of lines of an observation that are shown while it is folded."""
 
 OBSERVATION_CHARACTERS = 600
-"""Characters of an observation that are shown before the rest is folded away."""
+"""Number of characters of an observation that are shown while it is folded."""
 
 
 class Block(Static):
-    """A piece of text that is never read as markup."""
+    """Text that is not interpreted as markup."""
 
     def __init__(self, text: str | Text, classes: str = "") -> None:
         super().__init__(text, markup=False, classes=classes)
@@ -27,21 +27,21 @@ class Block(Static):
 
 
 class UserBlock(Block):
-    """What the person said."""
+    """A message of the user."""
 
     def __init__(self, text: str) -> None:
         super().__init__(plain(text))
 
 
 class ThoughtBlock(Block):
-    """What the planner thinks."""
+    """A thought of the planner."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"· {one_line(text)}")
 
 
 class CallBlock(Block):
-    """A call, before it runs."""
+    """A proposed call."""
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         line = Text(f"▸ {call_line(name, arguments, 240)}")
@@ -50,43 +50,43 @@ class CallBlock(Block):
 
 
 class ObservationBlock(Block):
-    """What a call returned; a long one shows its beginning until it is clicked or unfolded."""
+    """The observation of a call; a long one is folded until it is clicked or unfolded."""
 
     def __init__(self, content: str, ok: bool) -> None:
-        self._whole = plain(content).rstrip() or "(nothing)"
-        head, more = folded(self._whole, OBSERVATION_LINES)
+        self._content = plain(content).rstrip() or "(nothing)"
+        head, more = folded(self._content, OBSERVATION_LINES)
         if len(head) > OBSERVATION_CHARACTERS:
             head, more = head[:OBSERVATION_CHARACTERS], max(more, 1)
         self._head = head
         self._note = f"… {more} more line{'s' if more > 1 else ''}, Ctrl+O shows all"
-        self.foldable = head != self._whole
+        self.foldable = head != self._content
         self.unfolded = not self.foldable
         super().__init__("", classes="ok" if ok else "failed")
         self._show()
 
-    def fold(self, folded_away: bool) -> None:
-        """Fold the rest away, or show all."""
-        self.unfolded = not (folded_away and self.foldable)
+    def fold(self, folded: bool) -> None:
+        """Show only the beginning of a long observation, or all of it."""
+        self.unfolded = not (folded and self.foldable)
         self._show()
 
     def on_click(self) -> None:
-        """A click toggles."""
+        """Toggle between folded and unfolded."""
         self.fold(self.unfolded)
 
     def _show(self) -> None:
-        self.text = self._whole if self.unfolded else f"{self._head}\n{self._note}"
+        self.text = self._content if self.unfolded else f"{self._head}\n{self._note}"
         self.update(self.text)
 
 
 class NoteBlock(Block):
-    """The app speaks: a hint, or (class `error`) what went wrong."""
+    """A message of the app: a hint, or (class `error`) an error."""
 
     def __init__(self, text: str, error: bool = False) -> None:
         super().__init__(plain(text), classes="error" if error else "")
 
 
 class AnswerBlock(Markdown):
-    """The answer as Markdown, shown while it is written. Links are not followed: umi stays offline."""
+    """The answer as Markdown, streamed. Links are not followed, since umi stays offline."""
 
     def __init__(self) -> None:
         super().__init__("", open_links=False)
@@ -94,7 +94,7 @@ class AnswerBlock(Markdown):
         self._stream: MarkdownStream | None = None
 
     async def write(self, text: str) -> None:
-        """Add a piece."""
+        """Append a piece of the answer."""
         if self._stream is None:
             self._stream = Markdown.get_stream(self)
         piece = plain(text if self.text else text.lstrip())
@@ -102,7 +102,7 @@ class AnswerBlock(Markdown):
         await self._stream.write(piece)
 
     async def finish(self, text: str | None = None) -> None:
-        """Stop the stream and show the whole once more: `text`, or what was written so far."""
+        """End the stream and render `text`, or what was streamed so far if None."""
         if self._stream is not None:
             await self._stream.stop()
             self._stream = None

@@ -1,4 +1,4 @@
-"""The input at the bottom: Enter sends, pasted text may have many lines, Up and Down walk the history."""
+"""The message input: Enter sends, pasted text may have several lines, Up and Down recall sent messages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from textual.widgets import TextArea
 class QuestionInput(TextArea):
     """A text area that grows with its text.
 
-    Shift+Enter, and Ctrl+J where the terminal does not tell Shift, make a new line.
+    Shift+Enter inserts a line break, as does Ctrl+J where the terminal does not report Shift.
     """
 
     class Sent(Message):
-        """The person pressed Enter on `text`."""
+        """The user sent `text`."""
 
         def __init__(self, text: str) -> None:
             self.text = text
@@ -25,14 +25,14 @@ class QuestionInput(TextArea):
             compact=True, highlight_cursor_line=False, placeholder="Ask something, or /help", id="question"
         )
         self._history: list[str] = []
-        self._place = 0
+        self._history_index = 0
         self._draft = ""
 
     def remember(self, text: str) -> None:
-        """Put a sent text into the history and empty the input."""
+        """Append a sent text to the history and clear the input."""
         if not self._history or self._history[-1] != text:
             self._history.append(text)
-        self._place = len(self._history)
+        self._history_index = len(self._history)
         self.text = ""
 
     async def _on_key(self, event: events.Key) -> None:
@@ -49,25 +49,25 @@ class QuestionInput(TextArea):
             await super()._on_key(event)
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """Up; on the first line, the text sent before."""
+        """Move the cursor up; on the first line, recall the previous message."""
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
             super().action_cursor_up(select)
         else:
-            self._walk(-1)
+            self._recall(-1)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """Down; on the last line, the text sent after."""
+        """Move the cursor down; on the last line, recall the next message."""
         if select or not self.navigator.is_last_wrapped_line(self.cursor_location):
             super().action_cursor_down(select)
         else:
-            self._walk(1)
+            self._recall(1)
 
-    def _walk(self, step: int) -> None:
-        place = min(max(self._place + step, 0), len(self._history))
-        if place == self._place:
+    def _recall(self, step: int) -> None:
+        index = min(max(self._history_index + step, 0), len(self._history))
+        if index == self._history_index:
             return
-        if self._place == len(self._history):
+        if self._history_index == len(self._history):
             self._draft = self.text
-        self._place = place
-        self.text = self._draft if place == len(self._history) else self._history[place]
+        self._history_index = index
+        self.text = self._draft if index == len(self._history) else self._history[index]
         self.move_cursor(self.document.end)

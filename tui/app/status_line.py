@@ -1,4 +1,4 @@
-"""The last line of the screen: what the agent does, on which models, how fast."""
+"""The last line of the screen: the state of the agent, the models, and the speed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from textual.widgets import Static
 from tui.setup import Info
 from tui.text import one_line, size_text
 
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class StatusLine(Static):
-    """`state` while `busy` has a spinner before it; `rate` is tokens written a second in the last turn."""
+    """Shows `state`, with a spinner while `busy`, the models, and `rate`, tokens/s of the last turn."""
 
     state = reactive("loading models…")
     busy = reactive(True)
@@ -25,19 +25,19 @@ class StatusLine(Static):
         super().__init__(markup=False, id="status")
 
     def on_mount(self) -> None:
-        """Turn the spinner ten times a second."""
-        self.set_interval(0.1, self._turn)
+        """Advance the spinner ten times a second."""
+        self.set_interval(0.1, self._advance)
 
-    def _turn(self) -> None:
+    def _advance(self) -> None:
         if self.busy:
-            self._frame = (self._frame + 1) % len(_FRAMES)
+            self._frame = (self._frame + 1) % len(_SPINNER_FRAMES)
 
     def render(self) -> Text:
-        """The state on the left, the models and the speed on the right, the longest form that fits."""
+        """Return the state on the left, and on the right the longest model description that fits."""
         width = self.content_size.width
-        left = Text(f"{_FRAMES[self._frame]} {self.state}" if self.busy else f"● {self.state}")
+        left = Text(f"{_SPINNER_FRAMES[self._frame]} {self.state}" if self.busy else f"● {self.state}")
         left.stylize("yellow" if self.busy else "green", 0, 1)
-        for right in models_texts(self.info, self.rate):
+        for right in model_descriptions(self.info, self.rate):
             space = width - left.cell_len - len(right)
             if space >= 2:
                 return left + Text(" " * space) + Text(right, "dim")
@@ -45,8 +45,8 @@ class StatusLine(Static):
         return left
 
 
-def models_texts(info: Info | None, rate: float) -> list[str]:
-    """What to say of the models, longest first."""
+def model_descriptions(info: Info | None, rate: float) -> list[str]:
+    """Return the descriptions of the models and the speed, longest first."""
     if info is None:
         return []
     speed = f" · {rate:.0f} tok/s" if rate else ""

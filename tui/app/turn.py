@@ -1,7 +1,6 @@
-"""One turn of the agent in a thread, and the messages through which it reaches the app.
+"""A turn of the agent in a thread, and the messages that it posts to the app.
 
-Every message carries the turn's number, so that the app can leave out what a turn that it no longer shows
-still says.
+Every message carries the number of its turn, so that the app can ignore those of a turn it no longer shows.
 """
 
 from __future__ import annotations
@@ -19,33 +18,33 @@ from agent.loop import Agent, Conversation
 from agent.tools.base import Tool
 from agent.transcript import Call
 
-GROUP_S = 0.03
-"""Seconds for which pieces of the answer are gathered before they are shown together."""
+MIN_INTERVAL_S = 0.03
+"""Minimum time between two updates of the answer or the reading progress, in seconds."""
 
-_POLL_S = 0.1
-"""Seconds between looks at `cancelled` while the person thinks about an approval."""
+_POLL_INTERVAL_S = 0.1
+"""Time between checks for cancellation while waiting for an approval, in seconds."""
 
 _log = logging.getLogger(__name__)
 
 
 class Approval:
-    """A call that waits for the person's yes or no. The turn's thread waits, the app answers."""
+    """A call that waits for the user's decision: the thread of the turn waits, the app decides."""
 
     def __init__(self, call: Call, tool: Tool) -> None:
         self.call = call
         self.tool = tool
-        self._given = threading.Event()
+        self._decided = threading.Event()
         self._allowed = False
 
-    def give(self, allowed: bool) -> None:
-        """Answer; the first answer counts."""
-        if not self._given.is_set():
+    def decide(self, allowed: bool) -> None:
+        """Record the decision; later ones are ignored."""
+        if not self._decided.is_set():
             self._allowed = allowed
-            self._given.set()
+            self._decided.set()
 
     def wait(self, cancelled: Callable[[], bool]) -> bool:
-        """The person's answer; no where the turn is cancelled first."""
-        while not self._given.wait(_POLL_S):
+        """Return the decision, or False if the turn is cancelled first."""
+        while not self._decided.wait(_POLL_INTERVAL_S):
             if cancelled():
                 return False
         return self._allowed
@@ -70,7 +69,7 @@ class ApprovalAsked(Message):
 
 
 class TurnEnded(Message):
-    """The thread of turn number `turn` is done with the agent; `error` says why it failed, if it did."""
+    """Turn number `turn` has ended; `error` is the reason if it failed, else empty."""
 
     def __init__(self, turn: int, error: str) -> None:
         self.turn = turn
@@ -87,7 +86,7 @@ def run_turn(
     cancelled: Callable[[], bool],
     post: Callable[[Message], object],
 ) -> None:
-    """Run a turn and post what happens; the last message is `TurnEnded`, whatever happens."""
+    """Run a turn and post its events; the last message is `TurnEnded` in all cases."""
     error = ""
 
     def approve(call: Call, tool: Tool) -> bool:
@@ -96,9 +95,9 @@ def run_turn(
         return approval.wait(cancelled)
 
     try:
-        grouped = _Grouped(lambda event: post(TurnEvent(turn, event)))
+        throttle = _Throttle(lambda event: post(TurnEvent(turn, event)))
         for event in agent.run(conversation, text, approve=approve, cancelled=cancelled):
-            grouped.take(event)
+            throttle.pass_on(event)
     except UmiError as failure:
         error = str(failure)
     except Exception as failure:
@@ -108,17 +107,17 @@ def run_turn(
         post(TurnEnded(turn, error))
 
 
-class _Grouped:
-    """Passes events on, pieces of the answer and reading progress at most once in `GROUP_S`."""
+class _Throttle:
+    """Passes events on; joins pieces of the answer and skips reading progress within `MIN_INTERVAL_S`."""
 
     def __init__(self, show: Callable[[Event], object]) -> None:
         self._show = show
         self._text = ""
         self._shown_at = 0.0
 
-    def take(self, event: Event) -> None:
+    def pass_on(self, event: Event) -> None:
         now = time.monotonic()
-        due = now - self._shown_at >= GROUP_S
+        due = now - self._shown_at >= MIN_INTERVAL_S
         if isinstance(event, AnswerDelta):
             self._text += event.text
             if not due:
