@@ -29,7 +29,7 @@ class Limits:
     kl: float = 0.02
     """Mean KL divergence, in nats a token."""
     drop: float = 0.02
-    """Loss of the role's headline metric (`agent.evaluation.tasks.headline`); that of one turn is allowed."""
+    """Loss of the role's primary metric (`agent.evaluation.tasks`); that of one turn is allowed."""
 
     def __post_init__(self) -> None:
         """Raise InputError for a limit that is negative or not finite."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_base import ADD, ECHO
 
-from agent.evaluation.metrics import argument_f1, hallucinated, rouge_l, same_plan, same_tools
+from agent.evaluation.metrics import argument_f1, count_hallucinated, handover_matches, rouge_l, tools_match
 from agent.transcript import Accepted, Call, CallerTurn, PlannerTurn
 
 
@@ -62,10 +62,10 @@ def test_an_accepted_answer_is_right_in_any_measure_of_arguments() -> None:
 
 def test_tools_are_compared_without_order_but_with_their_number() -> None:
     turn = turn_of(call("f", a=1), call("g"), call("f", a=2))
-    assert same_tools([call("g", x=1), call("f"), call("f")], turn)
-    assert not same_tools([call("g"), call("f")], turn)
-    assert not same_tools([call("g"), call("g"), call("f")], turn)
-    assert not same_tools([], turn)
+    assert tools_match([call("g", x=1), call("f"), call("f")], turn)
+    assert not tools_match([call("g"), call("f")], turn)
+    assert not tools_match([call("g"), call("g"), call("f")], turn)
+    assert not tools_match([], turn)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_tools_are_compared_without_order_but_with_their_number() -> None:
     ],
 )
 def test_hallucinated_calls_by_hand(text: str, bad: int, written: int) -> None:
-    assert hallucinated(text, (ADD, ECHO)) == (bad, written)
+    assert count_hallucinated(text, (ADD, ECHO)) == (bad, written)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_hallucinated_calls_by_hand(text: str, bad: int, written: int) -> None:
     ],
 )
 def test_only_the_ending_itself_is_a_hand_over(text: str, right: bool) -> None:
-    assert same_plan(text, PlannerTurn("", "caller")) == right
+    assert handover_matches(text, PlannerTurn("", "caller")) == right
 
 
 @pytest.mark.parametrize(

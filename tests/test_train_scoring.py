@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_base import ECHO, TINY_RUN, make_base, tiny_rows
 
-from agent.evaluation.tasks import baselines, headline, sample
+from agent.evaluation.tasks import baselines, primary_metric, sample_tasks
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import (
@@ -212,16 +212,16 @@ def test_batches_hold_prompts_of_similar_length_and_no_more_tokens_than_asked() 
 
 def test_the_sample_is_spread_and_does_not_fall_in_with_the_alternation_of_turns() -> None:
     rows = [row for row in tiny_rows(80) if len(row.transcript.turns) == 6]
-    chosen = sample(rows, "planner", len(rows))
-    kinds = [case.turn.next for case in chosen if isinstance(case.turn, PlannerTurn)]
+    chosen = sample_tasks(rows, "planner", len(rows))
+    kinds = [case.reference.next for case in chosen if isinstance(case.reference, PlannerTurn)]
     assert 0.3 < kinds.count("caller") / len(kinds) < 0.7
-    assert chosen == sample(rows, "planner", len(rows))
-    questions = [case.before.turns[0] for case in sample(rows, "caller", 6)]
+    assert chosen == sample_tasks(rows, "planner", len(rows))
+    questions = [case.history.turns[0] for case in sample_tasks(rows, "caller", 6)]
     at = [[row.transcript.turns[0] for row in rows].index(question) for question in questions]
     assert at == sorted(set(at))
     assert [index // (len(rows) // 6) for index in at] == list(range(6))
-    everything = sample(rows, "caller")
-    assert everything == sample(rows, "caller", 10**6)
+    everything = sample_tasks(rows, "caller")
+    assert everything == sample_tasks(rows, "caller", 10**6)
     assert len(everything) == len(rows)
 
 
@@ -233,7 +233,7 @@ def test_baselines_by_hand() -> None:
     # "4" against "It is 4." for six of eight; two answer small talk, before which nothing was observed.
     assert said == {"rouge_l": pytest.approx(6 / 8 * 1 / 2), "exact": 0}
     every = baselines(rows, "backbone")
-    assert every["mean"] == every[headline("backbone")]
+    assert every["mean"] == every[primary_metric("backbone")]
     assert every["mean"] == pytest.approx((6 / 14 + 0 + 6 / 16) / 3)
     assert every["caller.act_em"] == 1
     assert baselines([], "caller") == baselines([], "backbone") == {}
@@ -325,4 +325,9 @@ def test_histories_are_shortened_to_fit_as_in_training_and_left_out_where_they_c
 
 
 def test_each_role_has_a_measure_that_decides() -> None:
-    assert [headline(role) for role in (*ROLES, "backbone")] == ["plan_acc", "call_em", "rouge_l", "mean"]
+    assert [primary_metric(role) for role in (*ROLES, "backbone")] == [
+        "plan_acc",
+        "call_em",
+        "rouge_l",
+        "mean",
+    ]

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from agent.engine import ScriptedEngine
-from agent.evaluation.suite import ask_in_process, evaluate
+from agent.evaluation.suite import evaluate, run_in_process
 from agent.prompting import segments
 from agent.tools import builtin_tools
 from agent.transcript import (
@@ -170,7 +170,7 @@ def test_a_reference_played_back_is_judged_right(test_rows: list[Row]) -> None:
     for row in playable:
         said = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
         report = evaluate(
-            [row], ScriptedEngine(said + said), ask_in_process(ScriptedEngine(said)), lambda n, r: None
+            [row], ScriptedEngine(said + said), run_in_process(ScriptedEngine(said)), lambda n, r: None
         )
         assert report.total.plan.right == report.total.plan.of
         assert report.total.arguments.right == report.total.arguments.of
@@ -182,7 +182,7 @@ def test_an_answer_with_another_number_is_judged_wrong_and_made_up(test_rows: li
     row = next(row for row in test_rows if row.meta["intent"] == "percent_of" and not row.meta["simulated"])
     said = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
     wrong = [*said[:-1], "It is 987654.25"]
-    report = evaluate([row], ScriptedEngine(said), ask_in_process(ScriptedEngine(wrong)), lambda n, r: None)
+    report = evaluate([row], ScriptedEngine(said), run_in_process(ScriptedEngine(wrong)), lambda n, r: None)
     assert (report.total.question.right, report.total.made_up, len(report.failures)) == (0, 1, 1)
 
 

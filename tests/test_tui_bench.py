@@ -15,7 +15,7 @@ from agent.bundle import Bundle, load_bundle
 from agent.bundle.assemble import assemble
 from agent.engine import Generated
 from agent.errors import EngineError
-from agent.evaluation.trace import TOOLS, TRACE, written_turns
+from agent.evaluation.trace import TOOLS, TRACE, generated_turns
 from agent.llama.constraints import Constraints
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
@@ -56,7 +56,7 @@ def counts(shared: Path) -> dict[str, int]:
     """Tokens that the arithmetic says are read, by system."""
     model = Model(shared / "backbone.gguf")
     tokenize = model.vocabulary.tokenize
-    turns = list(written_turns(TRACE))
+    turns = list(generated_turns(TRACE))
     tools = len(prompt_ids(Transcript(TOOLS), None, tokenize))
     whole = [len(prompt_ids(turn.before, turn.role, tokenize)) for turn in turns]
     blind = len(prompt_ids(replace(turns[-1].before, tools=()), "summarizer", tokenize))
@@ -77,7 +77,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
 
 def test_the_trace_has_its_sizes() -> None:
     assert len(TOOLS) == 20
-    assert [turn.role for turn in written_turns(TRACE)] == [*STEP * 4, "planner", "summarizer"]
+    assert [turn.role for turn in generated_turns(TRACE)] == [*STEP * 4, "planner", "summarizer"]
     sizes = dict.fromkeys(SIZES, 0.0)
     for part in segments(TRACE):
         sizes[part.role] += TOKENS_A_PIECE * len(QWEN2_PIECES.findall(part.content))
@@ -88,7 +88,7 @@ def test_the_trace_is_what_the_roles_may_write(shared: Path) -> None:
     model = Model(shared / "backbone.gguf")
     end = model.vocabulary.tokenize("<|im_end|>", True)[0]
     constraints = Constraints(model.vocabulary.grammar_tokenizer(end))
-    for turn in written_turns(TRACE):
+    for turn in generated_turns(TRACE):
         constraint = constraints.start(turn.role, turn.before, grounded=True)
         for token in model.vocabulary.tokenize(turn.text, False):
             assert constraint.allows(token), turn.text

@@ -1,4 +1,4 @@
-"""A small workspace as data: the files and notes that a held-out question is about, laid out for its run."""
+"""Workspaces as data: the files and notes that a held-out question is about."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from agent.transcript import compact
 
 
-def lay_out(world: Mapping[str, Any], workspace: Path, notes: Path) -> None:
-    """Write a world: `files` (text by relative path), when each was `changed` (ISO times), and `notes`."""
+def write_workspace(world: Mapping[str, Any], workspace: Path, notes: Path) -> None:
+    """Write the `files` of `world` (path -> text) with their times `changed` (ISO 8601), and its `notes`."""
     workspace.mkdir(parents=True, exist_ok=True)
     for name, text in world["files"].items():
         path = workspace / name

@@ -1,12 +1,12 @@
-"""How well models do on held-out questions: step by step on given histories, and whole questions for real.
+"""Evaluation of a bundle on a suite: single steps on reference histories, and whole questions end to end.
 
-A suite is a file of schema-1 rows. A row's `meta` may hold `intent`, the `world` to lay out (files, when they
-changed, notes), `reason` (how the turn must end) and `expects`: texts that must all stand in a right answer.
-`re:PATTERN` there means whatever of that pattern the observations of the run contain, for answers nobody can
-know beforehand (the clock, this computer).
+A suite is a file of schema-1 rows. The `meta` of a row may hold `intent`, `world` (the files, their times of
+change and the notes of the workspace), `reason` (how the turn must end) and `expects`: texts that a right
+answer contains. An expected text `re:PATTERN` stands for all matches of the pattern in the observations of
+the run, for answers that are not known in advance (the clock, this computer).
 
-Beside each figure stands what needs no model: always handing over to the caller, calling the first tool of
-the list, leaving the arguments empty, giving up on every question.
+Every figure has a baseline without a model: always handing over to the caller, calling the first tool of the
+list, leaving the arguments empty, giving up on every question.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 from agent.engine import Engine, Generated
 from agent.errors import ContextFull, UmiError
-from agent.evaluation.fixtures import lay_out
-from agent.evaluation.metrics import first_tool, same_plan, same_tools, without_arguments
+from agent.evaluation.fixtures import write_workspace
+from agent.evaluation.metrics import first_tool_baseline, handover_matches, no_arguments_baseline, tools_match
 from agent.events import Finished, Observation, event_to_json
 from agent.llama.grounding import atoms
 from agent.loop import Agent
@@ -39,13 +39,13 @@ from agent.transcript import (
 
 _BUILTIN = {tool.name for tool in builtin_tools()}
 
-Asked = Callable[[Row, Path, Path], Iterator[Mapping[str, Any]]]
-"""(row, workspace, notes file) -> the events of the turn as JSON objects, the last one `finished`."""
+RunQuestion = Callable[[Row, Path, Path], Iterator[Mapping[str, Any]]]
+"""(row, workspace, note store) -> the events of the turn as JSON objects, the last one `finished`."""
 
 
 @dataclass
-class Score:
-    """Counts of what was right, of how many, and of how many without a model."""
+class Accuracy:
+    """Number of right cases, of all cases, and of cases that the baseline gets right."""
 
     right: int = 0
     of: int = 0
@@ -59,24 +59,24 @@ class Score:
 
 
 @dataclass
-class Tally:
-    """The figures of one tool (or of all)."""
+class ToolScores:
+    """The figures of one tool, or of all rows."""
 
-    plan: Score = field(default_factory=Score)
-    """Planner turns that hand over to the reference's role."""
-    name: Score = field(default_factory=Score)
-    """Caller turns that name the reference's tools."""
-    arguments: Score = field(default_factory=Score)
-    """Caller turns that are right whole, every argument among them."""
-    question: Score = field(default_factory=Score)
-    """Whole questions that end as they must, with an answer that holds all it must."""
+    plan: Accuracy = field(default_factory=Accuracy)
+    """Planner turns that hand over to the same role as the reference."""
+    name: Accuracy = field(default_factory=Accuracy)
+    """Caller turns that name the same tools as the reference."""
+    arguments: Accuracy = field(default_factory=Accuracy)
+    """Caller turns with the right tools and arguments."""
+    question: Accuracy = field(default_factory=Accuracy)
+    """Questions that end for the right reason, with an answer that contains all expected texts."""
     made_up: int = 0
-    """Answers with a number that neither the question nor an observation holds."""
+    """Answers with a number or word of digits that neither the question nor an observation contains."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A question that did not end in the right answer."""
+    """A question without a right answer."""
 
     id: str
     question: str
@@ -86,19 +86,19 @@ class Failure:
 
 @dataclass
 class Report:
-    """Figures by tool, in all, and the questions that failed."""
+    """Figures by tool, over all rows, and the questions that failed."""
 
-    tools: dict[str, Tally] = field(default_factory=dict)
-    total: Tally = field(default_factory=Tally)
+    tools: dict[str, ToolScores] = field(default_factory=dict)
+    total: ToolScores = field(default_factory=ToolScores)
     failures: list[Failure] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as a JSON object."""
+        """Return the report as a JSON object."""
         return asdict(self)
 
 
-def kind_of(row: Row) -> str:
-    """The tool a row is counted under: the first one its reference calls."""
+def category(row: Row) -> str:
+    """Return the tool that a row is counted under: the first one that its reference calls."""
     for turn in row.transcript.turns:
         if isinstance(turn, CallerTurn):
             name = turn.calls[0].name
@@ -108,24 +108,24 @@ def kind_of(row: Row) -> str:
 
 
 def evaluate(
-    rows: Iterable[Row], engine: Engine, ask: Asked, on_row: Callable[[int, Report], None]
+    rows: Iterable[Row], engine: Engine, run_question: RunQuestion, on_row: Callable[[int, Report], None]
 ) -> Report:
-    """Score every step of every row on the reference's history, and ask the questions that can be asked.
+    """Score every step of every row on the reference history, and run the questions that have a workspace.
 
-    `on_row` is told the number of rows done and the report so far.
+    `on_row` is called after each row with the number of rows done and the report so far.
     """
     report = Report()
     for number, row in enumerate(rows, 1):
-        tallies = (report.total, report.tools.setdefault(kind_of(row), Tally()))
-        _score_steps(row, engine, tallies)
+        figures = (report.total, report.tools.setdefault(category(row), ToolScores()))
+        _score_steps(row, engine, figures)
         if "world" in row.meta and not row.meta.get("simulated"):
-            _score_question(row, ask, tallies, report)
+            _score_question(row, run_question, figures, report)
         on_row(number, report)
     return report
 
 
-def _write(engine: Engine, role: Role, transcript: Transcript) -> str:
-    """What `role` writes; nothing, which is always wrong, where the history does not fit its context."""
+def _generate(engine: Engine, role: Role, transcript: Transcript) -> str:
+    """Return the text that `role` generates; empty, which is always wrong, if the history does not fit."""
     try:
         for piece in engine.generate(role, transcript, cancelled=lambda: False):
             if isinstance(piece, Generated):
@@ -135,59 +135,63 @@ def _write(engine: Engine, role: Role, transcript: Transcript) -> str:
     raise AssertionError("an engine's last piece is Generated")
 
 
-def _score_steps(row: Row, engine: Engine, tallies: Iterable[Tally]) -> None:
+def _score_steps(row: Row, engine: Engine, figures: Iterable[ToolScores]) -> None:
     turns = row.transcript.turns
-    for at, turn in enumerate(turns):
-        before = Transcript(row.transcript.tools, turns[:at], row.transcript.instruction)
+    for index, turn in enumerate(turns):
+        history = Transcript(row.transcript.tools, turns[:index], row.transcript.instruction)
         if isinstance(turn, PlannerTurn):
-            right = same_plan(_write(engine, "planner", before), turn)
-            for tally in tallies:
-                tally.plan.add(right, turn.next == "caller")
+            right = handover_matches(_generate(engine, "planner", history), turn)
+            for scores in figures:
+                scores.plan.add(right, turn.next == "caller")
         elif isinstance(turn, CallerTurn):
-            calls = parse_calls(_write(engine, "caller", before)) or ()
-            named, right = same_tools(calls, turn), turn.matched_by(calls)
-            first = same_tools(first_tool(row.transcript.tools), turn)
-            bare = turn.matched_by(without_arguments(turn))
-            for tally in tallies:
-                tally.name.add(named, first)
-                tally.arguments.add(right, bare)
+            calls = parse_calls(_generate(engine, "caller", history)) or ()
+            tools_right, right = tools_match(calls, turn), turn.matched_by(calls)
+            first = tools_match(first_tool_baseline(row.transcript.tools), turn)
+            no_arguments = turn.matched_by(no_arguments_baseline(turn))
+            for scores in figures:
+                scores.name.add(tools_right, first)
+                scores.arguments.add(right, no_arguments)
 
 
-def _score_question(row: Row, ask: Asked, tallies: Iterable[Tally], report: Report) -> None:
+def _score_question(
+    row: Row, run_question: RunQuestion, figures: Iterable[ToolScores], report: Report
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace, notes = Path(folder) / "workspace", Path(folder) / "notes.jsonl"
-        lay_out(row.meta["world"], workspace, notes)
-        events = list(ask(row, workspace, notes))
-    seen = [event["content"] for event in events if event["event"] == "observation"]
+        write_workspace(row.meta["world"], workspace, notes)
+        events = list(run_question(row, workspace, notes))
+    observations = [event["content"] for event in events if event["event"] == "observation"]
     finished = events[-1]
     question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
     answer = finished["answer"]
     right = finished["reason"] == row.meta["reason"] and (
-        finished["reason"] == "gave_up" or all(_holds(answer, want, seen) for want in row.meta["expects"])
+        finished["reason"] == "gave_up"
+        or all(_contains(answer, text, observations) for text in row.meta["expects"])
     )
-    given, said = atoms((question, *seen)), atoms((answer,))
-    invented = (said.numbers | said.words) - (given.numbers | given.words)
+    source, output = atoms((question, *observations)), atoms((answer,))
+    invented = (output.numbers | output.words) - (source.numbers | source.words)
     made_up = finished["reason"] == "answered" and bool(invented)
-    for tally in tallies:
-        tally.question.add(right, row.meta["reason"] == "gave_up")
-        tally.made_up += made_up
+    for scores in figures:
+        scores.question.add(right, row.meta["reason"] == "gave_up")
+        scores.made_up += made_up
     if not right:
         report.failures.append(Failure(row.id, question, answer, tuple(row.meta["expects"])))
 
 
-def _holds(answer: str, want: str, seen: Iterable[str]) -> bool:
-    """Whether `want` stands in the answer, not as a part of a longer number or word."""
-    if want.startswith("re:"):
-        found = {match for text in seen for match in re.findall(want.removeprefix("re:"), text)}
-        return bool(found) and all(_holds(answer, text, ()) for text in found)
-    pattern = re.escape(want.strip())
+def _contains(answer: str, expected: str, observations: Iterable[str]) -> bool:
+    """Return whether `answer` contains `expected`, not as a part of a longer number or word."""
+    if expected.startswith("re:"):
+        pattern = expected.removeprefix("re:")
+        matches = {match for text in observations for match in re.findall(pattern, text)}
+        return bool(matches) and all(_contains(answer, match, ()) for match in matches)
+    pattern = re.escape(expected.strip())
     return re.search(rf"(?<![\w.,-]){pattern}(?![\w-]|[.,]\d)", answer) is not None
 
 
-def ask_in_process(engine: Engine) -> Asked:
-    """Ask through `Agent.run` in this process, with every call approved."""
+def run_in_process(engine: Engine) -> RunQuestion:
+    """Return a function that runs questions by `Agent.run` in this process, with every call approved."""
 
-    def ask(row: Row, workspace: Path, notes: Path) -> Iterator[Mapping[str, Any]]:
+    def run_question(row: Row, workspace: Path, notes: Path) -> Iterator[Mapping[str, Any]]:
         tools = select_tools(builtin_tools(), (tool.name for tool in row.transcript.tools))
         agent = Agent(engine, Toolbox(tools, ToolContext(Workspace(workspace), notes)))
         question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
@@ -198,4 +202,4 @@ def ask_in_process(engine: Engine) -> Asked:
         except UmiError as error:
             yield event_to_json(Finished("error", str(error)))
 
-    return ask
+    return run_question

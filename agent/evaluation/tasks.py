@@ -1,6 +1,6 @@
-"""Turns to be written, taken from rows, and how well what was written matches the reference.
+"""Evaluation tasks (a history and the reference turn), sampled from rows, and scores of generated texts.
 
-Training tries its adapters with these and export its files, each with a model of its own kind.
+Training evaluates its adapters on them and export its files, each with its own kind of model.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from agent.evaluation.metrics import (
     argument_f1,
-    first_tool,
-    hallucinated,
+    count_hallucinated,
+    first_tool_baseline,
+    handover_matches,
+    no_arguments_baseline,
     rouge_l,
-    same_plan,
-    same_tools,
-    without_arguments,
+    tools_match,
 )
 from agent.prompting import segment
 from agent.transcript import (
@@ -32,59 +32,61 @@ from agent.transcript import (
 )
 
 Scores = dict[str, float]
-"""Measures by name, each from 0 to 1, the higher the better; of `hallu` the lower."""
+"""Metric -> mean over the tasks, from 0 to 1; higher is better, except for `hallu`."""
 
-_HEADLINES = {"planner": "plan_acc", "caller": "call_em", "summarizer": "rouge_l", "backbone": "mean"}
-_GOLDEN = 0.6180339887498949
+_PRIMARY_METRICS = {"planner": "plan_acc", "caller": "call_em", "summarizer": "rouge_l", "backbone": "mean"}
+_GOLDEN_RATIO = 0.6180339887498949
 
 
 @dataclass(frozen=True)
 class EvalTask:
-    """One turn to write: the transcript before it, and the reference."""
+    """A turn to generate: the transcript before it, and the reference."""
 
-    before: Transcript
-    turn: PlannerTurn | CallerTurn | SummarizerTurn
-
-
-def headline(role: str) -> str:
-    """The measure that decides which adapter of a role, or of `backbone`, is the best."""
-    return _HEADLINES[role]
+    history: Transcript
+    reference: PlannerTurn | CallerTurn | SummarizerTurn
 
 
-def together(found: dict[str, Scores]) -> Scores:
-    """The scores of several roles as `ROLE.MEASURE`, and the `mean` of the headlines there are."""
-    scores = {f"{role}.{name}": value for role, part in found.items() for name, value in part.items()}
-    firsts = [part[headline(role)] for role, part in found.items() if part]
-    return {"mean": sum(firsts) / len(firsts), **scores} if firsts else {}
+def primary_metric(role: str) -> str:
+    """Return the metric by which adapters of a role, or of `backbone`, are compared."""
+    return _PRIMARY_METRICS[role]
+
+
+def combine_scores(by_role: dict[str, Scores]) -> Scores:
+    """Return the scores of several roles as `ROLE.METRIC`, and the `mean` of their primary metrics."""
+    scores = {f"{role}.{name}": value for role, part in by_role.items() for name, value in part.items()}
+    primary = [part[primary_metric(role)] for role, part in by_role.items() if part]
+    return {"mean": sum(primary) / len(primary), **scores} if primary else {}
 
 
 def baselines(rows: Sequence[Row], role: str, *, turns: int | None = None, compat: bool = False) -> Scores:
-    """What needs no model scores on the same turns (all turns where `turns` is None).
+    """Return the scores of baselines without a model on the same turns (all turns if `turns` is None).
 
     planner: always handing over to the caller. caller: the first tool on offer (`act_em`, `hallu`), and the
-    right tools without arguments (`arg_f1`, `call_em`). summarizer: the last observation again. For
-    `backbone` all of these, as `together` names them.
+    right tools without arguments (`arg_f1`, `call_em`). summarizer: the last observation. `backbone`: all of
+    these, combined by `combine_scores`.
     """
     if role == "backbone":
-        return together({one: baselines(rows, one, turns=turns, compat=compat) for one in ROLES})
-    chosen = sample(rows, role, turns)
+        return combine_scores({one: baselines(rows, one, turns=turns, compat=compat) for one in ROLES})
+    tasks = sample_tasks(rows, role, turns)
     if role == "planner":
-        return measure(role, chosen, [planner_text("", "caller")] * len(chosen))
+        return score_texts(role, tasks, [planner_text("", "caller")] * len(tasks))
     if role == "summarizer":
-        return measure(role, chosen, [_last_observation(case.before) for case in chosen])
-    first = measure(role, chosen, [_lines(first_tool(case.before.tools)) for case in chosen], compat=compat)
-    bare = [without_arguments(case.turn) for case in chosen if isinstance(case.turn, CallerTurn)]
-    empty = measure(role, chosen, list(map(_lines, bare)), compat=compat)
+        return score_texts(role, tasks, [_last_observation(task.history) for task in tasks])
+    first = score_texts(
+        role, tasks, [_call_lines(first_tool_baseline(task.history.tools)) for task in tasks], compat=compat
+    )
+    bare = [no_arguments_baseline(task.reference) for task in tasks if isinstance(task.reference, CallerTurn)]
+    empty = score_texts(role, tasks, list(map(_call_lines, bare)), compat=compat)
     return {**empty, **{name: first[name] for name in ("act_em", "hallu") if first}}
 
 
-def sample(rows: Iterable[Row], role: str, turns: int | None = None) -> list[EvalTask]:
-    """At most `turns` turns of `role`, spread evenly over `rows`, the same ones each time."""
-    return spread(cases_in(rows, role), turns)
+def sample_tasks(rows: Iterable[Row], role: str, turns: int | None = None) -> list[EvalTask]:
+    """Return at most `turns` tasks of `role`, subsample evenly over `rows`, always the same ones."""
+    return subsample(eval_tasks(rows, role), turns)
 
 
-def cases_in(rows: Iterable[Row], role: str) -> list[EvalTask]:
-    """All turns of `role` in `rows`."""
+def eval_tasks(rows: Iterable[Row], role: str) -> list[EvalTask]:
+    """Return a task for every turn of `role` in `rows`."""
     return [
         EvalTask(replace(row.transcript, turns=row.transcript.turns[:at]), turn)
         for row in rows
@@ -93,55 +95,57 @@ def cases_in(rows: Iterable[Row], role: str) -> list[EvalTask]:
     ]
 
 
-def spread(found: Sequence[EvalTask], turns: int | None) -> list[EvalTask]:
-    """At most `turns` of the cases in `found`, spread evenly, the same ones each time."""
-    if turns is None or len(found) <= turns:
-        return list(found)
-    # One turn of each of `turns` stretches, now early in it, now late: a fixed step would fall in with the
-    # alternation of turns and take every planner's first one, say.
-    bounds = [n * len(found) // turns for n in range(turns + 1)]
-    return [found[bounds[n] + int(n * _GOLDEN % 1 * (bounds[n + 1] - bounds[n]))] for n in range(turns)]
+def subsample(tasks: Sequence[EvalTask], turns: int | None) -> list[EvalTask]:
+    """Return at most `turns` of `tasks`, subsample evenly, always the same ones."""
+    if turns is None or len(tasks) <= turns:
+        return list(tasks)
+    # One task of each of `turns` equal intervals, at varying offsets (a golden-ratio sequence): a fixed step
+    # would coincide with the alternation of turns and take, say, every planner's first one.
+    bounds = [n * len(tasks) // turns for n in range(turns + 1)]
+    return [tasks[bounds[n] + int(n * _GOLDEN_RATIO % 1 * (bounds[n + 1] - bounds[n]))] for n in range(turns)]
 
 
-def measure(role: str, cases: Sequence[EvalTask], texts: Sequence[str], *, compat: bool = False) -> Scores:
-    """The scores of what `role` wrote in each case; empty where there is none.
+def score_texts(
+    role: str, tasks: Sequence[EvalTask], texts: Sequence[str], *, compat: bool = False
+) -> Scores:
+    """Return the mean scores of the texts that `role` generated for `tasks`; empty without tasks.
 
-    planner: `plan_acc`, the hand-over is the reference's. caller: `act_em`, all tools called are;
-    `arg_f1`, of their arguments; `call_em`, whole calls are right, also in another accepted form; `hallu`,
-    the share of calls to a tool not on offer or malformed. summarizer: `rouge_l`; `exact`, letter for letter.
-    With `compat`, `arg_f1` is as in `agent.evaluation.metrics`, and `hallu` is the share of turns whose calls can be
-    read and name a tool not on offer.
+    planner: `plan_acc`, the hand-over matches. caller: `act_em`, the set of tools matches; `arg_f1`, F1 of
+    the arguments; `call_em`, the calls match or are accepted; `hallu`, the share of calls that name a tool
+    not on offer or are malformed. summarizer: `rouge_l`; `exact`, exact match. With `compat`, `arg_f1` is as
+    in `agent.evaluation.metrics`, and `hallu` is the share of turns whose calls can be parsed and name a tool
+    not on offer.
     """
-    if not cases:
+    if not tasks:
         return {}
-    found: list[Scores] = []
-    bad = written = 0
-    for case, text in zip(cases, texts, strict=True):
-        match case.turn:
+    scores: list[Scores] = []
+    hallucinated = total = 0
+    for task, text in zip(tasks, texts, strict=True):
+        match task.reference:
             case PlannerTurn():
-                found.append({"plan_acc": float(same_plan(text, case.turn))})
+                scores.append({"plan_acc": float(handover_matches(text, task.reference))})
             case SummarizerTurn(reference):
-                found.append({"rouge_l": rouge_l(text, reference), "exact": float(text == reference)})
+                scores.append({"rouge_l": rouge_l(text, reference), "exact": float(text == reference)})
             case CallerTurn():
                 calls = parse_calls(text) or ()
-                found.append(
+                scores.append(
                     {
-                        "act_em": float(same_tools(calls, case.turn)),
-                        "arg_f1": argument_f1(calls, case.turn, compat=compat),
-                        "call_em": float(case.turn.matched_by(calls)),
+                        "act_em": float(tools_match(calls, task.reference)),
+                        "arg_f1": argument_f1(calls, task.reference, compat=compat),
+                        "call_em": float(task.reference.matched_by(calls)),
                     }
                 )
-                wrong, count = hallucinated(text, case.before.tools)
-                bad += bool(calls and wrong) if compat else wrong
-                written += 1 if compat else count
-    means = {name: sum(one[name] for one in found) / len(found) for name in found[0]}
-    return {**means, "hallu": bad / written} if role == "caller" else means
+                wrong, count = count_hallucinated(text, task.history.tools)
+                hallucinated += bool(calls and wrong) if compat else wrong
+                total += 1 if compat else count
+    means = {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
+    return {**means, "hallu": hallucinated / total} if role == "caller" else means
 
 
 def _last_observation(transcript: Transcript) -> str:
-    seen = [turn for turn in transcript.turns if isinstance(turn, ToolTurn)]
-    return segment(seen[-1]).content if seen else ""
+    observations = [turn for turn in transcript.turns if isinstance(turn, ToolTurn)]
+    return segment(observations[-1]).content if observations else ""
 
 
-def _lines(calls: Iterable[Call]) -> str:
+def _call_lines(calls: Iterable[Call]) -> str:
     return "\n".join(call.line() for call in calls)

@@ -1,8 +1,8 @@
-"""A fixed conversation for measurements: twenty tools, a question and five steps, with all that is written.
+"""The fixed conversation of the benchmarks: twenty tools, a question, four calls and an answer.
 
 In tokens of Qwen2's vocabulary: the tools 1,500, the question 40, in each of four steps a thought of 40, a
-call of 30 and an observation of 120, then a last thought of 30 and an answer of 80. The calls satisfy their
-tools' parameters, and the answer's numbers stand in the observations.
+call of 30 and an observation of 120, then a last thought of 30 and an answer of 80. The calls are valid for
+their tools, and the numbers of the answer occur in the observations.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from agent.transcript import (
 
 
 @dataclass(frozen=True)
-class Written:
-    """One turn of a trace: whose it is, what stands before it, and its text."""
+class TraceTurn:
+    """A generated turn of the trace: its role, the transcript before it, and its text."""
 
     role: Role
     before: Transcript
     text: str
 
 
-def written_turns(transcript: Transcript) -> Iterator[Written]:
-    """The turns of a transcript that a role wrote, in order."""
-    for at, turn in enumerate(transcript.turns):
-        before = Transcript(transcript.tools, transcript.turns[:at], transcript.instruction)
+def generated_turns(transcript: Transcript) -> Iterator[TraceTurn]:
+    """Yield the turns of a transcript that a model role generates, in order."""
+    for index, turn in enumerate(transcript.turns):
+        before = Transcript(transcript.tools, transcript.turns[:index], transcript.instruction)
         text = segment(turn).content
         match turn:
             case PlannerTurn():
-                yield Written("planner", before, text)
+                yield TraceTurn("planner", before, text)
             case CallerTurn():
-                yield Written("caller", before, text)
+                yield TraceTurn("caller", before, text)
             case SummarizerTurn():
-                yield Written("summarizer", before, text)
+                yield TraceTurn("summarizer", before, text)
 
 
 def _tool(name: str, description: str, optional: str = "", /, **parameters: Any) -> ToolSpec:
-    """A tool whose parameters are required but for those named in `optional`; a list is a choice of texts."""
+    """Return a tool; parameters named in `optional` are not required, and a list of values makes an enum."""
     properties = {
         key: {"type": "string", "enum": value} if isinstance(value, list) else {"type": value}
         for key, value in parameters.items()
@@ -230,10 +230,10 @@ QUESTION = UserTurn(
     "I travel from Lisbon to Kyoto on 14 March. How warm will it be there in Fahrenheit, how many yen"
     " are my 450 euros, and when does the last train leave Osaka?"
 )
-ANOTHER_QUESTION = UserTurn("How many days are left until the 14th of March, and which weekday is it?")
+SECOND_QUESTION = UserTurn("How many days are left until the 14th of March, and which weekday is it?")
 """About as long as a person's second question over the same tools."""
 
-CONVERSION = Call("convert_units", {"value": 13.5, "from_unit": "celsius", "to_unit": "fahrenheit"})
+CONVERSION_CALL = Call("convert_units", {"value": 13.5, "from_unit": "celsius", "to_unit": "fahrenheit"})
 
 TRACE = Transcript(
     TOOLS,
@@ -259,7 +259,7 @@ TRACE = Transcript(
             " Fahrenheit, so that value has to be converted before I go on to the question of the money.",
             "caller",
         ),
-        CallerTurn((CONVERSION,)),
+        CallerTurn((CONVERSION_CALL,)),
         ToolTurn(
             "convert_units",
             "13.5 celsius = 56.3 fahrenheit. Both are scales of temperature: the value was multiplied by"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluation.tasks import Scores, headline, measure
+from agent.evaluation.tasks import Scores, primary_metric, score_texts
 from agent.transcript import Role
 from export.options import Limits, Say
 from export.progress import Ticker
@@ -34,7 +34,7 @@ class Divergence:
     cases: int
     """Held-out turns that both wrote by themselves."""
     scores: Scores = field(default_factory=dict)
-    """What the quantized file gets right of them, as `agent.evaluation.tasks.measure` tells it."""
+    """What the quantized file gets right of them, as `agent.evaluation.tasks.score_texts` tells it."""
     full_scores: Scores = field(default_factory=dict)
     """The same of the unquantized model."""
 
@@ -71,7 +71,7 @@ def diverge(
 
     def scores(said: Sequence[Sequence[int]]) -> Scores:
         plain = [text[:-1] if text[-1] == reference.end else text for text in said]
-        return measure(reference.role, cases, [detokenize(text) for text in plain]) if cases else {}
+        return score_texts(reference.role, cases, [detokenize(text) for text in plain]) if cases else {}
 
     return Divergence(
         positions=len(kl),
@@ -105,7 +105,7 @@ def losses(role: Role, found: Divergence, limits: Limits) -> list[Loss]:
     if not found.kl <= limits.kl:
         figure = f"a KL divergence of {found.kl:.2g} nats a token, over {limits.kl:g}"
         lost.append(Loss(figure, "--max-kl", _above(found.kl)))
-    name = headline(role)
+    name = primary_metric(role)
     if found.scores:
         before, after = found.full_scores[name], found.scores[name]
         drop = before - after

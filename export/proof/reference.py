@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluation.tasks import EvalTask, cases_in, spread
+from agent.evaluation.tasks import EvalTask, eval_tasks, subsample
 from agent.prompting import prompt_ids, segment
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import Role, Transcript, UserTurn
@@ -96,11 +96,11 @@ def role_prompts(run: Run, role: Role, most: int) -> list[Prompt]:
         return prompt_ids(transcript, role, tokenize, run.markers)
 
     def fits(case: EvalTask) -> bool:
-        return len(ids_before(case.before)) + len(tokenize(segment(case.turn).content, False)) < room
+        return len(ids_before(case.history)) + len(tokenize(segment(case.reference).content, False)) < room
 
-    fitting = spread([case for case in cases_in(run.held_out(), role) if fits(case)], most)
+    fitting = subsample([case for case in eval_tasks(run.held_out(), role) if fits(case)], most)
     hello = Prompt(ids_before(Transcript((), (UserTurn("hello"),))), None)
-    return [Prompt(ids_before(case.before), case) for case in fitting] or [hello]
+    return [Prompt(ids_before(case.history), case) for case in fitting] or [hello]
 
 
 def record(

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from agent.bundle import MANIFEST, Bundle
 from agent.errors import BundleError, InputError
-from agent.evaluation.tasks import headline
+from agent.evaluation.tasks import primary_metric
 from agent.transcript import ROLES, Role
 from agent.transcript.validation import InvalidFields, validate
 from export.layouts.unquantized import Proof, UnquantizedModel
@@ -114,7 +114,7 @@ def _impossible_field(bundle: Bundle, report: Report, role: Role) -> str:
         "quantized.agreed": 0 <= figures.agreed <= figures.positions and figures.positions > 0,
         "quantized.kl": 0 <= figures.kl <= figures.largest_kl < math.inf,
         "quantized.cases": figures.cases >= 0 and bool(figures.cases) == bool(figures.scores),
-        "quantized.scores": not figures.cases or all(headline(role) in one for one in scores),
+        "quantized.scores": not figures.cases or all(primary_metric(role) in one for one in scores),
         "quantized.full_scores": all(0 <= value <= 1 for one in scores for value in one.values()),
         "probe.agreed": 0 <= stated.probe.agreed <= len(stated.probe.text.split()),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from agent.evaluation.tasks import Scores, baselines, headline
+from agent.evaluation.tasks import Scores, baselines, primary_metric
 from agent.prompting import Tokenize
 from agent.transcript import ROLES, Row
 from train.data.prompt_format import prompt_format_of
@@ -58,7 +58,7 @@ class HeldOutEvaluation:
             max_tokens=self._recipe.micro_batch_tokens,
             wording=prompt_format_of(self._recipe.method, self._stage),
         )
-        firsts = [headline(self._stage), *(f"{role}.{headline(role)}" for role in ROLES)]
+        firsts = [primary_metric(self._stage), *(f"{role}.{primary_metric(role)}" for role in ROLES)]
         told = [f"{name} {scores[name]:.3f}" for name in firsts if name in scores]
         rank = (scores.get(firsts[0], 0.0), -loss if math.isfinite(loss) else -math.inf)
         return Scored(rank, {**scores, "loss": loss}, "  ".join([*told, f"loss {loss:.4f}"]))

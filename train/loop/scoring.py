@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.evaluation.tasks import EvalTask, Scores, measure, sample, together
+from agent.evaluation.tasks import EvalTask, Scores, combine_scores, sample_tasks, score_texts
 from agent.prompting import CHATML, Markers, Tokenize, segment, segment_ids
 from agent.prompting.encoding import load_detokenize
 from agent.prompting.trimming import drop_oldest
@@ -36,7 +36,7 @@ def score_stage(
     max_tokens: int = 4096,
     wording: PromptFormat = INFERENCE_FORMAT,
 ) -> Scores:
-    """`score_role` of the role that a stage trains; of all three, `together`, for `backbone`.
+    """`score_role` of the role that a stage trains; of all three, `combine_scores`, for `backbone`.
 
     Empty where the rows hold no turn to score.
     """
@@ -55,7 +55,7 @@ def score_stage(
         )
         for role in (ROLES if stage == "backbone" else (stage,))
     }
-    return together(found) if stage == "backbone" else found[stage]
+    return combine_scores(found) if stage == "backbone" else found[stage]
 
 
 def score_role(
@@ -87,18 +87,18 @@ def score_role(
 
     chosen: list[EvalTask] = []
     prompts: list[list[int]] = []
-    for case in sample(rows, role, turns):
-        room = max_length - len(tokenize(segment(case.turn).content, False)) - len(close)
-        before = drop_oldest(case.before, lambda shorter, room=room: len(prompt(shorter)) <= room)
-        ids = prompt(before)
+    for case in sample_tasks(rows, role, turns):
+        room = max_length - len(tokenize(segment(case.reference).content, False)) - len(close)
+        history = drop_oldest(case.history, lambda shorter, room=room: len(prompt(shorter)) <= room)
+        ids = prompt(history)
         if len(ids) <= room:
-            chosen.append(replace(case, before=before))
+            chosen.append(replace(case, history=history))
             prompts.append(ids)
     read = load_detokenize(model.base)
     texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
     if wording.joined:
         texts = [part_of(text, role) for text in texts]
-    return measure(role, chosen, texts, compat=compat)
+    return score_texts(role, chosen, texts, compat=compat)
 
 
 def part_of(text: str, role: str) -> str:

@@ -20,7 +20,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
 from agent.bundle import Bundle
-from agent.evaluation.trace import Written
+from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
 from agent.llama.constraints import closed
 from agent.llama.model import gpu_layers
@@ -55,7 +55,7 @@ class ChatCompletion:
                     template = Jinja2ChatFormatter(template_text(bundle.markers), bundle.markers.close, "")
                     model.chat_handler = template.to_chat_handler()
 
-    def write(self, turn: Written, first: Callable[[], None]) -> Usage:
+    def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
         """As in System."""
         model = self._models[self._files[turn.role]]
         umi = self._bundle.dialect == "umi"
@@ -156,13 +156,13 @@ def template_text(markers: Markers) -> str:
     )
 
 
-def messages(turn: Written) -> list[dict[str, str]]:
+def messages(turn: TraceTurn) -> list[dict[str, str]]:
     """The turns before `turn` as chat messages, and an empty one of the role that writes."""
     said = [{"role": part.role, "content": part.content} for part in segments(turn.before)]
     return [*said[1:], {"role": turn.role, "content": ""}]
 
 
-def stock_messages(turn: Written, model: Llama) -> list[dict[str, str]]:
+def stock_messages(turn: TraceTurn, model: Llama) -> list[dict[str, str]]:
     """The messages from which a stock model writes `turn`, as its template can show them."""
     template = ChatTemplate(model.metadata["tokenizer.chat_template"])
     said = chat_messages(turn.before, turn.role, template.style)

@@ -8,12 +8,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from agent.evaluation.trace import ANOTHER_QUESTION, TRACE, Written, written_turns
+from agent.evaluation.trace import SECOND_QUESTION, TRACE, TraceTurn, generated_turns
 from agent.events import Usage
 from agent.transcript import Role, Transcript
 from tui.bench.systems import System
 
-SECOND = Written("planner", Transcript(TRACE.tools, (ANOTHER_QUESTION,)), "I count the days.\nNext: caller")
+SECOND = TraceTurn("planner", Transcript(TRACE.tools, (SECOND_QUESTION,)), "I count the days.\nNext: caller")
 """What the planner writes first when a second question is asked of a process."""
 
 
@@ -28,7 +28,7 @@ def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, An
     system = load()
     loaded = perf_counter()
     try:
-        for turn in written_turns(TRACE):
+        for turn in generated_turns(TRACE):
             if turn.role in roles:
                 usage = system.write(turn, lambda: firsts.append(perf_counter()))
                 used[turn.role] = used.get(turn.role, Usage()) + usage

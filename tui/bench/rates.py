@@ -22,7 +22,7 @@ from llama_cpp import llama_cpp as native
 from agent.bundle import Bundle
 from agent.engine import Generated
 from agent.errors import EngineError
-from agent.evaluation.trace import CONVERSION, QUESTION, TRACE, Written, written_turns
+from agent.evaluation.trace import CONVERSION_CALL, QUESTION, TRACE, TraceTurn, generated_turns
 from agent.events import Reading, Usage
 from agent.llama.context import BATCH
 from agent.llama.decoding import ForcedDecoding
@@ -40,8 +40,8 @@ LONG_PROMPT = 4000
 def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
     """Tokens read and written in a second."""
     settings = replace(settings, speculate=True)
-    turns = list(written_turns(TRACE))
-    at = next(i for i, turn in enumerate(turns) if turn.text == CONVERSION.line())
+    turns = list(generated_turns(TRACE))
+    at = next(i for i, turn in enumerate(turns) if turn.text == CONVERSION_CALL.line())
     thought, call = turns[at - 1], turns[at]
     with closing(LlamaEngine(bundle, settings)) as engine:
         first = _write(engine, thought, jump=False)
@@ -107,7 +107,7 @@ def _asked(text: str) -> Transcript:
     return Transcript((), (UserTurn(text),))
 
 
-def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> Usage:
+def _write(engine: LlamaEngine, turn: TraceTurn, *, jump: bool) -> Usage:
     """Write a turn and return what it took."""
     pieces = engine.generate(
         turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text, jump_forward=jump)
@@ -121,7 +121,7 @@ def _write(engine: LlamaEngine, turn: Written, *, jump: bool) -> Usage:
 class _Bare:
     """A loop of `llama_decode` and an argmax, in a context of its own that nothing can interrupt."""
 
-    def __init__(self, bundle: Bundle, settings: EngineSettings, turn: Written) -> None:
+    def __init__(self, bundle: Bundle, settings: EngineSettings, turn: TraceTurn) -> None:
         self._turn = turn
         self._session = ModelSession(bundle, [turn.role], settings, None)
         self._prompt = self._session.prompt(turn.role, turn.before)

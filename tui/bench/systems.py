@@ -10,7 +10,7 @@ from typing import Protocol
 from agent.bundle import Bundle
 from agent.engine import Delta, Generated
 from agent.errors import EngineError
-from agent.evaluation.trace import Written
+from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
@@ -22,7 +22,7 @@ from agent.transcript import ROLES, Role
 class System(Protocol):
     """Models that are loaded and write turns one after the other."""
 
-    def write(self, turn: Written, first: Callable[[], None]) -> Usage:
+    def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
         """Write `turn`, and call `first` when its first token is known."""
         ...
 
@@ -37,7 +37,7 @@ class Ours:
     def __init__(self, bundle: Bundle, settings: EngineSettings, roles: tuple[Role, ...] = ROLES) -> None:
         self.engine = LlamaEngine(bundle, settings, roles)
 
-    def write(self, turn: Written, first: Callable[[], None]) -> Usage:
+    def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
         """As in System. Raises EngineError where something else was written than is known."""
         waiting = True
         pieces = self.engine.generate(
@@ -69,7 +69,7 @@ class Plain:
     def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
         self._sessions = {role: ModelSession(bundle, [role], settings, None) for role in ROLES}
 
-    def write(self, turn: Written, first: Callable[[], None]) -> Usage:
+    def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
         """As in System."""
         session = self._sessions[turn.role]
         before = replace(turn.before, tools=()) if turn.role == "summarizer" else turn.before
@@ -92,7 +92,7 @@ class Plain:
             session.close()
 
 
-def check(turn: Written, text: str) -> None:
+def check(turn: TraceTurn, text: str) -> None:
     """Raise EngineError where `text` is not what the turn says."""
     if text != turn.text:
         raise EngineError(f"the {turn.role} wrote {text!r} in the place of {turn.text!r}", "report it")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.errors import UmiError
-from agent.evaluation.trace import TRACE, written_turns
+from agent.evaluation.trace import TRACE, generated_turns
 from agent.llama.engine import RESERVE
 from agent.llama.session import ModelSession
 from agent.prompting import segments
@@ -42,7 +42,7 @@ def prepare(job: Job) -> dict[str, Any]:
         longest = max(
             len(session.prompt("planner", turn.before).ids)
             + len(session.vocabulary.tokenize(turn.text, False))
-            for turn in [*written_turns(TRACE), SECOND]
+            for turn in [*generated_turns(TRACE), SECOND]
         )
         return {
             "threads": session.threads,

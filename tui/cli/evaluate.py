@@ -13,7 +13,7 @@ from typing import Any
 
 from agent.bundle import load_bundle
 from agent.bundle.store import find_bundle
-from agent.evaluation.suite import Asked, Report, Score, Tally, ask_in_process, evaluate
+from agent.evaluation.suite import Accuracy, Report, RunQuestion, ToolScores, evaluate, run_in_process
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
 from tui.setup import open_engine
@@ -28,7 +28,7 @@ def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int
     folder = find_bundle(models)
     engine = open_engine(load_bundle(folder))
     try:
-        ask = _through_ask(folder) if through_ask else ask_in_process(engine)
+        ask = _through_ask(folder) if through_ask else run_in_process(engine)
         report = evaluate(rows, engine, ask, lambda number, report: _progress(number, len(rows), report))
     finally:
         engine.close()
@@ -54,13 +54,13 @@ def print_report(report: Report) -> None:
         print(f"wrong: {failure.question!r} -> {failure.answer!r}, expected {list(failure.expected)}")
 
 
-def _cell(score: Score) -> str:
+def _cell(score: Accuracy) -> str:
     if not score.of:
         return f"{'-':>12}"
     return f"{100 * score.right / score.of:5.1f} ({100 * score.baseline / score.of:4.1f})"
 
 
-def _made_up(tally: Tally) -> str:
+def _made_up(tally: ToolScores) -> str:
     return f"{tally.made_up:7}"
 
 
@@ -72,7 +72,7 @@ def _progress(number: int, total: int, report: Report) -> None:
         print(f"{number}/{total} rows, {asked.right}/{asked.of} questions right", file=sys.stderr)
 
 
-def _through_ask(models: Path) -> Asked:
+def _through_ask(models: Path) -> RunQuestion:
     """Ask in a `umi ask` of its own, as a person would, with every call approved."""
 
     def ask(row: Row, workspace: Path, notes: Path) -> Iterator[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import ToolError
-from agent.evaluation.fixtures import lay_out
+from agent.evaluation.fixtures import write_workspace
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.transcript import (
     CallerTurn,
@@ -50,7 +50,7 @@ class Bench:
             for path in sorted(workspace.rglob("*"), reverse=True):
                 path.unlink() if path.is_file() else path.rmdir()
         workspace.mkdir(exist_ok=True)
-        lay_out(self.world.to_json(), workspace, self.notes)
+        write_workspace(self.world.to_json(), workspace, self.notes)
         self.context = ToolContext(Workspace(workspace), self.notes)
 
     def run(self, use: Use, name: str) -> ToolTurn:
