@@ -14,8 +14,8 @@ from agent.errors import InputError
 from agent.prompting import segments
 from agent.prompting.encoding import tokenize_with
 from train.__main__ import main
-from train.data.synthetic.drill import drills
-from train.data.synthetic.generate import rows
+from train.data.synthetic.copy_drills import copy_drills
+from train.data.synthetic.generate import generate_rows
 from train.loop import pretraining as base
 from train.loop.pretraining import BaseRecipe, make_base
 from train.model.tokenizer import train_tokenizer
@@ -23,7 +23,9 @@ from train.model.tokenizer import train_tokenizer
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return train_tokenizer((p.content for row in rows(1, "train", 60) for p in segments(row.transcript)), 600)
+    return train_tokenizer(
+        (p.content for row in generate_rows(1, "train", 60) for p in segments(row.transcript)), 600
+    )
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_role_headers_are_one_token_a_role(tokenizer: Tokenizer) -> None:
 
 
 def test_drills_can_be_answered_from_their_text() -> None:
-    for row in islice(drills(1), 100):
+    for row in islice(copy_drills(1), 100):
         asked, answered = (turn.content for turn in row.transcript.turns)
         assert answered in asked
 

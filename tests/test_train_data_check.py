@@ -22,7 +22,7 @@ from train.__main__ import main
 from train.data.checks.lengths import Lengths
 from train.data.checks.validity import order_fault
 from train.data.rows import write_rows
-from train.data.synthetic.generate import rows as synthetic_rows
+from train.data.synthetic.generate import generate_rows as synthetic_rows
 from train.data.views import view
 
 Value = dict[str, Any]

@@ -25,21 +25,21 @@ from agent.transcript import (
     row_to_json,
 )
 from train.__main__ import main
-from train.data.phrasings import QUESTIONS, plain
+from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.aliases import ALIASES
-from train.data.synthetic.draw import HELD_PHRASINGS, Draw, held_out
-from train.data.synthetic.generate import ALL, rows
-from train.data.synthetic.reword import reword
+from train.data.synthetic.generate import ALL_INTENTS, generate_rows
+from train.data.synthetic.paraphrase import paraphrase
+from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 
 
 @pytest.fixture(scope="module")
 def train_rows() -> list[Row]:
-    return list(rows(3, "train", 400))
+    return list(generate_rows(3, "train", 400))
 
 
 @pytest.fixture(scope="module")
 def test_rows() -> list[Row]:
-    return list(rows(3, "test", 200, plain=1.0))
+    return list(generate_rows(3, "test", 200, plain=1.0))
 
 
 def test_every_call_fits_the_schema_of_a_tool_on_offer(train_rows: list[Row]) -> None:
@@ -80,13 +80,13 @@ def test_each_hand_over_agrees_with_the_turn_that_follows(train_rows: list[Row])
 
 def test_what_the_issue_asks_for_is_there(train_rows: list[Row]) -> None:
     steps, parallel, repaired, gave_up, talk = set(), 0, 0, 0, 0
-    for row in rows(5, "train", 1500, followed=0.0):
+    for row in generate_rows(5, "train", 1500, follow_up=0.0):
         turns = row.transcript.turns
         callers = [t for t in turns if isinstance(t, CallerTurn)]
         steps.add(len(callers))
         parallel += any(len(t.calls) > 1 for t in callers)
-        failed = any(isinstance(t, ToolTurn) and t.error for t in turns)
-        repaired += failed and isinstance(turns[-1], SummarizerTurn)
+        give_up = any(isinstance(t, ToolTurn) and t.error for t in turns)
+        repaired += give_up and isinstance(turns[-1], SummarizerTurn)
         gave_up += isinstance(turns[-1], PlannerTurn)
         talk += not callers and isinstance(turns[-1], SummarizerTurn)
     assert steps >= {0, 1, 2, 3, 4}
@@ -104,18 +104,18 @@ def test_tool_lists_vary(train_rows: list[Row]) -> None:
 def test_no_phrasing_is_in_both_splits() -> None:
     seen: dict[str, set[str]] = {"train": set(), "test": set()}
     for split, found in seen.items():
-        d = Draw(random.Random(1), split)
+        d = Sampler(random.Random(1), split)
         for _ in range(300):
-            found.add(d.pick(QUESTIONS["convert"], HELD_PHRASINGS))
+            found.add(d.pick(QUESTIONS["convert"], HELD_OUT_PHRASINGS))
     assert seen["train"]
     assert seen["test"]
     assert not seen["train"] & seen["test"]
 
 
 def test_no_change_to_a_phrasing_arrives_at_a_held_out_one() -> None:
-    held = {plain(text) for text in QUESTIONS["list_here"] if held_out(text, HELD_PHRASINGS)}
-    d = Draw(random.Random(3), "train")
-    asked = {plain(d.question("list_here")) for _ in range(4000)}
+    held = {normalize(text) for text in QUESTIONS["list_here"] if held_out(text, HELD_OUT_PHRASINGS)}
+    d = Sampler(random.Random(3), "train")
+    asked = {normalize(d.question("list_here")) for _ in range(4000)}
     assert len(asked) > 500
     assert not asked & held
 
@@ -123,7 +123,7 @@ def test_no_change_to_a_phrasing_arrives_at_a_held_out_one() -> None:
 def test_rewording_keeps_slots_and_changes_little() -> None:
     rng = random.Random(4)
     phrasing = "can you show me what the file {path} contains, please"
-    made = {reword(phrasing, rng) for _ in range(300)}
+    made = {paraphrase(phrasing, rng) for _ in range(300)}
     assert phrasing in made
     assert len(made) > 20
     for text in made:
@@ -134,7 +134,7 @@ def test_rewording_keeps_slots_and_changes_little() -> None:
 
 def test_no_value_is_in_both_splits() -> None:
     for split in ("train", "test"):
-        d = Draw(random.Random(2), split)
+        d = Sampler(random.Random(2), split)
         assert all(
             held_out(d.value(lambda d=d: str(d.rng.randint(1, 999))), 8) == (split == "test")
             for _ in range(99)
@@ -142,9 +142,11 @@ def test_no_value_is_in_both_splits() -> None:
 
 
 def test_the_same_seed_makes_the_same_rows() -> None:
-    first, second = (json.dumps([row_to_json(row) for row in rows(8, "train", 40)]) for _ in range(2))
+    first, second = (
+        json.dumps([row_to_json(row) for row in generate_rows(8, "train", 40)]) for _ in range(2)
+    )
     assert first == second
-    assert first != json.dumps([row_to_json(row) for row in rows(9, "train", 40)])
+    assert first != json.dumps([row_to_json(row) for row in generate_rows(9, "train", 40)])
 
 
 def test_rows_survive_the_file(train_rows: list[Row]) -> None:
@@ -154,7 +156,7 @@ def test_rows_survive_the_file(train_rows: list[Row]) -> None:
 
 
 def test_every_intent_has_phrasings_with_matching_slots() -> None:
-    assert set(ALL) - {"read_misnamed"} <= set(QUESTIONS)
+    assert set(ALL_INTENTS) - {"read_misnamed"} <= set(QUESTIONS)
     for phrasings in QUESTIONS.values():
         slots = [sorted(s for _, s, _, _ in string.Formatter().parse(text) if s) for text in phrasings]
         assert all(found == slots[0] for found in slots)

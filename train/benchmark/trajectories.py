@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.transcript import Row, ToolSpec
 from agent.transcript.rows import read_rows
-from train.data.synthetic.generate import rows
+from train.data.synthetic.generate import generate_rows
 from train.data.synthetic.toolset import BUILTIN, FOREIGN
 
 
@@ -20,7 +20,7 @@ def trajectories(file: Path | None, count: int, tools: int, seed: int) -> list[R
     Raises InputError where the file holds none.
     """
     if file is None:
-        return [lengthened(row, tools) for row in rows(seed, "train", count)]
+        return [lengthened(row, tools) for row in generate_rows(seed, "train", count)]
     read = list(islice(read_rows(file), count))
     if not read:
         raise InputError(f"{file} holds no row", "name a file of schema-1 rows")

@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.extras import Parser, say
 from train.data.rows import write_rows
-from train.data.synthetic.generate import rows
+from train.data.synthetic.generate import generate_rows
 
 
 def make(argv: Sequence[str]) -> int:
@@ -26,6 +26,6 @@ def make(argv: Sequence[str]) -> int:
         raise InputError(f"--count is {given.count}", "give a number of at least 1")
     if not 0 <= given.plain <= 1:
         raise InputError(f"--plain is {given.plain}", "give a share from 0 to 1")
-    made = rows(given.seed, given.split, given.count, plain=given.plain)
+    made = generate_rows(given.seed, given.split, given.count, plain=given.plain)
     say(f"{given.out}: {write_rows(given.out, made)} rows")
     return 0

@@ -29,8 +29,8 @@ from agent.errors import InputError, UmiError
 from agent.prompting import Tokenize, segments
 from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES
-from train.data.synthetic.drill import drills
-from train.data.synthetic.generate import rows
+from train.data.synthetic.copy_drills import copy_drills
+from train.data.synthetic.generate import generate_rows
 from train.loop.progress import Say, clock
 from train.model.attention import enable, hidden_states, lay_out
 from train.model.lora import mixed_precision, pick_device
@@ -104,7 +104,7 @@ def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plai
     """Packed training sequences without end."""
     encoded = (
         encode(row.transcript, ROLES, tokenize)
-        for row in rows(seed, "train", 1 << 60, plain=plain, most=most)
+        for row in generate_rows(seed, "train", 1 << 60, plain=plain, max_tools=most)
     )
     return pack(encoded, recipe.pack_tokens, open_packs=2)
 
@@ -175,7 +175,7 @@ class BaseRun:
         if not (self.out / "tokenizer.json").exists():
             texts = (
                 piece.content
-                for row in rows(recipe.seed + 1000, "train", TOKENIZER_ROWS)
+                for row in generate_rows(recipe.seed + 1000, "train", TOKENIZER_ROWS)
                 for piece in segments(row.transcript)
                 if piece.role != "system" or row.id.endswith("0")
             )
@@ -233,7 +233,7 @@ class BaseRun:
     def data(self) -> Iterator[list[Packed]]:
         """Batches from where the run stands. After a resumption the questions are new ones."""
         recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
-        made = (encode(row.transcript, ROLES, self.tokenize) for row in drills(seed))
+        made = (encode(row.transcript, ROLES, self.tokenize) for row in copy_drills(seed))
         for _ in range(self.step, recipe.drill_steps):
             yield [join(list(islice(made, recipe.drill_rows)))]
         longer = recipe.drill_steps + recipe.short_steps

@@ -1,8 +1,8 @@
-"""Ways people phrase requests, by intent, written by hand; one a line in the text files of this folder.
+"""Phrasings of requests by intent, written by hand, one a line in the text files of this folder.
 
-`questions/*.txt` and `replies.txt` have a `[intent]` line before the phrasings of each intent, with slots in
-braces. The pools that fill the slots are in `pools/` and in `names`; the tools of foreign requests are in
-`foreign`, the topics of impossible requests in `impossible`.
+In `questions/*.txt` and `replies.txt` a line `[intent]` precedes the phrasings of an intent, with slots in
+braces. The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the topics of
+impossible requests in `impossible`.
 """
 
 from pathlib import Path
@@ -11,29 +11,29 @@ HERE = Path(__file__).parent
 
 
 def lines(name: str) -> tuple[str, ...]:
-    """The lines of a file of this folder that are not empty."""
+    """Return the lines of a file of this folder that are not empty."""
     return tuple(line for line in (HERE / name).read_text(encoding="utf-8").split("\n") if line)
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a file of this folder."""
+    """Return the words of a file of this folder."""
     return tuple((HERE / name).read_text(encoding="utf-8").split())
 
 
 def sections(name: str) -> dict[str, tuple[str, ...]]:
-    """The lines of a file of this folder by the `[heading]` above them."""
-    found: dict[str, list[str]] = {}
+    """Return the lines of a file of this folder by the `[heading]` above them."""
+    by_heading: dict[str, list[str]] = {}
     under: list[str] = []
     for line in lines(name):
         if line.startswith("["):
-            under = found.setdefault(line.strip("[]"), [])
+            under = by_heading.setdefault(line.strip("[]"), [])
         else:
             under.append(line)
-    return {heading: tuple(under) for heading, under in found.items()}
+    return {heading: tuple(under) for heading, under in by_heading.items()}
 
 
-def plain(phrasing: str) -> str:
-    """What two phrasings that differ only in case and last mark have in common."""
+def normalize(phrasing: str) -> str:
+    """Return a phrasing in lower case without its final punctuation."""
     return phrasing.lower().rstrip("?.! ")
 
 
@@ -41,11 +41,14 @@ def _questions() -> dict[str, tuple[str, ...]]:
     questions: dict[str, tuple[str, ...]] = {}
     for path in sorted((HERE / "questions").glob("*.txt")):
         for intent, phrasings in sections(f"questions/{path.name}").items():
-            # Sorted, so that moving a phrasing about in its file changes no training data.
-            questions[intent] = tuple(sorted({plain(text): text for text in reversed(phrasings)}.values()))
+            # Sorted, so that the order of the phrasings in a file does not matter.
+            questions[intent] = tuple(
+                sorted({normalize(text): text for text in reversed(phrasings)}.values())
+            )
     return questions
 
 
 QUESTIONS: dict[str, tuple[str, ...]] = _questions()
+"""Phrasings of requests, by intent."""
 REPLIES: dict[str, tuple[str, ...]] = sections("replies.txt")
-"""What small talk is answered with, by intent."""
+"""Answers to small talk, by intent."""

@@ -1,4 +1,4 @@
-"""Tools that are not built in, to vary the tool list, with what they return and how it is told."""
+"""Foreign tools, which are not built in: specifications, simulated observations, and answers."""
 
 from typing import Any
 

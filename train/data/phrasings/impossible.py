@@ -1,4 +1,4 @@
-"""Requests that no built-in tool can meet, by intent, and what a thought calls them."""
+"""Intents of requests that no built-in tool serves, with their topic as named in thoughts."""
 
 TOPICS: dict[str, str] = {
     "weather": "the weather",

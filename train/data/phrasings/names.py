@@ -1,4 +1,4 @@
-"""Pools to fill phrasings with: files, folders, cities, units, keys, people, words."""
+"""Values of the slots of phrasings: files, folders, cities, units, keys, people, words."""
 
 from train.data.phrasings import lines, words
 

@@ -1,1 +1,1 @@
-"""Synthetic trajectories over the built-in tools: questions, worlds, tool lists and what should happen."""
+"""Generation of synthetic trajectories by running the built-in tools in small workspaces."""

@@ -1,7 +1,4 @@
-"""Other names for the built-in tools and their parameters, so that the tool list must be read.
-
-Per tool: other names, other descriptions, and other names for each parameter.
-"""
+"""Alternative names and descriptions of the built-in tools, so that a model has to read the tool list."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Alias:
-    """What a tool could be called instead."""
+    """Alternative names and descriptions of a tool, and alternative names of its parameters."""
 
     names: tuple[str, ...]
     descriptions: tuple[str, ...]

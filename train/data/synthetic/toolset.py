@@ -1,4 +1,4 @@
-"""A tool list for one group of questions: which tools are on offer and what they are called there."""
+"""The tool list of a group of rows: which tools are offered, and under which names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent.tools import builtin_tools
 from agent.transcript import Call, ToolSpec
 from train.data.phrasings import foreign
 from train.data.synthetic.aliases import ALIASES
-from train.data.synthetic.draw import Draw
+from train.data.synthetic.sampler import Sampler
 
 BUILTIN: dict[str, ToolSpec] = {tool.name: tool.spec for tool in builtin_tools()}
 FOREIGN: dict[str, ToolSpec] = {
@@ -20,66 +20,70 @@ FOREIGN: dict[str, ToolSpec] = {
 
 @dataclass(frozen=True)
 class Toolset:
-    """The tools on offer by their own names: `shown` as models see them, `renamed` parameters by old name."""
+    """The specifications of the offered tools and their renamed parameters, by the original names."""
 
-    shown: Mapping[str, ToolSpec]
+    offered: Mapping[str, ToolSpec]
     renamed: Mapping[str, Mapping[str, str]]
 
     def has(self, tool: str) -> bool:
-        """Whether a built-in or foreign tool is on offer, under whatever name."""
-        return tool in self.shown
+        """Return whether a built-in or foreign tool is offered, under any name."""
+        return tool in self.offered
 
     def call(self, tool: str, arguments: Mapping[str, Any]) -> Call:
-        """A call in the names on offer, its arguments in the order of the schema."""
-        spec, renamed = self.shown[tool], self.renamed[tool]
+        """Return a call with the offered names, its arguments in the order of the schema."""
+        spec, renamed = self.offered[tool], self.renamed[tool]
         given = {renamed.get(name, name): value for name, value in arguments.items()}
         return Call(spec.name, {name: given[name] for name in spec.parameters["properties"] if name in given})
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """What a model is told, sorted by name."""
-        return tuple(sorted(self.shown.values(), key=lambda spec: spec.name))
+        """The specifications that a model is given, sorted by name."""
+        return tuple(sorted(self.offered.values(), key=lambda spec: spec.name))
 
     @property
-    def real(self) -> bool:
-        """Whether every tool on offer is a built-in one under its own name."""
-        return all(BUILTIN.get(tool) == spec for tool, spec in self.shown.items())
+    def is_builtin(self) -> bool:
+        """Whether every offered tool is a built-in one under its own name."""
+        return all(BUILTIN.get(tool) == spec for tool, spec in self.offered.items())
 
 
-def make_toolset(d: Draw, needs: tuple[str, ...] = (), *, plain: float = 0.55, most: int = 16) -> Toolset:
-    """A list that offers at least `needs`.
+def make_toolset(
+    sample: Sampler, needs: tuple[str, ...] = (), *, plain: float = 0.55, max_tools: int = 16
+) -> Toolset:
+    """Return a tool list that offers at least `needs`.
 
-    With probability `plain` the built-in tools under their own names: all of them, as the app offers them, or
-    some. Else some of them under other names, with tools of other programs in between.
+    With probability `plain` it has built-in tools under their own names: all, as in the app, or a few. Else it
+    has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed.
     """
-    rng = d.rng
-    if d.chance(plain) and all(tool in BUILTIN for tool in needs):
-        every = d.chance(0.6)
-        chosen = list(BUILTIN) if every else rng.sample(list(BUILTIN), rng.randint(1, 8))
+    rng = sample.rng
+    if sample.chance(plain) and all(tool in BUILTIN for tool in needs):
+        all_tools = sample.chance(0.6)
+        chosen = list(BUILTIN) if all_tools else rng.sample(list(BUILTIN), rng.randint(1, 8))
         offered = {tool: BUILTIN[tool] for tool in (*needs, *chosen)}
         return Toolset(offered, {tool: {} for tool in offered})
-    size = rng.randint(1, most)
+    size = rng.randint(1, max_tools)
     pool = list(BUILTIN) + list(FOREIGN)
     rest = rng.sample(pool, min(size, len(pool)))
-    shown, renamed, taken = {}, {}, set()
+    offered, renamed, taken = {}, {}, set()
     for tool in dict.fromkeys((*needs, *rest)):
-        spec, names = _renamed(d, tool) if d.chance(0.8) else (BUILTIN.get(tool) or FOREIGN[tool], {})
+        spec, names = (
+            _rename(sample, tool) if sample.chance(0.8) else (BUILTIN.get(tool) or FOREIGN[tool], {})
+        )
         if spec.name in taken:
             continue
         taken.add(spec.name)
-        shown[tool], renamed[tool] = spec, names
-    return Toolset(shown, renamed)
+        offered[tool], renamed[tool] = spec, names
+    return Toolset(offered, renamed)
 
 
-def _renamed(d: Draw, tool: str) -> tuple[ToolSpec, dict[str, str]]:
+def _rename(sample: Sampler, tool: str) -> tuple[ToolSpec, dict[str, str]]:
     if tool not in ALIASES:
         return FOREIGN[tool], {}
     alias, spec = ALIASES[tool], BUILTIN[tool]
-    name = d.pick((tool, *alias.names), 6)
-    if d.chance(0.15):
-        name = f"{d.pseudo_word()}_{d.rng.choice(('tool', 'run', 'do', 'x'))}"
-    description = d.pick((spec.description, *alias.descriptions), 6)
-    names = {old: d.rng.choice((old, *new)) for old, new in alias.parameters.items()}
+    name = sample.pick((tool, *alias.names), 6)
+    if sample.chance(0.15):
+        name = f"{sample.pseudo_word()}_{sample.rng.choice(('tool', 'run', 'do', 'x'))}"
+    description = sample.pick((spec.description, *alias.descriptions), 6)
+    names = {old: sample.rng.choice((old, *new)) for old, new in alias.parameters.items()}
     if len(set(names.values())) < len(names):
         names = {}
     properties = {names.get(old, old): schema for old, schema in spec.parameters["properties"].items()}

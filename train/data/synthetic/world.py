@@ -1,4 +1,4 @@
-"""A small made-up workspace: files, folders and notes that questions are about."""
+"""Random small workspaces: the files, folders and notes that questions are about."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from train.data.phrasings import names
-from train.data.synthetic.draw import Draw
+from train.data.synthetic.sampler import Sampler
 
 
 @dataclass
 class World:
-    """Files by relative path, notes in order, and when each file was last changed."""
+    """Files by relative path, their times of change, and notes in order."""
 
     files: dict[str, str]
     changed: dict[str, datetime]
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
-        """The world as `agent.evaluation.fixtures` lays it out, and as a held-out row carries it."""
+        """Return the world as `agent.evaluation.fixtures` writes it and a held-out row stores it."""
         return {
             "files": self.files,
             "changed": {name: when.isoformat() for name, when in self.changed.items()},
@@ -26,39 +26,39 @@ class World:
         }
 
 
-def make_world(d: Draw) -> World:
-    """Three to six files, some in folders, and up to four notes."""
+def make_world(sample: Sampler) -> World:
+    """Return a world of at most six files, some in folders, and up to four notes."""
     files: dict[str, str] = {}
-    folders = [d.rng.choice(names.FOLDERS) for _ in range(2)]
+    folders = [sample.rng.choice(names.FOLDERS) for _ in range(2)]
     stems: set[str] = set()
-    for _ in range(d.rng.randint(3, 6)):
-        name = d.file_name()
+    for _ in range(sample.rng.randint(3, 6)):
+        name = sample.file_name()
         stem = name.split(".")[0].lower()
-        # A stem inside another would make "the file with … in its name" ambiguous.
+        # If a stem contained another, "the file with … in its name" would be ambiguous.
         if any(stem in other or other in stem for other in stems):
             continue
         stems.add(stem)
-        path = f"{d.rng.choice(folders)}/{name}" if d.chance(0.25) else name
-        files[path] = _text(d)
-    when = datetime(2026, 11, 1, 12) - timedelta(minutes=d.rng.randrange(1_500_000))
-    changed = {name: when - timedelta(minutes=d.rng.randrange(100_000)) for name in files}
-    notes = [d.phrase() for _ in range(d.rng.randint(1, 4))] if d.chance(0.9) else []
+        path = f"{sample.rng.choice(folders)}/{name}" if sample.chance(0.25) else name
+        files[path] = _text(sample)
+    when = datetime(2026, 11, 1, 12) - timedelta(minutes=sample.rng.randrange(1_500_000))
+    changed = {name: when - timedelta(minutes=sample.rng.randrange(100_000)) for name in files}
+    notes = [sample.phrase() for _ in range(sample.rng.randint(1, 4))] if sample.chance(0.9) else []
     return World(files, changed, notes)
 
 
-def _text(d: Draw) -> str:
-    kind = d.rng.random()
+def _text(sample: Sampler) -> str:
+    kind = sample.rng.random()
     if kind < 0.25:
-        keys = d.rng.sample(list(names.KEYS), d.rng.randint(2, 4))
-        mark = d.rng.choice((": ", ": ", " = "))
-        return "".join(f"{key}{mark}{_setting(d)}\n" for key in keys)
+        keys = sample.rng.sample(list(names.KEYS), sample.rng.randint(2, 4))
+        mark = sample.rng.choice((": ", ": ", " = "))
+        return "".join(f"{key}{mark}{_setting(sample)}\n" for key in keys)
     if kind < 0.4:
-        return "".join(f"{d.word()}: {d.number(2, 900)}\n" for _ in range(d.rng.randint(2, 3)))
-    return "".join(d.line() + "\n" for _ in range(d.rng.choice((1, 1, 2, 2, 3))))
+        return "".join(f"{sample.word()}: {sample.number(2, 900)}\n" for _ in range(sample.rng.randint(2, 3)))
+    return "".join(sample.line() + "\n" for _ in range(sample.rng.choice((1, 1, 2, 2, 3))))
 
 
-def _setting(d: Draw) -> str:
-    kind = d.rng.random()
+def _setting(sample: Sampler) -> str:
+    kind = sample.rng.random()
     if kind < 0.4:
-        return d.integer(2, 9999)
-    return d.person() if kind < 0.65 else d.word()
+        return sample.integer(2, 9999)
+    return sample.person() if kind < 0.65 else sample.word()

@@ -1,6 +1,6 @@
-"""Small changes to a phrasing that leave what it asks for: other words for the same, a word less, a slip.
+"""Paraphrases that keep the meaning of a phrasing: a synonym, a filler word left out, a typing error.
 
-Only training draws go through this; the held-out questions stay as people wrote them.
+They apply to training data only; the held-out questions remain as they were written.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Callable
 
-_SAME = (
+_SYNONYMS = (
     ("show me", "give me", "let me see"),
     ("what is", "what's", "whats", "tell me"),
     ("can you", "could you", "would you", "will you", "can u"),
@@ -41,50 +41,54 @@ _SAME = (
     ("called", "named", "by the name of"),
     ("tell me", "let me know", "say"),
 )
-_OTHERS = {words: [other for other in group if other != words] for group in _SAME for words in group}
-_KNOWN = re.compile(
-    r"\b(" + "|".join(sorted(map(re.escape, _OTHERS), key=len, reverse=True)) + r")\b", re.IGNORECASE
+_ALTERNATIVES = {
+    words: [other for other in group if other != words] for group in _SYNONYMS for words in group
+}
+_REPLACEABLE = re.compile(
+    r"\b(" + "|".join(sorted(map(re.escape, _ALTERNATIVES), key=len, reverse=True)) + r")\b", re.IGNORECASE
 )
 _FILLER = re.compile(r"\b(?:please|the|a|me|my|for me|just|all)\b ?", re.IGNORECASE)
 _SLOT = re.compile(r"\{[^}]*\}")
 _WORD = re.compile(r"\b[a-zA-Z]{5,}\b")
 
 
-def reword(phrasing: str, rng: random.Random) -> str:
-    """`phrasing` with its slots untouched and some of the words around them changed."""
+def paraphrase(phrasing: str, rng: random.Random) -> str:
+    """Return `phrasing`, unchanged or with one change outside its slots."""
     roll = rng.random()
     if roll < 0.35:
-        return _outside_slots(phrasing, _KNOWN, lambda words: rng.choice(_OTHERS[words.lower()]), rng)
+        return _outside_slots(
+            phrasing, _REPLACEABLE, lambda words: rng.choice(_ALTERNATIVES[words.lower()]), rng
+        )
     if roll < 0.45:
         return _outside_slots(phrasing, _FILLER, lambda _: "", rng).strip() or phrasing
     if roll < 0.5:
-        return _outside_slots(phrasing, _WORD, lambda word: _slip(word, rng), rng)
+        return _outside_slots(phrasing, _WORD, lambda word: _typo(word, rng), rng)
     return phrasing
 
 
 def _outside_slots(
     phrasing: str, pattern: re.Pattern[str], change: Callable[[str], str], rng: random.Random
 ) -> str:
-    """One match of `pattern` outside the braces, changed."""
-    taken = [slot.span() for slot in _SLOT.finditer(phrasing)]
-    found = [
+    """Return `phrasing` with one random match of `pattern` outside the slots changed."""
+    slots = [slot.span() for slot in _SLOT.finditer(phrasing)]
+    matches = [
         match
         for match in pattern.finditer(phrasing)
-        if not any(start < match.end() and match.start() < end for start, end in taken)
+        if not any(start < match.end() and match.start() < end for start, end in slots)
     ]
-    if not found:
+    if not matches:
         return phrasing
-    match = rng.choice(found)
+    match = rng.choice(matches)
     return phrasing[: match.start()] + change(match.group()) + phrasing[match.end() :]
 
 
-def _slip(word: str, rng: random.Random) -> str:
-    """A word of five letters or more as typed in a hurry: a letter missing, doubled, or two exchanged."""
-    at = rng.randint(1, len(word) - 2)
+def _typo(word: str, rng: random.Random) -> str:
+    """Return a word (at least three letters) with a letter missing, doubled, or exchanged with the next."""
+    i = rng.randint(1, len(word) - 2)
     return rng.choice(
         (
-            word[:at] + word[at + 1 :],
-            word[:at] + word[at] + word[at:],
-            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+            word[:i] + word[i + 1 :],
+            word[:i] + word[i] + word[i:],
+            word[:i] + word[i + 1] + word[i] + word[i + 2 :],
         )
     )

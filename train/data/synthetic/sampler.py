@@ -1,7 +1,7 @@
-"""Random questions and values, split so that nothing a test asks was drawn for training.
+"""Random questions and values; those of the test split are never drawn for training.
 
-A phrasing or a value belongs to the test split by its own text (a checksum), not by a run's random state:
-every training run, whatever its seed, leaves the same ones out.
+Whether a phrasing or a value belongs to the test split depends on its text (a checksum), not on the seed, so
+that all training sets exclude the same ones.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import cache
 
-from train.data.phrasings import QUESTIONS, names, plain
-from train.data.synthetic.reword import reword
+from train.data.phrasings import QUESTIONS, names, normalize
+from train.data.synthetic.paraphrase import paraphrase
 
-HELD_PHRASINGS = 6  # one phrasing in so many is never trained on
-HELD_VALUES = 8
+HELD_OUT_PHRASINGS = 6
+"""One phrasing in so many belongs to the test split."""
+HELD_OUT_VALUES = 8
+"""One value in so many belongs to the test split."""
 
 _OPENERS = (
     "hey, ",
@@ -44,53 +46,53 @@ _MONTHS = [
     "November",
     "December",
 ]
-_REAL = (*names.WORDS, *names.FIRST_NAMES)
+_EXISTING_WORDS = (*names.WORDS, *names.FIRST_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _VOWELS = "aeiou"
 
 
 def held_out(text: str, one_in: int) -> bool:
-    """Whether a phrasing or value is kept for tests; what has one or two characters never is."""
-    plain = text.strip().lower()
-    return len(plain) > 2 and zlib.crc32(plain.encode()) % one_in == 0
+    """Return whether a text belongs to the test split; one of one or two characters never does."""
+    normalized = text.strip().lower()
+    return len(normalized) > 2 and zlib.crc32(normalized.encode()) % one_in == 0
 
 
-class Draw:
-    """A source of random questions and values: the held-out ones for the split `test`, else the others."""
+class Sampler:
+    """A source of random questions and values: held-out ones for the split `test`, others for the rest."""
 
     def __init__(self, rng: random.Random, split: str) -> None:
         self.rng = rng
-        self.held = split == "test"
+        self.is_test = split == "test"
 
     def chance(self, p: float) -> bool:
-        """True with probability p."""
+        """Return True with probability `p`."""
         return self.rng.random() < p
 
-    def pick(self, pool: Sequence[str], one_in: int = HELD_VALUES) -> str:
-        """One text of a pool, from this split's share of it."""
-        mine = [text for text in pool if held_out(text, one_in) == self.held]
-        return self.rng.choice(mine or list(pool))
+    def pick(self, pool: Sequence[str], one_in: int = HELD_OUT_VALUES) -> str:
+        """Return a text of a pool, from the part of this split (or from all, if that is empty)."""
+        own = [text for text in pool if held_out(text, one_in) == self.is_test]
+        return self.rng.choice(own or list(pool))
 
     def value(self, make: Callable[[], str]) -> str:
-        """What `make` returns, drawn again until it belongs to this split."""
+        """Return the result of `make`, called again until it belongs to this split (at most 60 times)."""
         for _ in range(60):
             text = make()
-            if held_out(text, HELD_VALUES) == self.held:
+            if held_out(text, HELD_OUT_VALUES) == self.is_test:
                 return text
         return make()
 
     def question(self, intent: str, **slots: object) -> str:
-        """A phrasing of an intent with its slots filled, and the small changes people make as they type.
+        """Return a phrasing of an intent with its slots filled, varied as people vary what they type.
 
-        In training it is also reworded now and then.
+        Outside the test split it is sometimes paraphrased as well.
         """
-        phrasing = self.pick(QUESTIONS[intent], HELD_PHRASINGS)
-        typed = self._as_typed(phrasing if self.held else reword(phrasing, self.rng))
-        if not self.held and plain(typed) in _held_phrasings(intent):
-            typed = phrasing
-        return typed.format(**slots)
+        phrasing = self.pick(QUESTIONS[intent], HELD_OUT_PHRASINGS)
+        text = self._vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
+        if not self.is_test and normalize(text) in _held_out_phrasings(intent):
+            text = phrasing
+        return text.format(**slots)
 
-    def _as_typed(self, text: str) -> str:
+    def _vary(self, text: str) -> str:
         if self.chance(0.12):
             text = self.rng.choice(_OPENERS) + text[:1].lower() + text[1:]
         if self.chance(0.08):
@@ -104,12 +106,12 @@ class Draw:
         return _lower_outside_slots(text) if self.chance(0.15) else text
 
     def integer(self, low: int = 2, high: int = 999) -> str:
-        """A whole number, small ones more often."""
+        """Return a whole number; small ones are more frequent."""
         top = self.rng.choice([n for n in (12, 100, 1000, 10000) if n > low] + [high])
         return self.value(lambda: str(self.rng.randint(low, max(low, min(high, top)))))
 
     def number(self, low: int = 2, high: int = 999) -> str:
-        """A number as people write it: whole, with a half, or with cents."""
+        """Return a number: whole, with one decimal, or with two."""
         whole = self.integer(low, high)
         kind = self.rng.random()
         if kind < 0.7:
@@ -119,36 +121,36 @@ class Draw:
         )
 
     def percent(self) -> str:
-        """A percentage."""
+        """Return a percentage."""
         common = ("5", "10", "15", "20", "25", "30", "50", "7.5", "12.5", "17.5", "19", "8", "3", "2.5")
         if self.chance(0.5):
             return self.value(lambda: self.rng.choice(common))
         return self.value(lambda: str(self.rng.randint(1, 99)) + self.rng.choice(("", "", "", ".5", ".2")))
 
     def pseudo_word(self) -> str:
-        """A word that does not exist, so that it can only be copied."""
+        """Return a word that does not exist, so that a model has to copy it."""
         if self.chance(0.4):
             size = self.rng.randint(2, 3)
             word = "".join(self.rng.choice(_CONSONANTS) + self.rng.choice(_VOWELS) for _ in range(size))
             word += self.rng.choice(_CONSONANTS) if self.chance(0.5) else ""
         else:
-            first, second = (self.rng.choice(_REAL) for _ in range(2))
+            first, second = (self.rng.choice(_EXISTING_WORDS) for _ in range(2))
             word = (first[: self.rng.randint(1, 4)] + second[-self.rng.randint(2, 5) :]).lower()
         return word.capitalize() if self.chance(0.2) else word
 
     def word(self) -> str:
-        """A word, existing or not."""
+        """Return a word, existing or not."""
         if self.chance(0.4):
             return self.value(self.pseudo_word)
         return self.pick(names.WORDS)
 
     def person(self) -> str:
-        """A first name, sometimes with a made-up surname."""
+        """Return a first name, sometimes with a made-up surname."""
         first = self.rng.choice(names.FIRST_NAMES)
         return f"{first} {self.pseudo_word().capitalize()}" if self.chance(0.4) else first
 
     def stem(self) -> str:
-        """A file's name without its ending."""
+        """Return a file name without its extension."""
         kind = self.rng.random()
         if kind < 0.5:
             return self.pick(names.FILE_STEMS)
@@ -159,12 +161,12 @@ class Draw:
         return self.word()
 
     def file_name(self) -> str:
-        """A file's name."""
+        """Return a file name."""
         common = self.chance(0.6)
         return f"{self.stem()}.{self.rng.choice(('txt', 'md') if common else names.EXTENSIONS)}"
 
     def phrase(self) -> str:
-        """A short text worth noting, some of it made of random words."""
+        """Return a short text as in a note, sometimes made of random words."""
         if self.chance(0.5):
             return self.pick(names.NOTES)
         kind = self.rng.randrange(4)
@@ -179,15 +181,15 @@ class Draw:
         return self.value(made)
 
     def line(self) -> str:
-        """A line of a text file."""
+        """Return a line of a text file."""
         return self.pick(names.FILE_LINES) if self.chance(0.6) else self.phrase()
 
     def day(self) -> date:
-        """A day of this or a nearby decade."""
+        """Return a day from 1995 to 2038."""
         return date(1995, 1, 1) + timedelta(days=self.rng.randrange(16000))
 
-    def spoken(self, day: date) -> str:
-        """A day as people write it."""
+    def format_date(self, day: date) -> str:
+        """Return a day in one of the forms that people write."""
         month = _MONTHS[day.month - 1]
         kind = self.rng.random()
         if kind < 0.5:
@@ -201,17 +203,17 @@ class Draw:
         return f"{day.day} {month[:3].lower()} {day.year}"
 
     def date(self) -> str:
-        """A date as people write it, kept or held out by its text."""
-        return self.value(lambda: self.spoken(self.day()))
+        """Return a random date in one of the forms that people write."""
+        return self.value(lambda: self.format_date(self.day()))
 
     def units(self) -> tuple[str, str]:
-        """Two different units of one dimension."""
+        """Return two different units of one dimension."""
         pool = names.UNITS[self.rng.choice([d for d in names.UNITS if d != "temperature"])]
         first, second = self.rng.sample(list(pool), 2)
         return first, second
 
     def expression(self) -> str:
-        """An arithmetic expression of two to four numbers."""
+        """Return an arithmetic expression of two or three numbers."""
 
         def make() -> str:
             op = self.rng.choice
@@ -231,9 +233,9 @@ class Draw:
 
 
 @cache
-def _held_phrasings(intent: str) -> frozenset[str]:
-    """The held-out phrasings of an intent, so that no change of another one arrives at them."""
-    return frozenset(plain(text) for text in QUESTIONS[intent] if held_out(text, HELD_PHRASINGS))
+def _held_out_phrasings(intent: str) -> frozenset[str]:
+    """Return the held-out phrasings of an intent; no variation of another one may equal them."""
+    return frozenset(normalize(text) for text in QUESTIONS[intent] if held_out(text, HELD_OUT_PHRASINGS))
 
 
 def _lower_outside_slots(text: str) -> str:

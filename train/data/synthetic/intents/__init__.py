@@ -1,0 +1,16 @@
+"""The intents: one function each, registered by `@intent`.
+
+To add intents over other tools, write a module with decorated functions and append its name to `MODULES`.
+"""
+
+from importlib import import_module
+
+from train.data.synthetic.script import INTENTS
+
+__all__ = ["INTENTS", "MODULES"]
+
+MODULES = ("dates", "file_finding", "file_reading", "file_writing", "numbers")
+"""Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
+
+for _name in MODULES:
+    import_module(f"{__name__}.{_name}")

@@ -1,0 +1,129 @@
+"""Intents made from tables: small talk, requests that no built-in tool serves, and foreign tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from train.data.phrasings import QUESTIONS, REPLIES, foreign, impossible, names
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import READY_THOUGHT, Intent, Outcome, Question, Script, Step, ToolCall
+from train.data.synthetic.world import World
+
+SMALL_TALK_THOUGHT = "This is small talk; no tool is needed."
+_LANGUAGES = (
+    "French",
+    "Spanish",
+    "German",
+    "Italian",
+    "Dutch",
+    "Polish",
+    "Swedish",
+    "Greek",
+    "Turkish",
+    "Danish",
+)
+_CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CHF", "dollars", "euros", "pounds", "yen", "francs", "kroner")
+TOPICS_BY_TOOL = {
+    "get_weather": ("weather",),
+    "get_stock_price": ("stocks",),
+    "translate_text": ("translate",),
+    "send_message": ("email", "calls_messages"),
+    "set_timer": ("alarm_timer",),
+    "get_route": ("maps_directions", "travel_booking"),
+    "book_table": ("restaurant",),
+    "play_song": ("music_video",),
+    "delete_file": ("delete_or_move_files",),
+    "convert_currency": ("bank",),
+    "define_word": ("web_search",),
+    "github_stars": ("web_search",),
+}
+"""Foreign tool -> the intents of impossible requests that it serves."""
+_TOPIC_NAMES = {"convert_currency": "currencies", "define_word": "word meanings", "github_stars": "GitHub"}
+
+
+def no_tool_answer(topic: str) -> str:
+    """Return the last thought of an exchange about a topic that no offered tool serves."""
+    return f"I cannot help with {topic}: no tool on offer does that."
+
+
+def _small_talk(kind: str) -> Intent:
+    def script(sample: Sampler, world: World) -> Script:
+        yield Question(sample.question(kind))
+        return Outcome(sample.rng.choice(REPLIES[kind]), thought=SMALL_TALK_THOUGHT)
+
+    return Intent(kind, (), "small talk", 0.35, script)
+
+
+def _impossible(kind: str) -> Intent:
+    def script(sample: Sampler, world: World) -> Script:
+        yield Question(sample.question(kind))
+        return Outcome(no_tool_answer(impossible.TOPICS[kind]), gave_up=True)
+
+    return Intent(kind, (), impossible.TOPICS[kind], 0.3, script)
+
+
+def _foreign(tool: dict[str, Any]) -> Intent:
+    def script(sample: Sampler, world: World) -> Script:
+        values = {
+            name: _random_value(sample, name, schema)
+            for name, schema in tool["parameters"]["properties"].items()
+        }
+        yield Question(sample.question(tool["intent"], **values))
+        placeholders = {"number": sample.rng.randint(2, 900), "word": sample.word()}
+        observation = sample.rng.choice(tool["observation"]).format(**(placeholders | values))
+        arguments = {
+            name: _json_value(str(value), tool["parameters"]["properties"][name])
+            for name, value in values.items()
+        }
+        turns = yield Step("I will use {tool} for this.", (ToolCall(tool["name"], arguments, observation),))
+        result = turns[0].content
+        return Outcome(
+            sample.rng.choice(tool["answers"]).format(**values, result=result),
+            (result,),
+            thought=READY_THOUGHT,
+        )
+
+    topic = _TOPIC_NAMES.get(tool["name"]) or impossible.TOPICS[TOPICS_BY_TOOL[tool["name"]][0]]
+    return Intent(tool["intent"], (tool["name"],), topic, 0.35, script)
+
+
+def _json_value(text: str, schema: dict[str, Any]) -> int | float | str:
+    match schema.get("type"):
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text) if "." in text else int(text)
+    return text
+
+
+def _random_value(sample: Sampler, name: str, schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return sample.rng.choice(schema["enum"])
+    if schema.get("type") in ("integer", "number"):
+        return sample.integer(2, 90)
+    lowered = name.lower()
+    if "currency" in lowered:
+        return sample.rng.choice(_CURRENCIES)
+    if "language" in lowered:
+        return sample.rng.choice(_LANGUAGES)
+    if "symbol" in lowered:
+        return sample.word().upper()[:4]
+    if "repository" in lowered:
+        return f"{sample.word()}/{sample.word()}"
+    if any(part in lowered for part in ("city", "start", "goal", "place")):
+        return sample.pick([spoken for spoken, _ in names.CITIES])
+    if any(part in lowered for part in ("person", "restaurant")):
+        return sample.pick(names.FIRST_NAMES)
+    if "path" in lowered:
+        return sample.file_name()
+    if "text" in lowered or "title" in lowered:
+        return sample.phrase()
+    return sample.word()
+
+
+SMALL_TALK_INTENTS: tuple[Intent, ...] = tuple(_small_talk(kind) for kind in REPLIES)
+IMPOSSIBLE_INTENTS: tuple[Intent, ...] = tuple(_impossible(kind) for kind in impossible.TOPICS)
+FOREIGN_INTENTS: tuple[Intent, ...] = tuple(_foreign(tool) for tool in foreign.FOREIGN)
+assert all(
+    intent.name in QUESTIONS for intent in (*SMALL_TALK_INTENTS, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)
+)
