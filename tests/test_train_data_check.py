@@ -252,7 +252,7 @@ def test_what_data_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest
 def test_faults_beyond_the_limit_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.data.checks.report, "LISTED", 3)
+    monkeypatch.setattr(train.data.checks.report, "MAX_LISTED", 3)
     file = write(tmp_path / "rows.jsonl", ["{"] * 10)
     _, report = check(file, capsys=capsys)
     assert len(report["faults"]) == 3

@@ -21,7 +21,7 @@ from agent.transcript.rows import read_rows
 from train.__main__ import main
 from train.data.mix import input_of
 from train.data.rows import write_lines, write_rows
-from train.data.sampling import Input, takes
+from train.data.sampling import Input, allocate
 
 
 def some(count: int, source: str, split: str = "train") -> list[Row]:
@@ -75,7 +75,7 @@ def test_a_seed_makes_one_result(tmp_path: Path, a: Path, b: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
     assert gzip.decompress(one.read_bytes()) != gzip.decompress(other.read_bytes())
     taken = ({row.id for row in read_rows(file) if row.source == "a"} for file in (one, other))
-    assert next(taken) != next(taken), "another seed takes other rows"
+    assert next(taken) != next(taken), "another seed allocate other rows"
 
 
 def test_without_a_count_weights_multiply_the_rows(tmp_path: Path, a: Path, b: Path) -> None:
@@ -121,7 +121,7 @@ def test_shares_add_up_and_keep_to_the_caps_whatever_the_weights() -> None:
             for _ in range(draw.randint(1, 6))
         ]
         count = draw.randint(1, 300)
-        shares = takes(inputs, [10] * len(inputs), count)
+        shares = allocate(inputs, [10] * len(inputs), count)
         caps = [one.cap if one.cap is not None else count for one in inputs]
         assert sum(shares) == min(count, sum(caps))
         assert all(0 <= share <= cap for share, cap in zip(shares, caps, strict=True))

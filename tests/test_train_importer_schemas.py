@@ -9,7 +9,7 @@ from foreign import (
     TEXT,
 )
 
-from train.data.importers.common.fitting import fit
+from train.data.importers.common.coercion import coerce
 from train.data.importers.common.schemas import parameters_of, type_of
 
 
@@ -84,6 +84,6 @@ def test_arguments_are_respelled_only_where_nothing_is_lost() -> None:
     )
     given = {"n": "5", "x": "0.5", "s": 12, "b": "true", "l": '["1", 2.0]', "o": '{"a": 1}', "gone": None}
     wanted = {"n": 5, "x": 0.5, "s": "12", "b": True, "l": [1, 2], "o": {"a": 1}}
-    assert fit(given, schema) == wanted
+    assert coerce(given, schema) == wanted
     kept = {"n": "007", "x": "1e3", "s": True, "b": 1, "l": "1,2", "o": "{a}"}
-    assert fit(kept, schema) == kept
+    assert coerce(kept, schema) == kept

@@ -29,8 +29,8 @@ from agent.transcript import (
     row_to_json,
 )
 from agent.transcript.rows import read_rows
-from train.data.importers import FORMATS
-from train.data.importers.common.draft import Draft, Unusable
+from train.data.importers import IMPORTERS
+from train.data.importers.common.conversion import Conversation, Unusable
 from train.data.importers.common.reading import Record, Unreadable, read_records
 from train.data.importing import import_rows, row_of
 
@@ -122,8 +122,14 @@ def without(*at: int) -> dict[str, Any]:
     ("value", "reason"),
     [
         (openai_chat(tools=[]), "a call of a tool that is not listed: turns[2].calls[0]: weather"),
-        (bad_call(city=["Oslo"]), "arguments that do not fit the tool: turns[2].calls[0].arguments.city: "),
-        (bad_call(), "arguments that do not fit the tool: turns[2].calls[0].arguments: 'city' is a required"),
+        (
+            bad_call(city=["Oslo"]),
+            "arguments that do not fit the tool: turns[2].calls[0].arguments.city: ",
+        ),
+        (
+            bad_call(),
+            "arguments that do not fit the tool: turns[2].calls[0].arguments: 'city' is a required",
+        ),
         (bad_call(city="Oslo", when="now"), "weather has no parameter when"),
         (without(2), "turns out of order: turns[3]: "),
         (without(0), "turns out of order: turns[0]: "),
@@ -232,7 +238,7 @@ def samples(tmp_path: Path) -> dict[str, list[Any]]:
 JUNK = (None, True, -1, 1.5, "", "x", "{", "[1]", [], {}, [None], {"a": 1}, [[]], ["x"], {"type": 3})
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", IMPORTERS)
 def test_damaged_records_are_dropped_or_become_valid_rows(tmp_path: Path, kind: str) -> None:
     rng = random.Random(5)
 
@@ -246,14 +252,14 @@ def test_damaged_records_are_dropped_or_become_valid_rows(tmp_path: Path, kind: 
     made = dropped = 0
     for value in samples(tmp_path)[kind]:
         for _ in range(300):
-            for _, outcome in FORMATS[kind](Path("irrelevance"), [Record(damaged(value), "line", 1)]):
+            for _, outcome in IMPORTERS[kind](Path("irrelevance"), [Record(damaged(value), "line", 1)]):
                 row = finished(outcome)
                 made, dropped = made + (row is not None), dropped + (row is None)
     assert made > 20
     assert dropped > 20
 
 
-def finished(outcome: Draft | Unusable) -> Row | None:
+def finished(outcome: Conversation | Unusable) -> Row | None:
     if isinstance(outcome, Unusable):
         return None
     try:

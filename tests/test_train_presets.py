@@ -74,8 +74,8 @@ def test_only_two_methods_read_anything_but_what_use_reads(tokenize: Tokenize) -
     row = tiny_rows(1)[0]
     for method in METHODS:
         for stage in TRAINED[method]:
-            wording = prompt_format_of(method, stage)
-            as_in_use = list(wording.segments(row.transcript)) == list(segments(row.transcript))
+            prompt_format = prompt_format_of(method, stage)
+            as_in_use = list(prompt_format.segments(row.transcript)) == list(segments(row.transcript))
             other = method == "one-model" or (method == "two-stage-without-reuse" and stage != "backbone")
             assert as_in_use != other
     encoded = view([row], "caller", tokenize, 512).rows[0]
@@ -88,14 +88,14 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
     names = {"planner": "thought", "caller": "action", "summarizer": "answer"}
     instructions = set()
     for role in ROLES:
-        wording = prompt_format_of("two-stage-without-reuse", role)
-        said = list(wording.segments(Transcript(transcript.tools, transcript.turns, "Be brief.")))
+        prompt_format = prompt_format_of("two-stage-without-reuse", role)
+        said = list(prompt_format.segments(Transcript(transcript.tools, transcript.turns, "Be brief.")))
         assert [piece.role for piece in said[:2]] == ["system", "system"]
         assert said[1].content.startswith("Be brief.\n\nYou see")
         instructions.add(said[1].content)
         turns = [piece.role for piece in said[2:]]
         assert turns == ["user", "thought", "action", "tool", "thought", "answer"]
-        learnt = wording.encode(transcript, role, tokenize, CHATML)
+        learnt = prompt_format.encode(transcript, role, tokenize, CHATML)
         plain = INFERENCE_FORMAT.encode(transcript, role, tokenize, CHATML)
         assert learnt.rest[learnt.learn].tolist() == plain.rest[plain.learn].tolist()
         header = tokenize(CHATML.header(names[role]), True)
@@ -106,21 +106,21 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
 
 def test_one_model_learns_thought_and_what_follows_as_one_turn(tokenize: Tokenize) -> None:
     transcript = tiny_rows(1)[0].transcript
-    wording = prompt_format_of("one-model", "backbone")
-    said = [(piece.role, piece.content) for piece in wording.segments(transcript)][1:]
+    prompt_format = prompt_format_of("one-model", "backbone")
+    said = [(piece.role, piece.content) for piece in prompt_format.segments(transcript)][1:]
     assert said == [
         ("user", "add 0 and 2"),
         ("assistant", 'I need the sum.\nNext: caller\n{"name":"add","arguments":{"a":0,"b":2}}'),
         ("tool", "2"),
         ("assistant", "The sum is there.\nNext: summarizer\nIt is 2."),
     ]
-    learnt = wording.encode(transcript, "backbone", tokenize, CHATML)
+    learnt = prompt_format.encode(transcript, "backbone", tokenize, CHATML)
     turns = [[*tokenize(content, False), 2] for role, content in said if role == "assistant"]
     assert learnt.rest[learnt.learn].tolist() == [token for turn in turns for token in turn]
     given_up = Transcript((), (UserTurn("fly"), PlannerTurn("I cannot.", "give up")))
-    assert [piece.content for piece in wording.segments(given_up)][-1] == "I cannot.\nNext: give up"
+    assert [piece.content for piece in prompt_format.segments(given_up)][-1] == "I cannot.\nNext: give up"
     broken_off = Transcript((), (UserTurn("hi"), PlannerTurn("", "summarizer")))
-    assert [piece.role for piece in wording.segments(broken_off)] == ["system", "user"]
+    assert [piece.role for piece in prompt_format.segments(broken_off)] == ["system", "user"]
 
 
 @pytest.mark.parametrize("method", METHODS[1:])

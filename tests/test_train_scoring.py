@@ -255,8 +255,8 @@ def memorised(base: Path, rows: Sequence[Row], method: str) -> LoraModel:
     """A model that learnt `rows` by heart."""
     fields = {"lora": {"rank": 16, "alpha": 32}, "method": method}
     model = LoraModel(recipe_of(base, **fields))
-    tokenize, wording = load_tokenize(base), prompt_format_of(method, "backbone")
-    batch = list(pack(view(rows, "backbone", tokenize, 512, wording=wording).rows, 4096))
+    tokenize, prompt_format = load_tokenize(base), prompt_format_of(method, "backbone")
+    batch = list(pack(view(rows, "backbone", tokenize, 512, prompt_format=prompt_format).rows, 4096))
     optimizer = torch.optim.AdamW(model.parameters, lr=1e-2, weight_decay=0)
     for _ in range(60):
         optimizer.zero_grad()
@@ -270,8 +270,8 @@ def test_a_model_that_knows_the_rows_by_heart_scores_1_and_an_untrained_one_next
     base: Path, method: str
 ) -> None:
     rows, tokenize = tiny_rows(4), load_tokenize(base)
-    wording = prompt_format_of(method, "backbone")
-    given: dict[str, Any] = {"turns": 8, "most": 64, "max_length": 512, "wording": wording}
+    prompt_format = prompt_format_of(method, "backbone")
+    given: dict[str, Any] = {"turns": 8, "most": 64, "max_length": 512, "prompt_format": prompt_format}
     scores = score_stage(memorised(base, rows, method), rows, "backbone", tokenize, **given)
     assert scores == {
         "mean": 1,

@@ -85,9 +85,9 @@ def test_long_rows_keep_their_last_steps(tokenize: Tokenize) -> None:
     rows = [row_of(thrice), row_of(talk.plus(*thrice.turns))]
     whole = len(view([short], "backbone", tokenize, 512).rows[0])
     for method in get_args(get_type_hints(Recipe)["method"]):
-        wording = prompt_format_of(method, "backbone")
-        seen = view([short], "backbone", tokenize, 512, wording=wording).rows[0]
-        fitted = view(rows, "backbone", tokenize, len(seen), wording=wording)
+        prompt_format = prompt_format_of(method, "backbone")
+        seen = view([short], "backbone", tokenize, 512, prompt_format=prompt_format).rows[0]
+        fitted = view(rows, "backbone", tokenize, len(seen), prompt_format=prompt_format)
         assert (fitted.trimmed, fitted.too_long, len(fitted.rows)) == (2, 0, 2)
         for row in fitted.rows:
             assert row.ids.tolist() == seen.ids.tolist()

@@ -1,4 +1,4 @@
-"""`umi train data import`: other people's data as a schema-1 file, and a list of what could not be taken."""
+"""`umi train data import`: data in another format as a schema-1 file, and a list of dropped records."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from agent.errors import InputError
 from agent.extras import Parser, say
 from agent.transcript import Row, Split, Transcript, compact, row_to_json
 from train.data.checks.validity import faults
-from train.data.importers import FORMATS
-from train.data.importers.common.draft import Draft, Unusable
-from train.data.importers.common.fitting import fitted
+from train.data.importers import IMPORTERS
+from train.data.importers.common.coercion import coerce_turn
+from train.data.importers.common.conversion import Conversation, Unusable
 from train.data.importers.common.reading import Record, Unreadable, find_files, read_records
 from train.data.rows import write_rows
 
 SHOWN = 20
-"""Dropped records told one by one on stderr; the rest are in the counts."""
+"""Number of dropped records that are reported one by one on stderr; the others are only counted."""
 PROGRESS = 10_000
-"""Rows between progress lines."""
+"""Number of rows between progress lines."""
 
 
 def import_rows(argv: Sequence[str]) -> int:
     """Make schema-1 rows of data in another format."""
     parser = Parser(prog="umi train data import", description=import_rows.__doc__)
-    parser.add_argument("format", choices=FORMATS, help=f"one of {', '.join(FORMATS)}", metavar="FORMAT")
+    parser.add_argument("format", choices=IMPORTERS, help=f"one of {', '.join(IMPORTERS)}", metavar="FORMAT")
     parser.add_argument(
         "files", type=Path, nargs="+", metavar="FILE", help="JSON or JSON lines, gzip or not, or a folder"
     )
@@ -67,10 +67,10 @@ def import_rows(argv: Sequence[str]) -> int:
 
 
 class Dropped:
-    """What could not be imported: counted by reason, told on stderr, written to a file where one is given.
+    """The dropped records: counted by reason, reported on stderr, and written to the file `path` if given.
 
-    The file is in its place once `close` was called, and empty where nothing was dropped. Each method raises
-    InputError where it cannot be written.
+    The file appears when `close` is called, empty if nothing was dropped. Each method raises InputError if it
+    cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -84,7 +84,7 @@ class Dropped:
                 self._file = part.open("w", encoding="utf-8", errors="replace")
 
     def add(self, path: Path, record: Record | Unreadable, problem: Unusable) -> None:
-        """Note one."""
+        """Count and report a dropped record."""
         self.counts[problem.reason] += 1
         total = self.counts.total()
         told = str(problem).encode("utf-8", "replace").decode()
@@ -99,11 +99,11 @@ class Dropped:
                 self._file.write(line + "\n")
 
     def summary(self) -> str:
-        """The counts by reason, most frequent first; empty where nothing was dropped."""
+        """Return the counts by reason, most frequent first; empty if nothing was dropped."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.counts.most_common())
 
     def close(self) -> None:
-        """Put the file in its place."""
+        """Close the file and rename it to its final name."""
         if self._file and self._path:
             with _writing(self._path):
                 self._file.close()
@@ -121,10 +121,10 @@ def _writing(path: Path) -> Iterator[None]:
 def imported_rows(
     kind: str, files: Sequence[Path], split: Split, dropped: Dropped, source: str
 ) -> Iterator[Row]:
-    """The valid rows of `files` in order; what is not valid is added to `dropped`.
+    """Yield the valid rows of `files` in order; add all other records to `dropped`.
 
-    A row's id is its file's name, then what the data calls it or where it stands. Where files lie in several
-    folders, the name begins below the folder that holds them all.
+    The id of a row is the path of its file below the common folder of all files, then the identifier in the
+    data or the position in the file.
     """
     above = Path(os.path.commonpath([file.absolute().parent for file in files]))
     seen: set[str] = set()
@@ -132,8 +132,8 @@ def imported_rows(
     for file in files:
         name = file.absolute().relative_to(above).as_posix().removesuffix(".gz")
         name = name.removesuffix(Path(name).suffix)
-        for record, outcome in FORMATS[kind](file, read_records(file)):
-            if isinstance(outcome, Draft):
+        for record, outcome in IMPORTERS[kind](file, read_records(file)):
+            if isinstance(outcome, Conversation):
                 try:
                     row = row_of(outcome, f"{name}/{outcome.own_id or record.number}", source, split)
                     if row.id in seen:
@@ -146,25 +146,25 @@ def imported_rows(
                     outcome = Unusable(problem.reason, f"{label}{problem.detail}")
             if isinstance(outcome, Unusable):
                 dropped.add(file, record, outcome)
-            if isinstance(outcome, Draft) and count % PROGRESS == 0:
+            if isinstance(outcome, Conversation) and count % PROGRESS == 0:
                 say(f"{count:,} rows, {dropped.counts.total():,} dropped")
 
 
-def row_of(draft: Draft, name: str, source: str, split: Split) -> Row:
-    """The row of a draft. Raises Unusable where it cannot be made valid."""
+def row_of(conversation: Conversation, name: str, source: str, split: Split) -> Row:
+    """Return the row of a converted conversation. Raise Unusable if it is not valid."""
     try:
-        return _row(draft, name, source, split)
+        return _row(conversation, name, source, split)
     except RecursionError:
         raise Unusable("nested too deeply") from None
 
 
-def _row(draft: Draft, name: str, source: str, split: Split) -> Row:
-    tools = {tool.name: tool for tool in draft.tools}
-    turns = tuple(fitted(turn, tools) for turn in draft.turns)
-    transcript = Transcript(draft.tools, turns, draft.instruction)
+def _row(conversation: Conversation, name: str, source: str, split: Split) -> Row:
+    tools = {tool.name: tool for tool in conversation.tools}
+    turns = tuple(coerce_turn(turn, tools) for turn in conversation.turns)
+    transcript = Transcript(conversation.tools, turns, conversation.instruction)
     if fault := next(faults(transcript), None):
         raise Unusable(fault.kind, ": ".join(filter(None, (fault.where, fault.detail))))
-    row = Row(name, source, "test" if draft.is_test else split, transcript)
+    row = Row(name, source, "test" if conversation.is_test else split, transcript)
     try:
         json.dumps(row_to_json(row), ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:

@@ -16,7 +16,7 @@ from agent.extras import Parser, say
 from agent.transcript import compact
 from agent.transcript.rows import read_lines, row_files, row_of
 from train.data.rows import write_lines
-from train.data.sampling import Input, draw, shuffled, takes
+from train.data.sampling import Input, allocate, draw, shuffled
 
 PROGRESS = 50_000
 """Rows between progress lines."""
@@ -25,12 +25,12 @@ _DESCRIPTION = """\
 Draw rows from several files and shuffle them into one.
 
 Each FILE is rows or a folder of them; =WEIGHT and @CAP may follow it: old.jsonl=0.5@2000.
-  without --count  the weight is a multiple of the rows there are: =1 (the default) takes
+  without --count  the weight is a multiple of the rows there are: =1 (the default) allocate
                    each row once, =0.5 a random half of them, =3 each row three times
   with --count N   the weight is a share of the N rows: a.jsonl=3 b.jsonl=1 gives three
                    quarters and one quarter; where a file has fewer rows than its share,
                    they are repeated, each as often as the others
-  @CAP             takes at most so many rows of that file, repeats included; with
+  @CAP             allocate at most so many rows of that file, repeats included; with
                    --count, the other files make up for what it holds back
 Rows keep their source, split and id. The same seed and files give the same result.
 """
@@ -62,7 +62,7 @@ def mix(argv: Sequence[str]) -> int:
             if os.path.exists(given.out) and given.out.samefile(file):
                 raise InputError(f"{file} is mixed in and is to be written", "give --out another name")
     sizes = [rows_of(one, given.allow_test) for one in inputs]
-    shares = takes(inputs, sizes, given.count)
+    shares = allocate(inputs, sizes, given.count)
     if not sum(shares):
         raise InputError("these weights and caps take no rows", "raise them")
     sources: Counter[str] = Counter()
@@ -83,7 +83,7 @@ def input_of(text: str) -> Input:
     """The input that `FILE[=WEIGHT][@CAP]` names. Raises InputError for what is no number and for no file."""
     found = [form.fullmatch(text) for form in _INPUTS]
     parts = [match.groupdict() for match in found if match]
-    # Where none names a file, the reading that takes most signs for signs tells best what is missing.
+    # Where none names a file, the reading that allocate most signs for signs tells best what is missing.
     part = next((part for part in parts if os.path.exists(part["path"])), parts[-1])
     path = Path(part["path"])
     weight = _weight(part["weight"], text) if "weight" in part else 1.0

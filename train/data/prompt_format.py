@@ -1,9 +1,9 @@
-"""How a stage writes a transcript, by the method of the recipe: the only place with prompt text of `train`.
+"""The prompt formats of the recipe's methods: the only module of `train` that contains prompt text.
 
-A role's header is its whole instruction, in both stages and in use. The paper measures what that is worth
-by doing otherwise (arXiv 2401.07324, section 4 and Table 1): roles that read other headers and an
-instruction that stage 1 never saw, or one model that writes thought, call and answer in one turn. Nothing in
-`agent` writes such prompts, so what is trained on them is measured and not exported.
+By default the header of a role is its whole instruction, in both stages and at inference. The other formats
+reproduce ablations of the paper (arXiv 2401.07324, section 4 and Table 1): roles with other headers and an
+instruction that stage 1 did not contain, or one model that writes thought, call and answer in one turn.
+`agent` does not support them, so adapters trained with them can be evaluated but not exported.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from agent.prompting.encoding import Encoded, encode_segments, view_roles
 from agent.transcript import CallerTurn, PlannerTurn, SummarizerTurn, Transcript
 
 ASSISTANT = "assistant"
-"""The header of the one model that plays all roles."""
+"""The header of the single model of the method `one-model`."""
 
-_OTHER_NAMES = {"planner": "thought", "caller": "action", "summarizer": "answer"}
+_OTHER_HEADERS = {"planner": "thought", "caller": "action", "summarizer": "answer"}
 _INSTRUCTIONS = {
     "planner": "You see a conversation and the tools on offer. Write a thought: what is known and what is to"
     " be done next. End with a line that says who goes on: `Next: caller` where a tool has to be called,"
@@ -32,17 +32,17 @@ _INSTRUCTIONS = {
 
 @dataclass(frozen=True)
 class PromptFormat:
-    """How transcripts are written for a stage. The default is that of use."""
+    """The format of transcripts for a stage. The default is the inference format."""
 
     names: Mapping[str, str] = field(default_factory=dict)
-    """Headers of roles' turns that are not the role's name."""
+    """Role -> header, for roles whose header is not their name."""
     instruction: str = ""
-    """A system turn that follows the tools and what instruction the transcript has."""
+    """Appended to the instruction of the transcript, in the system turn after the tools."""
     joined: bool = False
-    """Whether a planner's turn and the one it hands over to are one turn of the assistant's."""
+    """Whether a planner's turn and the turn after it are merged into one turn of the assistant."""
 
     def segments(self, transcript: Transcript) -> Iterator[Segment]:
-        """The transcript's turns as text."""
+        """Yield the turns of the transcript as text."""
         if self.instruction:
             parts = [part for part in (transcript.instruction, self.instruction) if part]
             transcript = replace(transcript, instruction="\n\n".join(parts))
@@ -54,7 +54,7 @@ class PromptFormat:
                 yield Segment(self.names.get(piece.role, piece.role), piece.content)
 
     def encode(self, transcript: Transcript, name: str, tokenize: Tokenize, markers: Markers) -> Encoded:
-        """`transcript` with the turns of a view (`backbone` or a role) to learn."""
+        """Encode `transcript` with the turns of the view `name` (`backbone` or a role) as targets."""
         learnt = (ASSISTANT,) if self.joined else [self.names.get(role, role) for role in view_roles(name)]
         return encode_segments(self.segments(transcript), learnt, tokenize, markers)
 
@@ -63,11 +63,11 @@ INFERENCE_FORMAT = PromptFormat()
 
 
 def prompt_format_of(method: str, stage: str) -> PromptFormat:
-    """How `stage` (`backbone` or a role) writes transcripts under a recipe's method."""
+    """Return the format of `stage` (`backbone` or a role) under a recipe's method."""
     if method == "one-model":
         return PromptFormat(joined=True)
     if method == "two-stage-without-reuse" and stage in _INSTRUCTIONS:
-        return PromptFormat(_OTHER_NAMES, _INSTRUCTIONS[stage])
+        return PromptFormat(_OTHER_HEADERS, _INSTRUCTIONS[stage])
     return INFERENCE_FORMAT
 
 

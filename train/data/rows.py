@@ -1,4 +1,4 @@
-"""Schema-1 rows written to disk, and which of them are trained on."""
+"""Writing of schema-1 rows, and the split into training and evaluation rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from agent.transcript import Row, compact, row_to_json
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write `rows` to `path` and return how many; see `write_lines`."""
+    """Write `rows` to `path` and return their number; see `write_lines`."""
     return write_lines(path, (compact(row_to_json(row)).encode("utf-8") for row in rows))
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> int:
-    """Write `lines` (without line ends) to `path`, as gzip where it ends in .gz, and return how many.
+    """Write `lines` (without line ends) to `path`, as gzip if it ends in .gz, and return their number.
 
-    The file appears whole or not at all. Raises InputError where it cannot be written.
+    The file is written atomically. Raise InputError if it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     count = 0
@@ -30,7 +30,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             packed = path.suffix == ".gz"
-            # No name and no time go into the header of gzip: the same rows make the same file.
+            # Without name and time in the gzip header, equal rows make equal files.
             with part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) if packed else raw as file:
                 for line in lines:
                     file.write(line + b"\n")
@@ -45,22 +45,22 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
 
 
 def hold_out(rows: Sequence[Row], count: int) -> tuple[list[Row], list[Row]]:
-    """(rows to train on, at most `count` rows to measure on).
+    """Return (training rows, at most `count` evaluation rows).
 
-    Rows of another split than `train` are measured on, spread evenly over their order. Where there are none,
-    every n-th training row is kept back, at most a tenth of them.
+    Evaluation rows are those of other splits than `train`, evenly spaced. If there are none, every n-th
+    training row is held out, at most a tenth of them.
     """
     train = [row for row in rows if row.split == "train"]
-    other = [row for row in rows if row.split != "train"]
-    if other:
-        return train, spread(other, count)
-    kept = spread(train, min(count, len(train) // 10))
-    ids = {id(row) for row in kept}
-    return [row for row in train if id(row) not in ids], kept
+    evaluation = [row for row in rows if row.split != "train"]
+    if evaluation:
+        return train, evenly_spaced(evaluation, count)
+    held_out = evenly_spaced(train, min(count, len(train) // 10))
+    ids = {id(row) for row in held_out}
+    return [row for row in train if id(row) not in ids], held_out
 
 
-def spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """At most `count` of `rows`, evenly spaced."""
+def evenly_spaced(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return at most `count` of `rows`, evenly spaced."""
     if len(rows) <= count:
         return list(rows)
     return [rows[at * len(rows) // count] for at in range(count)]

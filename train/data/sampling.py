@@ -1,4 +1,4 @@
-"""Drawing rows from files that may be larger than memory: how many of each, which ones, in what order."""
+"""Sampling and shuffling of rows from files that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from agent.transcript.rows import Line, read_lines
 
 @dataclass(frozen=True)
 class Input:
-    """Files that count as one source of rows, and how much of them is wanted."""
+    """Files that are one source of rows, with their weight in a mixture."""
 
     path: Path
     files: tuple[Path, ...]
     weight: float = 1.0
     cap: int | None = None
-    """Rows of the result that come from here, at most."""
+    """Maximum number of rows of the result from these files."""
 
 
-def takes(inputs: Sequence[Input], sizes: Sequence[int], count: int | None) -> list[int]:
-    """How many rows each input gives; `sizes` are the rows it has.
+def allocate(inputs: Sequence[Input], sizes: Sequence[int], count: int | None) -> list[int]:
+    """Return the number of rows taken from each input; `sizes` are the numbers of rows they have.
 
-    Without `count` each gives its weight times its rows. With it, they share `count` rows by weight; what a
-    cap holds back goes to the others, by their weights.
+    Without `count` an input gives its weight times its size. With it, the inputs share `count` rows by
+    weight; rows in excess of a cap are distributed over the other inputs by weight.
     """
     if count is None:
         wanted = (math.floor(one.weight * size + 0.5) for one, size in zip(inputs, sizes, strict=True))
         return [min(n, n if one.cap is None else one.cap) for one, n in zip(inputs, wanted, strict=True)]
-    given = [0] * len(inputs)
-    open_ = list(range(len(inputs)))
-    while open_:
-        left = count - sum(given)
-        whole = math.fsum(inputs[at].weight for at in open_)
-        quotas = {at: left * inputs[at].weight / whole for at in open_}
-        capped = [at for at in open_ if (cap := inputs[at].cap) is not None and cap <= quotas[at]]
+    counts = [0] * len(inputs)
+    uncapped = list(range(len(inputs)))
+    while uncapped:
+        left = count - sum(counts)
+        whole = math.fsum(inputs[at].weight for at in uncapped)
+        quotas = {at: left * inputs[at].weight / whole for at in uncapped}
+        capped = [at for at in uncapped if (cap := inputs[at].cap) is not None and cap <= quotas[at]]
         if not capped:
             break
         for at in capped:
-            given[at] = inputs[at].cap or 0
-        open_ = [at for at in open_ if at not in capped]
+            counts[at] = inputs[at].cap or 0
+        uncapped = [at for at in uncapped if at not in capped]
     else:
-        return given
-    for at in open_:
-        given[at] = math.floor(quotas[at])
-    # Largest remainders, the method of Hamilton: what rounding down left goes where most was cut off.
-    short = count - sum(given)
-    for at in sorted(open_, key=lambda at: given[at] - quotas[at])[:short]:
-        given[at] += 1
-    return given
+        return counts
+    for at in uncapped:
+        counts[at] = math.floor(quotas[at])
+    # The largest remainder method (Hamilton): rows left by rounding down go to the largest remainders.
+    short = count - sum(counts)
+    for at in sorted(uncapped, key=lambda at: counts[at] - quotas[at])[:short]:
+        counts[at] += 1
+    return counts
 
 
 def draw(one: Input, size: int, take: int, rng: random.Random) -> Iterator[Line]:
-    """`take` of the `size` rows of an input, in their order; how often two rows come differs by one at most.
+    """Yield `take` of the `size` rows of an input in order, each as often as the others or once more.
 
-    Raises InputError where the files no longer hold `size` rows.
+    Raise InputError if the files no longer contain `size` rows.
     """
     times, extra = divmod(take, size)
     seen = 0
@@ -77,8 +77,10 @@ def draw(one: Input, size: int, take: int, rng: random.Random) -> Iterator[Line]
 
 
 def shuffled(lines: Iterable[bytes], rng: random.Random, folder: Path) -> Iterator[bytes]:
-    """`lines` (without line ends) in random order. They wait in a nameless file in `folder`; memory holds
-    8 bytes a line."""
+    """Yield `lines` (without line ends) in random order, using an unnamed file in `folder`.
+
+    Memory: 8 bytes a line.
+    """
     starts = array("Q")
     with tempfile.TemporaryFile(dir=folder) as spool:
         for line in lines:

@@ -1,4 +1,4 @@
-"""Which rows of a run's data are trained on, and which only measured on."""
+"""The training and evaluation rows of a run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from agent.errors import InputError
 from agent.transcript import Row, compact, transcript_to_json
 from agent.transcript.rows import read_lines, row_files, row_of
 from train.data.checks.validity import faults
-from train.data.rows import hold_out, spread
+from train.data.rows import evenly_spaced, hold_out
 
 
 def rows_to_train(paths: Sequence[Path]) -> list[Row]:
-    """The rows of `paths`.
+    """Return the rows of `paths`.
 
-    Raises InputError where none is to train on, or naming the line that is not valid or of a test set.
+    Raise InputError if there is no training row, or for the first line that is invalid or of a test set.
     """
     rows: list[Row] = []
     for line in (line for path in row_files(*paths) for line in read_lines(path)):
@@ -38,20 +38,20 @@ def rows_to_train(paths: Sequence[Path]) -> list[Row]:
 
 
 def split(rows: Sequence[Row], count: int, kept: Sequence[Row] | None = None) -> tuple[list[Row], list[Row]]:
-    """(rows to train on, at most `count` rows to measure on).
+    """Return (training rows, at most `count` evaluation rows).
 
-    `kept` are the held-out rows of a run, where one of its roles is trained on other data: none of them is
-    trained on, and they are measured on where the data holds out none of its own.
+    `kept` are the held-out rows of the run, if one of its roles is trained on other data: none of them is
+    trained on, and they are the evaluation rows if the data has none of its own.
     """
     if kept is None:
         return hold_out(rows, count)
     known = {_content(row) for row in kept}
     train = [row for row in rows if row.split == "train" and _content(row) not in known]
-    return train, spread([row for row in rows if row.split != "train"] or kept, count)
+    return train, evenly_spaced([row for row in rows if row.split != "train"] or kept, count)
 
 
-def trained_too(train: Sequence[Row], held_out: Sequence[Row]) -> int:
-    """How many of the rows to measure on say word for word what a row to train on says."""
+def count_trained(train: Sequence[Row], held_out: Sequence[Row]) -> int:
+    """Return the number of evaluation rows whose content equals that of a training row."""
     known = {_content(row) for row in train}
     return sum(_content(row) in known for row in held_out)
 

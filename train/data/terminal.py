@@ -1,4 +1,4 @@
-"""Text that data brought along, made fit for a terminal."""
+"""Safe display of text from data files on a terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ DIM, RESET = "\x1b[2m", "\x1b[0m"
 
 
 def visible(text: str) -> str:
-    """`text` with every character that could steer a terminal or hide text spelled out (`\\x1b`).
+    """Return `text` with characters that could control a terminal or hide text escaped (`\\x1b`).
 
-    Line feeds and tabs stay.
+    Line feeds and tabs are kept.
     """
     if text.isprintable():
         return text
@@ -22,14 +22,14 @@ def visible(text: str) -> str:
 
 
 def dimmed(text: str) -> str:
-    """`text` in faint letters, each line by itself, since pagers forget the style at its end."""
+    """Return `text` dimmed, each line separately, since pagers reset the style at line ends."""
     return "\n".join(f"{DIM}{line}{RESET}" if line else "" for line in text.split("\n"))
 
 
 def wants_colour(stream: TextIO, choice: str) -> bool:
-    """Whether to style what goes to `stream`. `choice` is `always`, `never` or `auto`.
+    """Return whether to use styles on `stream`. `choice` is `always`, `never` or `auto`.
 
-    `auto` is yes for a terminal, unless NO_COLOR is set (no-color.org) or the terminal is a dumb one.
+    `auto` is True for a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`.
     """
     if choice != "auto":
         return choice == "always"

@@ -1,4 +1,4 @@
-"""What a stage learns from rows: the same trajectories, with the turns of one role or of all marked."""
+"""Training views: the rows as token ids, with the turns of one role or of all marked as targets."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from train.data.prompt_format import INFERENCE_FORMAT, PromptFormat
 
 @dataclass(frozen=True)
 class View:
-    """Rows as one stage reads them, and how many were left out."""
+    """The encoded rows of a stage, and the numbers of rows changed or left out."""
 
     rows: tuple[Encoded, ...]
-    """Trajectories, or what leads to one turn and that turn."""
+    """Trajectories, or single turns with their history."""
     too_long: int
-    """Rows left out: not even their last step fits the recipe's `max_length`."""
+    """Number of rows left out because not even their last step fits `max_length`."""
     trimmed: int
-    """Rows whose oldest exchanges or steps were dropped to fit."""
+    """Number of rows whose oldest exchanges or steps were dropped to fit `max_length`."""
     nothing_to_learn: int
-    """Rows without a turn of the view's role."""
+    """Number of rows without a turn of the view's role."""
 
     @property
     def targets(self) -> int:
-        """Tokens that are learnt."""
+        """Number of target tokens."""
         return sum(row.targets for row in self.rows)
 
 
@@ -41,20 +41,19 @@ def view(
     markers: Markers = CHATML,
     *,
     by_turn: bool = False,
-    wording: PromptFormat = INFERENCE_FORMAT,
+    prompt_format: PromptFormat = INFERENCE_FORMAT,
 ) -> View:
-    """`rows` for stage 1 (`backbone`) or for a role.
+    """Return the view `name` of `rows`: `backbone` (stage 1) or a role.
 
-    What follows the last turn to learn is cut off, since nothing reads it; rows longer than `max_length` lose
-    their oldest steps or are left out. With `by_turn` each turn to learn makes a row, which ends with it and
-    learns nothing else.
+    Tokens after the last target are cut off. Rows longer than `max_length` tokens lose their oldest steps or
+    are left out. With `by_turn` every target turn becomes a row of its own, which ends with that turn.
     """
     kept: list[Encoded] = []
     prefixes: dict[bytes, np.ndarray] = {}
     too_long = trimmed = nothing = 0
 
     def read(transcript: Transcript) -> Encoded:
-        encoded = wording.encode(transcript, name, tokenize, markers)
+        encoded = prompt_format.encode(transcript, name, tokenize, markers)
         end = int(np.flatnonzero(encoded.learn)[-1]) + 1 if encoded.targets else 0
         return replace(encoded, rest=encoded.rest[:end], learn=encoded.learn[:end])
 
@@ -77,14 +76,14 @@ def view(
 
 
 def up_to_last(transcript: Transcript, name: str) -> Transcript:
-    """`transcript` up to the last turn that the view `name` learns; without turns where there is none."""
+    """Return `transcript` up to the last target turn of the view `name`; without turns if there is none."""
     roles = view_roles(name)
     ends = [i for i, turn in enumerate(transcript.turns, start=1) if segment(turn).role in roles]
     return replace(transcript, turns=transcript.turns[: ends[-1] if ends else 0])
 
 
 def turns_of(encoded: Encoded) -> Iterator[Encoded]:
-    """One row for each turn that `encoded` learns: all before it as history, and the turn."""
+    """Yield a row for each target turn of `encoded`, with everything before it as history."""
     before = np.concatenate([[False], encoded.learn[:-1]])
     for start in np.flatnonzero(encoded.learn & ~before):
         unlearnt = np.flatnonzero(~encoded.learn[start:])

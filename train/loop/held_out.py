@@ -56,7 +56,7 @@ class HeldOutEvaluation:
             most=LONGEST_TURN,
             max_length=self._recipe.max_length,
             max_tokens=self._recipe.micro_batch_tokens,
-            wording=prompt_format_of(self._recipe.method, self._stage),
+            prompt_format=prompt_format_of(self._recipe.method, self._stage),
         )
         firsts = [primary_metric(self._stage), *(f"{role}.{primary_metric(role)}" for role in ROLES)]
         told = [f"{name} {scores[name]:.3f}" for name in firsts if name in scores]
@@ -81,5 +81,5 @@ def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, token
         recipe.max_length,
         recipe.markers,
         by_turn=recipe.by_turn(stage),
-        wording=prompt_format_of(recipe.method, stage),
+        prompt_format=prompt_format_of(recipe.method, stage),
     )

@@ -26,7 +26,7 @@ from agent.prompting import Tokenize
 from agent.transcript import ROLES, Row
 from agent.transcript.rows import read_rows
 from train.data.rows import write_rows
-from train.data.splits import rows_to_train, split, trained_too
+from train.data.splits import count_trained, rows_to_train, split
 from train.loop.held_out import HeldOutEvaluation, stage_view
 from train.loop.loop import Loop
 from train.loop.processes import Processes
@@ -81,7 +81,7 @@ def train(
             learnt, held_out = split(rows, recipe.heldout_rows)
             if processes.first:
                 write_rows(kept, held_out)
-    if known := trained_too(learnt, held_out):
+    if known := count_trained(learnt, held_out):
         say(f"{known:,} of {len(held_out):,} held-out rows are trained on too: scores on them flatter")
     course = MetricsLog(run, tensorboard=tensorboard and processes.first)
     model: LoraModel | None = None

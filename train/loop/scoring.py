@@ -34,7 +34,7 @@ def score_stage(
     most: int,
     max_length: int,
     max_tokens: int = 4096,
-    wording: PromptFormat = INFERENCE_FORMAT,
+    prompt_format: PromptFormat = INFERENCE_FORMAT,
 ) -> Scores:
     """`score_role` of the role that a stage trains; of all three, `combine_scores`, for `backbone`.
 
@@ -51,7 +51,7 @@ def score_stage(
             most=most,
             max_length=max_length,
             max_tokens=max_tokens,
-            wording=wording,
+            prompt_format=prompt_format,
         )
         for role in (ROLES if stage == "backbone" else (stage,))
     }
@@ -69,20 +69,20 @@ def score_role(
     most: int,
     max_length: int,
     max_tokens: int = 4096,
-    wording: PromptFormat = INFERENCE_FORMAT,
+    prompt_format: PromptFormat = INFERENCE_FORMAT,
     compat: bool = False,
 ) -> Scores:
     """What `role` gets right of at most `turns` of its turns in `rows`; empty where they hold none.
 
     A turn is written in at most `most` tokens. Its history loses its oldest steps where history and reference
     are longer than `max_length`, as in training; a turn that cannot be made to fit is left out. `max_tokens`
-    bounds a batch, and `wording` is that of the stage.
+    bounds a batch, and `prompt_format` is that of the stage.
     """
-    speaker = ASSISTANT if wording.joined else wording.names.get(role, role)
+    speaker = ASSISTANT if prompt_format.joined else prompt_format.names.get(role, role)
     header, close = tokenize(markers.header(speaker), True), tokenize(markers.close, True)
 
     def prompt(before: Transcript) -> list[int]:
-        pieces = wording.segments(before)
+        pieces = prompt_format.segments(before)
         return [*(i for piece in pieces for i in segment_ids(piece, tokenize, markers)), *header]
 
     chosen: list[EvalTask] = []
@@ -96,7 +96,7 @@ def score_role(
             prompts.append(ids)
     read = load_detokenize(model.base)
     texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
-    if wording.joined:
+    if prompt_format.joined:
         texts = [part_of(text, role) for text in texts]
     return score_texts(role, chosen, texts, compat=compat)
 

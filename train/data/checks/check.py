@@ -13,7 +13,7 @@ from agent.transcript import Row, compact, row_from_json
 from agent.transcript.rows import DamagedFile, Line, read_lines, reason, row_files, row_of
 from agent.transcript.validation import FieldError, InvalidFields
 from train.data.checks.lengths import open_tokenize
-from train.data.checks.report import AGAINST, CheckReport, Found
+from train.data.checks.report import AGAINST, CheckReport, LocatedFault
 from train.data.checks.validity import Fault, faults, is_unfinished
 from train.data.terminal import visible
 from train.data.views import view
@@ -52,11 +52,11 @@ def check(argv: Sequence[str]) -> int:
     findings = CheckReport(given.max_length)
     for path in files:
         for found in examine(path, findings, tokenize):
-            if findings.note(found) and not given.json:
+            if findings.add_fault(found) and not given.json:
                 print(found)
     for path in against:
         for line in read_lines(path):
-            findings.prints.add(line, row_of(line), AGAINST)
+            findings.fingerprints.add(line, row_of(line), AGAINST)
     if given.json:
         print(compact(findings.to_json()))
     else:
@@ -65,7 +65,7 @@ def check(argv: Sequence[str]) -> int:
     return 2 if findings.faults else 0
 
 
-def examine(path: Path, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[Found]:
+def examine(path: Path, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[LocatedFault]:
     """The faults of one file in order. Everything else that it holds is counted in `findings`."""
     findings.files.setdefault(path, 0)
     try:
@@ -75,15 +75,15 @@ def examine(path: Path, findings: CheckReport, tokenize: Tokenize | None) -> Ite
             faulty = False
             for fault in line_faults(line, findings, tokenize):
                 faulty = True
-                yield Found(path, line.number, fault)
+                yield LocatedFault(path, line.number, fault)
             findings.faulty_rows += faulty
             if findings.rows % PROGRESS == 0:
                 say(f"{findings.rows:,} rows, {findings.faulty_rows:,} with faults")
     except DamagedFile as error:
-        yield Found(path, None, Fault("a damaged file", "", f"it {error.reason}"))
+        yield LocatedFault(path, None, Fault("a damaged file", "", f"it {error.reason}"))
         return
     if not findings.files[path]:
-        yield Found(path, None, Fault("an empty file", "", "it holds no rows"))
+        yield LocatedFault(path, None, Fault("an empty file", "", "it holds no rows"))
 
 
 def line_faults(line: Line, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[Fault]:
@@ -128,7 +128,7 @@ def count(line: Line, row: Row, findings: CheckReport, tokenize: Tokenize | None
     findings.splits[row.split] += 1
     findings.sources[row.source] += 1
     findings.turns.update(segment(turn).role for turn in transcript.turns)
-    findings.prints.add(line, row, row.split)
+    findings.fingerprints.add(line, row, row.split)
     findings.characters.add(sum(len(piece.content) for piece in segments(transcript)))
     if tokenize is None:
         return

@@ -1,7 +1,7 @@
-"""What rows share with each other: hashes of conversations, questions and tools, never their texts.
+"""Detection of duplicates and of overlap between splits by hashes of transcripts, questions and tools.
 
-A row costs some 40 bytes, and a tool that was not seen before some 200.
-A hash has 64 bits: among a million rows two different ones meet with a chance of 1 in 30 million.
+A row takes about 40 bytes, and a new tool about 200. Hashes have 64 bits: the probability of a collision
+among a million rows is about 1 in 30 million.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from agent.prompting import segments
 from agent.transcript import Row, Transcript, UserTurn, compact
 from agent.transcript.rows import Line
 
-NAMED = 10
-"""Rows named as examples of what is repeated or shared."""
-_ENDS = " .,;:!?\"'"
+MAX_EXAMPLES = 10
+"""Number of rows named as examples of duplicates or overlap."""
+_PUNCTUATION = " .,;:!?\"'"
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Repeats:
-    """How many rows are not the first of their kind, and some of them, each with the first."""
+class Duplicates:
+    """Number of rows that duplicate an earlier one, and examples, each with the first such row."""
 
     count: int
     some: tuple[tuple[Place, Place], ...]
@@ -49,16 +49,16 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What rows of one split share with those of another."""
+    """Overlap of the second of two splits with the first."""
 
     splits: tuple[str, str]
     tools: tuple[str, ...]
-    """Names of the tools that are, schema and all, in both; sorted."""
+    """Names of the tools that are in both with the same schema; sorted."""
     shared_tools: int
     of_tools: int
-    """Different tools of the second split; of one name there may be several."""
+    """Number of different tools of the second split; several may have one name."""
     shared_rows: int
-    """Rows of the second split in which the user asks what the user of a row of the first split asks."""
+    """Number of rows of the second split with a question that also occurs in the first."""
     of_rows: int
     some: tuple[Place, ...]
     """The first of those rows."""
@@ -74,7 +74,7 @@ class _Split:
 
 
 class Fingerprints:
-    """Collects rows; says which are there twice and what splits share."""
+    """Collects rows; reports duplicates and the overlap of splits."""
 
     def __init__(self, splits: Sequence[str]) -> None:
         """`splits` are the names that rows may be added under, in the order in which they are compared."""
@@ -85,7 +85,7 @@ class Fingerprints:
         self._splits = {name: _Split() for name in splits}
 
     def add(self, line: Line, row: Row, split: str) -> None:
-        """Take up the row in `line` as one of `split`."""
+        """Add the row in `line` to `split`."""
         index = len(self._lines)
         if not self._files or self._files[-1][1] != line.path:
             self._files.append((index, line.path))
@@ -99,19 +99,19 @@ class Fingerprints:
             found.tools.setdefault(_tool_hash(tool.line()), sys.intern(tool.name))
         for turn in transcript.turns:
             if isinstance(turn, UserTurn):
-                found.questions.append(_hash(normalized(turn.content)))
+                found.questions.append(_hash(normalize_question(turn.content)))
                 found.askers.append(index)
 
-    def repeated_rows(self) -> Repeats:
-        """Rows with the transcript of an earlier one."""
-        return self._repeats(self._transcripts)
+    def duplicate_rows(self) -> Duplicates:
+        """Return the rows with the transcript of an earlier one."""
+        return self._duplicates(self._transcripts)
 
-    def repeated_ids(self) -> Repeats:
-        """Rows with the id of an earlier one."""
-        return self._repeats(self._ids)
+    def duplicate_ids(self) -> Duplicates:
+        """Return the rows with the id of an earlier one."""
+        return self._duplicates(self._ids)
 
     def overlaps(self) -> Iterator[Overlap]:
-        """Each pair of splits that shares something."""
+        """Yield the overlap of each pair of splits that share tools or questions."""
         for one, other in combinations(self._splits, 2):
             overlap = self._overlap(one, other)
             if overlap.shared_tools or overlap.shared_rows:
@@ -129,10 +129,10 @@ class Fingerprints:
             of_tools=len(second.tools),
             shared_rows=len(rows),
             of_rows=second.rows,
-            some=tuple(self._place(row) for row in rows[:NAMED].tolist()),
+            some=tuple(self._place(row) for row in rows[:MAX_EXAMPLES].tolist()),
         )
 
-    def _repeats(self, hashes: array[int]) -> Repeats:
+    def _duplicates(self, hashes: array[int]) -> Duplicates:
         values = _numbers(hashes)
         order = np.argsort(values, kind="stable")
         ordered = values[order]
@@ -140,22 +140,22 @@ class Fingerprints:
         new[1:] = ordered[1:] != ordered[:-1]
         starts = np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))
         later, first = order[~new], order[starts[~new]]
-        some = np.argsort(later)[:NAMED]
+        some = np.argsort(later)[:MAX_EXAMPLES]
         named = zip(later[some].tolist(), first[some].tolist(), strict=True)
-        return Repeats(len(later), tuple((self._place(row), self._place(of)) for row, of in named))
+        return Duplicates(len(later), tuple((self._place(row), self._place(of)) for row, of in named))
 
     def _place(self, index: int) -> Place:
         file = next(file for start, file in reversed(self._files) if start <= index)
         return Place(file, self._lines[index])
 
 
-def normalized(question: str) -> str:
-    """A question without case, without differences of white space, and without punctuation at its ends."""
-    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_ENDS)
+def normalize_question(question: str) -> str:
+    """Return a question in lower case, with white space collapsed and without punctuation at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_PUNCTUATION)
 
 
 def transcript_hash(transcript: Transcript) -> int:
-    """Equal for transcripts that the models read alike."""
+    """Return a hash that is equal for transcripts with equal prompts."""
     return _hash(compact([[piece.role, piece.content] for piece in segments(transcript)]))
 
 

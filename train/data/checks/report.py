@@ -1,4 +1,4 @@
-"""What a check of rows found: counts, faults, repeats, overlaps and lengths, as lines of text or as JSON."""
+"""The report of a check of rows: counts, faults, duplicates, overlaps and lengths, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from train.data.checks.fingerprints import NAMED, Fingerprints, Overlap, Place, Repeats
+from train.data.checks.fingerprints import MAX_EXAMPLES, Duplicates, Fingerprints, Overlap, Place
 from train.data.checks.lengths import Lengths
 from train.data.checks.validity import Fault
 from train.data.terminal import visible
@@ -16,14 +16,14 @@ from train.recipe import STAGES
 
 SPLITS = ("train", "valid", "test")
 AGAINST = "--against"
-"""The split that rows of the files behind this option count as."""
-LISTED = 1000
-"""Faults that are listed; further ones are counted."""
+"""The name under which rows of the files given with this option are counted as a split."""
+MAX_LISTED = 1000
+"""Number of faults that are listed; further ones are only counted."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A fault, and where it is. A file that cannot be read to its end has no line."""
+class LocatedFault:
+    """A fault and its file and line; `line` is None for a fault of the whole file."""
 
     file: Path
     line: int | None
@@ -34,50 +34,50 @@ class Found:
         return visible(" ".join(f"{self.file}{line}: {self.fault}".split()))
 
     def to_json(self) -> dict[str, Any]:
-        """The fault as an element of `faults`."""
+        """Return the fault as an element of `faults`."""
         return {"file": str(self.file), "line": self.line, **asdict(self.fault)}
 
 
 @dataclass
 class CheckReport:
-    """Everything that a check counts. Faulty rows whose form is right are in all counts but `unfinished`."""
+    """All results of a check. Faulty rows that match the schema are in all counts but `unfinished`."""
 
     max_length: int | None = None
-    """Tokens that the training is to hold; None where that was not asked."""
+    """Maximum length of a training sequence in tokens; None if not given."""
     rows: int = 0
-    """Lines that are not blank, in all files."""
+    """Number of lines that are not blank, in all files."""
     files: dict[Path, int] = field(default_factory=dict)
     """Rows by file."""
     faulty_rows: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     """By kind."""
-    listed: list[Found] = field(default_factory=list)
-    """The first `LISTED` of them."""
+    listed: list[LocatedFault] = field(default_factory=list)
+    """The first `MAX_LISTED` of them."""
     splits: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     turns: Counter[str] = field(default_factory=Counter)
     """By role."""
     unfinished: int = 0
-    """Rows in order that break off before an answer."""
+    """Number of rows in valid order that end before an answer."""
     characters: Lengths = field(default_factory=Lengths)
     tokens: Lengths = field(default_factory=Lengths)
     trimmed: Counter[str] = field(default_factory=Counter)
-    """By view (`backbone` or a role), the rows that training would shorten to fit."""
+    """View (`backbone` or a role) -> number of rows that training would shorten."""
     too_long: Counter[str] = field(default_factory=Counter)
-    """By view, the rows that training would leave out."""
-    prints: Fingerprints = field(default_factory=lambda: Fingerprints((*SPLITS, AGAINST)))
+    """View -> number of rows that training would leave out."""
+    fingerprints: Fingerprints = field(default_factory=lambda: Fingerprints((*SPLITS, AGAINST)))
 
-    def note(self, found: Found) -> bool:
-        """Count a fault; whether it is one of those listed."""
+    def add_fault(self, found: LocatedFault) -> bool:
+        """Count a fault and return whether it is listed."""
         self.faults[found.fault.kind] += 1
-        if len(self.listed) == LISTED:
+        if len(self.listed) == MAX_LISTED:
             return False
         self.listed.append(found)
         return True
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
-        repeated = {"rows": self.prints.repeated_rows(), "ids": self.prints.repeated_ids()}
+        """Return everything as one JSON object."""
+        repeated = {"rows": self.fingerprints.duplicate_rows(), "ids": self.fingerprints.duplicate_ids()}
         return {
             "valid": not self.faults,
             "rows": self.rows,
@@ -89,8 +89,8 @@ class CheckReport:
             "sources": dict(self.sources),
             "turns": dict(self.turns),
             "unfinished": self.unfinished,
-            "repeated": {name: _repeats_json(repeats) for name, repeats in repeated.items()},
-            "overlaps": [_overlap_json(overlap) for overlap in self.prints.overlaps()],
+            "repeated": {name: _duplicates_json(duplicates) for name, duplicates in repeated.items()},
+            "overlaps": [_overlap_json(overlap) for overlap in self.fingerprints.overlaps()],
             "characters": self.characters.to_json(),
             "tokens": self.tokens.to_json(),
             "max_length": self.max_length,
@@ -99,52 +99,56 @@ class CheckReport:
         }
 
     def lines(self) -> Iterator[str]:
-        """Everything but the faults as text for people."""
+        """Yield everything but the faults as lines of text."""
         if (more := self.faults.total() - len(self.listed)) > 0:
             yield f"… and {more:,} more faults"
-        files = _many(len(self.files), "file")
-        yield f"{_many(self.rows, 'row')} in {files}, {self.faulty_rows:,} with faults"
+        files = _pluralize(len(self.files), "file")
+        yield f"{_pluralize(self.rows, 'row')} in {files}, {self.faulty_rows:,} with faults"
         for name in ("faults", "splits", "sources", "turns"):
             counts: Counter[str] = getattr(self, name)
             if counts:
-                told = _some((f"{count:,} {key}" for key, count in counts.most_common(NAMED)), len(counts))
-                yield f"{name}: {told}"
+                text = _join_some(
+                    (f"{count:,} {key}" for key, count in counts.most_common(MAX_EXAMPLES)), len(counts)
+                )
+                yield f"{name}: {text}"
         yield from self.characters.lines("characters")
         yield from self.tokens.lines("tokens")
         if self.max_length is not None:
             names = [name for name in STAGES if self.trimmed[name] or self.too_long[name]]
-            told = (f"{n} {self.trimmed[n]:,} shortened, {self.too_long[n]:,} left out" for n in names)
-            yield f"rows at {self.max_length:,} tokens: {'; '.join(told) or 'all fit'}"
+            text = (f"{n} {self.trimmed[n]:,} shortened, {self.too_long[n]:,} left out" for n in names)
+            yield f"rows at {self.max_length:,} tokens: {'; '.join(text) or 'all fit'}"
         for warning in self._warnings():
             yield f"warning: {warning}"
 
     def _warnings(self) -> Iterator[str]:
         if self.unfinished:
-            yield f"{_many(self.unfinished, 'row')} without an answer at the end"
-        for what, repeats in (
-            ("transcript", self.prints.repeated_rows()),
-            ("id", self.prints.repeated_ids()),
+            yield f"{_pluralize(self.unfinished, 'row')} without an answer at the end"
+        for what, duplicates in (
+            ("transcript", self.fingerprints.duplicate_rows()),
+            ("id", self.fingerprints.duplicate_ids()),
         ):
-            if repeats.count:
-                told = _some((f"{row} (first: {first})" for row, first in repeats.some), repeats.count)
-                yield f"{_many(repeats.count, 'row')} with the {what} of an earlier one: {told}"
-        for overlap in self.prints.overlaps():
+            if duplicates.count:
+                text = _join_some(
+                    (f"{row} (first: {first})" for row, first in duplicates.some), duplicates.count
+                )
+                yield f"{_pluralize(duplicates.count, 'row')} with the {what} of an earlier one: {text}"
+        for overlap in self.fingerprints.overlaps():
             one, other = overlap.splits
             if overlap.shared_rows:
-                told = _some(map(str, overlap.some), overlap.shared_rows)
+                text = _join_some(map(str, overlap.some), overlap.shared_rows)
                 count = f"{overlap.shared_rows:,} of {overlap.of_rows:,}"
-                yield f"{count} rows of {other} ask what {one} asks: {told}"
+                yield f"{count} rows of {other} ask what {one} asks: {text}"
             if overlap.shared_tools:
-                told = _some(overlap.tools[:NAMED], len(overlap.tools))
+                text = _join_some(overlap.tools[:MAX_EXAMPLES], len(overlap.tools))
                 count = f"{overlap.shared_tools:,} of {overlap.of_tools:,}"
-                yield f"{count} tools of {other} are in {one}: {told}"
+                yield f"{count} tools of {other} are in {one}: {text}"
 
 
-def _many(count: int, what: str) -> str:
+def _pluralize(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
-def _some(named: Iterable[str], count: int) -> str:
+def _join_some(named: Iterable[str], count: int) -> str:
     names = list(named)
     return ", ".join(names) + (", …" if count > len(names) else "")
 
@@ -153,9 +157,9 @@ def _place_json(place: Place) -> dict[str, Any]:
     return {"file": str(place.file), "line": place.line}
 
 
-def _repeats_json(repeats: Repeats) -> dict[str, Any]:
-    some = [{**_place_json(row), "first": _place_json(first)} for row, first in repeats.some]
-    return {"count": repeats.count, "some": some}
+def _duplicates_json(duplicates: Duplicates) -> dict[str, Any]:
+    some = [{**_place_json(row), "first": _place_json(first)} for row, first in duplicates.some]
+    return {"count": duplicates.count, "some": some}
 
 
 def _overlap_json(overlap: Overlap) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What makes a row valid beyond its form: turns in the loop's order, tools on offer, arguments that fit."""
+"""Semantic validation of a transcript: order of turns, offered tools, arguments against their schemas."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from agent.transcript import (
     compact,
 )
 
-SHOWN = 200
-"""Characters of what a JSON Schema's validator says: it repeats the value."""
+MAX_MESSAGE = 200
+"""Maximum length in characters of a message of the JSON Schema validator, which repeats the value."""
 
-_OPEN = ("additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref")
+_OPEN_KEYWORDS = ("additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref")
 _FOLLOWS: Mapping[str, type[Turn]] = {"caller": CallerTurn, "summarizer": SummarizerTurn, "give up": UserTurn}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a row: of which kind, where in its JSON (empty: everywhere), and what exactly."""
+    """A fault of a row: its kind, its place in the JSON (empty for the whole row), and details."""
 
     kind: str
     where: str
@@ -48,9 +48,9 @@ class Fault:
 
 
 def faults(transcript: Transcript) -> Iterator[Fault]:
-    """Everything wrong with `transcript`; of its order only the first, since the rest follows from it."""
-    if disorder := order_fault(transcript.turns):
-        yield disorder
+    """Yield all faults of `transcript`, but only the first in the order of turns: others follow from it."""
+    if fault := order_fault(transcript.turns):
+        yield fault
     tools: dict[str, ToolSpec] = {}
     for at, tool in enumerate(transcript.tools):
         if tools.setdefault(tool.name, tool) is not tool:
@@ -73,37 +73,37 @@ def faults(transcript: Transcript) -> Iterator[Fault]:
 
 
 def order_fault(turns: Sequence[Turn]) -> Fault | None:
-    """The first turn that may not stand where it stands.
+    """Return the fault of the first turn that violates the order of turns, None if there is none.
 
-    A row may break off after any turn but the first, where its source recorded no more (see `is_unfinished`).
+    A row may end after any turn but the first, if its source recorded no more (see `is_unfinished`).
     """
-    wanted: type[Turn] = UserTurn
-    open_calls: list[str] = []
+    expected: type[Turn] = UserTurn
+    pending_calls: list[str] = []
     for at, turn in enumerate(turns):
         where = f"turns[{at}]"
-        if not isinstance(turn, wanted):
-            said = f"a turn of the {_role(type(turn))} where one of the {_role(wanted)} should be"
-            return Fault("turns out of order", where, said)
+        if not isinstance(turn, expected):
+            detail = f"a turn of the {_role(type(turn))} where one of the {_role(expected)} should be"
+            return Fault("turns out of order", where, detail)
         match turn:
             case PlannerTurn(_, next_):
-                wanted = _FOLLOWS[next_]
+                expected = _FOLLOWS[next_]
             case CallerTurn(calls):
-                open_calls = [call.name for call in calls]
-                wanted = ToolTurn
+                pending_calls = [call.name for call in calls]
+                expected = ToolTurn
             case ToolTurn(name):
-                if name != (called := open_calls.pop(0)):
-                    said = f"a result of {name} where that of {called} should be"
-                    return Fault("results that do not match the calls", where, said)
-                wanted = ToolTurn if open_calls else PlannerTurn
+                if name != (called := pending_calls.pop(0)):
+                    detail = f"a result of {name} where that of {called} should be"
+                    return Fault("results that do not match the calls", where, detail)
+                expected = ToolTurn if pending_calls else PlannerTurn
             case _:
-                wanted = PlannerTurn if isinstance(turn, UserTurn) else UserTurn
+                expected = PlannerTurn if isinstance(turn, UserTurn) else UserTurn
     if len(turns) < 2:
         return Fault("nothing to learn", "turns", "no turn of the planner")
     return None
 
 
 def is_unfinished(turns: Sequence[Turn]) -> bool:
-    """Whether a row in good order breaks off before an answer or the planner's giving up."""
+    """Return whether a row in valid order ends before an answer or the planner's giving up."""
     match turns[-1]:
         case SummarizerTurn() | PlannerTurn(_, "give up"):
             return False
@@ -111,39 +111,39 @@ def is_unfinished(turns: Sequence[Turn]) -> bool:
 
 
 def call_fault(call: Call, tools: Mapping[str, ToolSpec], where: str) -> Fault | None:
-    """What is wrong with a call, were `tools` on offer. Calls of a tool without a sound schema pass."""
+    """Return the fault of a call if `tools` are offered; None for a tool whose schema is not valid."""
     tool = tools.get(call.name)
     if tool is None:
         near = get_close_matches(call.name, tools, n=1)
-        said = call.name + (f", did it mean {near[0]}?" if near else "")
-        return Fault("a call of a tool that is not listed", where, said)
+        detail = call.name + (f", did it mean {near[0]}?" if near else "")
+        return Fault("a call of a tool that is not listed", where, detail)
     text = compact(tool.parameters)
     if schema_fault(text):
         return None
     kind = "arguments that do not fit the tool"
     known = tool.parameters.get("properties", call.arguments)
-    strange = [name for name in call.arguments if name not in known]
-    # As the caller's grammar reads a schema: beside the properties it lists, none can be written.
-    if strange and not any(key in tool.parameters for key in _OPEN):
-        return Fault(kind, where, f"{call.name} has no parameter {strange[0]}")
+    unknown = [name for name in call.arguments if name not in known]
+    # As in the caller's grammar, which allows no properties but those that the schema lists.
+    if unknown and not any(key in tool.parameters for key in _OPEN_KEYWORDS):
+        return Fault(kind, where, f"{call.name} has no parameter {unknown[0]}")
     try:
         error = next(_validator(text).iter_errors(dict(call.arguments)), None)
     except (Unresolvable, RecursionError, re.error) as problem:
-        return Fault("parameters that are no JSON Schema", where, f"{call.name}: {_short(problem)}")
+        return Fault("parameters that are no JSON Schema", where, f"{call.name}: {_shorten(problem)}")
     if error is None:
         return None
     path = ".".join(map(str, error.absolute_path))
-    return Fault(kind, f"{where}.arguments" + (f".{path}" if path else ""), _short(error.message))
+    return Fault(kind, f"{where}.arguments" + (f".{path}" if path else ""), _shorten(error.message))
 
 
 @lru_cache(maxsize=4096)
 def schema_fault(parameters: str) -> str:
-    """Why this JSON text is no JSON Schema of type object; empty where it is one."""
+    """Return the reason why a JSON text is not a JSON Schema of type object; empty if it is one."""
     schema = json.loads(parameters)
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return _short(error.message)
+        return _shorten(error.message)
     except RecursionError:
         return "it is nested too deeply"
     return "" if schema.get("type") == "object" else "its type is not object"
@@ -159,6 +159,6 @@ def _role(turn: type[Any]) -> str:
     return turn.__name__.removesuffix("Turn").lower()
 
 
-def _short(problem: object) -> str:
+def _shorten(problem: object) -> str:
     text = " ".join(str(problem).split())
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 1]}…"

@@ -1,7 +1,8 @@
-"""Formats of training data that others use, one module each, and the registry of them.
+"""Importers of training data in other formats, one module each, and their registry.
 
-`reading` streams records out of files, a format's `read` makes drafts of them, `schemas` makes their tools
-proper, and `fitting` the arguments of their calls.
+To add a format, write a module with a function `convert_records` and add it to `IMPORTERS`. In `common`,
+`reading` streams records out of files, `schemas` normalizes the tools that an importer found, and `coercion`
+the arguments of their calls.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from train.data.importers import alpha_umi, bfcl, openai, sharegpt, toolalpaca, toolbench, xlam
-from train.data.importers.common.draft import Read
+from train.data.importers.common.conversion import ConvertRecords
 
-FORMATS: Mapping[str, Read] = {
-    "toolbench": toolbench.read,
-    "alpha-umi": alpha_umi.read,
-    "toolalpaca": toolalpaca.read,
-    "openai": openai.read,
-    "sharegpt": sharegpt.read,
-    "xlam": xlam.read,
-    "bfcl": bfcl.read,
+IMPORTERS: Mapping[str, ConvertRecords] = {
+    "toolbench": toolbench.convert_records,
+    "alpha-umi": alpha_umi.convert_records,
+    "toolalpaca": toolalpaca.convert_records,
+    "openai": openai.convert_records,
+    "sharegpt": sharegpt.convert_records,
+    "xlam": xlam.convert_records,
+    "bfcl": bfcl.convert_records,
 }

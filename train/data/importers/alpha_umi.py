@@ -1,4 +1,4 @@
-"""The files of the multi-LLM agent's paper (arXiv 2401.07324) in each of their stages.
+"""Importer of the files of the alpha-UMi paper (arXiv 2401.07324) in each of their stages.
 
     {"tools": […], "instruction": …, "chains": [OpenAI's older messages]}               raw data, stage 1
     {"tools": […], "instruction": …, "conversations": [{"from": …, "value": …}, …]}     raw data, stage 2
@@ -6,7 +6,7 @@
 
 A tool is `{"Name", "function", "input": {parameter: "type, description"}}`. Speakers are user, assistant (the
 planner, which ends in `Next: caller.`, `Next: conclusion.` or `Next: give up.`), caller, observation and
-conclusion. Examples that only begin a longer one after them are left to that one.
+conclusion. An example whose history is a prefix of the next one's is left out.
 """
 
 from __future__ import annotations
@@ -17,55 +17,65 @@ from pathlib import Path
 from typing import Any
 
 from agent.transcript import Next, ToolSpec
+from train.data.importers.common.conversion import (
+    Conversation,
+    Conversion,
+    Unusable,
+    convert_record,
+    require_list,
+    require_object,
+    require_text,
+)
 from train.data.importers.common.dialogue import Message, call_of, turns_of
-from train.data.importers.common.draft import Draft, Outcome, Unusable, listed, mapping, outcomes, text
 from train.data.importers.common.reading import Record, Unreadable
 from train.data.importers.common.schemas import parameters_of
 from train.data.importers.toolbench import AGAIN, chain_messages
 
 NEXT: Mapping[str, Next] = {"caller": "caller", "conclusion": "summarizer", "give up": "give up"}
-"""Whom the planner hands over to, by the paper's names."""
+"""The paper's names of the roles that the planner hands over to."""
 _NEXT = re.compile(r"\s*Next: (caller|conclusion|give up)\.?\s*$")
 _ACTION = re.compile(r"\s*Action:\s*(\S.*?)\s*\n\s*Action Input:(.*)", re.DOTALL)
 _STEP = re.compile(r"(.*?)\n(Action:.*|conclusion:.*)", re.DOTALL)
 
 
-def convert(value: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The one row of an object."""
-    tools = tuple(_tool(item) for item in listed(value.get("tools"), "tools"))
+def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
+    """Yield the one conversation of an object."""
+    tools = tuple(_tool(item) for item in require_list(value.get("tools"), "tools"))
     if "chains" in value:
-        question = Message("user", text(value.get("instruction"), "the instruction").strip())
-        yield Draft(tools, turns_of([question, *chain_messages(listed(value["chains"], "chains"))]))
+        question = Message("user", require_text(value.get("instruction"), "the instruction").strip())
+        yield Conversation(
+            tools, turns_of([question, *chain_messages(require_list(value["chains"], "chains"))])
+        )
         return
-    said = value["history"] if "history" in value else value.get("conversations")
-    said = [mapping(item, "a message") for item in listed(said, "conversations")]
+    messages = value["history"] if "history" in value else value.get("conversations")
+    messages = [require_object(item, "a message") for item in require_list(messages, "conversations")]
     if "history" in value:
-        said += _target(text(value.get("target"), "target"), said)
-    yield Draft(tools, turns_of(_messages(said)))
+        messages += _target(require_text(value.get("target"), "target"), messages)
+    yield Conversation(tools, turns_of(_messages(messages)))
 
 
 def _tool(value: Any) -> ToolSpec:
-    value = mapping(value, "a tool")
-    takes = mapping(value.get("input") or {}, "a tool's input")
+    value = require_object(value, "a tool")
+    takes = require_object(value.get("input") or {}, "a tool's input")
     # Nothing says which parameters are required.
     parameters = parameters_of({"type": "object", "properties": takes}) if takes else parameters_of(None)
-    name = text(value.get("Name"), "a tool's name")
+    name = require_text(value.get("Name"), "a tool's name")
     if not name:
         raise Unusable("a tool has no name")
-    return ToolSpec(name, text(value.get("function"), "a tool"), parameters)
+    return ToolSpec(name, require_text(value.get("function"), "a tool"), parameters)
 
 
-def _messages(said: list[Mapping[str, Any]]) -> Iterator[Message]:
+def _messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
     thought = ""
-    for at, item in enumerate(said, 1):
-        content = text(item.get("value"), "a message")
+    for at, item in enumerate(messages, 1):
+        content = require_text(item.get("value"), "a message")
         match item.get("from"):
             case "user" if not content.startswith(AGAIN):
                 yield Message("user", content)
             case "assistant" if found := _NEXT.search(content):
                 thought = content[: found.start()]
                 # An example of the planner's ends before whoever it hands over to.
-                if found[1] == "give up" or at == len(said):
+                if found[1] == "give up" or at == len(messages):
                     yield Message("assistant", "", thought, alone=NEXT[found[1]])
             case "caller":
                 if not (found := _ACTION.fullmatch(content)):
@@ -103,20 +113,20 @@ def _target(target: str, history: list[Mapping[str, Any]]) -> Iterator[Mapping[s
             yield {"from": "conclusion", "value": answer}
 
 
-def read(
+def convert_records(
     _path: Path, records: Iterable[Record | Unreadable]
-) -> Iterator[tuple[Record | Unreadable, Outcome]]:
-    """The rows of a file; an example whose history the next one's begins with makes none."""
-    held: Record | Unreadable | None = None
+) -> Iterator[tuple[Record | Unreadable, Conversion]]:
+    """Yield the conversations of a file, except examples whose history is a prefix of the next one's."""
+    previous: Record | Unreadable | None = None
     for record in records:
-        if held and not _goes_on(held, record):
-            yield from ((held, outcome) for outcome in outcomes(held, convert))
-        held = record
-    if held:
-        yield from ((held, outcome) for outcome in outcomes(held, convert))
+        if previous and not _is_continued(previous, record):
+            yield from ((previous, outcome) for outcome in convert_record(previous, convert))
+        previous = record
+    if previous:
+        yield from ((previous, outcome) for outcome in convert_record(previous, convert))
 
 
-def _goes_on(one: Record | Unreadable, other: Record | Unreadable) -> bool:
+def _is_continued(one: Record | Unreadable, other: Record | Unreadable) -> bool:
     values = [record.value for record in (one, other) if isinstance(record, Record)]
     if len(values) < 2 or not all(
         isinstance(v, Mapping) and isinstance(v.get("history"), list) for v in values

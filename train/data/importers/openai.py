@@ -1,9 +1,9 @@
-"""Chat messages as OpenAI's API and fine-tuning files have them.
+"""Importer of chat messages in the format of OpenAI's API and fine-tuning files.
 
     {"messages": [{"role": …, "content": …, "tool_calls": […]}, …], "tools": […]}
 
-`functions` and `function_call` are the older names. Contents may be lists of parts, as LLaMA-Factory writes
-them too: `text`, `reasoning` and `tool_call`.
+`functions` and `function_call` are older names. A content may be a list of parts of type `text`, `reasoning`
+or `tool_call`, as LLaMA-Factory also writes them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.data.importers.common.dialogue import Message, call_of, loose_json, spread_results, turns_of
-from train.data.importers.common.draft import Draft, Outcome, Unusable, each, listed, mapping
+from train.data.importers.common.conversion import (
+    Conversation,
+    Conversion,
+    Unusable,
+    convert_each,
+    require_list,
+    require_object,
+)
+from train.data.importers.common.dialogue import (
+    Message,
+    call_of,
+    parse_json_or_literal,
+    split_results,
+    turns_of,
+)
 from train.data.importers.common.schemas import tools_of
-from train.data.importers.common.tagged import results, said, tools_text
+from train.data.importers.common.tagged import parse_tagged, results, tools_text
 from train.data.importers.react import is_react, react
 
 
-def convert(value: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The conversation in one object with `messages`."""
-    messages = [mapping(item, "a message") for item in listed(value.get("messages"), "messages")]
+def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
+    """Yield the conversation of an object with `messages`."""
+    messages = [require_object(item, "a message") for item in require_list(value.get("messages"), "messages")]
     own = value.get("id")
     own_id = str(own) if isinstance(own, (str, int)) else ""
     offered = value.get("tools") or value.get("functions")
@@ -31,11 +44,11 @@ def convert(value: Mapping[str, Any]) -> Iterator[Outcome]:
     if not offered and (inside := tools_text(system)):
         offered, system = inside, ""
     turns = turns_of(read_messages(messages))
-    yield Draft(tools_of(offered), turns, system, own_id)
+    yield Conversation(tools_of(offered), turns, system, own_id)
 
 
 def read_messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
-    """The messages but the system's, results in the order of their calls."""
+    """Yield all messages but the system's, with results in the order of their calls."""
     waiting: list[str] = []
     held: dict[str, Message] = {}
     calls = 0
@@ -46,15 +59,15 @@ def read_messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
             case "assistant":
                 message = _assistant(item)
                 calls = len(message.calls)
-                called = listed(item.get("tool_calls") or [], "tool_calls")
-                waiting = [str(call["id"]) for call in called if "id" in mapping(call, "a call")]
+                called = require_list(item.get("tool_calls") or [], "tool_calls")
+                waiting = [str(call["id"]) for call in called if "id" in require_object(call, "a call")]
                 yield message
             case "tool" | "function":
                 text = parts(item).text
                 name = str(item.get("tool_call_id"))
                 if name not in waiting:
                     for result in results(text):
-                        yield from (Message("tool", one) for one in spread_results(result, calls))
+                        yield from (Message("tool", one) for one in split_results(result, calls))
                     continue
                 held[name] = Message("tool", text)
                 while waiting and waiting[0] in held:
@@ -67,26 +80,28 @@ def read_messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
 
 def _assistant(item: Mapping[str, Any]) -> Message:
     found = parts(item)
-    calls = [call_of(call) for call in listed(item.get("tool_calls") or [], "tool_calls")]
+    calls = [call_of(call) for call in require_list(item.get("tool_calls") or [], "tool_calls")]
     if item.get("function_call"):
         calls.append(call_of(item["function_call"]))
     thought = item.get("reasoning_content") or item.get("reasoning") or item.get("thought") or ""
     if not calls and not found.calls:
-        message = said(found.text)
+        message = parse_tagged(found.text)
         thought = f"{found.thought} {message.thought} {thought}"
         return Message("assistant", message.text or str(item.get("refusal") or ""), thought, message.calls)
     return Message("assistant", found.text, f"{found.thought} {thought}", (*found.calls, *calls))
 
 
 def parts(item: Mapping[str, Any]) -> Message:
-    """What a message's content holds, whoever wrote it: a text, none, or a list of parts."""
+    """Return the texts, thoughts and calls in a message's content: a string, null, or a list of parts."""
     content = item.get("content")
     if content is None or isinstance(content, str):
         return Message("assistant", content or "")
     texts, thoughts, calls = [], [], []
-    for part in listed(content, "a message's content"):
+    for part in require_list(content, "a message's content"):
         part = (
-            {"type": "text", "text": part} if isinstance(part, str) else mapping(part, "a part of a message")
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else require_object(part, "a part of a message")
         )
         body = part.get("text", part.get("value"))
         if not isinstance(body, str):
@@ -95,10 +110,10 @@ def parts(item: Mapping[str, Any]) -> Message:
             case "reasoning" | "thinking":
                 thoughts.append(body)
             case "tool_call":
-                calls.append(call_of(loose_json(body)))
+                calls.append(call_of(parse_json_or_literal(body)))
             case _:
                 texts.append(body)
     return Message("assistant", "\n".join(texts), " ".join(thoughts), tuple(calls))
 
 
-read = each(convert)
+convert_records = convert_each(convert)

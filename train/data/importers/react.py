@@ -1,10 +1,10 @@
-"""Chats in ReAct's words (arXiv 2210.03629), as FireAct has them: thought, action and observation as text.
+"""Importer of ReAct chats (arXiv 2210.03629) as in FireAct: thought, action and observation as text.
 
     assistant   Thought: …\\nAction: search[a question]
     user        Observation: …
     assistant   Thought: …\\nAction: finish[the answer]
 
-No tools are listed, so the ones that a conversation uses are on offer, each with one text parameter.
+No tools are listed; a conversation offers those that it uses, each with one string parameter.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.transcript import Call, CallerTurn, ToolSpec
+from train.data.importers.common.conversion import Conversation, Unusable
 from train.data.importers.common.dialogue import Message, turns_of
-from train.data.importers.common.draft import Draft, Unusable
 
 PARAMETER = "input"
 _STEP = re.compile(r"\s*(?:Thought:(.*?))?\n?Action:\s*([\w .-]+?)\s*\[(.*)\]\s*", re.DOTALL)
@@ -23,17 +23,17 @@ _FAILED = re.compile(r"reward = 0\b")
 
 
 def is_react(messages: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an assistant's message is a thought with an action in brackets."""
+    """Return whether an assistant message is a thought with an action in brackets."""
     contents = (item.get("content") for item in messages if item.get("role") == "assistant")
     return any(isinstance(content, str) and _STEP.fullmatch(content) for content in contents)
 
 
-def react(messages: Sequence[Mapping[str, Any]], own_id: str) -> Draft:
-    """The conversation. Raises Unusable where it failed or a step cannot be read."""
+def react(messages: Sequence[Mapping[str, Any]], own_id: str) -> Conversation:
+    """Return the conversation. Raise Unusable if the run failed or a step cannot be parsed."""
     turns = turns_of(_messages(messages))
     names = {call.name for turn in turns if isinstance(turn, CallerTurn) for call in turn.calls}
     parameters = {"type": "object", "properties": {PARAMETER: {"type": "string"}}, "required": [PARAMETER]}
-    return Draft(tuple(ToolSpec(name, "", parameters) for name in sorted(names)), turns, "", own_id)
+    return Conversation(tuple(ToolSpec(name, "", parameters) for name in sorted(names)), turns, "", own_id)
 
 
 def _messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Message]:

@@ -1,11 +1,11 @@
-"""Conversations between `human` and `gpt`: Hermes, glaive, LLaMA-Factory, and what ToolRL made of them.
+"""Importer of conversations between `human` and `gpt`: Hermes, glaive, LLaMA-Factory and ToolRL.
 
     {"conversations": [{"from": "human", "value": …}, {"from": "function_call", "value": "{…}"},
                        {"from": "observation", "value": …}, {"from": "gpt", "value": …}], "tools": "[…]"}
     {"system": "… {a function} {another}", "chat": "USER: … ASSISTANT: <functioncall> {…} …"}
     {"instruction": "… **Available Tools** …", "input": "<user> … </user>", "output": "<think> … …"}
 
-An object with `messages` is read as OpenAI's.
+An object with `messages` is converted as OpenAI's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from train.data.importers import openai, toolrl
-from train.data.importers.common.dialogue import Message, call_of, loose_json, spread_results, turns_of
-from train.data.importers.common.draft import Draft, Outcome, Unusable, each, listed, mapping, text
+from train.data.importers.common.conversion import (
+    Conversation,
+    Conversion,
+    Unusable,
+    convert_each,
+    require_list,
+    require_object,
+    require_text,
+)
+from train.data.importers.common.dialogue import (
+    Message,
+    call_of,
+    parse_json_or_literal,
+    split_results,
+    turns_of,
+)
 from train.data.importers.common.schemas import tools_of
-from train.data.importers.common.tagged import results, said, tools_text
+from train.data.importers.common.tagged import parse_tagged, results, tools_text
 
 _ROLES = {
     "user": "human user",
@@ -32,28 +46,31 @@ _SPEAKER = re.compile(r"(?:^|(?<=\s))(USER|ASSISTANT|FUNCTION RESPONSE):")
 _GLAIVE = {"USER": "human", "ASSISTANT": "gpt", "FUNCTION RESPONSE": "observation"}
 
 
-def convert(value: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The conversation in one object."""
+def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
+    """Yield the conversation of an object."""
     own = value.get("id")
     own_id = str(own) if isinstance(own, (str, int)) else ""
     if isinstance(value.get("chat"), str):
-        # The rest of glaive's system text says how to write a call, which is for its own models.
-        system = text(value.get("system") or "", "system")
+        # The rest of glaive's system text is its call format.
+        system = require_text(value.get("system") or "", "system")
         inside = system[system.index("{") :] if "{" in system else ""
-        yield Draft(tools_of(inside), turns_of(_messages(_glaive(value["chat"]))), "", own_id)
+        yield Conversation(tools_of(inside), turns_of(_messages(_glaive(value["chat"]))), "", own_id)
     elif "messages" in value and "conversations" not in value:
         yield from openai.convert(value)
     elif {"instruction", "output"} <= value.keys():
-        yield toolrl.draft(value, own_id)
+        yield toolrl.convert_row(value, own_id)
     else:
-        said_by = [mapping(item, "a message") for item in listed(value.get("conversations"), "conversations")]
-        pairs = [(_role(item), _said(item)) for item in said_by]
-        first = text(value.get("system") or "", "system")
+        messages = [
+            require_object(item, "a message")
+            for item in require_list(value.get("conversations"), "conversations")
+        ]
+        pairs = [(_role(item), _content(item)) for item in messages]
+        first = require_text(value.get("system") or "", "system")
         system = "\n\n".join(part for part in [first, *(s for role, s in pairs if role == "system")] if part)
         offered = value.get("tools") or value.get("functions")
         inside = tools_text(system)
         turns = turns_of(_messages(pairs))
-        yield Draft(tools_of(offered or inside), turns, "" if inside else system, own_id)
+        yield Conversation(tools_of(offered or inside), turns, "" if inside else system, own_id)
 
 
 def _role(item: Mapping[str, Any]) -> str:
@@ -63,13 +80,13 @@ def _role(item: Mapping[str, Any]) -> str:
     return ROLES[name]
 
 
-def _said(item: Mapping[str, Any]) -> str:
-    return text(item.get("value", item.get("content")), "a message")
+def _content(item: Mapping[str, Any]) -> str:
+    return require_text(item.get("value", item.get("content")), "a message")
 
 
 def _glaive(chat: str) -> list[tuple[str, str]]:
     pieces = _SPEAKER.split(chat)[1:]
-    return [(ROLES[_GLAIVE[who]], said.strip()) for who, said in zip(pieces[::2], pieces[1::2], strict=True)]
+    return [(ROLES[_GLAIVE[who]], text.strip()) for who, text in zip(pieces[::2], pieces[1::2], strict=True)]
 
 
 def _messages(pairs: list[tuple[str, str]]) -> Iterator[Message]:
@@ -79,20 +96,20 @@ def _messages(pairs: list[tuple[str, str]]) -> Iterator[Message]:
             case "user":
                 yield Message("user", content)
             case "assistant":
-                message = said(content)
+                message = parse_tagged(content)
                 calls = len(message.calls)
                 yield message
             case "call":
-                message = said(content)
+                message = parse_tagged(content)
                 if not message.calls:
-                    value = loose_json(message.text)
+                    value = parse_json_or_literal(message.text)
                     found = value if isinstance(value, list) else [value]
                     message = Message("assistant", "", message.thought, tuple(map(call_of, found)))
                 calls = len(message.calls)
                 yield message
             case "tool":
                 for result in results(content):
-                    yield from (Message("tool", one) for one in spread_results(result, calls))
+                    yield from (Message("tool", one) for one in split_results(result, calls))
 
 
-read = each(convert)
+convert_records = convert_each(convert)

@@ -1,4 +1,4 @@
-"""Raw ToolBench answers (arXiv 2307.16789): a tree of tries, of which the best one's path is taken.
+"""Importer of raw ToolBench answers (arXiv 2307.16789): the best path of a tree of tries.
 
     {"answer_generation": {"query": …, "function": […], "train_messages": […]}, "tree": {"tree": {node}}}
 
@@ -14,36 +14,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.transcript import Call, compact
-from train.data.importers.common.dialogue import Message, call_of, loose_json, turns_of
-from train.data.importers.common.draft import Draft, Outcome, Unusable, each, listed, mapping, text
+from train.data.importers.common.conversion import (
+    Conversation,
+    Conversion,
+    Unusable,
+    convert_each,
+    require_list,
+    require_object,
+    require_text,
+)
+from train.data.importers.common.dialogue import Message, call_of, parse_json_or_literal, turns_of
 from train.data.importers.common.schemas import tools_of
 
 FINISH = "Finish"
 AGAIN = "This is not the first time you try this task"
-"""How ToolBench's search asks for another try. No user said it."""
+"""The prefix with which ToolBench's search asks for another try, which is not a message of the user."""
 
 
-def convert(value: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The one row of an answer."""
-    answer = mapping(value.get("answer_generation"), "answer_generation")
-    question = text(answer.get("query"), "the query").strip()
+def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
+    """Yield the one conversation of an answer."""
+    answer = require_object(value.get("answer_generation"), "answer_generation")
+    question = require_text(answer.get("query"), "the query").strip()
     tools = tuple(tool for tool in tools_of(answer.get("function")) if tool.name != FINISH)
     tree = value.get("tree")
     if isinstance(tree, Mapping) and isinstance(tree.get("tree"), Mapping):
         messages = path_messages(best_path(tree["tree"]))
     else:
-        given = listed(answer.get("train_messages") or [], "train_messages")
-        lists = [listed(item, "train_messages") for item in given]
+        given = require_list(answer.get("train_messages") or [], "train_messages")
+        lists = [require_list(item, "train_messages") for item in given]
         if not lists:
             raise Unusable("no answer", "neither a tree nor train_messages")
         messages = chain_messages(max(lists, key=len))
-    yield Draft(tools, turns_of([Message("user", question), *messages]))
+    yield Conversation(tools, turns_of([Message("user", question), *messages]))
 
 
 def best_path(root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The nodes from under `root` to the last end that answers, or to the last that gives up.
+    """Return the nodes below `root` on the path of the last try that answers, else of the last that gives up.
 
-    Raises Unusable where no try was ended.
+    Raise Unusable if no try was finished.
     """
     found: dict[bool, list[Mapping[str, Any]]] = {}
     stack: list[list[Mapping[str, Any]]] = [[child] for child in _children(root)]
@@ -64,31 +72,31 @@ def _children(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def path_messages(path: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
-    """The messages of a path's nodes."""
+    """Yield the messages of the nodes of a path."""
     thought, name = "", ""
     for node in path:
-        said = text(node.get("description") or "", "a node's description")
+        text = require_text(node.get("description") or "", "a node's description")
         match node.get("node_type"):
             case "Thought":
-                thought = f"{thought} {said}".strip()
+                thought = f"{thought} {text}".strip()
             case "Action":
-                name = said
+                name = text
             case "Action Input" if name:
-                yield from step(name, said, thought, node.get("observation"))
+                yield from step(name, text, thought, node.get("observation"))
                 thought, name = "", ""
 
 
 def chain_messages(messages: Sequence[Any]) -> Iterator[Message]:
-    """The messages of a list of OpenAI's older kind, without ToolBench's instructions."""
+    """Yield the messages of a list in OpenAI's older format, without ToolBench's instructions."""
     results = [item for item in messages if isinstance(item, Mapping) and item.get("role") == "function"]
     for item in messages:
         if not isinstance(item, Mapping) or item.get("role") != "assistant":
             continue
-        thought = text(item.get("content") or "", "a message")
+        thought = require_text(item.get("content") or "", "a message")
         if not item.get("function_call"):
             # A thought alone: the next message acts on it.
             continue
-        called = mapping(item["function_call"], "a call")
+        called = require_object(item["function_call"], "a call")
         name, arguments = called.get("name"), called.get("arguments")
         arguments = arguments if isinstance(arguments, str) else compact(arguments)
         result = results.pop(0).get("content") if results and name != FINISH else None
@@ -96,7 +104,7 @@ def chain_messages(messages: Sequence[Any]) -> Iterator[Message]:
 
 
 def step(name: str, arguments: str, thought: str, observation: Any) -> Iterator[Message]:
-    """The messages of one call, or of the end."""
+    """Yield the messages of one call, or of the end of a try."""
     if name == FINISH:
         if _gives_up(arguments):
             yield Message("assistant", "", thought, alone="give up")
@@ -115,7 +123,7 @@ def _gives_up(arguments: Any) -> bool:
 
 
 def _answer(arguments: str) -> str:
-    value = loose_json(arguments)
+    value = parse_json_or_literal(arguments)
     answer = value.get("final_answer") if isinstance(value, Mapping) else None
     if not isinstance(answer, str) or not answer.strip():
         raise Unusable("no answer", "Finish holds no final_answer")
@@ -123,15 +131,15 @@ def _answer(arguments: str) -> str:
 
 
 def result(observation: Any) -> tuple[str, bool]:
-    """(content, whether the call failed) of `{"error": …, "response": …}`; anything else is content."""
+    """Return (content, whether the call failed) of `{"error": …, "response": …}` or other content."""
     try:
         value = json.loads(observation) if isinstance(observation, str) else observation
     except ValueError:
         return str(observation), False
     if not isinstance(value, Mapping) or "response" not in value:
         return observation if isinstance(observation, str) else compact(value), False
-    said = value.get("error") or value["response"]
-    return said if isinstance(said, str) else compact(said), bool(value.get("error"))
+    content = value.get("error") or value["response"]
+    return content if isinstance(content, str) else compact(content), bool(value.get("error"))
 
 
-read = each(convert)
+convert_records = convert_each(convert)

@@ -1,4 +1,4 @@
-"""ToolRL's rows (arXiv 2504.13958): tools listed in an instruction, the dialogue so far and the reply tagged.
+"""Conversion of ToolRL's rows (arXiv 2504.13958): tools in an instruction, dialogue and reply with tags.
 
 instruction   … 1. Name: NAME\\nDescription: TEXT\\nParameters: {flat JSON} …
 input         <user> … </user> <think> … </think> <tool_call> … </tool_call> <obs> [...] </obs> <response> …
@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from train.data.importers.common.dialogue import Message, spread_results, turns_of
-from train.data.importers.common.draft import Draft, Unusable, text
+from train.data.importers.common.conversion import Conversation, Unusable, require_text
+from train.data.importers.common.dialogue import Message, split_results, turns_of
 from train.data.importers.common.schemas import parameters_of
-from train.data.importers.common.tagged import results, said
+from train.data.importers.common.tagged import parse_tagged, results
 
 _TOOL = re.compile(
     r"^\d+\. Name: (.+)\nDescription: (.*(?:\n(?!Parameters:).*)*)\nParameters: (.*)$", re.MULTILINE
@@ -25,13 +25,15 @@ _BLOCK = re.compile(r"<(user|obs)>(.*?)</\1>", re.DOTALL)
 _HEADING = "**Dialogue Records History**"
 
 
-def draft(value: Mapping[str, Any], own_id: str) -> Draft:
-    """The conversation: the history, then the reply."""
-    history = text(value.get("input") or "", "input").replace(_HEADING, "", 1)
+def convert_row(value: Mapping[str, Any], own_id: str) -> Conversation:
+    """Return the conversation: the history, then the reply."""
+    history = require_text(value.get("input") or "", "input").replace(_HEADING, "", 1)
     if "<user>" not in history:
         history = f"<user> {history} </user>"
-    whole = f"{history}\n{text(value['output'], 'output')}"
-    return Draft(_tools(text(value["instruction"], "instruction")), turns_of(_messages(whole)), "", own_id)
+    whole = f"{history}\n{require_text(value['output'], 'output')}"
+    return Conversation(
+        _tools(require_text(value["instruction"], "instruction")), turns_of(_messages(whole)), "", own_id
+    )
 
 
 def _tools(instruction: str) -> tuple[ToolSpec, ...]:
@@ -52,7 +54,7 @@ def _messages(whole: str) -> Iterator[Message]:
     for block in [*_BLOCK.finditer(whole), None]:
         between = whole[at : block.start() if block else None].strip()
         if between:
-            message = said(between)
+            message = parse_tagged(between)
             # A reply that calls and answers at once answers before it has seen anything.
             calls = len(message.calls)
             yield message
@@ -60,5 +62,5 @@ def _messages(whole: str) -> Iterator[Message]:
             yield Message("user", block[2].strip())
         elif block:
             for result in results(block[0]):
-                yield from (Message("tool", one) for one in spread_results(result, calls))
+                yield from (Message("tool", one) for one in split_results(result, calls))
         at = block.end() if block else at

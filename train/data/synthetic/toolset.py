@@ -51,8 +51,8 @@ def make_toolset(
 ) -> Toolset:
     """Return a tool list that offers at least `needs`.
 
-    With probability `plain` it has built-in tools under their own names: all, as in the app, or a few. Else it
-    has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed.
+    With probability `plain` it has built-in tools under their own names: all, as in the app, or a few. Else
+    it has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed.
     """
     rng = sample.rng
     if sample.chance(plain) and all(tool in BUILTIN for tool in needs):

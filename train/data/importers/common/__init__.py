@@ -1,1 +1,1 @@
-"""What importers share: reading, dialogues, schemas, argument fitting."""
+"""Code that the importers share: reading, chat messages, schemas, coercion of arguments."""

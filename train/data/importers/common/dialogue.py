@@ -1,7 +1,7 @@
-"""From the messages of a chat to our turns: what every chat-like format shares.
+"""Conversion of chat messages to turns of schema 1, shared by all chat-like formats.
 
-An assistant that calls makes a planner's turn and a caller's; one that answers makes a planner's and a
-summarizer's. What it thought, or said beside its calls, is the planner's thought, on one line.
+An assistant message with calls becomes a planner's and a caller's turn, one with an answer a planner's and a
+summarizer's. Its reasoning, and its text beside calls, become the planner's thought, on one line.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
-from train.data.importers.common.draft import Unusable
-from train.data.importers.common.reading import refuse_constant
+from train.data.importers.common.conversion import Unusable
+from train.data.importers.common.reading import reject_constant
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message. An assistant's `text` is its answer, or what it says beside its calls."""
+    """A chat message. The `text` of an assistant is its answer, or its text beside calls."""
 
     role: Literal["user", "assistant", "tool"]
     text: str = ""
     thought: str = ""
     calls: tuple[Call, ...] = ()
     alone: Next | None = None
-    """Of an assistant that only hands over, or gives up: the planner's turn stands alone."""
+    """The hand-over of an assistant that makes only a planner's turn."""
     error: bool = False
-    """Of a tool's message: whether the call failed."""
+    """Whether the call failed, for messages of a tool."""
 
 
 def turns_of(messages: Iterable[Message]) -> tuple[Turn, ...]:
-    """The turns that `messages` make; their order is not checked.
+    """Return the turns of `messages`; their order is not validated.
 
-    Messages of the user that follow each other are one turn, and so are calls without a result between them.
-    A greeting before the user's first message and a message of the user that nobody answers are left out.
+    Consecutive user messages become one turn, and so do consecutive calls without a result between them. A
+    greeting before the first user message, and unanswered user messages at the end, are left out.
     """
     turns: list[Turn] = []
     for message in messages:
@@ -75,7 +75,7 @@ def _assistant(turns: list[Turn], message: Message) -> None:
 
 
 def _called(turns: list[Turn]) -> str:
-    # The result belongs to the first call of the last caller's turn that has none yet.
+    # The result belongs to the first call of the last caller's turn that has no result yet.
     for results, turn in enumerate(reversed(turns)):
         if isinstance(turn, CallerTurn) and results < len(turn.calls):
             return turn.calls[results].name
@@ -85,28 +85,28 @@ def _called(turns: list[Turn]) -> str:
 
 
 def planner(thought: str, next_: Next) -> PlannerTurn:
-    """A planner's turn with `thought` on one line."""
+    """Return a planner's turn with `thought` on one line."""
     return PlannerTurn(" ".join(thought.split()), next_)
 
 
 def call_of(value: Any) -> Call:
-    """A call in an object with a name and arguments, which may be JSON text. Raises Unusable for others."""
+    """Return the call in an object with `name` and `arguments`, else raise Unusable."""
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
         value = value["function"]
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Unusable("a call that cannot be read", str(value)[:200])
     arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), None)
     if isinstance(arguments, str):
-        arguments = loose_json(arguments) if arguments.strip() else {}
+        arguments = parse_json_or_literal(arguments) if arguments.strip() else {}
     if not isinstance(arguments, (Mapping, type(None))):
         raise Unusable("a call that cannot be read", f"the arguments of {value['name']} are not an object")
     return Call(value["name"], dict(arguments or {}))
 
 
-def loose_json(text: str) -> Any:
-    """The value of JSON, or of a Python literal where `text` is none. Raises Unusable for other text."""
+def parse_json_or_literal(text: str) -> Any:
+    """Return the value of JSON, or of a Python literal. Raise Unusable for other text."""
     try:
-        return json.loads(text, strict=False, parse_constant=refuse_constant)
+        return json.loads(text, strict=False, parse_constant=reject_constant)
     except ValueError:
         pass
     try:
@@ -117,8 +117,8 @@ def loose_json(text: str) -> Any:
     return value
 
 
-def spread_results(text: str, calls: int) -> list[str]:
-    """The results in one message: one, or as many as there are calls where it is a JSON list of so many."""
+def split_results(text: str, calls: int) -> list[str]:
+    """Return the elements of a JSON list with one result a call, else the whole message."""
     if calls > 1:
         try:
             value = json.loads(text)

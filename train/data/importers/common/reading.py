@@ -1,7 +1,7 @@
-"""Records of JSON and JSON-lines files as a stream, gzip or not: no more than one record is in memory.
+"""Streaming of records from JSON and JSON-lines files, gzip or not, with one record in memory at a time.
 
-A file whose first character is `[` holds an array; one of `{` holds a line for each object, or one object
-over many lines. Bytes that are not UTF-8 come as lone surrogates, so that only the record with them is lost.
+A file that begins with `[` is an array; one that begins with `{` has an object a line, or one object over
+several lines. Bytes that are not UTF-8 are read as lone surrogates, so that only their record is lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 from agent.errors import InputError
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
-"""The files taken from a folder, each with `.gz` behind it or not."""
+"""Extensions of the files read from a folder, with or without `.gz`."""
 _CHUNK = 1 << 16
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _GZIP = b"\x1f\x8b"
@@ -28,7 +28,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Record:
-    """One JSON value, and where it stands: a line's number or an array element's, from 1."""
+    """A JSON value and its position: the number of a line or of an array element (`place`), from 1."""
 
     value: Any
     place: str
@@ -37,7 +37,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A place where a record should stand and none can be read."""
+    """A position where a record cannot be parsed."""
 
     reason: str
     detail: str
@@ -45,18 +45,18 @@ class Unreadable:
     number: int
 
 
-def refuse_constant(name: str) -> NoReturn:
-    """Raises ValueError for NaN and Infinity, which Python reads and JSON has not."""
+def reject_constant(name: str) -> NoReturn:
+    """Raise ValueError for NaN and Infinity, which Python parses but JSON does not have."""
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=reject_constant)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """`paths` with each folder replaced by the data files in it, at any depth, sorted.
+    """Return `paths` with each folder replaced by the data files in it, at any depth, sorted.
 
-    Raises InputError where a path does not exist or a folder holds no such file.
+    Raise InputError if a path does not exist or a folder contains no such file.
     """
     files: list[Path] = []
     for path in paths:
@@ -78,15 +78,15 @@ def _is_data(path: Path) -> bool:
 
 
 def read_records(path: Path) -> Iterator[Record | Unreadable]:
-    """The records of `path` in order. Raises InputError where the file cannot be read to its end."""
+    """Yield the records of `path` in order. Raise InputError if the file cannot be read to its end."""
     try:
         with path.open("rb") as raw:
             plain = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
             with io.TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape") as file:
                 yield from _records(file)
     except (OSError, EOFError, zlib.error) as error:
-        said = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read: {said}", "give a whole file") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}", "give a whole file") from None
 
 
 def _records(file: TextIO) -> Iterator[Record | Unreadable]:

@@ -1,4 +1,4 @@
-"""Tools as other data describes them, made JSON Schema: types by other names, flat lists of parameters."""
+"""Normalization of tool descriptions to JSON Schema: other names of types, flat lists of parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from train.data.importers.common.draft import Unusable
+from train.data.importers.common.conversion import Unusable
 
 _NAMES = {
     "string": "str string text char varchar",
@@ -20,12 +20,12 @@ _NAMES = {
     "null": "none null nonetype void",
 }
 TYPES = {name: kind for kind, names in _NAMES.items() for name in names.split()}
-"""What a type is called elsewhere, in lower case -> JSON Schema's name. Others set no bound on the value."""
+"""Names of types in other formats, in lower case -> JSON Schema's name. Unknown names allow any value."""
 _GENERIC = re.compile(r"(\w+)\s*[\[<(](.*)[\]>)]", re.DOTALL)
 
 
 def tools_of(value: Any) -> tuple[ToolSpec, ...]:
-    """The tools in a list, in one object, or in the JSON text of either. None and "" are no tools.
+    """Return the tools in a list, in one object, or in the JSON text of either. None and "" are no tools.
 
     Raises Unusable where it is none of these.
     """
@@ -44,7 +44,7 @@ def tools_of(value: Any) -> tuple[ToolSpec, ...]:
 
 
 def objects_in(text: str) -> list[Any]:
-    """The elements of a JSON array, or JSON objects one after the other. Raises Unusable for other text."""
+    """Return the elements of a JSON array, or of concatenated JSON objects. Raise Unusable for other text."""
     decoder, found, at = json.JSONDecoder(), [], 0
     try:
         while text[at:].strip(" \t\r\n,"):
@@ -57,7 +57,7 @@ def objects_in(text: str) -> list[Any]:
 
 
 def tool_of(value: Any) -> ToolSpec:
-    """One tool: OpenAI's `{"type":"function","function":{…}}`, or its inner part under any common key."""
+    """Return a tool in OpenAI's form `{"type":"function","function":{…}}`, or its inner object alone."""
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
         value = value["function"]
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or not value["name"]:
@@ -70,7 +70,7 @@ def tool_of(value: Any) -> ToolSpec:
 
 
 def parameters_of(value: Any, required: Any = None) -> dict[str, Any]:
-    """A JSON Schema of type object of a tool's parameters: a schema, or a flat `{name: description}`.
+    """Return a JSON Schema of type object of a tool's parameters: a schema, or a flat `{name: description}`.
 
     `required` is a list that stands outside of the parameters. Where nothing says what is required, a flat
     parameter is unless it has a default or is called optional.
@@ -135,9 +135,9 @@ def _required(value: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[s
 
 
 def _needed(item: Any) -> bool:
-    said = item.get("type", "") if isinstance(item, Mapping) else item
+    kind = item.get("type", "") if isinstance(item, Mapping) else item
     has_default = isinstance(item, Mapping) and "default" in item
-    return not has_default and "optional" not in str(said).lower()
+    return not has_default and "optional" not in str(kind).lower()
 
 
 def _type(item: Any) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _type(item: Any) -> dict[str, Any]:
 
 
 def type_of(text: str) -> dict[str, Any]:
-    """The schema of a type's name: `str`, `List[int]`, `Union[str, int]`, `int, optional`, `string[]`."""
+    """Return the schema of a type name: `str`, `List[int]`, `Union[str, int]`, `int, optional`, `x[]`."""
     name = re.sub(r"[,\s(]*\boptional\b(?!\s*\[)[)\s]*", "", text.strip(), flags=re.IGNORECASE).strip(" .")
     if name.endswith("[]"):
         return {"type": "array", "items": type_of(name[:-2])}
@@ -177,7 +177,7 @@ def _either(names: list[str]) -> dict[str, Any]:
 
 
 def _parts(text: str) -> list[str]:
-    """`text` cut at the commas outside of brackets."""
+    """Return `text` split at the commas outside brackets."""
     parts, depth = [""], 0
     for char in text:
         depth += (char in "[<(") - (char in "]>)")

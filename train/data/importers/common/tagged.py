@@ -1,4 +1,4 @@
-"""Calls and thoughts that stand in an assistant's text between tags, as Hermes, glaive and others write them.
+"""Parsing of calls and thoughts between tags in an assistant's text, as in Hermes, glaive and others.
 
 <think> … </think>  <scratch_pad> … </scratch_pad>     a thought
 <tool_call> {"name": …, "arguments": …} </tool_call>   calls, one JSON object after the other
@@ -12,8 +12,8 @@ import json
 import re
 
 from agent.transcript import Call
-from train.data.importers.common.dialogue import Message, call_of, loose_json
-from train.data.importers.common.draft import Unusable
+from train.data.importers.common.conversion import Unusable
+from train.data.importers.common.dialogue import Message, call_of, parse_json_or_literal
 
 _THOUGHT = re.compile(r"<(think|thinking|scratch_pad|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _CALLS = re.compile(r"<(tool_call|tool_calls|functioncall)>(.*?)(?:</\1>|<\|endoftext\|>|\Z)", re.DOTALL)
@@ -22,8 +22,8 @@ _TOOLS = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
 _ANSWER = re.compile(r"</?(?:response|answer|final_answer)>|<\|endoftext\|>|<\|im_end\|>")
 
 
-def said(text: str) -> Message:
-    """An assistant's message out of its text. Raises Unusable where a tag holds no call."""
+def parse_tagged(text: str) -> Message:
+    """Return the assistant message in a tagged text. Raise Unusable if a tag contains no call."""
     thoughts = " ".join(match[2] for match in _THOUGHT.finditer(text))
     text = _THOUGHT.sub("", text)
     calls = tuple(call for match in _CALLS.finditer(text) for call in _calls(match[2]))
@@ -31,13 +31,13 @@ def said(text: str) -> Message:
 
 
 def results(text: str) -> list[str]:
-    """The results in a tool's message: what stands between tags, or the whole where there are none."""
+    """Return the results in a tool's message: the texts between tags, or the whole message without tags."""
     return [match[2].strip() for match in _RESULT.finditer(text)] or [text.strip()]
 
 
 def tools_text(text: str) -> str | None:
-    """What a system message offers between `<tools>` tags, None where it has none."""
-    # Hermes names the tags once in a sentence before it uses them.
+    """Return the text between the last `<tools>` tags of a system message, None if there is none."""
+    # Hermes mentions the tags in a sentence before using them.
     found = [match[1] for match in _TOOLS.finditer(text) if "{" in match[1]]
     return found[-1] if found else None
 
@@ -51,7 +51,7 @@ def _calls(text: str) -> list[Call]:
             found += value if isinstance(value, list) else [value]
             at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
     except ValueError:
-        value = loose_json(text)
+        value = parse_json_or_literal(text)
         found = value if isinstance(value, list) else [value]
     if not found:
         raise Unusable("a call that cannot be read", "the tag is empty")

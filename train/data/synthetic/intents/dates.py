@@ -19,13 +19,14 @@ DATE_PATTERN = r"re:\d{4}-\d\d-\d\d"
 
 
 def _clock_observation(sample: Sampler, zone: str = "") -> str:
-    """A clock's observation at a random moment: training must not teach one day."""
+    """Return an observation of `current_time` at a random moment, so that no model learns one day."""
     when = datetime(2024, 1, 1) + timedelta(minutes=sample.rng.randrange(3_000_000))
-    return f"{when:%A %Y-%m-%d %H:%M} {zone or sample.rng.choice(('UTC', 'UTC', 'CET', 'CEST', 'EST', 'PST', 'BST'))}"
+    zone = zone or sample.rng.choice(("UTC", "UTC", "CET", "CEST", "EST", "PST", "BST"))
+    return f"{when:%A %Y-%m-%d %H:%M} {zone}"
 
 
 def _clock_parts(observation: str) -> tuple[str, str, str]:
-    """Weekday, date and time of a clock's observation."""
+    """Return weekday, date and time of an observation of `current_time`."""
     weekday, date, time, _ = observation.split(" ", 3)
     return weekday, date, time
 
@@ -51,7 +52,7 @@ def date_today(sample: Sampler, world: World) -> Script:
 
 
 def _city(sample: Sampler) -> tuple[str, str]:
-    """A city as people write it and its zone; in training some are made up, so that names are copied."""
+    """Return a city and its time zone; in training some are made up, so that a model has to copy the name."""
     if not sample.is_test and sample.chance(0.35):
         parts = [sample.pseudo_word() for _ in range(sample.rng.choice((1, 1, 2)))]
         name = " ".join(parts)

@@ -21,7 +21,7 @@ NOT_FOUND_THOUGHT = "There is no such file; I will look for it with {tool}."
 
 
 def _read_or_find(path: str) -> Script:
-    """Read a file; where it is not there, find it by its stem and read what was found."""
+    """Read a file; if it does not exist, find it by its stem and read the file found."""
     observations = yield step(READ_THOUGHT, "read_file", path=path)
     if not observations[0].error:
         return file_contents(path, observations[0].content)
@@ -34,7 +34,7 @@ def _read_or_find(path: str) -> Script:
 
 
 def _misnamed(sample: Sampler, path: str) -> str:
-    """A path with its ending or folder forgotten, or with another ending."""
+    """Return a path without its folder and extension, or with another extension."""
     stem = unique_stem(path)
     if sample.chance(0.5):
         return stem

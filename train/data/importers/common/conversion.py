@@ -1,4 +1,4 @@
-"""What an importer makes of one record: a conversation in our turns, or why it cannot be one."""
+"""Results of converting a record: a conversation in turns of schema 1, or the reason for none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train.data.importers.common.reading import Record, Unreadable
 
 
 class Unusable(Exception):
-    """A record cannot become a row: `reason` is what it is counted under, `detail` what is wrong in it."""
+    """A record that cannot become a row: `reason` is the category for counting, `detail` the fault."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         self.reason = reason
@@ -23,40 +23,42 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A conversation that is not checked yet."""
+class Conversation:
+    """A converted conversation that is not validated yet."""
 
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
     instruction: str = ""
     own_id: str = ""
-    """What the data calls this conversation, or which one of the record's it is; empty where neither is."""
+    """The identifier of the conversation in the data, or within its record; empty if there is none."""
     is_test: bool = False
-    """Whether it belongs to a test set, which is never trained on."""
+    """Whether it belongs to a test set, which must not be trained on."""
 
 
-Outcome = Draft | Unusable
-Read = Callable[[Path, Iterable[Record | Unreadable]], Iterator[tuple[Record | Unreadable, Outcome]]]
-"""(file, its records) -> what became of them, in order; a record may become several rows, or none."""
+Conversion = Conversation | Unusable
+ConvertRecords = Callable[
+    [Path, Iterable[Record | Unreadable]], Iterator[tuple[Record | Unreadable, Conversion]]
+]
+"""(file, its records) -> (record, result) pairs in order; a record may have several results, or none."""
 
 
-def each(convert: Callable[[Mapping[str, Any]], Iterable[Outcome]]) -> Read:
-    """A reader of records that do not depend on each other. What `convert` raises is the record's outcome."""
+def convert_each(convert: Callable[[Mapping[str, Any]], Iterable[Conversion]]) -> ConvertRecords:
+    """Return a `ConvertRecords` that applies `convert` to each record independently."""
 
     def read(
         _path: Path, records: Iterable[Record | Unreadable]
-    ) -> Iterator[tuple[Record | Unreadable, Outcome]]:
+    ) -> Iterator[tuple[Record | Unreadable, Conversion]]:
         for record in records:
-            for outcome in outcomes(record, convert):
+            for outcome in convert_record(record, convert):
                 yield record, outcome
 
     return read
 
 
-def outcomes(
-    record: Record | Unreadable, convert: Callable[[Mapping[str, Any]], Iterable[Outcome]]
-) -> Iterator[Outcome]:
-    """What `convert` makes of one record."""
+def convert_record(
+    record: Record | Unreadable, convert: Callable[[Mapping[str, Any]], Iterable[Conversion]]
+) -> Iterator[Conversion]:
+    """Yield the results of `convert` for one record; an Unusable that it raises is a result too."""
     if isinstance(record, Unreadable):
         yield Unusable(record.reason, record.detail)
     elif not isinstance(record.value, Mapping):
@@ -72,22 +74,22 @@ def outcomes(
             yield Unusable("nested too deeply")
 
 
-def mapping(value: Any, what: str) -> Mapping[str, Any]:
-    """`value`, an object. Raises Unusable naming `what` it is."""
+def require_object(value: Any, what: str) -> Mapping[str, Any]:
+    """Return `value`. Raise Unusable, naming it `what`, if it is not an object."""
     if not isinstance(value, Mapping):
         raise Unusable(f"{what} is not an object")
     return value
 
 
-def listed(value: Any, what: str) -> list[Any]:
-    """`value`, a list. Raises Unusable naming `what` it is."""
+def require_list(value: Any, what: str) -> list[Any]:
+    """Return `value`. Raise Unusable, naming it `what`, if it is not a list."""
     if not isinstance(value, list):
         raise Unusable(f"{what} is not a list")
     return value
 
 
-def text(value: Any, what: str) -> str:
-    """`value`, a text. Raises Unusable naming `what` it is."""
+def require_text(value: Any, what: str) -> str:
+    """Return `value`. Raise Unusable, naming it `what`, if it is not a string."""
     if not isinstance(value, str):
         raise Unusable(f"{what} is not text")
     return value
