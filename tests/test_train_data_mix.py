@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import run_train as main
 from tiny_base import tiny_rows
 
 import train.data.mix
 from agent.transcript import Row
 from agent.transcript.rows import read_rows
-from train.__main__ import main
 from train.data.mix import input_of
 from train.data.rows import write_lines, write_rows
 from train.data.sampling import Input, takes

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import run_train as main
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
 import train.loop.loop
 from agent.errors import InputError, UmiError
 from agent.prompting.encoding import load_tokenize
-from train.__main__ import main
 from train.data.rows import write_rows
 from train.data.views import view
 from train.loop.loop import rate_at
@@ -205,7 +205,7 @@ def test_the_command_trains_and_tells_mistakes_in_one_line(
 def test_without_torch_one_line_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from train.__main__ import main; sys.exit(main(['run', 'r.toml']))"
+        "from tui.cli.main import main; sys.exit(main(['train', 'run', 'r.toml']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2

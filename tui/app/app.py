@@ -31,7 +31,7 @@ from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.app.turn import ApprovalAsked, TurnEnded, TurnEvent, run_turn
 from tui.cli.steps import percent, tokens_per_second
-from tui.setup import Opened, Options, open_agent
+from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
 
 HELP = """\
@@ -78,10 +78,10 @@ class UmiApp(App[None]):
         Binding("pagedown", "page(1)", "scroll", priority=True),
     ]
 
-    def __init__(self, open_agent: Callable[[], Opened]) -> None:
+    def __init__(self, open_agent: Callable[[], LoadedAgent]) -> None:
         super().__init__()
         self._open_agent = open_agent
-        self.opened: Opened | None = None
+        self.opened: LoadedAgent | None = None
         self._conversation: Conversation | None = None
         self._turns = 0
         self._shown_turn = 0
@@ -168,7 +168,7 @@ class UmiApp(App[None]):
         await transcript.remove_children()
         await self._add(NoteBlock(WELCOME))
 
-    async def _start(self, opened: Opened, conversation: Conversation, text: str) -> None:
+    async def _start(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
         self._turns += 1
         self._running_turn = self._shown_turn = self._turns
         self._cancelled = threading.Event()
