@@ -8,7 +8,7 @@ import os
 import random
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -237,8 +237,8 @@ def test_a_file_that_changes_in_between_is_noticed(
 ) -> None:
     counted = train.data.mix.rows_of
 
-    def then_cut(one: Input, allow_test: bool) -> int:
-        count = counted(one, allow_test)
+    def then_cut(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
+        count = counted(one, allow_test, say)
         write_rows(one.path, some(59, "a"))
         return count
 

@@ -318,8 +318,9 @@ class UmiApp(App[None]):
             transcript.scroll_page_down()
 
     def _show_state(self, state: str, busy: bool = True) -> None:
-        status = self.query_one(StatusLine)
-        status.state, status.busy = state, busy
+        # A turn may end while the app closes, after its widgets are gone.
+        for status in self.query(StatusLine):
+            status.state, status.busy = state, busy
 
     async def _add(self, block: Block | AnswerBlock) -> None:
         await self.query_one("#transcript").mount(block)
