@@ -1,4 +1,4 @@
-"""`umi train bench memory`: the most memory that training a Qwen2.5 takes, on random weights of its shape."""
+"""`umi train bench memory`: the peak memory of training a Qwen2.5, on random weights of its shape."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agent.errors import InputError, UmiError
 from train.benchmark.table import print_memory
 
 PREFIX_SHARE = 0.4
-"""Of a row, the share of its tool list."""
+"""The share of a row's tokens that is its tool list."""
 LEARNT_SHARE = 0.15
-"""Of a row, the share that is learnt: more than the 0.10 of synthetic rows, whose steps are few."""
+"""The share of a row's tokens that is learnt; 0.10 in synthetic rows, which have few steps."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the process that is measured does: so many steps on `micro_batch` rows of `length` tokens."""
+    """The work of the measured process: `steps` optimizer steps on `micro_batch` rows of `length` tokens."""
 
     base: str
     quantization: str
@@ -33,7 +33,7 @@ class Job:
     vocabulary: int
 
     def to_json(self) -> str:
-        """The job as an argument of a process."""
+        """Return the job as the argument of a process."""
         return json.dumps(asdict(self))
 
 
@@ -95,7 +95,7 @@ def memory(
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Do a job in a process of its own, so that nothing else is in its peak. Raises UmiError if it fails."""
+    """Run a job in a process of its own, so that its peak holds nothing else. Raises UmiError if it fails."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "train.benchmark.memory_worker", job.to_json()],
         stdin=subprocess.DEVNULL,

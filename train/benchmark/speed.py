@@ -1,4 +1,4 @@
-"""`umi train bench trl`: tokens learnt in a second, umi's and TRL's, in one run and in turns."""
+"""`umi train bench trl`: tokens learnt in a second by umi and by TRL, which take turns in one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`umi train data import`: other people's data as a schema-1 file, and a list of what could not be taken."""
+"""`umi train data import`: data in another format as a schema-1 file, and a list of what is dropped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def import_rows(
     out: Path,
     say: Callable[[str], None],
     *,
-    split: str = "train",
+    split: Split = "train",
     limit: int | None = None,
     dropped_file: Path | None = None,
     source: str | None = None,
@@ -65,10 +65,10 @@ def import_rows(
 
 
 class Dropped:
-    """What could not be imported: counted by reason, passed to `say`, written to a file where one is given.
+    """The records that cannot be imported: counted by reason, printed, listed in a file if one is given.
 
-    The file is in its place once `close` was called, and empty where nothing was dropped. Each method raises
-    InputError where it cannot be written.
+    `close` puts the file in its place; it is empty where nothing was dropped. Each method raises InputError
+    where the file cannot be written.
     """
 
     def __init__(self, path: Path | None, say: Callable[[str], None]) -> None:
@@ -83,7 +83,7 @@ class Dropped:
                 self._file = part.open("w", encoding="utf-8", errors="replace")
 
     def add(self, path: Path, record: Record | Unreadable, problem: Unusable) -> None:
-        """Note one."""
+        """Count, print and list one record."""
         self.counts[problem.reason] += 1
         total = self.counts.total()
         message = str(problem).encode("utf-8", "replace").decode()
@@ -98,11 +98,11 @@ class Dropped:
                 self._file.write(line + "\n")
 
     def summary(self) -> str:
-        """The counts by reason, most frequent first; empty where nothing was dropped."""
+        """Return the counts by reason, most frequent first; empty where nothing was dropped."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.counts.most_common())
 
     def close(self) -> None:
-        """Put the file in its place."""
+        """Move the finished list to its place."""
         if self._file and self._path:
             with _writing(self._path):
                 self._file.close()
@@ -120,10 +120,10 @@ def _writing(path: Path) -> Iterator[None]:
 def imported_rows(
     kind: str, files: Sequence[Path], split: Split, dropped: Dropped, source: str
 ) -> Iterator[Row]:
-    """The valid rows of `files` in order; what is not valid is added to `dropped`.
+    """Yield the valid rows of `files` in order, and add what is not valid to `dropped`.
 
-    A row's id is its file's name, then what the data calls it or where it stands. Where files lie in several
-    folders, the name begins below the folder that holds them all.
+    A row's id is the name of its file, then its own id or the number of its record. Where files are in
+    several folders, the name is relative to the folder that holds all of them.
     """
     above = Path(os.path.commonpath([file.absolute().parent for file in files]))
     seen: set[str] = set()
@@ -150,7 +150,7 @@ def imported_rows(
 
 
 def row_of(draft: Draft, name: str, source: str, split: Split) -> Row:
-    """The row of a draft. Raises Unusable where it cannot be made valid."""
+    """Return the row of a draft. Raises Unusable where it cannot be made valid."""
     try:
         return _row(draft, name, source, split)
     except RecursionError:

@@ -23,7 +23,7 @@ _WEIGHT, _CAP = "=(?P<weight>[^=@]*)", "@(?P<cap>[^=@]*)"
 _INPUTS = [
     re.compile(f"(?P<path>.*){weight}{cap}", re.DOTALL) for weight in ("", _WEIGHT) for cap in ("", _CAP)
 ]
-"""How an input may be read. Names of files may hold the signs too: the first that names a file is right."""
+"""The forms of an input. Names of files may hold the signs too: the first form that names a file is taken."""
 
 
 def mix(
@@ -67,10 +67,13 @@ def mix(
 
 
 def input_of(text: str) -> Input:
-    """The input that `FILE[=WEIGHT][@CAP]` names. Raises InputError for what is no number and for no file."""
+    """Parse `FILE[=WEIGHT][@CAP]`.
+
+    Raises InputError for a weight or cap that is no number, and for no file.
+    """
     found = [form.fullmatch(text) for form in _INPUTS]
     parts = [match.groupdict() for match in found if match]
-    # Where none names a file, the reading that takes most signs for signs tells best what is missing.
+    # Where none names a file, the form with the most signs gives the best message.
     part = next((part for part in parts if os.path.exists(part["path"])), parts[-1])
     path = Path(part["path"])
     weight = _weight(part["weight"], text) if "weight" in part else 1.0
@@ -99,7 +102,10 @@ def _cap(number: str, text: str) -> int:
 
 
 def rows_of(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
-    """How many rows an input has. Raises InputError for a bad line, for none, and for rows of a test set."""
+    """Return the number of rows of an input.
+
+    Raises InputError for a bad line, for none, and for rows of a test set.
+    """
     count = 0
     for file in one.files:
         for line in read_lines(file):
@@ -119,7 +125,7 @@ def rows_of(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
 def drawn(
     inputs: Sequence[Input], sizes: Sequence[int], shares: Sequence[int], seed: int, sources: Counter[str]
 ) -> Iterator[bytes]:
-    """The rows of all inputs as lines of JSON, one input after the other; `sources` counts them."""
+    """Yield the rows of all inputs as lines of JSON, one input after the other; `sources` counts them."""
     for at, (one, size, share) in enumerate(zip(inputs, sizes, shares, strict=True)):
         for line in draw(one, size, share, random.Random(f"{seed} {at}")):
             value = line.value()

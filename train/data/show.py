@@ -15,7 +15,7 @@ from train.data.checks.lengths import open_tokenize
 from train.data.terminal import dimmed, visible, wants_colour
 
 OPEN, CLOSE = "«", "»"
-"""What stands around learnt text where nothing can be dimmed."""
+"""The marks around learnt text in output without colour."""
 
 
 def show(
@@ -58,7 +58,7 @@ def show(
 
 
 def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Row]]:
-    """All rows, or the one in line `number` of the only file. Raises InputError where there is none."""
+    """Yield all rows, or the one in line `number` of the only file. Raises InputError where there is none."""
     if number is not None and len(files) != 1:
         raise InputError(f"--line is given and there are {len(files)} files", "name one file")
     for file in files:
@@ -74,7 +74,7 @@ def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Lin
 
 
 def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
-    """(text, whether it is learnt) up to the end of the last turn that the view `name` learns.
+    """Return (text, whether it is learnt) up to the end of the last turn that the view `name` learns.
 
     Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
     all.
@@ -91,16 +91,16 @@ def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[
 
 
 def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
-    """A line that tells where a row stands and, with a tokenizer, how many tokens it has."""
-    told = [f"{line.path}, line {line.number}", row.id, row.source, row.split]
+    """Return a heading with the place of a row, its id and, with a tokenizer, its number of tokens."""
+    parts = [f"{line.path}, line {line.number}", row.id, row.source, row.split]
     if tokenize:
         encoded = encode(row.transcript, view_roles(name), tokenize)
-        told.append(f"{int(encoded.learnt_positions[-1]) + 1:,} tokens, {encoded.targets:,} learnt")
-    return f"== {' | '.join(told)}".replace("\n", " ")
+        parts.append(f"{int(encoded.learnt_positions[-1]) + 1:,} tokens, {encoded.targets:,} learnt")
+    return f"== {' | '.join(parts)}".replace("\n", " ")
 
 
 def painted(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
-    """The parts in one text, dimmed or marked."""
+    """Return the parts as one text; dimmed where not learnt with `colour`, else marked where learnt."""
     return "".join(
         (visible(text) if learnt else dimmed(visible(text)))
         if colour

@@ -18,8 +18,8 @@ from agent.transcript import ROLES
 class Job:
     """One task of `tui.bench.worker` on the bundle in `folder`.
 
-    `scratch` is a folder to put links in. `context_length` is in tokens; 0 is the bundle's own. With 0
-    `threads` they are measured, as the engine does.
+    `scratch` is a folder for links to model files. `context_length` is in tokens; 0 takes the bundle's own.
+    With 0 `threads`, the engine measures how many are fastest.
     """
 
     task: str

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from agent.errors import InputError
 
 INPUT_LIMIT = 4_000_000
-"""Bytes taken from standard input: far more than the models' contexts hold."""
+"""The most bytes read of standard input: far more than a context holds."""
 
 _SILENCE_S = 2.0
 """Seconds to wait for a silent pipe before saying so."""

@@ -1,4 +1,4 @@
-"""`umi train data check`: every line against schema 1, what rows share, and how long they are."""
+"""`umi train data check`: every line against schema 1, overlap between rows, and lengths."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check(
 def examine(
     path: Path, report: CheckReport, tokenize: Tokenize | None, say: Callable[[str], None]
 ) -> Iterator[Found]:
-    """The faults of one file in order. Everything else that it holds is counted in `report`."""
+    """Yield the faults of one file in order, and count its rows in `report`."""
     report.files.setdefault(path, 0)
     try:
         for line in read_lines(path):
@@ -82,7 +82,7 @@ def examine(
 
 
 def line_faults(line: Line, report: CheckReport, tokenize: Tokenize | None) -> Iterator[Fault]:
-    """The faults of one line; a row whose form is right is counted."""
+    """Yield the faults of one line; a row of the right form is counted in `report`."""
     try:
         row = row_from_json(line.value())
         found = list(faults(row.transcript))
@@ -118,7 +118,7 @@ def field_fault(error: FieldError) -> Fault:
 
 
 def count(line: Line, row: Row, report: CheckReport, tokenize: Tokenize | None) -> None:
-    """Take up a row in everything that is counted."""
+    """Count a row in `report`, its length in tokens too where there is a tokenizer."""
     transcript = row.transcript
     report.splits[row.split] += 1
     report.sources[row.source] += 1

@@ -1,4 +1,4 @@
-"""What several groups of commands share: how typer is set up, and the options that occur more than once."""
+"""Typer's settings and the options that several groups of commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the command tree: the chat, and the commands that are no group of their own.
+"""The root of the command tree: the chat, and the commands outside the groups.
 
 Each command imports what it needs when it is called.
 """
