@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import InputError
+from agent.transcript import Split
 from train.data.rows import write_rows
 from train.data.synthetic.generate import rows
 
@@ -15,7 +16,7 @@ def make(
     say: Callable[[str], None],
     *,
     count: int = 1000,
-    split: str = "train",
+    split: Split = "train",
     seed: int = 1,
     plain: float = 0.6,
 ) -> int:

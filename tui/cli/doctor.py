@@ -82,7 +82,9 @@ def _check_llama() -> None:
     where = f"up to {layers} layers on a GPU" if layers else "on the processor"
     if settings.gpu_layers not in ("auto", 0) and not layers:
         where += f" (gpu_layers {settings.gpu_layers} has no effect: llama.cpp finds no GPU)"
-    _print_fact("computes", f"{where}, {settings.cache} cache, flash attention {flash_attention_mode(settings)}")
+    _print_fact(
+        "computes", f"{where}, {settings.cache} cache, flash attention {flash_attention_mode(settings)}"
+    )
 
 
 def _check_models() -> None:
