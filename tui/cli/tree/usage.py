@@ -37,6 +37,15 @@ class Group(TyperGroup):
             raise InputError(f"{ctx.command_path} has no command {name!r}", hint)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises InputError where typer's own error does not say which command it is of."""
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            if getattr(error, "ctx", None) is None and ctx.invoked_subcommand:
+                raise usage_error(error, f"{ctx.command_path} {ctx.invoked_subcommand}") from None
+            raise
+
 
 class ExtraGroup(Group):
     """The commands of an optional part of the installation; the group has the name of its extra."""
@@ -89,10 +98,13 @@ def repeat_options(args: Sequence[str], names: Collection[str]) -> list[str]:
     return repeated
 
 
-def usage_error(error: TyperException) -> InputError:
-    """Return what typer found wrong with the command line as an InputError that names the next step."""
+def usage_error(error: TyperException, command: str = "umi") -> InputError:
+    """Return what typer found wrong with the command line as an InputError that names the next step.
+
+    `command` is the command where the error does not hold it.
+    """
     ctx = getattr(error, "ctx", None)
-    command = ctx.command_path if ctx else "umi"
+    command = ctx.command_path if ctx else command
     hint = f"see `{command} --help`"
     message = error.format_message().rstrip(".")
     option = getattr(error, "option_name", None)
