@@ -58,6 +58,13 @@ class Options:
     """Held-out turns that each role's files are compared on with their unquantized model."""
     limits: Limits = Limits()
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a number out of range."""
+        if self.context_length < 0:
+            raise InputError(f"--context is {self.context_length}", "give a number of tokens above 0")
+        if self.prompts < 1:
+            raise InputError(f"--prompts is {self.prompts}", "give at least 1")
+
 
 @dataclass(frozen=True)
 class LayoutFiles:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
 from agent.bundle.hub import parse_repository, upload
-from agent.extras import Parser, say
+from export.options import Say
 
 BESIDE = ("README.md", "LICENSE*", "*Modelfile*")
 """What may lie in a bundle's folder beside what its manifest names, and is worth having elsewhere."""
 
 
-def push(argv: Sequence[str]) -> int:
-    """Upload a finished bundle to the Hugging Face hub, in one commit."""
-    parser = Parser(prog="umi export push", description=push.__doc__)
-    parser.add_argument("bundle", type=Path, help="folder that umi export bundle made")
-    parser.add_argument("repository", metavar="OWNER/NAME", help="made where it is not there")
-    parser.add_argument("--private", action="store_true", help="only for those you let in")
-    given = parser.parse_args(argv)
-    repo = parse_repository(given.repository, revisions=False)[0]
-    bundle = load_bundle(given.bundle, verify=True)
-    print(upload(repo, bundle_files(bundle), private=given.private, say=say))
+def push(folder: Path, repository: str, say: Say, *, private: bool = False) -> int:
+    """Upload the finished bundle in `folder` to `repository` (OWNER/NAME) and print its address.
+
+    Returns the exit code. Raises UmiError where the bundle is not whole or the hub refuses.
+    """
+    repo = parse_repository(repository, revisions=False)[0]
+    bundle = load_bundle(folder, verify=True)
+    print(upload(repo, bundle_files(bundle), private=private, say=say))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What several test files share: agents that say what they are told."""
+"""What several test files share: scripted agents, and the commands of `umi train` and `umi export`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Role
-from tui.setup import Info, Opened
+from tui.cli.main import main
+from tui.setup import AgentInfo, LoadedAgent
+
+
+def run_train(argv: Sequence[str]) -> int:
+    """Run `umi train` with these arguments and return its exit code."""
+    return main(["train", *argv])
+
+
+def run_export(argv: Sequence[str]) -> int:
+    """Run `umi export` with these arguments and return its exit code."""
+    return main(["export", *argv])
 
 
 def call(name: str, **arguments: Any) -> str:
@@ -42,11 +53,11 @@ def scripted(
     max_steps: int = 8,
     on_generate: Callable[[Role], None] | None = None,
     context_length: int = 4096,
-) -> Opened:
+) -> LoadedAgent:
     """An agent over the built-in tools that works in `folder` and whose models follow the script."""
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
     engine = ScriptedEngine(script, on_generate=on_generate, context_length=context_length)
     toolbox = Toolbox(builtin_tools(), ToolContext(Workspace(workspace), folder / "notes.jsonl"))
     files = (("planner.gguf", 5_100_000), ("caller.gguf", 5_200_000), ("summarizer.gguf", 5_300_000))
-    return Opened(Agent(engine, toolbox, max_steps), Info("umi-mini", files, workspace))
+    return LoadedAgent(Agent(engine, toolbox, max_steps), AgentInfo("umi-mini", files, workspace))

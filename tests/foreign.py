@@ -18,7 +18,7 @@ from agent.transcript import (
 )
 from agent.transcript.rows import read_rows
 from train.data.importers.common.schemas import parameters_of
-from train.data.importing import import_rows
+from tui.cli.tree.root import run
 
 TEXT = {"type": "string"}
 WEATHER = {
@@ -36,6 +36,11 @@ LOOP = (
     SummarizerTurn("It rains."),
 )
 CALLING = json.dumps({"name": "weather", "arguments": {"city": "Oslo"}})
+
+
+def import_rows(argv: list[str]) -> int:
+    """Run `umi train data import`. Raises InputError for what it refuses."""
+    return run(["train", "data", "import", *argv])
 
 
 def imported(tmp_path: Path, kind: str, *values: Any, options: tuple[str, ...] = ()) -> list[Row]:

@@ -68,7 +68,7 @@ def main() -> None:
         making.join()
         if making.exitcode:
             raise SystemExit("the checkpoint was not made")
-        ours = [sys.executable, "-m", "export", "convert", str(folder), str(out), "--type", kind]
+        ours = [sys.executable, "-P", "-m", "tui", "export", "convert", str(folder), str(out), "--type", kind]
         ways = {"llama.cpp's script": command(folder, out, kind), "umi export convert": ours}
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for turn in range(ROUNDS):

@@ -14,7 +14,7 @@ from agent.bundle import load_bundle
 from agent.bundle.assemble import assemble
 from agent.errors import BundleError, InputError
 from agent.transcript import ROLES, Role
-from tui.__main__ import main
+from tui.cli.main import main
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import run_export as main
 from tiny_base import make_run
 
 import export.build_folder
@@ -17,7 +18,6 @@ from agent.bundle import load_bundle
 from agent.errors import InputError, UmiError
 from agent.paths import sha256_of
 from agent.transcript import ROLES
-from export.__main__ import main
 from export.build_folder import open_build_folder
 from export.proof.parity import Parity
 

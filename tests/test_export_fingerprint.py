@@ -7,6 +7,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+from fakes import run_export as main
 from tiny_base import make_run
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
@@ -15,7 +16,6 @@ from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError
 from agent.llama.model import Model
 from agent.transcript import ROLES, Role
-from export.__main__ import main
 from export.gguf.backbone_mark import sign, write_mark
 from export.quantize.quantize import quantize
 

@@ -14,12 +14,12 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from fakes import run_export as main
 from full_disk import full_disk
 from tiny_base import make_base
 
 from agent.errors import EngineError, InputError, UmiError
 from agent.prompting.encoding import load_tokenize
-from export.__main__ import main
 from export.gguf.checkpoint import Stored
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType

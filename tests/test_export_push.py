@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import run_train as train_main
 from hub import TOKEN, Hub, Repository, hub_in_use, made_bundle
 from safetensors.numpy import save_file
 
 from agent.bundle import load_bundle
 from agent.bundle.pull import pull
 from agent.errors import UmiError
-from export.push import push as push_bundle
-from train.__main__ import main as train_main
-from train.run.push import push as push_run
+from tui.cli.tree.root import run as run_command
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("backbone", "planner", "caller", "summarizer")
@@ -68,6 +67,16 @@ def run(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir()
         (folder / name).write_text("mine alone")
     return folder
+
+
+def push_bundle(argv: list[str]) -> int:
+    """Run `umi export push`. Raises UmiError for what it refuses."""
+    return run_command(["export", "push", *argv])
+
+
+def push_run(argv: list[str]) -> int:
+    """Run `umi train push`. Raises UmiError for what it refuses."""
+    return run_command(["train", "push", *argv])
 
 
 def refusal(push: Callable[[list[str]], int], *argv: object) -> str:
@@ -220,7 +229,7 @@ def test_a_process_of_its_own_asks_the_hub_alone(hub: Hub, bundle: Path, tmp_pat
         [
             sys.executable,
             "-c",
-            "import sys; from export.push import push; push(sys.argv[1:])",
+            "import sys; from tui.cli.main import main; main(['export', 'push', *sys.argv[1:]])",
             str(bundle),
             REPO,
         ],

@@ -11,6 +11,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from fakes import run_export as main
 from safetensors.torch import load_file, save_file
 from tiny_base import make_base, make_run, tiny_rows
 
@@ -20,7 +21,6 @@ from agent.errors import EngineError, InputError, UmiError
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript
-from export.__main__ import main
 from export.gguf.adapter import load_adapter, write_adapter
 from export.gguf.convert import convert
 from export.merge.select import load_model

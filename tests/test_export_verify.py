@@ -10,6 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from fakes import run_export as main
 from full_disk import full_disk
 from tiny_base import make_run
 
@@ -17,7 +18,6 @@ from agent.bundle import Bundle, load_bundle
 from agent.errors import UmiError
 from agent.paths import sha256_of
 from agent.transcript import ROLES
-from export.__main__ import main
 
 PLAIN = ("--merge-base", "original", "--prompts", "4")
 LOUD = {"learning_rate": 2e-2, "max_steps": 8}

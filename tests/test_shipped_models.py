@@ -26,7 +26,7 @@ import socket, sys
 def refuse(*_):
     raise AssertionError("the network was used")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-from tui.__main__ import main
+from tui.cli.main import main
 sys.exit(main())
 """
 

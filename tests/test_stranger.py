@@ -68,7 +68,7 @@ BEFORE = [
 
 def umi(*given: object, cwd: Path, code: int = 0) -> str:
     """What a command prints; its exit code must be `code`."""
-    words = [sys.executable, "-W", "error::SyntaxWarning", "-m", "tui", *map(str, given)]
+    words = [sys.executable, "-P", "-W", "error::SyntaxWarning", "-m", "tui", *map(str, given)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "UMI_HOME": str(cwd / "home")}
     done = subprocess.run(
         words, cwd=cwd, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False

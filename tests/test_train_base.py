@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from fakes import run_train as main
 from tokenizers import Tokenizer
 
 from agent.errors import InputError
 from agent.prompting import segments
 from agent.prompting.encoding import tokenize_with
-from train.__main__ import main
 from train.data.synthetic.copy_drills import copy_drills
 from train.data.synthetic.generate import generate_rows
 from train.loop import pretraining as base

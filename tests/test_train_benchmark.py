@@ -16,7 +16,6 @@ import train.benchmark.speed
 from agent.errors import InputError, UmiError
 from train.benchmark import memory_worker
 from train.benchmark.checkpoints import SHAPES, small, write_checkpoint
-from train.benchmark.command import bench
 from train.benchmark.comparison import (
     ARRANGEMENTS,
     CONVERSATIONS,
@@ -34,6 +33,7 @@ from train.benchmark.trajectories import trajectories
 from train.benchmark.trl_systems import example
 from train.data.rows import write_rows
 from train.model.packing import IGNORE
+from tui.cli.tree.root import run
 
 OVERRIDES = ("device=cpu", "precision=float32", "micro_batch_tokens=2048")
 
@@ -157,7 +157,7 @@ def test_rows_that_are_all_too_long_are_refused(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_measured_is_said(argv: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        bench(argv)
+        run(["train", "bench", *argv])
 
 
 def test_without_trl_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_without_trl_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         InputError, match=r"needs trl, which is not installed; pip install 'umi-agent\[bench\]'"
     ):
-        bench(["trl"])
+        run(["train", "bench", "trl"])
 
 
 @pytest.mark.parametrize(
@@ -215,13 +215,15 @@ def test_memory_of_a_small_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train.benchmark.memory, "run", measure)
-    assert bench(["memory", "--shape", "tiny", "--length", "128", "--steps", "2", "--json"]) == 0
+    assert (
+        run(["train", "bench", "memory", "--shape", "tiny", "--length", "128", "--steps", "2", "--json"]) == 0
+    )
     result = json.loads(capsys.readouterr().out)
     used = result["bytes"]
     assert used["before_loading"] > 0
     assert 0 < used["after_loading"] <= used["most_while_training"]
     assert result["losses"][1] < result["losses"][0]
-    assert bench(["memory", "--shape", "tiny", "--length", "128", "--steps", "1"]) == 0
+    assert run(["train", "bench", "memory", "--shape", "tiny", "--length", "128", "--steps", "1"]) == 0
     assert "GPU figures need a GPU" in capsys.readouterr().out
 
 

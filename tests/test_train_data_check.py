@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import run_train as main
 from tiny_base import make_tokenizer, tiny_rows
 
 import train.data.checks.report
 from agent.prompting import prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import Row, row_to_json
-from train.__main__ import main
 from train.data.checks.lengths import Lengths
 from train.data.checks.validity import order_fault
 from train.data.rows import write_rows
@@ -374,7 +374,7 @@ def test_tokens_and_what_does_not_fit_are_those_of_training(
         (["--base", "no/such"], "tokenizer.json cannot be used"),
         (["--against", "no/such"], "no/such does not exist"),
         (["no/such"], "no/such does not exist"),
-        (["--jsn"], "unrecognized arguments: --jsn"),
+        (["--jsn"], "has no option --jsn; did you mean --json?"),
     ],
 )
 def test_bad_usage_is_one_line(

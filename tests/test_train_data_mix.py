@@ -8,17 +8,17 @@ import os
 import random
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import run_train as main
 from tiny_base import tiny_rows
 
 import train.data.mix
 from agent.transcript import Row
 from agent.transcript.rows import read_rows
-from train.__main__ import main
 from train.data.mix import input_of
 from train.data.rows import write_lines, write_rows
 from train.data.sampling import Input, allocate
@@ -237,8 +237,8 @@ def test_a_file_that_changes_in_between_is_noticed(
 ) -> None:
     counted = train.data.mix.rows_of
 
-    def then_cut(one: Input, allow_test: bool) -> int:
-        count = counted(one, allow_test)
+    def then_cut(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
+        count = counted(one, allow_test, say)
         write_rows(one.path, some(59, "a"))
         return count
 

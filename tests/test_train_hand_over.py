@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import run_export as export
+from fakes import run_train as main
 from safetensors.torch import load_file, save_file
 from tiny_base import TINY_RUN, make_run, tiny_rows
 
@@ -18,12 +20,10 @@ from agent.bundle import load_bundle
 from agent.errors import InputError
 from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES, PlannerTurn, SummarizerTurn, Transcript, UserTurn
-from export.__main__ import main as export
 from export.gguf.adapter import load_adapter as read_adapter
 from export.merge.lora import write_merged_checkpoint
 from export.merge.select import load_model, mean_loss
 from export.run import load_run
-from train.__main__ import main
 from train.data.rows import write_rows
 from train.loop.pipeline import train as train_run
 from train.model.lora import Adapter, LoraModel, load_adapter

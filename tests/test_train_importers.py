@@ -16,6 +16,7 @@ from foreign import (
     WEATHER,
     api,
     bfcl_folder,
+    import_rows,
     imported,
     openai_chat,
     paper_row,
@@ -36,7 +37,6 @@ from agent.transcript import (
     UserTurn,
 )
 from agent.transcript.rows import read_rows
-from train.data.importing import import_rows
 
 
 def test_openai_tool_calls(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from foreign import import_rows
 
 from agent.transcript import CallerTurn, PlannerTurn, Row, row_from_json, row_to_json
 from agent.transcript.rows import read_rows
-from train.data.importing import import_rows
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 GLAIVE = "train/llamafactory_glaive_demo"

@@ -15,6 +15,7 @@ from foreign import (
     WEATHER,
     api,
     bfcl_folder,
+    import_rows,
     imported,
     openai_chat,
     paper_row,
@@ -32,7 +33,7 @@ from agent.transcript.rows import read_rows
 from train.data.importers import IMPORTERS
 from train.data.importers.common.conversion import Conversation, Unusable
 from train.data.importers.common.reading import Record, Unreadable, read_records
-from train.data.importing import import_rows, row_of
+from train.data.importing import row_of
 
 VALUES = [openai_chat(id=str(n), n="x" * n * 7000) for n in range(30)]
 

@@ -248,7 +248,7 @@ def test_two_processes_train_the_same_adapter(recipe: Recipe, tmp_path: Path) ->
     file.write_text(json.dumps(replace(recipe, out=str(two)).to_json()))
     tests = str(Path(__file__).parent)
     program.write_text(PROGRAM.format(tests=tests, file=str(file), out=str(two)))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch = [sys.executable, "-P", "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])

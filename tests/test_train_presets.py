@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from fakes import run_export as export
 from tiny_base import make_base, make_run, tiny_rows
 
 from agent.bundle import load_bundle
@@ -17,7 +18,6 @@ from agent.prompting import CHATML, Tokenize, segments
 from agent.prompting.encoding import encode, load_tokenize
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, PlannerTurn, Transcript, UserTurn
-from export.__main__ import main as export
 from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view
 from train.loop.pretraining import BaseRecipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import run_train as main
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
 import train.loop.loop
 from agent.errors import InputError, UmiError
 from agent.prompting.encoding import load_tokenize
-from train.__main__ import main
 from train.data.rows import write_rows
 from train.data.views import view
 from train.loop.loop import rate_at
@@ -23,6 +24,8 @@ from train.loop.pipeline import train as train_run
 from train.model.lora import LoraModel, load_adapter
 from train.model.packing import pack
 from train.recipe import STAGES, Recipe
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -202,10 +205,31 @@ def test_the_command_trains_and_tells_mistakes_in_one_line(
         assert err.count("\n") == 1
 
 
+def test_accelerate_launches_the_command_in_two_processes(place: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f'base = "{place}/base"\ndata = ["{place}/data.jsonl"]\nout = "{tmp_path}/run"\n')
+    (tmp_path / "train.py").write_text("raise SystemExit('the wrong module was imported')")
+    launch = [sys.executable, "-P", "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", "0", "--no_python", sys.executable, "-P", "-m", "tui"]
+    short = ["backbone.max_steps=1", "heldout_rows=2", "evaluations=0", "lora.rank=2", "device=cpu"]
+    done = subprocess.run(
+        [*launch, "train", "run", str(recipe), *short, "--only", "backbone"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == [f"{tmp_path}/run"]
+    assert (tmp_path / "run" / "backbone" / "stage.json").is_file()
+
+
 def test_without_torch_one_line_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from train.__main__ import main; sys.exit(main(['run', 'r.toml']))"
+        "from tui.cli.main import main; sys.exit(main(['train', 'run', 'r.toml']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from fakes import run_train as main
 
 from agent.engine import ScriptedEngine
 from agent.evaluation.suite import evaluate, run_in_process
@@ -24,7 +25,6 @@ from agent.transcript import (
     row_from_json,
     row_to_json,
 )
-from train.__main__ import main
 from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.aliases import ALIASES
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows

@@ -18,7 +18,7 @@ from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.blocks import AnswerBlock, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
-from tui.setup import Opened
+from tui.setup import LoadedAgent
 
 WAIT = 400
 """Pauses of 25 ms that a test waits at most for something to show."""
@@ -52,7 +52,7 @@ def texts(pilot: Pilot[None], kind: type) -> list[str]:
     return [block.text for block in pilot.app.query(kind)]
 
 
-def app_of(opened: Opened) -> UmiApp:
+def app_of(opened: LoadedAgent) -> UmiApp:
     return UmiApp(lambda: opened)
 
 
@@ -195,7 +195,7 @@ async def test_ctrl_c_twice_quits(tmp_path: Path) -> None:
 
 
 async def test_a_failed_load_is_told_in_the_app() -> None:
-    def broken() -> Opened:
+    def broken() -> LoadedAgent:
         raise BundleError("the file caller.gguf is damaged", "run `umi models verify`")
 
     app = UmiApp(broken)
@@ -211,7 +211,7 @@ async def test_a_failed_load_is_told_in_the_app() -> None:
 async def test_questions_wait_while_the_models_load(tmp_path: Path) -> None:
     go_on = threading.Event()
 
-    def slow() -> Opened:
+    def slow() -> LoadedAgent:
         assert go_on.wait(10)
         return scripted([plan("", "summarizer"), "Hello."], tmp_path)
 

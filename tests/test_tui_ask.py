@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from fakes import calculation, call, plan, scripted
+from fakes import run_train as train
 
 import tui.cli.ask
 from agent.engine import ScriptedEngine
@@ -29,9 +30,8 @@ from agent.transcript import (
     UserTurn,
 )
 from agent.transcript.rows import read_rows
-from train.__main__ import main as train
-from tui.__main__ import main
-from tui.setup import Opened
+from tui.cli.main import main
+from tui.setup import LoadedAgent
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent
 def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Let `umi ask` open a scripted agent; returns a function that sets the script."""
 
-    def set_script(script: Sequence[str], **options: object) -> Opened:
+    def set_script(script: Sequence[str], **options: object) -> LoadedAgent:
         opened = scripted(script, tmp_path, **options)  # pyright: ignore[reportArgumentType]
         monkeypatch.setattr(tui.cli.ask, "open_agent", lambda options: opened)
         return opened
@@ -55,7 +55,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def engine_of(opened: Opened) -> ScriptedEngine:
+def engine_of(opened: LoadedAgent) -> ScriptedEngine:
     engine = opened.agent.engine
     assert isinstance(engine, ScriptedEngine)
     return engine
@@ -363,7 +363,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 import fakes, tui.cli.ask
-from tui.__main__ import main
+from tui.cli.main import main
 script = [fakes.plan("", "summarizer"), "word " * 50_000]
 tui.cli.ask.open_agent = lambda options: fakes.scripted(script, Path(sys.argv[3]))
 sys.exit(main(sys.argv[4:]))

@@ -23,8 +23,8 @@ from agent.llama.model import Model
 from agent.prompting import prompt_ids, segments
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role, Transcript, UserTurn
-from tui.__main__ import main
 from tui.bench.command import OTHERS, SYSTEMS
+from tui.cli.main import main
 
 QWEN2_PIECES = re.compile(r"[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]| ?[^\sA-Za-z0-9]+[\r\n]*|\s+")
 """How Qwen2's tokenizer splits ASCII before it looks pieces up: of these few are more than one token."""

@@ -14,7 +14,7 @@ import pytest
 import tui.setup
 from agent.bundle import write_bundle
 from agent.engine import ScriptedEngine
-from tui.__main__ import main
+from tui.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -67,7 +67,7 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["ask", "-5 + 3"], "no option -5", "put --"),
         (["ask", "hi", "--max-steps", "0"], "the step limit is 0", "at least 1"),
         (["ask", "hi", "--max-steps", "many"], "--max-steps", "umi ask --help"),
-        (["ask", "hi", "--models"], "--models", "--help"),
+        (["ask", "hi", "--models"], "--models", "umi ask --help"),
         (["ask", "hi", "--models", "no/such/folder"], "no/such/folder", "umi models list"),
         (["ask", "hi", "--workspace", "no/such/folder"], "no/such/folder does not exist", "--workspace"),
         (["ask", "hi", "--tools", "calculat"], "'calculat'", "did you mean calculate?"),
@@ -86,6 +86,22 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["ask", "hi", "--workspace", "~nobody-at-all"], "~nobody-at-all does not exist", "--workspace"),
         (["train"], "command", "umi train --help"),
         (["train", "walk"], "'walk'", "umi train --help"),
+        (["train", "glptf"], "'glptf'", "did you mean `umi train glpft`?"),
+        (["train", "run", "r.toml", "--onyl", "caller"], "no option --onyl", "did you mean --only?"),
+        (
+            ["train", "run", "r.toml", "--only", "caler"],
+            "--only: invalid choice: 'caler'",
+            "did you mean caller?",
+        ),
+        (["train", "run", "r.toml", "--only", "x"], "invalid choice: 'x'", "choose one of backbone, planner"),
+        (["train", "data", "chek"], "'chek'", "did you mean `umi train data check`?"),
+        (["train", "data", "check", "x", "--agains", "y"], "no option --agains", "did you mean --against?"),
+        (["train", "data", "check", "x", "--against"], "--against", "see `umi train data check --help`"),
+        (["train", "bench", "memry"], "'memry'", "did you mean `umi train bench memory`?"),
+        (["export", "--jsn"], "umi export has no option --jsn", "--help"),
+        (["export", "bundel"], "'bundel'", "did you mean `umi export bundle`?"),
+        (["export", "bundle", "run"], "missing option '--out'", "umi export bundle --help"),
+        (["export", "verify", "b", "--promts", "3"], "no option --promts", "did you mean --prompts?"),
         (["train", "data", "make", "--out", "x", "--count", "0"], "--count is 0", "at least 1"),
         (["train", "data", "make", "--out", "/dev/null/x", "--count", "1"], "/dev/null/x", "another file"),
         (["eval", "no/such/file"], "no/such/file", "schema-1 rows"),
@@ -184,7 +200,7 @@ def test_the_doctor_says_ok_or_what_to_do(
     engine = ScriptedEngine([])
     engine.threads = 1  # type: ignore[attr-defined]
     monkeypatch.setattr(tui.setup, "open_engine", lambda bundle: engine)
-    monkeypatch.setattr("tui.cli.doctor.NEEDED", ("textual",))
+    monkeypatch.setattr("tui.cli.doctor.REQUIRED", ("textual",))
     assert main(["models", "use", "small"]) == 0
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
@@ -202,7 +218,7 @@ def test_an_extra_that_is_missing_is_named(argv: list[str]) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        f"from tui.__main__ import main; sys.exit(main({argv!r}))"
+        f"from tui.cli.main import main; sys.exit(main({argv!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -211,19 +227,37 @@ def test_an_extra_that_is_missing_is_named(argv: list[str]) -> None:
     ]
 
 
-def test_an_extra_gets_every_argument_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    package = types.ModuleType("train.__main__")
-    given: list[list[str]] = []
+def test_the_train_commands_take_typed_arguments_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = types.ModuleType("train.commands")
+    given: list[tuple[object, ...]] = []
 
-    def take(argv: list[str]) -> int:
-        given.append(argv)
+    def take(recipe: Path, overrides: list[str], say: object, **options: object) -> int:
+        given.append((recipe, overrides, options))
         return 7
 
-    package.main = take  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "train.__main__", package)
-    assert main(["train", "run", "recipe.toml", "lr=2e-4", "--help", "-x", "--stage=1"]) == 7
-    assert main(["train", "--help"]) == 7
-    assert given == [["run", "recipe.toml", "lr=2e-4", "--help", "-x", "--stage=1"], ["--help"]]
+    commands.train_recipe = take  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "train.commands", commands)
+    assert main(["train", "run", "recipe.toml", "lr=2e-4", "--only", "caller", "--again", "seed=3"]) == 7
+    assert main(["train", "glpft", "--plan", "--json", "recipe.toml"]) == 7
+    plain = {"only": None, "again": False, "tensorboard": False, "plan_only": False, "as_json": False}
+    assert given == [
+        (Path("recipe.toml"), ["lr=2e-4", "seed=3"], plain | {"only": "caller", "again": True}),
+        (Path("recipe.toml"), [], plain | {"plan_only": True, "as_json": True}),
+    ]
+
+
+@pytest.mark.parametrize("extra", ["train", "export"])
+def test_ctrl_c_says_how_to_go_on(
+    extra: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.data.make.make", interrupted)
+    monkeypatch.setattr("export.push.push", interrupted)
+    argv = {"train": ["train", "data", "make", "--out", "x"], "export": ["export", "push", "x", "a/b"]}[extra]
+    assert main(argv) == 130
+    assert capsys.readouterr().err == "umi: stopped; give the same command again to finish\n"
 
 
 def test_a_fault_of_ours_is_one_line_and_exits_1(
@@ -232,7 +266,7 @@ def test_a_fault_of_ours_is_one_line_and_exits_1(
     def broken() -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("tui.cli.listing.print_tools", broken)
+    monkeypatch.setattr("agent.tools.builtin_tools", broken)
     assert main(["tools", "list"]) == 1
     err = capsys.readouterr().err
     assert err.splitlines() == [err.strip()]
@@ -242,7 +276,7 @@ def test_a_fault_of_ours_is_one_line_and_exits_1(
 def umi(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`umi` as a process of its own, away from any terminal."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tui", *argv],
+        [sys.executable, "-P", "-W", "error", "-m", "tui", *argv],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -281,7 +315,7 @@ def test_a_log_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
     code = (
-        "import sys, tui.__main__, tui.cli.tree;"
+        "import sys, tui.cli.main, tui.cli.tree.root;"
         "print([m for m in ('textual', 'llama_cpp', 'torch', 'transformers', 'pydantic', 'numpy')"
         " if m in sys.modules])"
     )

@@ -12,7 +12,7 @@ from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 import tui.cli.doctor
 from agent.paths import cache_folder, settings_path
 from agent.transcript import ROLES
-from tui.__main__ import main
+from tui.cli.main import main
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hub import REPO, Hub, made_bundle
 
 from agent.bundle.store import find_bundle, partial_folder, select_bundle
 from agent.paths import SHIPPED, settings_path
-from tui.__main__ import main
+from tui.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,7 +28,7 @@ sys.addaudithook(refuse)
 CLIENTS = ("huggingface_hub", "httpx2", "httpx", "hf_xet", "requests", "urllib3", "aiohttp")
 
 ASK = f"""{WATCHED}
-from tui.__main__ import main
+from tui.cli.main import main
 code = main(sys.argv[1:])
 print(code, *[name for name in {CLIENTS} if name in sys.modules], file=sys.stderr)
 """

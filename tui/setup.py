@@ -1,4 +1,4 @@
-"""From what the person asked for (models, workspace, tools, steps) to an agent that both front ends run."""
+"""Open the agent that both front ends run, from the options of the command line."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
 
-STEPS = 8
-"""Steps that call tools in one turn, unless the person says otherwise."""
+DEFAULT_MAX_STEPS = 8
+"""Steps that call tools in one turn, unless --max-steps is given."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the person asked for; None stands for the usual choice."""
+    """The options of `umi` and `umi ask`; None stands for the default."""
 
     models: str | None = None
     workspace: Path | None = None
     tools: tuple[str, ...] | None = None
-    max_steps: int = STEPS
+    max_steps: int = DEFAULT_MAX_STEPS
 
 
 @dataclass(frozen=True)
-class Info:
-    """What runs: the bundle's name, its model files with their sizes in bytes, and the workspace."""
+class AgentInfo:
+    """What an agent runs on: the bundle's name, its files with their sizes in bytes, the workspace."""
 
     bundle: str
     files: tuple[tuple[str, int], ...]
@@ -37,19 +37,22 @@ class Info:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An agent ready to run, and what it is made of."""
+class LoadedAgent:
+    """An agent whose models are loaded, and what it runs on."""
 
     agent: Agent
-    info: Info
+    info: AgentInfo
 
     def close(self) -> None:
         """Free the models. May be called twice."""
         self.agent.engine.close()
 
 
-def tool_names(text: str | None) -> tuple[str, ...] | None:
-    """The names in `a,b`; None where the option was not given. Raises InputError where it names none."""
+def parse_tool_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names in `a,b`, or None where the option was not given.
+
+    Raises InputError where it names none.
+    """
     if text is None:
         return None
     names = tuple(name.strip() for name in text.split(",") if name.strip())
@@ -59,15 +62,18 @@ def tool_names(text: str | None) -> tuple[str, ...] | None:
 
 
 def open_engine(bundle: Bundle) -> LlamaEngine:
-    """The engine that runs a bundle on llama.cpp, as the user set it."""
+    """Return an engine that runs `bundle` on llama.cpp, with the user's settings."""
     from agent.llama.engine import LlamaEngine
     from agent.settings import engine_settings
 
     return LlamaEngine(bundle, engine_settings())
 
 
-def open_agent(options: Options) -> Opened:
-    """Check what was asked for, cheapest first, then load the models. Raises InputError for what is wrong."""
+def open_agent(options: Options) -> LoadedAgent:
+    """Check the options, cheapest first, then load the models.
+
+    Raises InputError for an option that cannot be used.
+    """
     if options.max_steps < 1:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
@@ -99,4 +105,4 @@ def open_agent(options: Options) -> Opened:
     except BaseException:
         engine.close()
         raise
-    return Opened(agent, Info(bundle.name, files, workspace.root))
+    return LoadedAgent(agent, AgentInfo(bundle.name, files, workspace.root))

@@ -1,4 +1,4 @@
-"""Text that models, tools and files wrote, made safe and short for a terminal."""
+"""Untrusted text (of models, tools and files) made safe and short for a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.transcript import compact
 
-_UNSEEN = re.compile(
+_UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
     "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction marks: they show text in another order than it has
     "\ud800-\udfff]"  # halves of surrogate pairs: no stream can encode them
@@ -16,26 +16,26 @@ _UNSEEN = re.compile(
 
 
 def plain(text: str) -> str:
-    """`text` with every character that could steer a terminal or hide text spelled out (`\\x1b`)."""
+    """Return `text` with every character that could steer a terminal or hide text escaped (`\\x1b`)."""
     text = text.replace("\r\n", "\n").expandtabs(4)
-    return _UNSEEN.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def one_line(text: str, limit: int = 0) -> str:
-    """`plain` text with its white space folded, cut to `limit` characters where that is not 0."""
+    """Return `plain(text)` on one line, white space collapsed, cut to `limit` characters unless 0."""
     line = " ".join(plain(text).split())
     return line if not limit or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def call_line(name: str, arguments: Mapping[str, Any], limit: int = 160) -> str:
-    """A call as `name  key=value  key=value`, at most `limit` characters."""
+    """Return a call as `name  key=value  key=value`, at most `limit` characters."""
     pairs = (f"{key}={compact(value)}" for key, value in arguments.items())
     line = "  ".join(one_line(part) for part in (name, *pairs))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def size_text(size: int) -> str:
-    """A number of bytes as people read it (powers of 1000)."""
+    """Return a number of bytes with a unit (powers of 1000)."""
     if size < 1000:
         return f"{size} B"
     for unit, factor in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
@@ -44,7 +44,7 @@ def size_text(size: int) -> str:
     raise AssertionError("the last unit takes every size")
 
 
-def folded(text: str, lines: int) -> tuple[str, int]:
-    """The first `lines` lines of `text`, and how many more there are."""
-    every = text.split("\n")
-    return "\n".join(every[:lines]), max(0, len(every) - lines)
+def truncate_lines(text: str, lines: int) -> tuple[str, int]:
+    """Return the first `lines` lines of `text`, and the number of lines that are left out."""
+    parts = text.split("\n")
+    return "\n".join(parts[:lines]), max(0, len(parts) - lines)

@@ -17,7 +17,6 @@ from gguf import GGUFReader
 
 from agent.bundle import Bundle, load_bundle
 from agent.errors import InputError, UmiError
-from agent.extras import Parser, say
 from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import BuildFolder
@@ -26,7 +25,7 @@ from export.gguf.adapter import Adapter
 from export.job import ExportJob
 from export.layouts.shared import prove_adapters, role_adapter
 from export.layouts.unquantized import Proof, build_unquantized, prove
-from export.options import Limits, Options
+from export.options import Limits, Options, Say
 from export.pipeline import fitting_layout
 from export.proof.canary import Canary, canary_prompt, count_agreed
 from export.proof.divergence import Divergence, diverge, losses
@@ -61,33 +60,33 @@ class Checked:
     report: Mapping[str, Any]
 
 
-def verify(argv: Sequence[str]) -> int:
-    """Prove a bundle again: its files, its tokenizer and its answers; with its run, every figure."""
-    parser = Parser(prog="umi export verify", description=verify.__doc__)
-    parser.add_argument("bundle", type=Path, help="folder that umi export bundle made")
-    parser.add_argument(
-        "--against", type=Path, metavar="RUN", help="make the models of RUN again and compare"
-    )
-    parser.add_argument(
-        "--prompts", type=int, default=Options.prompts, metavar="N", help="held-out turns of each role"
-    )
-    parser.add_argument("--max-kl", type=float, metavar="NATS", help="default: what the bundle was made with")
-    parser.add_argument(
-        "--max-drop", type=float, metavar="SHARE", help="default: what the bundle was made with"
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    given = parser.parse_args(argv)
-    if given.prompts < 1:
-        raise InputError(f"--prompts is {given.prompts}", "give at least 1")
-    bundle = load_bundle(given.bundle, verify=True)
+def verify(
+    folder: Path,
+    say: Say,
+    *,
+    against: Path | None = None,
+    prompts: int = Options.prompts,
+    max_kl: float | None = None,
+    max_drop: float | None = None,
+    as_json: bool = False,
+) -> int:
+    """Prove the bundle in `folder` again and print what was found: its files, its tokenizer and its answers.
+
+    With the run `against`, every figure, on `prompts` held-out turns of each role. `max_kl` and `max_drop`
+    stand for the limits that the bundle was made with. Returns 0; raises UmiError where something does not
+    hold.
+    """
+    if prompts < 1:
+        raise InputError(f"--prompts is {prompts}", "give at least 1")
+    bundle = load_bundle(folder, verify=True)
     report = read_report(bundle)
     stated = report.limits if report else Limits()
     limits = Limits(
-        stated.kl if given.max_kl is None else given.max_kl,
-        stated.drop if given.max_drop is None else given.max_drop,
+        stated.kl if max_kl is None else max_kl,
+        stated.drop if max_drop is None else max_drop,
     )
-    if given.against:
-        found = verify_against(bundle, report, given.against, limits, given.prompts)
+    if against:
+        found = verify_against(bundle, report, against, limits, prompts, say)
     elif report:
         found = [_check_alone(bundle, role, report, limits) for role in ROLES]
     else:
@@ -95,7 +94,7 @@ def verify(argv: Sequence[str]) -> int:
             f"{bundle.name} carries no report of its export; its files are whole",
             "give --against RUN, or export it again",
         )
-    if given.json:
+    if as_json:
         roles = {
             one.role: {**one.report, "problems": [problem.what for problem in one.problems]} for one in found
         }
@@ -109,12 +108,12 @@ def verify(argv: Sequence[str]) -> int:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UmiError(f"{bundle.name} is not verified: {problems[0].what}{more}", problems[0].step)
-    say(f"{bundle.name} is verified" + ("" if given.against else "; --against RUN compares with its run"))
+    say(f"{bundle.name} is verified" + ("" if against else "; --against RUN compares with its run"))
     return 0
 
 
 def verify_against(
-    bundle: Bundle, report: Report | None, folder: Path, limits: Limits, prompts: int
+    bundle: Bundle, report: Report | None, folder: Path, limits: Limits, prompts: int, say: Say
 ) -> list[Checked]:
     """Make the unquantized models of the run in `folder` again, and compare each role's file with them.
 

@@ -1,4 +1,4 @@
-"""`umi train bench memory`: the most memory that training a Qwen2.5 takes, on random weights of its shape."""
+"""`umi train bench memory`: the peak memory of training a Qwen2.5, on random weights of its shape."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError, UmiError
-from agent.extras import Parser, say
 from train.benchmark.table import print_memory
 
-SHAPE_NAMES = ("tiny", "0.5b", "1.5b", "3b")
 PREFIX_SHARE = 0.4
-"""Of a row, the share of its tool list."""
+"""The share of a row's tokens that is its tool list."""
 LEARNT_SHARE = 0.15
-"""Of a row, the share that is learnt: more than the 0.10 of synthetic rows, whose steps are few."""
+"""The share of a row's tokens that is learnt; 0.10 in synthetic rows, which have few steps."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the process that is measured does: so many steps on `micro_batch` rows of `length` tokens."""
+    """The work of the measured process: `steps` optimizer steps on `micro_batch` rows of `length` tokens."""
 
     base: str
     quantization: str
@@ -35,63 +33,61 @@ class Job:
     vocabulary: int
 
     def to_json(self) -> str:
-        """The job as an argument of a process."""
+        """Return the job as the argument of a process."""
         return json.dumps(asdict(self))
 
 
-def memory(argv: Sequence[str]) -> int:
-    """Train a model of a known shape for a few steps and print the most memory that it took."""
-    parser = Parser(prog="umi train bench memory", description=memory.__doc__)
-    parser.add_argument("--shape", choices=SHAPE_NAMES, default="1.5b", help="Qwen2.5 of this size, or tiny")
-    parser.add_argument("--quantization", choices=("nf4", "none"), default="nf4")
-    parser.add_argument("--length", type=int, default=4096, metavar="N", help="tokens of a row")
-    parser.add_argument("--micro-batch", type=int, default=1, metavar="N", help="rows of a pass")
-    parser.add_argument(
-        "--learnt", type=float, default=LEARNT_SHARE, metavar="P", help="share that is learnt"
-    )
-    parser.add_argument("--steps", type=int, default=3, metavar="N", help="optimizer steps")
-    parser.add_argument("--json", action="store_true", help="print the figures as one object of JSON")
-    given = parser.parse_args(argv)
-    for name, least in (("length", 16), ("micro_batch", 1), ("steps", 1)):
-        if getattr(given, name) < least:
-            option = name.replace("_", "-")
-            raise InputError(f"--{option} is {getattr(given, name)}", f"give a number of at least {least}")
-    if not 0 < given.learnt <= 1 - PREFIX_SHARE:
-        raise InputError(f"--learnt is {given.learnt}", f"give a share above 0, up to {1 - PREFIX_SHARE}")
+def memory(
+    say: Callable[[str], None],
+    *,
+    shape: str = "1.5b",
+    quantization: str = "nf4",
+    length: int = 4096,
+    micro_batch: int = 1,
+    learnt: float = LEARNT_SHARE,
+    steps: int = 3,
+    as_json: bool = False,
+) -> int:
+    """Train a model of a known shape for `steps` steps and print the most memory that it took.
+
+    A step is `micro_batch` rows of `length` tokens, of which the share `learnt` is learnt. Returns the exit
+    code. Raises InputError for a number out of range, UmiError where the temporary folder is full.
+    """
+    for option, number, least in (
+        ("length", length, 16),
+        ("micro-batch", micro_batch, 1),
+        ("steps", steps, 1),
+    ):
+        if number < least:
+            raise InputError(f"--{option} is {number}", f"give a number of at least {least}")
+    if not 0 < learnt <= 1 - PREFIX_SHARE:
+        raise InputError(f"--learnt is {learnt}", f"give a share above 0, up to {1 - PREFIX_SHARE}")
 
     from train.benchmark.checkpoints import SHAPES, write_checkpoint
     from train.benchmark.machine import machine
 
-    dimensions = SHAPES[given.shape]
+    dimensions = SHAPES[shape]
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
-        say(f"writing random weights of {given.shape} to {folder}")
+        say(f"writing random weights of {shape} to {folder}")
         try:
             parameters = write_checkpoint(dimensions, Path(folder))
         except OSError as error:
             raise UmiError(
                 f"{folder} cannot be written: {error.strerror}", "make room, or set TMPDIR"
             ) from None
-        job = Job(
-            folder,
-            given.quantization,
-            given.length,
-            given.micro_batch,
-            given.steps,
-            given.learnt,
-            dimensions.vocabulary,
-        )
-        say(f"training {given.steps} steps")
+        job = Job(folder, quantization, length, micro_batch, steps, learnt, dimensions.vocabulary)
+        say(f"training {steps} steps")
         measured = run(job)
     result = {
         "machine": machine(),
-        "shape": given.shape,
+        "shape": shape,
         "model_parameters": parameters,
-        "quantization": given.quantization,
-        "length": given.length,
-        "micro_batch": given.micro_batch,
+        "quantization": quantization,
+        "length": length,
+        "micro_batch": micro_batch,
         **measured,
     }
-    if given.json:
+    if as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
         print_memory(result)
@@ -99,9 +95,9 @@ def memory(argv: Sequence[str]) -> int:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Do a job in a process of its own, so that nothing else is in its peak. Raises UmiError if it fails."""
+    """Run a job in a process of its own, so that its peak holds nothing else. Raises UmiError if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "train.benchmark.memory_worker", job.to_json()],
+        [sys.executable, "-P", "-m", "train.benchmark.memory_worker", job.to_json()],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

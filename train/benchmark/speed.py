@@ -1,68 +1,66 @@
-"""`umi train bench trl`: tokens learnt in a second, umi's and TRL's, in one run and in turns."""
+"""`umi train bench trl`: tokens learnt in a second by umi and by TRL, which take turns in one run."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.extras import Parser, say
-from train.benchmark.comparison import ARRANGEMENTS, OURS, TITLES, TOKENIZER, compare, prepare
+from train.benchmark.comparison import OURS, TITLES, TOKENIZER, compare, prepare
 from train.benchmark.machine import installed_version
 from train.benchmark.table import print_speed
 
 
-def speed(argv: Sequence[str]) -> int:
-    """Measure how many tokens are learnt in a second, beside TRL's SFTTrainer."""
-    parser = Parser(prog="umi train bench trl", description=speed.__doc__)
-    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="fields of the recipe")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="schema-1 rows (default: synthetic ones)")
-    parser.add_argument("--count", type=int, default=40, metavar="N", help="how many rows")
-    parser.add_argument(
-        "--tools", type=int, default=20, metavar="N", help="tools on a synthetic list, at least"
-    )
-    parser.add_argument("--layers", type=int, default=6, metavar="N", help="layers of the model")
-    parser.add_argument("--hidden", type=int, default=256, metavar="N", help="its width, a multiple of 128")
-    parser.add_argument(
-        "--vocabulary", type=int, default=TOKENIZER, metavar="N", help="rows of its embedding"
-    )
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns that each system has")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="a turn's length, at least")
-    parser.add_argument("--systems", metavar="A,B", help=f"of {', '.join(TITLES)} (default: all)")
-    parser.add_argument(
-        "--arrangement",
-        choices=ARRANGEMENTS,
-        help="how TRL reads rows: one a pass, those of similar length padded, or whole ones in one sequence"
-        " (default: what a trial finds fastest)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as one object of JSON")
-    given = parser.parse_intermixed_args(argv)
-    for name in ("count", "tools", "layers", "hidden", "rounds"):
-        if getattr(given, name) < 1:
-            raise InputError(f"--{name} is {getattr(given, name)}", "give a number of at least 1")
-    if given.hidden % 128:
-        raise InputError(f"--hidden is {given.hidden}", "give a multiple of 128")
-    if given.vocabulary < TOKENIZER:
-        raise InputError(f"--vocabulary is {given.vocabulary}", f"give at least {TOKENIZER}")
-    names = _chosen(given.systems)
+def speed(
+    overrides: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    rows: Path | None = None,
+    count: int = 40,
+    tools: int = 20,
+    layers: int = 6,
+    hidden: int = 256,
+    vocabulary: int = TOKENIZER,
+    rounds: int = 3,
+    seconds: float = 10.0,
+    systems: str | None = None,
+    arrangement: str | None = None,
+    as_json: bool = False,
+) -> int:
+    """Measure how many tokens are learnt in a second beside TRL's SFTTrainer, and print the figures.
+
+    `overrides` are fields of the recipe; `count` rows come from the file `rows`, or are synthetic with at
+    least `tools` tools each. The model has random weights in `layers` layers of width `hidden`. Each of
+    `systems` (names of `TITLES`, divided by commas) has `rounds` turns of at least `seconds`. Returns the
+    exit code. Raises InputError for a number out of range and an unknown system.
+    """
+    numbers = {"count": count, "tools": tools, "layers": layers, "hidden": hidden, "rounds": rounds}
+    for name, number in numbers.items():
+        if number < 1:
+            raise InputError(f"--{name} is {number}", "give a number of at least 1")
+    if hidden % 128:
+        raise InputError(f"--hidden is {hidden}", "give a multiple of 128")
+    if vocabulary < TOKENIZER:
+        raise InputError(f"--vocabulary is {vocabulary}", f"give at least {TOKENIZER}")
+    names = select_systems(systems)
 
     from train.benchmark.checkpoints import small
 
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
-        dimensions = small(given.hidden, given.layers, given.vocabulary)
-        task = prepare(given.rows, given.count, given.tools, dimensions, given.overrides, Path(folder))
-        result = compare(task, names, given.arrangement, given.rounds, given.seconds, say)
-    if given.json:
+        dimensions = small(hidden, layers, vocabulary)
+        task = prepare(rows, count, tools, dimensions, overrides, Path(folder))
+        result = compare(task, names, arrangement, rounds, seconds, say)
+    if as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
         print_speed(result)
     return 0
 
 
-def _chosen(systems: str | None) -> list[str]:
-    """The systems to run, umi first, since the others are compared with it."""
+def select_systems(systems: str | None) -> list[str]:
+    """Return the names of the systems to run, umi first, since the others are compared with it."""
     names = list(TITLES) if systems is None else [name.strip() for name in systems.split(",")]
     for name in names:
         if name not in TITLES:

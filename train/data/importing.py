@@ -1,11 +1,11 @@
-"""`umi train data import`: data in another format as a schema-1 file, and a list of dropped records."""
+"""`umi train data import`: data in another format as a schema-1 file, and a list of what is dropped."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TextIO
 
 from agent.errors import InputError
-from agent.extras import Parser, say
 from agent.transcript import Row, Split, Transcript, compact, row_to_json
 from train.data.checks.validity import faults
 from train.data.importers import IMPORTERS
@@ -23,58 +22,58 @@ from train.data.importers.common.reading import Record, Unreadable, find_files, 
 from train.data.rows import write_rows
 
 SHOWN = 20
-"""Number of dropped records that are reported one by one on stderr; the others are only counted."""
+"""Dropped records that are printed one by one; the rest are in the counts."""
 PROGRESS = 10_000
 """Number of rows between progress lines."""
 
 
-def import_rows(argv: Sequence[str]) -> int:
-    """Make schema-1 rows of data in another format."""
-    parser = Parser(prog="umi train data import", description=import_rows.__doc__)
-    parser.add_argument("format", choices=IMPORTERS, help=f"one of {', '.join(IMPORTERS)}", metavar="FORMAT")
-    parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="JSON or JSON lines, gzip or not, or a folder"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="schema-1 file to write")
-    parser.add_argument(
-        "--split", choices=["train", "valid", "test"], default="train", help="of rows that are no test set's"
-    )
-    parser.add_argument("--limit", type=int, metavar="N", help="stop after so many rows")
-    parser.add_argument("--dropped", type=Path, metavar="FILE", help="write all that is dropped there")
-    parser.add_argument("--source", metavar="NAME", help="what rows say they come from; default: the format")
-    given = parser.parse_args(argv)
-    if given.limit is not None and given.limit < 1:
-        raise InputError(f"--limit is {given.limit}", "give a number of at least 1")
-    files = find_files(given.files)
-    for target in filter(None, (given.out, given.dropped)):
+def import_rows(
+    format: str,
+    paths: Sequence[Path],
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    split: Split = "train",
+    limit: int | None = None,
+    dropped_file: Path | None = None,
+    source: str | None = None,
+) -> int:
+    """Write the data of `format` in `paths` to `out` as schema-1 rows; return the exit code.
+
+    Rows that belong to no test set get `split`, and `source` (default: the format) as where they come from.
+    Reading ends after `limit` rows. What is dropped is listed in `dropped_file`. Raises InputError where
+    nothing can be imported or a file cannot be written.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit is {limit}", "give a number of at least 1")
+    files = find_files(paths)
+    for target in filter(None, (out, dropped_file)):
         if any(target.exists() and target.samefile(file) for file in files):
             raise InputError(f"{target} is one of the files to import", "name another file to write")
-    dropped = Dropped(given.dropped)
+    dropped = Dropped(dropped_file, say)
     try:
-        rows = imported_rows(given.format, files, given.split, dropped, given.source or given.format)
-        rows = islice(rows, given.limit)
+        rows = islice(imported_rows(format, files, split, dropped, source or format), limit)
         first = next(rows, None)
         if first is None:
             counts = dropped.summary() or "the files are empty"
-            raise InputError(
-                f"nothing could be imported as {given.format}: {counts}", "is it another format?"
-            )
-        count = write_rows(given.out, chain([first], rows))
+            raise InputError(f"nothing could be imported as {format}: {counts}", "is it another format?")
+        count = write_rows(out, chain([first], rows))
     finally:
         dropped.close()
-    say(f"{given.out}: {count:,} rows" + (f"; dropped: {dropped.summary()}" if dropped.counts else ""))
+    say(f"{out}: {count:,} rows" + (f"; dropped: {dropped.summary()}" if dropped.counts else ""))
     return 0
 
 
 class Dropped:
-    """The dropped records: counted by reason, reported on stderr, and written to the file `path` if given.
+    """The records that cannot be imported: counted by reason, printed, listed in a file if one is given.
 
-    The file appears when `close` is called, empty if nothing was dropped. Each method raises InputError if it
-    cannot be written.
+    `close` puts the file in its place; it is empty where nothing was dropped. Each method raises InputError
+    where the file cannot be written.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, say: Callable[[str], None]) -> None:
         self.counts: Counter[str] = Counter()
+        self.say = say
         self._path = path
         self._file: TextIO | None = None
         if path:
@@ -84,14 +83,14 @@ class Dropped:
                 self._file = part.open("w", encoding="utf-8", errors="replace")
 
     def add(self, path: Path, record: Record | Unreadable, problem: Unusable) -> None:
-        """Count and report a dropped record."""
+        """Count, print and list one record."""
         self.counts[problem.reason] += 1
         total = self.counts.total()
-        told = str(problem).encode("utf-8", "replace").decode()
+        message = str(problem).encode("utf-8", "replace").decode()
         if total <= SHOWN:
-            say(f"{path}, {record.place} {record.number}: {' '.join(told.split())}")
+            self.say(f"{path}, {record.place} {record.number}: {' '.join(message.split())}")
         elif total == SHOWN + 1:
-            say("… more are only counted" + ("" if self._path else "; --dropped FILE lists them all"))
+            self.say("… more are only counted" + ("" if self._path else "; --dropped FILE lists them all"))
         if self._file and self._path:
             place = {"file": str(path), record.place: record.number}
             with _writing(self._path):
@@ -99,11 +98,11 @@ class Dropped:
                 self._file.write(line + "\n")
 
     def summary(self) -> str:
-        """Return the counts by reason, most frequent first; empty if nothing was dropped."""
+        """Return the counts by reason, most frequent first; empty where nothing was dropped."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.counts.most_common())
 
     def close(self) -> None:
-        """Close the file and rename it to its final name."""
+        """Move the finished list to its place."""
         if self._file and self._path:
             with _writing(self._path):
                 self._file.close()
@@ -121,10 +120,10 @@ def _writing(path: Path) -> Iterator[None]:
 def imported_rows(
     kind: str, files: Sequence[Path], split: Split, dropped: Dropped, source: str
 ) -> Iterator[Row]:
-    """Yield the valid rows of `files` in order; add all other records to `dropped`.
+    """Yield the valid rows of `files` in order, and add what is not valid to `dropped`.
 
-    The id of a row is the path of its file below the common folder of all files, then the identifier in the
-    data or the position in the file.
+    A row's id is the name of its file, then its own id or the number of its record. Where files are in
+    several folders, the name is relative to the folder that holds all of them.
     """
     above = Path(os.path.commonpath([file.absolute().parent for file in files]))
     seen: set[str] = set()
@@ -147,11 +146,11 @@ def imported_rows(
             if isinstance(outcome, Unusable):
                 dropped.add(file, record, outcome)
             if isinstance(outcome, Conversation) and count % PROGRESS == 0:
-                say(f"{count:,} rows, {dropped.counts.total():,} dropped")
+                dropped.say(f"{count:,} rows, {dropped.counts.total():,} dropped")
 
 
 def row_of(conversation: Conversation, name: str, source: str, split: Split) -> Row:
-    """Return the row of a converted conversation. Raise Unusable if it is not valid."""
+    """Return the row of a conversation. Raises Unusable where it cannot be made valid."""
     try:
         return _row(conversation, name, source, split)
     except RecursionError:

@@ -3,68 +3,62 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.extras import Parser, say
 from agent.prompting import CHATML, Markers, Tokenize, segments
 from agent.prompting.encoding import encode, view_roles
 from agent.transcript import Row, Transcript
 from agent.transcript.rows import Line, read_lines, row_files, row_of
 from train.data.checks.lengths import open_tokenize
 from train.data.terminal import dimmed, visible, wants_colour
-from train.recipe import STAGES
 
 OPEN, CLOSE = "«", "»"
-"""What stands around learnt text where nothing can be dimmed."""
+"""The marks around learnt text in output without colour."""
 
 
-def show(argv: Sequence[str]) -> int:
-    """Print rows as the models see them. What is not learnt is dimmed; without colour, what is learnt stands
-    between « and ». Rows end where the last turn to learn ends, since nothing after it is read."""
-    parser = Parser(prog="umi train data show", description=show.__doc__)
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="rows, or a folder of them")
-    parser.add_argument(
-        "--role",
-        choices=STAGES,
-        default="backbone",
-        help="whose turns are learnt (backbone: all three roles')",
-    )
-    parser.add_argument("--count", type=int, default=3, metavar="N", help="rows to print (default: 3)")
-    parser.add_argument("--line", type=int, metavar="N", help="only the row in this line of a file")
-    parser.add_argument(
-        "--base", type=Path, metavar="FOLDER", help="a base model: count tokens with its tokenizer"
-    )
-    parser.add_argument("--color", choices=["auto", "always", "never"], default="auto")
-    given = parser.parse_args(argv)
-    if given.count < 1:
-        raise InputError(f"--count is {given.count}", "give a number of at least 1")
-    files = row_files(*given.files)
-    tokenize = open_tokenize(given.base) if given.base else None
-    colour = wants_colour(sys.stdout, given.color)
+def show(
+    paths: Sequence[Path],
+    say: Callable[[str], None],
+    *,
+    role: str = "backbone",
+    count: int = 3,
+    line: int | None = None,
+    base: Path | None = None,
+    color: str = "auto",
+) -> int:
+    """Print the first `count` rows in which `role` learns a turn, up to the end of the last one; return 0.
+
+    What is not learnt is dimmed; without colour (`color` is `always`, `never` or `auto`), what is learnt
+    stands between « and ». `line` takes only the row in that line of a file. With `base`, the folder of a
+    model, tokens are counted. Raises InputError where there is no such row.
+    """
+    if count < 1:
+        raise InputError(f"--count is {count}", "give a number of at least 1")
+    files = row_files(*paths)
+    tokenize = open_tokenize(base) if base else None
+    colour = wants_colour(sys.stdout, color)
     shown = 0
-    for line, row in chosen(files, given.line):
-        parts = spans(row.transcript, given.role)
+    for place, row in select_rows(files, line):
+        parts = spans(row.transcript, role)
         if not parts:
             continue
         if not shown:
             say("what is learnt " + ("is not dimmed" if colour else f"stands between {OPEN} and {CLOSE}"))
-        print(visible(title(line, row, given.role, tokenize)))
+        print(visible(title(place, row, role, tokenize)))
         print(painted(parts, colour), end="\n\n")
         shown += 1
-        if shown == given.count:
+        if shown == count:
             break
     if not shown:
-        where = f"line {given.line} of {files[0]}" if given.line else "these rows"
-        raise InputError(
-            f"the {given.role} has nothing to learn in {where}", "name other rows or another --role"
-        )
+        where = f"line {line} of {files[0]}" if line else "these rows"
+        raise InputError(f"the {role} has nothing to learn in {where}", "name other rows or another --role")
     return 0
 
 
-def chosen(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Row]]:
-    """All rows, or the one in line `number` of the only file. Raises InputError where there is none."""
+def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Row]]:
+    """Yield all rows, or the one in line `number` of the only file. Raises InputError where there is none."""
     if number is not None and len(files) != 1:
         raise InputError(f"--line is given and there are {len(files)} files", "name one file")
     for file in files:
@@ -80,9 +74,10 @@ def chosen(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Ro
 
 
 def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
-    """(text, whether it is learnt) up to the end of the last turn that the view `name` learns.
+    """Return (text, whether it is learnt) up to the end of the last turn that the view `name` learns.
 
-    Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and all.
+    Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
+    all.
     """
     roles = view_roles(name)
     parts: list[tuple[str, bool]] = []
@@ -96,16 +91,16 @@ def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[
 
 
 def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
-    """A line that tells where a row stands and, with a tokenizer, how many tokens it has."""
-    told = [f"{line.path}, line {line.number}", row.id, row.source, row.split]
+    """Return a heading with the place of a row, its id and, with a tokenizer, its number of tokens."""
+    parts = [f"{line.path}, line {line.number}", row.id, row.source, row.split]
     if tokenize:
         encoded = encode(row.transcript, view_roles(name), tokenize)
-        told.append(f"{int(encoded.learnt_positions[-1]) + 1:,} tokens, {encoded.targets:,} learnt")
-    return f"== {' | '.join(told)}".replace("\n", " ")
+        parts.append(f"{int(encoded.learnt_positions[-1]) + 1:,} tokens, {encoded.targets:,} learnt")
+    return f"== {' | '.join(parts)}".replace("\n", " ")
 
 
 def painted(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
-    """The parts in one text, dimmed or marked."""
+    """Return the parts as one text; dimmed where not learnt with `colour`, else marked where learnt."""
     return "".join(
         (visible(text) if learnt else dimmed(visible(text)))
         if colour

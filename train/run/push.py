@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.bundle.hub import parse_repository, upload
 from agent.errors import InputError
-from agent.extras import Parser, say
 from train.recipe import STAGES
 from train.run.card import FILE as CARD
 from train.run.folder import ADAPTER_FILES, FORMAT
@@ -17,18 +16,14 @@ ADAPTER = (*ADAPTER_FILES, "stage.json")
 """The files of a stage."""
 
 
-def push(argv: Sequence[str]) -> int:
-    """Upload a finished run to the Hugging Face hub: adapters, recipe, metrics and model card, in one commit.
+def push(run: Path, repository: str, say: Callable[[str], None], *, private: bool = False) -> int:
+    """Upload the finished run in folder `run` to `repository` (OWNER/NAME) and print its address.
 
-    No data: no checkpoints and no held-out rows. The recipe names the files that the run was made from.
+    Adapters, recipe, metrics and model card, and no data: no checkpoints and no held-out rows. Returns the
+    exit code. Raises UmiError where the run is not whole or the hub refuses.
     """
-    parser = Parser(prog="umi train push", description=push.__doc__)
-    parser.add_argument("run", type=Path, help="folder that umi train glpft wrote")
-    parser.add_argument("repository", metavar="OWNER/NAME", help="made where it is not there")
-    parser.add_argument("--private", action="store_true", help="only for those you let in")
-    given = parser.parse_args(argv)
-    repo = parse_repository(given.repository, revisions=False)[0]
-    print(upload(repo, run_files(given.run), private=given.private, say=say))
+    repo = parse_repository(repository, revisions=False)[0]
+    print(upload(repo, run_files(run), private=private, say=say))
     return 0
 
 

@@ -23,7 +23,7 @@ from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
 from tui.app.turn import ApprovalAsked, TurnEnded, TurnEvent, run_turn
 from tui.cli.steps import percent, tokens_per_second
-from tui.setup import Opened, Options, open_agent
+from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
 
 HELP = """\
@@ -68,10 +68,10 @@ class UmiApp(App[None]):
         Binding("pagedown", "page(1)", "scroll", priority=True),
     ]
 
-    def __init__(self, open_agent: Callable[[], Opened]) -> None:
+    def __init__(self, open_agent: Callable[[], LoadedAgent]) -> None:
         super().__init__()
         self._open_agent = open_agent
-        self.opened: Opened | None = None
+        self.opened: LoadedAgent | None = None
         self._conversation: Conversation | None = None
         self._turns = 0
         self._shown_turn = 0
@@ -134,7 +134,7 @@ class UmiApp(App[None]):
             self.notify("One question at a time: Esc stops the answer.", markup=False)
         else:
             self._question.remember(message.text)
-            await self._start_turn(self.opened, self._conversation, message.text)
+            await self._start(self.opened, self._conversation, message.text)
 
     async def _run_command(self, text: str) -> None:
         match text.split():
@@ -158,7 +158,7 @@ class UmiApp(App[None]):
             self._conversation = self.opened.agent.begin()
         await self._transcript.restart()
 
-    async def _start_turn(self, opened: Opened, conversation: Conversation, text: str) -> None:
+    async def _start(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
         self._turns += 1
         self._running_turn = self._shown_turn = self._turns
         self._cancelled = threading.Event()
@@ -259,7 +259,9 @@ class UmiApp(App[None]):
             self._transcript.scroll_page_down()
 
     def _show_state(self, state: str, busy: bool = True) -> None:
-        self._status.state, self._status.busy = state, busy
+        # A turn may end while the app closes, after its widgets are gone.
+        for status in self.query(StatusLine):
+            status.state, status.busy = state, busy
 
     def _is_shown(self, turn: int) -> bool:
         """Return whether the transcript shows turn number `turn`, and is on the screen."""

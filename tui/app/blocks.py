@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from tui.text import call_line, folded, one_line, plain
+from tui.text import call_line, one_line, plain, truncate_lines
 
 OBSERVATION_LINES = 5
 """Number of lines of an observation that are shown while it is folded."""
@@ -54,7 +54,7 @@ class ObservationBlock(Block):
 
     def __init__(self, content: str, ok: bool) -> None:
         self._content = plain(content).rstrip() or "(nothing)"
-        head, more = folded(self._content, OBSERVATION_LINES)
+        head, more = truncate_lines(self._content, OBSERVATION_LINES)
         if len(head) > OBSERVATION_CHARACTERS:
             head, more = head[:OBSERVATION_CHARACTERS], max(more, 1)
         self._head = head

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from tui.setup import Info
+from tui.setup import AgentInfo
 from tui.text import one_line, size_text
 
 _SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -18,7 +18,7 @@ class StatusLine(Static):
     state = reactive("loading models…")
     busy = reactive(True)
     rate = reactive(0.0)
-    info: reactive[Info | None] = reactive(None)
+    info: reactive[AgentInfo | None] = reactive(None)
     _frame = reactive(0)
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class StatusLine(Static):
         return left
 
 
-def model_descriptions(info: Info | None, rate: float) -> list[str]:
-    """Return the descriptions of the models and the speed, longest first."""
+def model_descriptions(info: AgentInfo | None, rate: float) -> list[str]:
+    """What to say of the models, longest first."""
     if info is None:
         return []
     speed = f" · {rate:.0f} tok/s" if rate else ""

@@ -1,10 +1,11 @@
 """The trace through llama-cpp-python's own chat completion, with tools and grammars.
 
 One `Llama` for each model file, which keeps of its last prompt what the next one begins with, as it does by
-default. It cannot change adapters, so a shared bundle's backbone takes all three roles without them. Its
-messages are the trace's turns and its template writes them as umi does; the last message, which is empty,
-says who writes. The planner's and the caller's grammars are GBNF, the caller's made from the tools' schemas.
-A stock model has its own template and the messages that umi's `chat` dialect makes for it, tools included.
+default. It cannot change adapters, so the backbone of a shared bundle plays all three roles without them. The
+messages are the trace's turns, rendered by a template as umi renders them; the last message, which is empty,
+names the role that writes. The planner's and the caller's grammars are GBNF, the caller's made from the
+tools' schemas. A stock model has its own template and the messages that umi's `chat` dialect makes for it,
+tools included.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from agent.prompting import Markers, segments
 from agent.prompting.chat_template import ChatTemplate, chat_messages
 from agent.settings import EngineSettings
 from agent.transcript import Role, ToolSpec
-from tui.bench.systems import check
+from tui.bench.systems import require_text
 
 PLANNER = r'root ::= [^\n]+ "\nNext: " ("caller" | "summarizer" | "give up")'
 
 
 class ChatCompletion:
-    """Three roles over `Llama.create_chat_completion`; what they say is forced by a logits processor."""
+    """Three roles over `Llama.create_chat_completion`; a logits processor forces the text of each turn."""
 
     def __init__(self, bundle: Bundle, settings: EngineSettings, threads: int) -> None:
         self._bundle = bundle
-        self._models: dict[str, _Llama] = {}
+        self._models: dict[str, _RecordingLlama] = {}
         self._files = {role: file.file for role, file in bundle.roles.items()}
         self._grammars: dict[Role, LlamaGrammar | None] = {}
         for role, file in bundle.roles.items():
             if file.file not in self._models:
-                model = self._models[file.file] = _Llama(
+                model = self._models[file.file] = _RecordingLlama(
                     str(bundle.path(role)),
                     n_ctx=bundle.context_length,
                     n_threads=threads,
@@ -59,7 +60,9 @@ class ChatCompletion:
         """As in System."""
         model = self._models[self._files[turn.role]]
         umi = self._bundle.dialect == "umi"
-        force = _Force([*model.tokenize(turn.text.encode("utf-8"), add_bos=False), self._end(model)], first)
+        force = _ForcedTokens(
+            [*model.tokenize(turn.text.encode("utf-8"), add_bos=False), self._end(model)], first
+        )
         model.sizes.clear()
         started = perf_counter()
         chunks: Any = model.create_chat_completion(
@@ -72,10 +75,10 @@ class ChatCompletion:
             stream=True,
         )
         text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
-        check(turn, text)
-        evaluated, read = model.sizes[0], force.began - started
+        require_text(turn, text)
+        evaluated, read = model.sizes[0], force.started - started
         return Usage(
-            evaluated, force.prompt - evaluated, len(force.ids) - 1, read, perf_counter() - force.began
+            evaluated, force.prompt - evaluated, len(force.ids) - 1, read, perf_counter() - force.started
         )
 
     def close(self) -> None:
@@ -110,8 +113,8 @@ def _grammar(role: Role, tools: tuple[ToolSpec, ...]) -> LlamaGrammar | None:
     return LlamaGrammar.from_json_schema(json.dumps({"anyOf": calls}), verbose=False)
 
 
-class _Llama(Llama):
-    """A Llama that notes how many tokens each evaluation had; the first of a completion is the prompt's."""
+class _RecordingLlama(Llama):
+    """A Llama that records the tokens of each evaluation; the first of a completion is the prompt's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.sizes: list[int] = []
@@ -123,19 +126,19 @@ class _Llama(Llama):
         super().eval(tokens)
 
 
-class _Force:
-    """A logits processor that leaves one token at a time, and knows when the prompt had been read."""
+class _ForcedTokens:
+    """A logits processor that forces the tokens `ids`, and records when the prompt was read."""
 
     def __init__(self, ids: list[int], first: Callable[[], None]) -> None:
         self.ids = ids
-        self.began = 0.0
+        self.started = 0.0
         self.prompt = 0
         self._first = first
         self._at = 0
 
     def __call__(self, input_ids: NDArray[np.intc], scores: NDArray[np.single]) -> NDArray[np.single]:
         if not self._at:
-            self.began, self.prompt = perf_counter(), len(input_ids)
+            self.started, self.prompt = perf_counter(), len(input_ids)
             self._first()
         forced = np.full_like(scores, -np.inf)
         forced[self.ids[self._at]] = 0.0
@@ -144,7 +147,7 @@ class _Force:
 
 
 def template_text(markers: Markers) -> str:
-    """A Jinja template that writes tools and messages as the prompts of the `umi` dialect."""
+    """Return a Jinja template that renders tools and messages as prompts of the `umi` dialect."""
     opening, middle, end = (json.dumps(text) for text in (markers.open, markers.middle, markers.end))
     return (
         f"{{{{ {json.dumps(markers.header('system'))} }}}}"
@@ -157,16 +160,16 @@ def template_text(markers: Markers) -> str:
 
 
 def messages(turn: TraceTurn) -> list[dict[str, str]]:
-    """The turns before `turn` as chat messages, and an empty one of the role that writes."""
-    said = [{"role": part.role, "content": part.content} for part in segments(turn.before)]
-    return [*said[1:], {"role": turn.role, "content": ""}]
+    """Return the turns before `turn` as chat messages, and an empty one of the role that writes."""
+    turns = [{"role": part.role, "content": part.content} for part in segments(turn.before)]
+    return [*turns[1:], {"role": turn.role, "content": ""}]
 
 
 def stock_messages(turn: TraceTurn, model: Llama) -> list[dict[str, str]]:
-    """The messages from which a stock model writes `turn`, as its template can show them."""
+    """Return the messages from which a stock model writes `turn`, as its template takes them."""
     template = ChatTemplate(model.metadata["tokenizer.chat_template"])
-    said = chat_messages(turn.before, turn.role, template.style)
-    return [{"role": message.role, "content": "".join(message.parts)} for message in said]
+    turns = chat_messages(turn.before, turn.role, template.style)
+    return [{"role": message.role, "content": "".join(message.parts)} for message in turns]
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

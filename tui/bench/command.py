@@ -1,4 +1,4 @@
-"""`umi bench`: a fixed trace on a bundle, through umi's engine and beside it, each in its own process."""
+"""`umi bench`: a fixed conversation on a bundle, through umi's engine and other ways, a process each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from agent.paths import cache_folder, settings_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table
-from tui.cli.doctor import version
+from tui.installation import installed_version
 
 SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")
-"""What writes the trace."""
+"""The systems that write the trace."""
 OTHERS = ("one_role", "rates", "cancel", "start")
-"""What else is measured."""
+"""The other measurements."""
 FIGURES: dict[str, Any] = {
     "one_role_resident_mb": None,
     "write_tokens_per_second": {"bare": None, "free": None, "constrained": None},
@@ -38,7 +38,7 @@ FIGURES: dict[str, Any] = {
     "start_seconds": None,
     "import_seconds": None,
 }
-"""What a run has that measured nothing."""
+"""The figures of OTHERS where none is measured."""
 
 
 def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) -> int:
@@ -47,10 +47,10 @@ def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) 
     `only` names the SYSTEMS and OTHERS to run, divided by commas. Raises InputError on bad input and
     EngineError where a process failed.
     """
-    chosen = _chosen(only)
+    selected = _selected(only)
     bundle = load_bundle(find_bundle(models))
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
-        result = _Run(bundle, Path(folder), threads).run(chosen)
+        result = _BenchRun(bundle, Path(folder), threads).run(selected)
     if as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -58,7 +58,7 @@ def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) 
     return 0
 
 
-def _chosen(only: str | None) -> list[str]:
+def _selected(only: str | None) -> list[str]:
     if only is None:
         return [*SYSTEMS, *OTHERS]
     names = [name.strip() for name in only.split(",") if name.strip()]
@@ -70,8 +70,8 @@ def _chosen(only: str | None) -> list[str]:
     return names
 
 
-class _Run:
-    """One run of the bench: a user's folder of its own, so that nothing is known before it begins."""
+class _BenchRun:
+    """One run of the bench, with a user folder of its own, so that no cache is filled before it begins."""
 
     def __init__(self, bundle: Bundle, folder: Path, threads: int) -> None:
         self._bundle = bundle
@@ -81,7 +81,7 @@ class _Run:
         self._job = Job("prepare", str(bundle.folder.resolve()), str(self._links), threads=threads)
         for path in (self._home / "cache", self._links):
             path.mkdir(parents=True)
-        # What the user set, and the threads that were measured before.
+        # The user's settings, and the number of threads if it is measured already.
         for source, target in (
             (settings_path(), self._home / "settings.json"),
             (cache_folder() / "threads.json", self._home / "cache" / "threads.json"),
@@ -89,33 +89,33 @@ class _Run:
             if source.exists():
                 shutil.copyfile(source, target)
 
-    def run(self, chosen: Sequence[str]) -> dict[str, Any]:
-        """Run what was chosen, in a fixed order; what does not apply or was not chosen is None."""
+    def run(self, selected: Sequence[str]) -> dict[str, Any]:
+        """Measure what is selected, in a fixed order, and return all figures; None for the rest."""
         for file in self._bundle.files:
-            _read_through(self._bundle.folder / file.file)
-        known = self._work("prepare")
-        self._job = replace(self._job, threads=known["threads"], context_length=known["context_length"])
+            _fill_page_cache(self._bundle.folder / file.file)
+        prepared = self._run_task("prepare")
+        self._job = replace(self._job, threads=prepared["threads"], context_length=prepared["context_length"])
         trace: dict[str, Any] = dict.fromkeys(SYSTEMS)
         figures = dict(FIGURES)
         for name in SYSTEMS:
-            if name in chosen and self._applies(name):
+            if name in selected and self._applies(name):
                 if name == "shared_disk" and trace["shared"] is None:
-                    self._work("fill")
-                trace[name] = self._told(name, lambda name=name: self._work(name))
+                    self._run_task("fill")
+                trace[name] = self._with_progress(name, lambda name=name: self._run_task(name))
         for name in OTHERS:
-            if name in chosen:
-                work = self._start if name == "start" else lambda name=name: self._work(name)
-                figures |= self._told(name, work)
+            if name in selected:
+                measure = self._start if name == "start" else lambda name=name: self._run_task(name)
+                figures |= self._with_progress(name, measure)
         return {
-            "machine": machine(known["threads"]),
+            "machine": machine(prepared["threads"]),
             "model": {
                 "name": self._bundle.name,
                 "layout": self._bundle.layout,
                 "mb": round(sum(file.size for file in self._bundle.files) / 1e6, 1),
-                "vocabulary": known["vocabulary"],
-                "context_length": known["context_length"],
+                "vocabulary": prepared["vocabulary"],
+                "context_length": prepared["context_length"],
             },
-            "trace_tokens": known["tokens"],
+            "trace_tokens": prepared["tokens"],
             "trace": trace,
             **figures,
         }
@@ -128,10 +128,10 @@ class _Run:
         home.mkdir(exist_ok=True)
         return start_figures({**self._environment, "UMI_HOME": str(home)})
 
-    def _work(self, task: str) -> dict[str, Any]:
-        """Do one task in a process of its own; its figures."""
+    def _run_task(self, task: str) -> dict[str, Any]:
+        """Run one task of `tui.bench.worker` in a process of its own and return its figures."""
         done = subprocess.run(
-            [sys.executable, "-m", "tui.bench.worker", replace(self._job, task=task).to_json()],
+            [sys.executable, "-P", "-m", "tui.bench.worker", replace(self._job, task=task).to_json()],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -140,33 +140,33 @@ class _Run:
         )
         if done.returncode:
             lines = done.stderr.strip().splitlines()
-            what = lines[-1] if lines else f"its process ended with {done.returncode}"
-            raise EngineError(f"{task.replace('_', ' ')} cannot be measured: {what}")
+            reason = lines[-1] if lines else f"its process ended with {done.returncode}"
+            raise EngineError(f"{task.replace('_', ' ')} cannot be measured: {reason}")
         return json.loads(done.stdout.splitlines()[-1])
 
-    def _told(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _with_progress(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         print(f"{name.replace('_', ' ')} …", end="", file=sys.stderr, flush=True)
         started = perf_counter()
-        figures = work()
+        figures = measure()
         print(f" {perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
         return figures
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return the machine and the versions that the figures are of."""
     return {
         "processor": processor_name(),
         "cores": usable_cores(),
         "threads": threads,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "llama_cpp_python": version("llama-cpp-python"),
+        "llama_cpp_python": installed_version("llama-cpp-python"),
         "resident": "VmRSS" if sys.platform == "linux" else "ru_maxrss",
     }
 
 
-def _read_through(path: Path) -> None:
-    """Read a file once, so that every process finds it in the system's cache."""
+def _fill_page_cache(path: Path) -> None:
+    """Read a file once, so that every process finds it in the page cache."""
     with path.open("rb") as opened:
         while opened.read(1 << 24):
             pass

@@ -1,4 +1,4 @@
-"""What a process of the bench is asked to do, and the bundle as the bench runs it."""
+"""The task that a process of the bench runs, and the bundle as the bench runs it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from agent.transcript import ROLES
 class Job:
     """One task of `tui.bench.worker` on the bundle in `folder`.
 
-    `scratch` is a folder to put links in. `context_length` is in tokens; 0 is the bundle's own. With 0
-    `threads` they are measured, as the engine does.
+    `scratch` is a folder for links to model files. `context_length` is in tokens; 0 takes the bundle's own.
+    With 0 `threads`, the engine measures how many are fastest.
     """
 
     task: str
@@ -29,21 +29,21 @@ class Job:
     threads: int = 0
 
     def to_json(self) -> str:
-        """The job as an argument of a process."""
+        """Return the job as the argument of a process."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> Job:
-        """The job in an argument."""
+        """Return the job that `to_json` wrote."""
         return Job(**json.loads(text))
 
     def settings(self, *, disk: bool = False) -> EngineSettings:
-        """The user's settings without guesses, since what is written is known; `disk` keeps states."""
+        """Return the user's settings without speculative decoding; `disk` keeps prompt states on disk."""
         settings = replace(engine_settings(), speculate=False, disk=disk)
         return replace(settings, threads=self.threads) if self.threads else settings
 
     def bundle(self) -> Bundle:
-        """The bundle with room for the trace; turns may be as long as they are."""
+        """Return the bundle with a context that holds the trace, and turns of any length."""
         bundle = load_bundle(Path(self.folder))
         length = self.context_length or bundle.context_length
         roles = {
@@ -52,9 +52,9 @@ class Job:
         return replace(bundle, context_length=length, roles=roles)
 
     def three_models(self) -> Bundle:
-        """The bundle as three models without adapters: its own, or its one model three times.
+        """Return the bundle as three models without adapters: its own, or its one model three times.
 
-        The copies are links under other names and hashes, so that nothing of one serves another.
+        The copies are links under other names and hashes, so that they share no prompt cache.
         """
         bundle = self.bundle()
         if bundle.layout == "merged":
@@ -70,9 +70,9 @@ class Job:
 
 
 def _link(source: Path, target: Path) -> None:
-    for way in (os.symlink, os.link, shutil.copyfile):
+    for link in (os.symlink, os.link, shutil.copyfile):
         try:
-            way(source, target)
+            link(source, target)
         except OSError:
             continue
         return

@@ -1,4 +1,4 @@
-"""One system's run of the trace: tokens, seconds and memory."""
+"""Run the trace on one system and measure tokens, seconds and memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from agent.transcript import Role, Transcript
 from tui.bench.systems import System
 
 SECOND = TraceTurn("planner", Transcript(TRACE.tools, (SECOND_QUESTION,)), "I count the days.\nNext: caller")
-"""What the planner writes first when a second question is asked of a process."""
+"""The planner's first turn for a second question in the same process."""
 
 
 def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, Any]:
-    """Load a system, let its `roles` write the trace and begin a second question; the figures.
+    """Load a system, let its `roles` write the trace and begin a second question; return the figures.
 
     The clock starts before the models are loaded and after everything was imported.
     """
-    firsts: list[float] = []
+    first_tokens: list[float] = []
     used: dict[Role, Usage] = {}
     started = perf_counter()
     system = load()
@@ -30,13 +30,13 @@ def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, An
     try:
         for turn in generated_turns(TRACE):
             if turn.role in roles:
-                usage = system.write(turn, lambda: firsts.append(perf_counter()))
+                usage = system.write(turn, lambda: first_tokens.append(perf_counter()))
                 used[turn.role] = used.get(turn.role, Usage()) + usage
         ended, resident = perf_counter(), resident_mb()
-        first = firsts[0]
-        firsts.clear()
-        asked = perf_counter()
-        system.write(SECOND, lambda: firsts.append(perf_counter()))
+        first = first_tokens[0]
+        first_tokens.clear()
+        restarted = perf_counter()
+        system.write(SECOND, lambda: first_tokens.append(perf_counter()))
     finally:
         system.close()
     return {
@@ -45,7 +45,7 @@ def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, An
         "first_token_seconds": round(first - started, 3),
         "resident_mb": resident,
         "load_seconds": round(loaded - started, 3),
-        "warm_first_token_seconds": round(firsts[0] - asked, 3),
+        "warm_first_token_seconds": round(first_tokens[0] - restarted, 3),
         "roles": {
             role: {
                 "evaluated": usage.prompt_evaluated,
@@ -60,9 +60,9 @@ def measure(load: Callable[[], System], roles: tuple[Role, ...]) -> dict[str, An
 
 
 def resident_mb() -> float | None:
-    """Megabytes of this process that are in memory; where the system does not say, the most there ever were.
+    """Return the resident memory of this process in megabytes, or its peak where only that is known.
 
-    None where that is unknown too.
+    None where neither is.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
@@ -74,5 +74,5 @@ def resident_mb() -> float | None:
         from resource import RUSAGE_SELF, getrusage
     except ImportError:
         return None
-    most = getrusage(RUSAGE_SELF).ru_maxrss
-    return round(most * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+    peak = getrusage(RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)

@@ -1,10 +1,10 @@
-"""Tokens a second: reading, writing beside a bare loop, writing a constrained call; and how fast it stops.
+"""Tokens a second: reading, writing beside a bare loop, writing a constrained call; and seconds to cancel.
 
 `bare` is a loop of `llama_decode` and an argmax, with the same adapter at the same place; `free` is umi's
 engine writing a thought under its constraint, one token at a time; `constrained` is the engine writing a
-call as it does, where what the schema forces or makes likely comes in one decode. What a call begins with in
-any case is read with the prompt: of that reading, what it takes longer than the same prompt alone counts as
-writing. They take turns, and the median of each counts.
+call as it does, where what the schema forces or makes likely comes in one decode. The forced beginning of a
+call is read with the prompt; the time that this reading takes beyond the same prompt alone counts as writing.
+The three take turns, and the median of each is reported.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LONG_PROMPT = 4000
 
 
 def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
-    """Tokens read and written in a second."""
+    """Return the tokens read and written in a second."""
     settings = replace(settings, speculate=True)
     turns = list(generated_turns(TRACE))
     at = next(i for i, turn in enumerate(turns) if turn.text == CONVERSION_CALL.line())
@@ -47,7 +47,7 @@ def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
         first = _write(engine, thought, jump=False)
         _write(engine, call, jump=True)
         spans: dict[str, list[float]] = {"bare": [], "free": [], "constrained": []}
-        with closing(_Bare(bundle, settings, thought)) as bare:
+        with closing(_BareLoop(bundle, settings, thought)) as bare:
             for _ in range(ROUNDS):
                 spans["bare"].append(bare.write())
                 free = _write(engine, thought, jump=False)
@@ -62,10 +62,10 @@ def rates(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
     }
 
 
-def cancelling(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
-    """Seconds from a cancel in the middle of a decode of a long prompt until the engine reads another one.
+def cancel_seconds(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
+    """Return the seconds from a cancel within a decode of a long prompt until the engine reads another.
 
-    The longest of some tries; None where the models read everything before they could be stopped.
+    The longest of `CANCELS` tries; None where the models read everything before they could be stopped.
     """
     with closing(LlamaEngine(bundle, settings)) as engine:
         spans = [span for number in range(CANCELS) if (span := _cancel(engine, number)) is not None]
@@ -73,7 +73,7 @@ def cancelling(bundle: Bundle, settings: EngineSettings) -> dict[str, Any]:
 
 
 class _Alarm:
-    """Rings from the time `at` on."""
+    """Returns True from the time `at` on, in seconds of `perf_counter`."""
 
     def __init__(self) -> None:
         self.at = float("inf")
@@ -84,31 +84,31 @@ class _Alarm:
 
 def _cancel(engine: LlamaEngine, number: int) -> float | None:
     text = f"{number}"
-    while engine.context_length - engine.room("planner", _asked(text)) < LONG_PROMPT:
+    while engine.context_length - engine.room("planner", _question(text)) < LONG_PROMPT:
         text = f"{text} {QUESTION.content}"
-    alarm, began = _Alarm(), 0.0
-    for piece in engine.generate("planner", _asked(text), cancelled=alarm):
+    alarm, started = _Alarm(), 0.0
+    for piece in engine.generate("planner", _question(text), cancelled=alarm):
         match piece:
             case Reading(_, 0, _):
-                began = perf_counter()
+                started = perf_counter()
             case Reading() if alarm.at == float("inf"):
                 # In the middle of the next decode, if that takes as long as this one.
-                alarm.at = perf_counter() + (perf_counter() - began) / 2
+                alarm.at = perf_counter() + (perf_counter() - started) / 2
             case Generated(_, stop, _) if stop != "cancelled":
                 return None
             case _:
                 pass
-    again = engine.generate("planner", _asked(QUESTION.content), cancelled=lambda: True)
+    again = engine.generate("planner", _question(QUESTION.content), cancelled=lambda: True)
     times = [perf_counter() for _ in again]
     return times[0] - alarm.at
 
 
-def _asked(text: str) -> Transcript:
+def _question(text: str) -> Transcript:
     return Transcript((), (UserTurn(text),))
 
 
 def _write(engine: LlamaEngine, turn: TraceTurn, *, jump: bool) -> Usage:
-    """Write a turn and return what it took."""
+    """Write a turn and return its usage."""
     pieces = engine.generate(
         turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text, jump_forward=jump)
     )
@@ -118,7 +118,7 @@ def _write(engine: LlamaEngine, turn: TraceTurn, *, jump: bool) -> Usage:
     raise AssertionError("an engine's last piece is Generated")
 
 
-class _Bare:
+class _BareLoop:
     """A loop of `llama_decode` and an argmax, in a context of its own that nothing can interrupt."""
 
     def __init__(self, bundle: Bundle, settings: EngineSettings, turn: TraceTurn) -> None:
@@ -129,33 +129,33 @@ class _Bare:
         native.llama_set_abort_callback(
             self._session.context.handle, native.ggml_abort_callback(), ctypes.c_void_p()
         )
-        self._read()
+        self._read_prompt()
 
     def write(self) -> float:
-        """Seconds a token; as in the engine, the first comes of the prompt and the last is not decoded."""
-        self._read()
+        """Return the seconds a token; the prompt gives the first, and the last is not decoded."""
+        self._read_prompt()
         context = self._session.context.handle
         started = perf_counter()
-        self._likeliest(context)
+        self._argmax(context)
         for token in self._ids[:-1]:
             batch = native.llama_batch_get_one((native.llama_token * 1)(token), 1)
             if native.llama_decode(context, batch):
                 raise EngineError("llama.cpp failed to compute")
-            self._likeliest(context)
+            self._argmax(context)
         return (perf_counter() - started) / len(self._ids)
 
     def close(self) -> None:
         """Free the model."""
         self._session.close()
 
-    def _read(self) -> None:
+    def _read_prompt(self) -> None:
         session, role = self._session, self._turn.role
         session.context.truncate(len(session.context.tokens))
         for chunk in session.chunks(role, self._prompt, session.reuse(self._prompt), BATCH):
             session.read(chunk, lambda: False)
 
-    def _likeliest(self, context: native.llama_context_p) -> int:
-        scores = np.ctypeslib.as_array(
+    def _argmax(self, context: native.llama_context_p) -> int:
+        logits = np.ctypeslib.as_array(
             native.llama_get_logits_ith(context, -1), shape=(self._session.vocabulary.size,)
         )
-        return int(scores.argmax())
+        return int(logits.argmax())

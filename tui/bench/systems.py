@@ -1,4 +1,4 @@
-"""The systems that are compared: each writes the trace's turns, and says what it read and kept for them."""
+"""The systems that are compared: each writes the turns of the trace and returns their tokens and seconds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from agent.transcript import ROLES, Role
 
 
 class System(Protocol):
-    """Models that are loaded and write turns one after the other."""
+    """Loaded models that write one turn after the other."""
 
     def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
-        """Write `turn`, and call `first` when its first token is known."""
+        """Write `turn` and return its usage; `first` is called when the first token is known."""
         ...
 
     def close(self) -> None:
@@ -31,14 +31,14 @@ class System(Protocol):
         ...
 
 
-class Ours:
-    """umi's engine. Forced tokens are written one by one too, so that every system does the same work."""
+class UmiEngine:
+    """umi's engine. Forced tokens are decoded one by one, so that every system does the same work."""
 
     def __init__(self, bundle: Bundle, settings: EngineSettings, roles: tuple[Role, ...] = ROLES) -> None:
         self.engine = LlamaEngine(bundle, settings, roles)
 
     def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
-        """As in System. Raises EngineError where something else was written than is known."""
+        """As in System. Raises EngineError where another text is written."""
         waiting = True
         pieces = self.engine.generate(
             turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text)
@@ -49,7 +49,7 @@ class Ours:
                     first()
                     waiting = False
                 case Generated(text, _, usage):
-                    check(turn, text)
+                    require_text(turn, text)
                     return usage
                 case _:
                     pass
@@ -60,10 +60,10 @@ class Ours:
         self.engine.close()
 
 
-class Plain:
-    """The paper's way: three models, each prompt read whole at each call, the likeliest token, no grammar.
+class PlainModels:
+    """Three models as in alpha-UMi: every prompt is read whole, greedy decoding, no grammar.
 
-    The summarizer is not shown the tools, as in the paper's release.
+    The summarizer's prompt holds no tools, as in the paper's release.
     """
 
     def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
@@ -74,17 +74,17 @@ class Plain:
         session = self._sessions[turn.role]
         before = replace(turn.before, tools=()) if turn.role == "summarizer" else turn.before
         ids = session.prompt(turn.role, before).ids
-        text = session.vocabulary.tokenize(turn.text, False)
+        tokens = session.vocabulary.tokenize(turn.text, False)
         started = perf_counter()
         session.context.truncate(0)
         session.context.decode(ids)
         session.context.logits().argmax()
         read = perf_counter()
         first()
-        for token in text:
+        for token in tokens:
             session.context.decode([token])
             session.context.logits().argmax()
-        return Usage(len(ids), 0, len(text), read - started, perf_counter() - read)
+        return Usage(len(ids), 0, len(tokens), read - started, perf_counter() - read)
 
     def close(self) -> None:
         """As in System."""
@@ -92,7 +92,7 @@ class Plain:
             session.close()
 
 
-def check(turn: TraceTurn, text: str) -> None:
-    """Raise EngineError where `text` is not what the turn says."""
+def require_text(turn: TraceTurn, text: str) -> None:
+    """Raise EngineError where `text` is not the text of the turn."""
     if text != turn.text:
         raise EngineError(f"the {turn.role} wrote {text!r} in the place of {turn.text!r}", "report it")

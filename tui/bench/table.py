@@ -19,7 +19,7 @@ TITLES = {
 
 
 def print_table(result: Mapping[str, Any]) -> None:
-    """The trace, a line a system, and then what else was measured."""
+    """Print the trace, a line for each system, and then the other figures."""
     model, machine = result["model"], result["machine"]
     print(
         one_line(
@@ -32,8 +32,8 @@ def print_table(result: Mapping[str, Any]) -> None:
     print(f"the trace in tokens: {parts}\n")
     _print_trace(result["trace"])
     print()
-    for what, value in _others(result):
-        print(f"{what:44}{value}")
+    for name, value in _other_figures(result):
+        print(f"{name:44}{value}")
 
 
 def _print_trace(trace: Mapping[str, Mapping[str, Any] | None]) -> None:
@@ -77,7 +77,7 @@ def _cells(row: Mapping[str, Any], plain: Mapping[str, Any] | None) -> list[str]
     ]
 
 
-def _others(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _other_figures(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     written = result["write_tokens_per_second"]
     kinds = ", ".join(f"{kind} {_number(written[kind], '.1f')}" for kind in ("bare", "free", "constrained"))
     seconds = _number(result["start_seconds"], ".2f")

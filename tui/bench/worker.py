@@ -1,4 +1,4 @@
-"""One task of `umi bench` in a process of its own: a job as argument, its figures on stdout, both in JSON."""
+"""A process of `umi bench`: it runs one task, given as JSON, and prints the figures as JSON."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from agent.transcript import ROLES
 from tui.bench.chat_completion import ChatCompletion
 from tui.bench.job import Job
 from tui.bench.measure import SECOND, measure
-from tui.bench.rates import LONG_PROMPT, cancelling, rates
-from tui.bench.systems import Ours, Plain
+from tui.bench.rates import LONG_PROMPT, cancel_seconds, rates
+from tui.bench.systems import PlainModels, UmiEngine
 
 KINDS = {
     "system": "tools",
@@ -32,7 +32,7 @@ KINDS = {
 
 
 def prepare(job: Job) -> dict[str, Any]:
-    """What the other tasks have to know: the threads, the context they need, the trace in tokens."""
+    """Return what the other tasks need: threads, context length, vocabulary, tokens of the trace."""
     bundle = job.bundle()
     session = ModelSession(bundle, ["planner"], job.settings(), None)
     try:
@@ -55,47 +55,47 @@ def prepare(job: Job) -> dict[str, Any]:
 
 
 def plain(job: Job) -> dict[str, Any]:
-    """The paper's way."""
-    return measure(lambda: Plain(job.three_models(), job.settings()), ROLES)
+    """Measure three models as in alpha-UMi."""
+    return measure(lambda: PlainModels(job.three_models(), job.settings()), ROLES)
 
 
 def chat_completion(job: Job) -> dict[str, Any]:
-    """llama-cpp-python's own chat completion."""
+    """Measure llama-cpp-python's own chat completion."""
     return measure(lambda: ChatCompletion(job.bundle(), job.settings(), job.threads), ROLES)
 
 
 def merged(job: Job) -> dict[str, Any]:
-    """umi's engine over three models."""
-    return measure(lambda: Ours(job.three_models(), job.settings(disk=True)), ROLES)
+    """Measure umi's engine over three models."""
+    return measure(lambda: UmiEngine(job.three_models(), job.settings(disk=True)), ROLES)
 
 
 def shared(job: Job) -> dict[str, Any]:
-    """umi's engine over one model, with what it kept on disk, if anything."""
-    return measure(lambda: Ours(job.bundle(), job.settings(disk=True)), ROLES)
+    """Measure umi's engine over one model, with the states that are on disk."""
+    return measure(lambda: UmiEngine(job.bundle(), job.settings(disk=True)), ROLES)
 
 
 def fill(job: Job) -> dict[str, Any]:
-    """Leave the state of the tools on disk."""
-    with closing(Ours(job.bundle(), job.settings(disk=True))) as system:
+    """Save the state of the tool list to disk."""
+    with closing(UmiEngine(job.bundle(), job.settings(disk=True))) as system:
         system.write(SECOND, lambda: None)
     return {}
 
 
 def one_role(job: Job) -> dict[str, Any]:
-    """The planner alone."""
-    figures = measure(lambda: Ours(job.bundle(), job.settings(), ("planner",)), ("planner",))
+    """Measure the memory of the planner alone."""
+    figures = measure(lambda: UmiEngine(job.bundle(), job.settings(), ("planner",)), ("planner",))
     return {"one_role_resident_mb": figures["resident_mb"]}
 
 
 def write_rates(job: Job) -> dict[str, Any]:
-    """Tokens a second."""
+    """Measure tokens a second."""
     return rates(job.bundle(), job.settings())
 
 
 def cancel(job: Job) -> dict[str, Any]:
-    """A cancel while a long prompt is read."""
+    """Measure a cancel while a long prompt is read."""
     longer = replace(job, context_length=max(job.context_length, LONG_PROMPT + 512))
-    return cancelling(longer.bundle(), longer.settings())
+    return cancel_seconds(longer.bundle(), longer.settings())
 
 
 TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
@@ -113,7 +113,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
 
 
 def main(argument: str) -> int:
-    """Do a job; 0 and its figures on stdout, or an exit code with one line on stderr."""
+    """Run a job and print its figures; return the exit code. An error is one line on stderr."""
     job = Job.from_json(argument)
     try:
         print(json.dumps(TASKS[job.task](job)))

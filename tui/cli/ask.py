@@ -11,20 +11,27 @@ from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Finished, Reason, event_to_json
 from agent.transcript import Call, compact
 from agent.transcript.rows import append_row, ensure_appendable
-from tui.cli.interrupts import Interrupts
+from tui.cli.interrupts import INTERRUPTED, Interrupts
+from tui.cli.progress import say
 from tui.cli.question import read_question
-from tui.cli.recording import recorded
-from tui.cli.steps import Steps
-from tui.setup import Opened, Options, open_agent
-from tui.text import call_line, folded, one_line, plain
+from tui.cli.recording import recorded_row
+from tui.cli.steps import StepPrinter
+from tui.setup import LoadedAgent, Options, open_agent
+from tui.text import call_line, one_line, plain, truncate_lines
 
 if TYPE_CHECKING:
     from agent.tools.base import Tool
 
-EXIT_CODES: dict[Reason, int] = {"answered": 0, "gave_up": 3, "step_limit": 4, "cancelled": 130, "error": 1}
+EXIT_CODES: dict[Reason, int] = {
+    "answered": 0,
+    "gave_up": 3,
+    "step_limit": 4,
+    "cancelled": INTERRUPTED,
+    "error": 1,
+}
 
-SHOWN_LINES = 20
-"""Lines of an argument that are shown before the person is asked to approve a call."""
+ARGUMENT_LINES = 20
+"""Lines of an argument that are printed before the user is asked to approve a call."""
 
 
 def ask(
@@ -35,9 +42,9 @@ def ask(
     yes: bool = False,
     record: Path | None = None,
 ) -> int:
-    """Answer the question in `words` and on standard input; returns the exit code. Raises UmiError.
+    """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
-    What was answered or given up is appended to the file `record` as a row of training data.
+    A turn that was answered or given up is appended to the file `record` as a row of training data.
     """
     question = read_question(words)
     if record:
@@ -52,20 +59,21 @@ def ask(
 
 
 def answer(
-    opened: Opened,
+    opened: LoadedAgent,
     question: str,
     approve: Callable[[Call, Tool], bool] | None,
     cancelled: Callable[[], bool],
     as_json: bool,
     record: Path | None = None,
 ) -> int:
-    """Run one turn and print it; returns the exit code. Raises UmiError where the turn failed.
+    """Run one turn and print it; return the exit code.
 
-    A turn that was answered or given up is appended to `record`; InputError where that fails.
+    A turn that was answered or given up is appended to `record`. Raises UmiError where the turn failed, and
+    InputError where `record` cannot be written.
     """
     agent = opened.agent
     printer: Callable[[Event], None] = (
-        _print_json if as_json else _Printer(sys.stdout, Steps(sys.stderr)).show
+        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr)).show
     )
     conversation = agent.begin()
     tools = conversation.transcript.tools
@@ -75,14 +83,11 @@ def answer(
         events.append(event)
         if isinstance(event, Finished):
             if record and event.reason in ("answered", "gave_up"):
-                append_row(record, recorded(tools, question, events))
+                append_row(record, recorded_row(tools, question, events))
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "step_limit":
-                print(
-                    f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less",
-                    file=sys.stderr,
-                )
+                say(f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less")
             return EXIT_CODES[event.reason]
     raise AssertionError("a turn ends with Finished")
 
@@ -94,7 +99,7 @@ def _print_json(event: Event) -> None:
 class _Printer:
     """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`."""
 
-    def __init__(self, out: TextIO, steps: Steps) -> None:
+    def __init__(self, out: TextIO, steps: StepPrinter) -> None:
         self._out = out
         self._steps = steps
         self._terminal = out.isatty()
@@ -123,22 +128,21 @@ class _Printer:
 
 
 def _approval(interrupts: Interrupts, yes: bool) -> Callable[[Call, Tool], bool] | None:
-    """Who approves calls that write: everybody with --yes, the person at the terminal, or nobody."""
+    """Return what approves calls that write: always with --yes, the user at the terminal, else None."""
     if yes:
         return lambda call, tool: True
     if sys.stdin is None or not sys.stdin.isatty():
         return None
 
     def approve(call: Call, tool: Tool) -> bool:
-        err = sys.stderr
-        print(f"  {call_line(call.name, {})} may {tool.may}:", file=err)
+        say(f"  {call_line(call.name, {})} may {tool.may}:")
         for name, value in call.arguments.items():
-            shown, more = folded(plain(value if isinstance(value, str) else compact(value)), SHOWN_LINES)
-            body = "\n      ".join(shown.split("\n"))
-            print(
-                f"    {one_line(name)}: {body}" + (f"\n      … {more} more lines" if more else ""), file=err
+            shown, more = truncate_lines(
+                plain(value if isinstance(value, str) else compact(value)), ARGUMENT_LINES
             )
-        print("  allow it? [y/N] ", end="", file=err, flush=True)
+            body = "\n      ".join(shown.split("\n"))
+            say(f"    {one_line(name)}: {body}" + (f"\n      … {more} more lines" if more else ""))
+        print("  allow it? [y/N] ", end="", file=sys.stderr, flush=True)
         return interrupts.read_line().strip().lower() in ("y", "yes")
 
     return approve

@@ -1,4 +1,4 @@
-"""`umi doctor`: what umi stands on, and what to do where something is missing."""
+"""`umi doctor`: check everything that umi needs, and say what to do where something is missing."""
 
 from __future__ import annotations
 
@@ -6,46 +6,39 @@ import os
 import platform
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from agent.errors import UmiError
 from agent.llama.hardware import available_bytes
+from tui.installation import EXTRAS, NOT_INSTALLED, installed_version, missing_modules
 from tui.text import one_line, size_text
 
-NEEDED = ("llama-cpp-python", "llguidance", "textual", "pydantic", "typer", "platformdirs")
-
-
-def version(package: str) -> str:
-    """The installed version of a distribution, or `not installed`."""
-    try:
-        return installed_version(package)
-    except PackageNotFoundError:
-        return "not installed"
+REQUIRED = ("llama-cpp-python", "llguidance", "textual", "pydantic", "typer", "platformdirs")
 
 
 def examine() -> int:
-    """Print what was found, then `ok` or what to do; the exit code is 0 or 1."""
+    """Print what was found, then `ok` or what to do; return the exit code, 0 or 1."""
     problems: list[str] = []
-    _say("umi", f"{version('umi-agent')}, Python {platform.python_version()} ({sys.executable})")
-    _say("machine", f"{platform.system()} {platform.release()}, {platform.machine()}")
-    _say("processors", f"{len(_usable_processors())} usable of {os.cpu_count()}")
-    _say("memory", _memory())
-    for package in NEEDED:
-        found = version(package)
-        _say(package, found)
-        if found == "not installed":
+    _print_fact(
+        "umi", f"{installed_version('umi-agent')}, Python {platform.python_version()} ({sys.executable})"
+    )
+    _print_fact("machine", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    _print_fact("processors", f"{len(_usable_processors())} usable of {os.cpu_count()}")
+    _print_fact("memory", _memory())
+    for package in REQUIRED:
+        found = installed_version(package)
+        _print_fact(package, found)
+        if found == NOT_INSTALLED:
             problems.append(f"{package} is not installed: pip install umi-agent")
-    for look in (_llama, _models, _workspace, _folders):
+    for check in (_check_llama, _check_models, _check_workspace, _check_folders):
         try:
-            look()
+            check()
         except UmiError as error:
             problems.append(str(error))
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             problems.append(f"{reason}; pip install --force-reinstall llama-cpp-python")
-    _extras()
+    _print_extras()
     if not problems:
         print("ok")
         return 0
@@ -55,8 +48,8 @@ def examine() -> int:
     return 1
 
 
-def _say(what: str, found: str) -> None:
-    print(f"{what:18}{one_line(found)}")
+def _print_fact(name: str, value: str) -> None:
+    print(f"{name:18}{one_line(value)}")
 
 
 def _usable_processors() -> set[int]:
@@ -74,7 +67,7 @@ def _memory() -> str:
     return total if free is None else f"{total}, {size_text(free)} available"
 
 
-def _llama() -> None:
+def _check_llama() -> None:
     import llama_cpp
 
     from agent.llama.context import flash_attention_mode
@@ -82,63 +75,62 @@ def _llama() -> None:
     from agent.llama.model import gpu_layers
     from agent.settings import engine_settings
 
-    _say("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
-    _say("devices", "; ".join(devices()) or "none")
+    _print_fact("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
+    _print_fact("devices", "; ".join(devices()) or "none")
     settings = engine_settings()
     layers = gpu_layers(settings)
     where = f"up to {layers} layers on a GPU" if layers else "on the processor"
     if settings.gpu_layers not in ("auto", 0) and not layers:
         where += f" (gpu_layers {settings.gpu_layers} has no effect: llama.cpp finds no GPU)"
-    _say("computes", f"{where}, {settings.cache} cache, flash attention {flash_attention_mode(settings)}")
+    _print_fact(
+        "computes", f"{where}, {settings.cache} cache, flash attention {flash_attention_mode(settings)}"
+    )
 
 
-def _models() -> None:
+def _check_models() -> None:
     from agent.bundle import load_bundle
     from agent.bundle.store import find_bundle
     from tui.setup import open_engine
 
     folder = find_bundle(None)
-    _say("models", str(folder))
+    _print_fact("models", str(folder))
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))
-    _say("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
+    _print_fact("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
     engine = open_engine(bundle)
     try:
-        how = f"a context of {bundle.context_length} tokens, threads {engine.threads}"
+        details = f"a context of {bundle.context_length} tokens, threads {engine.threads}"
     finally:
         engine.close()
-    _say("", f"{bundle.layout}; they load, with {how}")
+    _print_fact("", f"{bundle.layout}; they load, with {details}")
 
 
-def _workspace() -> None:
+def _check_workspace() -> None:
     from agent.tools import Workspace
 
     root = Workspace(Path()).root
-    _say("workspace", f"{root}{'' if os.access(root, os.W_OK) else ' (read only)'}")
+    _print_fact("workspace", f"{root}{'' if os.access(root, os.W_OK) else ' (read only)'}")
 
 
-def _folders() -> None:
+def _check_folders() -> None:
     from agent.llama.prompt_cache import PromptCache
     from agent.paths import data_folder, models_folder, notes_path, settings_path
 
-    _say("own models", str(models_folder()))
-    _say("notes", str(notes_path()))
-    _say("settings", str(settings_path()))
+    _print_fact("own models", str(models_folder()))
+    _print_fact("notes", str(notes_path()))
+    _print_fact("settings", str(settings_path()))
     count, taken = PromptCache().usage()
-    _say("kept states", f"{count} of tool lists, {size_text(taken)}")
+    _print_fact("kept states", f"{count} of tool lists, {size_text(taken)}")
     existing = next(path for path in (data_folder(), *data_folder().parents) if path.exists())
     if not os.access(existing, os.W_OK):
         raise UmiError(f"{existing} cannot be written", "make it writable or set UMI_HOME to another folder")
-    _say("disk", f"{size_text(shutil.disk_usage(existing).free)} free")
+    _print_fact("disk", f"{size_text(shutil.disk_usage(existing).free)} free")
 
 
-def _extras() -> None:
-    from agent.extras import EXTRAS
-    from tui.cli.extras import missing
-
+def _print_extras() -> None:
     for extra in EXTRAS:
-        lacking = missing(extra)
-        _say(
+        missing = missing_modules(extra)
+        _print_fact(
             f"extra {extra}",
-            f"without {', '.join(lacking)}: pip install 'umi-agent[{extra}]'" if lacking else "installed",
+            f"without {', '.join(missing)}: pip install 'umi-agent[{extra}]'" if missing else "installed",
         )

@@ -13,22 +13,25 @@ from typing import Any
 
 from agent.bundle import load_bundle
 from agent.bundle.store import find_bundle
-from agent.evaluation.suite import Accuracy, Report, RunQuestion, ToolScores, evaluate, run_in_process
+from agent.evaluation.suite import Accuracy, Report, RunQuestion, evaluate, run_in_process
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
 from tui.setup import open_engine
 
 COLUMNS = ("plan", "name", "arguments", "question")
-SHOWN_FAILURES = 12
+PRINTED_FAILURES = 12
 
 
 def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int, through_ask: bool) -> int:
-    """Score the bundle and print a table or JSON; progress goes to stderr. Raises InputError on bad input."""
+    """Score a bundle on `suite` and print a table or JSON, progress on stderr; return the exit code.
+
+    Raises InputError for a suite or bundle that cannot be read.
+    """
     rows = list(islice(read_rows(suite), limit))
     folder = find_bundle(models)
     engine = open_engine(load_bundle(folder))
     try:
-        ask = _through_ask(folder) if through_ask else run_in_process(engine)
+        ask = _ask_in_subprocess(folder) if through_ask else run_in_process(engine)
         report = evaluate(rows, engine, ask, lambda number, report: _progress(number, len(rows), report))
     finally:
         engine.close()
@@ -42,15 +45,15 @@ def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int
 
 
 def print_report(report: Report) -> None:
-    """A line a tool: right of all in per cent, and what needs no model in brackets."""
+    """Print a line for each tool: per cent right, and in brackets what the baseline without a model gets."""
     print(f"{'':40}  {'plan':>12}  {'tool name':>12}  {'arguments':>12}  {'question':>12}  made up")
     for name, tally in [*sorted(report.tools.items()), ("all", report.total)]:
         cells = "  ".join(_cell(getattr(tally, column)) for column in COLUMNS)
-        print(f"{name:40}  {cells}  {_made_up(tally)}")
+        print(f"{name:40}  {cells}  {tally.made_up:7}")
     print("per cent right; in brackets: always calling, the first tool, no arguments, giving up")
     counts = (f"{getattr(report.total, column).of} {column}" for column in COLUMNS)
     print(f"cases: {', '.join(counts)}")
-    for failure in report.failures[:SHOWN_FAILURES]:
+    for failure in report.failures[:PRINTED_FAILURES]:
         print(f"wrong: {failure.question!r} -> {failure.answer!r}, expected {list(failure.expected)}")
 
 
@@ -58,10 +61,6 @@ def _cell(score: Accuracy) -> str:
     if not score.of:
         return f"{'-':>12}"
     return f"{100 * score.right / score.of:5.1f} ({100 * score.baseline / score.of:4.1f})"
-
-
-def _made_up(tally: ToolScores) -> str:
-    return f"{tally.made_up:7}"
 
 
 def _progress(number: int, total: int, report: Report) -> None:
@@ -72,13 +71,13 @@ def _progress(number: int, total: int, report: Report) -> None:
         print(f"{number}/{total} rows, {asked.right}/{asked.of} questions right", file=sys.stderr)
 
 
-def _through_ask(models: Path) -> RunQuestion:
-    """Ask in a `umi ask` of its own, as a person would, with every call approved."""
+def _ask_in_subprocess(models: Path) -> RunQuestion:
+    """Return a function that answers each question in a `umi ask` process, every call approved."""
 
     def ask(row: Row, workspace: Path, notes: Path) -> Iterator[Mapping[str, Any]]:
         question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
         tools = ",".join(tool.name for tool in row.transcript.tools)
-        command = [sys.executable, "-m", "tui", "ask", "--json", "--yes", "--models", str(models)]
+        command = [sys.executable, "-P", "-m", "tui", "ask", "--json", "--yes", "--models", str(models)]
         command += ["--workspace", str(workspace), "--tools", tools, "--", question]
         done = subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""Ctrl-C as a flag: the first asks the turn to stop in good order, the second ends the command at once."""
+"""Ctrl-C: as a flag while an agent runs, and as the error of a command that can be given again."""
 
 from __future__ import annotations
 
@@ -6,35 +6,52 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+from agent.errors import UmiError
+
+INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C ended (128 + SIGINT)."""
+
+
+class Interrupted(UmiError):
+    """Ctrl-C stopped a command that goes on where it stopped when it is given again."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, hint: str) -> None:
+        super().__init__("stopped", hint)
+
 
 class Interrupts:
-    """While entered, SIGINT sets `cancelled`. Only the main thread may enter it."""
+    """While entered, the first SIGINT sets `cancelled`, and a second one raises KeyboardInterrupt.
+
+    Only the main thread may enter it.
+    """
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
-        self._waiting = False
+        self._reading = False
 
     def __enter__(self) -> Interrupts:
-        self._before = signal.signal(signal.SIGINT, self._handle)
+        self._previous = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGINT, self._previous)
 
     def read_line(self) -> str:
-        """A line from the person on standard input; empty where the input ended or Ctrl-C was pressed."""
-        self._waiting = True
+        """Return a line of standard input; empty at its end and after Ctrl-C."""
+        self._reading = True
         try:
             return input()
         except (EOFError, KeyboardInterrupt):
             return ""
         finally:
-            self._waiting = False
+            self._reading = False
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
         again = self.cancelled.is_set()
         self.cancelled.set()
-        if again or self._waiting:  # a blocked read goes on after a handler that returns
+        if again or self._reading:  # a blocked read goes on after a handler that returns
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A question from the command's words and from standard input."""
+"""The question of `umi ask`, from its arguments and from standard input."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from agent.errors import InputError
 
 INPUT_LIMIT = 4_000_000
-"""Bytes taken from standard input: far more than the models' contexts hold."""
+"""The most bytes read of standard input: far more than a context holds."""
 
-_PATIENCE_S = 2.0
-"""How long a silent pipe goes unexplained."""
+_SILENCE_S = 2.0
+"""Seconds to wait for a silent pipe before saying so."""
 
 
 def read_question(words: Sequence[str]) -> str:
-    """The words, then a blank line and what is piped in; either may be missing.
+    """Return `words`, then a blank line and what is piped in; either may be missing.
 
-    Raises InputError for nothing at all and for more than `INPUT_LIMIT` bytes.
+    Raises InputError where both are empty and for more than `INPUT_LIMIT` bytes.
     """
-    asked = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
-    piped = _piped(bool(asked)).strip()
-    question = f"{asked}\n\n{piped}" if asked and piped else asked or piped
+    typed = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    piped = _read_stdin(bool(typed)).strip()
+    question = f"{typed}\n\n{piped}" if typed and piped else typed or piped
     if not question:
         raise InputError(
             "the question is empty", 'write it after the command: umi ask "what is 17.5% of 240?"'
@@ -32,19 +32,19 @@ def read_question(words: Sequence[str]) -> str:
     return question
 
 
-def _piped(asked: bool) -> str:
-    """What standard input holds. With a question at hand, only a pipe or a file is read.
+def _read_stdin(has_question: bool) -> str:
+    """Return what standard input holds. With a question, only a pipe or a file is read.
 
-    Other things (a socket, a device) may be inherited and never end.
+    Others (a socket, a device) may be inherited and never end.
     """
     try:
         descriptor = sys.stdin.fileno()
         mode = os.fstat(descriptor).st_mode
     except (AttributeError, OSError, ValueError):  # no standard input, or a closed one
         return ""
-    if os.isatty(descriptor) or (asked and not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode))):
+    if os.isatty(descriptor) or (has_question and not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode))):
         return ""
-    if stat.S_ISFIFO(mode) and not select.select([descriptor], [], [], _PATIENCE_S)[0]:
+    if stat.S_ISFIFO(mode) and not select.select([descriptor], [], [], _SILENCE_S)[0]:
         print(
             "waiting for standard input to end (put </dev/null behind the command to go without)",
             file=sys.stderr,

@@ -1,4 +1,4 @@
-"""A turn of the agent as a row of training data, put together from its events."""
+"""A turn of the agent as a row of training data, made from its events."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from agent.transcript import (
 )
 
 
-def recorded(tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event]) -> Row:
-    """The row of a turn that was answered or given up, with all its steps.
+def recorded_row(tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event]) -> Row:
+    """Return the row of a turn that was answered or given up, with all its steps.
 
-    The conversation that the agent keeps may lack some: what was dropped or cut for want of room.
+    The agent's own conversation may lack some of them, dropped or shortened to fit the context.
     """
     turns: list[Turn] = [UserTurn(question.strip())]
     calls: list[Call] = []

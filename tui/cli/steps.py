@@ -1,4 +1,4 @@
-"""A turn's events as compact lines for people, written beside the answer (`umi ask` puts them on stderr)."""
+"""The events of a turn as compact lines of text; `umi ask` prints them to stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agent.events import (
     Usage,
 )
 from agent.transcript import Role
-from tui.text import call_line, folded, one_line, plain
+from tui.text import call_line, one_line, plain, truncate_lines
 
 OBSERVATION_LINES = 6
 """Lines of an observation that are shown; the models read all of it."""
@@ -26,8 +26,8 @@ OBSERVATION_LINES = 6
 _CLEAR = "\r\x1b[2K"
 
 
-class Steps:
-    """Writes events to `out`; where that is a terminal, dimmed, and with a live line while a role reads."""
+class StepPrinter:
+    """Writes events to `out`; on a terminal dimmed, and with a live line while a role reads its prompt."""
 
     def __init__(self, out: TextIO) -> None:
         terminal = out.isatty() and os.environ.get("TERM") != "dumb"
@@ -46,7 +46,7 @@ class Steps:
             case CallProposed(_, _, name, arguments):
                 self._line(f"  {call_line(name, arguments)}")
             case Observation(_, _, _, ok, content):
-                shown, more = folded(plain(content), OBSERVATION_LINES)
+                shown, more = truncate_lines(plain(content), OBSERVATION_LINES)
                 for i, line in enumerate(shown.split("\n")):
                     self._line(f"  {('=' if ok else '!') if i == 0 else ' '} {line}")
                 if more:
@@ -61,7 +61,7 @@ class Steps:
                     self._line(f"  {summary}")
 
     def clear(self) -> None:
-        """Take the live line away."""
+        """Erase the live line."""
         if self._pending:
             self._out.write(_CLEAR)
             self._out.flush()
@@ -83,18 +83,18 @@ class Steps:
 
 
 def percent(done: int, total: int) -> int:
-    """`done` of `total` in per cent; nothing to do is all done."""
+    """Return `done` of `total` in per cent; 100 where `total` is 0."""
     return 100 * done // total if total else 100
 
 
 def tokens_per_second(stats: Mapping[Role, Usage]) -> float:
-    """How fast all roles together wrote, 0.0 where nothing was timed."""
+    """Return the tokens that all roles generated in a second, 0.0 where nothing was timed."""
     seconds = sum(usage.write_seconds for usage in stats.values())
     return sum(usage.generated for usage in stats.values()) / seconds if seconds else 0.0
 
 
 def stats_line(stats: Mapping[Role, Usage]) -> str:
-    """What a turn cost, in a line; empty where nothing was timed."""
+    """Return the seconds and tokens of a turn as a line; empty where nothing was timed."""
     rate = tokens_per_second(stats)
     if not rate:
         return ""

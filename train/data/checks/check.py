@@ -1,13 +1,12 @@
-"""`umi train data check`: every line against schema 1, what rows share, and how long they are."""
+"""`umi train data check`: every line against schema 1, overlap between rows, and lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.extras import Parser, say
 from agent.prompting import Tokenize, prompt_ids, segment, segments
 from agent.transcript import Row, compact, row_from_json
 from agent.transcript.rows import DamagedFile, Line, read_lines, reason, row_files, row_of
@@ -23,75 +22,71 @@ PROGRESS = 50_000
 """Rows between progress lines."""
 
 
-def check(argv: Sequence[str]) -> int:
-    """Check rows line by line. The exit code is 2 where a line is not valid; warnings do not change it."""
-    parser = Parser(prog="umi train data check", description=check.__doc__)
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="rows, or a folder of them")
-    parser.add_argument("--json", action="store_true", help="print the report as one object of JSON")
-    parser.add_argument(
-        "--base", type=Path, metavar="FOLDER", help="a base model: measure tokens with its tokenizer"
-    )
-    parser.add_argument(
-        "--max-length", type=int, metavar="N", help="count the rows that training would shorten or leave out"
-    )
-    parser.add_argument(
-        "--against",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="other rows to look for overlap with",
-    )
-    given = parser.parse_args(argv)
-    if given.max_length is not None and given.base is None:
+def check(
+    paths: Sequence[Path],
+    say: Callable[[str], None],
+    *,
+    against: Sequence[Path] = (),
+    base: Path | None = None,
+    max_length: int | None = None,
+    as_json: bool = False,
+) -> int:
+    """Check the rows in `paths` line by line and print a report; return 2 where a line is not valid, else 0.
+
+    Rows are compared with those in `against` too. Lengths are in tokens of the tokenizer in folder `base`,
+    and rows longer than `max_length` are counted. Raises InputError for what cannot be read.
+    """
+    if max_length is not None and base is None:
         raise InputError("--max-length counts tokens", "name the base model with --base FOLDER")
-    if given.max_length is not None and given.max_length < 1:
-        raise InputError(f"--max-length is {given.max_length}", "give a number of at least 1")
-    files, against = row_files(*given.files), row_files(*given.against)
-    tokenize = open_tokenize(given.base) if given.base else None
-    findings = CheckReport(given.max_length)
+    if max_length is not None and max_length < 1:
+        raise InputError(f"--max-length is {max_length}", "give a number of at least 1")
+    files, others = row_files(*paths), row_files(*against)
+    tokenize = open_tokenize(base) if base else None
+    report = CheckReport(max_length)
     for path in files:
-        for found in examine(path, findings, tokenize):
-            if findings.add_fault(found) and not given.json:
+        for found in examine(path, report, tokenize, say):
+            if report.add_fault(found) and not as_json:
                 print(found)
-    for path in against:
+    for path in others:
         for line in read_lines(path):
-            findings.fingerprints.add(line, row_of(line), AGAINST)
-    if given.json:
-        print(compact(findings.to_json()))
+            report.fingerprints.add(line, row_of(line), AGAINST)
+    if as_json:
+        print(compact(report.to_json()))
     else:
-        for text in findings.lines():
+        for text in report.lines():
             print(visible(text))
-    return 2 if findings.faults else 0
+    return 2 if report.faults else 0
 
 
-def examine(path: Path, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[LocatedFault]:
-    """The faults of one file in order. Everything else that it holds is counted in `findings`."""
-    findings.files.setdefault(path, 0)
+def examine(
+    path: Path, report: CheckReport, tokenize: Tokenize | None, say: Callable[[str], None]
+) -> Iterator[LocatedFault]:
+    """Yield the faults of one file in order, and count its rows in `report`."""
+    report.files.setdefault(path, 0)
     try:
         for line in read_lines(path):
-            findings.rows += 1
-            findings.files[path] += 1
+            report.rows += 1
+            report.files[path] += 1
             faulty = False
-            for fault in line_faults(line, findings, tokenize):
+            for fault in line_faults(line, report, tokenize):
                 faulty = True
                 yield LocatedFault(path, line.number, fault)
-            findings.faulty_rows += faulty
-            if findings.rows % PROGRESS == 0:
-                say(f"{findings.rows:,} rows, {findings.faulty_rows:,} with faults")
+            report.faulty_rows += faulty
+            if report.rows % PROGRESS == 0:
+                say(f"{report.rows:,} rows, {report.faulty_rows:,} with faults")
     except DamagedFile as error:
         yield LocatedFault(path, None, Fault("a damaged file", "", f"it {error.reason}"))
         return
-    if not findings.files[path]:
+    if not report.files[path]:
         yield LocatedFault(path, None, Fault("an empty file", "", "it holds no rows"))
 
 
-def line_faults(line: Line, findings: CheckReport, tokenize: Tokenize | None) -> Iterator[Fault]:
-    """The faults of one line; a row whose form is right is counted."""
+def line_faults(line: Line, report: CheckReport, tokenize: Tokenize | None) -> Iterator[Fault]:
+    """Yield the faults of one line; a row of the right form is counted in `report`."""
     try:
         row = row_from_json(line.value())
         found = list(faults(row.transcript))
-        count(line, row, findings, tokenize)
+        count(line, row, report, tokenize)
     except InvalidFields as invalid:
         yield from map(field_fault, invalid.errors)
     except ValueError as error:
@@ -101,7 +96,7 @@ def line_faults(line: Line, findings: CheckReport, tokenize: Tokenize | None) ->
         yield Fault("the line is nested too deeply", "", "")
     else:
         yield from found
-        findings.unfinished += not found and is_unfinished(row.transcript.turns)
+        report.unfinished += not found and is_unfinished(row.transcript.turns)
 
 
 def field_fault(error: FieldError) -> Fault:
@@ -122,20 +117,20 @@ def field_fault(error: FieldError) -> Fault:
     return Fault("a wrong type or value", error.name, f"{error.shown}, not {error.wanted}")
 
 
-def count(line: Line, row: Row, findings: CheckReport, tokenize: Tokenize | None) -> None:
-    """Take up a row in everything that is counted."""
+def count(line: Line, row: Row, report: CheckReport, tokenize: Tokenize | None) -> None:
+    """Count a row in `report`, its length in tokens too where there is a tokenizer."""
     transcript = row.transcript
-    findings.splits[row.split] += 1
-    findings.sources[row.source] += 1
-    findings.turns.update(segment(turn).role for turn in transcript.turns)
-    findings.fingerprints.add(line, row, row.split)
-    findings.characters.add(sum(len(piece.content) for piece in segments(transcript)))
+    report.splits[row.split] += 1
+    report.sources[row.source] += 1
+    report.turns.update(segment(turn).role for turn in transcript.turns)
+    report.fingerprints.add(line, row, row.split)
+    report.characters.add(sum(len(piece.content) for piece in segments(transcript)))
     if tokenize is None:
         return
     length = len(prompt_ids(transcript, None, tokenize))
-    findings.tokens.add(length)
-    if findings.max_length is not None and length > findings.max_length:
+    report.tokens.add(length)
+    if report.max_length is not None and length > report.max_length:
         for name in STAGES:
-            read = view((row,), name, tokenize, findings.max_length)
-            findings.trimmed[name] += read.trimmed
-            findings.too_long[name] += read.too_long
+            read = view((row,), name, tokenize, report.max_length)
+            report.trimmed[name] += read.trimmed
+            report.too_long[name] += read.too_long

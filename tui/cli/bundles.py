@@ -1,4 +1,4 @@
-"""What `umi tools …` and `umi models …` print."""
+"""`umi models …`: list, show, verify, assemble, download, remove and pick bundles."""
 
 from __future__ import annotations
 
@@ -9,32 +9,16 @@ from pathlib import Path
 from typing import cast, get_args
 
 from agent.bundle import Dialect, load_bundle, store
-from agent.bundle.store import SHIPPED, find_bundle, list_bundles, removable_folders, select_bundle
+from agent.bundle.store import SHIPPED, find_bundle, list_bundles
 from agent.errors import InputError
-from agent.tools import builtin_tools
-from agent.tools.toolbox import select_tools
 from agent.transcript import ROLES, Role
+from tui.cli.interrupts import INTERRUPTED, Interrupted
+from tui.cli.progress import DownloadProgress, say
 from tui.text import one_line, size_text
 
 
-def print_tools() -> None:
-    """A line for each tool: its name, what it may touch, what it does."""
-    tools = sorted(builtin_tools(), key=lambda tool: tool.name)
-    width = max(len(tool.name) for tool in tools)
-    for tool in tools:
-        print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}")
-
-
-def print_tool(name: str) -> None:
-    """One tool with its parameters. Raises InputError naming the nearest where there is none."""
-    tool = select_tools(builtin_tools(), [name])[0]
-    asks = "" if tool.may == "read" else " (asks first)"
-    print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
-    print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
-
-
 def print_bundles() -> None:
-    """A line for each bundle; a star marks the one in use."""
+    """Print a line for each bundle; a star marks the one in use."""
     rows = list_bundles()
     width = max(len(row.name) for row in rows)
     for row in rows:
@@ -42,7 +26,7 @@ def print_bundles() -> None:
 
 
 def print_bundle(name: str | None) -> None:
-    """A bundle's manifest, for people. Raises InputError where there is none or it is damaged."""
+    """Print what a bundle's manifest says. Raises InputError where there is none or it is damaged."""
     bundle = load_bundle(find_bundle(name))
     facts = {
         "folder": str(bundle.folder),
@@ -54,14 +38,14 @@ def print_bundle(name: str | None) -> None:
     for key, value in facts.items():
         print(f"  {key:10}  {one_line(value)}")
     for role, file in bundle.roles.items():
-        drawn = file.sampling
+        sampling = file.sampling
         how = (
             "greedy"
-            if drawn.temperature == 0
-            else f"temperature {drawn.temperature:g}, top-p {drawn.top_p:g}"
+            if sampling.temperature == 0
+            else f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}"
         )
         grounded = ", grounded" if file.grounded else ""
-        limits = f"{how}, at most {drawn.max_tokens} tokens{grounded}"
+        limits = f"{how}, at most {sampling.max_tokens} tokens{grounded}"
         adapter = f" + {file.adapter.file}  {size_text(file.adapter.size)}" if file.adapter else ""
         print(f"  {role:10}  {file.file}  {size_text(file.size)}{adapter}  {limits}")
     for title, value in (("metrics", bundle.metrics), ("recipe", bundle.recipe)):
@@ -72,53 +56,60 @@ def print_bundle(name: str | None) -> None:
 
 
 def verify_bundle(name: str | None) -> None:
-    """Hash every file of a bundle, a line each. Raises BundleError naming the first that is damaged."""
+    """Compare every file of a bundle with its sha256, a line each.
+
+    Raises BundleError naming the first that is damaged.
+    """
     bundle = load_bundle(find_bundle(name), verify=True)
     for file in bundle.files:
         print(f"ok  {file.file}  {size_text(file.size)}  sha256 {file.sha256}")
 
 
-def print_assembled(
-    out: Path, given: Mapping[str, Path | None], backbone: Path | None, dialect: str, context: int
+def assemble_bundle(
+    out: Path, files: Mapping[str, Path | None], backbone: Path | None, dialect: str, context: int
 ) -> None:
-    """Make a bundle of GGUF files and say what it is. Raises InputError for what does not fit together."""
+    """Make a bundle of GGUF files and print its layout. Raises InputError for what does not fit together.
+
+    `files` holds each role's model, or its adapter on `backbone`; a `context` of 0 tokens takes the model's
+    own.
+    """
     from agent.bundle.assemble import assemble
 
     if dialect not in get_args(Dialect):
         raise InputError(f"there is no dialect {dialect}", f"there are {' and '.join(get_args(Dialect))}")
     if context < 0:
         raise InputError(f"--context is {context}", "give a number of tokens above 0")
-    roles: dict[Role, Path] = {role: path for role in ROLES if (path := given[role])}
+    roles: dict[Role, Path] = {role: path for role in ROLES if (path := files[role])}
     made = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
     print(f"{one_line(str(made.folder))}: {made.layout}, {made.context_length} tokens of context")
 
 
-def print_pulled(repository: str, name: str | None) -> None:
-    """Download a bundle from the hub and say what it is. Raises UmiError as `agent.bundle.pull.pull` does."""
-    from agent.bundle.pull import pull
-    from tui.cli.transfer import Transfer
+def pull_bundle(repository: str, name: str | None) -> None:
+    """Download a bundle from the hub under `name` and print what it is.
 
-    transfer = Transfer(sys.stderr)
+    Raises UmiError as `agent.bundle.pull.pull` does, and Interrupted after Ctrl-C.
+    """
+    from agent.bundle.pull import pull
+
+    progress = DownloadProgress(sys.stderr)
     try:
-        made = pull(repository, name, transfer.tell)
+        made = pull(repository, name, progress.update)
     except KeyboardInterrupt:
-        transfer.clear()
-        print("umi: stopped; give the same command again to go on", file=sys.stderr)
-        raise
+        raise Interrupted("give the same command again to go on") from None
     finally:
-        transfer.clear()
+        progress.clear()
     size = size_text(sum(file.size for file in made.files))
     licence = one_line(made.license) or "not given"
     print(f"{one_line(str(made.folder))}: {made.layout}, {size}, licence {licence}")
-    print(f"run it with: umi models use {made.folder.name}", file=sys.stderr)
+    say(f"run it with: umi models use {made.folder.name}")
 
 
 def remove_bundle(name: str, *, yes: bool) -> int:
-    """Delete a bundle of the user's own, asked for at the terminal unless `yes`; the exit code.
+    """Delete a bundle of the user's own and return the exit code; asks at the terminal unless `yes`.
 
     Raises InputError where it may not be deleted, or there is nobody to ask.
     """
-    folders = removable_folders(name)
+    folders = store.removable_folders(name)
     size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     if not yes:
         if not (sys.stdin and sys.stdin.isatty()):
@@ -126,27 +117,16 @@ def remove_bundle(name: str, *, yes: bool) -> int:
         shown = " and ".join(one_line(str(folder)) for folder in folders)
         print(f"remove {shown} ({size_text(size)})? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            print("nothing was removed", file=sys.stderr)
-            return 130
-    was_selected = store.remove_bundle(name)
+            say("nothing was removed")
+            return INTERRUPTED
+    was_picked = store.remove_bundle(name)
     print(f"removed {one_line(name)} ({size_text(size)})")
-    if was_selected:
+    if was_picked:
         print(f"from now on umi runs {SHIPPED.name}, the models it ships")
     return 0
 
 
-def print_settings() -> None:
-    """The engine's settings, a line each; a star marks what the user changed."""
-    from agent.settings import EngineSettings, engine_settings, setting_descriptions
-
-    settings, default = engine_settings(), EngineSettings()
-    for name, description in setting_descriptions().items():
-        value = getattr(settings, name)
-        changed = "*" if value != getattr(default, name) else " "
-        print(f"{changed} {name:16}{json.dumps(value).strip(chr(34)):8}{description}")
-
-
 def use_bundle(name: str) -> None:
     """Pick a bundle for every later run. Raises InputError where it cannot run."""
-    folder: Path = select_bundle(name)
+    folder: Path = store.select_bundle(name)
     print(f"from now on umi runs {one_line(str(folder))}")

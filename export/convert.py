@@ -1,0 +1,51 @@
+"""`umi export convert`: a checkpoint folder or a LoRA adapter as one GGUF file of any type."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from agent.errors import InputError, cannot_write
+from export.gguf import convert as gguf
+from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.tensors import TYPES
+from export.options import Say
+from export.quantize.quantize import known_type, quantize
+
+
+def convert(checkpoint: Path, out: Path, kind: str, say: Say, *, base: Path | None = None) -> Path:
+    """Write the checkpoint or adapter in folder `checkpoint` as the GGUF file `out`, and return `out`.
+
+    `kind` is one of `TYPES`, or for a checkpoint any type that llama.cpp quantizes to; `base` is the
+    checkpoint folder that an adapter was trained on, by default the one it names. Raises InputError for what
+    cannot be converted or replaced, UmiError where `out` cannot be written.
+    """
+    gguf.require_replaceable(out)
+    if (checkpoint / "adapter_config.json").is_file():
+        _convert_adapter(checkpoint, base, out, kind)
+    elif kind in TYPES:
+        gguf.convert(checkpoint, out, kind, say=say)
+    else:
+        kind = known_type(kind)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as folder:
+                unquantized = gguf.convert(checkpoint, Path(folder) / "f32.gguf", "f32", say=say)
+                quantize(unquantized, Path(folder) / "out.gguf", kind).replace(out)
+        except OSError as error:
+            raise cannot_write(out, error) from None
+    return out
+
+
+def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> None:
+    """Write a peft adapter as a GGUF adapter. Raises InputError where its base is not known or differs."""
+    kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
+    if kind not in kinds:
+        raise InputError(f"an adapter cannot be {kind}", f"choose one of {', '.join(kinds)}")
+    adapter = load_adapter(folder)
+    found = base or adapter.base
+    if found is None or not (found / "config.json").is_file():
+        which = f"{found}, the base of {folder}," if found else f"the base of {folder}"
+        raise InputError(f"{which} is not there", "name its folder with --base")
+    write_adapter(adapter, found, out, kinds[kind])

@@ -1,0 +1,82 @@
+"""The entry point of `umi`: it runs the command and turns every error into one line and an exit code.
+
+Exit codes: 0 done or answered, 1 a fault of ours, 2 bad usage or input, 3 gave up, 4 step limit, 130 stopped
+by Ctrl-C, 141 the reader of the output left. An error is one line on stderr. Nothing heavy is imported here
+or in `tui.cli.tree`: `umi --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from agent.errors import InputError, UmiError
+from tui.cli.interrupts import INTERRUPTED
+
+BROKEN_PIPE = 141
+"""What a shell reports for a program whose reader closed the pipe (128 + SIGPIPE)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `umi` with these arguments (default: those of the process) and return its exit code."""
+    _prepare_streams()
+    try:
+        _prepare_log()
+        from tui.cli.tree.root import run
+
+        code = run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except UmiError as error:
+        return _report(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return BROKEN_PIPE
+    except Exception as error:
+        logging.getLogger("umi").exception("umi failed")
+        return _report(
+            f"umi itself failed: {type(error).__name__}: {error}; for the details, set UMI_LOG=umi.log",
+            UmiError.exit_code,
+        )
+
+
+def _report(message: str, code: int) -> int:
+    """Print `message` as one line on stderr and return `code`."""
+    from tui.text import one_line
+
+    with contextlib.suppress(BrokenPipeError):
+        print(f"umi: {one_line(message)}", file=sys.stderr)
+    return code
+
+
+def _prepare_streams() -> None:
+    """Let stdout and stderr escape what their encoding lacks, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _prepare_log() -> None:
+    """Send the log to the file that UMI_LOG names, else nowhere: a traceback would tear the screen."""
+    path = os.environ.get("UMI_LOG")
+    handler: logging.Handler = logging.NullHandler()
+    if path:
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"UMI_LOG: cannot write {path}: {error.strerror}", "name another file") from None
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
+def _discard_stdout() -> None:
+    """Point standard output at the null device, so that the interpreter's last flush does not fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -1,0 +1,92 @@
+"""`umi models …`: the model bundles on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tui.cli.tree.options import PLAIN
+
+models = typer.Typer(help="The model bundles at hand.", **PLAIN)
+
+BundleName = Annotated[
+    str | None, typer.Argument(metavar="[B]", help="A folder or name (default: the one in use).")
+]
+RoleModel = Annotated[
+    Path | None, typer.Option(metavar="F", help="Its model, or its adapter beside --backbone.")
+]
+
+
+@models.command("list")
+def list_models() -> None:
+    """The bundles at hand; a star marks the one in use."""
+    from tui.cli.bundles import print_bundles
+
+    print_bundles()
+
+
+@models.command("show")
+def show_model(bundle: BundleName = None) -> None:
+    """What a bundle's manifest says."""
+    from tui.cli.bundles import print_bundle
+
+    print_bundle(bundle)
+
+
+@models.command("assemble")
+def assemble_model(
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    planner: RoleModel = None,
+    caller: RoleModel = None,
+    summarizer: RoleModel = None,
+    backbone: Annotated[Path | None, typer.Option(metavar="F", help="One model for all three roles.")] = None,
+    dialect: Annotated[str, typer.Option(help="umi, or chat for a stock instruct model.")] = "umi",
+    context: Annotated[int, typer.Option(metavar="TOKENS", help="Default: the model's own, up to 8192.")] = 0,
+) -> None:
+    """Make a bundle of GGUF files: three models, a backbone with three adapters, or one stock model."""
+    from tui.cli.bundles import assemble_bundle
+
+    files = {"planner": planner, "caller": caller, "summarizer": summarizer}
+    assemble_bundle(out, files, backbone, dialect, context)
+
+
+@models.command("verify")
+def verify_model(bundle: BundleName = None) -> None:
+    """Compare every file of a bundle with its manifest."""
+    from tui.cli.bundles import verify_bundle
+
+    verify_bundle(bundle)
+
+
+@models.command("pull")
+def pull_model(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REVISION]", help="A repository.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it here.")] = None,
+) -> None:
+    """Download a bundle from the Hugging Face hub; goes on where it stopped."""
+    from tui.cli.bundles import pull_bundle
+
+    pull_bundle(repository, name)
+
+
+@models.command("remove")
+def remove_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle among your own.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Delete a bundle of your own."""
+    from tui.cli.bundles import remove_bundle
+
+    return remove_bundle(name, yes=yes)
+
+
+@models.command("use")
+def use_model(
+    bundle: Annotated[str, typer.Argument(metavar="B", help="A bundle's folder or name.")],
+) -> None:
+    """Run this bundle from now on."""
+    from tui.cli.bundles import use_bundle
+
+    use_bundle(bundle)

@@ -1,0 +1,32 @@
+"""Typer's settings and the options that several groups of commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tui.cli.tree.usage import Group
+
+PLAIN: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "cls": Group,
+}
+"""Settings of every group: plain help, no shell completion, errors as `tui.cli.main` prints them."""
+
+Models = Annotated[str | None, typer.Option(metavar="B", help="A bundle's folder or name.")]
+Workspace = Annotated[
+    Path | None, typer.Option(metavar="D", help="The folder that tools may touch (default: this).")
+]
+ToolNames = Annotated[str | None, typer.Option(metavar="A,B", help="Offer only these tools.")]
+MaxSteps = Annotated[int, typer.Option(metavar="N", help="Steps that call tools, at most.")]
+
+Stage = Literal["backbone", "planner", "caller", "summarizer"]
+Split = Literal["train", "valid", "test"]
+
+Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Made where it is not there.")]
+Private = Annotated[bool, typer.Option("--private", help="Only for those you let in.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as one object of JSON.")]

@@ -1,0 +1,145 @@
+"""The root of the command tree: the chat, and the commands outside the groups.
+
+Each command imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.errors import InputError
+from tui.cli.tree.export import export
+from tui.cli.tree.models import models as models_group
+from tui.cli.tree.options import PLAIN, Json, MaxSteps, Models, ToolNames, Workspace
+from tui.cli.tree.settings import settings
+from tui.cli.tree.tools import tools as tools_group
+from tui.cli.tree.train import train
+from tui.cli.tree.usage import ExtraGroup, usage_error
+from tui.setup import DEFAULT_MAX_STEPS, Options, parse_tool_names
+
+umi = typer.Typer(invoke_without_command=True, **PLAIN)
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line and return its exit code. Raises UmiError for what cannot be done."""
+    command = typer.main.get_command(umi)
+    try:
+        # Not command.main(): it turns a broken pipe into exit code 1.
+        with command.make_context("umi", argv) as context:
+            code = command.invoke(context)
+    except typer.TyperException as error:
+        raise usage_error(error) from None
+    except typer.Exit as error:
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from tui.installation import installed_version
+
+        print(f"umi {installed_version('umi-agent')}")
+        raise typer.Exit()
+
+
+@umi.callback()
+def chat(
+    ctx: typer.Context,
+    models: Models = None,
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> int:
+    """An agent on three small local models. Without a command, it opens the chat."""
+    options = Options(models, workspace, parse_tool_names(tools), max_steps)
+    if ctx.invoked_subcommand:
+        if options != Options():
+            raise InputError(
+                f"options stand before {ctx.invoked_subcommand}",
+                f"put them behind it: umi {ctx.invoked_subcommand} …",
+            )
+        return 0
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise InputError("the chat needs a terminal", 'ask one question with `umi ask "…"`')
+    from tui.app.app import chat as run_chat
+
+    return run_chat(options)
+
+
+@umi.command()
+def ask(
+    question: Annotated[
+        list[str] | None, typer.Argument(help="What you want to know.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
+    models: Models = None,
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
+    ] = None,
+) -> int:
+    """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
+    from tui.cli.ask import ask as run_ask
+
+    options = Options(models, workspace, parse_tool_names(tools), max_steps)
+    return run_ask(question or [], options, as_json=json, yes=yes, record=record)
+
+
+umi.add_typer(models_group, name="models")
+umi.add_typer(tools_group, name="tools")
+umi.add_typer(settings, name="settings")
+
+
+@umi.command("eval")
+def evaluate(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A file of held-out schema-1 rows.")],
+    models: Models = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")] = 1_000_000,
+    through_ask: Annotated[
+        bool, typer.Option("--through-ask", help="Ask each question in a `umi ask` of its own (slower).")
+    ] = False,
+) -> int:
+    """Score models on held-out questions, step by step and whole, beside what needs no model."""
+    from tui.cli.evaluate import evaluate_suite
+
+    return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
+
+
+@umi.command()
+def bench(
+    models: Models = None,
+    json: Json = False,
+    systems: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Measure only these (default: everything).")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Threads to compute with (default: measured).")
+    ] = 0,
+) -> int:
+    """Measure models on a fixed conversation: what is read, seconds, memory, beside other ways to run it."""
+    from tui.bench.command import bench as run_bench
+
+    return run_bench(models, as_json=json, only=systems, threads=threads)
+
+
+@umi.command()
+def doctor() -> int:
+    """Look at everything that umi needs and say what to mend."""
+    from tui.cli.doctor import examine
+
+    return examine()
+
+
+umi.add_typer(train, name="train", cls=ExtraGroup)
+umi.add_typer(export, name="export", cls=ExtraGroup)

@@ -1,0 +1,38 @@
+"""`umi tools …`: the tools that models can call."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tui.cli.tree.options import PLAIN
+
+tools = typer.Typer(help="The tools that models can call.", **PLAIN)
+
+
+@tools.command("list")
+def list_tools() -> None:
+    """Every tool, what it may touch, and what it does."""
+    from agent.tools import builtin_tools
+    from tui.text import one_line
+
+    available = sorted(builtin_tools(), key=lambda tool: tool.name)
+    width = max(len(tool.name) for tool in available)
+    for tool in available:
+        print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}")
+
+
+@tools.command("show")
+def show_tool(name: Annotated[str, typer.Argument()]) -> None:
+    """One tool, as the models are told of it."""
+    import json
+
+    from agent.tools import builtin_tools
+    from agent.tools.toolbox import select_tools
+    from tui.text import one_line
+
+    tool = select_tools(builtin_tools(), [name])[0]
+    asks = "" if tool.may == "read" else " (asks first)"
+    print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
+    print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))

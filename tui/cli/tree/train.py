@@ -1,0 +1,175 @@
+"""`umi train …`: make a base, train the stages of a recipe, measure training, upload a run.
+
+Nothing of `train` is imported until one of the commands runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tui.cli.progress import say
+from tui.cli.tree.options import PLAIN, Json, Private, Repository, Stage
+from tui.cli.tree.train_data import data
+
+train = typer.Typer(help="Make models: data, base, the two stages (needs the extra `train`).", **PLAIN)
+bench = typer.Typer(help="Measure training on random weights, without a download.", **PLAIN)
+train.add_typer(data, name="data", short_help="Make, import, check, show and mix rows.")
+
+RecipeFile = Annotated[Path, typer.Argument(help="TOML recipe.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="key=value", help="Fields of the recipe to override.", show_default=False),
+]
+Only = Annotated[
+    Stage | None,
+    typer.Option(
+        help="Train only this stage; a role of a finished backbone may be given other data (data=FILE)."
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="With --only ROLE: train it anew from the backbone.")]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write the course to OUT/tensorboard too.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Tell parameters, memory, steps and time, and train nothing.")
+]
+PlanJson = Annotated[bool, typer.Option("--json", help="With --plan: as one JSON object.")]
+
+
+@train.command()
+def base(recipe: RecipeFile, overrides: Overrides = None) -> int:
+    """Make a small base model from scratch, or go on making it."""
+    from train.commands import make_base
+
+    return make_base(recipe, overrides or [], say)
+
+
+@train.command()
+def run(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    only: Only = None,
+    again: Again = False,
+    tensorboard: Tensorboard = False,
+    plan: Plan = False,
+    json: PlanJson = False,
+) -> int:
+    """Train the stages of a recipe that are not finished, or one of them."""
+    from train.commands import train_recipe
+
+    return train_recipe(
+        recipe,
+        overrides or [],
+        say,
+        only=only,
+        again=again,
+        tensorboard=tensorboard,
+        plan_only=plan,
+        as_json=json,
+    )
+
+
+@train.command()
+def glpft(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    only: Only = None,
+    again: Again = False,
+    tensorboard: Tensorboard = False,
+    plan: Plan = False,
+    json: PlanJson = False,
+) -> int:
+    """Train both stages and all roles of a recipe."""
+    return run(recipe, overrides, only, again, tensorboard, plan, json)
+
+
+train.add_typer(bench, name="bench")
+
+
+@train.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="Folder that umi train glpft wrote.")],
+    repository: Repository,
+    private: Private = False,
+) -> int:
+    """Upload a finished run to the Hugging Face hub: adapters, recipe, metrics and model card, in one commit.
+
+    No data: no checkpoints and no held-out rows. The recipe names the files that the run was made from.
+    """
+    from train.run.push import push as push_run
+
+    return push_run(run, repository, say, private=private)
+
+
+@bench.command("trl")
+def bench_trl(
+    overrides: Overrides = None,
+    rows: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Schema-1 rows (default: synthetic ones).")
+    ] = None,
+    count: Annotated[int, typer.Option(metavar="N", help="How many rows.")] = 40,
+    tools: Annotated[int, typer.Option(metavar="N", help="Tools on a synthetic list, at least.")] = 20,
+    layers: Annotated[int, typer.Option(metavar="N", help="Layers of the model.")] = 6,
+    hidden: Annotated[int, typer.Option(metavar="N", help="Its width, a multiple of 128.")] = 256,
+    vocabulary: Annotated[int, typer.Option(metavar="N", help="Rows of its embedding.")] = 2048,
+    rounds: Annotated[int, typer.Option(metavar="N", help="Turns that each system has.")] = 3,
+    seconds: Annotated[float, typer.Option(metavar="S", help="A turn's length, at least.")] = 10.0,
+    systems: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Of umi, trl-steps, trl-conversations (default: all)."),
+    ] = None,
+    arrangement: Annotated[
+        Literal["single", "grouped", "packed"] | None,
+        typer.Option(
+            help="How TRL reads rows: one a pass, those of similar length padded, or whole ones in one"
+            " sequence (default: what a trial finds fastest)."
+        ),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Measure how many tokens are learnt in a second, beside TRL's SFTTrainer."""
+    from train.benchmark.speed import speed
+
+    return speed(
+        overrides or [],
+        say,
+        rows=rows,
+        count=count,
+        tools=tools,
+        layers=layers,
+        hidden=hidden,
+        vocabulary=vocabulary,
+        rounds=rounds,
+        seconds=seconds,
+        systems=systems,
+        arrangement=arrangement,
+        as_json=json,
+    )
+
+
+@bench.command("memory")
+def bench_memory(
+    shape: Annotated[
+        Literal["tiny", "0.5b", "1.5b", "3b"], typer.Option(help="Qwen2.5 of this size, or tiny.")
+    ] = "1.5b",
+    quantization: Annotated[Literal["nf4", "none"], typer.Option(help="Of the base's weights.")] = "nf4",
+    length: Annotated[int, typer.Option(metavar="N", help="Tokens of a row.")] = 4096,
+    micro_batch: Annotated[int, typer.Option(metavar="N", help="Rows of a pass.")] = 1,
+    learnt: Annotated[float, typer.Option(metavar="P", help="Share that is learnt.")] = 0.15,
+    steps: Annotated[int, typer.Option(metavar="N", help="Optimizer steps.")] = 3,
+    json: Json = False,
+) -> int:
+    """Train a model of a known shape for a few steps and print the most memory that it took."""
+    from train.benchmark.memory import memory
+
+    return memory(
+        say,
+        shape=shape,
+        quantization=quantization,
+        length=length,
+        micro_batch=micro_batch,
+        learnt=learnt,
+        steps=steps,
+        as_json=json,
+    )
