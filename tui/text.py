@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agent.transcript import compact
-
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
     "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction marks: they show text in another order than it has
@@ -29,6 +27,10 @@ def one_line(text: str, limit: int = 0) -> str:
 
 def call_line(name: str, arguments: Mapping[str, Any], limit: int = 160) -> str:
     """Return a call as `name  key=value  key=value`, at most `limit` characters."""
+    from agent.transcript import (
+        compact,
+    )  # loads pydantic, and an error of a command line is printed without it
+
     pairs = (f"{key}={compact(value)}" for key, value in arguments.items())
     line = "  ".join(one_line(part) for part in (name, *pairs))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
