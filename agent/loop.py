@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFull, InputError, ToolError, UmiError
@@ -77,6 +78,16 @@ class Agent:
         self.engine = engine
         self.toolbox = toolbox
         self.max_steps = max_steps
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the models. May be called twice."""
+        self.engine.close()
 
     def begin(self) -> Conversation:
         """Return a new conversation with this agent's tools."""

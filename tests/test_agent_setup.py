@@ -13,6 +13,7 @@ from llama_cpp import llama_cpp as native
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
+import agent.setup
 import tui.setup
 from agent.bundle import Bundle
 from agent.bundle.assemble import assemble
@@ -84,7 +85,7 @@ def test_models_are_not_loaded_where_the_tools_are_wrong(
         raise UmiError("two tools have one name")
 
     monkeypatch.setattr(Toolbox, "__init__", fails)
-    monkeypatch.setattr(tui.setup, "open_engine", lambda bundle: pytest.fail("loaded"))
+    monkeypatch.setattr(agent.setup, "open_engine", lambda bundle: pytest.fail("loaded"))
     with pytest.raises(UmiError, match="two tools"):
         tui.setup.open_agent(tui.setup.Options(models=str(tiny_bundle.folder)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import tui.setup
+import agent.setup
 from agent.bundle import write_bundle
 from agent.engine import ScriptedEngine
 from tui.cli.main import main
@@ -199,7 +199,7 @@ def test_the_doctor_says_ok_or_what_to_do(
 ) -> None:
     engine = ScriptedEngine([])
     engine.threads = 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(tui.setup, "open_engine", lambda bundle: engine)
+    monkeypatch.setattr(agent.setup, "open_engine", lambda bundle: engine)
     monkeypatch.setattr("tui.cli.doctor.REQUIRED", ("textual",))
     assert main(["models", "use", "small"]) == 0
     assert main(["doctor"]) == 0

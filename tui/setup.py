@@ -1,4 +1,4 @@
-"""Open the agent that both front ends run, from the options of the command line."""
+"""The agent that both front ends run, set up from the options of the command line."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import InputError
+from agent.setup import DEFAULT_MAX_STEPS
 
 if TYPE_CHECKING:
-    from agent.bundle import Bundle
-    from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
-
-DEFAULT_MAX_STEPS = 8
-"""Steps that call tools in one turn, unless --max-steps is given."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class LoadedAgent:
 
     def close(self) -> None:
         """Free the models. May be called twice."""
-        self.agent.engine.close()
+        self.agent.close()
 
 
 def parse_tool_names(text: str | None) -> tuple[str, ...] | None:
@@ -61,14 +57,6 @@ def parse_tool_names(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def open_engine(bundle: Bundle) -> LlamaEngine:
-    """Return an engine that runs `bundle` on llama.cpp, with the user's settings."""
-    from agent.llama.engine import LlamaEngine
-    from agent.settings import engine_settings
-
-    return LlamaEngine(bundle, engine_settings())
-
-
 def open_agent(options: Options) -> LoadedAgent:
     """Check the options, cheapest first, then load the models.
 
@@ -77,32 +65,12 @@ def open_agent(options: Options) -> LoadedAgent:
     if options.max_steps < 1:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
+    from agent import setup
     from agent.bundle import load_bundle
     from agent.bundle.store import find_bundle
-    from agent.loop import WRITING_ROOM, Agent
-    from agent.paths import notes_path
-    from agent.tools import ToolContext, Workspace, builtin_tools
-    from agent.tools.toolbox import Toolbox, select_tools
 
-    workspace = Workspace(options.workspace or Path())
-    tools = builtin_tools()
-    if options.tools is not None:
-        tools = select_tools(tools, options.tools)
-    toolbox = Toolbox(tools, ToolContext(workspace, notes_path()))
+    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools)
     bundle = load_bundle(find_bundle(options.models))
     files = tuple((file.file, file.size) for file in bundle.files)
-    engine = open_engine(bundle)
-    try:
-        agent = Agent(engine, toolbox, options.max_steps)
-        room = engine.room("planner", agent.begin().transcript)
-        if room < WRITING_ROOM:
-            length = bundle.context_length
-            raise InputError(
-                f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"
-                " them to write in",
-                "offer fewer tools with --tools, or pick models with a longer context",
-            )
-    except BaseException:
-        engine.close()
-        raise
-    return LoadedAgent(agent, AgentInfo(bundle.name, files, workspace.root))
+    agent = setup.open_agent(bundle, toolbox, options.max_steps)
+    return LoadedAgent(agent, AgentInfo(bundle.name, files, toolbox.context.workspace.root))

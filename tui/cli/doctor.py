@@ -90,7 +90,7 @@ def _check_llama() -> None:
 def _check_models() -> None:
     from agent.bundle import load_bundle
     from agent.bundle.store import find_bundle
-    from tui.setup import open_engine
+    from agent.setup import open_engine
 
     folder = find_bundle(None)
     _print_fact("models", str(folder))

@@ -14,9 +14,9 @@ from typing import Any
 from agent.bundle import load_bundle
 from agent.bundle.store import find_bundle
 from agent.evaluation.suite import Accuracy, Report, RunQuestion, evaluate, run_in_process
+from agent.setup import open_engine
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
-from tui.setup import open_engine
 
 COLUMNS = ("plan", "name", "arguments", "question")
 PRINTED_FAILURES = 12

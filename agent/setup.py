@@ -1,0 +1,71 @@
+"""Set up an agent: a toolbox over a workspace, an engine on a bundle, and the check that both fit together.
+
+Heavy imports stand inside the functions: front ends import this module before they know what to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import InputError
+
+if TYPE_CHECKING:
+    from agent.bundle import Bundle
+    from agent.llama.engine import LlamaEngine
+    from agent.loop import Agent
+    from agent.tools import Tool
+    from agent.tools.toolbox import Toolbox
+
+DEFAULT_MAX_STEPS = 8
+"""Steps that call tools in one turn, at most."""
+
+
+def make_toolbox(workspace: Path, tools: Sequence[str | Tool] | None = None) -> Toolbox:
+    """Return the toolbox of an agent that works in the folder `workspace`.
+
+    `tools` are names of built-in tools and tools of one's own; None stands for all that are built in. Raises
+    InputError where the folder or a name does not exist.
+    """
+    from agent.paths import notes_path
+    from agent.tools import ToolContext, Workspace, builtin_tools
+    from agent.tools.toolbox import Toolbox, select_tools
+
+    context = ToolContext(Workspace(workspace), notes_path())
+    if tools is None:
+        return Toolbox(builtin_tools(), context)
+    selected = select_tools(builtin_tools(), [tool for tool in tools if isinstance(tool, str)])
+    return Toolbox([*selected, *(tool for tool in tools if not isinstance(tool, str))], context)
+
+
+def open_engine(bundle: Bundle) -> LlamaEngine:
+    """Return an engine that runs `bundle` on llama.cpp, with the user's settings."""
+    from agent.llama.engine import LlamaEngine
+    from agent.settings import engine_settings
+
+    return LlamaEngine(bundle, engine_settings())
+
+
+def open_agent(bundle: Bundle, toolbox: Toolbox, max_steps: int = DEFAULT_MAX_STEPS) -> Agent:
+    """Load the models of `bundle` and return an agent with them; close it to free them.
+
+    Raises InputError where the tools leave too little of the context, and as `LlamaEngine` does.
+    """
+    from agent.loop import WRITING_ROOM, Agent
+
+    engine = open_engine(bundle)
+    try:
+        agent = Agent(engine, toolbox, max_steps)
+        room = engine.room("planner", agent.begin().transcript)
+        if room < WRITING_ROOM:
+            length = bundle.context_length
+            raise InputError(
+                f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"
+                " them to write in",
+                "offer fewer tools with --tools, or pick models with a longer context",
+            )
+    except BaseException:
+        engine.close()
+        raise
+    return agent

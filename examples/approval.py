@@ -1,0 +1,25 @@
+"""Decide in Python whether a call that writes may run.
+
+Prints:
+
+    write_file may write: {'path': 'greet.txt', 'content': 'hello there'}
+    refused: the user refused this call
+"""
+
+from __future__ import annotations
+
+import umi
+from umi.events import Observation
+
+
+def refuse(call: umi.Call, tool: umi.Tool) -> bool:
+    """Say what the call would do, and refuse it."""
+    print(f"{tool.name} may {tool.may}: {dict(call.arguments)}")
+    return False
+
+
+with umi.open_agent() as agent:
+    for event in agent.run(agent.begin(), "write 'hello there' to greet.txt", approve=refuse):
+        if isinstance(event, Observation) and not event.ok:
+            print(f"refused: {event.content}")
+            break

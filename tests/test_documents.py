@@ -1,0 +1,131 @@
+"""What README and docs say is so: sessions are run, command lines parsed, links followed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from lock import ROOT
+
+from tui.cli.tree.root import umi
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TIMING = re.compile(r"^  \d+\.\d+ s: read .*", re.MULTILINE)
+"""The last line of a turn: seconds and token counts."""
+PLACEHOLDER = re.compile(r"^\[|^\||…")
+
+
+def blocks(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield language and text of each fenced block."""
+    for found in BLOCK.finditer(document.read_text(encoding="utf-8")):
+        yield found[1], found[2]
+
+
+def command_lines() -> list[tuple[str, list[str]]]:
+    """Return (document, words) of every line of a block that runs `umi`, up to its comment."""
+    lines = []
+    for document in DOCUMENTS:
+        for language, text in blocks(document):
+            for line in text.replace("\\\n", " ").splitlines() if language in ("", "console") else ():
+                line = line.removeprefix("$ ").partition("   ")[0].partition(" # ")[0].partition(" 2>")[0]
+                if line.startswith("umi ") and not PLACEHOLDER.search(line):
+                    lines.append((document.name, shlex.split(line)[1:]))
+    return lines
+
+
+def descend(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command or group that `words` begin with, and the words after it."""
+    command: Any = typer.main.get_command(umi)
+    while hasattr(command, "commands") and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize(("document", "words"), command_lines())
+def test_a_command_line_of_a_document_is_one_that_umi_takes(document: str, words: list[str]) -> None:
+    command, rest = descend(words)
+    assert not hasattr(command, "commands"), f"{document}: no such command: {words}"
+    command.make_context("umi", rest)
+
+
+def test_the_summary_of_commands_names_all_of_them() -> None:
+    (summary,) = [text for language, text in blocks(ROOT / "README.md") if language == "text"]
+    named: set[str] = set()
+    for line in re.sub(r"\[.*?\]|  .*", "", summary, flags=re.MULTILINE).splitlines():
+        command, rest = descend(line.split()[1:])
+        group = " ".join(line.split()[1 : len(line.split()) - len(rest)])
+        if not hasattr(command, "commands"):
+            named.add(group.partition(" |")[0])
+        for alternative in re.findall(r"(?:^|\| )([a-z]+)", " ".join(rest)):
+            assert alternative in command.commands or not group, line
+            named.add(f"{group} {alternative}".strip())
+    root = typer.main.get_command(umi)
+    assert set(root.commands) <= {name.split()[0] for name in named}  # type: ignore[attr-defined]
+
+
+def make_targets() -> list[tuple[str, str]]:
+    text = [(document, document.read_text(encoding="utf-8")) for document in DOCUMENTS]
+    return sorted({(d.name, target) for d, t in text for target in re.findall(r"\bmake ([a-z][a-z-]+)", t)})
+
+
+@pytest.mark.parametrize(("document", "target"), make_targets())
+def test_a_make_target_of_a_document_exists(document: str, target: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    words = {"it", "sure", "them", "the", "a"}
+    assert target in words or re.search(rf"^{target}:", makefile, re.MULTILINE), document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_leads_to_a_file(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    targets = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    missing = [link for link in targets if not (document.parent / link.partition("#")[0]).exists()]
+    assert not missing
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Return (command, output) of every `$ ` line in README's console blocks."""
+    found = []
+    for language, text in blocks(ROOT / "README.md"):
+        if language == "console":
+            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                found.append((command, output))
+    return found
+
+
+@pytest.mark.parametrize(("command", "output"), sessions())
+def test_a_session_of_readme_is_what_happens(command: str, output: str, tmp_path: Path) -> None:
+    shell = f'umi() {{ {shlex.quote(sys.executable)} -P -m tui "$@"; }}; {{ {command} ; }} 2>&1'
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert TIMING.sub("", done.stdout) == TIMING.sub("", output)
+
+
+def test_the_python_of_readme_runs(tmp_path: Path) -> None:
+    (program,) = [text for language, text in blocks(ROOT / "README.md") if language == "python"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "42" in done.stdout.splitlines()[-1]

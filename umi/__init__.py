@@ -1,0 +1,64 @@
+"""The Python interface of umi: an agent on three small language models that run on this machine.
+
+    import umi
+
+    with umi.open_agent(tools=["calculate"]) as agent:
+        for event in agent.run(agent.begin(), "what is 17.5% of 240?"):
+            print(event)
+
+`events` and `errors` are the modules with what `Agent.run` yields and raises. Everything is imported at its
+first use, so `import umi` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.bundle import Bundle
+    from agent.loop import Agent, Conversation
+    from agent.tools import Tool, tool
+    from agent.transcript import Call
+    from umi import errors, events
+    from umi.opening import load_bundle, open_agent
+
+__all__ = [
+    "Agent",
+    "Bundle",
+    "Call",
+    "Conversation",
+    "Tool",
+    "errors",
+    "events",
+    "load_bundle",
+    "open_agent",
+    "tool",
+]
+
+_SOURCES = {
+    "Agent": "agent.loop",
+    "Bundle": "agent.bundle",
+    "Call": "agent.transcript",
+    "Conversation": "agent.loop",
+    "Tool": "agent.tools",
+    "errors": "umi.errors",
+    "events": "umi.events",
+    "load_bundle": "umi.opening",
+    "open_agent": "umi.opening",
+    "tool": "agent.tools",
+}
+"""The module that each public name comes from, or is."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'umi' has no attribute {name!r}")
+    module = import_module(_SOURCES[name])
+    value = module if name in ("errors", "events") else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

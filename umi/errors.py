@@ -1,0 +1,7 @@
+"""The errors that umi raises on purpose; `UmiError` is the base of all."""
+
+from __future__ import annotations
+
+from agent.errors import BundleError, ContextFull, EngineError, InputError, ToolError, UmiError
+
+__all__ = ["BundleError", "ContextFull", "EngineError", "InputError", "ToolError", "UmiError"]

@@ -1,0 +1,31 @@
+"""What `Agent.run` yields, in the order of a turn; `Event` is the union of all."""
+
+from __future__ import annotations
+
+from agent.events import (
+    AnswerDelta,
+    CallProposed,
+    Event,
+    Finished,
+    Observation,
+    Reading,
+    Reason,
+    Thought,
+    Trimmed,
+    Usage,
+    event_to_json,
+)
+
+__all__ = [
+    "AnswerDelta",
+    "CallProposed",
+    "Event",
+    "Finished",
+    "Observation",
+    "Reading",
+    "Reason",
+    "Thought",
+    "Trimmed",
+    "Usage",
+    "event_to_json",
+]

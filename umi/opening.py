@@ -1,0 +1,39 @@
+"""Open a bundle, and an agent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent import bundle as bundles
+from agent import setup
+from agent.bundle import Bundle
+from agent.bundle.store import find_bundle
+from agent.loop import Agent
+from agent.tools import Tool
+
+
+def load_bundle(models: str | Path | None = None) -> Bundle:
+    """Return the bundle `models`, a folder or a name; None stands for the one in use.
+
+    Its files are checked against the manifest. Raises BundleError where one is missing or damaged.
+    """
+    return bundles.load_bundle(find_bundle(str(models) if models is not None else None))
+
+
+def open_agent(
+    models: str | Path | Bundle | None = None,
+    *,
+    workspace: str | Path = ".",
+    tools: Sequence[str | Tool] | None = None,
+    max_steps: int = setup.DEFAULT_MAX_STEPS,
+) -> Agent:
+    """Load `models` (default: the bundle in use) and return an agent; leaving its `with` block frees them.
+
+    `tools` are names of built-in tools and tools of your own (see `tool`); None stands for all that are built
+    in. They see nothing but the folder `workspace`. At most `max_steps` steps call tools in one turn. Raises
+    InputError where something that was given cannot be used, and EngineError where llama.cpp fails.
+    """
+    toolbox = setup.make_toolbox(Path(workspace), tools)
+    bundle = models if isinstance(models, Bundle) else load_bundle(models)
+    return setup.open_agent(bundle, toolbox, max_steps)
