@@ -57,19 +57,27 @@ def test_a_command_line_of_a_document_is_one_that_umi_takes(document: str, words
     command.make_context("umi", rest)
 
 
-def test_the_summary_of_commands_names_all_of_them() -> None:
+def test_the_summary_of_commands_is_complete() -> None:
     (summary,) = [text for language, text in blocks(ROOT / "README.md") if language == "text"]
     named: set[str] = set()
     for line in re.sub(r"\[.*?\]|  .*", "", summary, flags=re.MULTILINE).splitlines():
-        command, rest = descend(line.split()[1:])
-        group = " ".join(line.split()[1 : len(line.split()) - len(rest)])
+        first, *others = line.removeprefix("umi").split(" | ")
+        command, arguments = descend(first.split())
+        path = first.split()[: len(first.split()) - len(arguments)]
+        assert not hasattr(command, "commands") or not path, line
+        named.add(" ".join(path))
+        group, _ = descend(path[:-1])
+        for other in others:
+            assert other.split()[0] in group.commands, line
+            named.add(" ".join([*path[:-1], other.split()[0]]))
+
+    def names(command: Any, path: str = "") -> Iterator[str]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield from names(child, f"{path} {name}".strip())
         if not hasattr(command, "commands"):
-            named.add(group.partition(" |")[0])
-        for alternative in re.findall(r"(?:^|\| )([a-z]+)", " ".join(rest)):
-            assert alternative in command.commands or not group, line
-            named.add(f"{group} {alternative}".strip())
-    root = typer.main.get_command(umi)
-    assert set(root.commands) <= {name.split()[0] for name in named}  # type: ignore[attr-defined]
+            yield path
+
+    assert set(names(typer.main.get_command(umi))) == named - {""}
 
 
 def make_targets() -> list[tuple[str, str]]:
