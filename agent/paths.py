@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -47,15 +50,64 @@ def cache_folder() -> Path:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace `path` by `content` in one step: a reader sees the old file or the new one, never a part.
 
-    Missing parent folders are made. Raise OSError where it cannot be written.
+    Missing parent folders are made; several processes may write the same file at once. Raise OSError where it
+    cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        partial.replace(path)
+
+
+@contextmanager
+def replacing(path: Path, partial: Path | None = None) -> Iterator[Path]:
+    """Yield a path beside `path` for a new file or folder, which replaces `path` when the block ends.
+
+    If the block raises, what it wrote is removed and `path` stays as it is. `partial` is NAME.part by
+    default; what a killed process left there is removed first.
+    """
+    partial = partial or path.with_name(f"{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove(partial)
+    try:
+        yield partial
+        if partial.is_dir():
+            replace_folder(partial, path)
+        else:
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Rename the folder `new` to `path`. A folder that is there is removed after that.
+
+    A process that is killed in between leaves it as .NAME.old, from where `restore_folder` takes it back.
+    """
+    old = path.with_name(f".{path.name}.old")
+    _remove(old)
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        restore_folder(path)
+        raise
+    _remove(old)
+
+
+def restore_folder(path: Path) -> None:
+    """Put back the folder `path` where `replace_folder` was killed before the new one was in its place."""
+    old = path.with_name(f".{path.name}.old")
+    if old.is_dir() and not path.exists():
+        old.rename(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, if there is one and the system allows it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from agent.errors import InputError, cannot_write
 from export.gguf import convert as gguf
-from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.adapter import write_adapter
+from train.model.weights.adapter import read_adapter
 from export.gguf.tensors import TYPES
 from export.options import Say
 from export.quantize.quantize import known_type, quantize

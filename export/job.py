@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from export.build_folder import BuildFolder
 from export.options import Options, Say
-from export.run import Run
+from train.run.finished import Run
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,6 @@ class ExportJob:
     run: Run
     base: Mapping[str, str]
     """sha256 of each file of the run's base, by name."""
-    work: BuildFolder
+    build: BuildFolder
     options: Options
     say: Say

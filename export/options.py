@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 """Prints one line of progress."""
 
 MergeBase = Literal["auto", "dequant", "original"]
-"""Which weights an adapter is added to; see `export.merge.select`."""
+"""Which weights an adapter is added to; see `export.merge.selection`."""
 
 Imatrix = Literal["auto", "none"] | Path
 """An importance matrix computed from the role's own data, none, or one read from a file."""

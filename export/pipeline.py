@@ -1,13 +1,12 @@
 """A finished run as a bundle that `umi` loads: merged, converted, compared, quantized, described.
 
-Everything is made in a folder beside the bundle's and moved into its place at the end, so a bundle that is
+Everything is made in a folder beside the bundle's, which takes its place at the end, so a bundle that is
 there is whole.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,39 +14,45 @@ from pathlib import Path
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.errors import BundleError, InputError, cannot_write
+from agent.paths import replace_folder, restore_folder
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import open_build_folder
-from export.card.card import card
 from export.card.modelfile import modelfiles
-from export.card.provenance import portable, portable_stages
+from export.card.provenance import portable_recipe, portable_stages
+from export.card.readme import bundle_readme
 from export.gguf.architectures import find_architecture
-from export.gguf.convert import read_config
 from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
 from export.layouts.shared import export_shared
 from export.options import Options, Say
 from export.proof.tokenizer import digest
 from export.quantize.imatrix import load
-from export.run import Run, hash_base, load_run, require_own_adapters
+from train.model.weights.reader import read_config
+from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
 """The longest turn of each role, in tokens."""
 LONGEST_CONTEXT = 32768
-"""Tokens a bundle declares at most, whatever its base could hold: the cache grows with it."""
+"""Tokens a bundle declares at most, whatever its base could hold: the key-value cache grows with it."""
+_METHODS_WITHOUT_ROLES: Mapping[str, str] = {
+    "one-model": "one assistant writes thought, call and answer, and the engine asks three roles",
+    "two-stage-without-reuse": "its roles read headers and instructions that the engine does not write",
+}
+"""Training methods that make no models for the three roles of a bundle, and why."""
 _EXPORTS = {"merged": export_merged, "shared": export_shared, "single": export_single}
 
 
 def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle:
     """Make a bundle of the run in `folder` at `out`, replacing a bundle that is there.
 
-    An export of the same run that was stopped is gone on with. Raises InputError where the run is not
-    finished, its base another one or of an architecture that is not known, `out` is something else or the
-    layout not the run's, and UmiError where a file cannot be written or does not say what its model says.
+    An export of the same run that was stopped is continued. Raise InputError where the run is not finished,
+    its base has changed or is of an unknown architecture, `out` is no bundle or the layout not the run's, and
+    UmiError where a file cannot be written or differs from its torch model.
     """
     run, out = load_run(folder), out.resolve()
     layout = fitting_layout(run, options.layout)
-    put_back(out)
+    restore_folder(out)
     _require_replaceable(out, say)
     config = read_config(run.base)
     find_architecture(config, str(run.base))
@@ -62,37 +67,38 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     require_own_adapters(run)
     base = hash_base(run, say)
     try:
-        with open_build_folder(out, role_keys(run, options, base) if layout == "merged" else {}, say) as work:
-            made = _EXPORTS[layout](ExportJob(run, base, work, options, say))
+        keys = role_keys(run, options, base) if layout == "merged" else {}
+        with open_build_folder(out, keys, say) as build:
+            files = _EXPORTS[layout](ExportJob(run, base, build, options, say))
             export = {
                 "tokenizer": {"sha256": digest(load_tokenize(run.base))},
                 "limits": asdict(options.limits),
-                **made.metrics,
+                **files.metrics,
             }
             bundle = write_bundle(
-                work.bundle,
+                build.bundle,
                 name=options.name,
                 context_length=options.context_length or min(declared, LONGEST_CONTEXT),
-                files=made.models,
-                adapters=made.adapters,
+                files=files.models,
+                adapters=files.adapters,
                 layout=layout,
                 sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
                 grounded=options.grounded,
                 markers=run.markers,
                 license=options.license,
-                recipe=portable(run),
+                recipe=portable_recipe(run),
                 metrics={"train": portable_stages(run), "export": export},
             )
-            for name, text in {"README.md": card(bundle), **modelfiles(bundle)}.items():
-                (work.bundle / name).write_text(text, encoding="utf-8")
-            move(work.bundle, out)
+            for name, text in {"README.md": bundle_readme(bundle), **modelfiles(bundle)}.items():
+                (build.bundle / name).write_text(text, encoding="utf-8")
+            replace_folder(build.bundle, out)
     except OSError as error:
         raise cannot_write(error.filename or out, error) from None
     return load_bundle(out, verify=True)
 
 
 def _require_replaceable(out: Path, say: Say) -> None:
-    """Raise InputError where `out` is there and holds what no export has put there."""
+    """Raise InputError where `out` holds anything but a bundle that an export made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
@@ -111,11 +117,21 @@ def _require_replaceable(out: Path, say: Say) -> None:
 
 
 def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
-    """The layout that a run's adapters are for. Raises InputError where another one is wanted."""
-    if run.activated:
+    """Return the layout that a run's adapters are for.
+
+    Raise InputError where another one is wanted, or a bundle cannot use the models that the run's method
+    makes.
+    """
+    method = run.recipe.get("method", "two-stage")
+    if method in _METHODS_WITHOUT_ROLES:
+        raise InputError(
+            f"{run.folder} was trained with method = {method}: {_METHODS_WITHOUT_ROLES[method]}",
+            "train with method = two-stage for a bundle",
+        )
+    if run.is_alora:
         fitting: Layout = "shared"
         reason = "its adapters are on only from a role's header, and merged they would be on for all tokens"
-    elif run.shares_one_model:
+    elif run.has_one_adapter:
         fitting = "single"
         reason = "one adapter plays all roles"
     else:
@@ -128,27 +144,3 @@ def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
             f"leave --layout out, which makes it {fitting}, or train with {other}",
         )
     return fitting
-
-
-def move(made: Path, out: Path) -> None:
-    """Put the folder `made` in the place of `out`; the old one is there until the new one is."""
-    old = _old(out)
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    try:
-        made.rename(out)
-    except OSError:
-        put_back(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def put_back(out: Path) -> None:
-    """Put the old bundle back where `move` was killed before the new one was in its place."""
-    if _old(out).is_dir() and not out.exists():
-        _old(out).rename(out)
-
-
-def _old(out: Path) -> Path:
-    return out.with_name(f".{out.name}.old")

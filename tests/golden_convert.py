@@ -26,13 +26,14 @@ from golden_source import (
 )
 from tiny_families import FAMILIES, SHAPE, all_merges, make_family, make_weights, write_tokenizer
 
-from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
 from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
 from export.gguf.tensors import FloatType
-from export.merge.select import load_model
+from export.merge.selection import load_model
 from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
+from train.model.weights.adapter import read_adapter
 
 DERIVED = "llama.cpp derives it where it is not said; ours says it for every family"
 SAYS_DEFAULT = "it says what llama.cpp does anyway"
@@ -324,7 +325,7 @@ def test_adapters_are_llama_cpps(name: str, activated: bool, tmp_path: Path) -> 
     model.save_pretrained(tmp_path / "adapter")
     made = run_theirs_on_adapter(tmp_path / "adapter", base, tmp_path / "theirs.gguf", "f16")
     theirs = gguf.GGUFReader(made)
-    out = write_adapter(load_adapter(tmp_path / "adapter"), base, tmp_path / "ours.gguf", "f16")
+    out = write_adapter(read_adapter(tmp_path / "adapter"), base, tmp_path / "ours.gguf", "f16")
     ours = gguf.GGUFReader(out)
     require_same_tensors(ours, theirs)
     assert differing_keys(ours, theirs) == set(ADAPTER_KEYS)

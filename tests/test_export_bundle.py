@@ -103,16 +103,16 @@ def trained_anew(run: Path, stage: str) -> None:
 
 def stop_after(role: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseException | None = None) -> Any:
     """Let a merge that comes after `role`'s fail, as Ctrl-C and errors do; returns what undoes it."""
-    real = export.layouts.unquantized.merge
+    real = export.layouts.unquantized.merge_stage
 
-    def merge(run: Any, stage: str, *given: Any) -> Any:
+    def merge_stage(run: Any, stage: str, *given: Any) -> Any:
         if stage == ROLES[ROLES.index(role) + 1]:
             (given[1] / "half").write_bytes(b"half")
             raise stopped or KeyboardInterrupt
         return real(run, stage, *given)
 
-    monkeypatch.setattr(export.layouts.unquantized, "merge", merge)
-    return lambda: monkeypatch.setattr(export.layouts.unquantized, "merge", real)
+    monkeypatch.setattr(export.layouts.unquantized, "merge_stage", merge_stage)
+    return lambda: monkeypatch.setattr(export.layouts.unquantized, "merge_stage", real)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -331,7 +331,7 @@ def test_a_part_that_is_made_anew_leaves_no_file_of_its_first_type(
     ]
     undo = stop_after("planner", monkeypatch)
     assert main(argv) == 130
-    made = json.loads((tmp_path / ".mine.part" / "planner.json").read_text())["made"]
+    made = json.loads((tmp_path / ".mine.part" / "planner.json").read_text())["metrics"]
     assert made["file"] == "planner-q8_0.gguf"
     undo()
     assert main([*argv, "--max-kl", str(made["quantized"]["kl"] / 2)]) == 0

@@ -13,8 +13,8 @@ from agent.bundle import Bundle, RoleFile, load_bundle
 from agent.bundle.manifest import GgufFile
 from agent.paths import SHIPPED
 from agent.transcript import ROLES
-from export.card.card import card
 from export.card.markdown import code, text
+from export.card.readme import bundle_readme
 
 EXPORT: dict[str, Any] = {
     "limits": {"kl": 0.02},
@@ -68,7 +68,7 @@ def rows(made: str) -> list[list[str]]:
 
 
 def test_the_head_is_what_the_hub_reads() -> None:
-    made = head(card(bundle(recipe={"base": "Qwen/Qwen2.5-0.5B"})))
+    made = head(bundle_readme(bundle(recipe={"base": "Qwen/Qwen2.5-0.5B"})))
     assert made == {
         "license": "apache-2.0",
         "base_model": "Qwen/Qwen2.5-0.5B",
@@ -79,15 +79,15 @@ def test_the_head_is_what_the_hub_reads() -> None:
 
 
 def test_a_licence_that_the_hub_does_not_know_is_named() -> None:
-    made = card(bundle(license="My own: licence", recipe={"base": "/home/someone/models/x"}))
+    made = bundle_readme(bundle(license="My own: licence", recipe={"base": "/home/someone/models/x"}))
     assert head(made)["license"] == "other"
     assert head(made)["license_name"] == "my-own-licence"
     assert "base_model" not in head(made)
-    assert "license" not in head(card(bundle(license="")))
+    assert "license" not in head(bundle_readme(bundle(license="")))
 
 
 def test_every_figure_of_the_report_is_there() -> None:
-    made = card(bundle(metrics={"train": TRAIN, "export": EXPORT}))
+    made = bundle_readme(bundle(metrics={"train": TRAIN, "export": EXPORT}))
     found = rows(made)
     assert ["caller", "`q8_0`", "299 of 300", "1", "2e-05", "308 of 310", "0.0008", "0.025"] in found
     assert ["caller", "`act_em`", "0.938", "0.875", "16"] in found
@@ -102,34 +102,34 @@ def test_every_figure_of_the_report_is_there() -> None:
 
 def test_a_comparison_on_a_greeting_is_told() -> None:
     row = {**EXPORT["caller"], "quantized": {**EXPORT["caller"]["quantized"], "cases": 0, "scores": {}}}
-    assert "compared on a greeting only" in card(bundle(metrics={"export": {"caller": row}}))
-    assert "greeting" not in card(bundle(metrics={"export": EXPORT}))
+    assert "compared on a greeting only" in bundle_readme(bundle(metrics={"export": {"caller": row}}))
+    assert "greeting" not in bundle_readme(bundle(metrics={"export": EXPORT}))
 
 
 def test_what_the_manifest_lacks_is_left_out() -> None:
-    bare = card(bundle(metrics={}, recipe={}, license=""))
+    bare = bundle_readme(bundle(metrics={}, recipe={}, license=""))
     for claim in ("KL", "trained", "compared", "score", "Licence", "None", "nan"):
         assert claim not in bare
     for name in ("f32", "quantized", "imatrix", "tried", "merge_base", "heldout_loss", "type"):
         row = {key: value for key, value in EXPORT["caller"].items() if key != name}
-        assert "None" not in card(bundle(metrics={"export": {"caller": row}}))
+        assert "None" not in bundle_readme(bundle(metrics={"export": {"caller": row}}))
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], [None], {"caller": None}, {"caller": {"f32": 3}}])
 def test_a_report_of_another_shape_is_no_error(wrong: Any) -> None:
-    assert "# umi-mini" in card(bundle(metrics={"train": wrong, "export": wrong}))
-    assert "# umi-mini" in card(
+    assert "# umi-mini" in bundle_readme(bundle(metrics={"train": wrong, "export": wrong}))
+    assert "# umi-mini" in bundle_readme(
         bundle(recipe={"lora": wrong, "data": wrong, "max_length": wrong, "seed": wrong})
     )
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_texts_stay_texts(hostile: str) -> None:
-    plain = card(bundle(name="n", license="l", metrics={"export": EXPORT}, recipe={"base": "b"}))
+    plain = bundle_readme(bundle(name="n", license="l", metrics={"export": EXPORT}, recipe={"base": "b"}))
     row = {**EXPORT["caller"], "type": hostile, "merge_base": hostile, "imatrix": {"source": hostile}}
     metrics = {"export": {"caller": row}}
     recipe = {"base": hostile, "data": [hostile], "method": hostile, "hand_over": hostile}
-    made = card(bundle(name=hostile, license=hostile, metrics=metrics, recipe=recipe))
+    made = bundle_readme(bundle(name=hostile, license=hostile, metrics=metrics, recipe=recipe))
     assert head(made)["license"] == "other"
     headings = [re.findall(r"(?m)^#+ .*", one)[1:] for one in (plain, made)]
     assert headings[0] == headings[1]
@@ -149,14 +149,14 @@ def test_text_and_code_are_escaped() -> None:
 
 def test_no_path_of_the_machine_is_told() -> None:
     recipe = {"base": "/home/someone/base-x", "data": ["/home/someone/rows.jsonl"], "method": "two-stage"}
-    made = card(bundle(recipe=recipe))
+    made = bundle_readme(bundle(recipe=recipe))
     assert "someone" not in made
     assert "`base-x`" in made
     assert "`rows.jsonl`" in made
 
 
 def test_how_to_run_is_of_the_layout() -> None:
-    merged = card(bundle())
+    merged = bundle_readme(bundle())
     assert "llama-server -m planner-q8_0.gguf --temp 0" in merged
     assert "ollama create umi-mini-planner -f planner.Modelfile" in merged
     assert "umi_role" not in merged
@@ -164,9 +164,9 @@ def test_how_to_run_is_of_the_layout() -> None:
         role: RoleFile("b.gguf", "0" * 64, 1, adapter=GgufFile(f"{role} a.gguf", "0" * 64, 1))
         for role in ROLES
     }
-    shared = card(bundle(layout="shared", roles=roles))
+    shared = bundle_readme(bundle(layout="shared", roles=roles))
     assert '-m b.gguf --lora "planner a.gguf" --lora "caller a.gguf"' in shared
     assert '"umi_role": "caller"' in shared
-    stock = card(bundle(dialect="chat"))
+    stock = bundle_readme(bundle(dialect="chat"))
     assert "Modelfile" not in stock
     assert "umi ask" in stock

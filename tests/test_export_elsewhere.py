@@ -24,10 +24,11 @@ from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role, Transcript, UserTurn
 from export.card.modelfile import modelfiles, role_template
 from export.card.provenance import hub_id, provenance
-from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
 from export.quantize.quantize import quantize
-from export.run import Run, require_own_adapters
+from train.model.weights.adapter import read_adapter
+from train.run.finished import Run, require_own_adapters
 
 HOSTILE = Markers("{% raw %}'<\\o>\"{{", " }}\r\n{#\t", "„Ende\u201d {%- endif", "\\n \U0001f600")
 MARKERS = (
@@ -254,7 +255,7 @@ def test_a_files_provenance_survives_quantizing(base: Path, tmp_path: Path) -> N
 def test_an_adapters_provenance(base: Path, tmp_path: Path) -> None:
     run = a_run(base, tmp_path / "run", hand_over="stack")
     extra = provenance(run, "planner", {}, "dequant")
-    out = write_adapter(load_adapter(run.folder / "planner"), base, tmp_path / "a.gguf", "f16", extra=extra)
+    out = write_adapter(read_adapter(run.folder / "planner"), base, tmp_path / "a.gguf", "f16", extra=extra)
     said = metadata(out)
     assert [line.split("  ")[1].split("/")[0] for line in said["umi.adapter_files"]] == ["backbone"] * 2 + [
         "planner"

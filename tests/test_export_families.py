@@ -20,7 +20,7 @@ from agent.errors import InputError
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType
-from export.merge.select import load_model
+from export.merge.selection import load_model
 from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 
@@ -143,7 +143,7 @@ def test_heads_are_reordered_whole_however_little_is_read(
 ) -> None:
     folder = make_family(tmp_path / "checkpoint", "llama-linear")
     whole = convert(folder, tmp_path / "whole.gguf").read_bytes()
-    monkeypatch.setattr("export.gguf.checkpoint.BLOCK", 7 * SHAPE["hidden_size"])
+    monkeypatch.setattr("train.model.weights.reader.BLOCK", 7 * SHAPE["hidden_size"])
     assert convert(folder, tmp_path / "pieces.gguf").read_bytes() == whole
 
 

@@ -16,7 +16,7 @@ from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError
 from agent.llama.model import Model
 from agent.transcript import ROLES, Role
-from export.gguf.backbone_mark import sign, write_mark
+from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
 from export.quantize.quantize import quantize
 
 
@@ -30,7 +30,7 @@ def mark_of(path: Path) -> str:
 
 def test_a_mark_changes_nothing_else_and_survives_quantization(tmp_path: Path) -> None:
     plain, signed = write_tiny_gguf(tmp_path / "a.gguf"), write_tiny_gguf(tmp_path / "b.gguf")
-    mark = sign(signed)
+    mark = add_fingerprint(signed)
     before, after = gguf.GGUFReader(plain), gguf.GGUFReader(signed)
     added = {name for name in after.fields if name not in before.fields}
     assert added == {BACKBONE_KEY}
@@ -49,7 +49,7 @@ def test_a_mark_changes_nothing_else_and_survives_quantization(tmp_path: Path) -
 
 def test_the_mark_is_of_the_weights(tmp_path: Path) -> None:
     one, same, other = (
-        sign(write_tiny_gguf(tmp_path / f"{at}.gguf", seed=seed, context_length=length))
+        add_fingerprint(write_tiny_gguf(tmp_path / f"{at}.gguf", seed=seed, context_length=length))
         for at, (seed, length) in enumerate([(1, 2048), (1, 1024), (2, 2048)])
     )
     assert one == same != other
@@ -60,13 +60,13 @@ def test_adapters_of_another_backbone_of_the_same_shape_are_refused(
     signed: str, refused: bool, tmp_path: Path
 ) -> None:
     backbone = write_tiny_gguf(tmp_path / "backbone.gguf", seed=7)
-    mark = sign(backbone)
+    mark = add_fingerprint(backbone)
     made_for = {"ours": mark, "another": "f" * 64, "": ""}[signed]
     adapters: dict[Role, Path] = {}
     for role in ROLES:
         adapters[role] = write_tiny_adapter(tmp_path / f"{role}.gguf", header_ids(backbone, role))
         if made_for:
-            write_mark(adapters[role], made_for)
+            write_fingerprint(adapters[role], made_for)
     if refused:
         with pytest.raises(BundleError, match=f"made for the backbone {'f' * 12}, and .* {mark[:12]}"):
             assemble(tmp_path / "out", adapters, backbone=backbone)

@@ -20,13 +20,13 @@ from tiny_base import make_base
 
 from agent.errors import EngineError, InputError, UmiError
 from agent.prompting.encoding import load_tokenize
-from export.gguf.checkpoint import Stored
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType
-from export.merge.select import load_model
+from export.merge.selection import load_model
 from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 from export.quantize.quantize import quantize
+from train.model.weights.reader import StoredTensor
 
 
 @pytest.fixture(scope="module")
@@ -195,15 +195,15 @@ def test_a_full_disk_is_told_in_a_line(base: Path, tmp_path: Path, monkeypatch: 
 def test_an_interrupted_conversion_leaves_nothing(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = Stored.blocks
+    blocks = StoredTensor.blocks
 
-    def stop(stored: Stored, step: int = 1) -> Iterator[Any]:
+    def stop(stored: StoredTensor, step: int = 1) -> Iterator[Any]:
         if "layers.1.mlp" in stored.name:
             assert (tmp_path / "out.gguf.part").is_file()
             raise KeyboardInterrupt
         return blocks(stored, step)
 
-    monkeypatch.setattr(Stored, "blocks", stop)
+    monkeypatch.setattr(StoredTensor, "blocks", stop)
     with pytest.raises(KeyboardInterrupt):
         convert(base, tmp_path / "out.gguf")
     assert not list(tmp_path.glob("out*"))

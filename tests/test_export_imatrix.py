@@ -22,12 +22,13 @@ from agent.errors import InputError
 from agent.prompting import CHATML
 from agent.prompting.encoding import Encoded, encode, load_tokenize
 from agent.transcript import ROLES, Role, Row, Transcript
-from export.gguf.convert import convert, read_config
-from export.merge.select import load_model
-from export.quantize.calibration import calibration
+from export.gguf.convert import convert
+from export.merge.selection import load_model
+from export.quantize.calibration import calibration_sequences
 from export.quantize.imatrix import Imatrix, collect, load, require_fit
-from export.run import Run
 from train.data.rows import write_rows
+from train.model.weights.reader import read_config
+from train.run.finished import Run
 
 GGUF_NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -111,7 +112,7 @@ def test_no_more_tokens_than_asked_for_but_one_sequence_at_least(base: Path) -> 
     model, config = load_model(base), read_config(base)
     sequences = [sequence([5, 6, 7, 8], [9] * 10) for _ in range(4)]
     for most, tokens, rows in ((1, 14, 1), (33, 24, 2), (34, 34, 3), (999, 44, 4)):
-        made = collect(model, config, sequences, "ids", ignore, most_tokens=most)
+        made = collect(model, config, sequences, "ids", ignore, max_tokens=most)
         assert (made.tokens, made.rows) == (tokens, rows)
     bare = collect(model, config, [sequence([], [5, 6, 7])], "ids", ignore)
     assert bare.tokens == 3
@@ -283,27 +284,27 @@ def texts(run: Run, rows: Sequence[Row], role: str, turns: Sequence[int]) -> set
 
 
 def test_the_rows_are_those_that_were_trained_on(run: Run) -> None:
-    found, source = calibration(run, ["caller"])
+    found, source = calibration_sequences(run, ["caller"])
     assert source == "training rows of caller"
     with_calls = [row for n, row in enumerate(tiny_rows(26)) if n % 4 != 3 and n > 0]
     assert {one.ids.tobytes() for one in found} == texts(run, with_calls, "caller", [3] * len(with_calls))
     assert len(found) == len(with_calls)
-    again, _ = calibration(run, ["caller"])
+    again, _ = calibration_sequences(run, ["caller"])
     assert [list(one.ids) for one in again] == [list(one.ids) for one in found]
-    every, source = calibration(run, ROLES)
+    every, source = calibration_sequences(run, ROLES)
     assert source == "training rows of planner and caller and summarizer"
     assert len(every) == 25
     assert max(len(one) for one in every) > max(len(one) for one in found)
 
 
 def test_rows_that_are_too_long_are_left_out(run: Run) -> None:
-    whole, _ = calibration(run, ["caller"])
+    whole, _ = calibration_sequences(run, ["caller"])
     limit = sorted(len(one) for one in whole)[5]
     short = Run(run.folder, {**run.recipe, "max_length": limit}, run.stages, run.inputs)
-    found, _ = calibration(short, ["caller"])
+    found, _ = calibration_sequences(short, ["caller"])
     assert sorted(len(one) for one in found) == sorted(len(one) for one in whole if len(one) <= limit)
     nothing = Run(run.folder, {**run.recipe, "max_length": 3}, run.stages, run.inputs)
-    assert calibration(nothing, ["caller"]) == ([], "held-out rows of caller")
+    assert calibration_sequences(nothing, ["caller"]) == ([], "held-out rows of caller")
 
 
 def test_a_role_that_was_trained_alone_has_its_own_rows(run: Run, tmp_path: Path) -> None:
@@ -311,9 +312,9 @@ def test_a_role_that_was_trained_alone_has_its_own_rows(run: Run, tmp_path: Path
     write_rows(own, tiny_rows(30)[28:30])
     data = {str(own): hashlib.sha256(own.read_bytes()).hexdigest()}
     alone = Run(run.folder, run.recipe, {**run.stages, "caller": {"data": data}}, run.inputs)
-    found, _ = calibration(alone, ["caller"])
+    found, _ = calibration_sequences(alone, ["caller"])
     assert {one.ids.tobytes() for one in found} == texts(alone, tiny_rows(30)[28:30], "caller", [3, 3])
-    others, _ = calibration(alone, ["planner"])
+    others, _ = calibration_sequences(alone, ["planner"])
     assert len(others) == 25
 
 
@@ -328,7 +329,7 @@ def test_held_out_rows_stand_in_for_data_that_is_gone(run: Run, tmp_path: Path, 
     else:
         stages = {stage: {} for stage in run.stages}
     role: Role = "summarizer"
-    found, source = calibration(Run(run.folder, run.recipe, stages, run.inputs), [role])
+    found, source = calibration_sequences(Run(run.folder, run.recipe, stages, run.inputs), [role])
     assert source == "held-out rows of summarizer"
     assert {one.ids.tobytes() for one in found} == texts(run, tiny_rows(1), role, [6])
 
@@ -338,7 +339,7 @@ def test_the_sample_is_spread_over_all_of_a_long_file(run: Run, tmp_path: Path) 
     write_rows(long, [renamed(row, str(n)) for n in range(40) for row in tiny_rows(50)])
     data = {str(long): hashlib.sha256(long.read_bytes()).hexdigest()}
     lengthy = Run(run.folder, run.recipe, {"caller": {"data": data}}, run.inputs)
-    found, _ = calibration(lengthy, ["caller"])
+    found, _ = calibration_sequences(lengthy, ["caller"])
     distinct = {one.ids.tobytes() for one in found}
     assert 100 < len(found) <= 256
     assert len(distinct) > 25, "of 37 different rows with calls"

@@ -19,17 +19,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_base import make_run
 
-import export.merge.lora
-import export.merge.select
+import export.merge.selection
 from agent.errors import InputError, UmiError
 from agent.prompting.encoding import encode, load_tokenize
-from export.gguf.adapter import load_adapter as read_adapter
-from export.merge.lora import read_updates, write_merged_checkpoint
-from export.merge.select import load_model, mean_loss, merge
-from export.run import load_run
+from export.merge.checkpoint import stage_updates, write_merged_checkpoint
+from export.merge.selection import load_model, mean_loss, merge_stage
 from train.model.lora import LoraModel, load_adapter
 from train.model.packing import join
+from train.model.weights.adapter import read_adapter
 from train.recipe import Recipe
+from train.run.finished import load_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,8 +121,8 @@ def test_files_in_half_precision_become_the_same_files_in_float32(copy: Path, tm
             made = opened.get_tensor(name)
         expected = tensors[name].float()
         if name in adapter.pairs:
-            down, up = adapter.pairs[name]
-            expected = expected + adapter.scale * (up @ down)
+            a, b = map(torch.from_numpy, adapter.pairs[name])
+            expected = expected + adapter.scale * (b @ a)
         assert made.dtype == torch.float32
         torch.testing.assert_close(made, expected, rtol=1e-6, atol=1e-7)
     model = load_model(merged)
@@ -156,7 +155,7 @@ def test_what_a_gpu_held_is_rounded_to_the_checkpoints_type(copy: Path, tmp_path
 def test_auto_keeps_the_lower_loss(run_folder: Path, tmp_path: Path) -> None:
     run = load_run(run_folder)
     said: list[str] = []
-    merged = merge(run, "caller", "auto", tmp_path, said.append)
+    merged = merge_stage(run, "caller", "auto", tmp_path, said.append)
     assert merged.losses[merged.merge_base] == min(merged.losses.values())
     assert set(merged.losses) == {"dequant", "original"}
     loss = mean_loss(load_model(merged.folder), run.held_out(), ("caller",), run)
@@ -186,9 +185,9 @@ def test_auto_has_one_model_in_memory_and_takes_numbers_only(
         return model
 
     given = iter(losses)
-    monkeypatch.setattr(export.merge.select, "load_model", load)
-    monkeypatch.setattr(export.merge.select, "mean_loss", lambda *_: next(given))
-    merged = merge(load_run(run_folder), "caller", "auto", tmp_path, lambda _: None)
+    monkeypatch.setattr(export.merge.selection, "load_model", load)
+    monkeypatch.setattr(export.merge.selection, "mean_loss", lambda *_: next(given))
+    merged = merge_stage(load_run(run_folder), "caller", "auto", tmp_path, lambda _: None)
     assert len(models) == 2
     assert merged.merge_base == kept
     assert merged.losses == {
@@ -200,7 +199,7 @@ def test_auto_has_one_model_in_memory_and_takes_numbers_only(
 def test_without_held_out_rows_the_trained_weights_are_taken(copy: Path, tmp_path: Path) -> None:
     (copy / "heldout.jsonl").write_text("")
     run = load_run(copy)
-    merged = merge(run, "caller", "auto", tmp_path / "made", lambda _: None)
+    merged = merge_stage(run, "caller", "auto", tmp_path / "made", lambda _: None)
     assert (merged.merge_base, merged.losses) == ("dequant", {})
     assert math.isnan(mean_loss(load_model(merged.folder), [], ("caller",), run))
 
@@ -211,7 +210,7 @@ def test_adapters_that_cannot_be_merged_are_refused(copy: Path) -> None:
     for key in ("use_dora", "alora_invocation_tokens"):
         file.write_text(json.dumps({**config, key: [1]}))
         with pytest.raises(InputError, match=f"uses {key}"):
-            read_updates(load_run(copy), "caller")
+            stage_updates(load_run(copy), "caller")
 
 
 def change(file: Path, name: str, value: torch.Tensor | None) -> None:
@@ -250,7 +249,7 @@ def test_a_number_that_is_none_in_an_adapter_is_named(copy: Path) -> None:
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
     change(file, name, load_file(file)[name] * math.nan)
     with pytest.raises(InputError, match=r"caller: model.layers.0.self_attn.q_proj.weight is not a number"):
-        read_updates(load_run(copy), "caller")
+        stage_updates(load_run(copy), "caller")
 
 
 def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: Path) -> None:
@@ -266,8 +265,8 @@ def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: 
 def test_too_little_space_is_told_before_anything_is_written(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export.merge.lora.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
-    with pytest.raises(UmiError, match=r"merged, caller takes \d+ MB, and .* has 0 MB free; free space"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(UmiError, match=r"merged takes \d+ MB, and .* has 0 MB free; free space"):
         write_merged_checkpoint(load_run(run_folder), "caller", "original", tmp_path / "merged")
     assert list(tmp_path.iterdir()) == []
 
@@ -286,7 +285,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import bitsandbytes.functional
-from export.merge.lora import write_merged_checkpoint
+from export.merge.checkpoint import write_merged_checkpoint
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -297,7 +296,7 @@ run = SimpleNamespace(
     base=place / "base",
     recipe={"quantization": "nf4", "double_quant": True},
     adapters=lambda stage: [place / stage],
-    held_as=lambda stage, dtype: dtype,
+    loaded_dtype=lambda stage, dtype: dtype,
 )
 before = peak()
 write_merged_checkpoint(run, "caller", "dequant", place / "merged")

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from tiny_families import make_family
 
-import export.gguf.checkpoint
-from export.gguf.checkpoint import list_tensors
-from export.merge.lora import is_linear
-from export.merge.nf4 import nf4_round_trip, rows_together
+import train.model.weights.reader
+from export.merge.checkpoint import is_linear
+from export.merge.nf4 import nf4_round_trip, row_multiple
+from train.model.weights.reader import list_tensors
 
 
 @pytest.mark.parametrize("double_quant", [False, True])
@@ -24,11 +24,11 @@ def test_a_round_trip_in_blocks_is_that_of_the_whole(
 ) -> None:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    monkeypatch.setattr(export.gguf.checkpoint, "BLOCK", 1000)
+    monkeypatch.setattr(train.model.weights.reader, "BLOCK", 1000)
     torch.manual_seed(0)
     weight = torch.randn(shape) * torch.rand(shape[0], 1)
     save_file({"weight": weight}, tmp_path / "model.safetensors")
-    blocks = list(list_tensors(tmp_path)[0].blocks(rows_together(*shape)))
+    blocks = list(list_tensors(tmp_path)[0].blocks(row_multiple(*shape)))
     assert len(blocks) > 1 or shape[1] % 64
     made = torch.from_numpy(np.concatenate(list(nf4_round_trip(blocks, "F32", double_quant=double_quant))))
     packed = quantize_4bit(weight, quant_type="nf4", compress_statistics=double_quant)
@@ -50,7 +50,7 @@ def test_what_is_dequantized_is_what_training_holds_in_4_bits(family: str, tmp_p
     ours = {tensor.name: tensor for tensor in list_tensors(base) if is_linear(tensor)}
     assert ours.keys() == trained.keys()
     for name, tensor in ours.items():
-        blocks = tensor.blocks(rows_together(*tensor.shape))
+        blocks = tensor.blocks(row_multiple(*tensor.shape))
         made = np.concatenate(list(nf4_round_trip(blocks, "F32", double_quant=True)))
         weight: Any = trained[name].weight
         assert torch.equal(torch.from_numpy(made), dequantize_4bit(weight.data, weight.quant_state))

@@ -18,18 +18,19 @@ from agent.errors import UmiError
 from agent.prompting import CHATML
 from agent.prompting.encoding import common_length, load_detokenize
 from agent.transcript import ROLES
-from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
-from export.layouts.shared import role_adapter, with_adapters
-from export.merge.select import load_model, merge
+from export.layouts.shared import load_peft_adapters, read_role_adapter
+from export.merge.selection import load_model, merge_stage
 from export.options import Limits
 from export.proof.divergence import Divergence, diverge, kl_divergence, losses
 from export.proof.gguf_model import open_gguf
-from export.proof.greedy import GreedyDecoder
 from export.proof.parity import Parity, measure_parity, require_parity
-from export.proof.reference import LONGEST_TURN, Reference, record, role_prompts
+from export.proof.reference import LONGEST_TURN, Reference, record_reference, role_prompts
 from export.quantize.quantize import quantize
-from export.run import Run, load_run
+from train.model.generation import PrefixCachedGenerator
+from train.model.weights.adapter import read_adapter
+from train.run.finished import Run, load_run
 
 END = 2
 
@@ -47,14 +48,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def planner(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     """The planner's model in torch and as a GGUF file in f32."""
     place = tmp_path_factory.mktemp("planner")
-    merged = merge(run, "planner", "original", place, silent)
+    merged = merge_stage(run, "planner", "original", place, silent)
     return load_model(merged.folder), convert(merged.folder, place / "f32.gguf", "f32", end="<|im_end|>")
 
 
 @pytest.fixture(scope="module")
 def reference(run: Run, planner: tuple[Any, Path], tmp_path_factory: pytest.TempPathFactory) -> Reference:
     place = tmp_path_factory.mktemp("reference")
-    return record(run, planner[0], "planner", role_prompts(run, "planner", 6), place, silent)
+    return record_reference(run, planner[0], "planner", role_prompts(run, "planner", 6), place, silent)
 
 
 def written_plainly(model: Any, prompt: list[int], most: int = LONGEST_TURN) -> list[int]:
@@ -220,11 +221,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, Path, i
     place = tmp_path_factory.mktemp("shared")
     loud = {"learning_rate": 2e-2, "max_steps": 8}
     run = load_run(make_run(place, adapter="alora", planner=loud))
-    merged = merge(run, "backbone", "original", place, silent)
+    merged = merge_stage(run, "backbone", "original", place, silent)
     backbone = convert(merged.folder, place / "backbone.gguf", "f32", end="<|im_end|>")
-    adapter = role_adapter(run, "planner")
-    file = write_adapter(load_adapter(run.folder / "planner"), run.base, place / "a.gguf", "f32")
-    model = with_adapters(load_model(merged.folder), {"planner": adapter})
+    adapter = read_role_adapter(run, "planner")
+    file = write_adapter(read_adapter(run.folder / "planner"), run.base, place / "a.gguf", "f32")
+    model = load_peft_adapters(load_model(merged.folder), {"planner": adapter})
     model.set_adapter("planner")
     return model, backbone, file, len(adapter.invocation)
 
@@ -246,12 +247,12 @@ def test_reusing_the_cache_does_not_change_the_logits(
             again = gguf_model.logits(ids, first, adapter_start=adapter_start)
             fresh = gguf_model.logits(ids, first, chunk=len(ids), adapter_start=adapter_start)
             np.testing.assert_allclose(again, fresh, atol=2e-5)
-    speaker = GreedyDecoder(model, header) if adapted else GreedyDecoder(planner[0])
+    reused = PrefixCachedGenerator(model, header) if adapted else PrefixCachedGenerator(planner[0])
     for _ in range(4):
         prompt = start[: generator.randrange(20, 40)] + [generator.randrange(3, 300) for _ in range(9)]
-        whole = GreedyDecoder(model, header) if adapted else GreedyDecoder(planner[0])
-        text, logits = speaker.write(prompt, END, 6)
-        wanted, fresh = whole.write(prompt, END, 6)
+        whole = PrefixCachedGenerator(model, header) if adapted else PrefixCachedGenerator(planner[0])
+        text, logits = reused.generate(prompt, END, 6)
+        wanted, fresh = whole.generate(prompt, END, 6)
         assert text == wanted
         np.testing.assert_allclose(logits, fresh, atol=2e-5)
 
@@ -275,7 +276,7 @@ def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path:
     found = []
     for role in ROLES:
         prompts = role_prompts(run, role, 200)
-        reference = record(run, model, role, prompts, tmp_path, silent)
+        reference = record_reference(run, model, role, prompts, tmp_path, silent)
         exact = measure_parity(reference, file, silent)
         require_parity(exact, file)
         assert exact.agreed > 0.95 * exact.positions

@@ -21,12 +21,13 @@ from agent.errors import EngineError, InputError, UmiError
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript
-from export.gguf.adapter import load_adapter, write_adapter
+from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
-from export.merge.select import load_model
+from export.merge.selection import load_model
 from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity
 from train.model.alora import role_headers
+from train.model.weights.adapter import read_adapter
 
 LOUD = {"learning_rate": 2e-2, "max_steps": 12}
 """Enough for a role to say clearly something else than its backbone."""
@@ -168,7 +169,7 @@ def test_adapters_of_other_architectures_have_the_logits_of_peft(
     ids = [*range(3, 40), 7, 8, *range(60, 80)]
     with torch.no_grad():
         theirs = model(input_ids=torch.tensor([ids])).logits[0].numpy()
-    file = write_adapter(load_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "a.gguf", "f32")
+    file = write_adapter(read_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "a.gguf", "f32")
     backbone = convert(tmp_path / "base", tmp_path / "base.gguf", "f32")
     with open_gguf(backbone, 64, file) as gguf_model:
         np.testing.assert_allclose(
@@ -219,17 +220,17 @@ def test_adapters_that_cannot_be_exported_are_refused(run_folder: Path, tmp_path
     tensors = load_file(more / "adapter_model.safetensors")
     save_file(tensors | {"base_model.model.lm_head.bias": torch.ones(3)}, more / "adapter_model.safetensors")
     with pytest.raises(InputError, match=r"more holds base_model\.model\.lm_head\.bias, which cannot be"):
-        load_adapter(more)
+        read_adapter(more)
     with pytest.raises(InputError, match="cannot be read"):
-        load_adapter(tmp_path)
-    from export.layouts.shared import role_adapter
-    from export.run import load_run
+        read_adapter(tmp_path)
+    from export.layouts.shared import read_role_adapter
+    from train.run.finished import load_run
 
     copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
     file = copy / "caller" / "adapter_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "alora_invocation_tokens": [5]}))
     with pytest.raises(InputError, match=r"switched on by tokens \[5\], and the header of caller is"):
-        role_adapter(load_run(copy), "caller")
+        read_role_adapter(load_run(copy), "caller")
 
 
 def test_the_command_converts_adapters(
@@ -241,7 +242,7 @@ def test_the_command_converts_adapters(
     fields = gguf.GGUFReader(out).fields
     assert fields["general.type"].contents() == "adapter"
     assert "adapter.alora.invocation_tokens" not in fields
-    pairs = load_adapter(run_folder / "backbone").pairs
+    pairs = read_adapter(run_folder / "backbone").pairs
     made = {tensor.name: tensor.data for tensor in gguf.GGUFReader(out).tensors}
     np.testing.assert_array_equal(
         made["blk.0.ffn_up.weight.lora_a"], pairs["model.layers.0.mlp.up_proj.weight"][0]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop.loop
+import train.loop.trainer
 from agent.errors import InputError
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
@@ -24,7 +24,7 @@ from train.model.alora import active_positions, role_headers
 from train.model.lora import LoraModel, load_adapter
 from train.model.packing import join, pack
 from train.recipe import STAGES, Recipe
-from train.run.folder import claimed, write_json
+from train.run.folder import recipe_record, write_json
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_mixed_precision_is_near(place: Path, finished: Path) -> None:
 
 def with_backbone(finished: Path, recipe: Recipe) -> Recipe:
     """The recipe, its run folder holding the finished stage 1."""
-    write_json(Path(recipe.out) / "recipe.json", claimed(recipe))
+    write_json(Path(recipe.out) / "recipe.json", recipe_record(recipe))
     shutil.copytree(finished / "backbone", Path(recipe.out) / "backbone")
     return recipe
 
@@ -235,7 +235,7 @@ def test_a_killed_role_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = with_backbone(finished, recipe_in(place, tmp_path / "run"))
-    real, calls = train.loop.loop.take_step, 0
+    real, calls = train.loop.trainer.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -244,10 +244,10 @@ def test_a_killed_role_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.trainer, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
-    monkeypatch.setattr(train.loop.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.trainer, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith("caller: going on at step 2/") for line in said)

@@ -23,9 +23,9 @@ from agent.transcript import row_to_json
 from train.data.rows import write_rows
 from train.data.splits import rows_to_train
 from train.data.views import view
-from train.loop.loop import Loop
 from train.loop.pipeline import train as train_run
 from train.loop.processes import Processes
+from train.loop.trainer import Trainer
 from train.model.lora import LoraModel
 from train.recipe import Recipe
 from train.run.metrics_log import MetricsLog, draw
@@ -80,11 +80,11 @@ def test_a_cut_checkpoint_is_named(base: Path, tmp_path: Path) -> None:
     recipe = recipe_of(base, tmp_path, backbone={"max_steps": 2})
     rows = view(tiny_rows(8), "backbone", load_tokenize(base), 512).rows
     model, file = LoraModel(recipe), tmp_path / "backbone.pt"
-    Loop(model, rows, "backbone", recipe, file, lambda _: None).run()
+    Trainer(model, rows, "backbone", recipe, file, lambda _: None).run()
     for size in (file.stat().st_size // 2, 0):
         os.truncate(file, size)
         with pytest.raises(InputError, match=r"backbone\.pt cannot be read.*remove it"):
-            Loop(model, rows, "backbone", recipe, file, lambda _: None).run()
+            Trainer(model, rows, "backbone", recipe, file, lambda _: None).run()
 
 
 def test_a_cut_adapter_of_stage_1_is_named(tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_line_that_is_not_valid_is_not_trained_on(
 
 
 def test_what_is_no_number_is_null_in_the_record(tmp_path: Path) -> None:
-    course = MetricsLog(tmp_path)
-    course.add("backbone", 1, loss=2.0, gradient_norm=float("nan"))
-    course.add("backbone", 2, loss=float("nan"), gradient_norm=1.0)
+    metrics_log = MetricsLog(tmp_path)
+    metrics_log.add("backbone", 1, loss=2.0, gradient_norm=float("nan"))
+    metrics_log.add("backbone", 2, loss=float("nan"), gradient_norm=1.0)
     text = (tmp_path / "metrics.jsonl").read_text()
     assert "NaN" not in text
     assert [json.loads(line)["loss"] for line in text.splitlines()] == [2.0, None]
@@ -171,7 +171,7 @@ def test_a_process_that_writes_no_files_goes_on_with_the_same_dropout(base: Path
 
     def trained(file: str, say: Callable[[str], None], *, writes: bool) -> dict[str, torch.Tensor]:
         model = LoraModel(recipe)
-        Loop(model, rows, "backbone", recipe, tmp_path / file, say, processes=Second(writes)).run()
+        Trainer(model, rows, "backbone", recipe, tmp_path / file, say, processes=Second(writes)).run()
         return model.adapter()
 
     whole = trained("whole.pt", lambda _: None, writes=True)

@@ -15,21 +15,21 @@ from fakes import run_train as main
 from safetensors.torch import load_file, save_file
 from tiny_base import TINY_RUN, make_run, tiny_rows
 
-import train.loop.loop
+import train.loop.trainer
 from agent.bundle import load_bundle
 from agent.errors import InputError
 from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES, PlannerTurn, SummarizerTurn, Transcript, UserTurn
-from export.gguf.adapter import load_adapter as read_adapter
-from export.merge.lora import write_merged_checkpoint
-from export.merge.select import load_model, mean_loss
-from export.run import load_run
+from export.merge.checkpoint import write_merged_checkpoint
+from export.merge.selection import load_model, mean_loss
 from train.data.rows import write_rows
 from train.loop.pipeline import train as train_run
-from train.model.lora import Adapter, LoraModel, load_adapter
-from train.model.merge import merge_base
+from train.model.lora import AdapterState, LoraModel, load_adapter
 from train.model.packing import join
+from train.model.weights.adapter import read_adapter
+from train.model.weights.merge import merge_into_base
 from train.recipe import STAGES, Recipe
+from train.run.finished import load_run
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_stacked_role_merges_to_what_was_trained(stacked: Path, tmp_path: Path
 def load_updates(folder: Path) -> dict[str, torch.Tensor]:
     """What an adapter adds to each weight."""
     adapter = read_adapter(folder)
-    return {name: adapter.scale * (up @ down) for name, (down, up) in adapter.pairs.items()}
+    return {name: torch.from_numpy(adapter.scale * (b @ a)) for name, (a, b) in adapter.pairs.items()}
 
 
 def test_stage_1_is_added_to_the_original_weights(merged: Path) -> None:
@@ -113,7 +113,7 @@ def test_roles_of_a_merged_base_start_there_from_zero(merged: Path) -> None:
     assert any(not torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
 
 
-def assert_same(one: Adapter, other: Adapter) -> None:
+def assert_same(one: AdapterState, other: AdapterState) -> None:
     for name, tensor in one.items():
         torch.testing.assert_close(other[name], tensor, rtol=0, atol=1e-6)
 
@@ -138,21 +138,27 @@ def test_half_precision_stays_and_all_files_are_taken(merged: Path, tmp_path: Pa
     tensors = {
         name: tensor.to(torch.bfloat16) for name, tensor in load_file(source / "model.safetensors").items()
     }
-    names = sorted(tensors)
-    for at, part in enumerate((names[::2], names[1::2])):
+    index = "model.safetensors.index.json"
+    files = {name: f"model-0000{at % 2}.safetensors" for at, name in enumerate(sorted(tensors))}
+    for file in set(files.values()):
         save_file(
-            {name: tensors[name] for name in part}, base / f"model-0000{at}.safetensors", {"format": "pt"}
+            {name: tensors[name] for name in files if files[name] == file}, base / file, {"format": "pt"}
         )
-    backbone = load_adapter(merged / "backbone")
-    merge_base(base, backbone, 2.0, tmp_path / "new")
-    new = {name: tensor for file in (tmp_path / "new").iterdir() for name, tensor in load_file(file).items()}
+    (base / index).write_text(json.dumps({"weight_map": files}))
+    backbone = read_adapter(merged / "backbone")
+    merge_into_base(base, backbone, tmp_path / "new")
+    new_files = sorted((tmp_path / "new").glob("*.safetensors"))
+    assert json.loads((tmp_path / "new" / index).read_text())["weight_map"] == files
+    new = {name: tensor for file in new_files for name, tensor in load_file(file).items()}
     assert {tensor.dtype for tensor in new.values()} == {torch.bfloat16}
     added = load_updates(merged / "backbone")
     for name, update in added.items():
         torch.testing.assert_close(new[name], (tensors[name].float() + update).to(torch.bfloat16))
     save_file({"else": torch.zeros(1)}, base / "model-00000.safetensors")
-    with pytest.raises(InputError, match=r"has no weight model\.layers"):
-        merge_base(base, backbone, 2.0, tmp_path / "other")
+    left = {name: file for name, file in files.items() if file != "model-00000.safetensors"}
+    (base / index).write_text(json.dumps({"weight_map": {**left, "else": "model-00000.safetensors"}}))
+    with pytest.raises(InputError, match=r"has no layer model\.layers"):
+        merge_into_base(base, backbone, tmp_path / "other")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "new"]
 
 
@@ -212,7 +218,7 @@ def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of(copy)
-    real, calls = train.loop.loop.take_step, 0
+    real, calls = train.loop.trainer.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -222,11 +228,11 @@ def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
         return real(*given)
 
     before = load_adapter(copy / "caller")
-    monkeypatch.setattr(train.loop.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.trainer, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None, "caller", again=True)
     assert_same(before, load_adapter(copy / "caller"))
-    monkeypatch.setattr(train.loop.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.trainer, "take_step", real)
     said: list[str] = []
     # Of other data, the checkpoint is not gone on from; of the same, it is, to the same weights as before.
     other = Path(shutil.copytree(copy, tmp_path / "other"))

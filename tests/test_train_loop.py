@@ -16,15 +16,15 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop.loop
+import train.loop.trainer
 from agent.errors import UmiError
 from agent.prompting.encoding import load_tokenize
 from train.data.views import view
 from train.loop.batches import epoch_steps
-from train.loop.loop import Loop, Outcome, Scored, accumulate
-from train.loop.out_of_memory import halved
-from train.model.lora import Adapter, LoraModel
-from train.model.packing import IGNORE, halves
+from train.loop.out_of_memory import split_passes
+from train.loop.trainer import Evaluation, Trainer, TrainingResult, accumulate_gradients
+from train.model.lora import AdapterState, LoraModel
+from train.model.packing import IGNORE, split_in_two
 from train.recipe import Recipe
 from train.run.metrics_log import MetricsLog, draw, records
 
@@ -44,21 +44,21 @@ def recipe(base: Path, tmp_path: Path) -> Recipe:
     return Recipe.from_json({**fields, "base": str(base), "data": ["unused"], "out": str(tmp_path)})
 
 
-def loop_of(
+def trainer_of(
     recipe: Recipe, model: LoraModel, say: Callable[[str], None] = lambda _: None, **given: Any
-) -> Loop:
+) -> Trainer:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
-    return Loop(model, rows, "backbone", recipe, Path(recipe.out) / "c.pt", say, **given)
+    return Trainer(model, rows, "backbone", recipe, Path(recipe.out) / "c.pt", say, **given)
 
 
 def trained(
     recipe: Recipe, say: Callable[[str], None] = lambda _: None, **given: Any
-) -> tuple[Outcome, Adapter]:
+) -> tuple[TrainingResult, AdapterState]:
     model = LoraModel(recipe)
-    return loop_of(recipe, model, say, **given).run(), model.adapter()
+    return trainer_of(recipe, model, say, **given).run(), model.adapter()
 
 
-def assert_same(one: Adapter, other: Adapter, **tolerance: float) -> None:
+def assert_same(one: AdapterState, other: AdapterState, **tolerance: float) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         torch.testing.assert_close(other[name], tensor, **(tolerance or {"rtol": 0, "atol": 0}))
@@ -70,16 +70,16 @@ def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
     model = LoraModel(recipe)
     gradients = []
     for times in range(4):
-        parts = halved(passes, times)
-        learnt = sum(packed.learnt for batch in parts for packed in batch)
-        accumulate(model, parts, learnt)
+        parts = split_passes(passes, times)
+        learnt = sum(packed.label_count for batch in parts for packed in batch)
+        accumulate_gradients(model, parts, learnt)
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters if p.grad is not None]))
         torch.testing.assert_close(gradients[-1], gradients[0], rtol=1e-3, atol=1e-6)
-        assert learnt == sum(packed.learnt for batch in passes for packed in batch)
-    assert len(halved(passes, 3)) > len(passes)
-    last = halved(passes, 20)
+        assert learnt == sum(packed.label_count for batch in passes for packed in batch)
+    assert len(split_passes(passes, 3)) > len(passes)
+    last = split_passes(passes, 20)
     assert all(packed.branch_ids.max() == 1 for batch in last for packed in batch)
-    assert len(halved(last, 1)) == len(last)
+    assert len(split_passes(last, 1)) == len(last)
 
 
 def test_a_prefix_that_is_learnt_is_learnt_once(recipe: Recipe) -> None:
@@ -87,8 +87,8 @@ def test_a_prefix_that_is_learnt_is_learnt_once(recipe: Recipe) -> None:
     from train.model.packing import pack
 
     packed = max(pack(rows, 512, learn_prefix=True), key=len)
-    first, second = halves(packed)
-    assert first.learnt + second.learnt == packed.learnt
+    first, second = split_in_two(packed)
+    assert first.label_count + second.label_count == packed.label_count
     assert (second.targets[second.branch_ids == 0] == IGNORE).all()
     assert np.concatenate([first.input_ids, second.input_ids[second.branch_ids > 0]]).tolist() == (
         packed.input_ids.tolist()
@@ -99,14 +99,14 @@ def test_passes_that_do_not_fit_are_halved_to_the_same_result(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, expected = trained(recipe)
-    real = train.loop.loop.accumulate
+    real = train.loop.trainer.accumulate_gradients
 
     def small(model: LoraModel, passes: Any, learnt: int) -> float:
         if any(sum(map(len, batch)) > 300 for batch in passes):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
         return real(model, passes, learnt)
 
-    monkeypatch.setattr(train.loop.loop, "accumulate", small)
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", small)
     (Path(recipe.out) / "c.pt").unlink()
     said: list[str] = []
     _, halved_to = trained(recipe, said.append)
@@ -118,7 +118,7 @@ def test_a_row_that_never_fits_ends_the_run(recipe: Recipe, monkeypatch: pytest.
     def never(*_: Any) -> float:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(train.loop.loop, "accumulate", never)
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", never)
     with pytest.raises(UmiError, match=r"one row does not fit into memory at step 1; lower max_length"):
         trained(recipe)
 
@@ -129,13 +129,13 @@ def test_other_errors_are_not_taken_for_want_of_memory(
     def broken(*_: Any) -> float:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(train.loop.loop, "accumulate", broken)
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         trained(recipe)
 
 
 def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = train.loop.loop.accumulate, 0
+    real, calls = train.loop.trainer.accumulate_gradients, 0
 
     def spoilt(model: LoraModel, *given: Any) -> float:
         nonlocal calls
@@ -146,7 +146,7 @@ def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
             model.parameters[0].grad.fill_(float("nan"))
         return loss
 
-    monkeypatch.setattr(train.loop.loop, "accumulate", spoilt)
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", spoilt)
 
 
 def test_a_step_without_numbers_is_left_out(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,12 +166,12 @@ def test_steps_without_numbers_end_the_run(recipe: Recipe, monkeypatch: pytest.M
 def test_the_best_adapter_is_kept(recipe: Recipe) -> None:
     model, seen = LoraModel(recipe), []
 
-    def evaluate() -> Scored:
+    def evaluate() -> Evaluation:
         seen.append(model.adapter())
         score = [0.2, 0.9, 0.5][len(seen) - 1]
-        return Scored((score,), {"plan_acc": score}, "")
+        return Evaluation((score,), {"plan_acc": score}, "")
 
-    outcome = loop_of(recipe, model, evaluate=evaluate).run()
+    outcome = trainer_of(recipe, model, evaluate=evaluate).run()
     assert (outcome.kept_step, outcome.scores) == (4, {"plan_acc": 0.9})
     assert_same(seen[1], model.adapter())
 
@@ -181,12 +181,12 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
 ) -> None:
     scores = iter([0.9, 0.5, 0.2])
 
-    def evaluate() -> Scored:
+    def evaluate() -> Evaluation:
         score = next(scores)
-        return Scored((score,), {"plan_acc": score}, "")
+        return Evaluation((score,), {"plan_acc": score}, "")
 
     expected, _ = trained(replace(recipe, out=str(Path(recipe.out) / "whole")), evaluate=evaluate)
-    real, calls = train.loop.loop.accumulate, 0
+    real, calls = train.loop.trainer.accumulate_gradients, 0
 
     def dying(*given: Any) -> float:
         nonlocal calls
@@ -196,30 +196,30 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
         return real(*given)
 
     scores = iter([0.9, 0.5, 0.2])
-    monkeypatch.setattr(train.loop.loop, "accumulate", dying)
-    course = MetricsLog(Path(recipe.out))
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", dying)
+    metrics_log = MetricsLog(Path(recipe.out))
     with pytest.raises(KeyboardInterrupt):
-        trained(recipe, evaluate=evaluate, course=course)
-    monkeypatch.setattr(train.loop.loop, "accumulate", real)
-    outcome, _ = trained(recipe, evaluate=evaluate, course=course)
+        trained(recipe, evaluate=evaluate, metrics_log=metrics_log)
+    monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", real)
+    outcome, _ = trained(recipe, evaluate=evaluate, metrics_log=metrics_log)
     assert outcome.kept_step == expected.kept_step == 2
     steps = [line["step"] for line in records(Path(recipe.out) / "metrics.jsonl") if "loss" in line]
     assert steps == [1, 2, 4, 6]
 
 
 def test_the_course_is_drawn(tmp_path: Path) -> None:
-    course = MetricsLog(tmp_path)
+    metrics_log = MetricsLog(tmp_path)
     assert draw(tmp_path) is None
     for step in range(1, 5):
-        course.add("backbone", step, loss=1 / step, learning_rate=1e-3)
-    course.add("backbone", 4, scores={"planner": {"plan_acc": 0.5}})
-    course.add("caller", 1, loss=0.1)
+        metrics_log.add("backbone", step, loss=1 / step, learning_rate=1e-3)
+    metrics_log.add("backbone", 4, scores={"planner": {"plan_acc": 0.5}})
+    metrics_log.add("caller", 1, loss=0.1)
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"stage": "caller", "st')
     picture = draw(tmp_path)
     assert picture is not None
     assert picture.read_bytes().startswith(b"\x89PNG")
-    course.go_on_from("caller", 0)
+    metrics_log.discard_after("caller", 0)
     assert {line["stage"] for line in records(tmp_path / "metrics.jsonl")} == {"backbone"}
 
 
@@ -228,14 +228,14 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import torch
-from test_train_loop import loop_of
+from test_train_loop import trainer_of
 from train.model.lora import LoraModel
 from train.loop.processes import Processes
 from train.recipe import Recipe
 recipe = Recipe.from_json(json.loads(Path({file!r}).read_text()))
 processes = Processes("cpu")
 model = LoraModel(recipe)
-loop_of(recipe, model, processes=processes).run()
+trainer_of(recipe, model, processes=processes).run()
 torch.save(model.adapter(), Path({out!r}) / f"{{processes.index}}.pt")
 """
 

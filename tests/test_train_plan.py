@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.plan.plan
+import train.plan.run_plan
 import train.plan.speed
 from agent.errors import InputError
 from agent.prompting.encoding import Encoded
@@ -25,8 +25,15 @@ from train.loop.pipeline import train as train_run
 from train.model.lora import LoraModel
 from train.model.packing import Packed, join
 from train.model.special_tokens import marked_tokenize
-from train.plan.memory import Size, adapter_numbers, blocks_of_layer, estimate, size_of, weight_bytes
-from train.plan.plan import Plan, plan
+from train.plan.memory import (
+    PassSize,
+    adapter_parameters,
+    estimate,
+    saved_tensors_of_layer,
+    size_of,
+    weight_bytes,
+)
+from train.plan.run_plan import Plan, plan_run
 from train.plan.shape import read_shape
 from train.plan.speed import operations_of
 from train.recipe import STAGES, Recipe
@@ -93,10 +100,10 @@ def test_activations_are_what_autograd_keeps(
     shape, mixed = read_shape(place / "base"), precision == "bfloat16"
     batch = a_pass(shape.vocabulary)
     size = size_of(batch)
-    blocks = list(blocks_of_layer(recipe, shape, size, mixed))
+    blocks = list(saved_tensors_of_layer(recipe, shape, size, mixed))
     counted = shape.layers * sum(count * each for count, each in blocks)
     counted += 4 * size.tokens * shape.width + 4 * size.targets * shape.vocabulary
-    counted += mixed * 2 * (adapter_numbers(recipe, shape) + shape.width * shape.vocabulary)
+    counted += mixed * 2 * (adapter_parameters(recipe, shape) + shape.width * shape.vocabulary)
     assert counted == pytest.approx(kept_by_autograd(LoraModel(recipe), batch), rel=0.1)
 
 
@@ -120,12 +127,12 @@ def test_weights_and_adapter_are_counted(
                 if state.nested:
                     frozen[state.state2.absmax.data_ptr()] = state.state2.absmax.nbytes
     assert weight_bytes(recipe, shape, "cpu") == pytest.approx(sum(frozen.values()), rel=0.01)
-    assert adapter_numbers(recipe, shape) == sum(p.numel() for p in model.parameters)
+    assert adapter_parameters(recipe, shape) == sum(p.numel() for p in model.parameters)
 
 
 def test_the_counts_are_those_of_training(place: Path, tmp_path: Path) -> None:
     recipe = recipe_in(place, tmp_path / "run", caller={"epochs": 1.5}, adapter="alora")
-    told = plan(recipe)
+    told = plan_run(recipe)
     tokenize = marked_tokenize(place / "base", recipe.markers)
     learnt, _ = hold_out([*tiny_rows(24), *tiny_rows(6, "valid")], recipe.heldout_rows)
     assert [stage.stage for stage in told.stages] == list(STAGES)
@@ -146,8 +153,8 @@ def test_a_plan_reads_no_weight(place: Path, tmp_path: Path) -> None:
         if file.suffix == ".safetensors":
             content = content[: 8 + int.from_bytes(content[:8], "little")]
         (base / file.name).write_bytes(content)
-    told = plan(recipe_in(place, tmp_path / "run", base=str(base)))
-    assert told.parameters == plan(recipe_in(place, tmp_path / "run")).parameters
+    told = plan_run(recipe_in(place, tmp_path / "run", base=str(base)))
+    assert told.parameters == plan_run(recipe_in(place, tmp_path / "run")).parameters
 
 
 def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +162,7 @@ def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: py
         place, tmp_path / "run", backbone={"learning_rate": 1e-3, "max_steps": 2}, caller={"max_steps": 5}
     )
     train_run(recipe, lambda _: None, "backbone")
-    whole = plan(recipe)
+    whole = plan_run(recipe)
     assert whole.finished == ("backbone",)
     assert [stage.stage for stage in whole.stages] == list(STAGES[1:])
 
@@ -165,7 +172,7 @@ def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: py
 
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, stop, "caller")
-    rest = plan(recipe, "caller").stages[0]
+    rest = plan_run(recipe, "caller").stages[0]
     before = next(stage for stage in whole.stages if stage.stage == "caller")
     assert (rest.steps, rest.done) == (5, 4)
     assert 0 < rest.tokens < before.tokens
@@ -180,7 +187,7 @@ def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> N
         for name, speed in (("backbone", 10.0), ("caller", 50.0))
     ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    told = plan(recipe)
+    told = plan_run(recipe)
     by_stage = {stage.stage: stage.tokens / stage.seconds for stage in told.stages}
     assert by_stage["backbone"] == pytest.approx(10)
     assert by_stage["caller"] == pytest.approx(50)
@@ -188,21 +195,21 @@ def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> N
 
 
 def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train.plan.plan, "available_bytes", lambda: GIGABYTE // 10)
+    monkeypatch.setattr(train.plan.run_plan, "available_bytes", lambda: GIGABYTE // 10)
     recipe = recipe_in(
         place, tmp_path / "run", max_length=90, caller={"learning_rate": 1e-6}, quantization="none"
     )
-    warnings = "\n".join(plan(recipe).warnings)
+    warnings = "\n".join(plan_run(recipe).warnings)
     assert "caller.learning_rate = 1e-06 is low" in warnings
     assert "too long" in warnings
     for field in ("micro_batch_tokens", "gradient_checkpointing", "quantization"):
         assert field in warnings
-    monkeypatch.setattr(train.plan.plan, "available_bytes", lambda: 1000 * GIGABYTE)
-    assert plan(recipe_in(place, tmp_path / "run")).warnings == ()
+    monkeypatch.setattr(train.plan.run_plan, "available_bytes", lambda: 1000 * GIGABYTE)
+    assert plan_run(recipe_in(place, tmp_path / "run")).warnings == ()
 
 
 def test_a_plan_is_told_and_is_json(place: Path, tmp_path: Path) -> None:
-    told = plan(recipe_in(place, tmp_path / "run"))
+    told = plan_run(recipe_in(place, tmp_path / "run"))
     value = json.loads(json.dumps(told.to_json()))
     assert value["memory"] == max(stage["memory"]["total"] for stage in value["stages"])
     text = "\n".join(told.lines())
@@ -225,11 +232,13 @@ def test_less_memory_with_what_the_warning_names(place: Path, tmp_path: Path) ->
 def test_operations_grow_as_the_formula_says(place: Path, tmp_path: Path) -> None:
     shape = read_shape(place / "base")
     recipe = recipe_in(place, tmp_path, lora={"rank": 1})
-    one = operations_of(recipe, shape, Size(100, 0, (), ()))
-    assert one == 100 * (4 * shape.linear_parameters + 6 * adapter_numbers(recipe, shape))
+    one = operations_of(recipe, shape, PassSize(100, 0, (), ()))
+    assert one == 100 * (4 * shape.linear_parameters + 6 * adapter_parameters(recipe, shape))
     again = replace(recipe, gradient_checkpointing=True)
-    assert operations_of(again, shape, Size(100, 0, (), ())) > 1.4 * one
-    assert operations_of(recipe, shape, Size(100, 10, (), ())) - one == 40 * shape.vocabulary * shape.width
+    assert operations_of(again, shape, PassSize(100, 0, (), ())) > 1.4 * one
+    assert (
+        operations_of(recipe, shape, PassSize(100, 10, (), ())) - one == 40 * shape.vocabulary * shape.width
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,13 +268,13 @@ def test_a_damaged_base_is_named(
 
 def test_only_a_plan_of_a_known_stage(place: Path, tmp_path: Path) -> None:
     recipe = recipe_in(place, tmp_path / "run", method="multi-task")
-    assert [stage.stage for stage in plan(recipe).stages] == ["backbone"]
+    assert [stage.stage for stage in plan_run(recipe).stages] == ["backbone"]
     with pytest.raises(InputError, match="trains no caller"):
-        plan(recipe, "caller")
+        plan_run(recipe, "caller")
 
 
 def test_a_plan_without_rows_of_a_role_says_so(place: Path, tmp_path: Path) -> None:
-    told: Plan = plan(recipe_in(place, tmp_path / "run", max_length=5))
+    told: Plan = plan_run(recipe_in(place, tmp_path / "run", max_length=5))
     assert told.stages == ()
     assert told.memory == 0
     assert sum("no training row" in warning for warning in told.warnings) == len(STAGES)

@@ -30,10 +30,10 @@ from agent.transcript import (
 )
 from train.data.prompt_format import prompt_format_of
 from train.data.views import view
-from train.loop.scoring import part_of, score_stage
+from train.loop.scoring import role_part, score_stage
 from train.model.alora import role_headers
-from train.model.generation import batches, generate
-from train.model.lora import Adapter, LoraModel
+from train.model.generation import batches
+from train.model.lora import AdapterState, LoraModel
 from train.model.packing import pack
 from train.recipe import Recipe
 
@@ -53,7 +53,7 @@ def recipe_of(base: Path, **fields: Any) -> Recipe:
     return Recipe.from_json({**TINY_RUN, **paths, **plain, **fields})
 
 
-def random_adapter(like: Adapter, seed: int) -> Adapter:
+def random_adapter(like: AdapterState, seed: int) -> AdapterState:
     generator = torch.Generator().manual_seed(seed)
     return {name: 0.3 * torch.randn(t.shape, generator=generator) for name, t in like.items()}
 
@@ -108,9 +108,9 @@ def test_a_plain_adapter_writes_what_peft_says_token_by_token(base: Path, tmp_pa
     theirs = as_peft_loads(base, tmp_path / "plain")
     prompts = prompts_of(base, "planner")
     expected = [greedy(theirs, prompt, 16) for prompt in prompts]
-    together = generate(model, prompts, END, 16)
+    together = model.generate(prompts, END, 16)
     assert_starts(together, expected)
-    assert_starts(generate(model, prompts, END, 16, max_tokens=1), expected)
+    assert_starts(model.generate(prompts, END, 16, max_batch_tokens=1), expected)
     assert len({len(prompt) for prompt in prompts}) > 3
     assert all(len(text) <= 16 for text in together)
 
@@ -129,8 +129,8 @@ def test_an_activated_adapter_writes_what_pefts_own_does(base: Path, tmp_path: P
     assert theirs.peft_config["1"].alora_invocation_tokens == header
     prompts = prompts_of(base, "planner")
     expected = [greedy(theirs, prompt, 16) for prompt in prompts]
-    assert_starts(generate(model, prompts, END, 16), expected)
-    assert_starts(generate(model, prompts, END, 16, max_tokens=1), expected)
+    assert_starts(model.generate(prompts, END, 16), expected)
+    assert_starts(model.generate(prompts, END, 16, max_batch_tokens=1), expected)
     always_on = as_peft_loads(base, tmp_path / "backbone", tmp_path / "role")
     always_on.peft_config["1"].alora_invocation_tokens = None
     assert [greedy(always_on, prompt, 16) for prompt in prompts] != expected
@@ -149,26 +149,26 @@ def test_padding_and_a_cache_of_few_positions_change_nothing_where_attention_is_
     model = LoraModel(recipe_of(tmp_path / "base"))
     model.set_adapter(random_adapter(model.adapter(), 1))
     prompts = [list(range(3, 3 + length)) for length in (5, 60, 17, 30, 23)]
-    with model.speaking() as causal:
+    with model.generation_mode() as causal:
         expected = [greedy(causal, prompt, 12) for prompt in prompts]
-    assert_starts(generate(model, prompts, END, 12), expected)
+    assert_starts(model.generate(prompts, END, 12), expected)
 
 
 def test_writing_stops_at_the_end_marker_and_after_the_most(base: Path) -> None:
     model = LoraModel(recipe_of(base))
     model.set_adapter(random_adapter(model.adapter(), 1))
     prompts = prompts_of(base, "caller")
-    free = generate(model, prompts, END, 12)
+    free = model.generate(prompts, END, 12)
     stop = free[0][3]
     cut = [text[: text.index(stop)] if stop in text else text for text in free]
     assert [
-        text[: len(known)] for text, known in zip(generate(model, prompts, stop, 12), cut, strict=True)
+        text[: len(known)] for text, known in zip(model.generate(prompts, stop, 12), cut, strict=True)
     ] == cut
-    assert all(stop not in text for text in generate(model, prompts, stop, 12))
+    assert all(stop not in text for text in model.generate(prompts, stop, 12))
     never = next(token for token in range(300) if not any(token in text for text in free))
-    assert [len(text) for text in generate(model, prompts, never, 5)] == [5] * len(prompts)
-    assert generate(model, prompts, END, 0) == [[]] * len(prompts)
-    assert generate(model, [], END, 5) == []
+    assert [len(text) for text in model.generate(prompts, never, 5)] == [5] * len(prompts)
+    assert model.generate(prompts, END, 0) == [[]] * len(prompts)
+    assert model.generate([], END, 5) == []
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -187,9 +187,9 @@ def test_generating_leaves_training_as_it_was(
             with monkeypatch.context() as patch:
                 patch.setattr("torch.Tensor.argmax", stop)
                 with pytest.raises(KeyboardInterrupt):
-                    generate(model, prompts_of(base, "caller"), END, 4)
+                    model.generate(prompts_of(base, "caller"), END, 4)
         elif generating:
-            assert any(generate(model, prompts_of(base, "caller"), END, 4))
+            assert any(model.generate(prompts_of(base, "caller"), END, 4))
         model.loss_sum(batch).backward()
         return [parameter.grad for parameter in model.parameters]
 
@@ -243,12 +243,12 @@ def test_baselines_by_hand() -> None:
 
 def test_what_the_one_model_writes_is_split_among_the_roles() -> None:
     text = 'I add.\nNext: caller\n{"name":"add","arguments":{}}\n{"name":"echo","arguments":{}}'
-    assert part_of(text, "planner") == "I add.\nNext: caller"
-    assert len(parse_calls(part_of(text, "caller")) or ()) == 2
-    assert part_of(text, "summarizer") == ""
-    assert part_of("Next: summarizer\nNext: caller", "summarizer") == "Next: caller"
-    assert part_of("no ending", "planner") == "no ending"
-    assert part_of("no ending", "caller") == ""
+    assert role_part(text, "planner") == "I add.\nNext: caller"
+    assert len(parse_calls(role_part(text, "caller")) or ()) == 2
+    assert role_part(text, "summarizer") == ""
+    assert role_part("Next: summarizer\nNext: caller", "summarizer") == "Next: caller"
+    assert role_part("no ending", "planner") == "no ending"
+    assert role_part("no ending", "caller") == ""
 
 
 def memorised(base: Path, rows: Sequence[Row], method: str) -> LoraModel:
@@ -260,7 +260,7 @@ def memorised(base: Path, rows: Sequence[Row], method: str) -> LoraModel:
     optimizer = torch.optim.AdamW(model.parameters, lr=1e-2, weight_decay=0)
     for _ in range(60):
         optimizer.zero_grad()
-        (model.loss_sum(batch) / sum(packed.learnt for packed in batch)).backward()
+        (model.loss_sum(batch) / sum(packed.label_count for packed in batch)).backward()
         optimizer.step()
     return model
 
@@ -271,7 +271,12 @@ def test_a_model_that_knows_the_rows_by_heart_scores_1_and_an_untrained_one_next
 ) -> None:
     rows, tokenize = tiny_rows(4), load_tokenize(base)
     prompt_format = prompt_format_of(method, "backbone")
-    given: dict[str, Any] = {"turns": 8, "most": 64, "max_length": 512, "prompt_format": prompt_format}
+    given: dict[str, Any] = {
+        "turns": 8,
+        "max_new_tokens": 64,
+        "max_length": 512,
+        "prompt_format": prompt_format,
+    }
     scores = score_stage(memorised(base, rows, method), rows, "backbone", tokenize, **given)
     assert scores == {
         "mean": 1,
@@ -306,16 +311,20 @@ def test_histories_are_shortened_to_fit_as_in_training_and_left_out_where_they_c
     asked: list[int] = []
 
     def score(max_length: int) -> dict[str, float]:
-        return score_stage(model, [row], "summarizer", tokenize, turns=1, most=4, max_length=max_length)
+        return score_stage(
+            model, [row], "summarizer", tokenize, turns=1, max_new_tokens=4, max_length=max_length
+        )
 
     def counted(
         model: LoraModel, prompts: Sequence[Sequence[int]], *given: Any, **options: Any
     ) -> list[list[int]]:
         asked.extend(map(len, prompts))
-        return generate(model, prompts, *given, **options)
+        return real(model, prompts, *given, **options)
+
+    real = LoraModel.generate
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("train.loop.scoring.generate", counted)
+        patch.setattr(LoraModel, "generate", counted)
         assert score(whole + turn)
         assert score(whole + turn - 1)
         assert score(10) == {}

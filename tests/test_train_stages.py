@@ -14,13 +14,13 @@ import torch
 from fakes import run_train as main
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
-import train.loop.loop
+import train.loop.trainer
 from agent.errors import InputError, UmiError
 from agent.prompting.encoding import load_tokenize
 from train.data.rows import write_rows
 from train.data.views import view
-from train.loop.loop import rate_at
 from train.loop.pipeline import train as train_run
+from train.loop.trainer import rate_at
 from train.model.lora import LoraModel, load_adapter
 from train.model.packing import pack
 from train.recipe import STAGES, Recipe
@@ -94,7 +94,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
     recipe = recipe_in(place, tmp_path / "run")
-    real, calls = train.loop.loop.take_step, 0
+    real, calls = train.loop.trainer.take_step, 0
 
     def dying(*given: Any) -> tuple[float, float]:
         nonlocal calls
@@ -103,12 +103,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(train.loop.loop, "take_step", dying)
+    monkeypatch.setattr(train.loop.trainer, "take_step", dying)
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
     assert not (tmp_path / "run" / dies_at).exists()
     assert not (tmp_path / "run" / "manifest.json").exists()
-    monkeypatch.setattr(train.loop.loop, "take_step", real)
+    monkeypatch.setattr(train.loop.trainer, "take_step", real)
     said: list[str] = []
     train_run(recipe, said.append)
     assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in said)
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 def test_a_finished_run_trains_nothing_again(
     place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop.loop, "take_step", lambda *_: pytest.fail("a step was taken"))
+    monkeypatch.setattr(train.loop.trainer, "take_step", lambda *_: pytest.fail("a step was taken"))
     said: list[str] = []
     train_run(recipe_in(place, finished), said.append)
     assert sum(line.endswith("finished before") for line in said) == len(STAGES)
@@ -146,7 +146,7 @@ def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_stops_the_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train.loop.loop, "take_step", lambda *_: (float("nan"), float("nan")))
+    monkeypatch.setattr(train.loop.trainer, "take_step", lambda *_: (float("nan"), float("nan")))
     with pytest.raises(UmiError, match=r"no numbers in 3 steps in a row, .*; lower backbone\.learning_rate"):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None)
 

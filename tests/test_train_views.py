@@ -137,7 +137,7 @@ def test_packs_have_the_loss_of_separate_sequences(
         rows = [Encoded(r.prefix, r.rest, r.learn | (np.arange(len(r.rest)) == 0)) for r in rows]
     packs = list(pack(rows, 500))
     assert len(packs) < len(rows) / 2
-    assert sum(p.learnt for p in packs) == sum(r.targets for r in rows)
+    assert sum(p.label_count for p in packs) == sum(r.targets for r in rows)
     with torch.no_grad():
         separate = sum(
             summed_loss(

@@ -30,9 +30,9 @@ def train_recipe(
     """
     recipe = load_recipe(recipe_file, overrides)
     if plan_only:
-        from train.plan.plan import plan
+        from train.plan.run_plan import plan_run
 
-        planned = plan(recipe, only, again=again)
+        planned = plan_run(recipe, only, again=again)
         print(json.dumps(planned.to_json()) if as_json else "\n".join(planned.lines()))
         return 0
     if as_json:

@@ -1,1 +1,1 @@
-"""What a bundle carries for people and other programs: card, Modelfiles, provenance."""
+"""The texts of a bundle for people and other programs: model card, Modelfiles, provenance."""

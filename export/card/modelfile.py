@@ -1,12 +1,12 @@
-"""How other programs write a role's prompt: a Jinja template for GGUF files, a Modelfile for Ollama.
+"""Prompt templates of a role for other programs: a Jinja template for GGUF files, a Modelfile for Ollama.
 
-Both make the text whose ids are `agent.prompting.prompt_ids`, of messages in place of turns:
+Both render messages to the text whose ids are `agent.prompting.prompt_ids`:
 
     system                        the tools, one compact JSON line each, sorted by name; nothing without tools
     user, tool                    as in a transcript
     planner, caller, summarizer   as in a transcript; `assistant` is the role that the file is for
 
-These programs tokenize the whole text at once, with markers wherever they stand. So the ids are the same as
+These programs tokenize the whole text at once, control tokens in messages too. So the ids are the same as
 long as no message holds a marker and none begins with whitespace that joins the marker before it.
 """
 
@@ -19,7 +19,7 @@ from agent.prompting import Markers
 from agent.transcript import ROLES, Role
 
 _JINJA_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-"""Those that Jinja, llama.cpp's engine and the hub's JavaScript engine all read."""
+"""Escapes that Jinja, llama.cpp's engine and the hub's JavaScript engine all support."""
 _FENCE = '"""'
 _WITHOUT_ADAPTERS = """\
 # Ollama applies an adapter to every token, and those beside this file are on only from a role's header. So
@@ -34,26 +34,26 @@ _ABOUT = """\
 
 
 def role_template(markers: Markers, role: Role) -> str:
-    """A Jinja chat template that writes umi's turns, and `role`'s header where a turn is to be written.
+    """Return a Jinja chat template that writes umi's turns, with `role`'s header as the generation prompt.
 
-    The variable `umi_role` names another role in its place. Tools are not rendered from `tools`: how JSON is
-    spelled differs from program to program; the system message carries their lines. Without a system message
-    first, an empty one is written, as for an empty list of tools.
+    The variable `umi_role` names another role in its place. `tools` is not rendered, since programs format
+    JSON differently; the system message holds the tools' lines. Without a system message first, an empty one
+    is written, as for an empty list of tools.
     """
-    opens, middle, end, empty = map(_jinja, _pieces(markers))
+    opens, middle, end, empty = map(_jinja, _turn_parts(markers))
     template = """\
-{% if umi_role is defined %}{% set speaker = umi_role %}{% else %}{% set speaker = ROLE %}{% endif %}
+{% if umi_role is defined %}{% set header_role = umi_role %}{% else %}{% set header_role = ROLE %}{% endif %}
 {% if not messages or messages[0]['role'] != 'system' %}{{ EMPTY }}{% endif %}
 {% for message in messages %}{{ OPEN }}
-{% if message['role'] == 'assistant' %}{{ speaker }}{% else %}{{ message['role'] }}{% endif %}{{ MIDDLE }}
+{% if message['role'] == 'assistant' %}{{ header_role }}{% else %}{{ message['role'] }}{% endif %}{{ MIDDLE }}
 {% if message['content'] %}{{ message['content'] }}{% endif %}{{ END }}{% endfor %}
-{% if add_generation_prompt %}{{ OPEN }}{{ speaker }}{{ MIDDLE }}{% endif %}"""
+{% if add_generation_prompt %}{{ OPEN }}{{ header_role }}{{ MIDDLE }}{% endif %}"""
     return _filled(template, OPEN=opens, MIDDLE=middle, END=end, EMPTY=empty, ROLE=_jinja(role))
 
 
 def ollama_template(markers: Markers, role: Role) -> str:
-    """The same for Ollama, in the syntax of Go's text/template."""
-    opens, middle, end, empty = map(_go, _pieces(markers))
+    """Return the same template for Ollama, in the syntax of Go's text/template."""
+    opens, middle, end, empty = map(_go, _turn_parts(markers))
     template = """\
 {{ if .Messages }}{{ if ne (index .Messages 0).Role "system" }}{{ EMPTY }}{{ end }}
 {{ else }}{{ EMPTY }}{{ end }}
@@ -63,9 +63,9 @@ def ollama_template(markers: Markers, role: Role) -> str:
 
 
 def modelfiles(bundle: Bundle) -> dict[str, str]:
-    """A Modelfile for each role, by the name of its file; none for a bundle of a stock model (dialect chat).
+    """Return a Modelfile for each role by file name; none for a bundle of a stock model (dialect chat).
 
-    `ollama create` reads it beside the bundle's files. Raises ValueError where a file's name cannot stand
+    `ollama create` reads it beside the bundle's files. Raise ValueError where a file's name cannot be written
     in a Modelfile.
     """
     if bundle.dialect == "chat":
@@ -90,7 +90,7 @@ def _modelfile(bundle: Bundle, role: Role) -> str:
     lines.append(f"PARAMETER temperature {sampling.temperature:g}")
     if sampling.temperature:
         lines.append(f"PARAMETER top_p {sampling.top_p:g}")
-    # Ollama lowers the odds of words that were said before; names and numbers are copied from the prompt.
+    # Ollama penalizes repeated tokens by default, but names and numbers are copied from the prompt.
     lines.append("PARAMETER repeat_penalty 1.0")
     lines.append(f"PARAMETER num_ctx {bundle.context_length}")
     lines.append(f"PARAMETER num_predict {sampling.max_tokens}")
@@ -99,24 +99,24 @@ def _modelfile(bundle: Bundle, role: Role) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pieces(markers: Markers) -> tuple[str, str, str, str]:
-    """What opens, divides and ends a turn, and the system turn of an empty list of tools."""
+def _turn_parts(markers: Markers) -> tuple[str, str, str, str]:
+    """Return what opens, divides and ends a turn, and the system turn of an empty list of tools."""
     return markers.open, markers.middle, markers.end, markers.header("system") + markers.end
 
 
 def _filled(template: str, **literals: str) -> str:
-    """A template in one line, as engines differ in what they make of line ends, its names filled in."""
+    """Return a template with its names filled in, in one line, since engines treat line ends differently."""
     line = template.replace("\n", "")
     return re.sub("|".join(literals), lambda found: literals[found[0]], line)
 
 
 def _jinja(text: str) -> str:
-    """`text` as a string literal of Jinja, in one line."""
+    """Return `text` as a string literal of Jinja, in one line."""
     return "'" + "".join(_JINJA_ESCAPES.get(character, character) for character in text) + "'"
 
 
 def _go(text: str) -> str:
-    """`text` as a string literal of Go in plain ASCII, without three quotes in a row."""
+    """Return `text` as a string literal of Go in ASCII, without three quotes in a row."""
 
     def escaped(character: str) -> str:
         if character.isascii() and character.isprintable() and character not in '"\\':
@@ -127,20 +127,20 @@ def _go(text: str) -> str:
 
 
 def _writable(text: str) -> str:
-    """`text` with what a Modelfile cannot hold replaced."""
-    return "".join(c if _kept(c) else " " for c in text.replace(_FENCE, "'''"))
+    """Return `text` with what a Modelfile cannot hold replaced by spaces."""
+    return "".join(c if _is_writable(c) else " " for c in text.replace(_FENCE, "'''"))
 
 
 def _quoted(text: str) -> str | None:
-    """`text` as an argument in a Modelfile, which knows no escapes; None where it cannot be written.
+    """Return `text` as an argument in a Modelfile, which has no escapes; None where it cannot be written.
 
-    Ollama's parser drops what cannot be printed, and ends a text at three quotes before whitespace.
+    Ollama's parser drops unprintable characters, and ends a text at three quotes before whitespace.
     """
     if re.fullmatch(r"[\w./<>|-]+", text, re.ASCII):
         return text
-    return f"{_FENCE}{text}{_FENCE}" if _FENCE not in text and all(map(_kept, text)) else None
+    return f"{_FENCE}{text}{_FENCE}" if _FENCE not in text and all(map(_is_writable, text)) else None
 
 
-def _kept(character: str) -> bool:
-    """Whether Ollama's parser keeps a character."""
+def _is_writable(character: str) -> bool:
+    """Return whether Ollama's parser keeps a character."""
     return character.isprintable() or character in "\n\t"

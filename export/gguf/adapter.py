@@ -1,86 +1,28 @@
-"""A peft adapter read from its folder, and written as a GGUF adapter that llama.cpp applies.
+"""A peft adapter as a GGUF adapter that llama.cpp applies.
 
-llama.cpp scales an adapter by alpha / rank and knows nothing of where an activated one starts: the ids that
-switch it on are metadata, which the engine obeys.
+llama.cpp scales an adapter by alpha / rank and does not know where an activated one starts: the ids that
+activate it are metadata, which umi's engine reads.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
-import torch
-from torch import Tensor
 
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import InputError, cannot_write
+from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
 from export.gguf.architectures import find_architecture, head_width
-from export.gguf.checkpoint import list_tensors
-from export.gguf.convert import abandon, read_config
-from export.gguf.tensors import TYPES, FloatType, as_written, interleave, reordered
-
-_SUFFIX = ".lora_A.weight"
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """A LoRA adapter: W becomes W + scale * B @ A for each weight it names."""
-
-    folder: Path
-    scale: float
-    invocation: tuple[int, ...]
-    """The ids that switch it on; empty for a plain adapter, which is always on."""
-    base: Path | None
-    """The folder or repository of the base, as the adapter names it."""
-    pairs: Mapping[str, tuple[Tensor, Tensor]]
-    """A [rank, inputs] and B [outputs, rank], float32, by the weight's name in the base."""
-
-
-def load_adapter(folder: Path) -> Adapter:
-    """Read an adapter folder. Raises InputError where it is damaged or of a kind that is not known here."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "adapter_model.safetensors")
-        rank = int(config["r"])
-        alpha = float(config["lora_alpha"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"the adapter in {folder} cannot be read: {error}", "train it again") from None
-    for key in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
-        if config.get(key):
-            raise InputError(f"{folder} uses {key}, which cannot be exported", "train a plain LoRA adapter")
-    parts = (_SUFFIX, ".lora_B.weight")
-    if other := next((name for name in sorted(tensors) if not name.endswith(parts)), None):
-        raise InputError(
-            f"{folder} holds {other}, which cannot be exported", "train an adapter of linear layers only"
-        )
-    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    pairs = {}
-    for name, down in tensors.items():
-        if name.endswith(_SUFFIX):
-            up = tensors.get(name.replace(".lora_A.", ".lora_B."))
-            if up is None:
-                raise InputError(f"{folder} lacks the second half of {name}", "train it again")
-            target = name.removeprefix("base_model.model.").replace(_SUFFIX, ".weight")
-            if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
-                raise InputError(f"{folder}: {target} is not a number", "train that role again")
-            pairs[target] = down.float(), up.float()
-    if not pairs:
-        raise InputError(f"{folder} holds no LoRA matrices", "give the folder of an adapter")
-    base = config.get("base_model_name_or_path")
-    invocation = tuple(config.get("alora_invocation_tokens") or ())
-    return Adapter(folder, scale, invocation, Path(base) if base else None, pairs)
+from export.gguf.convert import closing_writer
+from export.gguf.tensors import TYPES, FloatType, interleave, is_permuted, to_type
+from train.model.weights.adapter import LoraAdapter
+from train.model.weights.reader import list_tensors, read_config
 
 
 def write_adapter(
-    adapter: Adapter,
+    adapter: LoraAdapter,
     base: Path,
     out: Path,
     kind: FloatType,
@@ -88,10 +30,11 @@ def write_adapter(
     backbone: str = "",
     extra: Extra | None = None,
 ) -> Path:
-    """Write an adapter of the checkpoint in `base` to `out`, its matrices in `kind`; returns `out`.
+    """Write an adapter of the checkpoint in `base` to `out`, its matrices in `kind`; return `out`.
 
-    `backbone` is the mark of the model that it belongs to (see `export.gguf.backbone_mark`), `extra` metadata that
-    is added. Raises InputError where it names a weight that the base lacks or llama.cpp has no place for.
+    `backbone` is the fingerprint of the model that it belongs to (see `export.gguf.backbone_fingerprint`),
+    `extra` is added to the metadata. Raise InputError where the adapter names a weight that the base lacks or
+    that llama.cpp has no tensor for, UmiError where `out` cannot be written.
     """
     config = read_config(base)
     family = find_architecture(config, str(base))
@@ -114,8 +57,8 @@ def write_adapter(
     if backbone:
         writer.add_string(BACKBONE_KEY, backbone)
     write_extra(writer, extra or {})
-    for source, (down, up) in adapter.pairs.items():
-        if weights.get(source) != (len(up), down.shape[1]):
+    for source, (a, b) in adapter.pairs.items():
+        if weights.get(source) != (len(b), a.shape[1]):
             raise InputError(
                 f"{adapter.folder} is not an adapter of {base}: {source} differs",
                 "name the base that it is of",
@@ -124,21 +67,14 @@ def write_adapter(
         if target is None:
             raise InputError(f"{adapter.folder}: llama.cpp has no place for {source}", "train other targets")
         where = f"{adapter.folder}: {source}"
-        rows = up.numpy()
-        if reordered(source, family):
-            rows = interleave(rows, head_width(config))
-        writer.add_tensor(f"{target}.lora_a", as_written(down.numpy(), TYPES[kind], where))
-        writer.add_tensor(f"{target}.lora_b", as_written(rows, TYPES[kind], where))
-    part = out.with_name(out.name + ".part")
+        rows = interleave(b, head_width(config)) if is_permuted(source, family) else b
+        writer.add_tensor(f"{target}.lora_a", to_type(a, TYPES[kind], where))
+        writer.add_tensor(f"{target}.lora_b", to_type(rows, TYPES[kind], where))
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        writer.write_header_to_file(part)
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        part.replace(out)
+        with replacing(out) as partial, closing_writer(writer):
+            writer.write_header_to_file(partial)
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
     except OSError as error:
         raise cannot_write(out, error) from None
-    finally:
-        abandon(writer, part)
     return out

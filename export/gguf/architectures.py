@@ -1,7 +1,7 @@
-"""The architectures that can be converted, and what each needs said in a GGUF file.
+"""The architectures that can be converted, and the metadata of each in a GGUF file.
 
 llama.cpp computes some things in one way only, whatever the file says: those are checked against the config
-and refused where they differ, since the file would load and write nonsense.
+and refused where they differ, since the file would load and generate nonsense.
 """
 
 from __future__ import annotations
@@ -20,57 +20,59 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What sets an architecture apart from the others."""
+    """The properties in which architectures differ."""
 
     arch: gguf.MODEL_ARCH
-    pairs: bool = False
-    """llama.cpp turns neighbouring numbers of a head together, transformers those half a head apart: the rows
-    of q and k are put in llama.cpp's order."""
-    tied: bool = False
-    """Whether the embedding is the output too, where the config does not say."""
+    interleaved_rope: bool = False
+    """Whether llama.cpp rotates neighbouring elements of a head, where transformers rotates those half a head
+    apart: the rows of q and k are then permuted."""
+    tied_embeddings: bool = False
+    """Whether the embedding is the output matrix too, where the config does not say."""
     activation: str = "silu"
     norm_offset: float = 0.0
-    """What the model adds to each norm's weight."""
-    theta: float = 10000.0
-    local_theta: float | None = None
+    """Added to each norm's weight."""
+    rope_theta: float = 10000.0
+    local_rope_theta: float | None = None
 
 
 FAMILIES: Mapping[str, Architecture] = {
     "Qwen2ForCausalLM": Architecture(gguf.MODEL_ARCH.QWEN2),
     "Qwen3ForCausalLM": Architecture(gguf.MODEL_ARCH.QWEN3),
-    "LlamaForCausalLM": Architecture(gguf.MODEL_ARCH.LLAMA, pairs=True),
-    "SmolLM3ForCausalLM": Architecture(gguf.MODEL_ARCH.SMOLLM3, pairs=True, tied=True, theta=2e6),
-    "GraniteForCausalLM": Architecture(gguf.MODEL_ARCH.GRANITE, pairs=True),
+    "LlamaForCausalLM": Architecture(gguf.MODEL_ARCH.LLAMA, interleaved_rope=True),
+    "SmolLM3ForCausalLM": Architecture(
+        gguf.MODEL_ARCH.SMOLLM3, interleaved_rope=True, tied_embeddings=True, rope_theta=2e6
+    ),
+    "GraniteForCausalLM": Architecture(gguf.MODEL_ARCH.GRANITE, interleaved_rope=True),
     "Gemma3ForCausalLM": Architecture(
         gguf.MODEL_ARCH.GEMMA3,
-        tied=True,
+        tied_embeddings=True,
         activation="gelu_pytorch_tanh",
         norm_offset=1.0,
-        theta=1e6,
-        local_theta=1e4,
+        rope_theta=1e6,
+        local_rope_theta=1e4,
     ),
 }
-"""By the name that stands in config.json. SmolLM2 is a Llama, Qwen2.5 a Qwen2."""
+"""By the class that config.json names. SmolLM2 is a Llama, Qwen2.5 a Qwen2."""
 
 _GEMMA_27B_LAYERS = 62
 _GEMMA_PERIOD = 6
 _SMOLLM3_PERIOD = 4
 
 
-_SAID: Mapping[str, type | tuple[type, ...]] = {
+_REQUIRED: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"), int),
     **dict.fromkeys(("num_attention_heads", "max_position_embeddings"), int),
     "rms_norm_eps": (int, float),
 }
-"""What the config.json of every family says."""
-_LARGEST = 1 << 30
-"""No size is larger; the count of layers is held against the weights."""
+"""The fields of every family's config.json."""
+_MAX_SIZE = 1 << 30
+"""No size is larger; the number of layers is checked against the weights."""
 
 
 def find_architecture(config: Config, where: str) -> Architecture:
-    """The family of a config.
+    """Return the architecture of a config.
 
-    Raises InputError naming `where` if it is none that is known here, or lacks what all of them say.
+    Raise InputError naming `where` if it is unknown here, or the config lacks a field that is required.
     """
     architectures: Any = config.get("architectures")
     listed = isinstance(architectures, list) and bool(architectures)
@@ -79,9 +81,9 @@ def find_architecture(config: Config, where: str) -> Architecture:
         raise InputError(f"{where} is a {named}", f"known are {', '.join(FAMILIES)}")
     if config.get("quantization_config"):
         raise InputError(f"{where} holds quantized weights", "give the 16-bit checkpoint that it was made of")
-    for key, kind in _SAID.items():
+    for key, kind in _REQUIRED.items():
         value: Any = config.get(key)
-        if not isinstance(value, kind) or not 0 < value < _LARGEST:
+        if not isinstance(value, kind) or not 0 < value < _MAX_SIZE:
             raise InputError(
                 f"{where}: config.json says nothing usable of {key}", "save the checkpoint again"
             )
@@ -89,25 +91,25 @@ def find_architecture(config: Config, where: str) -> Architecture:
 
 
 def head_width(config: Config) -> int:
-    """Numbers in an attention head."""
+    """Return the width of an attention head."""
     return config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
 
 
 def is_tied(config: Config, family: Architecture) -> bool:
-    """Whether the embedding is the output matrix too."""
-    said = config.get("tie_word_embeddings")
-    return family.tied if said is None else bool(said)
+    """Return whether the embedding is the output matrix too."""
+    tied = config.get("tie_word_embeddings")
+    return family.tied_embeddings if tied is None else bool(tied)
 
 
 def add_shape(writer: gguf.GGUFWriter, config: Config, family: Architecture, where: str) -> Rope:
-    """Add a model's sizes and constants to a GGUF file's metadata, and return its rope.
+    """Add a model's sizes and constants to a GGUF file's metadata; return its rope.
 
-    Raises InputError naming `where` for what llama.cpp computes in another way.
+    Raise InputError naming `where` for what llama.cpp computes in another way.
     """
     activation = config.get("hidden_activation") or config.get("hidden_act") or family.activation
     if activation != family.activation:
         raise InputError(f"{where} uses {activation}", f"llama.cpp computes {family.activation} there")
-    rope = read_rope(config, family.theta, family.local_theta, where)
+    rope = read_rope(config, family.rope_theta, family.local_rope_theta, where)
     if rope.kind == "llama3" and family.arch != gguf.MODEL_ARCH.LLAMA:
         raise InputError(f"{where} scales its positions (llama3)", "only a Llama can be converted so")
     heads, width = config["num_attention_heads"], head_width(config)
@@ -143,20 +145,20 @@ def _add_granite(writer: gguf.GGUFWriter, config: Config) -> None:
 
 
 def _check_smollm3(config: Config, where: str) -> None:
-    """llama.cpp leaves positions out of every fourth layer, whatever the config says."""
+    """Check that the layers without rope are every fourth one, as llama.cpp computes them."""
     layers = config["num_hidden_layers"]
     period = config.get("no_rope_layer_interval") or _SMOLLM3_PERIOD
-    turned = config.get("no_rope_layers") or [(layer + 1) % period != 0 for layer in range(layers)]
-    if [bool(one) for one in turned] != [(layer + 1) % _SMOLLM3_PERIOD != 0 for layer in range(layers)]:
+    has_rope = config.get("no_rope_layers") or [(layer + 1) % period != 0 for layer in range(layers)]
+    if [bool(one) for one in has_rope] != [(layer + 1) % _SMOLLM3_PERIOD != 0 for layer in range(layers)]:
         raise InputError(
             f"{where} leaves positions out of other layers than every fourth", "llama.cpp cannot run that"
         )
 
 
 def _add_gemma3(writer: gguf.GGUFWriter, config: Config, where: str) -> None:
-    """Gemma 3's window and which layers have it; what llama.cpp takes for granted is checked."""
+    """Add Gemma 3's sliding window and its layers; check what llama.cpp assumes."""
     layers, heads = config["num_hidden_layers"], config["num_attention_heads"]
-    # llama.cpp knows the 27B model, whose scale differs, by its number of layers.
+    # llama.cpp recognizes the 27B model, whose scale differs, by its number of layers.
     scale = config["hidden_size"] // heads if layers == _GEMMA_27B_LAYERS else head_width(config)
     if config.get("query_pre_attn_scalar", scale) != scale:
         raise InputError(

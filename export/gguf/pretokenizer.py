@@ -1,7 +1,7 @@
-"""llama.cpp's name for the way a tokenizer cuts text before it merges: `tokenizer.ggml.pre`.
+"""llama.cpp's name of a tokenizer's pre-tokenizer: `tokenizer.ggml.pre`.
 
-The name is found from what tokenizer.json says, not from a hash of a text's tokens: a tokenizer that was
-trained anew has tokens of its own and still splits like its family.
+It is derived from tokenizer.json, not from a hash of a text's tokens: a tokenizer that was trained again has
+other tokens and the same pre-tokenizer.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ NAMES = ("qwen2", "llama-bpe", "smaug-bpe", "smollm", "gpt-2")
 
 
 def pretokenizer_name(tokenizer: Mapping[str, Any], where: str) -> str:
-    """The name for a byte-level tokenizer (a parsed tokenizer.json).
+    """Return the name for a byte-level tokenizer (a parsed tokenizer.json).
 
-    Raises InputError naming `where` if llama.cpp has none, or does to a text what the tokenizer does not.
+    Raise InputError naming `where` if llama.cpp has none, or changes a text where the tokenizer does not.
     """
     normalizer = tokenizer.get("normalizer")
-    # Texts reach llama.cpp in NFC: see agent.prompts.segment_ids.
+    # Texts reach llama.cpp in NFC: see agent.prompting.segment_ids.
     if normalizer and normalizer.get("type") != "NFC":
         raise InputError(
             f"{where}: llama.cpp does not normalize text ({normalizer['type']})", "use another tokenizer"
         )
-    given = tokenizer.get("pre_tokenizer") or {}
-    parts = given.get("pretokenizers", [given])
+    outer = tokenizer.get("pre_tokenizer") or {}
+    parts = outer.get("pretokenizers", [outer])
     for part in parts:
         if part.get("type") == "ByteLevel" and part.get("add_prefix_space"):
             raise InputError(f"{where}: the tokenizer adds a space before a text", "use another tokenizer")
@@ -42,7 +42,7 @@ def pretokenizer_name(tokenizer: Mapping[str, Any], where: str) -> str:
         if expression == QWEN2_SPLIT:
             name = "qwen2"
         elif expression == LLAMA3_SPLIT:
-            # The same cut twice; under the first name llama.cpp keeps a word whole that is a token.
+            # Both names split alike; under the first llama.cpp does not merge a word that is a token.
             name = "llama-bpe" if tokenizer["model"].get("ignore_merges") else "smaug-bpe"
     elif (
         kinds == ["Digits", "ByteLevel"] and parts[0].get("individual_digits") and last.get("use_regex", True)

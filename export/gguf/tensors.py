@@ -1,4 +1,4 @@
-"""A checkpoint's tensors as llama.cpp has them: their names, their order of rows, their type.
+"""A checkpoint's tensors as a GGUF file holds them: llama.cpp's names, order of rows, and type.
 
 They are converted and written a block of rows at a time.
 """
@@ -17,49 +17,49 @@ from numpy.typing import NDArray
 
 from agent.errors import InputError
 from export.gguf.architectures import Architecture, Config, head_width, is_tied
-from export.gguf.checkpoint import Stored
+from train.model.weights.reader import StoredTensor
 
 FloatType = Literal["f32", "f16", "bf16", "q8_0"]
 TYPES: dict[FloatType, Type] = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
-"""What matrices can be written in; vectors and norms are always float32."""
+"""The types of matrices; vectors and norms are always float32."""
 _SIZES = ("hidden_size", "intermediate_size", "num_attention_heads")
 _UNUSED = (".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
-"""Tensors of old checkpoints that are computed, not learnt."""
+"""Tensors of old checkpoints that are computed, not trained."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """A tensor of a GGUF file: its name there, its type, and where it comes from."""
+class GgufTensor:
+    """A tensor of a GGUF file: its name there, its type, and its source."""
 
     name: str
     type: Type
-    stored: Stored
-    head: int
-    """Rows of a head whose rows are put in llama.cpp's order; 0 where they stay."""
+    stored: StoredTensor
+    permuted_head: int
+    """Rows of a head, where rows are permuted for llama.cpp's rope; 0 where they are not."""
     offset: float
     """Added to every number."""
 
     @property
     def bytes(self) -> int:
-        """What it takes in the file, without padding."""
+        """Bytes in the file, without padding."""
         block, size = gguf.GGML_QUANT_SIZES[self.type]
         return prod(self.stored.shape) // block * size
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Its rows as they are written. Raises InputError for a number that its type cannot hold."""
+        """Yield the rows as they are stored. Raise InputError for a number that the type cannot hold."""
         where = f"{self.stored.file}: {self.stored.name}"
-        for rows in self.stored.blocks(self.head or 1):
-            values = interleave(rows, self.head) if self.head else rows
-            yield as_written(values + np.float32(self.offset) if self.offset else values, self.type, where)
+        for rows in self.stored.blocks(self.permuted_head or 1):
+            values = interleave(rows, self.permuted_head) if self.permuted_head else rows
+            yield to_type(values + np.float32(self.offset) if self.offset else values, self.type, where)
 
 
-def plan(
-    stored: Sequence[Stored], config: Config, family: Architecture, kind: FloatType, where: str
-) -> list[Written]:
-    """What a GGUF file of a checkpoint holds, in the checkpoint's order.
+def plan_tensors(
+    stored: Sequence[StoredTensor], config: Config, family: Architecture, kind: FloatType, where: str
+) -> list[GgufTensor]:
+    """Return the tensors of a checkpoint's GGUF file, in the checkpoint's order.
 
-    Raises InputError naming `where` and the tensor that llama.cpp has no place for, that is missing, or whose
-    shape is not the config's.
+    Raise InputError naming `where` and a tensor that llama.cpp does not have, that is missing, or whose shape
+    is not the config's.
     """
     layers = config["num_hidden_layers"]
     if layers > len(stored):
@@ -82,21 +82,22 @@ def plan(
         wanted = next((shape for ending, shape in shapes.items() if tensor.name.endswith(ending)), None)
         if wanted and tensor.shape != wanted:
             raise InputError(
-                f"{where}: {tensor.name} is {_told(tensor.shape)}, and by config.json {_told(wanted)}",
+                f"{where}: {tensor.name} is {_format_shape(tensor.shape)},"
+                f" and by config.json {_format_shape(wanted)}",
                 "put the right config.json beside the weights",
             )
         norm = target.endswith("_norm.weight")
         written = Type.F32 if len(tensor.shape) < 2 or norm else TYPES[kind]
         if written == Type.Q8_0 and prod(tensor.shape[-1:]) % gguf.GGML_QUANT_SIZES[Type.Q8_0][0]:
             written = Type.F16
-        head = head_width(config) if reordered(tensor.name, family) else 0
-        planned.append(Written(target, written, tensor, head, family.norm_offset if norm else 0.0))
-    _require_whole(planned, layers, tied, where)
+        head = head_width(config) if is_permuted(tensor.name, family) else 0
+        planned.append(GgufTensor(target, written, tensor, head, family.norm_offset if norm else 0.0))
+    _require_all(planned, layers, tied, where)
     return planned
 
 
 def _shapes(config: Config) -> dict[str, tuple[int, int]]:
-    """The shape of each kind of matrix, by the end of its name; the same in all families."""
+    """Return the shape of each kind of matrix, by the end of its name; the same in all families."""
     hidden, inner, heads = (config[key] for key in _SIZES)
     width = head_width(config)
     keys = width * config.get("num_key_value_heads", heads)
@@ -110,17 +111,17 @@ def _shapes(config: Config) -> dict[str, tuple[int, int]]:
     }
 
 
-def _told(shape: Sequence[int]) -> str:
+def _format_shape(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _require_whole(planned: Sequence[Written], layers: int, tied: bool, where: str) -> None:
+def _require_all(planned: Sequence[GgufTensor], layers: int, tied: bool, where: str) -> None:
     """Raise InputError where a layer lacks what another has, or a tensor outside the layers is missing."""
-    there = {tensor.name for tensor in planned}
-    inner = {name.split(".", 2)[2] for name in there if name.startswith("blk.")}
+    names = {tensor.name for tensor in planned}
+    inner = {name.split(".", 2)[2] for name in names if name.startswith("blk.")}
     wanted = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
     wanted |= {f"blk.{layer}.{name}" for layer in range(layers) for name in inner}
-    missing = sorted(wanted - there)
+    missing = sorted(wanted - names)
     if missing:
         raise InputError(
             f"{where} lacks {len(missing)} tensors, {missing[0]} among them (llama.cpp's name)",
@@ -128,19 +129,19 @@ def _require_whole(planned: Sequence[Written], layers: int, tied: bool, where: s
         )
 
 
-def reordered(name: str, family: Architecture) -> bool:
-    """Whether the rows of the weight `name`, or of the B of its adapter, change their order."""
-    return family.pairs and ".self_attn." in name and (".q_proj." in name or ".k_proj." in name)
+def is_permuted(name: str, family: Architecture) -> bool:
+    """Return whether the rows of the weight `name`, or of the B of its adapter, are permuted."""
+    return family.interleaved_rope and ".self_attn." in name and (".q_proj." in name or ".k_proj." in name)
 
 
 def interleave(rows: NDArray[np.float32], head: int) -> NDArray[np.float32]:
-    """Rows of each head of `head` rows from two halves to pairs, which is how llama.cpp turns positions."""
+    """Permute the rows of each head of `head` rows from two halves to pairs, as llama.cpp's rope has them."""
     halves = rows.reshape(-1, 2, head // 2, *rows.shape[1:])
     return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows.shape)
 
 
-def as_written(values: NDArray[np.float32], kind: Type, where: str) -> NDArray[Any]:
-    """Float32 numbers in the type `kind`. Raises InputError naming `where` if one cannot be written so."""
+def to_type(values: NDArray[np.float32], kind: Type, where: str) -> NDArray[Any]:
+    """Return float32 numbers as type `kind`. Raise InputError naming `where` for one that it cannot hold."""
     if not np.isfinite(values).all():
         raise InputError(f"{where} holds NaN or infinity", "train or get it again")
     with np.errstate(over="ignore"):

@@ -1,7 +1,7 @@
 """A checkpoint's tokenizer (its tokenizer.json) as GGUF metadata: byte-level BPE, or SentencePiece's BPE.
 
 The second is Gemma's: no pre-tokenizer, spaces as "▁", bytes for what has no token. llama.cpp merges by the
-score of what comes out, tokenizer.json by the rank of the pair; the scores are made from the ranks.
+score of the resulting token, tokenizer.json by the rank of the pair; the scores are made from the ranks.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from agent.errors import InputError
 from export.gguf.pretokenizer import pretokenizer_name
 
 _SPACE = "▁"
-_ROLES = ("bos", "eos", "unk", "sep", "pad", "mask")
-"""Tokens with a task of their own, as tokenizer_config.json, config.json and GGUF call them."""
+_SPECIAL = ("bos", "eos", "unk", "sep", "pad", "mask")
+"""Special tokens by the names that tokenizer_config.json, config.json and GGUF use."""
 _NO_SCORE = -1000.0
 _UNUSED_SCORE = -10000.0
 _BYTE = 256
@@ -28,7 +28,7 @@ _BYTE = 256
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id, their kinds, what joins them, and what each special one is for."""
+    """The tokens by id, their types, their merges or scores, and the special ones."""
 
     model: str
     """`gpt2` (byte-level BPE) or `llama` (SentencePiece)."""
@@ -36,16 +36,16 @@ class Vocabulary:
     tokens: Sequence[str]
     kinds: Sequence[int]
     special: Mapping[str, int]
-    """Id by task: `eos` ends a turn; `bos`, `pad`, `unk`, `sep` and `mask` where there are such."""
+    """Id by name: `eos`, which ends a turn; `bos`, `pad`, `unk`, `sep` and `mask` where there are such."""
     adds: Mapping[str, bool]
-    """Whether `bos` and `eos` are put around a text."""
+    """Whether `bos` and `eos` are added around a text."""
     chat_template: Any = None
     """A Jinja template, or a list of named ones."""
     merges: Sequence[str] = field(default=())
     scores: Sequence[float] = field(default=())
 
     def write(self, writer: gguf.GGUFWriter) -> None:
-        """Add it to a GGUF file's metadata."""
+        """Add the vocabulary to a GGUF file's metadata."""
         writer.add_tokenizer_model(self.model)
         writer.add_tokenizer_pre(self.pre)
         writer.add_token_list(self.tokens)
@@ -55,10 +55,10 @@ class Vocabulary:
         else:
             writer.add_token_scores(self.scores)
             writer.add_add_space_prefix(False)
-        for task, token in self.special.items():
-            getattr(writer, f"add_{task}_token_id")(token)
-        for task, added in self.adds.items():
-            getattr(writer, f"add_add_{task}_token")(added)
+        for name, token in self.special.items():
+            getattr(writer, f"add_{name}_token_id")(token)
+        for name, added in self.adds.items():
+            getattr(writer, f"add_add_{name}_token")(added)
         if self.chat_template:
             writer.add_chat_template(self.chat_template)
 
@@ -66,11 +66,11 @@ class Vocabulary:
 def load_vocabulary(
     folder: Path, config: Mapping[str, Any], end: str | None = None, template: str | None = None
 ) -> Vocabulary:
-    """The tokenizer of a checkpoint folder, padded with unused tokens to the config's `vocab_size`.
+    """Read the tokenizer of a checkpoint folder, padded with unused tokens to the config's `vocab_size`.
 
-    `end` is the token that ends a turn of a model trained on umi's transcripts, which begin without a BOS;
-    without it both are the tokenizer's own. So is the chat template without `template`. Raises InputError
-    where llama.cpp would split text differently.
+    `end` is the token that ends a turn of a model trained on umi's transcripts, which begin without a BOS; by
+    default EOS and BOS are the tokenizer's own, and so is the chat template without `template`. Raise
+    InputError where llama.cpp would tokenize text differently.
     """
     where = str(folder)
     try:
@@ -115,7 +115,7 @@ def load_vocabulary(
         pre="default" if pieces else pretokenizer_name(value, where),
         tokens=tokens,
         kinds=kinds,
-        special={task: token for task, token in special.items() if token is not None},
+        special={name: token for name, token in special.items() if token is not None},
         adds=adds,
         chat_template=_chat_template(folder, settings) if template is None else template,
         merges=() if pieces else [" ".join(merge) for merge in merges],
@@ -124,9 +124,9 @@ def load_vocabulary(
 
 
 def is_sentencepiece(tokenizer: Mapping[str, Any], where: str) -> bool:
-    """Whether a BPE tokenizer (a parsed tokenizer.json) is SentencePiece's.
+    """Return whether a BPE tokenizer (a parsed tokenizer.json) is SentencePiece's.
 
-    Raises InputError naming `where` for one that changes a text in other ways than writing spaces as "▁".
+    Raise InputError naming `where` for one that changes a text in other ways than writing spaces as "▁".
     """
     if not tokenizer["model"].get("byte_fallback"):
         return False
@@ -140,7 +140,7 @@ def is_sentencepiece(tokenizer: Mapping[str, Any], where: str) -> bool:
 def _tokens(
     ids: Mapping[str, int], special: Mapping[int, bool], size: int, pieces: bool
 ) -> tuple[list[str], list[int]]:
-    """Tokens and their kinds by id. What the tokenizer finds in plain text is user-defined, not control."""
+    """Return tokens and types by id; added tokens that are not special are user-defined, not control."""
     tokens = [f"[PAD{i}]" for i in range(size)]
     kinds = [int(gguf.TokenType.UNUSED)] * size
     bytes_ = {f"<0x{byte:02X}>" for byte in range(_BYTE)} if pieces else set()
@@ -150,7 +150,7 @@ def _tokens(
         if i in special:
             kinds[i] = int(gguf.TokenType.CONTROL if special[i] else gguf.TokenType.USER_DEFINED)
             if pieces and not special[i]:
-                # llama.cpp looks for these in the text as it was given.
+                # llama.cpp searches these in the raw text.
                 tokens[i] = text.replace(_SPACE, " ")
     return tokens, kinds
 
@@ -158,9 +158,9 @@ def _tokens(
 def _scores(
     tokens: Sequence[str], kinds: Sequence[int], merges: Sequence[Sequence[str]], where: str
 ) -> list[float]:
-    """A score for each token, as SentencePiece numbers them: the earlier it is merged the higher.
+    """Return a score for each token, as SentencePiece numbers them: the earlier its merge the higher.
 
-    Raises InputError where a pair that makes a token is not among the merges: llama.cpp would merge it.
+    Raise InputError where a pair that makes a token is not among the merges: llama.cpp would merge it.
     """
     rank: dict[str, int] = {}
     for i, (left, right) in enumerate(merges):
@@ -188,21 +188,21 @@ def _scores(
 def _special(
     ids: Mapping[str, int], config: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, int | None]:
-    """The id of each task's token: tokenizer_config.json's, else config.json's."""
+    """Return the id of each special token: tokenizer_config.json's, else config.json's."""
     special: dict[str, int | None] = {}
-    for task in _ROLES:
-        token = settings.get(f"{task}_token")
+    for name in _SPECIAL:
+        token = settings.get(f"{name}_token")
         text = token.get("content") if isinstance(token, dict) else token
-        configured = config.get(f"{task}_token_id")
-        special[task] = ids.get(text) if isinstance(text, str) else None
-        if special[task] is None and isinstance(configured, int) and 0 <= configured < config["vocab_size"]:
-            special[task] = configured
+        configured = config.get(f"{name}_token_id")
+        special[name] = ids.get(text) if isinstance(text, str) else None
+        if special[name] is None and isinstance(configured, int) and 0 <= configured < config["vocab_size"]:
+            special[name] = configured
     return special
 
 
 def _adds(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether a BOS and an EOS are put around a text: as the post-processor does, or as configured."""
-    adds = {task: bool(settings.get(f"add_{task}_token")) for task in ("bos", "eos")}
+    """Return whether BOS and EOS are added around a text: as the post-processor does, or as configured."""
+    adds = {name: bool(settings.get(f"add_{name}_token")) for name in ("bos", "eos")}
     processor = tokenizer.get("post_processor") or {}
     for part in processor.get("processors", [processor]):
         if part.get("type") == "TemplateProcessing":
@@ -211,7 +211,7 @@ def _adds(tokenizer: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str
 
 
 def _chat_template(folder: Path, settings: Mapping[str, Any]) -> Any:
-    """The tokenizer's own chat template: a file of its own, or a setting."""
+    """Return the tokenizer's own chat template: from its file, or tokenizer_config.json."""
     file = folder / "chat_template.jinja"
     return file.read_text(encoding="utf-8") if file.is_file() else settings.get("chat_template")
 

@@ -17,79 +17,85 @@ from agent.errors import InputError
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.card.provenance import provenance
-from export.gguf.adapter import Adapter, load_adapter, write_adapter
-from export.gguf.backbone_mark import sign
+from export.gguf.adapter import write_adapter
+from export.gguf.backbone_fingerprint import add_fingerprint
 from export.gguf.tensors import FloatType
 from export.job import ExportJob
-from export.layouts.unquantized import Proof, UnquantizedModel, build_unquantized, importance, prove
+from export.layouts.unquantized import Proof, UnquantizedModel, build_unquantized, make_imatrix, prove
 from export.options import LayoutFiles
 from export.proof.report import describe, describe_stage
-from export.quantize.select import choose, ladder, one_type
-from export.run import BACKBONE, Run
+from export.quantize.selection import candidate_types, select_quantization, shared_type
+from train.model.weights.adapter import LoraAdapter, read_adapter
+from train.run.files import BACKBONE
+from train.run.finished import Run
 
 
 def export_shared(job: ExportJob) -> LayoutFiles:
     """Make the backbone and the three adapters of a run of activated adapters.
 
-    Raises InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
-    where a file does not say what its model says, or loses too much when quantized.
+    Raise InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
+    where a file differs from its torch model, or loses too much when quantized.
     """
-    kinds = ladder(job.run, "caller", one_type(job.options.types, "shared"))
-    adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in ROLES}
-    full, model = build_unquantized(job, BACKBONE)
-    mark = sign(full.file)
-    alone = prove(job, full, model, "planner")
-    imatrix = importance(job, full, model, ROLES, kinds)
-    proofs = prove_adapters(job, full, model, adapters)
-    del model
-    kind: FloatType = "f32" if kinds == ["f32"] else "f16"
+    types = candidate_types(job.run, "caller", shared_type(job.options.types, "shared"))
+    adapters: dict[Role, LoraAdapter] = {role: read_role_adapter(job.run, role) for role in ROLES}
+    unquantized, model = build_unquantized(job, BACKBONE)
+    fingerprint = add_fingerprint(unquantized.file)
+    backbone_proof = prove(job, unquantized, model, "planner")
+    imatrix = make_imatrix(job, unquantized, model, ROLES, types)
+    proofs = prove_adapters(job, unquantized, model, adapters)
+    del model  # its memory is free before the file is quantized
+    kind: FloatType = "f32" if types == ["f32"] else "f16"
     files: dict[Role, Path] = {
-        role: _write(job, full, role, adapter, job.work.bundle, kind, mark)
+        role: _write_adapter(job, unquantized, role, adapter, job.build.bundle, kind, fingerprint)
         for role, adapter in adapters.items()
     }
-    chosen = choose(job, full, kinds, proofs, imatrix, files)
-    made: dict[str, Any] = {
-        BACKBONE: {**describe_stage(full, imatrix, chosen), "f32": dataclasses.asdict(alone.exact)}
+    selection = select_quantization(job, unquantized, types, proofs, imatrix, files)
+    metrics: dict[str, Any] = {
+        BACKBONE: {
+            **describe_stage(unquantized, imatrix, selection),
+            "f32": dataclasses.asdict(backbone_proof.parity),
+        }
     }
-    made |= {role: describe(role, files[role], kind, proofs[role], chosen) for role in ROLES}
+    metrics |= {role: describe(role, files[role], kind, proofs[role], selection) for role in ROLES}
     return LayoutFiles(
-        dict.fromkeys(ROLES, chosen.best.file.name), {role: files[role].name for role in ROLES}, made
+        dict.fromkeys(ROLES, selection.best.file.name), {role: files[role].name for role in ROLES}, metrics
     )
 
 
 def prove_adapters(
-    job: ExportJob, full: UnquantizedModel, model: Any, adapters: Mapping[Role, Adapter]
+    job: ExportJob, unquantized: UnquantizedModel, model: Any, adapters: Mapping[Role, LoraAdapter]
 ) -> dict[Role, Proof]:
-    """Compare each role's adapter in f32, over the f32 backbone, with peft's, whose part `model` becomes.
+    """Compare each role's adapter in f32, over the f32 backbone, with peft's over `model`, which it changes.
 
-    Raises UmiError where one says something else.
+    Raise UmiError where one differs.
     """
-    adapted = with_adapters(model, adapters)
+    peft_model = load_peft_adapters(model, adapters)
     proofs: dict[Role, Proof] = {}
     for role, adapter in adapters.items():
-        adapted.set_adapter(role)
-        exact = _write(job, full, role, adapter, job.work.scratch, "f32")
-        proofs[role] = prove(job, full, adapted, role, adapter=exact, header=len(adapter.invocation))
+        peft_model.set_adapter(role)
+        file = _write_adapter(job, unquantized, role, adapter, job.build.scratch, "f32")
+        header_tokens = len(adapter.invocation)
+        proofs[role] = prove(job, unquantized, peft_model, role, adapter=file, header_tokens=header_tokens)
     return proofs
 
 
-def _write(
+def _write_adapter(
     job: ExportJob,
-    full: UnquantizedModel,
+    unquantized: UnquantizedModel,
     role: Role,
-    adapter: Adapter,
-    place: Path,
+    adapter: LoraAdapter,
+    folder: Path,
     kind: FloatType,
-    mark: str = "",
+    fingerprint: str = "",
 ) -> Path:
-    out = place / f"{role}-adapter-{kind}.gguf"
-    about = provenance(job.run, role, job.base, full.merged.merge_base, job.options.license)
-    return write_adapter(adapter, job.run.base, out, kind, backbone=mark, extra=about)
+    out = folder / f"{role}-adapter-{kind}.gguf"
+    extra = provenance(job.run, role, job.base, unquantized.merged.merge_base, job.options.license)
+    return write_adapter(adapter, job.run.base, out, kind, backbone=fingerprint, extra=extra)
 
 
-def role_adapter(run: Run, role: Role) -> Adapter:
-    """A role's adapter. Raises InputError where the role's header is not what switches it on."""
-    adapter = load_adapter(run.folder / role)
+def read_role_adapter(run: Run, role: Role) -> LoraAdapter:
+    """Read a role's adapter. Raise InputError where another header than the role's activates it."""
+    adapter = read_adapter(run.folder / role)
     header = load_tokenize(run.base)(run.markers.header(role), True)
     if list(adapter.invocation) != header:
         raise InputError(
@@ -100,19 +106,19 @@ def role_adapter(run: Run, role: Role) -> Adapter:
     return adapter
 
 
-def with_adapters(model: Any, adapters: Mapping[Role, Adapter]) -> Any:
-    """`model` with the saved adapters as peft loads them, named after their roles."""
+def load_peft_adapters(model: Any, adapters: Mapping[Role, LoraAdapter]) -> Any:
+    """Return `model` with the saved adapters as peft loads them, each under its role's name."""
     # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from peft import PeftModel
 
-    adapted: Any = None
+    peft_model: Any = None
     with warnings.catch_warnings():
         # peft 0.21 reads an attribute that transformers 5 renamed.
         warnings.simplefilter("ignore", FutureWarning)
         for role, adapter in adapters.items():
-            if adapted is None:
-                adapted = PeftModel.from_pretrained(model, adapter.folder, role)
+            if peft_model is None:
+                peft_model = PeftModel.from_pretrained(model, adapter.folder, role)
             else:
-                adapted.load_adapter(adapter.folder, role)
-    return adapted.eval()
+                peft_model.load_adapter(adapter.folder, role)
+    return peft_model.eval()

@@ -23,9 +23,9 @@ from agent.transcript import (
     UserTurn,
 )
 from export.proof.gguf_model import GgufModel, open_gguf
-from export.proof.greedy import GreedyDecoder
 from export.proof.tokenizer import marker_id
-from export.run import Run
+from train.model.generation import PrefixCachedGenerator
+from train.run.finished import Run
 
 LONGEST = 24
 """Tokens of an answer."""
@@ -71,7 +71,8 @@ def canary_prompt(role: Role, tokenize: Tokenize, markers: Markers) -> list[int]
 def write_canary(run: Run, model: Any, role: Role, header: int = 0) -> Canary:
     """Let a torch model answer; with `header` a peft model with the role's activated adapter."""
     prompt = canary_prompt(role, load_tokenize(run.base), run.markers)
-    text, _ = GreedyDecoder(model, header).write(prompt, marker_id(run.base, run.markers), LONGEST)
+    end = marker_id(run.base, run.markers)
+    text, _ = PrefixCachedGenerator(model, header).generate(prompt, end, LONGEST)
     return Canary(prompt, text, header)
 
 

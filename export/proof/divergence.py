@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agent.evaluation.tasks import Scores, primary_metric, score_texts
 from agent.transcript import Role
 from export.options import Limits, Say
-from export.progress import Ticker
+from export.progress import ThrottledProgress
 from export.proof.gguf_model import GgufModel, open_gguf
 from export.proof.reference import LONGEST_TURN, Reference, Written
 
@@ -55,7 +55,7 @@ def diverge(
     divergences: list[NDArray[np.float64]] = []
     agreed = 0
     texts: list[Sequence[int]] = []
-    tick = Ticker(say)
+    progress = ThrottledProgress(say)
     with open_gguf(gguf_file, reference.longest, adapter) as gguf_model:
         for written in reference:
             ours = gguf_model.logits(written.ids, written.first, adapter_start=written.adapter_start)
@@ -63,7 +63,7 @@ def diverge(
             divergences.append(kl_divergence(written.logits, ours))
             agreed += int((best == np.array(written.text)).sum())
             texts.append(_own_text(gguf_model, written, best, reference.end))
-            tick(
+            progress(
                 f"{reference.role}: {gguf_file.name}, {len(texts)} of {len(reference.prompts)} turns compared"
             )
     kl = np.concatenate(divergences)

@@ -15,7 +15,7 @@ import numpy as np
 
 from agent.errors import UmiError
 from export.options import Say
-from export.progress import Ticker
+from export.progress import ThrottledProgress
 from export.proof.gguf_model import open_gguf
 from export.proof.reference import Reference
 
@@ -60,7 +60,7 @@ def measure_parity(reference: Reference, gguf_file: Path, say: Say, adapter: Pat
     """Compare a GGUF file in f32, with an activated adapter where there is one, with what torch wrote."""
     spread, largest, scale = SPREAD_FLOOR, 0.0, 0.0
     same, margins = [], []
-    tick = Ticker(say)
+    progress = ThrottledProgress(say)
     with open_gguf(gguf_file, reference.longest, adapter) as gguf_model:
         for count, written in enumerate(reference, start=1):
             ids, first, adapter_start = written.ids, written.first, written.adapter_start
@@ -74,7 +74,7 @@ def measure_parity(reference: Reference, gguf_file: Path, say: Say, adapter: Pat
             same.append(ours.argmax(-1) == np.array(written.text))
             best = np.partition(written.logits, -2, axis=-1)[:, -2:]
             margins.append(best[:, 1] - best[:, 0])
-            tick(f"{reference.role}: {count} of {len(reference.prompts)} turns compared")
+            progress(f"{reference.role}: {count} of {len(reference.prompts)} turns compared")
     agrees = np.concatenate(same)
     near = np.concatenate(margins) < NEAR_TIE * spread
     return Parity(

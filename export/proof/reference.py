@@ -1,4 +1,4 @@
-"""What a role's model says before it is quantized: held-out turns written by torch, and every logit.
+"""Reference generations of a role: held-out turns that the torch model generates, with every logit.
 
 All files of the role are compared with this record, so the torch model can be freed before they are made.
 """
@@ -18,18 +18,18 @@ from agent.prompting import prompt_ids, segment
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import Role, Transcript, UserTurn
 from export.options import Say
-from export.progress import Ticker
-from export.proof.greedy import GreedyDecoder
+from export.progress import ThrottledProgress
 from export.proof.tokenizer import marker_id
-from export.run import Run
+from train.model.generation import PrefixCachedGenerator
+from train.run.finished import Run
 
 LONGEST_TURN = 128
-"""Tokens a turn is written to at most."""
+"""The most tokens of a generated turn."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The ids before a turn; `case` says what the turn should be, None where no held-out row has one."""
+    """The ids before a turn, and the held-out turn that should follow; None where there is none."""
 
     ids: Sequence[int]
     case: EvalTask | None
@@ -37,7 +37,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Written:
-    """A turn as torch wrote it: up to and with the token that ends it, where there was room for that."""
+    """A turn that torch generated: up to and with the token that ends it, where that was reached."""
 
     prompt: Prompt
     text: Sequence[int]
@@ -48,18 +48,18 @@ class Written:
 
     @property
     def ids(self) -> list[int]:
-        """All that has to be read for those logits."""
+        """The ids that are the input for those logits."""
         return [*self.prompt.ids, *self.text[:-1]]
 
     @property
     def first(self) -> int:
-        """The position in `ids` whose logits the text's first token was chosen by."""
+        """The position in `ids` whose logits the first token of the text was chosen by."""
         return len(self.prompt.ids) - 1
 
 
 @dataclass(frozen=True)
 class Reference:
-    """All turns of a role that torch wrote."""
+    """All turns of a role that torch generated."""
 
     role: Role
     prompts: Sequence[Prompt]
@@ -69,58 +69,66 @@ class Reference:
     file: Path
     end: int
     """The id of the token that ends a turn."""
-    header: int
-    """How many tokens at a prompt's end switch an activated adapter on; 0 where there is none."""
+    header_tokens: int
+    """Length of the header that ends a prompt and activates an adapter; 0 without an activated adapter."""
 
     def __iter__(self) -> Iterator[Written]:
         at = 0
         for prompt, text in zip(self.prompts, self.texts, strict=True):
-            adapter_start = len(prompt.ids) - self.header if self.header else None
+            adapter_start = len(prompt.ids) - self.header_tokens if self.header_tokens else None
             yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]), adapter_start)
             at += len(text)
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest prompt with its text, and with as much as any file may write instead."""
+        """Tokens of the longest prompt and the longest turn that a file may generate after it."""
         return max(len(prompt.ids) for prompt in self.prompts) + LONGEST_TURN
 
 
-def role_prompts(run: Run, role: Role, most: int) -> list[Prompt]:
-    """At most `most` prompts of `role`, spread over those of its turns in the run's held-out rows that fit.
+def role_prompts(run: Run, role: Role, limit: int) -> list[Prompt]:
+    """Return at most `limit` prompts of `role`, spread over its turns in the run's held-out rows.
 
-    Those that the run was too short for do not. Where none does, a greeting is the one prompt.
+    Turns that are longer with their prompt than the run's `max_length` are left out. Where none is left, a
+    greeting is the one prompt.
     """
-    tokenize, room = load_tokenize(run.base), run.recipe["max_length"]
+    tokenize, max_length = load_tokenize(run.base), run.recipe["max_length"]
 
     def ids_before(transcript: Transcript) -> list[int]:
         return prompt_ids(transcript, role, tokenize, run.markers)
 
     def fits(case: EvalTask) -> bool:
-        return len(ids_before(case.history)) + len(tokenize(segment(case.reference).content, False)) < room
+        prompt_tokens = len(ids_before(case.history))
+        return prompt_tokens + len(tokenize(segment(case.reference).content, False)) < max_length
 
-    fitting = subsample([case for case in eval_tasks(run.held_out(), role) if fits(case)], most)
+    fitting = subsample([case for case in eval_tasks(run.held_out(), role) if fits(case)], limit)
     hello = Prompt(ids_before(Transcript((), (UserTurn("hello"),))), None)
     return [Prompt(ids_before(case.history), case) for case in fitting] or [hello]
 
 
-def record(
-    run: Run, model: Any, role: Role, prompts: Sequence[Prompt], place: Path, say: Say, header: int = 0
+def record_reference(
+    run: Run,
+    model: Any,
+    role: Role,
+    prompts: Sequence[Prompt],
+    folder: Path,
+    say: Say,
+    header_tokens: int = 0,
 ) -> Reference:
-    """Let `model` write a turn of `role` after each of `prompts`; the logits go to a file in `place`.
+    """Let `model` generate a turn of `role` after each of `prompts`; the logits go to a file in `folder`.
 
-    With `header` it is a peft model with the role's activated adapter.
+    With `header_tokens` it is a peft model with the role's activated adapter.
     """
-    speaker, end = GreedyDecoder(model, header), marker_id(run.base, run.markers)
-    tick = Ticker(say)
+    generator, end = PrefixCachedGenerator(model, header_tokens), marker_id(run.base, run.markers)
+    progress = ThrottledProgress(say)
     texts: list[list[int]] = []
     width = 0
-    path = place / f"{role}-{header}.logits"
+    path = folder / f"{role}-{header_tokens}.logits"
     with path.open("wb") as file:
         for prompt in prompts:
-            text, logits = speaker.write(prompt.ids, end, LONGEST_TURN)
-            file.write(np.ascontiguousarray(logits, "<f4").data)
+            text, text_logits = generator.generate(prompt.ids, end, LONGEST_TURN)
+            file.write(np.ascontiguousarray(text_logits, "<f4").data)
             texts.append(text)
-            width = logits.shape[1]
-            tick(f"{role}: torch wrote {len(texts)} of {len(prompts)} turns")
+            width = text_logits.shape[1]
+            progress(f"{role}: torch wrote {len(texts)} of {len(prompts)} turns")
     logits = np.memmap(path, "<f4", "r", shape=(sum(map(len, texts)), width))
-    return Reference(role, prompts, texts, logits, path, end, header)
+    return Reference(role, prompts, texts, logits, path, end, header_tokens)

@@ -20,7 +20,7 @@ from export.options import Limits, MergeBase
 from export.proof.divergence import Divergence
 from export.quantize.imatrix import Imatrix
 from export.quantize.quantize import TYPES, uses_imatrix
-from export.quantize.select import Selection
+from export.quantize.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -121,36 +121,38 @@ def _impossible_field(bundle: Bundle, report: Report, role: Role) -> str:
     return next((key for key, fits in possible.items() if not fits), "")
 
 
-def describe(role: Role, file: Path, kind: str, proof: Proof, chosen: Selection) -> dict[str, Any]:
-    """The report of a role and of its own file, as JSON."""
+def describe(role: Role, file: Path, kind: str, proof: Proof, selection: Selection) -> dict[str, Any]:
+    """Return the report of a role and of its own file, as JSON."""
     return {
         "file": file.name,
         "type": kind,
-        "f32": asdict(proof.exact),
-        "quantized": asdict(chosen.best.found[role]),
-        "probe": {"text": " ".join(map(str, proof.probe.text)), "agreed": chosen.probed[role]},
+        "f32": asdict(proof.parity),
+        "quantized": asdict(selection.best.divergences[role]),
+        "probe": {"text": " ".join(map(str, proof.canary.text)), "agreed": selection.canary_agreed[role]},
     }
 
 
-def describe_stage(full: UnquantizedModel, imatrix: Imatrix | None, chosen: Selection) -> dict[str, Any]:
-    """The report of a stage's model, whichever roles it serves, as JSON.
+def describe_stage(
+    unquantized: UnquantizedModel, imatrix: Imatrix | None, selection: Selection
+) -> dict[str, Any]:
+    """Return the report of a stage's model, whichever roles it serves, as JSON.
 
     `imatrix` holds where the importance matrix is from, whether the file was made with it, and the KL
     divergence of the files made with and without it, in nats a token.
     """
-    attempts = [chosen.best, *chosen.others]
+    candidates = [selection.best, *selection.others]
     return {
-        "file": chosen.best.file.name,
-        "type": chosen.best.kind,
-        "merge_base": full.merged.merge_base,
-        "heldout_loss": full.merged.losses,
+        "file": selection.best.file.name,
+        "type": selection.best.type,
+        "merge_base": unquantized.merged.merge_base,
+        "heldout_loss": unquantized.merged.losses,
         "imatrix": {
             "source": imatrix.source,
             "tokens": imatrix.tokens or None,  # absent from some imatrix files
-            "used": chosen.best.imatrix is not None,
-            "kl": {"with" if one.imatrix else "without": one.kl for one in attempts},
+            "used": selection.best.imatrix is not None,
+            "kl": {"with" if one.imatrix else "without": one.kl for one in candidates},
         }
-        if imatrix and uses_imatrix(chosen.best.kind)
+        if imatrix and uses_imatrix(selection.best.type)
         else None,
-        "tried": list(chosen.tried),
+        "tried": list(selection.rejected),
     }

@@ -21,9 +21,8 @@ from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import BuildFolder
 from export.card.provenance import ADAPTER_FILES, adapter_files
-from export.gguf.adapter import Adapter
 from export.job import ExportJob
-from export.layouts.shared import prove_adapters, role_adapter
+from export.layouts.shared import prove_adapters, read_role_adapter
 from export.layouts.unquantized import Proof, build_unquantized, prove
 from export.options import Limits, Options, Say
 from export.pipeline import fitting_layout
@@ -33,8 +32,10 @@ from export.proof.gguf_model import open_gguf
 from export.proof.report import Report, read_report
 from export.proof.tokenizer import digest
 from export.quantize.quantize import finer
-from export.quantize.select import name_losses
-from export.run import BACKBONE, Run, hash_base, load_run, require_own_adapters
+from export.quantize.selection import format_losses
+from train.model.weights.adapter import LoraAdapter
+from train.run.files import BACKBONE
+from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
 _AGAIN = "export it again"
 _PROBE_SLACK = 2
@@ -141,9 +142,9 @@ def verify_against(
             for role, proof in _proofs(bundle, report, job):
                 adapter = bundle.adapter_path(role)
                 diverged = diverge(proof.reference, bundle.path(role), detokenize, say, adapter)
-                equal = f"f32 equals torch on {proof.exact.agreed} of {proof.exact.positions} tokens"
+                equal = f"f32 equals torch on {proof.parity.agreed} of {proof.parity.positions} tokens"
                 facts = [equal, *_figures(diverged)]
-                told = {"f32": dataclasses.asdict(proof.exact), "quantized": dataclasses.asdict(diverged)}
+                told = {"f32": dataclasses.asdict(proof.parity), "quantized": dataclasses.asdict(diverged)}
                 problems = _beyond(bundle, report, role, diverged, limits)
                 found.append(Checked(role, (adapter or bundle.path(role)).name, facts, problems, told))
     except OSError as error:
@@ -174,14 +175,14 @@ def _proofs(bundle: Bundle, report: Report | None, job: ExportJob) -> Iterator[t
     for stage, roles in played.items():
         merge_base = report.model(roles[0]).merge_base if report else "auto"
         options = dataclasses.replace(job.options, merge_base=merge_base)
-        full, model = build_unquantized(dataclasses.replace(job, options=options), stage)
+        unquantized, model = build_unquantized(dataclasses.replace(job, options=options), stage)
         if bundle.layout == "shared":
-            adapters: dict[Role, Adapter] = {role: role_adapter(job.run, role) for role in roles}
-            yield from prove_adapters(job, full, model, adapters).items()
+            adapters: dict[Role, LoraAdapter] = {role: read_role_adapter(job.run, role) for role in roles}
+            yield from prove_adapters(job, unquantized, model, adapters).items()
         else:
             for role in roles:
-                yield role, prove(job, full, model, role)
-        full.file.unlink()
+                yield role, prove(job, unquantized, model, role)
+        unquantized.file.unlink()
 
 
 def _check_alone(bundle: Bundle, role: Role, report: Report, limits: Limits) -> Checked:
@@ -228,4 +229,4 @@ def _beyond(
         return []
     better = finer(report.model(role).type) if report else None
     step = f"export it with --quant {better}" if better else _AGAIN
-    return [Problem(f"{bundle.path(role).name} has {name_losses({role: lost})}", step)]
+    return [Problem(f"{bundle.path(role).name} has {format_losses({role: lost})}", step)]

@@ -1,7 +1,7 @@
-"""The importance matrix: how strongly each input of each linear layer is used, by which bits are spent.
+"""The importance matrix: the mean square of each input of each linear layer.
 
-Quantizing minimises the error of weights; with the mean of squared inputs as weights it minimises, roughly,
-the error of what the layer puts out. llama.cpp's `llama-imatrix` computes the same means.
+Quantizing minimizes the squared error of weights; weighted by the importance matrix it minimizes, roughly,
+the error of the layer's outputs. llama.cpp's `llama-imatrix` computes the same means.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from agent.errors import InputError
 from agent.prompting.encoding import Encoded
 from export.gguf.architectures import Config, find_architecture
 from export.options import Say
-from export.progress import Ticker
+from export.progress import ThrottledProgress
 from export.quantize.imatrix_file import read_entries
 from train.model.kv_cache import forward_cached, truncate
 
 
 @dataclass(frozen=True)
 class Imatrix:
-    """Means of squared inputs, and what they were computed on."""
+    """Means of squared inputs, and the data they were computed on."""
 
     values: Mapping[str, NDArray[np.float32]]
     """[columns] for each linear layer, by its weight's name in a GGUF file, such as `blk.0.attn_q.weight`."""
     source: str
-    """Whose inputs these were, as the metadata of a quantized file tells it."""
+    """A description of that data, for the metadata of a quantized file."""
     tokens: int
-    """Tokens that were counted; 0 where a file does not say."""
+    """Tokens that were counted; 0 where unknown."""
     rows: int
-    """Sequences that were read; of a file its chunks, 0 where it does not say."""
+    """Sequences that were read; the chunks of a file, 0 where unknown."""
 
 
 def collect(
@@ -46,23 +46,23 @@ def collect(
     sequences: Sequence[Encoded],
     source: str,
     say: Say,
-    most_tokens: int = 16384,
+    max_tokens: int = 16384,
 ) -> Imatrix:
-    """The importance matrix of a transformers causal LM (float32, CPU) on the first of `sequences`.
+    """Compute the importance matrix of a transformers causal LM (float32, CPU) on the first of `sequences`.
 
-    Only as many are read as make `most_tokens` tokens, at least one. The tokens of system turns that were
-    read before are not counted again: else a tool list that all rows share would outweigh what they say. The
-    output matrix gets no entry. Raises InputError where there is no sequence or an input is not a number.
+    They are read up to `max_tokens` tokens, at least one sequence. System turns that several sequences share
+    are counted once: else a tool list that all rows share would outweigh the rest. The output matrix gets no
+    entry. Raise InputError where there is no sequence or an input is NaN or infinite.
     """
-    chosen = _within(sequences, most_tokens)
-    if not chosen:
+    selected = _first_tokens(sequences, max_tokens)
+    if not selected:
         raise InputError(
             "no row is left to compute an importance matrix on",
             "put the training data back in its place, or give --imatrix FILE or --imatrix none",
         )
     sums = _Sums(model, config)
     try:
-        rows = _read(model.get_decoder(), chosen, sums, Ticker(say), source)
+        rows = _read(model.get_decoder(), selected, sums, ThrottledProgress(say), source)
     finally:
         sums.close()
     values = {}
@@ -74,9 +74,9 @@ def collect(
 
 
 def load(file: Path) -> Imatrix:
-    """The importance matrix in a file that llama.cpp's `llama-imatrix` wrote, as GGUF or in its older form.
+    """Read a file that llama.cpp's `llama-imatrix` wrote, as GGUF or in its older format.
 
-    Raises InputError where it is neither, cut short or holds what is not a mean of squares.
+    Raise InputError where it is neither, cut short, or holds negative or infinite means.
     """
     entries = read_entries(file)
     source = f"{file.name} ({entries.dataset})" if entries.dataset else file.name
@@ -88,25 +88,25 @@ def require_fit(imatrix: Imatrix, gguf_file: Path) -> None:
 
     A layer of the model without an entry is quantized without one, as llama.cpp does it.
     """
-    there = {tensor.name: int(tensor.shape[0]) for tensor in gguf.GGUFReader(gguf_file).tensors}
+    columns = {tensor.name: int(tensor.shape[0]) for tensor in gguf.GGUFReader(gguf_file).tensors}
     step = "give the one that was computed with this model, or --imatrix auto"
-    if not any(name in there and name.startswith("blk.") for name in imatrix.values):
+    if not any(name in columns and name.startswith("blk.") for name in imatrix.values):
         raise InputError(f"the importance matrix {imatrix.source} is of another model", step)
     for name, values in imatrix.values.items():
-        if name not in there and name.startswith("blk."):
+        if name not in columns and name.startswith("blk."):
             raise InputError(
                 f"the importance matrix {imatrix.source} is of another model: it has {name}", step
             )
-        if name in there and len(values) != there[name]:
+        if name in columns and len(values) != columns[name]:
             raise InputError(
                 f"the importance matrix {imatrix.source} has {len(values)} columns for {name}, and the model"
-                f" has {there[name]}",
+                f" has {columns[name]}",
                 step,
             )
 
 
 class _Sums:
-    """Adds up the squared inputs of a model's linear layers while it reads."""
+    """Sums the squared inputs of a model's linear layers in its forward passes."""
 
     def __init__(self, model: Any, config: Config) -> None:
         family = find_architecture(config, "the model")
@@ -123,13 +123,13 @@ class _Sums:
                 self._hooks.append(module.register_forward_pre_hook(self._hook(f"{target}.weight")))
 
     def start(self, ids: NDArray[np.int64], skip: int = 0) -> Tensor:
-        """`ids` as what a decoder takes, [1, tokens]; all but the first `skip` of them will be counted."""
+        """Return `ids` as a decoder's input [1, tokens]; all but the first `skip` are counted in its pass."""
         self._skip = skip
         self.tokens += len(ids) - skip
         return torch.from_numpy(ids)[None]
 
     def close(self) -> None:
-        """Leave the model as it was."""
+        """Remove the hooks from the model."""
         for hook in self._hooks:
             hook.remove()
 
@@ -140,31 +140,35 @@ class _Sums:
         return add
 
 
-def _within(sequences: Sequence[Encoded], most: int) -> dict[bytes, list[Encoded]]:
-    """The first of `sequences` that make at most `most` tokens to count, by their system turns."""
-    chosen: dict[bytes, list[Encoded]] = {}
+def _first_tokens(sequences: Sequence[Encoded], max_tokens: int) -> dict[bytes, list[Encoded]]:
+    """Return the first of `sequences` that count `max_tokens` tokens at most, grouped by system turns."""
+    selected: dict[bytes, list[Encoded]] = {}
     count = 0
     for sequence in sequences:
         key = sequence.prefix.tobytes()
-        count += len(sequence.rest) if key in chosen else len(sequence)
-        if chosen and count > most:
+        count += len(sequence.rest) if key in selected else len(sequence)
+        if selected and count > max_tokens:
             break
-        chosen.setdefault(key, []).append(sequence)
-    return chosen
+        selected.setdefault(key, []).append(sequence)
+    return selected
 
 
 def _read(
-    decoder: Any, chosen: Mapping[bytes, Sequence[Encoded]], sums: _Sums, tick: Ticker, source: str
+    decoder: Any,
+    groups: Mapping[bytes, Sequence[Encoded]],
+    sums: _Sums,
+    progress: ThrottledProgress,
+    source: str,
 ) -> int:
-    """Let `decoder` read the sequences, those with the same system turns after each other; returns how many.
+    """Run `decoder` on the sequences, group by group; return how many.
 
-    The keys and values of system turns are kept for the next sequence, unless layers forget old positions: a
-    window of them cannot be cut back.
+    The key-value cache of a group's system turns is reused, unless layers have a sliding window, whose cache
+    cannot be truncated.
     """
-    total = sum(len(group[0].prefix) + sum(len(one.rest) for one in group) for group in chosen.values())
+    total = sum(len(group[0].prefix) + sum(len(one.rest) for one in group) for group in groups.values())
     rows = 0
     with torch.inference_mode():
-        for group in chosen.values():
+        for group in groups.values():
             prefix = group[0].prefix
             cache = None
             if len(prefix):
@@ -176,5 +180,5 @@ def _read(
                     forward_cached(decoder, cache, input_ids=sums.start(sequence.rest))
                     cache = truncate(cache, len(prefix))
                 rows += 1
-                tick(f"importance matrix of {source}: {sums.tokens:,} of {total:,} tokens")
+                progress(f"importance matrix of {source}: {sums.tokens:,} of {total:,} tokens")
     return rows

@@ -1,10 +1,10 @@
-"""Importance matrices as llama.cpp writes them, in both of its forms.
+"""Importance matrix files of llama.cpp, in both of its formats.
 
-GGUF: `general.type` is `imatrix`; for each layer NAME.in_sum2 holds sums of squares, NAME.counts how many
-were added up. The older form: int32 count of entries; for each its name, calls, count of values, and values
-that are means times calls; then, in newer files, the calls in all and the name of the text. All numbers are
-little-endian (llama.cpp, `common/imatrix-loader.cpp`). Every length is checked against what is left of the
-file before anything is read, so a damaged one costs neither time nor memory.
+GGUF: `general.type` is `imatrix`; for each layer NAME.in_sum2 holds sums of squares, NAME.counts the number
+of terms. The older format: int32 count of entries; for each its name, calls, count of values, and values that
+are means times calls; then, in newer files, the total of calls and the name of the text. All numbers are
+little-endian (llama.cpp, `common/imatrix-loader.cpp`). Every length is checked against the rest of the file
+before anything is read, so a damaged file costs neither time nor memory.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ _SCALARS = {
     GGUFValueType.FLOAT64: "d",
 }
 _DIMENSIONS = 4
-_LARGEST_COUNT = 2.0**53
-"""Tokens; more cannot be told apart in a float64, and no file has them."""
+_MAX_COUNT = 2.0**53
+"""Tokens; larger counts are not exact in a float64."""
 
 
 @dataclass(frozen=True)
 class Entries:
-    """What an importance matrix file holds."""
+    """The content of an importance matrix file."""
 
     means: Mapping[str, NDArray[np.float32]]
     """Mean of squares, [columns], by the weight's name."""
     dataset: str
-    """The name of the file that it was computed on, without folders; empty where it is not told."""
+    """The name of the file that it was computed on, without folders; empty where unknown."""
     tokens: int
     chunks: int
 
 
 def read_entries(file: Path) -> Entries:
-    """Read an importance matrix. Raises InputError where it is none, or is damaged."""
+    """Read an importance matrix. Raise InputError where it is none, or is damaged."""
     try:
         with (
             file.open("rb") as opened,
             mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            np.errstate(all="ignore"),  # a damaged number may be a NaN or too large: `_checked` finds it
+            np.errstate(all="ignore"),  # `_checked` rejects NaN and infinity
         ):
             return _read_gguf(_Cursor(data)) if data[:4] == b"GGUF" else _read_legacy(_Cursor(data))
     except OSError as error:
@@ -74,28 +74,28 @@ def read_entries(file: Path) -> Entries:
 
 @dataclass
 class _Cursor:
-    """A place in a file; reading past its end raises ValueError before anything is copied."""
+    """A position in a file; reading past its end raises ValueError before anything is copied."""
 
     data: Any
     at: int = field(default=0)
 
     def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
+        """Return the next `count` bytes."""
         if not 0 <= count <= len(self.data) - self.at:
             raise ValueError(f"{count} bytes are wanted and {len(self.data) - self.at} are left")
         self.at += count
         return self.data[self.at - count : self.at]
 
     def number(self, kind: str) -> Any:
-        """The next number; `kind` is one of `struct`'s letters."""
+        """Return the next number; `kind` is a format character of `struct`."""
         return struct.unpack("<" + kind, self.take(struct.calcsize("<" + kind)))[0]
 
     def text(self, length: str) -> str:
-        """The next text, whose length stands before it as a number of the kind `length`."""
+        """Return the next text, whose length precedes it as a number of type `length`."""
         return self.take(self.number(length)).decode("utf-8")
 
     def floats(self, count: int) -> NDArray[np.float32]:
-        """The next `count` float32 numbers."""
+        """Return the next `count` float32 numbers."""
         return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
 
 
@@ -122,20 +122,20 @@ def _read_gguf(cursor: _Cursor) -> Entries:
     if version not in (2, 3):
         raise ValueError(f"it has version {version} of GGUF")
     tensors, pairs = cursor.number("Q"), cursor.number("Q")
-    said = {}
+    metadata = {}
     for _ in range(pairs):
         key = cursor.text("Q")
-        said[key] = _value(cursor)
-    kind = said.get(gguf.Keys.General.TYPE, "model")
+        metadata[key] = _value(cursor)
+    kind = metadata.get(gguf.Keys.General.TYPE, "model")
     if kind != gguf.GGUFType.IMATRIX:
         raise ValueError(f"its general.type is {kind}")
-    placed = [_tensor_info(cursor) for _ in range(tensors)]
-    alignment = said.get(gguf.Keys.General.ALIGNMENT, gguf.GGUF_DEFAULT_ALIGNMENT)
+    infos = [_tensor_info(cursor) for _ in range(tensors)]
+    alignment = metadata.get(gguf.Keys.General.ALIGNMENT, gguf.GGUF_DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment < 1:
         raise ValueError(f"its alignment is {alignment}")
     start = -(-cursor.at // alignment) * alignment
     found = {
-        name: _floats_at(cursor, name, kind, start + offset, count) for name, kind, offset, count in placed
+        name: _floats_at(cursor, name, kind, start + offset, count) for name, kind, offset, count in infos
     }
     means, most = {}, 0.0
     for name in sorted(found):
@@ -148,13 +148,15 @@ def _read_gguf(cursor: _Cursor) -> Entries:
             most = max(most, float(counts.max()))
     if not means:
         raise ValueError("it has no entries")
-    datasets, chunks = (said.get(key) for key in (gguf.Keys.IMatrix.DATASETS, gguf.Keys.IMatrix.CHUNK_COUNT))
+    datasets, chunks = (
+        metadata.get(key) for key in (gguf.Keys.IMatrix.DATASETS, gguf.Keys.IMatrix.CHUNK_COUNT)
+    )
     first = datasets[0] if isinstance(datasets, list) and datasets and isinstance(datasets[0], str) else ""
     return Entries(means, _plain_name(first), round(most), chunks if isinstance(chunks, int) else 0)
 
 
 def _value(cursor: _Cursor) -> Any:
-    """The next value of GGUF's metadata; of an array of numbers nothing is kept."""
+    """Return the next value of GGUF's metadata; None for an array of numbers, which is skipped."""
     kind = GGUFValueType(cursor.number("I"))
     if kind == GGUFValueType.STRING:
         return cursor.text("Q")
@@ -170,7 +172,7 @@ def _value(cursor: _Cursor) -> Any:
 
 
 def _tensor_info(cursor: _Cursor) -> tuple[str, int, int, int]:
-    """The next tensor's name, type, place from the data's start in bytes, and count of numbers."""
+    """Return the next tensor's name, type, offset in the data in bytes, and count of numbers."""
     name, dimensions = cursor.text("Q"), cursor.number("I")
     if dimensions > _DIMENSIONS:
         raise ValueError(f"{name} has {dimensions} dimensions")
@@ -189,13 +191,13 @@ def _floats_at(cursor: _Cursor, name: str, kind: int, place: int, count: int) ->
 
 
 def _means(name: str, sums: NDArray[np.float32], counts: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums divided by their counts, in float32 as llama.cpp divides; 1 where nothing was counted.
+    """Return sums divided by their counts, in float32 as llama.cpp divides; 1 where the count is 0.
 
-    Layers of several matrices (experts) have a count each; their means follow one another.
+    A layer of several matrices (experts) has a count for each; their means are concatenated.
     """
     if not len(counts) or len(sums) % len(counts):
         raise ValueError(f"{name} has {len(sums)} sums and {len(counts)} counts")
-    if not ((counts >= 0) & (counts <= _LARGEST_COUNT)).all():
+    if not ((counts >= 0) & (counts <= _MAX_COUNT)).all():
         raise ValueError(f"{name} has a count that none can be")
     whole = np.rint(counts)[:, None]
     parts = sums.reshape(len(counts), -1)

@@ -1,1 +1,1 @@
-"""Measurements of training: its speed beside TRL's, and its memory. Nothing else in `train` imports this."""
+"""Benchmarks of training: its speed beside TRL's, and its memory. Nothing else in `train` imports this."""

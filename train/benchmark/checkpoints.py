@@ -1,4 +1,4 @@
-"""Checkpoints of random weights: speed and memory do not depend on what weights say."""
+"""Checkpoints of random weights: speed and memory do not depend on the values of weights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SPREAD = 0.02
-"""Standard deviation of a matrix's weights, as transformers draws them."""
+WEIGHT_STD = 0.02
+"""Standard deviation of a matrix's weights, as in transformers."""
 
 
 @dataclass(frozen=True)
 class Dimensions:
-    """A causal model of the Qwen family with tied embeddings. `hidden`, `ffn` and `head` are widths."""
+    """The sizes of a causal LM of the Qwen family; `hidden`, `ffn` and `head` are widths."""
 
     hidden: int
     layers: int
@@ -57,17 +57,17 @@ SHAPES: Mapping[str, Dimensions] = {
     "1.5b": Dimensions(1_536, 28, 12, 2, 8_960, head=128),
     "3b": Dimensions(2_048, 36, 16, 2, 11_008, head=128),
 }
-"""Qwen2.5's (its model cards' config.json), and one to try the program with."""
+"""Qwen2.5's (config.json of its models), and a tiny one to try the program with."""
 
 
 def small(hidden: int, layers: int, vocabulary: int) -> Dimensions:
-    """Qwen3 in the proportions of the shipped models; `hidden` is a multiple of 128."""
+    """Return Qwen3 in the proportions of the shipped models; `hidden` is a multiple of 128."""
     heads = hidden // 64
     return Dimensions(hidden, layers, heads, heads // 2, 3 * hidden, vocabulary, kind="qwen3")
 
 
 def write_checkpoint(shape: Dimensions, folder: Path, seed: int = 0) -> int:
-    """Write a bfloat16 checkpoint without a tokenizer, a layer at a time; returns how many parameters."""
+    """Write a bfloat16 checkpoint without a tokenizer, a layer at a time; return its number of parameters."""
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM
 
@@ -110,4 +110,4 @@ def _draw(name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
         return torch.ones(shape, dtype=torch.bfloat16)
     if name.endswith("bias"):
         return torch.zeros(shape, dtype=torch.bfloat16)
-    return torch.empty(shape, dtype=torch.bfloat16).normal_(0, SPREAD, generator=generator)
+    return torch.empty(shape, dtype=torch.bfloat16).normal_(0, WEIGHT_STD, generator=generator)

@@ -1,8 +1,8 @@
-"""Trainers that take turns on the same rows, from the same weights.
+"""A benchmark of trainers that take turns on the same rows, from the same weights.
 
 Every system has an adapter of the same shape, AdamW at the same rate, and about as many target tokens an
-optimizer step. Before anything is timed, each computes the loss of all rows with its own code: where a system
-learns another number of tokens than umi, or finds another loss, the run ends.
+optimizer step. Before anything is timed, each computes the loss of all rows with its own code; a system that
+has another number of target tokens than umi, or another loss, ends the benchmark.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from agent.prompting.encoding import Encoded, load_tokenize
 from train.data.views import view
 from train.loop.progress import Say
 from train.recipe import Recipe, load_recipe
+from train.run.files import BACKBONE
 
-STAGE = "backbone"
-"""The stage that is measured: every turn of the three roles is learnt."""
 OURS = "umi"
 STEPS = "trl-steps"
 CONVERSATIONS = "trl-conversations"
@@ -30,61 +29,61 @@ TITLES: Mapping[str, str] = {
     STEPS: "TRL, prompt and completion a turn",
     CONVERSATIONS: "TRL, whole conversations",
 }
-"""What is compared. Of whole conversations the three roles' turns are learnt: TRL's assistant-only loss."""
+"""The systems. On whole conversations the loss is on the three roles' turns: TRL's assistant-only loss."""
 ARRANGEMENTS = ("single", "grouped", "packed")
 TRIAL_ROWS = 8
-TOKENIZER = 2048
+TOKENIZER_SIZE = 2048
 """Entries of the tokenizer, as in the shipped models; the model may have more."""
-SAME_LOSS = {False: 1e-3, True: 1e-2}
-"""How far apart the losses of two systems may be, as a share: in float32, and with bfloat16 products."""
+LOSS_TOLERANCE = {False: 1e-3, True: 1e-2}
+"""The largest relative difference of losses between systems: in float32, and with bfloat16 products."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all systems are given."""
+    """The input of all systems."""
 
     recipe: Recipe
     conversations: Sequence[Encoded]
     """Whole trajectories."""
     turns: Sequence[Encoded]
-    """The same, a row for each turn that is learnt, which ends with it."""
+    """The same, a row for each turn that is learnt, which is its last."""
     parameters: int
-    """Of the model."""
+    """Parameters of the model."""
 
     @property
     def targets(self) -> int:
-        """Tokens that are learnt in an epoch."""
+        """Target tokens in an epoch."""
         return sum(row.targets for row in self.conversations)
 
 
 def prepare(
     file: Path | None, count: int, tools: int, dimensions: Any, overrides: Sequence[str], folder: Path
 ) -> Task:
-    """Read or make rows, and make a base of random weights for them in `folder`.
+    """Read or generate rows, and make a base of random weights for them in `folder`.
 
-    `overrides` are `key=value` fields of the recipe. Raises InputError where no row fits.
+    `overrides` are `key=value` fields of the recipe. Raise InputError where no row fits.
     """
     from train.benchmark.checkpoints import write_checkpoint
     from train.benchmark.trajectories import trajectories
     from train.model.tokenizer import save_tokenizer, train_tokenizer
 
     base = folder / "base"
-    file_of_recipe = folder / "bench.toml"
-    file_of_recipe.write_text(
+    recipe_file = folder / "bench.toml"
+    recipe_file.write_text(
         f'base = "{base.as_posix()}"\ndata = ["none"]\nout = "{(folder / "out").as_posix()}"\n'
         'quantization = "none"\noptimizer = "adamw"\n',
         encoding="utf-8",
     )
-    recipe = load_recipe(file_of_recipe, overrides)
+    recipe = load_recipe(recipe_file, overrides)
     if recipe.base != base.as_posix():
         raise InputError(f"base is {recipe.base}", "leave it out: the benchmark makes random weights itself")
     rows = trajectories(file, count, tools, seed=1)
     parameters = write_checkpoint(dimensions, base)
     texts = (piece.content for row in rows for piece in segments(row.transcript))
-    save_tokenizer(train_tokenizer(texts, TOKENIZER), base)
+    save_tokenizer(train_tokenizer(texts, TOKENIZER_SIZE), base)
     tokenize = load_tokenize(base)
     conversations, turns = (
-        view(rows, STAGE, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn).rows
+        view(rows, BACKBONE, tokenize, recipe.max_length, recipe.markers, by_turn=by_turn).rows
         for by_turn in (False, True)
     )
     if not conversations:
@@ -97,19 +96,20 @@ def prepare(
 def compare(
     task: Task, names: Sequence[str], arrangement: str | None, rounds: int, seconds: float, say: Say
 ) -> dict[str, Any]:
-    """Let the systems take turns, and return the figures as they are printed with `--json`.
+    """Let the systems take turns; return the figures that `--json` prints.
 
-    A turn is as many epochs as fill `seconds`. Raises UmiError where two systems do not learn the same.
+    A turn is as many epochs as fill `seconds`. Raise UmiError where a system has other target tokens or
+    losses.
     """
     from train.benchmark.machine import PACKAGES, machine
     from train.benchmark.systems import Epoch, System, Umi
 
     scratch = Path(task.recipe.out)
     steps = _steps(task)
-    trial: dict[str, float] = {}
+    trial_rates: dict[str, float] = {}
     if arrangement is None and len(names) > 1:
-        trial = _trial(task, scratch, say)
-        arrangement = max(trial, key=lambda name: trial[name])
+        trial_rates = _try_arrangements(task, scratch, say)
+        arrangement = max(trial_rates, key=lambda name: trial_rates[name])
     systems: dict[str, System] = {}
     for name in names:
         if name == OURS:
@@ -121,14 +121,14 @@ def compare(
     for name, system in systems.items():
         untrained[name] = system.untrained()
         say(f"{TITLES[name]}: {untrained[name].targets:,} tokens to learn, loss {untrained[name].loss:.4f}")
-    require_same(untrained, task)
-    done: dict[str, list[list[Epoch]]] = {name: [] for name in systems}
+    require_comparable(untrained, task)
+    turns_of: dict[str, list[list[Epoch]]] = {name: [] for name in systems}
     for number in range(1, rounds + 1):
         for name, system in systems.items():
             epochs = [system.epoch()]
             while sum(epoch.seconds for epoch in epochs) < seconds:
                 epochs.append(system.epoch())
-            done[name].append(epochs)
+            turns_of[name].append(epochs)
             say(f"round {number}/{rounds}, {TITLES[name]}: {_rate(task, epochs):,.0f} tokens/s")
     return {
         "machine": machine((*PACKAGES, "trl")),
@@ -138,17 +138,19 @@ def compare(
         "tool_lists": len({row.prefix.tobytes() for row in task.conversations}),
         "target_tokens": task.targets,
         "trl_arrangement": arrangement,
-        "trial_tokens_per_second": {name: round(rate, 1) for name, rate in trial.items()},
-        "systems": {name: _figures(task, untrained[name], turns, done[OURS]) for name, turns in done.items()},
+        "trial_tokens_per_second": {name: round(rate, 1) for name, rate in trial_rates.items()},
+        "systems": {
+            name: _figures(task, untrained[name], turns, turns_of[OURS]) for name, turns in turns_of.items()
+        },
     }
 
 
-def require_same(untrained: Mapping[str, Any], task: Task) -> None:
-    """Raise UmiError where a system does not learn umi's tokens or does not begin with umi's loss."""
-    from train.model.lora import mixed_precision, pick_device
+def require_comparable(untrained: Mapping[str, Any], task: Task) -> None:
+    """Raise UmiError where a system has other target tokens than umi, or another loss before training."""
+    from train.model.base_model import mixed_precision, pick_device
 
     ours = untrained[OURS]
-    allowed = SAME_LOSS[mixed_precision(task.recipe.precision, pick_device(task.recipe.device))]
+    allowed = LOSS_TOLERANCE[mixed_precision(task.recipe.precision, pick_device(task.recipe.device))]
     for name, other in untrained.items():
         if other.targets != task.targets:
             raise UmiError(
@@ -165,19 +167,19 @@ def require_same(untrained: Mapping[str, Any], task: Task) -> None:
 def _steps(task: Task) -> int:
     from train.loop.batches import epoch_steps
 
-    return len(epoch_steps(task.conversations, task.recipe, STAGE, 0))
+    return len(epoch_steps(task.conversations, task.recipe, BACKBONE, 0))
 
 
 def _trl(task: Task, rows: Sequence[Encoded], arrangement: str, steps: int, scratch: Path) -> Any:
     from train.benchmark.trl_systems import Trl
 
     mean = sum(map(len, rows)) / len(rows)
-    together = max(2, int(task.recipe.micro_batch_tokens / mean)) if arrangement == "grouped" else 1
-    return Trl(task.recipe, rows, steps, scratch, packing=arrangement == "packed", together=together)
+    batch_size = max(2, int(task.recipe.micro_batch_tokens / mean)) if arrangement == "grouped" else 1
+    return Trl(task.recipe, rows, steps, scratch, packing=arrangement == "packed", batch_size=batch_size)
 
 
-def _trial(task: Task, scratch: Path, say: Say) -> dict[str, float]:
-    """Tokens that TRL learns in a second, by arrangement: the better of two epochs over a few rows."""
+def _try_arrangements(task: Task, scratch: Path, say: Say) -> dict[str, float]:
+    """Return TRL's target tokens a second by arrangement: the faster of two epochs over a few rows."""
     rows = task.conversations[:TRIAL_ROWS]
     targets = sum(row.targets for row in rows)
     rates = {}

@@ -1,4 +1,4 @@
-"""What figures were measured on: processor, GPU and versions."""
+"""The machine of a benchmark: processor, GPU and versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
 def machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
-    """Processor, cores, threads of torch, GPU (None without one), and the versions of `packages`."""
+    """Return the processor, cores, threads of torch, GPU (None without one), and versions of `packages`."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
@@ -28,15 +28,15 @@ def machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     }
 
 
-def describe(what: dict[str, Any]) -> str:
-    """`machine()` on one line."""
-    where = what["gpu"] or f"{what['threads']} threads on {what['cores']} cores, {what['processor']}"
-    packages = [f"{name} {what[name]}" for name in (*PACKAGES, "trl") if what.get(name)]
-    return f"{where}; {', '.join(packages)}"
+def describe(info: dict[str, Any]) -> str:
+    """Return the result of `machine` on one line."""
+    device = info["gpu"] or f"{info['threads']} threads on {info['cores']} cores, {info['processor']}"
+    packages = [f"{name} {info[name]}" for name in (*PACKAGES, "trl") if info.get(name)]
+    return f"{device}; {', '.join(packages)}"
 
 
 def installed_version(package: str) -> str | None:
-    """The version of an installed package; None where it is not installed."""
+    """Return the version of an installed package; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -14,17 +14,17 @@ import torch
 
 from agent.errors import UmiError
 from agent.prompting.encoding import Encoded
-from train.benchmark.comparison import STAGE
 from train.benchmark.memory import PREFIX_SHARE, Job
 from train.loop.batches import Step, fill
-from train.loop.loop import accumulate, take_step
 from train.loop.optimizer import make_optimizer
 from train.loop.processes import Processes
+from train.loop.trainer import accumulate_gradients, take_step
 from train.model.lora import LoraModel
 from train.model.packing import pack
 from train.plan.memory import estimate
 from train.plan.shape import read_shape
 from train.recipe import Recipe
+from train.run.files import BACKBONE
 
 TURN = 40
 """Tokens of a turn that is learnt, where so many are."""
@@ -50,12 +50,12 @@ def measure(job: Job) -> dict[str, Any]:
     if model.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     passes = batch(job)
-    learnt = sum(packed.learnt for one in passes for packed in one)
-    optimizer = make_optimizer(model.parameters, recipe, STAGE, model.device)
+    learnt = sum(packed.label_count for one in passes for packed in one)
+    optimizer = make_optimizer(model.parameters, recipe, BACKBONE, model.device)
     started = perf_counter()
     losses: list[float] = []
     for _ in range(job.steps):
-        loss = accumulate(model, passes, learnt)
+        loss = accumulate_gradients(model, passes, learnt)
         losses.append(take_step(model, optimizer, loss, recipe.max_grad_norm, Processes(recipe.device))[0])
     seconds = (perf_counter() - started) / job.steps
     gpu = model.device.type == "cuda"

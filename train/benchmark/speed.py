@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.errors import InputError
-from train.benchmark.comparison import OURS, TITLES, TOKENIZER, compare, prepare
+from train.benchmark.comparison import OURS, TITLES, TOKENIZER_SIZE, compare, prepare
 from train.benchmark.machine import installed_version
 from train.benchmark.table import print_speed
 
@@ -22,7 +22,7 @@ def speed(
     tools: int = 20,
     layers: int = 6,
     hidden: int = 256,
-    vocabulary: int = TOKENIZER,
+    vocabulary: int = TOKENIZER_SIZE,
     rounds: int = 3,
     seconds: float = 10.0,
     systems: str | None = None,
@@ -42,8 +42,8 @@ def speed(
             raise InputError(f"--{name} is {number}", "give a number of at least 1")
     if hidden % 128:
         raise InputError(f"--hidden is {hidden}", "give a multiple of 128")
-    if vocabulary < TOKENIZER:
-        raise InputError(f"--vocabulary is {vocabulary}", f"give at least {TOKENIZER}")
+    if vocabulary < TOKENIZER_SIZE:
+        raise InputError(f"--vocabulary is {vocabulary}", f"give at least {TOKENIZER_SIZE}")
     names = select_systems(systems)
 
     from train.benchmark.checkpoints import small

@@ -10,7 +10,7 @@ from train.benchmark.machine import describe
 
 
 def print_speed(result: Mapping[str, Any]) -> None:
-    """Tokens learnt in a second, a line a system."""
+    """Print the tokens learnt a second, a line for each system."""
     recipe = result["recipe"]
     print(describe(result["machine"]))
     print(
@@ -58,7 +58,7 @@ def print_speed(result: Mapping[str, Any]) -> None:
 
 
 def print_memory(result: Mapping[str, Any]) -> None:
-    """The most memory, and what it was measured with."""
+    """Print the peak memory, and what it was measured with."""
     print(describe(result["machine"]))
     print(
         f"{result['shape']}: {result['model_parameters']:,} parameters,"

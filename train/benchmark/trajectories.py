@@ -1,4 +1,4 @@
-"""The rows that are trained on: a file's, or synthetic ones whose tool lists are as long as asked for."""
+"""The rows of a benchmark: a file's, or synthetic ones with tool lists of a given length."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from train.data.synthetic.toolset import BUILTIN, FOREIGN
 
 
 def trajectories(file: Path | None, count: int, tools: int, seed: int) -> list[Row]:
-    """The first `count` rows of `file`, or that many synthetic ones with at least `tools` tools on offer.
+    """Return the first `count` rows of `file`, or that many synthetic ones with at least `tools` tools.
 
-    Raises InputError where the file holds none.
+    Raise InputError where the file holds none.
     """
     if file is None:
         return [lengthened(row, tools) for row in generate_rows(seed, "train", count)]
-    read = list(islice(read_rows(file), count))
-    if not read:
+    found = list(islice(read_rows(file), count))
+    if not found:
         raise InputError(f"{file} holds no row", "name a file of schema-1 rows")
-    return read
+    return found
 
 
 def lengthened(row: Row, count: int) -> Row:
-    """`row` with other tools of the generator on offer too, until there are `count`, or no more are left.
+    """Return `row` with more tools of the generator on its list, until there are `count` or no more are left.
 
-    Rows with the same list still have the same one. A request may then be served by a tool that its answer
-    says is not there, which makes no difference to what training costs.
+    Rows that shared a list still share one. An added tool may be the one that an answer says is missing,
+    which does not change the cost of training.
     """
     offered = row.transcript.tools
     missing = max(0, count - len(offered))

@@ -1,8 +1,8 @@
 """TRL's SFTTrainer as a system of the benchmark: with its own loop, collator, packing and loss.
 
-It gets token ids and labels, as it makes them itself of text, so that it learns exactly umi's target tokens;
-plain attention and no activation checkpointing, as umi; no logging, no checkpoints. Its adapter is float32 on
-a 16- or 32-bit base; on a 4-bit base TRL casts it to bfloat16, and offers no way to change that.
+It gets token ids and labels, as it makes them itself of text, so that its target tokens are exactly umi's;
+SDPA attention and no activation checkpointing, as umi; no logging, no checkpoints. Its adapter is float32 on
+a 16- or 32-bit base; on a 4-bit base TRL casts it to bfloat16, without an option to change that.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 import torch
 
 from agent.prompting.encoding import Encoded
-from train.benchmark.comparison import STAGE
 from train.benchmark.systems import Clock, Epoch, Untrained
-from train.model.lora import load_base, mixed_precision, pick_device
+from train.model.base_model import load_base, mixed_precision, pick_device
 from train.model.packing import IGNORE
 from train.recipe import Recipe
+from train.run.files import BACKBONE
 
 
 class Trl:
-    """TRL's SFTTrainer, which makes about `steps` optimizer steps an epoch.
+    """TRL's SFTTrainer, with about `steps` optimizer steps an epoch.
 
-    With `packing` a pass is one sequence of `micro_batch_tokens`, filled with whole rows that see only
-    themselves (TRL's `bfd`); else `together` rows of similar length, padded to the longest.
+    With `packing` a pass is one sequence of `micro_batch_tokens`, filled with whole rows that attend only to
+    themselves (TRL's `bfd`); else it is `batch_size` rows of similar length, padded to the longest.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Trl:
         scratch: Path,
         *,
         packing: bool = False,
-        together: int = 1,
+        batch_size: int = 1,
     ) -> None:
         # On a CPU bitsandbytes warns of an optional kernel package as soon as it is imported.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -53,26 +53,26 @@ class Trl:
 
         disable_progress_bars()
         set_verbosity_error()
-        # trl 1.16 knows gradient checkpointing by a name that transformers 5 replaces.
+        # trl 1.16 uses a name of gradient checkpointing that transformers 5 deprecates.
         warnings.simplefilter("ignore", FutureWarning)
         self._timer = _timer()
         self._device = pick_device(recipe.device)
         self._mixed = mixed_precision(recipe.precision, self._device)
         model = load_base(recipe, self._device)
         model.set_attn_implementation("sdpa")
-        room = max(recipe.micro_batch_tokens, *map(len, rows))
-        passes = math.ceil(sum(map(len, rows)) / room if packing else len(rows) / together)
+        pass_tokens = max(recipe.micro_batch_tokens, *map(len, rows))
+        passes = math.ceil(sum(map(len, rows)) / pass_tokens if packing else len(rows) / batch_size)
         self._trainer: Any = SFTTrainer(
             model=model,
             args=SFTConfig(
                 output_dir=str(scratch),
-                max_length=room if packing else None,
+                max_length=pass_tokens if packing else None,
                 packing=packing,
-                per_device_train_batch_size=together,
+                per_device_train_batch_size=batch_size,
                 gradient_accumulation_steps=math.ceil(passes / steps),
-                train_sampling_strategy="group_by_length" if together > 1 else "random",
+                train_sampling_strategy="group_by_length" if batch_size > 1 else "random",
                 num_train_epochs=1,
-                learning_rate=recipe.stage(STAGE).learning_rate,
+                learning_rate=recipe.stage(BACKBONE).learning_rate,
                 lr_scheduler_type="constant",
                 weight_decay=recipe.weight_decay,
                 max_grad_norm=recipe.max_grad_norm,
@@ -91,7 +91,7 @@ class Trl:
             peft_config=_adapter(recipe),
             callbacks=[self._timer],
         )
-        # It prints figures on stdout, which is for this benchmark's own.
+        # It prints metrics on stdout, where this benchmark prints its own.
         self._trainer.remove_callback(PrinterCallback)
 
     def untrained(self) -> Untrained:
@@ -110,14 +110,14 @@ class Trl:
         return Untrained(rows, targets, computed, loss)
 
     def epoch(self) -> Epoch:
-        """As in System. The clock runs from the first step to the last, without what `train` sets up."""
-        done = self._trainer.train()
+        """As in System. The time is that from the first step to the last, without the set-up of `train`."""
+        result = self._trainer.train()
         seconds, cpu_seconds = self._timer.read()
-        return Epoch(seconds, cpu_seconds, done.global_step, done.training_loss)
+        return Epoch(seconds, cpu_seconds, result.global_step, result.training_loss)
 
 
 def example(row: Encoded) -> dict[str, list[int]]:
-    """A row as TRL has it after tokenizing: `labels` are the ids to learn, in their own places."""
+    """Return a row as TRL has it after tokenizing: `labels` are the ids to learn, at their own positions."""
     labels = [IGNORE] * len(row)
     ids = row.ids.tolist()
     for at in row.learnt_positions.tolist():
@@ -138,20 +138,20 @@ def _adapter(recipe: Recipe) -> Any:
 
 
 def _timer() -> Any:
-    """A callback of TRL's trainer that reads a clock from the first step to the last."""
+    """Return a callback of TRL's trainer that measures the time from the first step to the last."""
     from transformers import TrainerCallback
 
     class Timer(TrainerCallback):
         _clock: Clock
-        _spent = (0.0, 0.0)
+        _elapsed = (0.0, 0.0)
 
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             self._clock = Clock()
 
         def on_train_end(self, *_: Any, **__: Any) -> None:
-            self._spent = self._clock.read()
+            self._elapsed = self._clock.read()
 
         def read(self) -> tuple[float, float]:
-            return self._spent
+            return self._elapsed
 
     return Timer()

@@ -1,7 +1,7 @@
-"""Which rows an optimizer step reads: a function of the rows, the recipe, the stage and the step's number.
+"""The rows of each optimizer step: a function of the rows, the recipe, the stage and the step's number.
 
-So a run that was stopped goes on with exactly the rows that would have come next. Rows are shuffled anew each
-epoch, packed by tool list, and the packs filled into passes; a pass is flat, so it holds no padding.
+So a run that was stopped continues with exactly the rows that would have come next. Rows are shuffled each
+epoch, packed by tool list, and the packs put into passes; a pass is flat, without padding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Step = list[list[Packed]]
 
 
 def fill(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
-    """`packs` in order, in passes of at most `max_tokens` tokens (a longer pack is a pass of its own)."""
+    """Return `packs` in passes of at most `max_tokens` tokens; a longer pack is a pass of its own."""
     passes: list[list[Packed]] = []
     room = 0
     for packed in packs:
@@ -34,7 +34,7 @@ def fill(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
 
 
 def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int) -> list[Step]:
-    """The steps of one epoch (counted from 0)."""
+    """Return the steps of one epoch (counted from 0)."""
     rng = np.random.default_rng([recipe.seed, STAGES.index(stage), epoch])
     packs = list(pack((rows[i] for i in rng.permutation(len(rows))), recipe.micro_batch_tokens))
     shuffled = [packs[i] for i in rng.permutation(len(packs))]
@@ -44,7 +44,7 @@ def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int)
 
 
 def total_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str) -> int:
-    """Optimizer steps of a stage: its `max_steps`, or those of its epochs."""
+    """Return the number of optimizer steps of a stage: its `max_steps`, or those of its epochs."""
     settings = recipe.stage(stage)
     if settings.max_steps > 0:
         return settings.max_steps
@@ -55,7 +55,7 @@ def total_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str) -> int:
 
 
 def steps_from(rows: Sequence[Encoded], recipe: Recipe, stage: str, start: int) -> Iterator[Step]:
-    """The steps of a stage from number `start` (counted from 0) on, without end."""
+    """Yield the steps of a stage from number `start` (counted from 0) on, without end."""
     for epoch in itertools.count():
         steps = epoch_steps(rows, recipe, stage, epoch)
         yield from steps[start:]

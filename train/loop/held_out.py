@@ -1,4 +1,4 @@
-"""How a stage's model does on held-out rows: its loss, and the task itself."""
+"""Evaluation of a stage's model on held-out rows: its loss and its task scores."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from agent.transcript import ROLES, Row
 from train.data.prompt_format import prompt_format_of
 from train.data.views import View, view
 from train.loop.batches import fill
-from train.loop.loop import Scored
 from train.loop.scoring import score_stage
+from train.loop.trainer import Evaluation
 from train.model.lora import LoraModel
 from train.model.packing import Packed, pack
 from train.recipe import STAGES, Recipe
 
-LONGEST_TURN = 160
-"""Tokens that a turn may have in a trial; a longer one is cut off there, and so is hardly right."""
+MAX_TURN_TOKENS = 160
+"""The most tokens of a generated turn; a longer one is cut off there."""
 
 
-class HeldOutEvaluation:
-    """The held-out rows of a stage, and the model to try on them."""
+class HeldOutEvaluator:
+    """Evaluates a stage's model on held-out rows."""
 
     def __init__(
         self, model: LoraModel, stage: str, rows: Sequence[Row], recipe: Recipe, tokenize: Tokenize
@@ -39,11 +39,11 @@ class HeldOutEvaluation:
         return bool(self._passes_of)
 
     def losses(self) -> dict[str, float]:
-        """The mean loss a label of each role that the stage learns."""
+        """Return the mean loss a label of each role that the stage learns."""
         return {part: self._model.mean_loss(batches) for part, batches in self._passes_of.items()}
 
-    def scored(self) -> Scored:
-        """The task's measures and the mean loss. The first of them ranks, the loss decides between equals."""
+    def evaluate(self) -> Evaluation:
+        """Return the task scores and the mean loss. The headline score ranks, and the loss between equals."""
         losses = self.losses()
         loss = sum(losses.values()) / len(losses)
         scores: Scores = score_stage(
@@ -53,27 +53,27 @@ class HeldOutEvaluation:
             self._tokenize,
             self._recipe.markers,
             turns=self._recipe.evaluation_turns,
-            most=LONGEST_TURN,
+            max_new_tokens=MAX_TURN_TOKENS,
             max_length=self._recipe.max_length,
-            max_tokens=self._recipe.micro_batch_tokens,
+            max_batch_tokens=self._recipe.micro_batch_tokens,
             prompt_format=prompt_format_of(self._recipe.method, self._stage),
         )
-        firsts = [primary_metric(self._stage), *(f"{role}.{primary_metric(role)}" for role in ROLES)]
-        told = [f"{name} {scores[name]:.3f}" for name in firsts if name in scores]
-        rank = (scores.get(firsts[0], 0.0), -loss if math.isfinite(loss) else -math.inf)
-        return Scored(rank, {**scores, "loss": loss}, "  ".join([*told, f"loss {loss:.4f}"]))
+        metrics = [primary_metric(self._stage), *(f"{role}.{primary_metric(role)}" for role in ROLES)]
+        listed = [f"{name} {scores[name]:.3f}" for name in metrics if name in scores]
+        rank = (scores.get(metrics[0], 0.0), -loss if math.isfinite(loss) else -math.inf)
+        return Evaluation(rank, {**scores, "loss": loss}, "  ".join([*listed, f"loss {loss:.4f}"]))
 
     def baselines(self) -> Scores:
-        """What needs no model scores on the same turns."""
+        """Return the scores of baselines without a model on the same turns."""
         return baselines(self._rows, self._stage, turns=self._recipe.evaluation_turns)
 
-    def _passes(self, seen: View) -> list[list[Packed]]:
+    def _passes(self, stage_rows: View) -> list[list[Packed]]:
         size = self._recipe.micro_batch_tokens
-        return fill(list(pack(seen.rows, size)), size)
+        return fill(list(pack(stage_rows.rows, size)), size)
 
 
 def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
-    """`rows` as a stage reads them, with the turns of `part` (`backbone` or a role) to learn."""
+    """Return `rows` as a stage reads them, with the turns of `part` (`backbone` or a role) to learn."""
     return view(
         rows,
         part,

@@ -1,4 +1,4 @@
-"""The optimizer of an adapter: AdamW, on a GPU with 8-bit states that may leave for the host's memory."""
+"""The optimizer of an adapter: AdamW, on a GPU with 8-bit states in paged memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from train.recipe import Recipe
 def make_optimizer(
     parameters: Sequence[torch.nn.Parameter], recipe: Recipe, stage: str, device: torch.device
 ) -> torch.optim.Optimizer:
-    """The recipe's optimizer for a stage's adapter.
+    """Return the recipe's optimizer for a stage's adapter.
 
-    `paged_adamw_8bit` keeps both moments in 8 bits a number, in blocks (Dettmers et al. 2022, arXiv
+    `paged_adamw_8bit` keeps both moments in 8 bits a number, quantized by block (Dettmers et al. 2022, arXiv
     2110.02861), in pages that CUDA moves to the host where memory is short; small tensors stay in 32 bits.
     """
     rate = recipe.stage(stage).learning_rate

@@ -1,31 +1,32 @@
-"""Passes that do not fit into memory, cut in two: the same rows, and so the same step."""
+"""Passes that do not fit into memory are split in two: the same rows, and so the same gradients of a step."""
 
 from __future__ import annotations
 
 import torch
 
 from train.loop.batches import Step
-from train.model.packing import Packed, halves
+from train.model.packing import Packed, split_in_two
+
+_MESSAGES = ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory")
 
 
-def halved(passes: Step, times: int) -> Step:
-    """The same rows in passes cut in two so many times; a pass of one row stays whole."""
+def split_passes(passes: Step, times: int) -> Step:
+    """Return the same rows in passes that are split in two `times` times; a pass of one row stays whole."""
     for _ in range(times):
-        passes = [part for batch in passes for part in _halves(batch)]
+        passes = [part for batch in passes for part in _split_pass(batch)]
     return passes
 
 
-def _halves(batch: list[Packed]) -> list[list[Packed]]:
+def _split_pass(batch: list[Packed]) -> list[list[Packed]]:
     if len(batch) == 1:
-        return [[part] for part in halves(batch[0])]
+        return [[part] for part in split_in_two(batch[0])]
     middle = len(batch) // 2
     return [batch[:middle], batch[middle:]]
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python raised `error` for want of memory."""
-    said = str(error).lower()
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether torch or Python raised `error` for want of memory."""
+    message = str(error).lower()
     return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or any(
-        text in said
-        for text in ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory")
+        text in message for text in _MESSAGES
     )

@@ -1,69 +1,66 @@
 """The stages of a run: one backbone adapter on every turn, then each role's from a copy of it or over it.
 
-RUN/recipe.json        the resolved recipe and the hashes of what went in, written first
-RUN/heldout.jsonl      rows that were not trained on
-RUN/backbone/          the stage-1 adapter and `stage.json`; a folder that exists is finished
-RUN/merged_base/       with hand_over = merge16: the base and stage 1 as one checkpoint, the roles' base
-RUN/planner/ caller/ summarizer/
-RUN/checkpoints/       of the stage at work, removed when it is finished
-RUN/metrics.jsonl, curves.png, tensorboard/   the course of the run (`train/run/metrics_log.py`)
-RUN/README.md          the model card
-RUN/manifest.json      recipe and metrics of all stages, written last
+A stage whose folder exists is finished; `train.run.files` lists what a run folder holds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
+from agent.paths import replacing
 from agent.prompting import Tokenize
 from agent.transcript import ROLES, Row
 from agent.transcript.rows import read_rows
 from train.data.rows import write_rows
 from train.data.splits import count_trained, rows_to_train, split
-from train.loop.held_out import HeldOutEvaluation, stage_view
-from train.loop.loop import Loop
+from train.loop.held_out import HeldOutEvaluator, stage_view
 from train.loop.processes import Processes
 from train.loop.progress import Say
+from train.loop.trainer import Trainer
 from train.model.alora import role_headers
 from train.model.lora import LoraModel, load_adapter
-from train.model.merge import merge_base
 from train.model.special_tokens import marked_tokenize
+from train.model.weights.adapter import read_adapter
+from train.model.weights.merge import merge_into_base
 from train.recipe import STAGES, Recipe
 from train.run.card import write_card
-from train.run.folder import (
+from train.run.files import (
     ADAPTER_FILES,
+    BACKBONE,
+    CHECKPOINTS,
+    HELD_OUT,
+    MANIFEST,
+    MERGED_BASE,
+    RECIPE,
+    STAGE,
+    hash_file,
+)
+from train.run.folder import (
     base_files,
-    claim,
+    open_run_folder,
     read_json,
-    same_source,
-    sha256,
-    tell_of_full_disk,
-    trained_on,
+    report_full_disk,
+    same_inputs,
+    stage_inputs,
     write_json,
 )
 from train.run.metrics_log import MetricsLog, draw
 
-BACKBONE = STAGES[0]
-MERGED_BASE = "merged_base"
-"""The folder of a run's new base where stage 1 is merged; `export.run` reads it."""
 
-
-@tell_of_full_disk
+@report_full_disk
 def train(
     recipe: Recipe, say: Say, only: str | None = None, *, again: bool = False, tensorboard: bool = False
 ) -> Path:
-    """Train what is not finished yet, stage 1 before the roles, and return the run folder.
+    """Train the stages that are not finished, stage 1 before the roles; return the run folder.
 
     `only` names one stage. A role that is trained alone may have other data than the run; `again` trains it
-    anew from stage 1, and its old folder stays until then. Several processes, as `accelerate launch` starts
-    them, share the work. Raises InputError where the folder holds a run of another recipe or other data,
+    again from stage 1, and its folder stays until then. Several processes, as `accelerate launch` starts
+    them, share the work. Raise InputError where the folder holds a run of another recipe or other data,
     UmiError where the disk is full.
     """
     check_stage(recipe, only, again=again)
@@ -73,17 +70,17 @@ def train(
     rows = rows_to_train([Path(path) for path in recipe.data])
     tokenize = marked_tokenize(Path(recipe.base), recipe.markers)
     with processes.first_before_others():
-        about = claim(run, recipe, only) if processes.first else read_json(run / "recipe.json")
-        kept = run / "heldout.jsonl"
-        if kept.exists() and not data_of_run(recipe, about):
-            learnt, held_out = split(rows, recipe.heldout_rows, list(read_rows(kept)))
+        record = open_run_folder(run, recipe, only) if processes.first else read_json(run / RECIPE)
+        held_out_file = run / HELD_OUT
+        if held_out_file.exists() and not has_data_of_run(recipe, record):
+            learnt, held_out = split(rows, recipe.heldout_rows, list(read_rows(held_out_file)))
         else:
             learnt, held_out = split(rows, recipe.heldout_rows)
             if processes.first:
-                write_rows(kept, held_out)
+                write_rows(held_out_file, held_out)
     if known := count_trained(learnt, held_out):
         say(f"{known:,} of {len(held_out):,} held-out rows are trained on too: scores on them flatter")
-    course = MetricsLog(run, tensorboard=tensorboard and processes.first)
+    metrics_log = MetricsLog(run, tensorboard=tensorboard and processes.first)
     model: LoraModel | None = None
     for stage in [only] if only else recipe.stages:
         if is_finished(run, stage, recipe, only, again=again):
@@ -94,16 +91,18 @@ def train(
         with processes.first_before_others():
             base = base_of(recipe, stage, say)
         if model is None or model.base != base:
-            model = None  # the old one's memory is free before the next base is read
+            model = None  # its memory is free before the next base is read
             model = LoraModel(dataclasses.replace(recipe, base=str(base)))
-        train_stage(model, stage, learnt, held_out, recipe, tokenize, say, course, processes)
-    course.close()
+        train_stage(model, stage, learnt, held_out, recipe, tokenize, say, metrics_log, processes)
+    metrics_log.close()
     if processes.first and all((run / stage).is_dir() for stage in recipe.stages):
-        stages = {stage: read_json(run / stage / "stage.json") for stage in recipe.stages}
+        stages = {stage: read_json(run / stage / STAGE) for stage in recipe.stages}
         draw(run)
-        write_card(run, {**about, "stages": stages})
-        files = {f"{stage}/{name}": sha256(run / stage / name) for stage in stages for name in ADAPTER_FILES}
-        write_json(run / "manifest.json", {**about, "stages": stages, "files": files})
+        write_card(run, {**record, "stages": stages})
+        files = {
+            f"{stage}/{name}": hash_file(run / stage / name) for stage in stages for name in ADAPTER_FILES
+        }
+        write_json(run / MANIFEST, {**record, "stages": stages, "files": files})
         say(f"finished: {run}")
     return run
 
@@ -119,14 +118,14 @@ def check_stage(recipe: Recipe, only: str | None, *, again: bool) -> None:
 
 
 def is_finished(run: Path, stage: str, recipe: Recipe, only: str | None, *, again: bool) -> bool:
-    """Whether a stage needs no training.
+    """Return whether a stage needs no training.
 
-    Raises InputError where a role is finished, but not on the data and settings that are given for it alone.
+    Raise InputError where a role is finished, but on other data or settings than are given for it alone.
     """
     if again or not (run / stage).is_dir():
         return False
-    said = read_json(run / stage / "stage.json")
-    if only in ROLES and not same_source(trained_on(recipe, stage), said):
+    finished = read_json(run / stage / STAGE)
+    if only in ROLES and not same_inputs(stage_inputs(recipe, stage), finished):
         raise InputError(
             f"{run / stage} was trained on other data or with other settings",
             "add --again to train it anew from the backbone",
@@ -134,27 +133,32 @@ def is_finished(run: Path, stage: str, recipe: Recipe, only: str | None, *, agai
     return True
 
 
-def data_of_run(recipe: Recipe, about: Mapping[str, Any]) -> bool:
-    """Whether the recipe's data is what the run was begun with. `about` is its `recipe.json`."""
+def has_data_of_run(recipe: Recipe, record: Mapping[str, Any]) -> bool:
+    """Return whether the recipe's data is that of the run whose `recipe.json` is `record`."""
     base = set(map(str, base_files(recipe)))
-    begun = [sha for path, sha in about["inputs"].items() if path not in base]
-    return sorted(begun) == sorted(trained_on(recipe, BACKBONE)["data"].values())
+    data_of_run = [sha for path, sha in record["inputs"].items() if path not in base]
+    return sorted(data_of_run) == sorted(stage_inputs(recipe, BACKBONE)["data"].values())
 
 
 def base_of(recipe: Recipe, stage: str, say: Say) -> Path:
-    """The checkpoint that a stage's adapter is trained on; merged first where stage 1 is to be part of it."""
+    """Return the checkpoint that a stage's adapter is trained on; with merge16, write it for the roles."""
     if stage == BACKBONE or recipe.hand_over != "merge16":
         return Path(recipe.base)
     merged = Path(recipe.out) / MERGED_BASE
     if not merged.is_dir():
         say(f"adding stage 1 to {recipe.base}")
-        backbone = load_adapter(Path(recipe.out) / BACKBONE)
-        merge_base(Path(recipe.base), backbone, recipe.lora.alpha / recipe.lora.rank, merged)
+        try:
+            merge_into_base(Path(recipe.base), read_adapter(Path(recipe.out) / BACKBONE), merged)
+        except OSError as error:
+            raise UmiError(
+                f"{merged} cannot be written: {error}",
+                "make room and give the same command again; it goes on there",
+            ) from None
     return merged
 
 
-def begin(model: LoraModel, stage: str, recipe: Recipe, tokenize: Tokenize) -> None:
-    """Give the model the adapter that a stage starts with. The model is new, or has done the stage before."""
+def initialize_adapter(model: LoraModel, stage: str, recipe: Recipe, tokenize: Tokenize) -> None:
+    """Set the adapter that a stage starts with; the model is new, or has trained the stage before."""
     if stage == BACKBONE:
         return
     seed = recipe.seed + STAGES.index(stage)
@@ -163,8 +167,9 @@ def begin(model: LoraModel, stage: str, recipe: Recipe, tokenize: Tokenize) -> N
         return
     backbone = load_adapter(Path(recipe.out) / BACKBONE)
     if recipe.hand_over == "stack":
-        activated = recipe.adapter == "alora"
-        model.stack(backbone, role_headers(tokenize, recipe.markers)[stage] if activated else None, seed)
+        is_alora = recipe.adapter == "alora"
+        header = role_headers(tokenize, recipe.markers)[stage] if is_alora else None
+        model.stack(backbone, header, seed)
     else:
         model.set_adapter(backbone)
 
@@ -177,84 +182,77 @@ def train_stage(
     recipe: Recipe,
     tokenize: Tokenize,
     say: Say,
-    course: MetricsLog,
+    metrics_log: MetricsLog,
     processes: Processes,
 ) -> None:
-    """Train one stage and move its finished folder into place."""
+    """Train one stage and write its folder, which appears whole."""
     run = Path(recipe.out)
-    seen = stage_view(learnt, stage, stage, recipe, tokenize)
-    if not seen.rows:
+    stage_rows = stage_view(learnt, stage, stage, recipe, tokenize)
+    if not stage_rows.rows:
         raise InputError(
             f"no training row of {stage} fits",
             f"raise max_length above {recipe.max_length}, or add rows with turns of that role",
         )
     kind = "turns" if recipe.by_turn(stage) else "rows"
     say(
-        f"{stage}: {len(seen.rows):,} {kind}, {seen.targets:,} tokens to learn; {seen.trimmed} shortened;"
-        f" left out: {seen.too_long} too long, {seen.nothing_to_learn} without a turn of the role"
+        f"{stage}: {len(stage_rows.rows):,} {kind}, {stage_rows.targets:,} tokens to learn;"
+        f" {stage_rows.trimmed} shortened;"
+        f" left out: {stage_rows.too_long} too long, {stage_rows.nothing_to_learn} without a turn of the role"
     )
-    begin(model, stage, recipe, tokenize)
-    trial = HeldOutEvaluation(model, stage, held_out, recipe, tokenize)
-    before = trial.losses() if processes.first else {}
-    source = trained_on(recipe, stage)
-    checkpoint = run / "checkpoints" / f"{stage}.pt"
+    initialize_adapter(model, stage, recipe, tokenize)
+    evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize)
+    before = evaluator.losses() if processes.first else {}
+    inputs = stage_inputs(recipe, stage)
+    checkpoint = run / CHECKPOINTS / f"{stage}.pt"
     with processes.first_before_others():
-        keep_checkpoint(checkpoint, source, run / stage)
-    outcome = Loop(
+        prepare_checkpoint(checkpoint, inputs, run / stage)
+    result = Trainer(
         model,
-        seen.rows,
+        stage_rows.rows,
         stage,
         recipe,
         checkpoint,
         say,
         processes=processes,
-        course=course,
-        evaluate=trial.scored if trial.can_score else None,
+        metrics_log=metrics_log,
+        evaluate=evaluator.evaluate if evaluator.can_score else None,
     ).run()
     if processes.first:
-        after = trial.losses()
+        after = evaluator.losses()
         for part, loss in after.items():
             say(f"{stage}: held-out loss of {part} {before[part]:.4f} -> {loss:.4f}")
-        finished = run / f"{stage}.part"
-        shutil.rmtree(finished, ignore_errors=True)
-        model.save_adapter(finished)
-        counts = {"rows": len(seen.rows), "trimmed": seen.trimmed, "too_long": seen.too_long}
+        counts = {
+            "rows": len(stage_rows.rows),
+            "trimmed": stage_rows.trimmed,
+            "too_long": stage_rows.too_long,
+        }
         counts |= {
             "device": model.device.type,
-            "targets": seen.targets,
+            "targets": stage_rows.targets,
             "sources": dict(Counter(row.source for row in learnt)),
         }
-        losses = {"heldout_loss_before": before, "heldout_loss": after, "baselines": trial.baselines()}
-        write_json(finished / "stage.json", {**counts, **dataclasses.asdict(outcome), **losses, **source})
-        write_json(checkpoint.with_suffix(".json"), {**source, "finished": True})
-        put_in_place(finished, run / stage)
+        losses = {"heldout_loss_before": before, "heldout_loss": after, "baselines": evaluator.baselines()}
+        with replacing(run / stage) as partial:
+            model.save_adapter(partial)
+            write_json(partial / STAGE, {**counts, **dataclasses.asdict(result), **losses, **inputs})
+            write_json(checkpoint.with_suffix(".json"), {**inputs, "finished": True})
         for file in (checkpoint, checkpoint.with_suffix(".json")):
             file.unlink(missing_ok=True)
     processes.wait()
 
 
-def keep_checkpoint(checkpoint: Path, source: Mapping[str, Any], folder: Path) -> None:
-    """Note that a stage's checkpoint is of `source`.
+def prepare_checkpoint(checkpoint: Path, inputs: Mapping[str, Any], folder: Path) -> None:
+    """Record beside a stage's checkpoint that it is of `inputs`.
 
-    One of other data or settings is removed, and one of a stage that was finished: its `folder` holds it.
+    A checkpoint of other data or settings is removed first, and one of a stage that is finished in `folder`.
     """
-    note = checkpoint.with_suffix(".json")
-    if note.exists():
-        noted = read_json(note)
-        if not same_source(noted, source) or (noted.get("finished") and folder.is_dir()):
+    file = checkpoint.with_suffix(".json")
+    if file.exists():
+        recorded = read_json(file)
+        if not same_inputs(recorded, inputs) or (recorded.get("finished") and folder.is_dir()):
             checkpoint.unlink(missing_ok=True)
-    write_json(note, source)
-
-
-def put_in_place(finished: Path, folder: Path) -> None:
-    """Move `finished` to `folder`; what was there stays until then."""
-    old = folder.with_name(f"{folder.name}.old.part")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(finished, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    write_json(file, inputs)
 
 
 def _silent(_: str) -> None:
-    """What the processes after the first one say."""
+    """Print nothing: only the first process does."""

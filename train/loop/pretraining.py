@@ -1,11 +1,10 @@
-"""`umi train base`: a small base model from scratch, on trajectories the generator makes.
+"""`umi train base`: pretraining of a small base model from scratch, on synthetic trajectories.
 
-Nothing can be downloaded in tests, and no model at hand is small enough for a package; so the base of the
-shipped bundle is made here. It is an ordinary Hugging Face checkpoint
-(Qwen3), which the two stages then take like any other.
+No published model is small enough to be shipped in a package, so the base of the shipped bundle is made here.
+It is an ordinary Hugging Face checkpoint (Qwen3), which the two stages take like any other.
 
-The run can be stopped at any moment and goes on from its last checkpoint. Matrices are trained by Muon
-(Jordan et al. 2024, momentum orthogonalized by Newton-Schulz), the rest by AdamW.
+A run that was stopped resumes from its last checkpoint. Matrices are trained by Muon (Jordan et al. 2024,
+momentum orthogonalized by Newton-Schulz), the rest by AdamW.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES
 from train.data.synthetic.copy_drills import copy_drills
 from train.data.synthetic.generate import generate_rows
-from train.loop.progress import Say, clock
+from train.loop.progress import Say, format_duration
 from train.model.attention import enable, hidden_states, lay_out
-from train.model.lora import mixed_precision, pick_device
+from train.model.base_model import mixed_precision, pick_device
 from train.model.packing import IGNORE, Packed, join, pack
 from train.model.tokenizer import save_tokenizer, train_tokenizer
 from train.recipe import CONFIG, NotNegative, Positive
-from train.run.checkpoint import save_whole
+from train.run.checkpoint import save_checkpoint
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -101,7 +100,7 @@ TOKENIZER_ROWS = 6000
 
 
 def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
-    """Packed training sequences without end."""
+    """Yield packed training sequences without end."""
     encoded = (
         encode(row.transcript, ROLES, tokenize)
         for row in generate_rows(seed, "train", 1 << 60, plain=plain, max_tools=most)
@@ -110,7 +109,7 @@ def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plai
 
 
 def batches(packs: Iterator[Packed], tokens: int) -> Iterator[list[Packed]]:
-    """Lists of packed sequences of about `tokens` tokens together."""
+    """Yield lists of packed sequences of about `tokens` tokens each."""
     batch: list[Packed] = []
     for packed in packs:
         batch.append(packed)
@@ -120,7 +119,7 @@ def batches(packs: Iterator[Packed], tokens: int) -> Iterator[list[Packed]]:
 
 
 def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
-    """A Qwen3 causal LM with random weights."""
+    """Return a Qwen3 causal LM with random weights."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(recipe.seed)
@@ -148,25 +147,25 @@ def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
 
 
 def loss_of(model: Any, batch: list[Packed], mixed: bool) -> torch.Tensor:
-    """Mean cross-entropy over the learnt tokens; logits are computed at those positions only.
+    """Return the mean cross-entropy a label; logits are computed at labels only.
 
     With `mixed`, matrix products run in bfloat16.
     """
     inputs = lay_out(batch, model.device)
-    learnt = inputs.targets != IGNORE
+    labelled = inputs.targets != IGNORE
     with torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
-        logits = model.lm_head(hidden_states(model.model, inputs)[learnt])
-    return cross_entropy(logits.float(), inputs.targets[learnt])
+        logits = model.lm_head(hidden_states(model.model, inputs)[labelled])
+    return cross_entropy(logits.float(), inputs.targets[labelled])
 
 
 def rate_at(step: int, recipe: BaseRecipe) -> float:
-    """The share of the peak learning rate: a linear rise, a plateau, a linear fall to nothing."""
+    """Return the learning rate as a share of the peak: a linear rise, a plateau, a linear fall to 0."""
     fall = max(1, int(recipe.steps * recipe.cooldown))
     return min(1.0, (step + 1) / max(1, recipe.warmup), (recipe.steps - step) / fall)
 
 
 class BaseRun:
-    """The model, its optimizers and where the run stands."""
+    """The model, its optimizers and the state of the run."""
 
     def __init__(self, recipe: BaseRecipe) -> None:
         self.recipe = recipe
@@ -202,11 +201,11 @@ class BaseRun:
 
     @property
     def state_file(self) -> Path:
-        """Where the run's last checkpoint is."""
+        """The file of the last checkpoint."""
         return self.out / "training.pt"
 
     def resume(self) -> None:
-        """Go on from the last checkpoint, if there is one of this recipe."""
+        """Load the last checkpoint, if there is one. Raise InputError where it is of another recipe."""
         if not self.state_file.exists():
             return
         state = torch.load(self.state_file, map_location="cpu", weights_only=True)
@@ -220,7 +219,7 @@ class BaseRun:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
-        """Write a checkpoint; the old one stays until the new one is whole."""
+        """Write a checkpoint, which replaces the last one."""
         state = {
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
@@ -228,23 +227,23 @@ class BaseRun:
             "step": self.step,
             "seconds": self.seconds,
         }
-        save_whole(self.state_file, state)
+        save_checkpoint(self.state_file, state)
 
     def data(self) -> Iterator[list[Packed]]:
-        """Batches from where the run stands. After a resumption the questions are new ones."""
+        """Yield batches from the present step on. After a resumption the questions are new ones."""
         recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
-        made = (encode(row.transcript, ROLES, self.tokenize) for row in copy_drills(seed))
+        drill_rows = (encode(row.transcript, ROLES, self.tokenize) for row in copy_drills(seed))
         for _ in range(self.step, recipe.drill_steps):
-            yield [join(list(islice(made, recipe.drill_rows)))]
+            yield [join(list(islice(drill_rows, recipe.drill_rows)))]
         longer = recipe.drill_steps + recipe.short_steps
         short = batches(stream(recipe, self.tokenize, seed, most=4, plain=0.0), recipe.batch_tokens)
         mixed = batches(stream(recipe, self.tokenize, seed + 1, most=16, plain=0.6), recipe.batch_tokens)
         for step in itertools.count(max(self.step, recipe.drill_steps)):
             batch = next(short if step < longer else mixed)
-            yield [*batch, join(list(islice(made, recipe.mixed_rows)))] if recipe.mixed_rows else batch
+            yield [*batch, join(list(islice(drill_rows, recipe.mixed_rows)))] if recipe.mixed_rows else batch
 
     def train(self, say: Say) -> None:
-        """Train to the last step, saying how it goes and saving on the way."""
+        """Train to the last step, with lines of progress to `say` and checkpoints."""
         recipe = self.recipe
         data = self.data()
         started, tokens, losses = time.monotonic(), 0, []
@@ -259,7 +258,7 @@ class BaseRun:
                 left = (recipe.steps - self.step) * took / len(losses)
                 say(
                     f"base: step {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
-                    f"{tokens / took:,.0f} tokens/s  {clock(left)} left"
+                    f"{tokens / took:,.0f} tokens/s  {format_duration(left)} left"
                 )
                 started, tokens, losses = time.monotonic(), 0, []
             if self.step % recipe.save_every == 0:
@@ -267,7 +266,7 @@ class BaseRun:
         self.save()
 
     def one_step(self, batch: list[Packed]) -> float:
-        """One optimizer step; returns its loss. Raises UmiError where that is not a number."""
+        """Take one optimizer step; return its loss. Raise UmiError where that is NaN or infinite."""
         share = rate_at(self.step, self.recipe)
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, self.peaks, strict=True):
@@ -287,7 +286,7 @@ class BaseRun:
 
 
 def make_base(recipe: BaseRecipe, say: Say) -> Path:
-    """Make the base, or finish making it, and return its folder. A base that is there stays as it is."""
+    """Make the base, or finish making it; return its folder. A base that is finished stays as it is."""
     out = Path(recipe.out)
     done = out / "base.json"
     if done.exists() and json.loads(done.read_text()) == asdict(recipe):

@@ -1,7 +1,7 @@
-"""Several processes that train one adapter, as `accelerate launch` starts them; usually there is one.
+"""Data-parallel processes that train one adapter, as `accelerate launch` starts them; usually there is one.
 
-Each computes a share of every step's rows, and the adapter's gradients are added up, so a step is the same
-whatever the number of processes, and so is the recipe. The first process writes the files.
+Each computes a share of every step's rows, and the adapter's gradients are summed, so a step is the same for
+any number of processes, and so is the recipe. The first process writes the files.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from train.loop.batches import Step, fill
-from train.model.packing import Packed, halves
+from train.model.packing import Packed, split_in_two
 
 
 def is_first() -> bool:
-    """Whether this is the process that speaks, of those that were launched together."""
+    """Return whether this is the first of the processes that were launched together; only it prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -26,7 +26,7 @@ class Processes:
     """This process among those that were launched together."""
 
     def __init__(self, device: str = "auto") -> None:
-        """Join the others, if there are any. `device` is the recipe's."""
+        """Join the other processes, if there are any. `device` is the recipe's."""
         self.count, self.index = 1, 0
         self._state: Any = None
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -37,17 +37,17 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Whether this is the process that writes files and prints."""
         return self.index == 0
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes are here."""
         if self._state:
             self._state.wait_for_everyone()
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """The body runs in the first process, then in the others, which so find what it wrote."""
+        """Run the body in the first process, then in the others, which then find what it wrote."""
         if not self.first:
             self.wait()
         yield
@@ -55,13 +55,13 @@ class Processes:
             self.wait()
 
     def share(self, step: Step, max_tokens: int) -> Step:
-        """This process's passes of a step, each of at most `max_tokens` tokens where rows allow it."""
+        """Return this process's passes of a step, each of at most `max_tokens` tokens where rows allow it."""
         if self.count == 1:
             return step
         packs = [packed for batch in step for packed in batch]
         while len(packs) < self.count:
             longest = max(packs, key=len)
-            parts = halves(longest)
+            parts = split_in_two(longest)
             if len(parts) == 1:
                 break
             at = next(i for i, packed in enumerate(packs) if packed is longest)
@@ -71,7 +71,7 @@ class Processes:
             min(shares, key=lambda share: sum(map(len, share))).append(packed)
         return fill(shares[self.index], max_tokens)
 
-    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+    def sum_over_processes(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over all processes."""
         if self._state:
             for tensor in tensors:

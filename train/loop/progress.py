@@ -1,4 +1,4 @@
-"""What a person sees of a stage at work: a bar in a terminal, a line now and then elsewhere."""
+"""The progress of a stage: a bar in a terminal, a line at each logged step elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Tick:
+class StepProgress:
     """A finished step of `total`."""
 
     step: int
@@ -23,7 +23,7 @@ class Tick:
 
 
 class Progress:
-    """Shows the steps of a stage. `close` it before other output."""
+    """Shows the steps of a stage. Call `close` before other output."""
 
     def __init__(self, stage: str, total: int, done: int, say: Say) -> None:
         self._stage, self._say, self._bar = stage, say, None
@@ -38,19 +38,18 @@ class Progress:
                 bar_format="{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}",
             )
 
-    def tick(self, tick: Tick, *, log: bool) -> None:
-        """Show a step; where there is no bar, only if it is one to `log`."""
-        text = (
-            f"loss {tick.loss:.4f}  {tick.tokens_per_second:,.0f} tokens/s  {clock(tick.seconds_left)} left"
-        )
+    def show_step(self, step: StepProgress, *, log: bool) -> None:
+        """Show a finished step; where there is no bar, only with `log`."""
+        left = format_duration(step.seconds_left)
+        text = f"loss {step.loss:.4f}  {step.tokens_per_second:,.0f} tokens/s  {left} left"
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update()
         elif log:
-            self._say(f"{self._stage}: step {tick.step}/{tick.total}  {text}")
+            self._say(f"{self._stage}: step {step.step}/{step.total}  {text}")
 
     def say(self, line: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         if self._bar is not None:
             self._bar.clear()
         self._say(f"{self._stage}: {line}")
@@ -58,13 +57,13 @@ class Progress:
             self._bar.refresh()
 
     def close(self) -> None:
-        """Leave the bar as it is. May be called twice."""
+        """Leave the bar as it is. May be called more than once."""
         if self._bar is not None:
             self._bar.close()
 
 
-def clock(seconds: float) -> str:
-    """A duration for people: `45s`, `3m10s`, `2h05m`."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as text: `45s`, `3m10s`, `2h05m`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"

@@ -1,6 +1,6 @@
-"""How well the model that is being trained does its task, on a sample of held-out turns.
+"""Task scores of the model in training, on a sample of held-out turns.
 
-Each turn is written after the reference's history, freely: no grammar holds the model, as one does in use.
+Each turn is generated after the reference's history, and without the grammar that constrains it in use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from agent.transcript import (
     Transcript,
 )
 from train.data.prompt_format import ASSISTANT, INFERENCE_FORMAT, PromptFormat
-from train.model.generation import generate
 from train.model.lora import LoraModel
 
 
@@ -31,16 +30,16 @@ def score_stage(
     markers: Markers = CHATML,
     *,
     turns: int,
-    most: int,
+    max_new_tokens: int,
     max_length: int,
-    max_tokens: int = 4096,
+    max_batch_tokens: int = 4096,
     prompt_format: PromptFormat = INFERENCE_FORMAT,
 ) -> Scores:
-    """`score_role` of the role that a stage trains; of all three, `combine_scores`, for `backbone`.
+    """Return the scores of the role that a stage trains, or of all three roles for `backbone`.
 
-    Empty where the rows hold no turn to score.
+    Empty where the rows hold no turn to score. The parameters are those of `score_role`.
     """
-    found = {
+    scores = {
         role: score_role(
             model,
             rows,
@@ -48,14 +47,14 @@ def score_stage(
             tokenize,
             markers,
             turns=turns,
-            most=most,
+            max_new_tokens=max_new_tokens,
             max_length=max_length,
-            max_tokens=max_tokens,
+            max_batch_tokens=max_batch_tokens,
             prompt_format=prompt_format,
         )
         for role in (ROLES if stage == "backbone" else (stage,))
     }
-    return combine_scores(found) if stage == "backbone" else found[stage]
+    return combine_scores(scores) if stage == "backbone" else scores[stage]
 
 
 def score_role(
@@ -66,45 +65,46 @@ def score_role(
     markers: Markers = CHATML,
     *,
     turns: int,
-    most: int,
+    max_new_tokens: int,
     max_length: int,
-    max_tokens: int = 4096,
+    max_batch_tokens: int = 4096,
     prompt_format: PromptFormat = INFERENCE_FORMAT,
     compat: bool = False,
 ) -> Scores:
-    """What `role` gets right of at most `turns` of its turns in `rows`; empty where they hold none.
+    """Return the scores of `role` on at most `turns` of its turns in `rows`; empty where they hold none.
 
-    A turn is written in at most `most` tokens. Its history loses its oldest steps where history and reference
-    are longer than `max_length`, as in training; a turn that cannot be made to fit is left out. `max_tokens`
-    bounds a batch, and `prompt_format` is that of the stage.
+    A turn is generated in at most `max_new_tokens` tokens. Its history is trimmed where history and reference
+    are longer than `max_length`, as in training; a turn that still does not fit is left out.
+    `max_batch_tokens` bounds a batch of prompts, and `prompt_format` is that of the stage.
     """
-    speaker = ASSISTANT if prompt_format.joined else prompt_format.names.get(role, role)
-    header, close = tokenize(markers.header(speaker), True), tokenize(markers.close, True)
+    header_role = ASSISTANT if prompt_format.joined else prompt_format.names.get(role, role)
+    header, close = tokenize(markers.header(header_role), True), tokenize(markers.close, True)
 
     def prompt(before: Transcript) -> list[int]:
         pieces = prompt_format.segments(before)
         return [*(i for piece in pieces for i in segment_ids(piece, tokenize, markers)), *header]
 
-    chosen: list[EvalTask] = []
+    tasks: list[EvalTask] = []
     prompts: list[list[int]] = []
-    for case in sample_tasks(rows, role, turns):
-        room = max_length - len(tokenize(segment(case.reference).content, False)) - len(close)
-        history = drop_oldest(case.history, lambda shorter, room=room: len(prompt(shorter)) <= room)
+    for task in sample_tasks(rows, role, turns):
+        max_prompt = max_length - len(tokenize(segment(task.reference).content, False)) - len(close)
+        history = drop_oldest(task.history, lambda shorter, most=max_prompt: len(prompt(shorter)) <= most)
         ids = prompt(history)
-        if len(ids) <= room:
-            chosen.append(replace(case, history=history))
+        if len(ids) <= max_prompt:
+            tasks.append(replace(task, history=history))
             prompts.append(ids)
-    read = load_detokenize(model.base)
-    texts = [read(ids) for ids in generate(model, prompts, close[0], most, max_tokens=max_tokens)]
+    detokenize = load_detokenize(model.base)
+    generated = model.generate(prompts, close[0], max_new_tokens, max_batch_tokens=max_batch_tokens)
+    texts = [detokenize(ids) for ids in generated]
     if prompt_format.joined:
-        texts = [part_of(text, role) for text in texts]
-    return score_texts(role, chosen, texts, compat=compat)
+        texts = [role_part(text, role) for text in texts]
+    return score_texts(role, tasks, texts, compat=compat)
 
 
-def part_of(text: str, role: str) -> str:
-    """What `role` would have written of the one assistant's `text`: thought and ending, or what follows them.
+def role_part(text: str, role: str) -> str:
+    """Return the part of `role` in a turn of the one assistant: thought and ending, or what follows them.
 
-    Nothing, which is always wrong, where the assistant hands over to another role.
+    Return an empty text, which is always wrong, where the assistant hands over to another role.
     """
     lines = text.split("\n")
     for at, line in enumerate(lines):

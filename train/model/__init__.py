@@ -1,1 +1,1 @@
-"""The model in training: the base with LoRA, attention over packed rows, generation."""
+"""The model in training: the base with LoRA, attention over packed rows, generation, and weights on disk."""

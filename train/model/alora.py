@@ -1,9 +1,9 @@
-"""Activated LoRA: a role's adapter that is on only from the header of the turn being learnt.
+"""Activated LoRA (aLoRA, arXiv 2504.12397): an adapter is on only from the header of the turn it learns.
 
-All that precedes that header is then computed as by the backbone alone, so one cache of it serves every role.
-An earlier turn of the same role is history like any other; so each turn is learnt in a branch of its own.
-peft's own activated LoRA does the same with one sequence a row; here the branches stay packed, and a plain
-adapter is held back wherever it is off.
+All that precedes that header is computed by the backbone alone, so one key-value cache of it serves every
+role. An earlier turn of the same role is history like any other, so each turn is learnt in a branch of its
+own. peft's own implementation takes one sequence a row; here branches are packed, and the output of a plain
+adapter is set to zero where it is off.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def role_headers(tokenize: Tokenize, markers: Markers) -> dict[str, list[int]]:
-    """The ids that open each role's turns, and switch an activated adapter on.
+    """Return the ids that open each role's turns, which are what activates an adapter.
 
-    Raises InputError where a role's header could be taken for another turn's.
+    Raise InputError where one header is the beginning of another.
     """
     headers = {role: tokenize(markers.header(role), True) for role in (*ROLES, "user", "system", "tool")}
     for one, other in permutations(headers, 2):
@@ -41,7 +41,7 @@ def role_headers(tokenize: Tokenize, markers: Markers) -> dict[str, list[int]]:
 
 
 def active_positions(packed: Packed, header: int) -> NDArray[np.bool_]:
-    """Where a role's adapter is on, bool [T]: in each branch from the header of its turn to the branch's end.
+    """Return where a role's adapter is on, bool [T]: in each branch from the header of its turn to the end.
 
     `header` is that header's length in tokens. A branch learns one turn: the header's last token is the first
     position with a label.
@@ -53,26 +53,26 @@ def active_positions(packed: Packed, header: int) -> NDArray[np.bool_]:
     return positions >= start[packed.branch_ids]
 
 
-class AloraGate:
-    """Holds back one adapter of a peft model where it is off: its output there is zero."""
+class AloraMask:
+    """Sets the output of one adapter of a peft model to zero at the positions where it is off."""
 
     def __init__(self, model: Any, adapter: str, header: int) -> None:
-        """Put the gate on `adapter`, which must be part of `model`; `header` as for `active_positions`."""
+        """Register on the layers of `adapter`; `header` is as in `active_positions`."""
         self._header = header
         self._off: Tensor | None = None
         for module in model.modules():
             if adapter in (getattr(module, "lora_B", None) or ()):
-                module.lora_B[adapter].register_forward_hook(self._hold_back)
+                module.lora_B[adapter].register_forward_hook(self._mask_output)
 
-    def set(self, batch: Sequence[Packed], device: torch.device) -> None:
-        """Be open for the pass over `batch`, and for its backward pass, which may compute layers again."""
+    def set_batch(self, batch: Sequence[Packed], device: torch.device) -> None:
+        """Set the positions for a pass over `batch` and its backward pass, which may compute layers again."""
         on = np.concatenate([active_positions(packed, self._header) for packed in batch])
         self._off = torch.from_numpy(~on).to(device)[None, :, None]
 
-    def open(self, length: int, last: int, device: torch.device) -> None:
-        """Be open in the `last` of `length` columns, in every row of a batch."""
-        self._off = (torch.arange(length, device=device) < length - last)[None, :, None]
+    def set_last(self, length: int, active: int, device: torch.device) -> None:
+        """Set the adapter on in the last `active` of `length` positions, alike in every row."""
+        self._off = (torch.arange(length, device=device) < length - active)[None, :, None]
 
-    def _hold_back(self, _module: Any, _given: Any, out: Tensor) -> Tensor:
+    def _mask_output(self, _module: Any, _inputs: Any, out: Tensor) -> Tensor:
         assert self._off is not None
         return out.masked_fill(self._off, 0.0)

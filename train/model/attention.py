@@ -1,10 +1,10 @@
-"""Attention over packed sequences that computes only what is visible.
+"""Attention over packed sequences that computes only unmasked scores.
 
-Of a square of T by T, most is hidden: the branches of `train.model.packing` do not see each other. Here the prefix
-is one causal attention and the branches are a batch of their own, each over prefix + itself. At 600 prefix
-tokens and ten branches of 150 that is under a third of the square's work, and several sequences can stand in
-one pass without padding. It is registered with transformers under `NAME`, for any model whose layers call its
-attention interface (Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
+Of T x T scores most are masked: the branches of `train.model.packing` do not see each other. Here the prefix
+is one causal attention and the branches are a batch, each over prefix + itself. At 600 prefix tokens and ten
+branches of 150 that is under a third of the operations, and several sequences fit one pass without padding.
+It is registered with transformers under `NAME`, for any model whose layers call its attention interface
+(Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAME = "umi_branches"
-BUCKET = 5  # branches of similar length that attend together; fewer pad less, more waste fewer calls
+BUCKET = 5
+"""Branches of similar length that attend together. Fewer mean less padding, more mean fewer calls."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Bucket:
     """B neighbouring branches of similar length, as rows of L tokens."""
 
     rows: Tensor
-    """Long [B * L]: where in the pass each branch's i-th token is; short branches repeat their last."""
+    """Long [B * L]: the position in the pass of each branch's tokens; short branches repeat their last."""
     flat: Tensor
-    """Long [tokens of all branches]: where each of them stands in `rows`."""
+    """Long [tokens of all branches]: the index of each of them in `rows`."""
     count: int
     """Branches, B."""
     visible: Tensor
@@ -43,7 +44,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Tree:
-    """Where one packed sequence stands in a pass: its prefix and its branches."""
+    """The positions of one packed sequence in a pass: its prefix and its branches."""
 
     start: int
     """The first position of the prefix in the pass."""
@@ -54,7 +55,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Pass:
-    """Several packed sequences end to end: what one forward pass reads, [1, T] each, and their layout."""
+    """The inputs of a forward pass over packed sequences end to end, [1, T] each, and their layout."""
 
     input_ids: Tensor
     position_ids: Tensor
@@ -64,7 +65,7 @@ class Pass:
 
 
 def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
-    """The parts of a packed sequence that begins at `start` of a pass."""
+    """Return the layout of a packed sequence that begins at position `start` of a pass."""
     sizes = np.bincount(packed.branch_ids)
     prefix, branches = int(sizes[PREFIX]), sizes[PREFIX + 1 :]
     first = start + prefix + np.cumsum(branches) - branches
@@ -87,7 +88,7 @@ def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: tor
 
 
 def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> Pass:
-    """One pass over `sequences`."""
+    """Return one pass over `sequences`."""
     device = torch.device(device)
     ids, positions, targets = (
         torch.from_numpy(np.concatenate([getattr(s, name) for s in sequences])).to(device)
@@ -99,7 +100,7 @@ def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> 
 
 
 def hidden_states(body: Any, batch: Pass) -> Tensor:
-    """The last hidden states [T, width] of `model.model`, where `enable` was called on `model`."""
+    """Return the last hidden states [T, width] of `body`, the `model.model` of an enabled model."""
     out = body(
         input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False, layout=batch.layout
     )
@@ -107,9 +108,9 @@ def hidden_states(body: Any, batch: Pass) -> Tensor:
 
 
 def logits_at(model: Any, batch: Pass, positions: Tensor) -> Tensor:
-    """The logits [N, vocabulary] of `model` at N positions of a pass, where `enable` was called on it.
+    """Return the logits [N, vocabulary] of `model`, on which `enable` was called, at N positions of a pass.
 
-    The model's own forward makes them, so what it does to its logits (a scale, a soft cap) is in them.
+    The model's own forward computes them, with its scale or soft cap where it has one.
     """
     out = model(
         input_ids=batch.input_ids,
@@ -144,10 +145,11 @@ def attend(
     s_aux: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface: [1, H, T, D] queries to [1, T, H, D], T split as `layout` says.
+    """Attend as transformers' attention interface asks: queries [1, H, T, D] to outputs [1, T, H, D].
 
-    With `sliding_window` a position reads itself and the `sliding_window - 1` before it. Raises ValueError
-    where scores are capped (`softcap`) or have sinks (`s_aux`), which torch's fused attention cannot do.
+    T is split as `layout` says. With `sliding_window` a position reads itself and the `sliding_window - 1`
+    before it. Raise ValueError where scores are capped (`softcap`) or have sinks (`s_aux`), which torch's
+    fused attention cannot do.
     """
     if softcap is not None or s_aux is not None:
         raise ValueError(f"its attention has {'capped scores' if s_aux is None else 'sinks'}")
@@ -182,20 +184,20 @@ def attend(
 
 
 def prefix_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
-    """What a prefix's positions read, bool [length, length]; None where that is all earlier ones."""
+    """Return the mask of a prefix, bool [length, length]; None where it is plainly causal."""
     if window is None or window >= length:
         return None
     return within(torch.ones(length, length, dtype=torch.bool, device=device).tril(), window)
 
 
 def within(visible: Tensor, window: int | None) -> Tensor:
-    """`visible` [L, K] without what is `window` or more positions back; its last row is position K - 1."""
+    """Return `visible` [L, K] without keys `window` or more positions back; the last row is position K - 1."""
     if window is None or window >= visible.shape[1]:
         return visible
     return visible.triu(visible.shape[1] - visible.shape[0] - window + 1)
 
 
 def by_branch(part: Tensor, bucket: Bucket) -> Tensor:
-    """[1, H, T, D] to [B, H, L, D], the tokens of a bucket's branches."""
-    chosen = part[0].index_select(1, bucket.rows)
-    return chosen.unflatten(1, (bucket.count, -1)).transpose(0, 1)
+    """Return [B, H, L, D], the tokens of a bucket's branches, from `part` [1, H, T, D]."""
+    rows = part[0].index_select(1, bucket.rows)
+    return rows.unflatten(1, (bucket.count, -1)).transpose(0, 1)

@@ -16,8 +16,8 @@ def cache_name() -> str:
     """Return the name of the key-value cache in this version of transformers."""
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
-    known = {field.name for field in fields(CausalLMOutputWithPast)}
-    return "cache" if "cache" in known else "past_key_values"
+    names = {field.name for field in fields(CausalLMOutputWithPast)}
+    return "cache" if "cache" in names else "past_key_values"
 
 
 def forward_cached(model: Any, kv_cache: Any, **inputs: Any) -> tuple[Any, Any]:

@@ -1,10 +1,10 @@
-"""Many trajectories that share a tool list, as one sequence: the list once, then each trajectory as a branch.
+"""Packing: trajectories that share a tool list as one sequence, the list once, then a branch for each.
 
-A branch attends to the shared prefix and to itself, and its positions go on from the prefix, so its loss is
-that of the trajectory alone. With tool lists several times longer than the questions asked of them, this is
-where most of the time of training on a CPU is saved.
+A branch attends to the shared prefix and to itself, and its positions continue those of the prefix, so its
+loss is that of the trajectory alone. Tool lists are several times longer than the questions, so this saves
+most of the time of training on a CPU.
 
-This module knows nothing of models or of torch: it arranges numbers.
+This module knows nothing of models or of torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IGNORE = -100
-"""The label of a position that is not learnt."""
+"""The label of a position that has no loss, as in torch's `cross_entropy`."""
 
 PREFIX = 0
 """The branch id of the shared prefix; branches count from 1."""
@@ -40,7 +40,7 @@ class Packed:
         return len(self.input_ids)
 
     @property
-    def learnt(self) -> int:
+    def label_count(self) -> int:
         """How many positions have a label."""
         return int((self.targets != IGNORE).sum())
 
@@ -48,52 +48,52 @@ class Packed:
 def pack(
     rows: Iterable[Encoded], max_tokens: int, *, learn_prefix: bool = False, open_packs: int = 256
 ) -> Iterator[Packed]:
-    """Sequences of at most `max_tokens` tokens, each of rows whose prefix is the same.
+    """Yield sequences of at most `max_tokens` tokens, each of rows whose prefix is the same.
 
-    A row longer than `max_tokens` makes a sequence of its own, unshortened. At most `open_packs` prefixes are
-    held at a time; beyond that the one waiting longest is yielded as it is. With `learn_prefix` the tokens of
-    the prefix are labels too, once a sequence, its first token excepted.
+    A row longer than `max_tokens` makes a sequence of its own, unshortened. At most `open_packs` sequences
+    are filled at a time; beyond that the oldest is yielded as it is. With `learn_prefix` the tokens of the
+    prefix are labels too, once a sequence, except for the first.
     """
-    held: dict[bytes, list[Encoded]] = {}
+    open_rows: dict[bytes, list[Encoded]] = {}
     sizes: dict[bytes, int] = {}
     for row in rows:
         key = row.prefix.tobytes()
         extra = len(row.rest) + 1
-        if key in held and sizes[key] + extra > max_tokens:
+        if key in open_rows and sizes[key] + extra > max_tokens:
             sizes.pop(key)
-            yield join(held.pop(key), learn_prefix=learn_prefix)
-        if key not in held:
-            if len(held) >= open_packs:
-                oldest = next(iter(held))
+            yield join(open_rows.pop(key), learn_prefix=learn_prefix)
+        if key not in open_rows:
+            if len(open_rows) >= open_packs:
+                oldest = next(iter(open_rows))
                 sizes.pop(oldest)
-                yield join(held.pop(oldest), learn_prefix=learn_prefix)
-            held[key] = []
+                yield join(open_rows.pop(oldest), learn_prefix=learn_prefix)
+            open_rows[key] = []
             sizes[key] = len(row.prefix)
-        held[key].append(row)
+        open_rows[key].append(row)
         sizes[key] += extra
-    for group in held.values():
+    for group in open_rows.values():
         yield join(group, learn_prefix=learn_prefix)
 
 
 def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
-    """One sequence of rows whose prefix is the same, shortest first (neighbours then pad each other least).
+    """Return one sequence of rows whose prefix is the same, the shortest first, so that neighbours pad least.
 
-    Where a row learns its very first token, several labels would meet on the prefix's last position; each
-    branch then repeats that one token, so the labels stay apart.
+    Where several rows have a label for their first token, the labels would collide on the prefix's last
+    position; each branch then repeats that one token.
     """
     rows = sorted(rows, key=len)
     prefix = rows[0].prefix
-    apart = len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.learn[0] for row in rows)
-    shared = prefix[:-1] if apart else prefix
+    repeat_last = len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.learn[0] for row in rows)
+    shared = prefix[:-1] if repeat_last else prefix
     ids, positions, branches, targets = [shared], [np.arange(len(shared))], [np.zeros(len(shared))], []
     head = np.full(len(shared), IGNORE)
     if learn_prefix:
         head[: len(prefix) - 1] = prefix[1 : len(shared) + 1]
-    if not apart and len(rows) == 1 and len(shared) and len(rows[0].rest) and rows[0].learn[0]:
+    if not repeat_last and len(rows) == 1 and len(shared) and len(rows[0].rest) and rows[0].learn[0]:
         head[-1] = rows[0].rest[0]
     targets.append(head)
     for branch, row in enumerate(rows, start=1):
-        lead = prefix[-1:] if apart else prefix[:0]
+        lead = prefix[-1:] if repeat_last else prefix[:0]
         tokens = np.concatenate([lead, row.rest])
         learn = np.concatenate([np.zeros(len(lead), np.bool_), row.learn])
         labels = np.full(len(tokens), IGNORE)
@@ -105,10 +105,10 @@ def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
 
 
-def halves(packed: Packed) -> list[Packed]:
-    """The same rows as two sequences of about the same length, the prefix in both; one if there is one row.
+def split_in_two(packed: Packed) -> list[Packed]:
+    """Return the same rows as two sequences of about the same length; as one if there is one row.
 
-    What the prefix learns is learnt in the first of them only.
+    Both have the prefix; its labels are in the first only.
     """
     sizes = np.bincount(packed.branch_ids)[PREFIX + 1 :]
     if len(sizes) < 2:
@@ -118,7 +118,7 @@ def halves(packed: Packed) -> list[Packed]:
     shared = packed.branch_ids == PREFIX
     first = shared | (packed.branch_ids <= last)
     second = shared | (packed.branch_ids > last)
-    learnt_once = np.where(shared, IGNORE, packed.targets)
+    second_targets = np.where(shared, IGNORE, packed.targets)
     shift = np.where(shared, 0, last - PREFIX)
     return [
         Packed(
@@ -131,6 +131,6 @@ def halves(packed: Packed) -> list[Packed]:
             packed.input_ids[second],
             packed.position_ids[second],
             (packed.branch_ids - shift)[second],
-            learnt_once[second],
+            second_targets[second],
         ),
     ]

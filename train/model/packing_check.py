@@ -1,7 +1,7 @@
-"""Does a base compute packed branches as it computes rows alone? Asked once, before anything is trained.
+"""A check, before anything is trained, that a base computes packed branches as it computes rows alone.
 
 Recurrent layers carry one branch into the next, and some models mask, cap or place positions in ways of their
-own. Such a base would train to the wrong thing without any sign of it; here it is refused.
+own. Training such a base would fail silently; here it is refused.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from train.model.attention import enable, lay_out, logits_at
 from train.model.packing import join
 
 _PREFIX, _BRANCH = 5, 4
-"""Tokens; a leak of one branch into the next shows at any length."""
-_EXACT, _ROUNDED = 1e-3, 0.1
-"""The largest difference of logits, in their standard deviations, in float32 and in bfloat16."""
+"""Tokens. A leak of one branch into the next shows at any length."""
+_FLOAT32_LIMIT, _BFLOAT16_LIMIT = 1e-3, 0.1
+"""The largest difference of logits, in their standard deviations."""
 
 
 def require_branches(model: Any, mixed: bool) -> None:
-    """Switch `model` to attend by branches. Raises ValueError where it then says something else than alone,
-    FloatingPointError where that is no number.
+    """Switch `model` to attend by branches (`train.model.attention`).
 
-    With `mixed`, matrix products run in bfloat16, whose rounding is allowed for.
+    Raise ValueError where the logits of a branch then differ from those of the row alone, FloatingPointError
+    where they are not finite. With `mixed`, matrix products run in bfloat16, and the limit is that of its
+    rounding.
     """
-    count = int(model.config.get_text_config().vocab_size)
-    tokens = np.random.default_rng(0).integers(0, count, _PREFIX + 2 * _BRANCH)
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    tokens = np.random.default_rng(0).integers(0, vocabulary, _PREFIX + 2 * _BRANCH)
     prefix, branches = tokens[:_PREFIX], tokens[_PREFIX:].reshape(2, _BRANCH)
     learn = np.ones(_BRANCH, np.bool_)
     learn[0] = False
@@ -37,16 +38,16 @@ def require_branches(model: Any, mixed: bool) -> None:
     with torch.no_grad():
         alone = model(input_ids=row.to(model.device), use_cache=False).logits[0, _PREFIX:].float()
         enable(model)
-        laid = lay_out([join([Encoded(prefix, branch, learn) for branch in branches])], model.device)
+        layout = lay_out([join([Encoded(prefix, branch, learn) for branch in branches])], model.device)
         try:
-            packed = logits_at(model, laid, last).float()
+            packed = logits_at(model, layout, last).float()
         except (TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"its layers do not take transformers' attention interface ({error})") from None
     if not (alone.isfinite().all() and packed.isfinite().all()):
         raise FloatingPointError("what it computes is no number; its weights may be damaged")
     if packed.shape != alone.shape:
         raise ValueError("it cannot compute its logits at chosen positions")
-    allowed = _EXACT if model.dtype == torch.float32 and not mixed else _ROUNDED
+    limit = _FLOAT32_LIMIT if model.dtype == torch.float32 and not mixed else _BFLOAT16_LIMIT
     difference = float((packed - alone).abs().max() / alone.std())
-    if not difference <= allowed:
+    if not difference <= limit:
         raise ValueError(f"its layers do not keep rows of one pass apart (logits differ by {difference:.2g})")

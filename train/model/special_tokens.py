@@ -1,7 +1,7 @@
-"""Can a base's tokenizer mark turns? Asked before anything is trained; where it cannot, the answer says how.
+"""A check, before anything is trained, that the recipe's markers are control tokens of the base.
 
-`markers.open` and `markers.close` must each be one control token that no text can produce, and every role's
-header a sequence of its own.
+`markers.open` and `markers.close` must each be one control token that no text can produce, and no role's
+header may be the beginning of another's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ KNOWN = (
     Markers("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>", "\n"),
     Markers("<start_of_turn>", "\n", "<end_of_turn>", "\n"),
 )
-"""How ChatML (Qwen, SmolLM), Llama 3, Llama 4, Granite and Gemma mark turns."""
-SHOWN = 12
-"""Special tokens of a base that an error lists at most."""
+"""The markers of ChatML (Qwen, SmolLM), Llama 3, Llama 4, Granite and Gemma."""
+MAX_LISTED = 12
+"""The most special tokens of a base that an error lists."""
 
 
 def marked_tokenize(folder: Path, markers: Markers) -> Tokenize:
-    """The tokenizer of the checkpoint in `folder`.
+    """Return the tokenizer of the checkpoint in `folder`.
 
-    Raises InputError where it has none, or `markers` are not control tokens that tell the roles apart.
+    Raise InputError where it has none, or `markers` are not control tokens that tell the roles apart.
     """
     if not (folder / "tokenizer.json").is_file():
         raise InputError(f"{folder} has no tokenizer.json", "give base a folder with a fast tokenizer")
@@ -56,7 +56,7 @@ def marked_tokenize(folder: Path, markers: Markers) -> Tokenize:
 
 
 def advice(folder: Path) -> str:
-    """The recipe's lines for the base in `folder`, or the special tokens to choose from."""
+    """Return the next step: the recipe's line of markers for the base in `folder`, or its special tokens."""
     special = special_tokens(folder)
     for markers in KNOWN:
         named = [markers.open, markers.close, *([markers.middle.strip()] if markers.middle.strip() else [])]
@@ -65,11 +65,11 @@ def advice(folder: Path) -> str:
             return f"write in the recipe: markers = {{ {fields} }}"
     if not special:
         return "it has no special tokens: add two to its tokenizer and embedding, and name them in markers"
-    some = " ".join(sorted(special)[:SHOWN])
+    some = " ".join(sorted(special)[:MAX_LISTED])
     return f"set markers.open and markers.close to special tokens of it, which are {some}"
 
 
 def special_tokens(folder: Path) -> set[str]:
-    """The control tokens of a tokenizer.json."""
+    """Return the control tokens of a tokenizer.json."""
     value = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     return {token["content"] for token in value.get("added_tokens", []) if token["special"]}

@@ -1,8 +1,9 @@
-"""A small byte-level BPE whose words are the same tokens wherever they stand.
+"""A small byte-level BPE tokenizer in which a word has the same ids wherever it stands.
 
-Small models answer by copying, and copying is easy when a word after a space, after a quote or at the start
-of a line is the same ids. So the merges are learnt on text cut at spaces and punctuation: no token holds a
-space and a letter, or a quote and a letter. Splitting in use is qwen2's (single digits), known to llama.cpp.
+Small models answer by copying, which is easier where a word after a space, after a quote or at the start of a
+line has the same ids. So merges are learnt on text split at spaces and punctuation: no token holds a space
+and a letter, or a quote and a letter. The pre-tokenizer in use is qwen2's (single digits), which llama.cpp
+has.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""The split that llama.cpp calls `qwen2`."""
+"""The pre-tokenizer's expression that llama.cpp calls `qwen2`."""
 
 PAD = "<|endoftext|>"
 CONTROL = (PAD, "<|im_start|>", "<|im_end|>")
 _ROLES = "system user planner caller tool summarizer"
-_CUT = r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+|\s"
+_TRAINING_SPLIT = r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+|\s"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """A tokenizer of `vocabulary` entries, the three control tokens first."""
+    """Train a tokenizer of `vocabulary` entries, the three control tokens first."""
     tokenizer = Tokenizer(models.BPE())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_CUT), behavior="isolated"), byte_level]
+        [pre_tokenizers.Split(Regex(_TRAINING_SPLIT), behavior="isolated"), byte_level]
     )
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,

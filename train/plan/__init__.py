@@ -1,1 +1,1 @@
-"""What a run takes in memory and time, estimated before anything is loaded."""
+"""Estimates of the memory and time of a run, before anything is loaded."""

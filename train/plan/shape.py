@@ -1,4 +1,4 @@
-"""The sizes of a base model, from its `config.json` and its safetensors headers: no weight is read."""
+"""The sizes of a base model, from its `config.json` and its safetensors headers; no weight is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from agent.errors import InputError
 
 HEADER_LIMIT = 100 * 1024 * 1024
-"""Bytes of a header at most, as the format says."""
+"""The most bytes of a header, by the format."""
 _LAYERS = ".layers."
 _EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight")
 
@@ -34,51 +34,51 @@ class Linear:
 
     @property
     def parameters(self) -> int:
-        """Numbers in its matrix."""
+        """Parameters of its matrix."""
         return self.outputs * self.inputs
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides how much memory and time a base takes."""
+    """The sizes that decide the memory and time of a base."""
 
     file_bytes: int
     """Bytes of the tensors in the checkpoint's files."""
     parameters: int
-    """Numbers in the model; a head that is the embedding's counts once."""
+    """Parameters of the model; a head tied to the embedding is not counted."""
     linears: tuple[Linear, ...]
-    """The linear layers of the body: those that 4 bits and adapters are for."""
+    """The linear layers of the decoder: those that are quantized and get adapters."""
     layers: int
     width: int
-    """Numbers a token has between layers."""
+    """Width of the hidden states."""
     heads: int
     head_width: int
     key_heads: int
     vocabulary: int
     norms: int
-    """Normalizations of the whole width in one layer."""
+    """Normalizations of the hidden states in one layer."""
     head_norms: bool
     """Whether queries and keys are normalized too."""
-    bytes_a_number: float
-    """Bytes of a number in the checkpoint, on average."""
+    bytes_per_parameter: float
+    """Mean bytes of a parameter in the checkpoint."""
 
     @cached_property
     def linear_parameters(self) -> int:
-        """Numbers in `linears`."""
+        """Parameters of `linears`."""
         return sum(linear.parameters for linear in self.linears)
 
     @cached_property
-    def largest(self) -> int:
-        """Numbers in the largest of `linears`."""
+    def largest_linear(self) -> int:
+        """Parameters of the largest of `linears`."""
         return max(one.parameters for one in self.linears)
 
     @cached_property
-    def inner(self) -> int:
-        """Width between the two halves of a layer's feed-forward part."""
+    def ffn_width(self) -> int:
+        """Inner width of the feed-forward layers."""
         return max((one.inputs for one in self.linears if one.kind == "down_proj"), default=4 * self.width)
 
     def adapted(self, targets: tuple[str, ...]) -> list[Linear]:
-        """The layers that get an adapter, by the recipe's `lora.targets`."""
+        """Return the layers that get an adapter, by the recipe's `lora.targets`."""
         if not targets:
             return list(self.linears)
         return [
@@ -89,23 +89,23 @@ class Shape:
 
 
 def read_shape(folder: Path) -> Shape:
-    """The sizes of the checkpoint in `folder`. Raises InputError where it is none, or a file is damaged."""
-    config = _config(folder)
-    tensors = dict(_tensors(folder))
-    sizes = {name: math.prod(about["shape"]) for name, about in tensors.items()}
+    """Read the sizes of the checkpoint in `folder`. Raise InputError where it is none, or is damaged."""
+    config = _read_text_config(folder)
+    tensors = dict(_read_headers(folder))
+    sizes = {name: math.prod(info["shape"]) for name, info in tensors.items()}
     heads = config.get("num_attention_heads")
     if not heads or not config.get("hidden_size") or not config.get("num_hidden_layers"):
         raise InputError(f"{folder / 'config.json'} describes no causal language model", "give another base")
-    in_a_layer = [name for name, about in tensors.items() if _LAYERS in name and len(about["shape"]) == 1]
-    first = [name for name in in_a_layer if f"{_LAYERS}0." in name]
-    head_norms = any("q_norm" in name for name in first)
-    file_bytes = sum(about["data_offsets"][1] - about["data_offsets"][0] for about in tensors.values())
+    layer_vectors = [name for name, info in tensors.items() if _LAYERS in name and len(info["shape"]) == 1]
+    first_layer = [name for name in layer_vectors if f"{_LAYERS}0." in name]
+    head_norms = any("q_norm" in name for name in first_layer)
+    file_bytes = sum(info["data_offsets"][1] - info["data_offsets"][0] for info in tensors.values())
     tied = bool(config.get("tie_word_embeddings"))
     counted = {name: size for name, size in sizes.items() if not (tied and name == "lm_head.weight")}
     linears = tuple(
-        Linear(name.removesuffix(".weight"), *about["shape"])
-        for name, about in sorted(tensors.items())
-        if len(about["shape"]) == 2 and name.endswith(".weight") and not name.endswith(_EMBEDDINGS)
+        Linear(name.removesuffix(".weight"), *info["shape"])
+        for name, info in sorted(tensors.items())
+        if len(info["shape"]) == 2 and name.endswith(".weight") and not name.endswith(_EMBEDDINGS)
     )
     return Shape(
         file_bytes=file_bytes,
@@ -118,14 +118,15 @@ def read_shape(folder: Path) -> Shape:
         key_heads=config.get("num_key_value_heads") or heads,
         vocabulary=config["vocab_size"],
         norms=sum(
-            name.endswith("norm.weight") and "q_norm" not in name and "k_norm" not in name for name in first
+            name.endswith("norm.weight") and "q_norm" not in name and "k_norm" not in name
+            for name in first_layer
         ),
         head_norms=head_norms,
-        bytes_a_number=file_bytes / sum(sizes.values()),
+        bytes_per_parameter=file_bytes / sum(sizes.values()),
     )
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _read_text_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -137,8 +138,8 @@ def _config(folder: Path) -> dict[str, Any]:
     return {**config, **config.get("text_config", {})}
 
 
-def _tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name -> `dtype`, `shape` and `data_offsets` of every tensor."""
+def _read_headers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the `dtype`, `shape` and `data_offsets` of every tensor."""
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise InputError(
@@ -153,4 +154,4 @@ def _tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise InputError(f"{file} cannot be read: {error}", "fetch it again") from None
         if not isinstance(header, dict):
             raise InputError(f"{file} is no safetensors file", "fetch it again")
-        yield from ((name, about) for name, about in header.items() if name != "__metadata__")
+        yield from ((name, info) for name, info in header.items() if name != "__metadata__")

@@ -1,1 +1,1 @@
-"""The run folder: recipe, metrics log, checkpoints, model card."""
+"""The run folder, written and read: recipe, metrics log, checkpoints, manifest, model card."""

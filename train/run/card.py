@@ -1,6 +1,6 @@
-"""The model card of a finished run: what was trained on what, how it did, how to use it.
+"""The model card of a finished run: its data, its results on held-out rows, and how to use it.
 
-RUN/README.md, in the form that the Hugging Face hub shows (metadata as YAML between two lines of dashes).
+RUN/README.md, as the Hugging Face hub shows it (metadata as YAML between two lines of dashes).
 """
 
 from __future__ import annotations
@@ -10,36 +10,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-FILE = "README.md"
+from agent.paths import write_atomically
+from train.run.files import CARD
 
 
 def write_card(run: Path, manifest: Mapping[str, Any]) -> Path:
-    """Write the card of the run that `manifest` (its manifest.json) describes, and return its path."""
+    """Write the card of the run that `manifest` (its manifest.json) describes; return its path."""
     recipe, stages = manifest["recipe"], manifest["stages"]
     parts = [
-        _head(recipe),
+        _metadata(recipe),
         f"# {run.name}",
         "Adapters for [umi](https://arxiv.org/abs/2401.07324)'s three roles, planner, caller and summarizer: "
-        f"{_what(recipe)} They are LoRA adapters of rank {recipe['lora']['rank']} for `{recipe['base']}`.",
+        f"{_method(recipe)} They are LoRA adapters of rank {recipe['lora']['rank']} for `{recipe['base']}`.",
         "## Data\n\n" + _data(stages),
         "## On held-out rows\n\n" + _results(stages),
         '## Use\n\n```\numi export bundle RUN --out BUNDLE\numi ask --models BUNDLE "…"\n```',
         "## Recipe\n\n```json\n" + json.dumps(recipe, indent=2, ensure_ascii=False) + "\n```",
     ]
-    path = run / FILE
-    part = path.with_name(FILE + ".part")
-    part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
+    write_atomically(run / CARD, "\n\n".join(parts) + "\n")
+    return run / CARD
 
 
-def _head(recipe: Mapping[str, Any]) -> str:
+def _metadata(recipe: Mapping[str, Any]) -> str:
     return (
         f"---\nlibrary_name: peft\nbase_model: {json.dumps(recipe['base'])}\ntags: [umi, tool-use, lora]\n---"
     )
 
 
-def _what(recipe: Mapping[str, Any]) -> str:
+def _method(recipe: Mapping[str, Any]) -> str:
     method = recipe.get("method", "two-stage")
     kind = "activated LoRA over one frozen backbone" if recipe["adapter"] == "alora" else recipe["hand_over"]
     return f"method `{method}`, hand-over `{kind}`." if method.startswith("two") else f"method `{method}`."
@@ -56,8 +54,8 @@ def _data(stages: Mapping[str, Any]) -> str:
     for stage in stages.values():
         for source, count in stage.get("sources", {}).items():
             sources[source] = max(sources.get(source, 0), count)
-    told = ", ".join(f"{source} ({count:,} rows)" for source, count in sorted(sources.items()))
-    return "\n".join(lines) + (f"\n\nSources: {told}." if told else "")
+    listed = ", ".join(f"{source} ({count:,} rows)" for source, count in sorted(sources.items()))
+    return "\n".join(lines) + (f"\n\nSources: {listed}." if listed else "")
 
 
 def _results(stages: Mapping[str, Any]) -> str:
@@ -68,9 +66,9 @@ def _results(stages: Mapping[str, Any]) -> str:
         losses.append(f"| {name} | {stage['kept_step']:,} | {_losses(before)} | {_losses(after)} |")
         for measure, value in stage["scores"].items():
             if measure != "loss":
-                trivial = stage["baselines"].get(measure)
-                told = "" if trivial is None else f"{trivial:.3f}"
-                scores.append(f"| {name} | {measure} | {value:.3f} | {told} |")
+                baseline = stage["baselines"].get(measure)
+                without_model = "" if baseline is None else f"{baseline:.3f}"
+                scores.append(f"| {name} | {measure} | {value:.3f} | {without_model} |")
     tables = [losses, scores] if len(scores) > 2 else [losses]
     note = (
         "Without a model: always calling; the first tool, or the right one without arguments; the last"

@@ -1,4 +1,4 @@
-"""A file of tensors that is there whole, or as it was before."""
+"""Files of torch tensors that are replaced whole."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from agent.errors import InputError, UmiError
+from agent.paths import replacing
 
 
-def load_whole(path: Path) -> Any:
-    """What `save_whole` wrote, on the CPU. Raises InputError where the file is damaged."""
+def load_checkpoint(path: Path) -> Any:
+    """Return what `save_checkpoint` wrote, on the CPU. Raise InputError where the file is damaged."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
@@ -24,21 +25,17 @@ def load_whole(path: Path) -> Any:
         ) from None
 
 
-def save_whole(path: Path, value: Any) -> None:
-    """`torch.save` that leaves either the old file or the new one, whenever it is killed.
+def save_checkpoint(path: Path, value: Any) -> None:
+    """Save `value` with torch; a process that is killed leaves the old file or the new one.
 
-    Raises UmiError where the disk is full.
+    Raise UmiError where the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             torch.save(value, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UmiError(
             f"{path} cannot be written: {reason}",

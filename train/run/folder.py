@@ -1,4 +1,4 @@
-"""A run folder's JSON: whose it is, what went into it, and what each finished stage was trained on."""
+"""The JSON files of a run folder as training writes them: its recipe, its inputs, and those of each stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import functools
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -14,134 +13,120 @@ from typing import Any, ParamSpec, TypeVar
 from safetensors import SafetensorError
 
 from agent.errors import InputError, UmiError
-from agent.paths import sha256_of
+from agent.paths import replacing
 from agent.prompting import PROMPT_VERSION
 from agent.transcript import ROLES
 from agent.transcript.rows import row_files
 from train.recipe import STAGES, Recipe
-
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""What peft reads of a stage."""
-FORMAT = 1
-"""Version of the run folder's JSON files."""
+from train.run.files import CHECKPOINTS, FORMAT, RECIPE, hash_file
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def claim(run: Path, recipe: Recipe, only: str | None = None) -> dict[str, Any]:
-    """Make the run folder this recipe's and return its `recipe.json`.
+def open_run_folder(run: Path, recipe: Recipe, only: str | None = None) -> dict[str, Any]:
+    """Return the `recipe.json` of the run folder; write it where the run is new.
 
-    Raises InputError where it is another's. A role that is trained alone (`only`) may have other data than
-    the run and other settings of its own; the rest must be the run's.
+    Raise InputError where the folder holds a run of another recipe or other inputs. A role that is trained
+    alone (`only`) may have other data and settings of its own than the run; the rest must be the run's.
     """
-    file = run / "recipe.json"
-    mine = claimed(recipe)
+    file = run / RECIPE
+    record = recipe_record(recipe)
     if not file.exists() and run.is_dir() and any(path.suffix != ".part" for path in run.iterdir()):
         raise InputError(f"{run} is not empty and no run", "give out a new folder")
-    # Where nothing was trained yet, a recipe whose mistake showed late is mended in place.
-    if not any((run / name).is_dir() for name in STAGES) and not any(run.glob("checkpoints/*.pt")):
-        write_json(file, mine)
-        return mine
-    theirs = read_json(file)
+    # Where nothing was trained yet, a recipe whose mistake showed late can be corrected in place.
+    if not any((run / name).is_dir() for name in STAGES) and not any((run / CHECKPOINTS).glob("*.pt")):
+        write_json(file, record)
+        return record
+    stored = read_json(file)
     # Read as a recipe, so that a field which is newer than the run counts as its default.
-    stored = kept_fields(Recipe.from_json({**theirs["recipe"], "out": recipe.out}, str(file)))
-    changed = [key for key in mine["recipe"] if mine["recipe"][key] != stored[key]]
-    changed += [key for key in mine["inputs"] if mine["inputs"][key] != theirs["inputs"].get(key)]
+    fields = stored_fields(Recipe.from_json({**stored["recipe"], "out": recipe.out}, str(file)))
+    changed = [key for key in record["recipe"] if record["recipe"][key] != fields[key]]
+    changed += [key for key in record["inputs"] if record["inputs"][key] != stored["inputs"].get(key)]
     data = {"data", *map(str, data_files(recipe))}
     free = {only, *data} if only in ROLES else set()
-    if not free.issuperset(changed) or theirs["prompt_version"] != mine["prompt_version"]:
+    if not free.issuperset(changed) or stored["prompt_version"] != record["prompt_version"]:
         names = ", ".join(key for key in changed if key not in free) or "the prompt version"
-        step = "give out a new folder, or remove it"
+        hint = "give out a new folder, or remove it"
         if changed and data.issuperset(changed):
-            step += "; one role is trained on other data with --only ROLE"
-        raise InputError(f"{run} holds a run that differs in {names}", step)
-    return theirs
+            hint += "; one role is trained on other data with --only ROLE"
+        raise InputError(f"{run} holds a run that differs in {names}", hint)
+    return stored
 
 
-def claimed(recipe: Recipe) -> dict[str, Any]:
-    """The recipe and the sha256 of its inputs."""
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """Return what `recipe.json` holds: versions, the recipe, and the sha256 of each input by path."""
     files = base_files(recipe)
-    inputs = {str(path): sha256(path) for path in [*files, *data_files(recipe)]}
+    inputs = {str(path): hash_file(path) for path in [*files, *data_files(recipe)]}
     return {
         "format": FORMAT,
         "prompt_version": PROMPT_VERSION,
-        "recipe": kept_fields(recipe),
+        "recipe": stored_fields(recipe),
         "inputs": inputs,
     }
 
 
-def trained_on(recipe: Recipe, stage: str) -> dict[str, Any]:
-    """What a stage may have of its own: the sha256 of its data files, and its table in the recipe."""
-    data = {str(path): sha256(path) for path in data_files(recipe)}
+def stage_inputs(recipe: Recipe, stage: str) -> dict[str, Any]:
+    """Return what a stage may have of its own: the sha256 of its data files, and its table of the recipe."""
+    data = {str(path): hash_file(path) for path in data_files(recipe)}
     return {"data": data, "settings": dataclasses.asdict(recipe.stage(stage))}
 
 
-def same_source(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two results of `trained_on` are of the same rows and settings, wherever the files lie."""
-    rows = [sorted(source["data"].values()) for source in (one, other)]
+def same_inputs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two results of `stage_inputs` have the same rows and settings, in whichever files."""
+    rows = [sorted(inputs["data"].values()) for inputs in (one, other)]
     return rows[0] == rows[1] and one["settings"] == other["settings"]
 
 
 def base_files(recipe: Recipe) -> list[Path]:
-    """The files of the base that decide what is trained."""
+    """Return the files of the base whose sha256 a run stores (see `train.run.files.is_base_file`)."""
     folder = Path(recipe.base)
     return [folder / "config.json", folder / "tokenizer.json", *sorted(folder.glob("*.safetensors"))]
 
 
 def data_files(recipe: Recipe) -> list[Path]:
-    """The files of rows that the recipe names, those in folders among them."""
+    """Return the files of rows that the recipe names, those in folders among them."""
     return row_files(*map(Path, recipe.data))
 
 
-def kept_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON. Where a run computes and how often it reports are left out."""
+def stored_fields(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as JSON without the fields that do not change what is trained, such as `device`."""
     fields = json.loads(json.dumps(recipe.to_json()))
     for key in ("out", "device", "log_steps", "checkpoint_steps"):
         fields.pop(key)
     return fields
 
 
-def sha256(path: Path) -> str:
-    """The hash of a file's bytes. Raises InputError where there is no such file."""
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", "name files that exist") from None
-
-
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of the run folder. Raises InputError where it is damaged."""
+    """Return the JSON object in a file of the run folder. Raise InputError where it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}", "give out a new folder") from None
 
 
-def tell_of_full_disk(write: Callable[P, R]) -> Callable[P, R]:
-    """`write`, which raises UmiError with what to do where it meets a disk without room."""
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON; a reader sees the old file or the new one, never a part."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    @functools.wraps(write)
-    def telling(*given: P.args, **named: P.kwargs) -> R:
+
+def report_full_disk(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate `function` to raise UmiError with the next step where a write fails for want of space."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return write(*given, **named)
+            return function(*args, **kwargs)
         except (OSError, SafetensorError) as error:
-            # safetensors says it in words only.
-            if getattr(error, "errno", None) not in _NO_ROOM and "os error 28" not in str(error):
+            # safetensors gives the error number only as text.
+            if getattr(error, "errno", None) not in _DISK_FULL and "os error 28" not in str(error):
                 raise
             raise UmiError(
                 f"a file of the run cannot be written: {error}",
                 "make room and give the same command again; it goes on there",
             ) from None
 
-    return telling
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    return wrapper

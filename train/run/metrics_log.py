@@ -1,4 +1,4 @@
-"""The course of a run: a line of JSON per logged step and evaluation, a picture, TensorBoard on request.
+"""The metrics of a run by step: lines of JSON, a picture of them, and TensorBoard on request.
 
 RUN/metrics.jsonl    {"stage", "step", "loss", "learning_rate", "gradient_norm", "tokens_per_second"} or
                      {"stage", "step", "scores": {metric: value}}
@@ -10,36 +10,33 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
-
-FILE = "metrics.jsonl"
-PICTURE = "curves.png"
+from agent.paths import replacing
+from train.run.files import CURVES, METRICS, TENSORBOARD
 
 
 class MetricsLog:
-    """Records what happens in the run folder. With `tensorboard`, there too."""
+    """Appends metrics to the log in a run folder, and with `tensorboard` to a TensorBoard file there."""
 
     def __init__(self, run: Path, *, tensorboard: bool = False) -> None:
-        """Raises InputError where TensorBoard is asked for and not installed."""
-        self._file = run / FILE
-        self._board: Any = _board(run / "tensorboard") if tensorboard else None
+        """Raise InputError where TensorBoard is asked for and not installed."""
+        self._file = run / METRICS
+        self._board: Any = _open_tensorboard(run / TENSORBOARD) if tensorboard else None
 
-    def go_on_from(self, stage: str, step: int) -> None:
-        """Forget what was recorded of `stage` after `step`: it will be done again."""
+    def discard_after(self, stage: str, step: int) -> None:
+        """Remove what was recorded of `stage` after `step`, from which it is trained again."""
         if not self._file.exists():
             return
         kept = [line for line in records(self._file) if line["stage"] != stage or line["step"] <= step]
-        part = self._file.with_name(FILE + ".part")
-        part.write_text("".join(map(_line, kept)), encoding="utf-8")
-        os.replace(part, self._file)
+        with replacing(self._file) as partial:
+            partial.write_text("".join(map(_line, kept)), encoding="utf-8")
 
     def add(self, stage: str, step: int, **values: Any) -> None:
-        """Record what a step came to; values that are mappings hold several by name."""
+        """Append the values of a step; a mapping holds several values by name."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(_line({"stage": stage, "step": step, **values}))
@@ -49,32 +46,32 @@ class MetricsLog:
             self._board.flush()
 
     def close(self) -> None:
-        """Finish the TensorBoard file."""
+        """Close the TensorBoard file."""
         if self._board is not None:
             self._board.close()
 
 
 def records(file: Path) -> list[dict[str, Any]]:
-    """What was recorded. A last line that was cut off when the process died is left out."""
-    found = []
+    """Return the lines of a log, without a last one that was cut off when the process was killed."""
+    lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(line))
+            lines.append(json.loads(line))
         except ValueError:
             continue
-    return found
+    return lines
 
 
 def draw(run: Path) -> Path | None:
-    """Draw the run's curves; returns the picture, or None where nothing was recorded."""
-    if not (run / FILE).exists():
+    """Draw the losses and scores of a run; return the picture's path, None where nothing was recorded."""
+    if not (run / METRICS).exists():
         return None
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    lines = records(run / FILE)
+    lines = records(run / METRICS)
     stages = list(dict.fromkeys(line["stage"] for line in lines))
     figure = Figure(figsize=(4.2 * max(1, len(stages)), 6.0), layout="constrained")
     axes: Any = figure.subplots(2, max(1, len(stages)), squeeze=False)
@@ -94,10 +91,9 @@ def draw(run: Path) -> Path | None:
         lower.set(xlabel="step", ylabel="held-out score", ylim=(-0.03, 1.03))
         if lower.lines:
             lower.legend(fontsize="small")
-    part = run / f"{PICTURE}.part"
-    figure.savefig(part, format="png", dpi=110)
-    os.replace(part, run / PICTURE)
-    return run / PICTURE
+    with replacing(run / CURVES) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+    return run / CURVES
 
 
 def _scores(lines: list[dict[str, Any]], stage: str) -> dict[str, list[tuple[int, float]]]:
@@ -118,14 +114,14 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, fl
 
 
 def _line(value: Mapping[str, Any]) -> str:
-    # JSON has no NaN: what is no number is null, and a gap in the curve.
+    # JSON has no NaN or infinity: they become null, a gap in the curve.
     numbers = {
         name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in value.items()
     }
     return json.dumps(numbers) + "\n"
 
 
-def _board(folder: Path) -> Any:
+def _open_tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -9,11 +9,19 @@ from pathlib import Path
 from agent.bundle.hub import parse_repository, upload
 from agent.errors import InputError
 from train.recipe import STAGES
-from train.run.card import FILE as CARD
-from train.run.folder import ADAPTER_FILES, FORMAT
+from train.run.files import (
+    ADAPTER_CONFIG,
+    ADAPTER_FILES,
+    ADAPTER_WEIGHTS,
+    CARD,
+    FORMAT,
+    MANIFEST,
+    RECIPE,
+    STAGE,
+)
+from train.run.finished import read_manifest
 
-ADAPTER = (*ADAPTER_FILES, "stage.json")
-"""The files of a stage."""
+STAGE_FILES = (*ADAPTER_FILES, STAGE)
 
 
 def push(run: Path, repository: str, say: Callable[[str], None], *, private: bool = False) -> int:
@@ -28,26 +36,22 @@ def push(run: Path, repository: str, say: Callable[[str], None], *, private: boo
 
 
 def run_files(run: Path) -> dict[str, Path]:
-    """The files of a finished run that are uploaded. Raises InputError naming what is missing or damaged."""
-    if not (run / "recipe.json").is_file():
-        raise InputError(f"{run} is not a run folder", "give the folder that umi train glpft wrote")
-    if not (run / "manifest.json").is_file():
-        raise InputError(f"the run in {run} is not finished", "go on with: umi train glpft RECIPE")
+    """Return the files of a finished run to upload. Raise InputError naming what is missing or damaged."""
+    manifest = read_manifest(run)
     try:
-        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
         stages, version = list(manifest["stages"]), manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{run / 'manifest.json'} is damaged: {error}", "train the run again") from None
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{run / MANIFEST} is damaged: {error}", "train the run again") from None
     if version != FORMAT or not stages or not set(stages) <= set(STAGES):
         raise InputError(
-            f"{run / 'manifest.json'} has format {version} and the stages {', '.join(stages)}, and this umi"
+            f"{run / MANIFEST} has format {version} and the stages {', '.join(stages)}, and this umi"
             f" knows {FORMAT} and {', '.join(STAGES)}",
             "update umi, or train the run again",
         )
     for stage in stages:
         _check_adapter(run / stage)
     names = [CARD] if (run / CARD).is_file() else []
-    names += ["recipe.json", "manifest.json", *(f"{stage}/{file}" for stage in stages for file in ADAPTER)]
+    names += [RECIPE, MANIFEST, *(f"{stage}/{file}" for stage in stages for file in STAGE_FILES)]
     return {name: run / name for name in names}
 
 
@@ -55,12 +59,12 @@ def _check_adapter(folder: Path) -> None:
     """Raise InputError where a stage's file is missing, or cut off."""
     from safetensors import SafetensorError, safe_open
 
-    file = folder / ADAPTER[0]
+    file = folder / ADAPTER_CONFIG
     again = f"train it again: umi train run RECIPE --only {folder.name} --again"
     try:
-        for file in (folder / "adapter_config.json", folder / "stage.json"):
+        for file in (folder / ADAPTER_CONFIG, folder / STAGE):
             json.loads(file.read_text(encoding="utf-8"))
-        file = folder / "adapter_model.safetensors"
+        file = folder / ADAPTER_WEIGHTS
         with safe_open(file, "np") as opened:  # compares the file's length with its header
             if not opened.keys():
                 raise ValueError("it holds no weights")

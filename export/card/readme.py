@@ -1,7 +1,7 @@
-"""The model card of a bundle: README.md as the Hugging Face hub shows it, made of what the manifest says.
+"""The model card of a bundle: README.md as the Hugging Face hub shows it, from the bundle's manifest alone.
 
-Only what the manifest says: a figure that it lacks is left out. Names and texts in it come from people, so
-they are written such that they stay text in YAML and Markdown.
+A figure that the manifest lacks is left out. Names and texts in it are the users', so they are escaped in
+YAML and Markdown.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from agent.bundle import Bundle
 from agent.transcript import ROLES
 from export.card.markdown import argument, code, number, paragraphs, section, slug, table, text
 from export.card.provenance import base_name, hub_id
-from export.run import BACKBONE
+from train.run.files import BACKBONE
 
-PARTS = (BACKBONE, *ROLES)
-"""What an export reports on."""
+STAGES = (BACKBONE, *ROLES)
+"""The parts of an export's report."""
 _HUB_LICENSES = frozenset(
     (
         *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "mpl-2.0", "unlicense", "cc0-1.0"),
@@ -73,10 +73,10 @@ so its answers can differ a little from umi's. Programs that apply an adapter to
 so the Modelfiles take the model without them."""
 
 
-def card(bundle: Bundle) -> str:
-    """The text of a bundle's README.md."""
+def bundle_readme(bundle: Bundle) -> str:
+    """Return the text of a bundle's README.md."""
     parts = [
-        _head(bundle),
+        _metadata(bundle),
         f"# {text(bundle.name) or 'A bundle of umi'}",
         _about(bundle),
         "## Files\n\n" + _files(bundle),
@@ -87,7 +87,7 @@ def card(bundle: Bundle) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(bundle: Bundle) -> str:
+def _metadata(bundle: Bundle) -> str:
     lines = []
     if bundle.license:
         known = bundle.license.strip().lower()
@@ -107,22 +107,22 @@ def _about(bundle: Bundle) -> str:
         "shared": "one model and three activated adapters, each of which is on only from its role's header",
         "single": "one model that plays all three roles",
     }[bundle.layout]
-    told = _ABOUT.format(layout=layout, context=bundle.context_length)
-    return told + (f"\n\nLicence: {text(bundle.license)}." if bundle.license else "")
+    about = _ABOUT.format(layout=layout, context=bundle.context_length)
+    return about + (f"\n\nLicence: {text(bundle.license)}." if bundle.license else "")
 
 
 def _files(bundle: Bundle) -> str:
     report = _report(bundle)
     types = {row.get("file"): row.get("type") for row in report.values()}
-    played: dict[str, list[str]] = {}
+    roles_of: dict[str, list[str]] = {}
     for role, file in bundle.roles.items():
         for one in (file, file.adapter):
             if one:
-                played.setdefault(one.file, []).append(role)
+                roles_of.setdefault(one.file, []).append(role)
     rows = [
         (
             code(file.file),
-            ", ".join(played[file.file]),
+            ", ".join(roles_of[file.file]),
             text(types.get(file.file)),
             f"{file.size / 1e6:,.1f} MB",
         )
@@ -135,10 +135,10 @@ def _use(bundle: Bundle) -> str:
     if bundle.dialect == "chat":
         return _USE
     adapters = [argument(file.adapter.file) for file in bundle.roles.values() if file.adapter]
-    loaded = "".join(f" --lora {file}" for file in adapters)
-    loaded += " --lora-init-without-apply" if adapters else ""
+    options = "".join(f" --lora {file}" for file in adapters)
+    options += " --lora-init-without-apply" if adapters else ""
     commands = [
-        f"llama-server -m {argument(bundle.roles['planner'].file)}{loaded} --temp 0",
+        f"llama-server -m {argument(bundle.roles['planner'].file)}{options} --temp 0",
         f"ollama create {slug(bundle.name)}-planner -f planner.Modelfile",
     ]
     listing = "\n".join(["```", *commands, "```"])
@@ -151,7 +151,7 @@ def _training(bundle: Bundle) -> str:
     lora, method = _mapping(recipe.get("lora")), _string(recipe.get("method"))
     data, longest = recipe.get("data"), number(recipe.get("max_length"), ",d")
     names = [PurePath(file).name for file in data if isinstance(file, str)] if isinstance(data, list) else []
-    told = {
+    fields = {
         "base": code(base_name(_string(recipe.get("base")))) if recipe.get("base") else "",
         "data": ", ".join(map(code, names)),
         "method": f"{code(method)}: {_METHOD[method]}" if method in _METHOD else code(method),
@@ -162,13 +162,13 @@ def _training(bundle: Bundle) -> str:
         "longest conversation": f"{longest} tokens" if longest else "",
         "seed": number(recipe.get("seed"), "d"),
     }
-    rows = [(key, value) for key, value in told.items() if value]
+    rows = [(key, value) for key, value in fields.items() if value]
     return paragraphs(table(("", ""), rows), _stages(stages), _scores(stages))
 
 
 def _stages(stages: Mapping[str, Any]) -> str:
     rows = []
-    for name in PARTS:
+    for name in STAGES:
         stage = _mapping(stages.get(name))
         counts = [number(stage.get(key), ",d") for key in ("rows", "targets", "steps", "kept_step")]
         losses = [_losses(stage.get(key)) for key in ("heldout_loss_before", "heldout_loss")]
@@ -179,7 +179,7 @@ def _stages(stages: Mapping[str, Any]) -> str:
 
 def _scores(stages: Mapping[str, Any]) -> str:
     rows = []
-    for name in PARTS:
+    for name in STAGES:
         stage = _mapping(stages.get(name))
         baselines = _mapping(stage.get("baselines"))
         for measure, value in _mapping(stage.get("scores")).items():
@@ -193,10 +193,10 @@ def _scores(stages: Mapping[str, Any]) -> str:
 def _comparison(bundle: Bundle) -> str:
     report = _report(bundle)
     limits = _mapping(_mapping(_mapping(bundle.metrics).get("export")).get("limits"))
-    told = [f"{text(key)} {number(value, 'g')}" for key, value in limits.items() if number(value, "g")]
+    listed = [f"{text(key)} {number(value, 'g')}" for key, value in limits.items() if number(value, "g")]
     return paragraphs(
         _agreements(report),
-        f"Limits that the export was held to: {', '.join(told)}." if told else "",
+        f"Limits that the export was held to: {', '.join(listed)}." if listed else "",
         _task_scores(report),
         "\n".join(line for name, row in report.items() for line in _notes(name, row)),
     )
@@ -205,7 +205,7 @@ def _comparison(bundle: Bundle) -> str:
 def _agreements(report: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for name, row in report.items():
-        exact, lossy = _mapping(row.get("f32")), _mapping(row.get("quantized"))
+        exact, quantized = _mapping(row.get("f32")), _mapping(row.get("quantized"))
         rows.append(
             (
                 name,
@@ -213,9 +213,9 @@ def _agreements(report: Mapping[str, Mapping[str, Any]]) -> str:
                 _of(exact.get("agreed"), exact.get("positions")),
                 number(exact.get("near_ties"), ",d"),
                 number(exact.get("largest_difference"), ".2g"),
-                _of(lossy.get("agreed"), lossy.get("positions")),
-                number(lossy.get("kl"), ".2g"),
-                number(lossy.get("largest_kl"), ".2g"),
+                _of(quantized.get("agreed"), quantized.get("positions")),
+                number(quantized.get("kl"), ".2g"),
+                number(quantized.get("largest_kl"), ".2g"),
             )
         )
     head = (
@@ -228,16 +228,16 @@ def _agreements(report: Mapping[str, Mapping[str, Any]]) -> str:
 def _task_scores(report: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for name, row in report.items():
-        lossy = _mapping(row.get("quantized"))
-        before = _mapping(lossy.get("full_scores"))
-        for measure, value in _mapping(lossy.get("scores")).items():
+        quantized = _mapping(row.get("quantized"))
+        before = _mapping(quantized.get("full_scores"))
+        for measure, value in _mapping(quantized.get("scores")).items():
             scores = number(before.get(measure), ".3f"), number(value, ".3f")
-            rows.append((name, code(measure), *scores, number(lossy.get("cases"), ",d")))
+            rows.append((name, code(measure), *scores, number(quantized.get("cases"), ",d")))
     return table(("part", "measure", "before quantizing", "this file", "turns"), rows, _SCORED)
 
 
 def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:
-    """What is to be said of a part of the report beside its figures, as items of a list."""
+    """Yield the remarks on a part of the report beside its figures, as items of a list."""
     merged, losses = text(row.get("merge_base")), _losses(row.get("heldout_loss"))
     if merged:
         yield f"- {name}: merged into {merged} weights" + (f" (held-out loss: {losses})" if losses else "")
@@ -246,28 +246,28 @@ def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:
     imatrix = _mapping(row.get("imatrix"))
     if imatrix:
         tokens = number(imatrix.get("tokens"), ",d")
-        made = "made with" if imatrix.get("used") is True else "compared with one made with"
+        verb = "made with" if imatrix.get("used") is True else "compared with one made with"
         losses = {way: number(kl, ".2g") for way, kl in _mapping(imatrix.get("kl")).items()}
-        told = ", ".join(f"{text(way)} it {kl}" for way, kl in losses.items() if kl)
+        listed = ", ".join(f"{text(way)} it {kl}" for way, kl in losses.items() if kl)
         yield (
-            f"- {name}: {made} an importance matrix"
+            f"- {name}: {verb} an importance matrix"
             + (f" of {tokens} tokens" if tokens else "")
             + (f" from {text(imatrix['source'])}" if imatrix.get("source") else "")
-            + (f" (mean KL divergence: {told})" if told else "")
+            + (f" (mean KL divergence: {listed})" if listed else "")
         )
     tried = row.get("tried")
     for one in map(_mapping, tried if isinstance(tried, Sequence) else ()):
         kind, why = code(one.get("type")), text(one.get("lost"))
         kl = number(one.get("kl"), ".2g")
-        told = why or (f"a mean KL divergence of {kl} nats" if kl else "")
+        reason = why or (f"a mean KL divergence of {kl} nats" if kl else "")
         if kind:
-            yield f"- {name}: {kind} was tried and given up" + (f": {told}" if told else "")
+            yield f"- {name}: {kind} was tried and given up" + (f": {reason}" if reason else "")
 
 
 def _report(bundle: Bundle) -> dict[str, Mapping[str, Any]]:
-    """What the export says of each part, in order."""
+    """Return the export's metrics of each part, in order."""
     export = _mapping(_mapping(bundle.metrics).get("export"))
-    return {part: _mapping(export[part]) for part in PARTS if _mapping(export.get(part))}
+    return {part: _mapping(export[part]) for part in STAGES if _mapping(export.get(part))}
 
 
 def _losses(value: Any) -> str:
@@ -276,8 +276,8 @@ def _losses(value: Any) -> str:
 
 
 def _of(part: Any, whole: Any) -> str:
-    told = number(part, ",d"), number(whole, ",d")
-    return f"{told[0]} of {told[1]}" if all(told) else ""
+    counts = number(part, ",d"), number(whole, ",d")
+    return f"{counts[0]} of {counts[1]}" if all(counts) else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

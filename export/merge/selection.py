@@ -20,26 +20,26 @@ from torch.nn.functional import cross_entropy
 from agent.errors import InputError
 from agent.prompting.encoding import encode, load_tokenize, view_roles
 from agent.transcript import Row
-from export.merge.lora import write_merged_checkpoint
+from export.merge.checkpoint import write_merged_checkpoint
 from export.options import MergeBase, Say
-from export.run import Run
+from train.run.finished import Run
 
-_BASES: tuple[Literal["dequant", "original"], ...] = ("dequant", "original")
+_CANDIDATES: tuple[Literal["dequant", "original"], ...] = ("dequant", "original")
 
 
 @dataclass(frozen=True)
-class Merged:
-    """A merged checkpoint and how it came about."""
+class MergedCheckpoint:
+    """A merged checkpoint, and which weights the adapter was added to."""
 
     folder: Path
     """Its weights are float32."""
     merge_base: str
     losses: dict[str, float]
-    """Held-out loss a token of each base that was tried; empty where there was no row to try on."""
+    """Held-out loss a token by merge base; empty where only one was made."""
 
 
 def load_model(folder: Path) -> Any:
-    """A checkpoint folder as a float32 transformers model. Raises InputError where it is none."""
+    """Load a checkpoint folder as a float32 transformers model. Raise InputError where it is none."""
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
@@ -52,10 +52,10 @@ def load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def merge(run: Run, stage: str, merge_base: MergeBase, place: Path, say: Say) -> Merged:
-    """Make the merged checkpoint of a role or of the backbone in a folder of `place`.
+def merge_stage(run: Run, stage: str, merge_base: MergeBase, parent: Path, say: Say) -> MergedCheckpoint:
+    """Make the merged checkpoint of a role or of the backbone in a folder of `parent`.
 
-    `auto` takes the base with the lower held-out loss. The backbone's loss is that of all roles' turns,
+    `auto` takes the merge base with the lower held-out loss. The backbone's loss is that of all roles' turns,
     without the activated adapters that roles may add.
     """
     if run.recipe["quantization"] == "none":
@@ -63,22 +63,25 @@ def merge(run: Run, stage: str, merge_base: MergeBase, place: Path, say: Say) ->
     elif merge_base == "auto" and not run.held_out():
         merge_base = "dequant"
     if merge_base != "auto":
-        return Merged(write_merged_checkpoint(run, stage, merge_base, place / stage, say), merge_base, {})
-    made, losses = {}, {}
-    for tried in _BASES:
-        made[tried] = write_merged_checkpoint(run, stage, tried, place / f"{stage}-{tried}", say)
-        loss = mean_loss(load_model(made[tried]), run.held_out(), view_roles(stage), run)
+        folder = write_merged_checkpoint(run, stage, merge_base, parent / stage, say)
+        return MergedCheckpoint(folder, merge_base, {})
+    folders, losses = {}, {}
+    for candidate in _CANDIDATES:
+        folders[candidate] = write_merged_checkpoint(
+            run, stage, candidate, parent / f"{stage}-{candidate}", say
+        )
+        loss = mean_loss(load_model(folders[candidate]), run.held_out(), view_roles(stage), run)
         if math.isfinite(loss):
-            losses[tried] = loss
-    best = min(losses, key=lambda tried: losses[tried], default=_BASES[0])
-    for tried in _BASES:
-        if tried != best:
-            shutil.rmtree(made[tried])
-    return Merged(made[best], best, losses)
+            losses[candidate] = loss
+    best = min(losses, key=lambda candidate: losses[candidate], default=_CANDIDATES[0])
+    for candidate in _CANDIDATES:
+        if candidate != best:
+            shutil.rmtree(folders[candidate])
+    return MergedCheckpoint(folders[best], best, losses)
 
 
 def mean_loss(model: Any, rows: Sequence[Row], roles: Collection[str], run: Run) -> float:
-    """Mean cross-entropy of the tokens of `roles` in `rows`; NaN where there are none."""
+    """Return the mean cross-entropy of the tokens of `roles` in `rows`; NaN where there are none."""
     tokenize = load_tokenize(run.base)
     total, count = 0.0, 0
     for row in rows:

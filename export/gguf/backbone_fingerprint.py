@@ -1,7 +1,8 @@
-"""Which backbone an adapter was trained over: a mark in the metadata of both GGUF files.
+"""The fingerprint of the backbone that an adapter was trained over, in the metadata of both GGUF files.
 
-Adapters of another backbone of the same shape load without complaint and write nonsense; llama.cpp compares
-shapes only. Quantizing keeps metadata, so the mark of the float32 weights stays with every file made of them.
+Adapters of another backbone of the same shape load without an error and generate nonsense; llama.cpp compares
+shapes only. Quantizing keeps metadata, so the fingerprint of the float32 weights stays with all files made of
+them.
 """
 
 from __future__ import annotations
@@ -12,41 +13,37 @@ from pathlib import Path
 import gguf
 
 from agent.bundle.manifest import BACKBONE_KEY
-from export.gguf.convert import abandon
+from agent.paths import replacing
+from export.gguf.convert import closing_writer
 
 
-def sign(file: Path) -> str:
-    """Mark a GGUF file with the hash of its own tensors; returns that (a sha256 in hex)."""
+def add_fingerprint(file: Path) -> str:
+    """Add the sha256 of a GGUF file's tensors to its metadata; return it in hex."""
     digest = hashlib.sha256()
     for tensor in sorted(gguf.GGUFReader(file).tensors, key=lambda tensor: tensor.name):
         digest.update(tensor.name.encode())
         digest.update(tensor.data.data)
-    write_mark(file, digest.hexdigest())
+    write_fingerprint(file, digest.hexdigest())
     return digest.hexdigest()
 
 
-def write_mark(file: Path, mark: str) -> None:
-    """Add a backbone's mark to the metadata of a GGUF file, which is written anew."""
+def write_fingerprint(file: Path, fingerprint: str) -> None:
+    """Set a backbone's fingerprint in the metadata of a GGUF file, which is replaced."""
     reader = gguf.GGUFReader(file)
-    part = file.with_name(file.name + ".part")
     writer = gguf.GGUFWriter(None, reader.fields[gguf.Keys.General.ARCHITECTURE].contents())
-    try:
+    with replacing(file) as partial, closing_writer(writer):
         for field in reader.fields.values():
             # The architecture and the header's own counts are written by the writer.
             if field.name == gguf.Keys.General.ARCHITECTURE or field.name.startswith("GGUF."):
                 continue
             inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
             writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
-        writer.add_string(BACKBONE_KEY, mark)
+        writer.add_string(BACKBONE_KEY, fingerprint)
         for tensor in reader.tensors:
             data = tensor.data
             writer.add_tensor_info(tensor.name, data.shape, data.dtype, data.nbytes, tensor.tensor_type)
-        writer.write_header_to_file(part)
+        writer.write_header_to_file(partial)
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for tensor in reader.tensors:
             writer.write_tensor_data(tensor.data)
-        writer.close()
-        part.replace(file)
-    finally:
-        abandon(writer, part)

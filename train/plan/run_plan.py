@@ -1,8 +1,8 @@
-"""What a run will train, take and last, told before anything is loaded: `umi train run RECIPE --plan`.
+"""The plan of a run, before anything is loaded: its steps, memory and time (`umi train run RECIPE --plan`).
 
-Read are the base's config, its tokenizer and the headers of its weights, the rows, and what the run folder
-already holds. Memory on a CPU is as `train.model.cpu_memory` leaves it. Evaluations (`train.loop.held_out`) are in neither
-the time nor the memory.
+It reads the base's config, its tokenizer and the headers of its weights, the rows, and the run folder. Memory
+on a CPU is as `train.model.cpu_memory` leaves it. Evaluations (`train.loop.held_out`) are in neither the time
+nor the memory.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from train.data.splits import rows_to_train, split
 from train.data.views import View
 from train.loop.batches import steps_from, total_steps
 from train.loop.held_out import stage_view
-from train.loop.pipeline import BACKBONE, check_stage, is_finished
-from train.loop.progress import clock
-from train.model.lora import mixed_precision, pick_device
+from train.loop.pipeline import check_stage, is_finished
+from train.loop.progress import format_duration
+from train.model.base_model import mixed_precision, pick_device
 from train.model.packing import Packed
 from train.model.special_tokens import marked_tokenize
-from train.plan.memory import Estimate, adapter_numbers, estimate
+from train.plan.memory import Estimate, adapter_parameters, estimate
 from train.plan.shape import Shape, read_shape
-from train.plan.speed import logged_speed, product_rate, share_reached, work_of
+from train.plan.speed import logged_speed, product_rate, step_efficiency, workload_of
 from train.recipe import Recipe
+from train.run.files import BACKBONE, CHECKPOINTS, HELD_OUT
 
-LEAST_RATE = 1e-5
-"""Below it LoRA hardly learns: it wants about ten times the rates of whole models, which are 1e-5 to 5e-5."""
+LOW_RATE = 1e-5
+"""Below it LoRA hardly learns: it needs about ten times the rates of full fine-tuning, 1e-5 to 5e-5."""
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage that is not finished."""
+    """The plan of a stage that is not finished."""
 
     stage: str
     rows: int
@@ -45,7 +46,7 @@ class StagePlan:
     nothing_to_learn: int
     steps: int
     done: int
-    """Steps that a checkpoint holds; the counts below are of the others."""
+    """Steps that the checkpoint has done; the counts below are of the others."""
     tokens: int
     targets: int
     trained: int
@@ -56,7 +57,7 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left of a run."""
+    """The stages of a run that are not finished."""
 
     base: str
     parameters: int
@@ -68,9 +69,9 @@ class Plan:
     finished: tuple[str, ...]
     stages: tuple[StagePlan, ...]
     timed_by: str
-    """What the times rest on."""
+    """The source of the times."""
     free: int | None
-    """Bytes that are free on the device; None where the system does not say."""
+    """Free bytes on the device; None where unknown."""
     warnings: tuple[str, ...]
 
     @property
@@ -79,12 +80,12 @@ class Plan:
         return max((stage.memory.total for stage in self.stages), default=0)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it; bytes and seconds."""
+        """Return the plan as JSON, in bytes and seconds."""
         stages = [{**asdict(stage), "memory": stage.memory.to_json()} for stage in self.stages]
         return {**asdict(self), "stages": stages, "memory": self.memory}
 
     def lines(self) -> Iterator[str]:
-        """All of it for people."""
+        """Yield the plan as lines of text."""
         yield (
             f"base      {self.base}: {self.parameters:,} parameters, quantization {self.quantization},"
             f" {self.precision} products on {self.device}"
@@ -99,15 +100,16 @@ class Plan:
             free = "" if self.free is None else f", {_gigabytes(self.free)} free"
             yield f"memory    about {_gigabytes(self.memory)} at most, in {largest.stage}{free}"
             seconds = sum(stage.seconds for stage in self.stages)
-            yield f"time      about {clock(seconds)} without evaluations, by {self.timed_by}"
+            yield f"time      about {format_duration(seconds)} without evaluations, by {self.timed_by}"
         for warning in self.warnings:
             yield f"warning: {warning}"
 
 
-def plan(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Plan:
-    """What `train.loop.pipeline.train` would do with the same arguments. Raises InputError where it would refuse.
+def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Plan:
+    """Return what `train.loop.pipeline.train` would do with the same arguments.
 
-    Whether the run folder is another recipe's is not asked: that takes reading the weights.
+    Raise InputError where it would, except where the run folder is another recipe's: that takes hashing the
+    weights.
     """
     check_stage(recipe, only, again=again)
     run = Path(recipe.out)
@@ -116,8 +118,8 @@ def plan(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Pla
     tokenize = marked_tokenize(Path(recipe.base), recipe.markers)
     shape = read_shape(Path(recipe.base))
     rows = rows_to_train([Path(path) for path in recipe.data])
-    kept = run / "heldout.jsonl"
-    known = list(read_rows(kept)) if only and kept.exists() else None
+    held_out_file = run / HELD_OUT
+    known = list(read_rows(held_out_file)) if only and held_out_file.exists() else None
     learnt, held_out = split(rows, recipe.heldout_rows, known)
     wanted = [only] if only else list(recipe.stages)
     finished = [stage for stage in wanted if is_finished(run, stage, recipe, only, again=again)]
@@ -127,15 +129,15 @@ def plan(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Pla
     for stage in wanted:
         if stage in finished:
             continue
-        seen = stage_view(learnt, stage, stage, recipe, tokenize)
-        warnings += _row_warnings(seen, stage, len(learnt), recipe)
-        if not seen.rows:
+        stage_rows = stage_view(learnt, stage, stage, recipe, tokenize)
+        warnings += _row_warnings(stage_rows, stage, len(learnt), recipe)
+        if not stage_rows.rows:
             continue
         speed = logged_speed(recipe, stage)
         if speed is None and rate is None:
             rate = product_rate(shape, recipe.micro_batch_tokens, device.type, mixed)
-        stages.append(_stage_plan(seen, stage, recipe, shape, device.type, mixed, speed, rate))
-    if free := _free(device.type):
+        stages.append(_stage_plan(stage_rows, stage, recipe, shape, device.type, mixed, speed, rate))
+    if free := _free_bytes(device.type):
         warnings += _memory_warnings(stages, free, recipe)
     return Plan(
         recipe.base,
@@ -154,7 +156,7 @@ def plan(recipe: Recipe, only: str | None = None, *, again: bool = False) -> Pla
 
 
 def _stage_plan(
-    seen: View,
+    stage_rows: View,
     stage: str,
     recipe: Recipe,
     shape: Shape,
@@ -163,39 +165,44 @@ def _stage_plan(
     speed: float | None,
     rate: float | None,
 ) -> StagePlan:
-    steps = total_steps(seen.rows, recipe, stage)
+    steps = total_steps(stage_rows.rows, recipe, stage)
     done = min(steps, steps_done(Path(recipe.out), stage))
     passes: list[list[Packed]] = []
-    for step in itertools.islice(steps_from(seen.rows, recipe, stage, done), steps - done):
+    for step in itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done):
         passes += step
-    work = work_of(recipe, shape, passes)
+    workload = workload_of(recipe, shape, passes)
     if speed:
-        seconds = work.tokens / speed
+        seconds = workload.tokens / speed
     else:
-        seconds = work.operations / ((rate or 1) * share_reached(recipe, device, mixed))
+        seconds = workload.operations / ((rate or 1) * step_efficiency(recipe, device, mixed))
     stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
     memory = estimate(
-        recipe, shape, passes or next(steps_from(seen.rows, recipe, stage, 0)), device, mixed, stacked=stacked
+        recipe,
+        shape,
+        passes or next(steps_from(stage_rows.rows, recipe, stage, 0)),
+        device,
+        mixed,
+        stacked=stacked,
     )
     return StagePlan(
         stage,
-        len(seen.rows),
-        seen.trimmed,
-        seen.too_long,
-        seen.nothing_to_learn,
+        len(stage_rows.rows),
+        stage_rows.trimmed,
+        stage_rows.too_long,
+        stage_rows.nothing_to_learn,
         steps,
         done,
-        work.tokens,
-        work.targets,
-        adapter_numbers(recipe, shape),
+        workload.tokens,
+        workload.targets,
+        adapter_parameters(recipe, shape),
         seconds,
         memory,
     )
 
 
 def steps_done(run: Path, stage: str) -> int:
-    """The steps that a stage's checkpoint holds; its tensors stay on the disk."""
-    checkpoint = run / "checkpoints" / f"{stage}.pt"
+    """Return the steps that a stage's checkpoint has done; its tensors are not read."""
+    checkpoint = run / CHECKPOINTS / f"{stage}.pt"
     if not checkpoint.exists():
         return 0
     import torch
@@ -204,7 +211,7 @@ def steps_done(run: Path, stage: str) -> int:
     return int(saved["state"]["step"])
 
 
-def _free(device: str) -> int | None:
+def _free_bytes(device: str) -> int | None:
     if device == "cpu":
         return available_bytes()
     import torch
@@ -212,19 +219,19 @@ def _free(device: str) -> int | None:
     return torch.cuda.mem_get_info()[0]
 
 
-def _row_warnings(seen: View, stage: str, rows: int, recipe: Recipe) -> Iterator[str]:
-    if not seen.rows:
+def _row_warnings(stage_rows: View, stage: str, rows: int, recipe: Recipe) -> Iterator[str]:
+    if not stage_rows.rows:
         yield f"no training row of {stage} fits max_length = {recipe.max_length}, or none has a turn of it"
         return
-    if 2 * seen.too_long > rows:
+    if 2 * stage_rows.too_long > rows:
         yield (
-            f"{stage}: {seen.too_long:,} of {rows:,} rows are too long and left out; raise max_length above"
-            f" {recipe.max_length}"
+            f"{stage}: {stage_rows.too_long:,} of {rows:,} rows are too long and left out; raise max_length"
+            f" above {recipe.max_length}"
         )
-    if 2 * seen.nothing_to_learn > rows:
-        yield f"{stage}: {seen.nothing_to_learn:,} of {rows:,} rows have no turn of it and are left out"
+    if 2 * stage_rows.nothing_to_learn > rows:
+        yield f"{stage}: {stage_rows.nothing_to_learn:,} of {rows:,} rows have no turn of it and are left out"
     settings = recipe.stage(stage)
-    if settings.learning_rate < LEAST_RATE:
+    if settings.learning_rate < LOW_RATE:
         yield (
             f"{stage}.learning_rate = {settings.learning_rate:g} is low for an adapter; 1e-4 to 2e-4 is usual"
         )
@@ -234,18 +241,18 @@ def _memory_warnings(stages: Sequence[StagePlan], free: int, recipe: Recipe) -> 
     needed = max((stage.memory.total for stage in stages), default=0)
     if needed <= free:
         return
-    ways = []
+    options = []
     if not recipe.gradient_checkpointing:
-        ways.append("gradient_checkpointing = true")
+        options.append("gradient_checkpointing = true")
     if recipe.quantization == "none":
-        ways.append("quantization = nf4")
+        options.append("quantization = nf4")
     longest = min(recipe.max_length, recipe.micro_batch_tokens)
-    ways.append(f"micro_batch_tokens below {recipe.micro_batch_tokens}")
+    options.append(f"micro_batch_tokens below {recipe.micro_batch_tokens}")
     if longest > 1024:
-        ways.append(f"max_length below {recipe.max_length}")
+        options.append(f"max_length below {recipe.max_length}")
     yield (
         f"{_gigabytes(needed)} of memory is more than the {_gigabytes(free)} that are free;"
-        f" set {', or '.join(ways)}"
+        f" set {', or '.join(options)}"
     )
 
 
@@ -254,15 +261,15 @@ def _stage_lines(stage: StagePlan) -> Iterator[str]:
     going_on = f" of {stage.steps:,} (a checkpoint holds {stage.done:,})" if stage.done else ""
     yield (
         f"{stage.stage}: {left:,} steps{going_on}, {stage.tokens:,} tokens, {stage.targets:,} of them to"
-        f" learn; {stage.trained:,} parameters trained; about {clock(stage.seconds)}"
+        f" learn; {stage.trained:,} parameters trained; about {format_duration(stage.seconds)}"
     )
     yield (
         f"  rows    {stage.rows:,}; {stage.trimmed:,} shortened; left out: {stage.too_long:,} too long,"
         f" {stage.nothing_to_learn:,} without a turn of the role"
     )
     parts = {name: size for name, size in stage.memory.to_json().items() if size and name != "total"}
-    told = ", ".join(f"{name} {_gigabytes(size)}" for name, size in parts.items())
-    yield f"  memory  {_gigabytes(stage.memory.total)}: {told}"
+    listed = ", ".join(f"{name} {_gigabytes(size)}" for name, size in parts.items())
+    yield f"  memory  {_gigabytes(stage.memory.total)}: {listed}"
 
 
 def _gigabytes(size: int) -> str:

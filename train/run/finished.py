@@ -1,7 +1,4 @@
-"""A finished training run as export reads it: its recipe, its metrics, its adapters and held-out rows.
-
-What a run folder holds is JSON and safetensors, so nothing of `train` is imported here.
-"""
+"""A finished run as export reads it: its recipe, its metrics, its adapters and held-out rows."""
 
 from __future__ import annotations
 
@@ -12,19 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
-from agent.paths import sha256_of
 from agent.prompting import PROMPT_VERSION, Markers
 from agent.transcript import ROLES, Row
 from agent.transcript.rows import read_rows
+from train.run.files import BACKBONE, FORMAT, HELD_OUT, MANIFEST, MERGED_BASE, RECIPE, hash_file, is_base_file
 
-FORMAT = 1
-"""The version of run folders that this module reads."""
-BACKBONE = "backbone"
-"""The stage whose adapter all roles start from, or share."""
-_NEEDED = ("base", "data", "markers", "quantization", "double_quant", "max_length")
-"""What export reads of every recipe."""
-MERGED_BASE = "merged_base"
-"""The folder in a run where stage 1 was merged into the base, which the roles were then trained on."""
+_REQUIRED = ("base", "data", "markers", "quantization", "double_quant", "max_length")
+"""The fields that export reads of every recipe."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Run:
     stages: Mapping[str, Mapping[str, Any]]
     """Metrics of the stages that were trained: the backbone, the roles, or both."""
     inputs: Mapping[str, str]
-    """sha256 of the files the run was made from."""
+    """sha256 of the files that the run was made from, by path."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of the adapters' files, by their paths in the folder."""
 
@@ -48,24 +39,25 @@ class Run:
         return Path(self.recipe["base"])
 
     @property
-    def activated(self) -> bool:
+    def is_alora(self) -> bool:
         """Whether the roles are activated adapters over the backbone, rather than models of their own."""
         return self.recipe.get("adapter") == "alora"
 
     @property
-    def shares_one_model(self) -> bool:
+    def has_one_adapter(self) -> bool:
         """Whether one adapter plays all roles."""
         return not any(role in self.stages for role in ROLES)
 
-    def held_as(self, stage: str, dtype: str) -> str:
-        """The type (as safetensors names it) that a weight stored as `dtype` was loaded in to train a stage.
+    def loaded_dtype(self, stage: str, stored_dtype: str) -> str:
+        """Return the type (as safetensors names it) in which a weight was loaded to train a stage.
 
-        On a GPU a base keeps its type, on a CPU it becomes float32. A run that does not say is of a CPU.
+        On a GPU a base keeps the type it is stored in, on a CPU it becomes float32. A run that does not say
+        was trained on a CPU.
         """
-        return "F32" if self.stages[stage].get("device", "cpu") == "cpu" else dtype
+        return "F32" if self.stages[stage].get("device", "cpu") == "cpu" else stored_dtype
 
     def adapters(self, stage: str) -> list[Path]:
-        """The plain adapters that make a stage's model of the base: its own, and the one it is stacked on."""
+        """Return the folders of a stage's adapters: its own, and the one that it is stacked on."""
         stacked = stage in ROLES and self.recipe.get("hand_over") == "stack"
         return [self.folder / name for name in ([BACKBONE, stage] if stacked else [stage])]
 
@@ -75,22 +67,33 @@ class Run:
         return Markers(**self.recipe["markers"])
 
     def held_out(self) -> list[Row]:
-        """The rows that were not trained on."""
-        return list(read_rows(self.folder / "heldout.jsonl"))
+        """Return the rows that were not trained on."""
+        return list(read_rows(self.folder / HELD_OUT))
 
 
-def load_run(folder: Path) -> Run:
-    """Read a run folder. Raises InputError where it is no finished run, or its base is not there."""
-    if not (folder / "recipe.json").is_file():
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a finished run. Raise InputError where there is none, or it is damaged."""
+    if not (folder / RECIPE).is_file():
         raise InputError(f"{folder} is not a run folder", "give the folder that umi train glpft wrote")
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     if not manifest.is_file():
         raise InputError(f"the run in {folder} is not finished", "go on with: umi train glpft RECIPE")
     try:
         value = json.loads(manifest.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{manifest} is damaged: {error}", "train the run again") from None
+    return value
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder. Raise InputError where it is no finished run, or its base is not there."""
+    value, manifest = read_manifest(folder), folder / MANIFEST
+    try:
         run = Run(folder, value["recipe"], value["stages"], value["inputs"], value["files"])
         versions = value["format"], value["prompt_version"]
-        missing = [key for key in _NEEDED if key not in run.recipe]
+        missing = [key for key in _REQUIRED if key not in run.recipe]
         missing += [role for role in ROLES if BACKBONE not in run.stages and role not in run.stages]
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
@@ -104,74 +107,44 @@ def load_run(folder: Path) -> Run:
             f" {FORMAT} and {PROMPT_VERSION}",
             "train it again with this version",
         )
-    require_roles(run)
     if not (run.base / "config.json").is_file():
-        step = "run the command from the folder that it was trained from"
+        hint = "run the command from the folder that it was trained from"
         if run.base.is_absolute():
-            step = "put it back in its place"
-        raise InputError(f"the run's base {run.base} is not there", step)
+            hint = "put it back in its place"
+        raise InputError(f"the run's base {run.base} is not there", hint)
     return run
 
 
 def hash_base(run: Run, say: Callable[[str], None]) -> dict[str, str]:
-    """sha256 of each file of the run's base that an export reads, by name.
+    """Return the sha256 of each file of the run's base that an export reads, by name.
 
-    Raises InputError naming the files that are not those the run was trained on. A base that stage 1 was
+    Raise InputError naming the files that are not those the run was trained on. A base that stage 1 was
     merged into is the run's own, and not compared.
     """
     files = [file for pattern in ("*.json", "*.jinja", "*.safetensors") for file in run.base.glob(pattern)]
     size = sum(file.stat().st_size for file in files)
     say(f"base: comparing {size / 1e6:.1f} MB with what the run was trained on")
-    found = {file.name: sha256(file) for file in sorted(files)}
+    hashes = {file.name: hash_file(file) for file in sorted(files)}
     if run.base != Path(run.recipe["base"]):
-        return found
+        return hashes
     inputs = {Path(path).name: sha for path, sha in run.inputs.items() if Path(path).parent == run.base}
-    trained = {name: sha for name, sha in inputs.items() if decides(name)}
-    other = [name for name, sha in trained.items() if found.get(name) != sha]
-    other += [name for name in found if decides(name) and name not in trained]
+    trained = {name: sha for name, sha in inputs.items() if is_base_file(name)}
+    other = [name for name, sha in trained.items() if hashes.get(name) != sha]
+    other += [name for name in hashes if is_base_file(name) and name not in trained]
     if other:
         raise InputError(
             f"{run.base} is not the base that {run.folder} was trained on: {', '.join(sorted(other))}"
             f" {'differs' if len(other) == 1 else 'differ'}",
             "put that base back in its place, or train again",
         )
-    return found
+    return hashes
 
 
 def require_own_adapters(run: Run) -> None:
-    """Raise InputError where an adapter is not the one that the run trained."""
+    """Raise InputError where a file of an adapter is not the one that the run trained."""
     for name, sha in run.files.items():
-        if sha256(run.folder / name) != sha:
+        if hash_file(run.folder / name, "put it back, or train that stage again") != sha:
             raise InputError(
                 f"{run.folder / name} is not what the run trained",
                 "put its own back, or train that stage again",
             )
-
-
-def decides(name: str) -> bool:
-    """Whether a file of a base is among those that a run's manifest holds the hash of."""
-    return name in ("config.json", "tokenizer.json") or name.endswith(".safetensors")
-
-
-def sha256(file: Path) -> str:
-    """The hash of a file's bytes, in hex. Raises InputError where it cannot be read."""
-    try:
-        return sha256_of(file)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read: {error.strerror or error}", "put it back, or train that stage again"
-        ) from None
-
-
-def require_roles(run: Run) -> None:
-    """Raise InputError where a run's method makes models that the three roles of a bundle cannot use."""
-    method = run.recipe.get("method", "two-stage")
-    reasons = {
-        "one-model": "one assistant writes thought, call and answer, and the engine asks three roles",
-        "two-stage-without-reuse": "its roles read headers and instructions that the engine does not write",
-    }
-    if method in reasons:
-        raise InputError(
-            f"{run.folder} was trained with method = {method}: {reasons[method]}",
-            "train with method = two-stage for a bundle",
-        )

@@ -1,0 +1,177 @@
+"""Which quantization a stage's file gets: the one asked for, or the first candidate that loses little.
+
+An importance matrix lowers the squared error of layers and makes some models worse all the same, so the file
+is made with the role's own matrix and without one, and the one that diverges less is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from agent.bundle.manifest import Layout
+from agent.errors import InputError, UmiError
+from agent.prompting.encoding import load_detokenize
+from agent.transcript import ROLES, Role
+from export.job import ExportJob
+from export.layouts.unquantized import Proof, UnquantizedModel, format_size
+from export.proof.canary import agreed
+from export.proof.divergence import Divergence, Loss, diverge, losses
+from export.quantize.imatrix import Imatrix
+from export.quantize.quantize import AUTO, default_type, finer, quantize, uses_imatrix
+from train.model.weights.reader import list_tensors
+from train.run.finished import Run
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stage's model in one quantization, and how it diverges in each role that it plays."""
+
+    file: Path
+    type: str
+    imatrix: Imatrix | None
+    """The importance matrix that it was made with."""
+    divergences: Mapping[Role, Divergence]
+
+    @property
+    def kl(self) -> float:
+        """Mean KL divergence over the roles, in nats a token."""
+        return mean(one.kl for one in self.divergences.values())
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The quantization of a stage's file in the bundle."""
+
+    best: Candidate
+    others: Sequence[Candidate]
+    """The same type made the other way, with or without the importance matrix; the files are removed."""
+    canary_agreed: Mapping[Role, int]
+    """Tokens of the canary's answer that the file also ranks first, by role."""
+    rejected: Sequence[Mapping[str, Any]]
+    """`type`, `kl` and `lost` of each coarser type that was tried before."""
+
+
+def candidate_types(run: Run, role: Role, wanted: str) -> list[str]:
+    """Return the quantizations to try in turn: the one that is wanted, or one by size and all finer ones."""
+    if wanted != AUTO:
+        return [wanted]
+    types = [default_type(sum(prod(tensor.shape) for tensor in list_tensors(run.base)), role)]
+    while types[-1] != "f16" and (next_type := finer(types[-1])):
+        types.append(next_type)
+    return types
+
+
+def shared_type(types: Mapping[Role, str], layout: Layout) -> str:
+    """Return the quantization of the model that roles share. Raise InputError where `types` differ."""
+    distinct = sorted(set(types.values()))
+    if len(distinct) > 1:
+        raise InputError(
+            f"--quant makes the roles {' and '.join(distinct)}, and in a {layout} bundle they share one"
+            " model",
+            "give one --quant TYPE",
+        )
+    return distinct[0]
+
+
+def select_quantization(
+    job: ExportJob,
+    unquantized: UnquantizedModel,
+    types: Sequence[str],
+    proofs: Mapping[Role, Proof],
+    imatrix: Imatrix | None,
+    adapters: Mapping[Role, Path] | None = None,
+) -> Selection:
+    """Put a stage's model into the bundle in the first of `types` that stays within the limits in every role.
+
+    `adapters` are the roles' activated adapters, GGUF files. Raise UmiError naming the figure and the next
+    finer type where none stays within the limits.
+    """
+    stage = unquantized.stage
+    rejected: list[Mapping[str, Any]] = []
+    for kind in types:
+        best, *others = _make_candidates(job, unquantized, kind, proofs, imatrix, adapters)
+        for other in others:
+            other.file.unlink()
+        job.say(f"{stage}: {kind}, {format_size(best.file)}, {_format_worst(best.divergences)}")
+        lost: dict[Role, list[Loss]] = {
+            role: losses(role, one, job.options.limits) for role, one in best.divergences.items()
+        }
+        if not any(lost.values()):
+            file = best.file.rename(job.build.bundle / f"{stage}-{kind}.gguf")
+            canary_agreed: dict[Role, int] = {
+                role: agreed(proof.canary, file, (adapters or {}).get(role)) for role, proof in proofs.items()
+            }
+            return Selection(
+                Candidate(file, kind, best.imatrix, best.divergences), others, canary_agreed, rejected
+            )
+        best.file.unlink()
+        figures = format_losses(lost)
+        if kind == types[-1]:
+            own_role: Role | None = next((role for role in ROLES if role == stage), None)
+            beyond = [one for role_losses in lost.values() for one in role_losses]
+            raise UmiError(f"{stage}-{kind}.gguf has {figures}", _limits_hint(own_role, kind, beyond))
+        rejected.append({"type": kind, "kl": best.kl, "lost": figures})
+        job.say(f"{stage}: {kind} has {figures}; trying the next finer type")
+    raise AssertionError("there is at least one type")
+
+
+def format_losses(lost: Mapping[Role, Sequence[Loss]]) -> str:
+    """Return the figures of what each role lost, for a message."""
+    return ", and ".join(
+        f"{' and '.join(one.figure for one in beyond)} as the {role}"
+        for role, beyond in lost.items()
+        if beyond
+    )
+
+
+def _limits_hint(role: Role | None, kind: str, lost: Sequence[Loss]) -> str:
+    """Return the options to give where a file of type `kind`, `role`'s own or shared, loses too much."""
+    accepted: dict[str, float] = {}
+    for loss in lost:
+        accepted[loss.option] = max(loss.accepted, accepted.get(loss.option, 0.0))
+    accept = f"accept it with {' '.join(f'{option} {value:g}' for option, value in accepted.items())}"
+    better = finer(kind)
+    return f"give --quant {f'{role}=' if role else ''}{better}, or {accept}" if better else accept
+
+
+def _format_worst(divergences: Mapping[Role, Divergence]) -> str:
+    """Return the worst figures of all roles, for a line of progress."""
+    kl, top1 = max(one.kl for one in divergences.values()), min(one.top1 for one in divergences.values())
+    return f"KL divergence {kl:.2g} nats a token, the same best token {100 * top1:.1f} % of the time"
+
+
+def _make_candidates(
+    job: ExportJob,
+    unquantized: UnquantizedModel,
+    kind: str,
+    proofs: Mapping[Role, Proof],
+    imatrix: Imatrix | None,
+    adapters: Mapping[Role, Path] | None,
+) -> list[Candidate]:
+    """Quantize a stage's model to `kind` with and without an importance matrix; the closest one first."""
+    detokenize, stage = load_detokenize(job.run.base), unquantized.stage
+    if imatrix is None or not uses_imatrix(kind):
+        matrices: list[Imatrix | None] = [None]
+    else:
+        matrices = [imatrix, None] if job.options.imatrix == AUTO else [imatrix]
+    candidates = []
+    for matrix in matrices:
+        file = job.build.scratch / f"{stage}-{kind}{'-imatrix' if matrix else ''}.gguf"
+        if kind == "f32":
+            unquantized.file.rename(file)
+        else:
+            quantize(unquantized.file, file, kind, matrix)
+        divergences: dict[Role, Divergence] = {
+            role: diverge(proof.reference, file, detokenize, job.say, (adapters or {}).get(role))
+            for role, proof in proofs.items()
+        }
+        candidates.append(Candidate(file, kind, matrix, divergences))
+        if len(matrices) > 1:
+            how = "with" if matrix else "without"
+            job.say(f"{stage}: {kind} {how} an importance matrix diverges by {candidates[-1].kl:.2g} nats")
+    return sorted(candidates, key=lambda candidate: candidate.kl)
