@@ -191,7 +191,7 @@ def prefix_mask(length: int, window: int | None, device: torch.device) -> Tensor
 
 
 def within(visible: Tensor, window: int | None) -> Tensor:
-    """Return `visible` [L, K] without keys `window` or more positions back; the last row is position K - 1."""
+    """Return `visible` [L, K] without keys `window` or more positions back; row L - 1 is position K - 1."""
     if window is None or window >= visible.shape[1]:
         return visible
     return visible.triu(visible.shape[1] - visible.shape[0] - window + 1)
