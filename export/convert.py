@@ -9,10 +9,10 @@ from typing import Literal
 from agent.errors import InputError, cannot_write
 from export.gguf import convert as gguf
 from export.gguf.adapter import write_adapter
-from train.model.weights.adapter import read_adapter
 from export.gguf.tensors import TYPES
 from export.options import Say
 from export.quantize.quantize import known_type, quantize
+from train.model.weights.adapter import read_adapter
 
 
 def convert(checkpoint: Path, out: Path, kind: str, say: Say, *, base: Path | None = None) -> Path:
@@ -44,7 +44,7 @@ def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> N
     kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
     if kind not in kinds:
         raise InputError(f"an adapter cannot be {kind}", f"choose one of {', '.join(kinds)}")
-    adapter = load_adapter(folder)
+    adapter = read_adapter(folder)
     found = base or adapter.base
     if found is None or not (found / "config.json").is_file():
         which = f"{found}, the base of {folder}," if found else f"the base of {folder}"

@@ -29,8 +29,9 @@ from agent.errors import InputError
 from agent.prompting import Markers
 from agent.transcript import ROLES
 from agent.transcript.validation import FieldError, InvalidFields, validate
+from train.run.files import BACKBONE
 
-STAGES = ("backbone", *ROLES)
+STAGES = (BACKBONE, *ROLES)
 
 CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 """Of every table of a recipe: an unknown key is an error, and the text below a field is its description."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agent.errors import InputError
+from agent.paths import replacing
 from agent.transcript import Row, compact, row_to_json
 
 
@@ -22,23 +23,20 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
 
     The file is written atomically. Raise InputError if it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     count = 0
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            packed = path.suffix == ".gz"
-            # Without name and time in the gzip header, equal rows make equal files.
-            with part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) if packed else raw as file:
-                for line in lines:
-                    file.write(line + b"\n")
-                    count += 1
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        packed = path.suffix == ".gz"
+        # Without name and time in the gzip header, equal rows make equal files.
+        with (
+            replacing(path) as partial,
+            partial.open("wb") as raw,
+            gzip.GzipFile("", "wb", 6, raw, 0) if packed else raw as file,
+        ):
+            for line in lines:
+                file.write(line + b"\n")
+                count += 1
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     return count
