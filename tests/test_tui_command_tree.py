@@ -11,7 +11,7 @@ import typer
 
 from export.options import Limits, Options
 from train.benchmark.checkpoints import SHAPES
-from train.benchmark.comparison import ARRANGEMENTS, TITLES, TOKENIZER
+from train.benchmark.comparison import ARRANGEMENTS, TITLES, TOKENIZER_SIZE
 from train.benchmark.memory import memory
 from train.benchmark.speed import speed
 from train.data.checks.check import check
@@ -54,7 +54,7 @@ def test_defaults_of_an_export_are_those_of_its_options() -> None:
     given = parameters("export bundle")
     assert given["prompts"].default == parameters("export verify")["prompts"].default == Options.prompts
     assert (given["max_kl"].default, given["max_drop"].default) == (Limits().kl, Limits().drop)
-    assert parameters("train bench trl")["vocabulary"].default == TOKENIZER
+    assert parameters("train bench trl")["vocabulary"].default == TOKENIZER_SIZE
 
 
 @pytest.mark.parametrize(
