@@ -134,7 +134,7 @@ class UmiApp(App[None]):
             self.notify("One question at a time: Esc stops the answer.", markup=False)
         else:
             self._question.remember(message.text)
-            await self._start(self.opened, self._conversation, message.text)
+            await self._start_turn(self.opened, self._conversation, message.text)
 
     async def _run_command(self, text: str) -> None:
         match text.split():
@@ -158,7 +158,7 @@ class UmiApp(App[None]):
             self._conversation = self.opened.agent.begin()
         await self._transcript.restart()
 
-    async def _start(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
+    async def _start_turn(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
         self._turns += 1
         self._running_turn = self._shown_turn = self._turns
         self._cancelled = threading.Event()
@@ -259,9 +259,7 @@ class UmiApp(App[None]):
             self._transcript.scroll_page_down()
 
     def _show_state(self, state: str, busy: bool = True) -> None:
-        # A turn may end while the app closes, after its widgets are gone.
-        for status in self.query(StatusLine):
-            status.state, status.busy = state, busy
+        self._status.state, self._status.busy = state, busy
 
     def _is_shown(self, turn: int) -> bool:
         """Return whether the transcript shows turn number `turn`, and is on the screen."""

@@ -46,7 +46,7 @@ class StatusLine(Static):
 
 
 def model_descriptions(info: AgentInfo | None, rate: float) -> list[str]:
-    """What to say of the models, longest first."""
+    """Return the descriptions of the models and the speed, longest first."""
     if info is None:
         return []
     speed = f" · {rate:.0f} tok/s" if rate else ""
