@@ -9,7 +9,7 @@ RUN := runs/umi-mini
 QUESTION ?= what is 17.5% of 240?
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test test-latest test-oldest test-data check format lock wheel models golden golden-bench clean
+.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models golden golden-bench clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
@@ -42,6 +42,9 @@ check: $(VENV)/.dev          ## format, lint, types, and all tests with their co
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+
+docs: $(VENV)/.dev           ## what docs/ repeats of the code: the map of files, the fields of a recipe
+	$(BIN)/python scripts/docs.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

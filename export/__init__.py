@@ -1,0 +1,1 @@
+"""Make bundles of trained models: merge, GGUF, proof, quantization, description (extra `export`)."""

@@ -25,7 +25,7 @@ from huggingface_hub import constants
 
 import agent.bundle.hub
 from agent.bundle import Bundle, write_bundle
-from agent.transcript import ROLES
+from agent.transcript import ROLES, Role
 
 REPO = "someone/small"
 """The repository that the fixture `hub` holds."""
@@ -303,7 +303,7 @@ def made_bundle(folder: Path, size: int = 300_000) -> Bundle:
     folder.mkdir(parents=True)
     for role in ROLES:
         (folder / f"{role}.gguf").write_bytes((b"GGUF" + role.encode() * (size // 6))[:size])
-    files = {role: f"{role}.gguf" for role in ROLES}
+    files: dict[Role, str] = {role: f"{role}.gguf" for role in ROLES}
     return write_bundle(folder, name=folder.name, context_length=2048, files=files, license="MIT")
 
 

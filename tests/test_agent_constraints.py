@@ -220,7 +220,7 @@ GROUND: Sequence[Turn] = (
     SummarizerTurn("It is 77."),
     UserTurn("What is 17.5% of 240 on 2026-01-02, in report2.txt?"),
     PlannerTurn("I use 66.", "caller"),
-    CallerTurn(()),
+    CallerTurn((Call("calculate", {"expression": "2 * 33"}),)),
     ToolTurn("calculate", "42"),
     ToolTurn("days_between", "-3 days at 10:30, 1,234.5 in notes.txt:12: 5km of docs/2025/a-7.md"),
     ToolTurn("add_days", "no day 31", error=True),

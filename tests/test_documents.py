@@ -15,6 +15,7 @@ import pytest
 import typer
 from lock import ROOT
 
+from docs import PAGES, updated
 from tui.cli.tree.root import umi
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -137,3 +138,15 @@ def test_the_python_of_readme_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "42" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_repeats_of_the_code_is_so(page: str) -> None:
+    assert (ROOT / page).read_text(encoding="utf-8") == updated(page), "run: make docs"
+
+
+def test_the_files_to_touch_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Every file")[0]
+    named = {name for name in re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page) if "NAME" not in name}
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / name).is_file()]

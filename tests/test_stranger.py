@@ -14,8 +14,7 @@ from agent.tools import builtin_tools
 from agent.transcript import ROLES, PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = ROOT.parent / "shared" / "data" / "train" / "llamafactory_glaive_demo" / "glaive_toolcall_en_demo.json"
-OWN = [
+TOOL_TALKS = [
     {
         "conversations": [
             {"from": "human", "value": f"Look up order {number}."},
@@ -38,7 +37,7 @@ OWN = [
     }
     for number in range(20)
 ]
-"""For machines without the public file: the same form."""
+"""Conversations in the form of glaive's function-calling data."""
 CALCULATE = f"[{next(tool.spec.line() for tool in builtin_tools() if tool.name == 'calculate')}]"
 GREETINGS = ("hi", "hello", "hey", "good day", "hi there", "hello you")
 TALK = [
@@ -80,14 +79,22 @@ def umi(*given: object, cwd: Path, code: int = 0) -> str:
 
 
 def test_a_file_of_conversations_becomes_models_that_answer(tmp_path: Path) -> None:
-    source = REAL
-    if not REAL.exists():
-        source = tmp_path / "own.json"
-        source.write_text(json.dumps(OWN))
+    (tmp_path / "orders.json").write_text(json.dumps(TOOL_TALKS))
     (tmp_path / "talk.json").write_text(json.dumps(TALK))
     sums = [row for row in tiny_rows(40) if len(row.transcript.turns) > 3]
     teach(make_base(tmp_path / "base"), [*BEFORE, *sums], 150)
-    umi("train", "data", "import", "sharegpt", source, "--limit", 6, "--out", "tools.jsonl", cwd=tmp_path)
+    umi(
+        "train",
+        "data",
+        "import",
+        "sharegpt",
+        "orders.json",
+        "--limit",
+        6,
+        "--out",
+        "tools.jsonl",
+        cwd=tmp_path,
+    )
     umi("train", "data", "import", "sharegpt", "talk.json", "--out", "talk.jsonl", cwd=tmp_path)
     umi("train", "data", "check", "tools.jsonl", cwd=tmp_path)
     umi("train", "data", "mix", "--out", "rows.jsonl", "tools.jsonl", "talk.jsonl=3", cwd=tmp_path)

@@ -12,7 +12,7 @@ from fakes import run_train as main
 from tokenizers import Tokenizer
 
 from agent.errors import InputError
-from agent.prompting import segments
+from agent.prompting import segment, segments
 from agent.prompting.encoding import tokenize_with
 from train.data.synthetic.copy_drills import copy_drills
 from train.data.synthetic.generate import generate_rows
@@ -34,17 +34,21 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseRecipe:
     monkeypatch.setattr(base, "LOG_STEPS", 1)
     return BaseRecipe(
         out=str(tmp_path / "base"),
-        **{"vocabulary": 500, "hidden": 64, "layers": 1, "heads": 1, "kv_heads": 1, "ffn": 64},
-        **{
-            "steps": 6,
-            "short_steps": 2,
-            "drill_rows": 4,
-            "drill_steps": 2,
-            "mixed_rows": 2,
-            "warmup": 2,
-            "save_every": 2,
-        },
-        **{"batch_tokens": 300, "pack_tokens": 1500},
+        vocabulary=500,
+        hidden=64,
+        layers=1,
+        heads=1,
+        kv_heads=1,
+        ffn=64,
+        steps=6,
+        short_steps=2,
+        drill_rows=4,
+        drill_steps=2,
+        mixed_rows=2,
+        warmup=2,
+        save_every=2,
+        batch_tokens=300,
+        pack_tokens=1500,
     )
 
 
@@ -73,7 +77,7 @@ def test_role_headers_are_one_token_a_role(tokenizer: Tokenizer) -> None:
 
 def test_drills_can_be_answered_from_their_text() -> None:
     for row in islice(copy_drills(1), 100):
-        asked, answered = (turn.content for turn in row.transcript.turns)
+        asked, answered = (segment(turn).content for turn in row.transcript.turns)
         assert answered in asked
 
 

@@ -17,14 +17,14 @@ from fakes import run_train as main
 from tiny_base import tiny_rows
 
 import train.data.mix
-from agent.transcript import Row
+from agent.transcript import Row, Split
 from agent.transcript.rows import read_rows
 from train.data.mix import input_of
 from train.data.rows import write_lines, write_rows
 from train.data.sampling import Input, allocate
 
 
-def some(count: int, source: str, split: str = "train") -> list[Row]:
+def some(count: int, source: str, split: Split = "train") -> list[Row]:
     return [replace(row, id=f"{source}-{n}", source=source) for n, row in enumerate(tiny_rows(count, split))]
 
 

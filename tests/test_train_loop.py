@@ -58,10 +58,10 @@ def trained(
     return trainer_of(recipe, model, say, **given).run(), model.adapter()
 
 
-def assert_same(one: AdapterState, other: AdapterState, **tolerance: float) -> None:
+def assert_same(one: AdapterState, other: AdapterState, *, rtol: float = 0, atol: float = 0) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
-        torch.testing.assert_close(other[name], tensor, **(tolerance or {"rtol": 0, "atol": 0}))
+        torch.testing.assert_close(other[name], tensor, rtol=rtol, atol=atol)
 
 
 def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:

@@ -143,8 +143,15 @@ def test_padding_and_a_cache_of_few_positions_change_nothing_where_attention_is_
 
     shutil.copytree(base, tmp_path / "base")
     torch.manual_seed(5)
-    size = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2}
-    config = MistralConfig(vocab_size=400, num_hidden_layers=3, sliding_window=24, **size)
+    config = MistralConfig(
+        vocab_size=400,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=24,
+    )
     MistralForCausalLM(config).float().save_pretrained(tmp_path / "base")
     model = LoraModel(recipe_of(tmp_path / "base"))
     model.set_adapter(random_adapter(model.adapter(), 1))

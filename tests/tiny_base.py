@@ -11,6 +11,7 @@ from agent.transcript import (
     CallerTurn,
     PlannerTurn,
     Row,
+    Split,
     SummarizerTurn,
     ToolSpec,
     ToolTurn,
@@ -32,7 +33,7 @@ ADD = ToolSpec(
 ECHO = ToolSpec("echo", "Say it again.", {"type": "object", "properties": {"text": {"type": "string"}}})
 
 
-def tiny_rows(count: int = 12, split: str = "train") -> list[Row]:
+def tiny_rows(count: int = 12, split: Split = "train") -> list[Row]:
     """Small sums and small talk, over two tool lists."""
     rows = []
     for n in range(count):
@@ -106,7 +107,7 @@ def make_base(folder: Path, seed: int = 0, hidden_size: int = 64) -> Path:
         eos_token_id=2,
         pad_token_id=0,
     )
-    Qwen3ForCausalLM(config).to(torch.float32).save_pretrained(folder)
+    Qwen3ForCausalLM(config).float().save_pretrained(folder)
     return folder
 
 

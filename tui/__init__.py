@@ -1,0 +1,1 @@
+"""The front ends: the `umi` command, its benchmark, and the Textual app."""

@@ -1,8 +1,13 @@
-"""Every importer over published files: rows come out, they are schema 1, and test sets stay test sets."""
+"""Every importer over published data sets: rows come out, they are schema 1, and test sets stay test sets.
+
+`make test-data DATA=folder` runs it. The folder holds what it finds of: train/llamafactory_glaive_demo,
+train/toolrl, train/fireact, test/toolalpaca, test/bfcl, as their authors publish them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,7 @@ from foreign import import_rows
 from agent.transcript import CallerTurn, PlannerTurn, Row, row_from_json, row_to_json
 from agent.transcript.rows import read_rows
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("UMI_TEST_DATA", "."))
 GLAIVE = "train/llamafactory_glaive_demo"
 
 
