@@ -82,15 +82,17 @@ def test_the_summary_of_commands_is_complete() -> None:
 
 
 def make_targets() -> list[tuple[str, str]]:
-    text = [(document, document.read_text(encoding="utf-8")) for document in DOCUMENTS]
-    return sorted({(d.name, target) for d, t in text for target in re.findall(r"\bmake ([a-z][a-z-]+)", t)})
+    """Return (document, target) of every `make TARGET` in code, in a line or in a block."""
+    text = [(document.name, document.read_text(encoding="utf-8")) for document in DOCUMENTS]
+    return sorted(
+        {(name, found) for name, t in text for found in re.findall(r"(?:`|^)make ([a-z-]+)", t, re.M)}
+    )
 
 
 @pytest.mark.parametrize(("document", "target"), make_targets())
 def test_a_make_target_of_a_document_exists(document: str, target: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    words = {"it", "sure", "them", "the", "a"}
-    assert target in words or re.search(rf"^{target}:", makefile, re.MULTILINE), document
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE), document
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

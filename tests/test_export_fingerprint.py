@@ -74,6 +74,7 @@ def test_adapters_of_another_backbone_of_the_same_shape_are_refused(
         assert assemble(tmp_path / "out", adapters, backbone=backbone).layout == "shared"
 
 
+@pytest.mark.slow
 def test_an_export_marks_its_backbone_and_its_adapters(tmp_path: Path) -> None:
     run = make_run(tmp_path, adapter="alora")
     assert main(["bundle", str(run), "--out", str(tmp_path / "out"), "--quant", "q4_k_m"]) == 0

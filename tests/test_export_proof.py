@@ -263,6 +263,7 @@ def test_common_length() -> None:
     assert common_length([1, 2], [1, 2, 3]) == 2
 
 
+@pytest.mark.slow
 def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path: Path) -> None:
     """The figures that an export must reach, on every turn of 60 rows."""
     rows = tiny_rows(60)

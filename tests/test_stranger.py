@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tiny_base import TINY_RUN, make_base, teach, tiny_rows
 
 from agent.tools import builtin_tools
@@ -78,6 +79,7 @@ def umi(*given: object, cwd: Path, code: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_file_of_conversations_becomes_models_that_answer(tmp_path: Path) -> None:
     (tmp_path / "orders.json").write_text(json.dumps(TOOL_TALKS))
     (tmp_path / "talk.json").write_text(json.dumps(TALK))

@@ -240,6 +240,7 @@ torch.save(model.adapter(), Path({out!r}) / f"{{processes.index}}.pt")
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_same_adapter(recipe: Recipe, tmp_path: Path) -> None:
     _, expected = trained(replace(recipe, out=str(tmp_path / "one")))
     two = tmp_path / "two"

@@ -205,6 +205,7 @@ def test_the_command_trains_and_tells_mistakes_in_one_line(
         assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_accelerate_launches_the_command_in_two_processes(place: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(f'base = "{place}/base"\ndata = ["{place}/data.jsonl"]\nout = "{tmp_path}/run"\n')

@@ -113,6 +113,7 @@ def test_forced_decoding_writes_its_text(shared: Path, jump: bool) -> None:
     engine.close()
 
 
+@pytest.mark.slow
 def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:
     systems = "plain,shared,shared_disk,one_role"
     out, err = run(capsys, "--models", str(shared), "--json", "--systems", systems)
@@ -139,6 +140,7 @@ def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.Ca
     ]
 
 
+@pytest.mark.slow
 def test_ways_that_do_not_share(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run(capsys, "--models", str(shared), "--systems", "chat_completion,merged")
     lines = {line[:20].strip(): line[20:].split() for line in out.splitlines()}
@@ -147,6 +149,7 @@ def test_ways_that_do_not_share(shared: Path, capsys: pytest.CaptureFixture[str]
     assert set(lines["umi, shared"]) == {"\N{EN DASH}"}
 
 
+@pytest.mark.slow
 def test_rates_and_stopping(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run(capsys, "--models", str(shared), "--json", "--systems", "rates,cancel")
     result = json.loads(out)
