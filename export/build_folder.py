@@ -1,11 +1,11 @@
-"""The folder beside a bundle in which it is made, and what an export that was stopped left in it.
+"""The folder beside a bundle in which it is made, and from which an interrupted export continues.
 
 .NAME.part/bundle/       files of the bundle that are finished
 .NAME.part/PART.json     a finished part: its metrics, its file's sha256, and its key, a hash of all
-                         that decides what the file holds
+                         inputs that the file depends on
 .NAME.part/scratch/      everything else
 
-An export reuses the parts whose key is that of its own inputs and whose files are as they were written.
+An export reuses a part if its key is that of the export's own inputs and its file has the recorded sha256.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _LIBRARIES = (
     *("gguf", "llama-cpp-python", "umi-agent"),
 )
 """The libraries whose version can change what an export writes."""
-_MAKER = "export.layouts.merged"
-"""The module that makes parts which can be reused."""
+_PART_MODULE = "export.layouts.merged"
+"""The module that makes the parts that can be reused."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BuildFolder:
 
     folder: Path
     keys: Mapping[str, str]
-    """For each part that can be reused, the hash of what decides it."""
+    """For each part that can be reused, a hash of the inputs it depends on."""
     finished: dict[str, dict[str, Any]]
     """The metrics of each finished part; the file that they name as `file` is in `bundle`."""
 
@@ -108,7 +108,7 @@ def build_key(value: Any) -> str:
     """Return the sha256 in hex of the JSON `value`, our sources that make a part, and library versions."""
     libraries = [(name, version(name)) for name in _LIBRARIES]
     return hashlib.sha256(
-        json.dumps([value, libraries, sources_hash(_MAKER)], sort_keys=True).encode()
+        json.dumps([value, libraries, sources_hash(_PART_MODULE)], sort_keys=True).encode()
     ).hexdigest()
 
 

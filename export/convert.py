@@ -1,4 +1,4 @@
-"""`umi export convert`: a checkpoint folder or a LoRA adapter as one GGUF file of any type."""
+"""`umi export convert`: write a checkpoint folder or a LoRA adapter as one GGUF file of any type."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def convert(checkpoint: Path, out: Path, kind: str, say: Say, *, base: Path | No
     """Write the checkpoint or adapter in folder `checkpoint` as the GGUF file `out`, and return `out`.
 
     `kind` is one of `TYPES`, or for a checkpoint any type that llama.cpp quantizes to; `base` is the
-    checkpoint folder that an adapter was trained on, by default the one it names. Raises InputError for what
-    cannot be converted or replaced, UmiError where `out` cannot be written.
+    checkpoint folder that an adapter was trained on, by default the one its config names. Raise InputError if
+    the checkpoint cannot be converted or `out` is not to be replaced, and UmiError if it cannot be written.
     """
     gguf.require_replaceable(out)
     if (checkpoint / "adapter_config.json").is_file():
@@ -40,13 +40,13 @@ def convert(checkpoint: Path, out: Path, kind: str, say: Say, *, base: Path | No
 
 
 def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> None:
-    """Write a peft adapter as a GGUF adapter. Raises InputError where its base is not known or differs."""
+    """Write a peft adapter as a GGUF adapter. Raise InputError if its base is unknown or does not fit."""
     kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
     if kind not in kinds:
         raise InputError(f"an adapter cannot be {kind}", f"choose one of {', '.join(kinds)}")
     adapter = read_adapter(folder)
-    found = base or adapter.base
-    if found is None or not (found / "config.json").is_file():
-        which = f"{found}, the base of {folder}," if found else f"the base of {folder}"
+    base = base or adapter.base
+    if base is None or not (base / "config.json").is_file():
+        which = f"{base}, the base of {folder}," if base else f"the base of {folder}"
         raise InputError(f"{which} is not there", "name its folder with --base")
-    write_adapter(adapter, found, out, kinds[kind])
+    write_adapter(adapter, base, out, kinds[kind])

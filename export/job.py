@@ -1,4 +1,4 @@
-"""What every step of an export is given."""
+"""The inputs that every step of an export needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from train.run.finished import Run
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A run to be exported, and where and how."""
+    """An export: the run, where its files are made, and the options."""
 
     run: Run
     base: Mapping[str, str]

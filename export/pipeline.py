@@ -1,7 +1,7 @@
-"""A finished run as a bundle that `umi` loads: merged, converted, compared, quantized, described.
+"""Export a finished run as a bundle: merge, convert, verify, quantize and describe its models.
 
-Everything is made in a folder beside the bundle's, which takes its place at the end, so a bundle that is
-there is whole.
+All files are made in a build folder beside the bundle's, which replaces it at the end, so a bundle is never
+incomplete.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
 from export.layouts.shared import export_shared
 from export.options import Options, Say
-from export.proof.tokenizer import digest
+from export.proof.tokenizer import tokenization_sha256
 from export.quantize.imatrix import load
 from train.model.weights.reader import read_config
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
 """The longest turn of each role, in tokens."""
-LONGEST_CONTEXT = 32768
-"""Tokens a bundle declares at most, whatever its base could hold: the key-value cache grows with it."""
+MAX_CONTEXT = 32768
+"""The longest default context of a bundle, in tokens: the key-value cache grows with it."""
 _METHODS_WITHOUT_ROLES: Mapping[str, str] = {
     "one-model": "one assistant writes thought, call and answer, and the engine asks three roles",
     "two-stage-without-reuse": "its roles read headers and instructions that the engine does not write",
@@ -44,14 +44,14 @@ _EXPORTS = {"merged": export_merged, "shared": export_shared, "single": export_s
 
 
 def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle:
-    """Make a bundle of the run in `folder` at `out`, replacing a bundle that is there.
+    """Export the run in `folder` as the bundle `out`, replacing a bundle that is there.
 
-    An export of the same run that was stopped is continued. Raise InputError where the run is not finished,
-    its base has changed or is of an unknown architecture, `out` is no bundle or the layout not the run's, and
-    UmiError where a file cannot be written or differs from its torch model.
+    An interrupted export of the same run is continued. Raise InputError if the run is not finished, its base
+    has changed or is of an unknown architecture, `out` is no bundle or the layout is not the run's, and
+    UmiError if a file cannot be written or differs from its torch model.
     """
     run, out = load_run(folder), out.resolve()
-    layout = fitting_layout(run, options.layout)
+    layout = choose_layout(run, options.layout)
     restore_folder(out)
     _require_replaceable(out, say)
     config = read_config(run.base)
@@ -63,7 +63,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
             f"give {SHORTEST_CONTEXT} to {declared}",
         )
     if isinstance(options.imatrix, Path):
-        load(options.imatrix)  # a mistake shows before anything is made
+        load(options.imatrix)  # an unusable file is reported before anything is made
     require_own_adapters(run)
     base = hash_base(run, say)
     try:
@@ -71,14 +71,14 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
         with open_build_folder(out, keys, say) as build:
             files = _EXPORTS[layout](ExportJob(run, base, build, options, say))
             export = {
-                "tokenizer": {"sha256": digest(load_tokenize(run.base))},
+                "tokenizer": {"sha256": tokenization_sha256(load_tokenize(run.base))},
                 "limits": asdict(options.limits),
                 **files.metrics,
             }
             bundle = write_bundle(
                 build.bundle,
                 name=options.name,
-                context_length=options.context_length or min(declared, LONGEST_CONTEXT),
+                context_length=options.context_length or min(declared, MAX_CONTEXT),
                 files=files.models,
                 adapters=files.adapters,
                 layout=layout,
@@ -98,29 +98,30 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
 
 
 def _require_replaceable(out: Path, say: Say) -> None:
-    """Raise InputError where `out` holds anything but a bundle that an export made."""
+    """Raise InputError if `out` holds anything but a bundle that an export made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
         raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
     try:
-        old = parse_manifest(out, json.loads((out / MANIFEST).read_text(encoding="utf-8")))
+        existing = parse_manifest(out, json.loads((out / MANIFEST).read_text(encoding="utf-8")))
     except (ValueError, RecursionError, BundleError) as error:
         raise InputError(f"{out} holds a bundle that is damaged ({error})", "remove it first") from None
-    known = {MANIFEST, "README.md", *modelfiles(old), *(file.file for file in old.files)}
-    if other := sorted(path.name for path in out.iterdir() if path.name not in known):
+    known = {MANIFEST, "README.md", *modelfiles(existing), *(file.file for file in existing.files)}
+    if unknown := sorted(path.name for path in out.iterdir() if path.name not in known):
         raise InputError(
-            f"{out} holds {other[0]}{' and more' if other[1:] else ''}, which is no part of the bundle there",
+            f"{out} holds {unknown[0]}{' and more' if unknown[1:] else ''},"
+            " which is no part of the bundle there",
             "move that away, or give another --out",
         )
-    say(f"bundle: {old.name} in {out} will be replaced once the new one is whole")
+    say(f"bundle: {existing.name} in {out} will be replaced once the new one is whole")
 
 
-def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
-    """Return the layout that a run's adapters are for.
+def choose_layout(run: Run, requested: Layout | None) -> Layout:
+    """Return the layout that a run's adapters were trained for.
 
-    Raise InputError where another one is wanted, or a bundle cannot use the models that the run's method
-    makes.
+    Raise InputError if another one is requested, or if the run's training method makes no models for a
+    bundle.
     """
     method = run.recipe.get("method", "two-stage")
     if method in _METHODS_WITHOUT_ROLES:
@@ -129,18 +130,18 @@ def fitting_layout(run: Run, wanted: Layout | None) -> Layout:
             "train with method = two-stage for a bundle",
         )
     if run.is_alora:
-        fitting: Layout = "shared"
+        layout: Layout = "shared"
         reason = "its adapters are on only from a role's header, and merged they would be on for all tokens"
     elif run.has_one_adapter:
-        fitting = "single"
+        layout = "single"
         reason = "one adapter plays all roles"
     else:
-        fitting = "merged"
+        layout = "merged"
         reason = "its adapters are on for every token, so each role would need a cache of its own"
-    if wanted not in (None, fitting):
-        other = {"merged": "adapter=lora", "shared": "adapter=alora", "single": "method=multi-task"}[wanted]
+    if requested not in (None, layout):
+        settings = {"merged": "adapter=lora", "shared": "adapter=alora", "single": "method=multi-task"}
         raise InputError(
-            f"{run.folder} does not make a {wanted} bundle: {reason}",
-            f"leave --layout out, which makes it {fitting}, or train with {other}",
+            f"{run.folder} does not make a {requested} bundle: {reason}",
+            f"leave --layout out, which makes it {layout}, or train with {settings[requested]}",
         )
-    return fitting
+    return layout

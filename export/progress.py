@@ -1,4 +1,4 @@
-"""Progress lines of long work, a few seconds apart."""
+"""Progress lines, at most one every few seconds."""
 
 from __future__ import annotations
 

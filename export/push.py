@@ -1,4 +1,4 @@
-"""`umi export push`: a finished bundle into a repository of the Hugging Face hub."""
+"""`umi export push`: upload a bundle to a repository of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from agent.bundle import MANIFEST, Bundle, load_bundle
 from agent.bundle.hub import parse_repository, upload
 from export.options import Say
 
-BESIDE = ("README.md", "LICENSE*", "*Modelfile*")
-"""What may lie in a bundle's folder beside what its manifest names, and is worth having elsewhere."""
+EXTRA_FILES = ("README.md", "LICENSE*", "*Modelfile*")
+"""Patterns of the files that are uploaded with the manifest and the files that it names."""
 
 
 def push(folder: Path, repository: str, say: Say, *, private: bool = False) -> int:
-    """Upload the finished bundle in `folder` to `repository` (OWNER/NAME) and print its address.
+    """Upload the bundle in `folder` to `repository` (OWNER/NAME) and print the URL; return 0.
 
-    Returns the exit code. Raises UmiError where the bundle is not whole or the hub refuses.
+    Raise UmiError if a file of the bundle is missing or damaged, or if the upload fails.
     """
     repo = parse_repository(repository, revisions=False)[0]
     bundle = load_bundle(folder, verify=True)
@@ -24,7 +24,7 @@ def push(folder: Path, repository: str, say: Say, *, private: bool = False) -> i
 
 
 def bundle_files(bundle: Bundle) -> dict[str, Path]:
-    """The files of a bundle that are uploaded: manifest, models, and the texts beside them. Nothing else."""
+    """Return the files to upload, by name: the manifest, the files it names, and `EXTRA_FILES`."""
     names = [MANIFEST, *(file.file for file in bundle.files)]
-    beside = {path.name for pattern in BESIDE for path in bundle.folder.glob(pattern) if path.is_file()}
-    return {name: bundle.folder / name for name in [*names, *sorted(beside - set(names))]}
+    extra = {path.name for pattern in EXTRA_FILES for path in bundle.folder.glob(pattern) if path.is_file()}
+    return {name: bundle.folder / name for name in [*names, *sorted(extra - set(names))]}

@@ -1,4 +1,4 @@
-"""The source files of ours that decide what a module computes: its own, and those it imports, however far."""
+"""The source files that a module's result depends on: its own and all it imports, directly or indirectly."""
 
 from __future__ import annotations
 

@@ -36,6 +36,12 @@ def umi_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture
+def models(umi_home: Path) -> Path:
+    """The folder of the user's bundles; it does not exist yet."""
+    return umi_home / "models"
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Three models of random weights, one a role. Not to be written to."""

@@ -23,10 +23,10 @@ from export.gguf.convert import convert
 from export.layouts.shared import load_peft_adapters, read_role_adapter
 from export.merge.selection import load_model, merge_stage
 from export.options import Limits
-from export.proof.divergence import Divergence, diverge, kl_divergence, losses
+from export.proof.divergence import Divergence, exceeded_limits, kl_divergence, measure_divergence
 from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity, measure_parity, require_parity
-from export.proof.reference import LONGEST_TURN, Reference, record_reference, role_prompts
+from export.proof.reference import MAX_TURN_TOKENS, Reference, record_reference, role_prompts
 from export.quantize.quantize import quantize
 from train.model.generation import PrefixCachedGenerator
 from train.model.weights.adapter import read_adapter
@@ -58,7 +58,7 @@ def reference(run: Run, planner: tuple[Any, Path], tmp_path_factory: pytest.Temp
     return record_reference(run, planner[0], "planner", role_prompts(run, "planner", 6), place, silent)
 
 
-def written_plainly(model: Any, prompt: list[int], most: int = LONGEST_TURN) -> list[int]:
+def written_plainly(model: Any, prompt: list[int], most: int = MAX_TURN_TOKENS) -> list[int]:
     """The greedy text, every token with a pass over all before it."""
     ids = list(prompt)
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_what_quantizing_loses_grows_with_fewer_bits(
     found = {}
     for kind in ("f16", "q8_0", "q4_k_m", "iq4_xs"):
         file = quantize(planner[1], tmp_path / f"{kind}.gguf", kind)
-        found[kind] = diverge(reference, file, detokenize, silent)
+        found[kind] = measure_divergence(reference, file, detokenize, silent)
     assert found["f16"].kl < found["q8_0"].kl < found["q4_k_m"].kl < found["iq4_xs"].kl
     assert found["f16"].kl < 1e-6
     assert found["f16"].top1 > 0.99
@@ -188,12 +188,12 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
         texts.append(list(ids))
         return ""
 
-    diverge(reference, file, detokenize, silent)
+    measure_divergence(reference, file, detokenize, silent)
     own = []
     with open_gguf(file, reference.longest) as gguf_model:
         for prompt in reference.prompts:
             ids = list(prompt.ids)
-            while len(ids) < len(prompt.ids) + LONGEST_TURN and ids[-1] != END:
+            while len(ids) < len(prompt.ids) + MAX_TURN_TOKENS and ids[-1] != END:
                 ids.append(int(gguf_model.logits(ids, len(ids) - 1, chunk=len(ids))[0].argmax()))
             own.append([i for i in ids[len(prompt.ids) :] if i != END])
     # llama.cpp's logits depend on how a text is cut into batches: most texts are the same, not each.
@@ -202,17 +202,17 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
 
 def test_losses_beyond_the_limits_are_named() -> None:
     sound = Divergence(100, 99, 0.01, 0.1, 16, {"call_em": 0.9}, {"call_em": 0.92})
-    assert losses("caller", sound, Limits(0.02, 0.02)) == []
-    (kl,) = losses("caller", replace(sound, kl=0.083), Limits())
+    assert exceeded_limits("caller", sound, Limits(0.02, 0.02)) == []
+    (kl,) = exceeded_limits("caller", replace(sound, kl=0.083), Limits())
     assert kl.figure == "a KL divergence of 0.083 nats a token, over 0.02"
     assert (kl.option, kl.accepted) == ("--max-kl", 0.091)
     worse = replace(sound, scores={"call_em": 0.75})
-    (drop,) = losses("caller", worse, Limits())
+    (drop,) = exceeded_limits("caller", worse, Limits())
     assert drop.figure == "call_em of 0.75 against 0.92 unquantized, a loss over 0.02"
-    assert losses("caller", worse, Limits(drop=0.5)) == []
+    assert exceeded_limits("caller", worse, Limits(drop=0.5)) == []
     # One turn of a few that turns out otherwise is chance.
-    assert losses("caller", replace(worse, cases=5), Limits()) == []
-    assert losses("caller", replace(sound, kl=float("nan")), Limits())
+    assert exceeded_limits("caller", replace(worse, cases=5), Limits()) == []
+    assert exceeded_limits("caller", replace(sound, kl=float("nan")), Limits())
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +281,6 @@ def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path:
         exact = measure_parity(reference, file, silent)
         require_parity(exact, file)
         assert exact.agreed > 0.95 * exact.positions
-        found.append(diverge(reference, small, load_detokenize(run.base), silent))
+        found.append(measure_divergence(reference, small, load_detokenize(run.base), silent))
     assert sum(one.agreed for one in found) >= 0.99 * sum(one.positions for one in found)
     assert sum(one.cases for one in found) > 100

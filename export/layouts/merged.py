@@ -12,7 +12,7 @@ from export.job import ExportJob
 from export.layouts.unquantized import Proof, build_unquantized, format_size, make_imatrix, prove
 from export.merge.checkpoint import stage_updates
 from export.options import LayoutFiles, Options
-from export.proof.divergence import Divergence, losses
+from export.proof.divergence import Divergence, exceeded_limits
 from export.proof.report import describe, describe_stage
 from export.quantize.selection import candidate_types, select_quantization, shared_type
 from train.run.files import BACKBONE, HELD_OUT, hash_file
@@ -67,8 +67,8 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
 def _within_limits(job: ExportJob, role: Role, metrics: Mapping[str, Any]) -> bool:
     """Return whether a file that was made under other limits would be made, and kept, under these."""
     limits = job.options.limits
-    kept = not losses(role, Divergence(**metrics["quantized"]), limits)
-    return kept and all(coarser["kl"] > limits.kl for coarser in metrics["tried"])
+    within = not exceeded_limits(role, Divergence(**metrics["quantized"]), limits)
+    return within and all(coarser["kl"] > limits.kl for coarser in metrics["tried"])
 
 
 def _export_stage(

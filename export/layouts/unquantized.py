@@ -14,7 +14,7 @@ from export.card.provenance import provenance
 from export.gguf.convert import convert
 from export.job import ExportJob
 from export.merge.selection import MergedCheckpoint, load_model, merge_stage
-from export.proof.canary import Canary, write_canary
+from export.proof.canary import Canary, generate_canary
 from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity, measure_parity, require_parity
 from export.proof.reference import Reference, record_reference, role_prompts
@@ -94,7 +94,7 @@ def prove(
     if not prompts[0].case:
         job.say(f"{role}: no held-out turn of it fits, so files are compared on a greeting only")
     reference = record_reference(job.run, model, role, prompts, job.build.scratch, job.say, header_tokens)
-    canary = write_canary(job.run, model, role, header_tokens)
+    canary = generate_canary(job.run, model, role, header_tokens)
     parity = measure_parity(reference, unquantized.file, job.say, adapter)
     require_parity(parity, adapter or unquantized.file)
     what = "adapter" if adapter else "f32 file"

@@ -1,6 +1,7 @@
-"""A short exchange of our own that a bundle carries the unquantized models' answers to.
+"""The canary of a bundle: a fixed prompt for each role and the unquantized model's answer to it.
 
-With it a bundle is tried where its run is not: nothing of the held-out rows, which may be private, is in it.
+It lets a bundle be verified without its run. The prompts are the same in every bundle, so that no held-out
+row, which may be private, is part of one.
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ from export.proof.tokenizer import marker_id
 from train.model.generation import PrefixCachedGenerator
 from train.run.finished import Run
 
-LONGEST = 24
-"""Tokens of an answer."""
+MAX_ANSWER_TOKENS = 24
 _ADD = ToolSpec(
     "add",
     "Add two numbers.",
@@ -55,36 +55,39 @@ _TURNS: Mapping[Role, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Canary:
-    """What torch answers in a role."""
+    """The prompt of a role and the greedy answer of its torch model, as token ids."""
 
     prompt: Sequence[int]
     text: Sequence[int]
-    header: int
-    """How many tokens at the prompt's end switch an activated adapter on; 0 where there is none."""
+    header_tokens: int
+    """Length of the header that ends the prompt and activates an adapter; 0 without an activated adapter."""
 
 
 def canary_prompt(role: Role, tokenize: Tokenize, markers: Markers) -> list[int]:
-    """The ids before the answer."""
+    """Return the token ids of the canary's prompt for `role`, up to where the answer starts."""
     return prompt_ids(Transcript((_ADD,), _TURNS[role]), role, tokenize, markers)
 
 
-def write_canary(run: Run, model: Any, role: Role, header: int = 0) -> Canary:
-    """Let a torch model answer; with `header` a peft model with the role's activated adapter."""
+def generate_canary(run: Run, model: Any, role: Role, header_tokens: int = 0) -> Canary:
+    """Let the torch `model` answer the canary's prompt for `role` greedily.
+
+    With `header_tokens`, `model` is a peft model with the role's activated adapter.
+    """
     prompt = canary_prompt(role, load_tokenize(run.base), run.markers)
     end = marker_id(run.base, run.markers)
-    text, _ = PrefixCachedGenerator(model, header).generate(prompt, end, LONGEST)
-    return Canary(prompt, text, header)
+    text, _ = PrefixCachedGenerator(model, header_tokens).generate(prompt, end, MAX_ANSWER_TOKENS)
+    return Canary(prompt, text, header_tokens)
 
 
-def agreed(probe: Canary, file: Path, adapter: Path | None = None) -> int:
-    """How many tokens of the answer a GGUF file likes best too."""
-    with open_gguf(file, len(probe.prompt) + LONGEST, adapter) as gguf_model:
-        return count_agreed(gguf_model, probe)
+def count_agreed_in_file(canary: Canary, file: Path, adapter: Path | None = None) -> int:
+    """Open a GGUF file, with an activated `adapter` if given, and return `count_agreed` of it."""
+    with open_gguf(file, len(canary.prompt) + MAX_ANSWER_TOKENS, adapter) as gguf_model:
+        return count_agreed(canary, gguf_model)
 
 
-def count_agreed(gguf_model: GgufModel, probe: Canary) -> int:
-    """`agreed` of a file that is open."""
-    ids, first = [*probe.prompt, *probe.text[:-1]], len(probe.prompt) - 1
-    adapter_start = len(probe.prompt) - probe.header if probe.header else None
+def count_agreed(canary: Canary, gguf_model: GgufModel) -> int:
+    """Return at how many tokens of the canary's answer the GGUF model ranks the same token first."""
+    ids, first = [*canary.prompt, *canary.text[:-1]], len(canary.prompt) - 1
+    adapter_start = len(canary.prompt) - canary.header_tokens if canary.header_tokens else None
     best = gguf_model.logits(ids, first, adapter_start=adapter_start).argmax(-1)
-    return int((best == list(probe.text)).sum())
+    return int((best == list(canary.text)).sum())

@@ -1,7 +1,7 @@
 """A GGUF file opened for comparison: logits of given tokens, with an f32 cache and without flash attention.
 
-All of it goes through `agent.llama`. One decode takes as many tokens as the context holds, so that how a
-prompt is split into batches is the caller's choice: llama.cpp's logits depend on it slightly.
+The batch is as large as the context, so that how a prompt is split into decodes is the caller's choice:
+llama.cpp's logits depend on it slightly.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from agent.llama.model import Model
 from agent.prompting.encoding import common_length
 
 _HINT = "export it again"
-_SHORTEST_CONTEXT = 64
+_MIN_CONTEXT = 64
 
 
 class GgufModel:
     """A GGUF file with at most one adapter, which is off unless `logits` gets its `adapter_start`."""
 
     def __init__(self, path: Path, context_length: int, adapter: Path | None = None) -> None:
-        """Load `path` and `adapter`. Raise EngineError where llama.cpp refuses one."""
+        """Load `path` and `adapter`. Raise EngineError if llama.cpp cannot load one of them."""
         self.path = path
-        length = max(_SHORTEST_CONTEXT, context_length)
+        length = max(_MIN_CONTEXT, context_length)
         self._context: Context | None = None
         self._adapter_start = 0
         """The position from which the cached tokens were decoded with the adapter."""
@@ -62,30 +62,33 @@ class GgufModel:
         """Return the logits after each of `ids[first:]`, float32, shape (tokens, vocabulary).
 
         The adapter is on from position `adapter_start` on, by default nowhere. The prefix that `ids` share
-        with those of the last call is not decoded again; with `chunk` everything is, in decodes of so many
+        with those of the last call is not decoded again; with `chunk` all of them are, in decodes of `chunk`
         tokens.
         """
         assert self._context is not None, "the file is closed"
-        switch = len(ids) if adapter_start is None else adapter_start
-        reused = self._reuse(ids[:first], switch) if chunk is None else self._context.truncate(0)
-        self._adapter_start = switch
+        adapter_from = len(ids) if adapter_start is None else adapter_start
+        cached = self._reuse(ids[:first], adapter_from) if chunk is None else self._context.truncate(0)
+        self._adapter_start = adapter_from
         size = chunk or len(ids)
-        starts = {reused, *range(0, switch, size), *range(switch, len(ids), size)}
+        starts = {cached, *range(0, adapter_from, size), *range(adapter_from, len(ids), size)}
         rows: list[NDArray[np.float32]] = []
-        for start, stop in pairwise([*sorted(at for at in starts if at >= reused), len(ids)]):
+        for start, stop in pairwise([*sorted(at for at in starts if at >= cached), len(ids)]):
             outputs = stop - max(start, min(first, stop))
-            self._context.set_adapter(self._adapter if start >= switch else None)
+            self._context.set_adapter(self._adapter if start >= adapter_from else None)
             self._context.decode(ids[start:stop], outputs=outputs)
             rows += [self._context.logits(back).copy() for back in reversed(range(outputs))]
         return np.stack(rows)
 
-    def _reuse(self, ids: Sequence[int], switch: int) -> int:
-        """Truncate the cache to what holds for `ids` with the adapter from `switch` on; return its length."""
+    def _reuse(self, ids: Sequence[int], adapter_from: int) -> int:
+        """Truncate the cache to the prefix that is valid for `ids` with the adapter on from `adapter_from`.
+
+        Return the length of that prefix.
+        """
         assert self._context is not None
         length = common_length(self._context.tokens, ids)
-        if switch != self._adapter_start:
+        if adapter_from != self._adapter_start:
             # Positions decoded with the adapter are wrong without it, and the other way round.
-            length = min(length, switch, self._adapter_start)
+            length = min(length, adapter_from, self._adapter_start)
         return self._context.truncate(length)
 
     def close(self) -> None:

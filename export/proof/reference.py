@@ -1,6 +1,6 @@
-"""Reference generations of a role: held-out turns that the torch model generates, with every logit.
+"""Reference turns of a role: what the torch model generates on held-out prompts, with the logits.
 
-All files of the role are compared with this record, so the torch model can be freed before they are made.
+All GGUF files of the role are compared with this record, so the torch model is freed before they are written.
 """
 
 from __future__ import annotations
@@ -23,73 +23,76 @@ from export.proof.tokenizer import marker_id
 from train.model.generation import PrefixCachedGenerator
 from train.run.finished import Run
 
-LONGEST_TURN = 128
+MAX_TURN_TOKENS = 128
 """The most tokens of a generated turn."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The ids before a turn, and the held-out turn that should follow; None where there is none."""
+    """The token ids before a turn, and the held-out turn that should follow; None for a greeting."""
 
     ids: Sequence[int]
     case: EvalTask | None
 
 
 @dataclass(frozen=True)
-class Written:
-    """A turn that torch generated: up to and with the token that ends it, where that was reached."""
+class GeneratedTurn:
+    """A turn that the torch model generated after a prompt."""
 
     prompt: Prompt
     text: Sequence[int]
+    """Token ids, with the one that ends a turn unless the limit was reached first."""
     logits: NDArray[np.float32]
-    """[tokens of the text, vocabulary], those that each token was chosen by."""
+    """The logits that each token of `text` was chosen by, shape (tokens, vocabulary)."""
     adapter_start: int | None
     """The position in `ids` from which an activated adapter is on; None where there is none."""
 
     @property
     def ids(self) -> list[int]:
-        """The ids that are the input for those logits."""
+        """The input that `logits` follow from: the prompt and all but the last token of `text`."""
         return [*self.prompt.ids, *self.text[:-1]]
 
     @property
     def first(self) -> int:
-        """The position in `ids` whose logits the first token of the text was chosen by."""
+        """The position in `ids` of the logits that the first token of `text` was chosen by."""
         return len(self.prompt.ids) - 1
 
 
 @dataclass(frozen=True)
 class Reference:
-    """All turns of a role that torch generated."""
+    """The turns of a role that the torch model generated."""
 
     role: Role
     prompts: Sequence[Prompt]
     texts: Sequence[Sequence[int]]
     logits: NDArray[np.float32]
-    """[tokens of all texts, vocabulary], in `file`."""
+    """Logits of all texts, memory-mapped from `file`, shape (tokens, vocabulary)."""
     file: Path
     end: int
     """The id of the token that ends a turn."""
     header_tokens: int
     """Length of the header that ends a prompt and activates an adapter; 0 without an activated adapter."""
 
-    def __iter__(self) -> Iterator[Written]:
-        at = 0
+    def __iter__(self) -> Iterator[GeneratedTurn]:
+        start = 0
         for prompt, text in zip(self.prompts, self.texts, strict=True):
             adapter_start = len(prompt.ids) - self.header_tokens if self.header_tokens else None
-            yield Written(prompt, text, np.asarray(self.logits[at : at + len(text)]), adapter_start)
-            at += len(text)
+            yield GeneratedTurn(
+                prompt, text, np.asarray(self.logits[start : start + len(text)]), adapter_start
+            )
+            start += len(text)
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest prompt and the longest turn that a file may generate after it."""
-        return max(len(prompt.ids) for prompt in self.prompts) + LONGEST_TURN
+        """The longest prompt and turn together, in tokens; the context that a comparison needs."""
+        return max(len(prompt.ids) for prompt in self.prompts) + MAX_TURN_TOKENS
 
 
 def role_prompts(run: Run, role: Role, limit: int) -> list[Prompt]:
     """Return at most `limit` prompts of `role`, spread over its turns in the run's held-out rows.
 
-    Turns that are longer with their prompt than the run's `max_length` are left out. Where none is left, a
-    greeting is the one prompt.
+    Turns that do not fit into the run's `max_length` with their prompt are left out. If none fits, the only
+    prompt is a greeting.
     """
     tokenize, max_length = load_tokenize(run.base), run.recipe["max_length"]
 
@@ -101,8 +104,8 @@ def role_prompts(run: Run, role: Role, limit: int) -> list[Prompt]:
         return prompt_tokens + len(tokenize(segment(case.reference).content, False)) < max_length
 
     fitting = subsample([case for case in eval_tasks(run.held_out(), role) if fits(case)], limit)
-    hello = Prompt(ids_before(Transcript((), (UserTurn("hello"),))), None)
-    return [Prompt(ids_before(case.history), case) for case in fitting] or [hello]
+    greeting = Prompt(ids_before(Transcript((), (UserTurn("hello"),))), None)
+    return [Prompt(ids_before(case.history), case) for case in fitting] or [greeting]
 
 
 def record_reference(
@@ -114,21 +117,21 @@ def record_reference(
     say: Say,
     header_tokens: int = 0,
 ) -> Reference:
-    """Let `model` generate a turn of `role` after each of `prompts`; the logits go to a file in `folder`.
+    """Generate a turn with the torch `model` after each of `prompts`; the logits go to a file in `folder`.
 
-    With `header_tokens` it is a peft model with the role's activated adapter.
+    With `header_tokens`, `model` is a peft model with the role's activated adapter.
     """
     generator, end = PrefixCachedGenerator(model, header_tokens), marker_id(run.base, run.markers)
     progress = ThrottledProgress(say)
     texts: list[list[int]] = []
-    width = 0
+    vocabulary = 0
     path = folder / f"{role}-{header_tokens}.logits"
     with path.open("wb") as file:
         for prompt in prompts:
-            text, text_logits = generator.generate(prompt.ids, end, LONGEST_TURN)
+            text, text_logits = generator.generate(prompt.ids, end, MAX_TURN_TOKENS)
             file.write(np.ascontiguousarray(text_logits, "<f4").data)
             texts.append(text)
-            width = text_logits.shape[1]
+            vocabulary = text_logits.shape[1]
             progress(f"{role}: torch wrote {len(texts)} of {len(prompts)} turns")
-    logits = np.memmap(path, "<f4", "r", shape=(sum(map(len, texts)), width))
+    logits = np.memmap(path, "<f4", "r", shape=(sum(map(len, texts)), vocabulary))
     return Reference(role, prompts, texts, logits, path, end, header_tokens)

@@ -1,4 +1,4 @@
-"""The report of an export in a bundle's metrics: what was measured of each file, and the reading of it."""
+"""The report of an export in a bundle's metrics: what was measured of each file."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from export.quantize.selection import Selection
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """The hash of the base's tokenization of fixed texts: see `export.proof.tokenizer.digest`."""
+    """The hash of the base's tokenization of fixed texts; see `proof.tokenizer.tokenization_sha256`."""
 
     sha256: str
 
 
 @dataclass(frozen=True)
 class CanaryReport:
-    """A role's greedy answer to a fixed prompt, from its unquantized model."""
+    """The canary of a role: its unquantized model's greedy answer to a fixed prompt."""
 
     text: Annotated[str, Field(pattern=r"^[0-9]+( [0-9]+)*$", max_length=1000)]
     """Token ids, separated by spaces."""
     agreed: int
-    """Tokens of it, from the first on, that the quantized file writes too."""
+    """Tokens of the answer that the quantized file ranks first too."""
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """A model file, whichever roles it serves."""
+    """A model file, of one role or of several."""
 
     file: str
-    """Its name."""
+    """Its name in the bundle's folder."""
     type: str
     """Its quantization."""
     merge_base: MergeBase = "auto"
@@ -71,19 +71,19 @@ class Report:
     caller: RoleReport
     summarizer: RoleReport
     backbone: ModelReport | None = None
-    """The model that the adapters are over, in the shared layout."""
+    """The model that all adapters belong to, in the shared layout."""
 
     def role(self, role: Role) -> RoleReport:
-        """The report of a role's own file."""
+        """Return the report of a role's own file."""
         return {"planner": self.planner, "caller": self.caller, "summarizer": self.summarizer}[role]
 
     def model(self, role: Role) -> ModelReport:
-        """The report of the model that a role runs on, in the shared layout the backbone."""
+        """Return the report of the model that a role runs on, in the shared layout the backbone."""
         return self.backbone or self.role(role)
 
 
 def read_report(bundle: Bundle) -> Report | None:
-    """A bundle's report; None where it has none. Raises BundleError where it is damaged."""
+    """Return a bundle's report; None if it has none. Raise BundleError if the report is damaged."""
     stored = bundle.metrics.get("export")
     if not isinstance(stored, dict) or "tokenizer" not in stored:
         return None
@@ -91,10 +91,10 @@ def read_report(bundle: Bundle) -> Report | None:
         report = validate(Report, stored)
     except InvalidFields as invalid:
         raise _damaged(bundle, str(invalid)) from None
-    except InputError as error:  # `Limits` refuses its values
+    except InputError as error:  # raised by `Limits`
         raise _damaged(bundle, error.what) from None
     for role in ROLES:
-        if key := _impossible_field(bundle, report, role):
+        if key := _inconsistent_field(bundle, report, role):
             raise _damaged(bundle, f"{role}.{key} cannot be")
     return report
 
@@ -103,22 +103,22 @@ def _damaged(bundle: Bundle, how: str) -> BundleError:
     return BundleError(f"the report in {bundle.folder / MANIFEST} is damaged: {how}", "export it again")
 
 
-def _impossible_field(bundle: Bundle, report: Report, role: Role) -> str:
-    """The first field of a role that contradicts another or the manifest; empty where none does."""
-    stated, figures = report.role(role), report.role(role).quantized
+def _inconsistent_field(bundle: Bundle, report: Report, role: Role) -> str:
+    """Return the first field of a role that contradicts another one or the manifest; empty if none does."""
+    role_report, quantized = report.role(role), report.role(role).quantized
     file = bundle.adapter_path(role) or bundle.path(role)
-    scores = [figures.scores, figures.full_scores]
-    possible = {
-        "file": stated.file == file.name,
-        "type": stated.type in TYPES and report.model(role).type in TYPES,
-        "quantized.agreed": 0 <= figures.agreed <= figures.positions and figures.positions > 0,
-        "quantized.kl": 0 <= figures.kl <= figures.largest_kl < math.inf,
-        "quantized.cases": figures.cases >= 0 and bool(figures.cases) == bool(figures.scores),
-        "quantized.scores": not figures.cases or all(primary_metric(role) in one for one in scores),
-        "quantized.full_scores": all(0 <= value <= 1 for one in scores for value in one.values()),
-        "probe.agreed": 0 <= stated.probe.agreed <= len(stated.probe.text.split()),
+    scores = [quantized.scores, quantized.full_scores]
+    consistent = {
+        "file": role_report.file == file.name,
+        "type": role_report.type in TYPES and report.model(role).type in TYPES,
+        "quantized.agreed": 0 <= quantized.agreed <= quantized.positions and quantized.positions > 0,
+        "quantized.kl": 0 <= quantized.kl <= quantized.largest_kl < math.inf,
+        "quantized.cases": quantized.cases >= 0 and bool(quantized.cases) == bool(quantized.scores),
+        "quantized.scores": not quantized.cases or all(primary_metric(role) in metrics for metrics in scores),
+        "quantized.full_scores": all(0 <= value <= 1 for metrics in scores for value in metrics.values()),
+        "probe.agreed": 0 <= role_report.probe.agreed <= len(role_report.probe.text.split()),
     }
-    return next((key for key, fits in possible.items() if not fits), "")
+    return next((key for key, holds in consistent.items() if not holds), "")
 
 
 def describe(role: Role, file: Path, kind: str, proof: Proof, selection: Selection) -> dict[str, Any]:
@@ -135,10 +135,10 @@ def describe(role: Role, file: Path, kind: str, proof: Proof, selection: Selecti
 def describe_stage(
     unquantized: UnquantizedModel, imatrix: Imatrix | None, selection: Selection
 ) -> dict[str, Any]:
-    """Return the report of a stage's model, whichever roles it serves, as JSON.
+    """Return the report of a stage's model, of one role or of several, as JSON.
 
-    `imatrix` holds where the importance matrix is from, whether the file was made with it, and the KL
-    divergence of the files made with and without it, in nats a token.
+    Its `imatrix` holds the source of the importance matrix, whether the selected file uses it, and the KL
+    divergence of the files with and without it, in nats a token.
     """
     candidates = [selection.best, *selection.others]
     return {
@@ -150,7 +150,7 @@ def describe_stage(
             "source": imatrix.source,
             "tokens": imatrix.tokens or None,  # absent from some imatrix files
             "used": selection.best.imatrix is not None,
-            "kl": {"with" if one.imatrix else "without": one.kl for one in candidates},
+            "kl": {"with" if candidate.imatrix else "without": candidate.kl for candidate in candidates},
         }
         if imatrix and uses_imatrix(selection.best.type)
         else None,

@@ -1,4 +1,4 @@
-"""Does a GGUF file's tokenizer cut text as the tokenizer it came from does?"""
+"""Parity of a GGUF file's tokenizer with its checkpoint's, on texts that are hard to tokenize."""
 
 from __future__ import annotations
 
@@ -33,57 +33,67 @@ HARD_TEXTS = (
     "snake_case camelCase SCREAMING_CASE kebab-case don't DON'T we'Re ''s",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 000000000000",
 )
-"""Texts on which tokenizers part: unicode, digits, code, whitespace, and what looks like a control token."""
-MOST_LOOKALIKES = 64
+"""Texts on which tokenizers differ: unicode, digits, code, whitespace, and text like control tokens."""
+_MAX_ADDED_TOKENS = 64
+"""Added tokens that `lookalikes` makes texts of, at most."""
 
 
 def check_tokenizer(gguf_model: GgufModel, folder: Path, texts: Sequence[str] = HARD_TEXTS) -> int:
-    """Compare a GGUF file's tokenizer with that of a checkpoint folder; returns the number of comparisons.
+    """Compare a GGUF file's tokenizer with that of a checkpoint folder; return the number of comparisons.
 
-    Each text is read with control tokens on and off. The checkpoint's own added tokens, whole and cut, are
-    read off: that is how a person's words are read. Raises UmiError naming the first text on which the two
-    differ. Texts are compared as NFC, since llama.cpp does not normalize.
+    Each of `texts` is tokenized with control tokens on and off, and `lookalikes` of the checkpoint with
+    control tokens off, as a user's text is. Texts are normalized to NFC first, since llama.cpp does not
+    normalize. Raise UmiError with the first text on which the two differ, or if the checkpoint's tokenizer
+    makes a control token of plain text.
     """
     tokenize = load_tokenize(folder)
     cases = [(text, special) for text in texts for special in (False, True)]
-    alike = lookalikes(folder)
-    cases += [(text, False) for text in alike]
+    lookalike_texts = lookalikes(folder)
+    cases += [(text, False) for text in lookalike_texts]
     for text, special in cases:
-        normal = unicodedata.normalize("NFC", text)
-        ours, theirs = gguf_model.tokenize(normal, special), tokenize(normal, special)
-        if ours != theirs:
+        text = unicodedata.normalize("NFC", text)
+        ids, expected = gguf_model.tokenize(text, special), tokenize(text, special)
+        if ids != expected:
             raise UmiError(
-                f"{gguf_model.path.name} tokenizes {normal[:30]!r} as {ours[:8]}, its model as {theirs[:8]}",
+                f"{gguf_model.path.name} tokenizes {text[:30]!r} as {ids[:8]}, its model as {expected[:8]}",
                 "report this: the tokenizer was converted wrongly",
             )
-    control = {token["id"] for token in _added(folder) if token["special"]}
-    for text in alike:
-        if found := control.intersection(tokenize(text, False)):
+    control_ids = {token["id"] for token in _added_tokens(folder) if token["special"]}
+    for text in lookalike_texts:
+        if control := control_ids.intersection(tokenize(text, False)):
             raise UmiError(
-                f"{folder}: its tokenizer makes a control token ({min(found)}) of plain text, {text[:30]!r};"
-                " so any text could end a turn",
+                f"{folder}: its tokenizer makes a control token ({min(control)}) of plain text,"
+                f" {text[:30]!r}; so any text could end a turn",
                 "use a base whose merges make no control token",
             )
     return len(cases)
 
 
 def lookalikes(folder: Path) -> list[str]:
-    """Texts made of a tokenizer's added tokens: inside words, cut, and doubled."""
-    # SentencePiece's sign for a space is left out: llama.cpp's files hold such tokens with a space.
-    contents = [token["content"] for token in _added(folder) if "▁" not in token["content"]][:MOST_LOOKALIKES]
-    return [text for own in contents for text in (f"a{own}b", f"{own[:-1]} {own[1:]}", f"{own}{own} {own}")]
+    """Return texts made of a tokenizer's added tokens: inside a word, split by a space, and repeated."""
+    # Tokens with SentencePiece's sign for a space are left out: a GGUF file holds them with a space instead.
+    tokens = [token["content"] for token in _added_tokens(folder) if "▁" not in token["content"]]
+    return [
+        text
+        for token in tokens[:_MAX_ADDED_TOKENS]
+        for text in (f"a{token}b", f"{token[:-1]} {token[1:]}", f"{token}{token} {token}")
+    ]
 
 
-def _added(folder: Path) -> list[dict[str, Any]]:
+def _added_tokens(folder: Path) -> list[dict[str, Any]]:
+    """Return the `added_tokens` of a checkpoint's tokenizer.json."""
     return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("added_tokens", [])
 
 
-def digest(tokenize: Tokenize, texts: Sequence[str] = HARD_TEXTS) -> str:
-    """sha256 in hex of the ids of `texts`, control tokens off. It checks a file without its checkpoint."""
+def tokenization_sha256(tokenize: Tokenize, texts: Sequence[str] = HARD_TEXTS) -> str:
+    """Return the sha256 in hex of the ids of `texts`, control tokens off.
+
+    It verifies a GGUF file's tokenizer without the checkpoint.
+    """
     ids = [tokenize(unicodedata.normalize("NFC", text), False) for text in texts]
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 
 def marker_id(folder: Path, markers: Markers = CHATML) -> int:
-    """The id of the token that ends a turn."""
+    """Return the id of the token that ends a turn."""
     return load_tokenize(folder)(markers.close, True)[0]

@@ -1,7 +1,7 @@
-"""`umi export verify`: is a bundle what its report says, and does it still say what its run says?
+"""`umi export verify`: check a bundle against the report of its export, or against its run.
 
-Without the run: the files' hashes, the tokenizer on hard texts, the probe's answers, and the report against
-its limits. With the run the unquantized models are made again and proven, and every file compared with them.
+Without the run, the files' hashes, the tokenizer, the canary's answers and the report's limits are checked.
+With it, the unquantized models are made again and proven, and every file is compared with them.
 """
 
 from __future__ import annotations
@@ -25,40 +25,43 @@ from export.job import ExportJob
 from export.layouts.shared import prove_adapters, read_role_adapter
 from export.layouts.unquantized import Proof, build_unquantized, prove
 from export.options import Limits, Options, Say
-from export.pipeline import fitting_layout
+from export.pipeline import choose_layout
 from export.proof.canary import Canary, canary_prompt, count_agreed
-from export.proof.divergence import Divergence, diverge, losses
+from export.proof.divergence import Divergence, exceeded_limits, measure_divergence
 from export.proof.gguf_model import open_gguf
 from export.proof.report import Report, read_report
-from export.proof.tokenizer import digest
+from export.proof.tokenizer import tokenization_sha256
 from export.quantize.quantize import finer
-from export.quantize.selection import format_losses
+from export.quantize.selection import format_exceeded
 from train.model.weights.adapter import LoraAdapter
 from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
-_AGAIN = "export it again"
-_PROBE_SLACK = 2
-"""Tokens of a probe that another processor's rounding may turn."""
+_EXPORT_AGAIN = "export it again"
+_CANARY_TOLERANCE = 2
+"""Tokens of a canary's answer that may differ by another processor's rounding."""
+_CONTEXT = 1024
+"""Tokens of context for a canary's prompt and answer."""
 
 
 class Problem(NamedTuple):
-    """What does not hold, and what a person can do about it."""
+    """A check that failed, and what a user can do about it."""
 
     what: str
-    step: str
+    next_step: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Checked:
-    """What was found of a role."""
+class RoleCheck:
+    """The result of checking a role's file."""
 
     role: Role
     file: str
     facts: Sequence[str]
-    """What holds, for people."""
+    """Its measured figures, for a line of text."""
     problems: Sequence[Problem]
     report: Mapping[str, Any]
+    """The same figures, as JSON."""
 
 
 def verify(
@@ -71,25 +74,25 @@ def verify(
     max_drop: float | None = None,
     as_json: bool = False,
 ) -> int:
-    """Prove the bundle in `folder` again and print what was found: its files, its tokenizer and its answers.
+    """Check the bundle in `folder` and print the result for each role; return 0.
 
-    With the run `against`, every figure, on `prompts` held-out turns of each role. `max_kl` and `max_drop`
-    stand for the limits that the bundle was made with. Returns 0; raises UmiError where something does not
-    hold.
+    With the run folder `against`, each file is compared with the run's unquantized model on `prompts`
+    held-out turns. `max_kl` and `max_drop` replace the limits that the bundle was exported with. Raise
+    UmiError if a check fails, after printing.
     """
     if prompts < 1:
         raise InputError(f"--prompts is {prompts}", "give at least 1")
     bundle = load_bundle(folder, verify=True)
     report = read_report(bundle)
-    stated = report.limits if report else Limits()
+    exported_with = report.limits if report else Limits()
     limits = Limits(
-        stated.kl if max_kl is None else max_kl,
-        stated.drop if max_drop is None else max_drop,
+        exported_with.kl if max_kl is None else max_kl,
+        exported_with.drop if max_drop is None else max_drop,
     )
     if against:
-        found = verify_against(bundle, report, against, limits, prompts, say)
+        checks = verify_against(bundle, report, against, limits, prompts, say)
     elif report:
-        found = [_check_alone(bundle, role, report, limits) for role in ROLES]
+        checks = [_check_without_run(bundle, role, report, limits) for role in ROLES]
     else:
         raise UmiError(
             f"{bundle.name} carries no report of its export; its files are whole",
@@ -97,32 +100,33 @@ def verify(
         )
     if as_json:
         roles = {
-            one.role: {**one.report, "problems": [problem.what for problem in one.problems]} for one in found
+            check.role: {**check.report, "problems": [problem.what for problem in check.problems]}
+            for check in checks
         }
         print(json.dumps({"bundle": bundle.name, "limits": dataclasses.asdict(limits), "roles": roles}))
     else:
-        width = max(len(one.file) for one in found)
-        for one in found:
-            told = [*one.facts, *(problem.what for problem in one.problems)]
-            print(f"{one.role:<10}  {one.file:<{width}}  {'; '.join(told)}")
-    problems = [problem for one in found for problem in one.problems]
+        width = max(len(check.file) for check in checks)
+        for check in checks:
+            facts = [*check.facts, *(problem.what for problem in check.problems)]
+            print(f"{check.role:<10}  {check.file:<{width}}  {'; '.join(facts)}")
+    problems = [problem for check in checks for problem in check.problems]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UmiError(f"{bundle.name} is not verified: {problems[0].what}{more}", problems[0].step)
+        raise UmiError(f"{bundle.name} is not verified: {problems[0].what}{more}", problems[0].next_step)
     say(f"{bundle.name} is verified" + ("" if against else "; --against RUN compares with its run"))
     return 0
 
 
 def verify_against(
     bundle: Bundle, report: Report | None, folder: Path, limits: Limits, prompts: int, say: Say
-) -> list[Checked]:
-    """Make the unquantized models of the run in `folder` again, and compare each role's file with them.
+) -> list[RoleCheck]:
+    """Make the unquantized models of the run in `folder` again, and compare each role's file with its own.
 
-    Raises InputError where the bundle is of another run, and UmiError where a model cannot be proven or the
-    folder for temporary files is full.
+    Raise InputError if the bundle is of another run, and UmiError if a model cannot be proven or the folder
+    for temporary files is full.
     """
     run = load_run(folder)
-    layout = fitting_layout(run, None)
+    layout = choose_layout(run, None)
     if layout != bundle.layout:
         raise InputError(
             f"{bundle.name} is {bundle.layout}, and {folder} makes a bundle that is {layout}",
@@ -133,46 +137,46 @@ def verify_against(
         _require_same_adapters(bundle, run, role)
     base = hash_base(run, say)
     detokenize = load_detokenize(run.base)
-    found = []
+    checks = []
     try:
-        with tempfile.TemporaryDirectory(prefix="umi-verify-") as place:
-            work = BuildFolder(Path(place), {}, {})
-            work.scratch.mkdir()
-            job = ExportJob(run, base, work, Options({}, bundle.name, prompts=prompts), say)
-            for role, proof in _proofs(bundle, report, job):
-                adapter = bundle.adapter_path(role)
-                diverged = diverge(proof.reference, bundle.path(role), detokenize, say, adapter)
-                equal = f"f32 equals torch on {proof.parity.agreed} of {proof.parity.positions} tokens"
-                facts = [equal, *_figures(diverged)]
-                told = {"f32": dataclasses.asdict(proof.parity), "quantized": dataclasses.asdict(diverged)}
-                problems = _beyond(bundle, report, role, diverged, limits)
-                found.append(Checked(role, (adapter or bundle.path(role)).name, facts, problems, told))
+        with tempfile.TemporaryDirectory(prefix="umi-verify-") as temporary:
+            build = BuildFolder(Path(temporary), {}, {})
+            build.scratch.mkdir()
+            job = ExportJob(run, base, build, Options({}, bundle.name, prompts=prompts), say)
+            for role, proof in _prove_roles(bundle, report, job):
+                adapter, parity = bundle.adapter_path(role), proof.parity
+                divergence = measure_divergence(proof.reference, bundle.path(role), detokenize, say, adapter)
+                f32_fact = f"f32 equals torch on {parity.agreed} of {parity.positions} tokens"
+                facts = [f32_fact, *_format_divergence(divergence)]
+                figures = {"f32": dataclasses.asdict(parity), "quantized": dataclasses.asdict(divergence)}
+                problems = _limit_problems(bundle, report, role, divergence, limits)
+                checks.append(RoleCheck(role, (adapter or bundle.path(role)).name, facts, problems, figures))
     except OSError as error:
         raise UmiError(
             f"{error.filename or tempfile.gettempdir()} cannot be written: {error.strerror or error}",
             "free space, or name another folder for temporary files in TMPDIR",
         ) from None
-    return found
+    return checks
 
 
 def _require_same_adapters(bundle: Bundle, run: Run, role: Role) -> None:
-    """Raise InputError where a role's file says that it was made of other adapters than the run has."""
+    """Raise InputError if the metadata of a role's file names other adapters than those of the run."""
     file = bundle.adapter_path(role) or bundle.path(role)
-    said = GGUFReader(file).fields.get(ADAPTER_FILES)
-    wanted = adapter_files(run, BACKBONE if bundle.layout == "single" else role)
-    if said and said.contents() != wanted:
+    recorded = GGUFReader(file).fields.get(ADAPTER_FILES)
+    expected = adapter_files(run, BACKBONE if bundle.layout == "single" else role)
+    if recorded and recorded.contents() != expected:
         raise InputError(
             f"{file} was made of other adapters than those of the {role} in {run.folder}",
             "give the run that it was made of, or export this one",
         )
 
 
-def _proofs(bundle: Bundle, report: Report | None, job: ExportJob) -> Iterator[tuple[Role, Proof]]:
-    """What torch says in each role, one at a time; weights are merged as they were for the bundle."""
-    played: Mapping[str, Sequence[Role]] = {BACKBONE: ROLES}
+def _prove_roles(bundle: Bundle, report: Report | None, job: ExportJob) -> Iterator[tuple[Role, Proof]]:
+    """Make each stage's unquantized model, merged as for the bundle; yield the proof of each role."""
+    stage_roles: Mapping[str, Sequence[Role]] = {BACKBONE: ROLES}
     if bundle.layout == "merged":
-        played = {role: [role] for role in ROLES}
-    for stage, roles in played.items():
+        stage_roles = {role: [role] for role in ROLES}
+    for stage, roles in stage_roles.items():
         merge_base = report.model(roles[0]).merge_base if report else "auto"
         options = dataclasses.replace(job.options, merge_base=merge_base)
         unquantized, model = build_unquantized(dataclasses.replace(job, options=options), stage)
@@ -185,48 +189,52 @@ def _proofs(bundle: Bundle, report: Report | None, job: ExportJob) -> Iterator[t
         unquantized.file.unlink()
 
 
-def _check_alone(bundle: Bundle, role: Role, report: Report, limits: Limits) -> Checked:
-    """A role's tokenizer, probe and report."""
-    told = report.role(role)
+def _check_without_run(bundle: Bundle, role: Role, report: Report, limits: Limits) -> RoleCheck:
+    """Check a role's tokenizer, its answer to the canary's prompt, and the report's figures."""
+    role_report = report.role(role)
     path, adapter = bundle.path(role), bundle.adapter_path(role)
     file = (adapter or path).name
     problems: list[Problem] = []
-    with open_gguf(path, 1024, adapter) as gguf_model:
-        if digest(gguf_model.tokenize) != report.tokenizer.sha256:
-            problems.append(Problem(f"{path.name} cuts the hard texts otherwise than its base", _AGAIN))
-        header = len(gguf_model.tokenize(bundle.markers.header(role), True)) if adapter else 0
-        text = [int(token) for token in told.probe.text.split()]
-        probe = Canary(canary_prompt(role, gguf_model.tokenize, bundle.markers), text, header)
-        agrees = count_agreed(gguf_model, probe)
-    if agrees < told.probe.agreed - _PROBE_SLACK:
+    with open_gguf(path, _CONTEXT, adapter) as gguf_model:
+        if tokenization_sha256(gguf_model.tokenize) != report.tokenizer.sha256:
+            problems.append(
+                Problem(f"{path.name} cuts the hard texts otherwise than its base", _EXPORT_AGAIN)
+            )
+        header_tokens = len(gguf_model.tokenize(bundle.markers.header(role), True)) if adapter else 0
+        text = [int(token) for token in role_report.probe.text.split()]
+        canary = Canary(canary_prompt(role, gguf_model.tokenize, bundle.markers), text, header_tokens)
+        agreed = count_agreed(canary, gguf_model)
+    if agreed < role_report.probe.agreed - _CANARY_TOLERANCE:
         what = (
-            f"{file} answers as its model on {agrees} tokens of {len(text)}, and did on {told.probe.agreed}"
+            f"{file} answers as its model on {agreed} tokens of {len(text)},"
+            f" and did on {role_report.probe.agreed}"
         )
-        problems.append(Problem(what, _AGAIN))
-    problems += _beyond(bundle, report, role, told.quantized, limits)
-    facts = [f"answers as its model on {agrees} of {len(text)} tokens", *_figures(told.quantized)]
-    found = {"probe": {"agreed": agrees}, "quantized": dataclasses.asdict(told.quantized)}
-    return Checked(role, file, facts, problems, found)
+        problems.append(Problem(what, _EXPORT_AGAIN))
+    divergence = role_report.quantized
+    problems += _limit_problems(bundle, report, role, divergence, limits)
+    facts = [f"answers as its model on {agreed} of {len(text)} tokens", *_format_divergence(divergence)]
+    figures = {"probe": {"agreed": agreed}, "quantized": dataclasses.asdict(divergence)}
+    return RoleCheck(role, file, facts, problems, figures)
 
 
-def _figures(found: Divergence) -> list[str]:
-    """What quantizing cost, for people."""
-    before = found.full_scores
-    scores = [f"{name} {score:.2f} ({before.get(name, 0):.2f})" for name, score in found.scores.items()]
+def _format_divergence(divergence: Divergence) -> list[str]:
+    """Return the figures of a divergence as text."""
+    full = divergence.full_scores
+    scores = [f"{name} {score:.2f} ({full.get(name, 0):.2f})" for name, score in divergence.scores.items()]
     return [
-        f"KL {found.kl:.2g} nats a token",
-        f"same best token {100 * found.top1:.1f} %",
-        *([f"{', '.join(scores)} on {found.cases} turns, in brackets unquantized"] if scores else []),
+        f"KL {divergence.kl:.2g} nats a token",
+        f"same best token {100 * divergence.top1:.1f} %",
+        *([f"{', '.join(scores)} on {divergence.cases} turns, in brackets unquantized"] if scores else []),
     ]
 
 
-def _beyond(
-    bundle: Bundle, report: Report | None, role: Role, found: Divergence, limits: Limits
+def _limit_problems(
+    bundle: Bundle, report: Report | None, role: Role, divergence: Divergence, limits: Limits
 ) -> list[Problem]:
-    """What a role's file loses beyond the limits."""
-    lost = losses(role, found, limits)
-    if not lost:
+    """Return a problem if a role's file exceeds one of the limits."""
+    exceeded = exceeded_limits(role, divergence, limits)
+    if not exceeded:
         return []
-    better = finer(report.model(role).type) if report else None
-    step = f"export it with --quant {better}" if better else _AGAIN
-    return [Problem(f"{bundle.path(role).name} has {format_losses({role: lost})}", step)]
+    finer_type = finer(report.model(role).type) if report else None
+    next_step = f"export it with --quant {finer_type}" if finer_type else _EXPORT_AGAIN
+    return [Problem(f"{bundle.path(role).name} has {format_exceeded({role: exceeded})}", next_step)]

@@ -19,8 +19,8 @@ from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.job import ExportJob
 from export.layouts.unquantized import Proof, UnquantizedModel, format_size
-from export.proof.canary import agreed
-from export.proof.divergence import Divergence, Loss, diverge, losses
+from export.proof.canary import count_agreed_in_file
+from export.proof.divergence import Divergence, ExceededLimit, exceeded_limits, measure_divergence
 from export.quantize.imatrix import Imatrix
 from export.quantize.quantize import AUTO, default_type, finer, quantize, uses_imatrix
 from train.model.weights.reader import list_tensors
@@ -40,7 +40,7 @@ class Candidate:
     @property
     def kl(self) -> float:
         """Mean KL divergence over the roles, in nats a token."""
-        return mean(one.kl for one in self.divergences.values())
+        return mean(divergence.kl for divergence in self.divergences.values())
 
 
 @dataclass(frozen=True)
@@ -98,42 +98,44 @@ def select_quantization(
         for other in others:
             other.file.unlink()
         job.say(f"{stage}: {kind}, {format_size(best.file)}, {_format_worst(best.divergences)}")
-        lost: dict[Role, list[Loss]] = {
-            role: losses(role, one, job.options.limits) for role, one in best.divergences.items()
+        exceeded: dict[Role, list[ExceededLimit]] = {
+            role: exceeded_limits(role, divergence, job.options.limits)
+            for role, divergence in best.divergences.items()
         }
-        if not any(lost.values()):
+        if not any(exceeded.values()):
             file = best.file.rename(job.build.bundle / f"{stage}-{kind}.gguf")
             canary_agreed: dict[Role, int] = {
-                role: agreed(proof.canary, file, (adapters or {}).get(role)) for role, proof in proofs.items()
+                role: count_agreed_in_file(proof.canary, file, (adapters or {}).get(role))
+                for role, proof in proofs.items()
             }
             return Selection(
                 Candidate(file, kind, best.imatrix, best.divergences), others, canary_agreed, rejected
             )
         best.file.unlink()
-        figures = format_losses(lost)
+        figures = format_exceeded(exceeded)
         if kind == types[-1]:
             own_role: Role | None = next((role for role in ROLES if role == stage), None)
-            beyond = [one for role_losses in lost.values() for one in role_losses]
-            raise UmiError(f"{stage}-{kind}.gguf has {figures}", _limits_hint(own_role, kind, beyond))
+            all_exceeded = [limit for role_limits in exceeded.values() for limit in role_limits]
+            raise UmiError(f"{stage}-{kind}.gguf has {figures}", _limits_hint(own_role, kind, all_exceeded))
         rejected.append({"type": kind, "kl": best.kl, "lost": figures})
         job.say(f"{stage}: {kind} has {figures}; trying the next finer type")
     raise AssertionError("there is at least one type")
 
 
-def format_losses(lost: Mapping[Role, Sequence[Loss]]) -> str:
-    """Return the figures of what each role lost, for a message."""
+def format_exceeded(exceeded: Mapping[Role, Sequence[ExceededLimit]]) -> str:
+    """Return the figures that exceed a limit in each role, for a message."""
     return ", and ".join(
-        f"{' and '.join(one.figure for one in beyond)} as the {role}"
-        for role, beyond in lost.items()
-        if beyond
+        f"{' and '.join(limit.figure for limit in limits)} as the {role}"
+        for role, limits in exceeded.items()
+        if limits
     )
 
 
-def _limits_hint(role: Role | None, kind: str, lost: Sequence[Loss]) -> str:
+def _limits_hint(role: Role | None, kind: str, exceeded: Sequence[ExceededLimit]) -> str:
     """Return the options to give where a file of type `kind`, `role`'s own or shared, loses too much."""
     accepted: dict[str, float] = {}
-    for loss in lost:
-        accepted[loss.option] = max(loss.accepted, accepted.get(loss.option, 0.0))
+    for limit in exceeded:
+        accepted[limit.option] = max(limit.accepted, accepted.get(limit.option, 0.0))
     accept = f"accept it with {' '.join(f'{option} {value:g}' for option, value in accepted.items())}"
     better = finer(kind)
     return f"give --quant {f'{role}=' if role else ''}{better}, or {accept}" if better else accept
@@ -141,7 +143,8 @@ def _limits_hint(role: Role | None, kind: str, lost: Sequence[Loss]) -> str:
 
 def _format_worst(divergences: Mapping[Role, Divergence]) -> str:
     """Return the worst figures of all roles, for a line of progress."""
-    kl, top1 = max(one.kl for one in divergences.values()), min(one.top1 for one in divergences.values())
+    kl = max(divergence.kl for divergence in divergences.values())
+    top1 = min(divergence.top1 for divergence in divergences.values())
     return f"KL divergence {kl:.2g} nats a token, the same best token {100 * top1:.1f} % of the time"
 
 
@@ -167,7 +170,7 @@ def _make_candidates(
         else:
             quantize(unquantized.file, file, kind, matrix)
         divergences: dict[Role, Divergence] = {
-            role: diverge(proof.reference, file, detokenize, job.say, (adapters or {}).get(role))
+            role: measure_divergence(proof.reference, file, detokenize, job.say, (adapters or {}).get(role))
             for role, proof in proofs.items()
         }
         candidates.append(Candidate(file, kind, matrix, divergences))
