@@ -79,12 +79,12 @@ def openai_chat(**changes: Any) -> dict[str, Any]:
 
 
 def sharegpt_chat(*pairs: tuple[str, str], **more: Any) -> dict[str, Any]:
-    return {"conversations": [{"from": who, "value": said} for who, said in pairs], **more}
+    return {"conversations": [{"from": who, "value": text} for who, text in pairs], **more}
 
 
 def toolbench_answer(finish: str = "give_answer") -> dict[str, Any]:
-    def node(kind: str, said: str, *children: Any, **more: Any) -> dict[str, Any]:
-        return {"node_type": kind, "description": said, "children": list(children), **more}
+    def node(kind: str, description: str, *children: Any, **more: Any) -> dict[str, Any]:
+        return {"node_type": kind, "description": description, "children": list(children), **more}
 
     last = {"return_type": finish} | ({"final_answer": "It rains."} if finish == "give_answer" else {})
     give_up = node("Action", "Finish", node("Action Input", '{"return_type": "give_up_and_restart"}'))

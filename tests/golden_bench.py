@@ -44,14 +44,14 @@ def make(folder: Path) -> None:
 def measure(arguments: Sequence[str], out: Path) -> tuple[float, float]:
     """Seconds and peak resident memory in MB of a process that writes `out`, which is removed."""
     started = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(arguments, env=environment(), stdout=said, stderr=said)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            raise SystemExit(f"{arguments} failed:\n{said.read().decode()[-2000:]}")
+            log.seek(0)
+            raise SystemExit(f"{arguments} failed:\n{log.read().decode()[-2000:]}")
     out.unlink()
     # Linux counts in KiB, macOS in bytes.
     return seconds, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)

@@ -275,8 +275,8 @@ def differing_keys(ours: gguf.GGUFReader, theirs: gguf.GGUFReader) -> set[str]:
     differ = set()
     for name in names:
         pair = [reader.fields.get(name) for reader in (ours, theirs)]
-        said = [(field.types, field.contents()) if field else None for field in pair]
-        if said[0] != said[1]:
+        fields = [(field.types, field.contents()) if field else None for field in pair]
+        if fields[0] != fields[1]:
             differ.add("*" + name.removeprefix(arch) if name.startswith(f"{arch}.") else name)
     return differ
 

@@ -44,8 +44,10 @@ class Repository:
 
     @property
     def commit(self) -> str:
-        told = json.dumps({name: hashlib.sha1(data).hexdigest() for name, data in sorted(self.files.items())})
-        return hashlib.sha1(told.encode()).hexdigest()
+        contents = json.dumps(
+            {name: hashlib.sha1(data).hexdigest() for name, data in sorted(self.files.items())}
+        )
+        return hashlib.sha1(contents.encode()).hexdigest()
 
 
 @dataclass
@@ -210,12 +212,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"url": f"{self.hub.address}/{name}"})
 
     def _offer_storage(self, objects: list[dict[str, Any]]) -> None:
-        told = []
+        answers = []
         for one in objects:
             href = f"{self.hub.storage_address}/{one['oid']}"
             there = one["oid"] in self.hub.storage
-            told.append({**one, **({} if there else {"actions": {"upload": {"href": href}}})})
-        self._answer(200, {"transfer": "basic", "objects": told})
+            answers.append({**one, **({} if there else {"actions": {"upload": {"href": href}}})})
+        self._answer(200, {"transfer": "basic", "objects": answers})
 
     def _change(self, name: str, path: str, body: bytes, repository: Repository) -> None:
         if "/preupload/" in path:

@@ -40,7 +40,7 @@ def test_a_context_too_short_to_run_is_refused(asked: int, model: Path, tmp_path
         assemble(tmp_path / "x", {}, backbone=tiny)
 
 
-def test_errors_name_the_persons_own_files(model: Path, tmp_path: Path) -> None:
+def test_errors_name_the_users_own_files(model: Path, tmp_path: Path) -> None:
     adapters: dict[Role, Path] = {
         role: write_tiny_adapter(tmp_path / f"my-{role}.gguf", header_ids(model, role)) for role in ROLES
     }

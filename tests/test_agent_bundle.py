@@ -39,7 +39,7 @@ def refusal(folder: Path, *, verify: bool = False) -> str:
     return str(caught.value)
 
 
-def test_what_is_written_is_what_loads(folder: Path) -> None:
+def test_a_written_bundle_loads_unchanged(folder: Path) -> None:
     written = write_bundle(
         folder,
         name="mine",
@@ -61,7 +61,7 @@ def test_what_is_written_is_what_loads(folder: Path) -> None:
     assert (loaded.license, loaded.recipe, loaded.metrics) == ("MIT", {"seed": 1}, {"plan": 0.5})
 
 
-def test_a_folder_that_is_not_there_or_no_bundle(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_or_one_without_a_bundle_is_refused(folder: Path, tmp_path: Path) -> None:
     assert "nowhere is not there" in refusal(tmp_path / "nowhere")
     assert "caller.gguf is a file, not a folder" in refusal(folder / "caller.gguf")
     (tmp_path / "empty").mkdir()
@@ -80,7 +80,7 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("format", 99, "format 99"),
         ("format", "1", "format is '1', not a whole number"),
@@ -97,13 +97,15 @@ def test_a_manifest_that_is_not_text(folder: Path) -> None:
         ("markers", {"open": "<s>"}, "markers.middle is missing"),
     ],
 )
-def test_a_manifest_for_another_umi(folder: Path, key: str, value: object, said: str) -> None:
+def test_a_manifest_with_an_invalid_field_is_refused(
+    folder: Path, key: str, value: object, message: str
+) -> None:
     edit(folder, lambda manifest: manifest.update({key: value}))
-    assert said in refusal(folder)
+    assert message in refusal(folder)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("sampling", {"top_p": 1.0}, "roles.caller.sampling.temperature is missing"),
         ("sampling", 3, "roles.caller.sampling is 3, not an object"),
@@ -125,12 +127,12 @@ def test_a_manifest_for_another_umi(folder: Path, key: str, value: object, said:
         ("adapter", {"file": "a.gguf", "size": 1, "sha256": "0"}, "a merged layout has no adapters"),
     ],
 )
-def test_a_wrong_field_of_a_role_is_named(folder: Path, field: str, value: object, said: str) -> None:
+def test_a_wrong_field_of_a_role_is_named(folder: Path, field: str, value: object, message: str) -> None:
     edit(folder, lambda manifest: manifest["roles"]["caller"].update({field: value}))
-    assert said in refusal(folder)
+    assert message in refusal(folder)
 
 
-def test_a_role_must_say_how_it_samples(folder: Path) -> None:
+def test_a_role_needs_sampling_parameters(folder: Path) -> None:
     edit(folder, lambda manifest: manifest["roles"]["caller"].pop("sampling"))
     assert "roles.caller.sampling is missing" in refusal(folder)
 
@@ -141,7 +143,7 @@ def test_unknown_fields_of_a_manifest_are_ignored(folder: Path) -> None:
     assert load_bundle(folder).folder == folder
 
 
-def test_another_prompt_version_says_what_to_do(folder: Path) -> None:
+def test_another_prompt_version_is_refused_with_the_next_step(folder: Path) -> None:
     edit(folder, lambda manifest: manifest.update(prompt_version=0))
     message = refusal(folder)
     assert "umi export bundle" in message
@@ -173,7 +175,7 @@ def test_a_model_that_is_no_gguf(folder: Path) -> None:
     assert "not a GGUF file" in refusal(folder)
 
 
-def test_a_changed_byte_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_byte_is_detected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "planner.gguf"
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
@@ -194,7 +196,7 @@ def test_roles_that_share_a_file_must_agree_on_its_hash(folder: Path) -> None:
     assert "summarizer.gguf is damaged: its sha256" in refusal(folder)
 
 
-def test_the_shipped_bundle_is_mended_by_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_shipped_bundle_needs_reinstalling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent.bundle.manifest, "SHIPPED", folder)
     (folder / "caller.gguf").unlink()
     assert "reinstall umi" in refusal(folder)

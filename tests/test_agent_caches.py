@@ -18,7 +18,7 @@ from agent.paths import cache_folder, settings_path
 from agent.settings import EngineSettings, engine_settings, set_engine
 
 
-def test_a_state_comes_back(tmp_path: Path) -> None:
+def test_a_stored_state_is_loaded_again(tmp_path: Path) -> None:
     cache = PromptCache(tmp_path)
     assert cache.get("a") is None
     cache.put("a", b"state" * 100)
@@ -55,7 +55,9 @@ def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {".b.state.100", "c.state"}
 
 
-def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_whose_time_cannot_be_updated_is_still_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = PromptCache(tmp_path)
     cache.put("a", b"state")
 
@@ -66,7 +68,7 @@ def test_a_state_that_cannot_be_touched_is_good(tmp_path: Path, monkeypatch: pyt
     assert cache.get("a") == b"state"
 
 
-def test_a_folder_that_cannot_be_made_fails_nothing(tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_created_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = PromptCache(tmp_path / "file" / "states")
     cache.put("a", b"state")
@@ -112,7 +114,7 @@ def test_thread_counts_to_try(cores: int, expected: list[int]) -> None:
     assert candidates(cores) == expected
 
 
-def test_settings_are_kept_and_taken_back() -> None:
+def test_settings_are_stored_and_unset() -> None:
     assert engine_settings() == EngineSettings()
     set_engine("threads", "3")
     set_engine("cache", "q8_0")
@@ -164,7 +166,7 @@ def test_settings_written_by_hand_are_checked() -> None:
         ({"engine": {"cache": {"a": 1}, "disk": False}}, {"disk": False}),
     ],
 )
-def test_damaged_settings_are_mended(written: dict[str, object], kept: dict[str, object]) -> None:
+def test_damaged_settings_are_replaced(written: dict[str, object], kept: dict[str, object]) -> None:
     settings_path().parent.mkdir(parents=True, exist_ok=True)
     settings_path().write_text(json.dumps({"models": "mine"} | written))
     set_engine("speculate", "false")

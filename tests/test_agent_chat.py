@@ -55,7 +55,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_a_conversation_as_a_template_shows_it() -> None:
+def test_a_conversation_is_rendered_as_the_template_renders_it() -> None:
     system = "".join(chat_system(ANSWERED))
     assert shown(GROUPED, ANSWERED) == (
         f"<|im_start|>system\n{system}<|im_end|>\n"
@@ -143,7 +143,7 @@ def test_a_space_before_a_text_is_tokenized_with_it() -> None:
     assert any(text.endswith("[INST]") for text, special in seen if special)
 
 
-def test_what_the_roles_wrote_stands_in_history_as_they_wrote_it() -> None:
+def test_turns_of_the_roles_are_unchanged_in_the_history() -> None:
     thought = re.search(r"assistant\n(.*?)<\|im_end\|>", shown(CHATML, PLANNED), re.DOTALL)
     assert thought
     assert parse_planner(thought[1]) == PLANNED.turns[-1]
@@ -167,7 +167,7 @@ def test_a_standing_instruction_comes_after_the_tools() -> None:
     assert text.count("<|im_start|>system") == 1
 
 
-def test_tools_are_told_in_one_order() -> None:
+def test_tools_are_listed_in_a_fixed_order() -> None:
     other = ToolSpec("find", "Find it.", {"type": "object", "properties": {}})
     assert shown(CHATML, replace(ASKED, tools=(LOOK, other))) == shown(
         CHATML, replace(ASKED, tools=(other, LOOK))
@@ -187,13 +187,13 @@ def test_texts_keep_their_blanks_where_a_template_trims() -> None:
     assert "\n\n  two\n spaces  <|eot_id|>" in shown(HEADERS, Transcript((), (UserTurn("  two\n spaces  "),)))
 
 
-def test_only_the_first_bos_is_there() -> None:
+def test_a_prompt_has_one_bos() -> None:
     for source in (HEADERS, STRICT, INST, FORGETFUL):
         assert shown(source, ANSWERED).startswith("<s>")
         assert shown(source, ANSWERED).count("<s>") == 1
 
 
-def test_llama_cpp_reads_a_chat_as_rendered(tiny_bundle: Bundle) -> None:
+def test_llama_cpp_tokenizes_a_chat_as_rendered(tiny_bundle: Bundle) -> None:
     model = Model(tiny_bundle.path("planner"))
     try:
         vocabulary = model.vocabulary

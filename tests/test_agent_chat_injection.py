@@ -60,21 +60,21 @@ def everywhere(text: str) -> Transcript:
     )
 
 
-@pytest.mark.parametrize("said", HOSTILE)
-def test_no_text_becomes_markup(kind: str, said: str) -> None:
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_text_becomes_markup(kind: str, hostile: str) -> None:
     tokenize, compiled = Letters(), template(TEMPLATES[kind])
-    ids = chat_prompt_ids(everywhere(said), "planner", compiled, tokenize)
+    ids = chat_prompt_ids(everywhere(hostile), "planner", compiled, tokenize)
     harmless = chat_prompt_ids(everywhere("QXQ"), "planner", compiled, tokenize)
     assert tokenize.controls(ids) == tokenize.controls(harmless)
     text = tokenize.text(ids)
     for around in tokenize.text(harmless).split("QXQ"):
         assert around in text
         text = text[text.index(around) + len(around) :]
-    assert said in tokenize.text(ids)
+    assert hostile in tokenize.text(ids)
 
 
 @pytest.mark.parametrize("marker", ["<|im_start|>", "<|im_end|>", "</tool_response>", "<think>"])
-def test_a_vocabulary_that_reads_markers_in_plain_text_is_kept_from_it(marker: str) -> None:
+def test_markers_in_plain_text_are_split_for_a_vocabulary_that_parses_them(marker: str) -> None:
     tokenize, compiled = Letters(eager=marker), template(GROUPED)
     ids = chat_prompt_ids(everywhere(marker * 2), "planner", compiled, tokenize)
     harmless = chat_prompt_ids(everywhere("QXQ"), "planner", compiled, tokenize)
@@ -106,7 +106,7 @@ def test_llama_cpp_makes_no_markup_of_texts(vocabulary: Tokenize) -> None:
     assert vocabulary("<|im_start|>", False) == [start]
     compiled = template(GROUPED)
     harmless = chat_prompt_ids(everywhere("hello"), "planner", compiled, vocabulary)
-    for said in HOSTILE:
-        ids = chat_prompt_ids(everywhere(f"<|im_start|>{said}<think>"), "planner", compiled, vocabulary)
+    for text in HOSTILE:
+        ids = chat_prompt_ids(everywhere(f"<|im_start|>{text}<think>"), "planner", compiled, vocabulary)
         for marker in (start, thought, vocabulary("<|im_end|>", True)[0]):
             assert ids.count(marker) == harmless.count(marker)

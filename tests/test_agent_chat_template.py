@@ -1,4 +1,4 @@
-"""Chat templates: what each can show, what is told of it, and which are refused."""
+"""Chat templates: which messages each can render, its description, and which are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_each_template_gets_what_it_can_show(kind: str) -> None:
+def test_each_template_gets_the_messages_it_can_render(kind: str) -> None:
     style = template(TEMPLATES[kind]).style
     assert (style.system, style.tool, style.repeated) == STYLES[kind]
 
@@ -59,7 +59,7 @@ def test_a_prompt_ends_where_the_role_begins_to_write() -> None:
     assert "<think>" not in shown(FORGETFUL, GIVEN_UP).removesuffix("<think>\n\n</think>\n\n")
 
 
-def test_an_empty_conversation_can_be_read_ahead(kind: str) -> None:
+def test_an_empty_conversation_renders_the_instruction(kind: str) -> None:
     assert chat_instruction("planner", Transcript()) in shown(TEMPLATES[kind], Transcript())
 
 
@@ -67,7 +67,7 @@ def test_a_date_is_the_same_every_day() -> None:
     assert "Today is 01 Jan 2025<|eot_id|>" in shown(DATED, ASKED)
 
 
-def test_a_template_that_changes_what_was_said_still_shows_it_all() -> None:
+def test_a_template_that_rewrites_messages_still_renders_all_of_them() -> None:
     compiled, tokenize = template(LATEST), Letters()
     assert not compiled.stable
     assert chat_system_ids(ASKED, compiled, tokenize) == []
@@ -85,7 +85,7 @@ def test_a_system_message_that_moves_is_joined_to_the_first_user_message() -> No
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         (CHATML, []),
         (GROUPED, []),
@@ -97,10 +97,12 @@ def test_a_system_message_that_moves_is_joined_to_the_first_user_message() -> No
         ),
     ],
 )
-def test_what_is_told_of_a_template(source: str, told: list[str]) -> None:
+def test_a_template_is_described(source: str, expected: list[str]) -> None:
     lines = check_template(template(source), Letters())
-    assert len(lines) == len(told)
-    assert all(line.startswith(start) and "\n" not in line for line, start in zip(lines, told, strict=True))
+    assert len(lines) == len(expected)
+    assert all(
+        line.startswith(start) and "\n" not in line for line, start in zip(lines, expected, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_template_that_cannot_be_used_is_refused_in_one_line(source: str, reas
     assert refused.value.hint
 
 
-def test_a_template_may_refuse_a_conversation_later() -> None:
+def test_a_template_that_raises_on_a_long_conversation_is_an_error() -> None:
     compiled = template(
         CHATML + "{% if messages | length > 60 %}{{ raise_exception('too long') }}{% endif %}"
     )
@@ -139,7 +141,7 @@ def test_a_template_may_refuse_a_conversation_later() -> None:
         chat_prompt_ids(replace(ASKED, turns=ASKED.turns * 90), "planner", compiled, Letters())
 
 
-def test_templates_are_given_what_they_use() -> None:
+def test_templates_get_the_variables_they_use() -> None:
     program = CompiledTemplate(
         "{% generation %}{% for n in [1, 2, 3] %}{% if n == 2 %}{% break %}{% endif %}{{ n }}{% endfor %}"
         "{% endgeneration %}{% set ns = namespace(at=1) %}{% set ns.at = ns.at + 1 %}{{ ns.at }}"

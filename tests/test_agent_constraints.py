@@ -1,4 +1,4 @@
-"""What a role can write is what its turn may be: checked on the grammars themselves, text by text."""
+"""The grammars of the roles: what a role can generate is exactly what its turn may be."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_caller_writes_calls_that_fit_the_tools(
     assert not allowed or parse_calls(text)
 
 
-def test_references_and_nested_objects_are_held_to(
+def test_references_and_nested_objects_are_enforced(
     constraints: Constraints, vocabulary: Vocabulary, end: int
 ) -> None:
     point = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
@@ -151,7 +151,7 @@ def test_references_and_nested_objects_are_held_to(
     assert not allowed([{"x": "1"}])
 
 
-def test_what_all_tools_share_is_forced(constraints: Constraints, vocabulary: Vocabulary) -> None:
+def test_the_common_prefix_of_all_tools_is_forced(constraints: Constraints, vocabulary: Vocabulary) -> None:
     constraint = constraints.start("caller", Transcript((COUNT,)))
     forced = constraint.forced_tokens()
     text = b"".join(map(vocabulary.piece, forced)).decode()
@@ -172,7 +172,7 @@ def test_a_tool_whose_parameters_cannot_be_compiled_is_named(
     assert "\n" not in str(caught.value)
 
 
-def test_a_caller_without_tools_is_a_fault_of_ours(constraints: Constraints) -> None:
+def test_a_caller_without_tools_is_an_internal_error(constraints: Constraints) -> None:
     with pytest.raises(EngineError, match="no tools are on offer"):
         constraints.start("caller", Transcript())
 
@@ -299,7 +299,7 @@ def test_every_number_of_a_long_observation_can_be_written(
         ("2024-plan.md", {"2024-plan.md", "2024"}, set()),
     ],
 )
-def test_atoms(text: str, numbers: set[str], words: set[str]) -> None:
+def test_atoms_of_a_text(text: str, numbers: set[str], words: set[str]) -> None:
     found = atoms([text])
     assert (set(found.numbers), set(found.words)) == (numbers, words)
 
@@ -332,7 +332,7 @@ def test_forced_and_probable_text_is_that_of_every_call(
     assert forced >= 8
 
 
-def test_a_text_is_not_forced_where_it_could_be_another(constraints: Constraints) -> None:
+def test_a_text_is_not_forced_where_alternatives_exist(constraints: Constraints) -> None:
     constraint = constraints.start("planner", Transcript((CLOCK,), (UserTurn("go"),)))
     assert not constraint.forced_tokens()
     assert not constraint.probable_text()

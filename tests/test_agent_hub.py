@@ -1,4 +1,4 @@
-"""Pulling a bundle of a stand-in hub: names, revisions, access, and errors of the hub."""
+"""Pulling a bundle from a stand-in hub: names, revisions, access, and errors of the hub."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError
 
 
-def test_a_bundle_is_whole_and_has_a_name(hub: Hub, models: Path, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    made = pull(REPO, None, lambda *step: told.append(step))
+def test_a_pulled_bundle_is_complete_and_is_found_by_name(hub: Hub, models: Path, tmp_path: Path) -> None:
+    progress: list[tuple[str, int, int]] = []
+    made = pull(REPO, None, lambda *step: progress.append(step))
     assert made == load_bundle(find_bundle("small"), verify=True)
     assert made.folder == models / "small"
     for path in (tmp_path / "small").iterdir():
         assert (made.folder / path.name).read_bytes() == path.read_bytes()
     assert [path.name for path in models.iterdir()] == ["small"]
     assert [row.name for row in list_bundles()] == ["umi-mini", "small"]
-    assert [(file, size) for file, done, size in told if done == size] == [
+    assert [(file, size) for file, done, size in progress if done == size] == [
         (file.file, file.size) for file in made.files
     ]
-    for file, done, size in told:
+    for file, done, size in progress:
         assert 0 < done <= size, file
 
 
-def test_only_what_the_manifest_names_is_read(hub: Hub, models: Path) -> None:
+def test_only_files_of_the_manifest_are_downloaded(hub: Hub, models: Path) -> None:
     hub.repositories[REPO].files |= {"other.gguf": b"GGUF" * 10, "README.md": b"# Small"}
     pull(REPO, "mine", no_progress)
     assert {path.name for path in (models / "mine").iterdir()} == {
@@ -42,31 +42,31 @@ def test_only_what_the_manifest_names_is_read(hub: Hub, models: Path) -> None:
     assert not hub.asked("README.md")
 
 
-def test_a_commit_is_a_revision(hub: Hub) -> None:
+def test_a_commit_can_be_given_as_revision(hub: Hub) -> None:
     assert pull(f"{REPO}@{hub.repositories[REPO].commit}", None, no_progress).name == "small"
     assert "someone/small has no revision v9" in refusal(f"{REPO}@v9", "other")
 
 
 @pytest.mark.parametrize("text", ["small", "a/b/c", "a/b@", "/b", "a/", "a b/c", "https://hub/a/b", "ä/b"])
-def test_what_is_no_repository(text: str) -> None:
+def test_invalid_repository_names_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="give it as OWNER/NAME"):
         parse_repository(text)
 
 
 @pytest.mark.parametrize("repo", ["../small", "a/..", "a/b.git", "-a/b"])
-def test_a_name_that_the_hub_does_not_have_is_not_asked_for(hub: Hub, repo: str) -> None:
+def test_names_that_the_hub_forbids_are_not_requested(hub: Hub, repo: str) -> None:
     assert repo in refusal(repo, "mine")
     assert not hub.requests
 
 
 @pytest.mark.parametrize("name", ["../mine", "/mine", ".mine", "-mine", "a/b", "mi\x1bne", "mi\nne", ".."])
-def test_a_name_that_is_no_folder_among_the_models(hub: Hub, models: Path, name: str) -> None:
+def test_names_that_are_no_folder_of_a_bundle_are_refused(hub: Hub, models: Path, name: str) -> None:
     assert "is no name for models" in refusal(REPO, name)
     assert not hub.requests
     assert not models.exists()
 
 
-def test_a_taken_name_is_refused_before_the_hub_is_asked(hub: Hub, models: Path) -> None:
+def test_a_taken_name_is_refused_before_any_request(hub: Hub, models: Path) -> None:
     assert "umi-mini already; give another name with --name" in refusal(REPO, "umi-mini")
     models.mkdir(parents=True)
     (models / "small").symlink_to(models / "nowhere")
@@ -84,7 +84,7 @@ def test_a_private_repository_needs_a_token(hub: Hub, monkeypatch: pytest.Monkey
     assert not any("authorization" in request.headers for request in hub.requests if request.large)
 
 
-def test_a_gated_repository(hub: Hub) -> None:
+def test_a_gated_repository_is_refused_with_its_address(hub: Hub) -> None:
     hub.repositories[REPO].gated = True
     assert f"is gated; ask for access at {hub.address}/{REPO}" in refusal()
 
@@ -99,7 +99,7 @@ def test_a_gated_repository(hub: Hub) -> None:
         ("caller.gguf", 418),
     ],
 )
-def test_a_hub_in_trouble(hub: Hub, part: str, status: int) -> None:
+def test_an_error_status_of_the_hub_is_reported(hub: Hub, part: str, status: int) -> None:
     hub.statuses.append((part, status))
     assert f"the hub answered {status}; wait a little and give the same command again" in refusal()
     pull(REPO, None, no_progress)
@@ -108,12 +108,12 @@ def test_a_hub_in_trouble(hub: Hub, part: str, status: int) -> None:
 @pytest.mark.parametrize(
     "answer", [b"<html>log in to the hotel</html>", b"[]", b"{}", b'{"siblings": [1]}', b"\xff"]
 )
-def test_an_answer_that_is_not_the_hubs(hub: Hub, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_response_is_reported(hub: Hub, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub._Handler._send_info", lambda self, *_: self._answer(200, answer))
     assert f"looking at {REPO} failed" in refusal()
 
 
-def test_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_and_offline_mode_are_reported(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
     line = refusal()
     assert "http://127.0.0.1:9 cannot be reached" in line

@@ -22,7 +22,9 @@ from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError, UmiError
 
 
-def test_more_than_the_disk_holds(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_before_downloading(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6, 500_000))
     line = refusal()
@@ -32,7 +34,7 @@ def test_more_than_the_disk_holds(hub: Hub, models: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_connection_is_made_again(hub: Hub, ranges: bool) -> None:
+def test_a_broken_connection_is_retried(hub: Hub, ranges: bool) -> None:
     hub.ranges = ranges
     hub.cut["caller.gguf"] = [100_000, 90_000]
     pull(REPO, None, no_progress)
@@ -43,7 +45,7 @@ def test_a_broken_connection_is_made_again(hub: Hub, ranges: bool) -> None:
         assert [int(str(start)[6:-1]) for start in starts[1:]] == [100_000, 190_000]
 
 
-def test_a_stopped_pull_goes_on_where_it_was(hub: Hub, models: Path) -> None:
+def test_an_interrupted_pull_is_resumed(hub: Hub, models: Path) -> None:
     hub.cut["caller.gguf"] = [100_000, 0, 0, 0]
     line = refusal()
     assert "cannot be reached" in line
@@ -59,7 +61,7 @@ def test_a_stopped_pull_goes_on_where_it_was(hub: Hub, models: Path) -> None:
     load_bundle(models / "small", verify=True)
 
 
-def test_ctrl_c_keeps_what_came(hub: Hub, models: Path) -> None:
+def test_ctrl_c_keeps_the_bytes_downloaded_so_far(hub: Hub, models: Path) -> None:
     def stop(file: str, done: int, size: int) -> None:
         if file == "caller.gguf" and done > 50_000:
             raise KeyboardInterrupt
@@ -74,7 +76,7 @@ def test_ctrl_c_keeps_what_came(hub: Hub, models: Path) -> None:
     assert int(start.removeprefix("bytes=").removesuffix("-")) > 50_000
 
 
-def test_what_was_begun_of_another_revision_is_not_mixed_in(hub: Hub, models: Path, tmp_path: Path) -> None:
+def test_partial_files_of_another_revision_are_not_used(hub: Hub, models: Path, tmp_path: Path) -> None:
     hub.cut["summarizer.gguf"] = [100_000, 0, 0, 0]
     refusal()
     made_bundle(tmp_path / "new" / "small", size=200_000)
@@ -84,7 +86,7 @@ def test_what_was_begun_of_another_revision_is_not_mixed_in(hub: Hub, models: Pa
     assert len(list(made.folder.iterdir())) == 4
 
 
-def test_a_file_of_other_bytes_is_thrown_away(hub: Hub, models: Path) -> None:
+def test_a_file_with_the_wrong_hash_is_discarded(hub: Hub, models: Path) -> None:
     good = hub.repositories[REPO].files["caller.gguf"]
     hub.instead["caller.gguf"] = b"GGUF" + bytes(len(good) - 4)
     assert "caller.gguf is not the file its manifest describes" in refusal()
@@ -94,7 +96,7 @@ def test_a_file_of_other_bytes_is_thrown_away(hub: Hub, models: Path) -> None:
     assert (models / "small" / "caller.gguf").read_bytes() == good
 
 
-def test_a_damaged_part_does_not_survive(hub: Hub, models: Path) -> None:
+def test_a_damaged_partial_file_is_discarded(hub: Hub, models: Path) -> None:
     hub.cut["planner.gguf"] = [100_000, 0, 0, 0]
     refusal()
     (partial,) = (models / ".small.part").iterdir()
@@ -103,14 +105,14 @@ def test_a_damaged_part_does_not_survive(hub: Hub, models: Path) -> None:
     pull(REPO, None, no_progress)
 
 
-@pytest.mark.parametrize(("size", "said"), [(400_000, "more than 300,000"), (200_000, "200,000")])
-def test_a_file_of_another_length(hub: Hub, size: int, said: str) -> None:
+@pytest.mark.parametrize(("size", "message"), [(400_000, "more than 300,000"), (200_000, "200,000")])
+def test_a_file_of_the_wrong_size_is_refused(hub: Hub, size: int, message: str) -> None:
     hub.instead["caller.gguf"] = b"GGUF" + bytes(size - 4)
-    assert f"caller.gguf has {said} bytes on the hub, and its manifest says 300,000" in refusal()
+    assert f"caller.gguf has {message} bytes on the hub, and its manifest says 300,000" in refusal()
     assert [row.name for row in list_bundles()] == ["umi-mini"]
 
 
-def test_a_file_that_is_no_gguf(hub: Hub, tmp_path: Path) -> None:
+def test_a_file_that_is_no_gguf_is_refused(hub: Hub, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "small", tmp_path / "bad" / "small")
     files = hub.repositories[REPO].files
     files["caller.gguf"] = b"x" * 1000
@@ -120,7 +122,7 @@ def test_a_file_that_is_no_gguf(hub: Hub, tmp_path: Path) -> None:
     assert [row.name for row in list_bundles()] == ["umi-mini"]
 
 
-def test_links_in_the_part_folder_are_not_written_through(hub: Hub, models: Path, tmp_path: Path) -> None:
+def test_symlinks_in_the_partial_folder_are_not_followed(hub: Hub, models: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")
     part = models / ".small.part"
@@ -134,7 +136,7 @@ def test_links_in_the_part_folder_are_not_written_through(hub: Hub, models: Path
     assert not any(path.is_symlink() for path in (models / "small").iterdir())
 
 
-def test_two_at_once(hub: Hub, models: Path) -> None:
+def test_two_pulls_of_one_name_exclude_each_other(hub: Hub, models: Path) -> None:
     part = models / ".small.part"
     part.mkdir(parents=True)
     descriptor = os.open(part, os.O_RDONLY)
@@ -146,14 +148,14 @@ def test_two_at_once(hub: Hub, models: Path) -> None:
     pull(REPO, None, no_progress)
 
 
-def test_models_that_cannot_be_written(hub: Hub, umi_home: Path) -> None:
+def test_an_unwritable_models_folder_is_reported(hub: Hub, umi_home: Path) -> None:
     umi_home.write_text("in the way")
     line = refusal()
     assert "cannot be written" in line
     assert "the same command again" in line
 
 
-def test_a_full_disk(hub: Hub) -> None:
+def test_a_full_disk_is_reported(hub: Hub) -> None:
     with full_disk(100_000), pytest.raises(UmiError, match=r"File too large.*the same command again"):
         pull(REPO, None, no_progress)
     assert [row.name for row in list_bundles()] == ["umi-mini"]

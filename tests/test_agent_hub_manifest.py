@@ -15,7 +15,7 @@ from agent.prompting import PROMPT_VERSION
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda m: m.update(format=FORMAT + 1),
@@ -45,12 +45,12 @@ from agent.prompting import PROMPT_VERSION
         (lambda m: m["roles"]["caller"].update(size=7), "has 300,000 bytes there, and 7 by the manifest"),
     ],
 )
-def test_a_manifest_that_will_not_do_is_refused_before_any_large_file(
-    hub: Hub, models: Path, change: Edit, said: str
+def test_an_invalid_manifest_is_refused_before_any_large_file(
+    hub: Hub, models: Path, change: Edit, message: str
 ) -> None:
     edit(hub, change)
     line = refusal()
-    assert said in line
+    assert message in line
     assert REPO in line or "small" in line
     assert not large_requests(hub)
     assert not models.exists()
@@ -59,20 +59,20 @@ def test_a_manifest_that_will_not_do_is_refused_before_any_large_file(
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"\xff\xfe", b"[" * 200_000, b'{"format": ' + b"9" * 5000 + b"}", b"null"]
 )
-def test_a_manifest_that_is_no_json(hub: Hub, models: Path, text: bytes) -> None:
+def test_a_manifest_that_is_no_json_is_refused(hub: Hub, models: Path, text: bytes) -> None:
     hub.repositories[REPO].files["bundle.json"] = text
     assert "small/bundle.json is damaged" in refusal()
     assert not models.exists()
 
 
-def test_a_manifest_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_larger_than_the_limit_is_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent.bundle.pull, "MAX_MANIFEST_SIZE", 100_000)
     hub.instead["bundle.json"] = b" " * 5_000_000
     assert "bundle.json has more than 100,000 bytes" in refusal()
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         (
             {"a-q4.gguf": b"GGUF", "b.GGUF": b"GGUF", "x.md": b""},
@@ -84,8 +84,10 @@ def test_a_manifest_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: py
         ({f"{n}.gguf": b"" for n in range(9)}, "0.gguf, 1.gguf, 2.gguf, 3.gguf, 4.gguf, …; download"),
     ],
 )
-def test_a_repository_that_is_no_bundle_says_what_it_is(hub: Hub, files: dict[str, bytes], said: str) -> None:
+def test_the_error_for_a_repository_without_a_bundle_lists_its_files(
+    hub: Hub, files: dict[str, bytes], message: str
+) -> None:
     hub.repositories["someone/else"] = Repository(files)
     line = refusal("someone/else")
     assert "someone/else has no bundle.json" in line
-    assert said in line
+    assert message in line

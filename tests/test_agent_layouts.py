@@ -241,7 +241,7 @@ def test_a_damaged_state_is_replaced(damage: Callable[[Path], None], bundles: di
     assert file.read_bytes() == whole
 
 
-def test_states_of_other_tools_models_and_caches_are_apart(bundles: dict[str, Bundle]) -> None:
+def test_states_of_other_tools_models_and_caches_have_other_keys(bundles: dict[str, Bundle]) -> None:
     for bundle, tools, cache in (
         ("shared", TOOLS, "f32"),
         ("shared", TOOLS[:2], "f32"),
@@ -260,7 +260,7 @@ def test_an_adapter_of_another_model_is_refused(files: dict[str, Path], tmp_path
     assert not any(tmp_path.iterdir())
 
 
-def test_an_adapter_that_begins_elsewhere_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+def test_an_adapter_with_another_invocation_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     adapters: dict[Role, Path] = {role: files[f"{role}+"] for role in ROLES}
     adapters["caller"] = adapters["planner"]
     with pytest.raises(BundleError, match=r"the caller's adapter begins at .* and its header is"):

@@ -43,7 +43,7 @@ def engine(tiny_bundle: Bundle) -> Iterator[LlamaEngine]:
     engine.close()
 
 
-def test_reading_is_told_batch_by_batch(engine: LlamaEngine) -> None:
+def test_reading_is_reported_for_each_batch(engine: LlamaEngine) -> None:
     run(engine, "planner", Transcript())
     readings = [e for e in engine.generate("planner", LONG, cancelled=never) if isinstance(e, Reading)]
     assert len(readings) > 2
@@ -67,7 +67,7 @@ def test_reading_can_be_cancelled(engine: LlamaEngine, patience: int) -> None:
     assert run(engine, "planner", QUESTION).stop in ("end", "length")
 
 
-def test_writing_can_be_cancelled_and_leaves_no_trace(engine: LlamaEngine) -> None:
+def test_generation_can_be_cancelled_without_side_effects(engine: LlamaEngine) -> None:
     whole = run(engine, "summarizer", WITH_RESULT)
     generated: list[str] = []
     last = None
@@ -106,7 +106,7 @@ def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
     assert isinstance(list(events)[-1], Generated)
 
 
-def test_a_conversation_that_does_not_fit(engine: LlamaEngine) -> None:
+def test_a_conversation_longer_than_the_context_is_refused(engine: LlamaEngine) -> None:
     huge = replace(QUESTION, turns=(UserTurn("many words " * 900),))
     assert engine.room("planner", huge) < 0
     with pytest.raises(ContextFull) as caught:
@@ -116,7 +116,7 @@ def test_a_conversation_that_does_not_fit(engine: LlamaEngine) -> None:
     assert run(engine, "planner", QUESTION).text
 
 
-def test_text_that_is_no_unicode_can_be_read(engine: LlamaEngine) -> None:
+def test_text_with_lone_surrogates_can_be_read(engine: LlamaEngine) -> None:
     assert run(engine, "planner", replace(QUESTION, turns=(UserTurn("a\udcff\x00b"),))).text
 
 
@@ -151,7 +151,7 @@ def test_a_model_without_the_markers_is_refused(
         LlamaEngine(replace(tiny_bundle, markers=markers), ONE_THREAD)
 
 
-def test_a_closed_engine_says_so(tiny_bundle: Bundle) -> None:
+def test_a_closed_engine_raises(tiny_bundle: Bundle) -> None:
     engine = LlamaEngine(tiny_bundle, ONE_THREAD)
     events = engine.generate("planner", QUESTION, cancelled=never)
     next(iter(events))

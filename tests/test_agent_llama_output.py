@@ -52,7 +52,7 @@ def sampled(tiny_bundle: Bundle) -> Iterator[LlamaEngine]:
     engine.close()
 
 
-def test_the_planner_ends_in_one_of_three(sampled: LlamaEngine) -> None:
+def test_the_planner_writes_one_of_the_three_endings(sampled: LlamaEngine) -> None:
     seen = set()
     for seed in range(25):
         set_sampling(sampled, seed, max_tokens=900)
@@ -111,7 +111,7 @@ def test_calls_always_fit_the_tools(sampled: LlamaEngine) -> None:
     assert len(called) > 15
 
 
-def test_the_answer_is_text_whole_to_the_last_character(sampled: LlamaEngine) -> None:
+def test_the_answer_has_no_incomplete_characters(sampled: LlamaEngine) -> None:
     for seed in range(10):
         set_sampling(sampled, seed, max_tokens=60)
         generated = run(sampled, "summarizer", WITH_RESULT)
@@ -120,7 +120,7 @@ def test_the_answer_is_text_whole_to_the_last_character(sampled: LlamaEngine) ->
         assert any(ord(letter) > 127 for letter in generated.text)
 
 
-def test_a_grounded_answer_shows_no_number_of_its_own(tmp_path: Path) -> None:
+def test_a_grounded_answer_has_only_numbers_of_its_sources(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "grounded", grounded=True)
     engine = LlamaEngine(with_sampling(bundle, 0), ONE_THREAD)
     seen: set[str] = set()
@@ -133,7 +133,7 @@ def test_a_grounded_answer_shows_no_number_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["summarizer", "caller"])
-def test_the_longest_turn_is_cut(tiny_bundle: Bundle, role: Role) -> None:
+def test_a_turn_ends_at_max_tokens(tiny_bundle: Bundle, role: Role) -> None:
     engine = LlamaEngine(tiny_bundle, ONE_THREAD)
     whole = run(engine, role, CHOICES)
     for most in range(1, min(60, whole.usage.generated)):
@@ -145,7 +145,7 @@ def test_the_longest_turn_is_cut(tiny_bundle: Bundle, role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, role: Role) -> None:
+def test_cached_generation_equals_decoding_everything_for_each_token(tiny_bundle: Bundle, role: Role) -> None:
     """Against a slow writer that reads everything again for every token."""
     limited = with_sampling(tiny_bundle, 0, max_tokens=60, temperature=0)
     engine = LlamaEngine(limited, F32_CACHE)
@@ -176,7 +176,7 @@ def test_each_token_follows_from_all_that_stands_before_it(tiny_bundle: Bundle, 
     assert text.startswith(generated.text)
 
 
-def test_writing_stops_where_the_context_is_full(tiny_bundle: Bundle) -> None:
+def test_generation_stops_where_the_context_is_full(tiny_bundle: Bundle) -> None:
     engine = LlamaEngine(with_sampling(tiny_bundle, 0, max_tokens=5000, temperature=0), ONE_THREAD)
     room = engine.room("summarizer", LONG)
     generated = run(engine, "summarizer", LONG)

@@ -47,7 +47,7 @@ def generations(agent: Agent) -> list[tuple[Role, Transcript]]:
     return agent.engine.seen
 
 
-def test_the_whole_path(tmp_path: Path) -> None:
+def test_a_question_takes_planner_caller_tool_and_summarizer(tmp_path: Path) -> None:
     agent = scripted(calculation(), tmp_path).agent
     conversation = agent.begin()
     events = turn(agent, conversation=conversation)
@@ -63,7 +63,7 @@ def test_the_whole_path(tmp_path: Path) -> None:
     assert kinds[-1] is SummarizerTurn
 
 
-def test_giving_up_tells_the_thought_and_skips_the_summarizer(tmp_path: Path) -> None:
+def test_giving_up_answers_with_the_thought_and_skips_the_summarizer(tmp_path: Path) -> None:
     agent = scripted([plan("No tool can do that.", "give up")], tmp_path).agent
     last = turn(agent)[-1]
     assert isinstance(last, Finished)
@@ -91,7 +91,7 @@ def test_two_calls_in_one_step_are_observed_in_order(tmp_path: Path) -> None:
         (call("read_file", path="."), ""),
     ],
 )
-def test_the_models_mistakes_go_back_to_them(tmp_path: Path, made: str, says: str) -> None:
+def test_errors_of_the_models_become_observations(tmp_path: Path, made: str, says: str) -> None:
     script = [plan("Try.", "caller"), made, plan("It failed.", "give up")]
     agent = scripted(script, tmp_path).agent
     events = turn(agent)
@@ -169,7 +169,7 @@ def test_an_empty_question_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["I will call\nNext: somebody", "no ending at all", "caller"])
-def test_an_ending_that_is_none_of_the_three_calls_nothing(tmp_path: Path, ending: str) -> None:
+def test_an_unknown_ending_calls_no_tool(tmp_path: Path, ending: str) -> None:
     events = turn(scripted([ending], tmp_path).agent)
     assert not only(events, CallProposed)
     assert finished(events).reason == "error"
@@ -214,7 +214,7 @@ READING = (
 )
 
 
-def test_old_exchanges_make_room_and_the_user_is_told(tmp_path: Path) -> None:
+def test_old_exchanges_are_dropped_and_the_user_is_informed(tmp_path: Path) -> None:
     script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer"), "Yes."]
     agent = scripted(script, tmp_path, context_length=480).agent
     conversation = agent.begin()

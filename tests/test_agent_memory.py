@@ -75,7 +75,7 @@ def test_heads_may_be_of_any_size_or_differ_by_layer(
     assert cache_bytes(header_only(tmp_path / "m.gguf", shape | keys), "f16") == 2 * numbers
 
 
-def test_what_has_no_cache_or_cannot_be_read_takes_none(tmp_path: Path) -> None:
+def test_a_model_without_a_cache_or_readable_header_counts_none(tmp_path: Path) -> None:
     assert cache_bytes(write_tiny_mamba(tmp_path / "mamba.gguf"), "f16") == 0
     (tmp_path / "text.gguf").write_text("not a model")
     assert cache_bytes(tmp_path / "text.gguf", "f16") == 0
@@ -138,7 +138,7 @@ def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pyte
         ("max", "anon 500\n", None),
     ],
 )
-def test_a_containers_copies_of_files_are_free(
+def test_a_containers_page_cache_counts_as_free(
     limit: str, stat: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agent.llama.hardware, "_CGROUP", tmp_path / "none")
@@ -151,7 +151,7 @@ def test_a_containers_copies_of_files_are_free(
     assert found and whole and found > 1e6 if free is None else found == free
 
 
-def test_too_little_memory_is_said_with_the_numbers() -> None:
+def test_too_little_memory_is_reported_with_the_figures() -> None:
     require_memory(3_000_000_000, "the models", None)
     with pytest.raises(EngineError, match=r"need 3\.0 GB of memory and 2\.0 GB are available"):
         require_memory(3_000_000_000, "the models", 2_000_000_000)

@@ -46,7 +46,7 @@ def test_a_bundle_elsewhere_can_be_picked(tiny_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(("asked", "guess"), [("mime", "mine"), ("umi-mni", "umi-mini")])
-def test_an_unknown_name_gets_a_guess(own: Path, asked: str, guess: str) -> None:
+def test_an_unknown_name_suggests_the_nearest(own: Path, asked: str, guess: str) -> None:
     with pytest.raises(InputError, match=rf"named {asked}.*did you mean {guess}.*umi models list"):
         models.find_bundle(asked)
 
@@ -64,14 +64,14 @@ def test_a_broken_bundle_is_not_picked(own: Path) -> None:
     assert models.find_bundle() == models.SHIPPED
 
 
-def test_a_pick_that_is_gone_is_named(own: Path) -> None:
+def test_a_missing_selected_bundle_is_named(own: Path) -> None:
     models.select_bundle("mine")
     shutil.rmtree(own)
     with pytest.raises(InputError, match=r"picked, mine, are gone.*umi models use umi-mini"):
         models.find_bundle()
 
 
-def test_damaged_settings_are_named_mended_and_kept(own: Path) -> None:
+def test_damaged_settings_are_reported_replaced_and_backed_up(own: Path) -> None:
     path = settings_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{oh")

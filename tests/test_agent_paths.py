@@ -23,7 +23,7 @@ def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
     assert names(tmp_path) == ["new", "new/a.txt"]
 
 
-def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     file, folder = tmp_path / "a.txt", tmp_path / "b"
     write_atomically(file, b"one")
     folder.mkdir()

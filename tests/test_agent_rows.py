@@ -67,7 +67,7 @@ def test_a_folder_is_its_row_files_sorted(tmp_path: Path) -> None:
     assert [row.id for row in found] == ["row-9", "row-2", "row-1", "row-0", "row-0"]
 
 
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty holds no file named"):
         row_files(tmp_path / "empty")
@@ -77,7 +77,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         (b'{"schema":1,', "line 4 is not JSON: .* at column"),
         (b"[1]", "line 4: the line is not a JSON object"),
@@ -89,16 +89,16 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         (line(1).replace(b'"tools"', b'"tool"'), "line 4: tools is missing"),
     ],
 )
-def test_a_bad_line_is_named_after_the_rows_before_it(tmp_path: Path, bad: bytes, said: str) -> None:
+def test_a_bad_line_is_named_after_the_rows_before_it(tmp_path: Path, bad: bytes, message: str) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(line(0) + b"\n\n" + line(1) + b"\n" + bad + b"\n" + line(2))
     rows = read_rows(file)
     assert [next(rows).id, next(rows).id] == ["row-0", "row-1"]
-    with pytest.raises(InputError, match=f"rows.jsonl, {said}"):
+    with pytest.raises(InputError, match=f"rows.jsonl, {message}"):
         next(rows)
 
 
-def test_gzip_that_breaks_off_gives_its_lines_and_then_says_so(tmp_path: Path) -> None:
+def test_truncated_gzip_yields_its_lines_and_then_raises(tmp_path: Path) -> None:
     noise = random.Random(1)
     content = b"\n".join(line(n, str(noise.random())) for n in range(2000))
     packed = gzip.compress(content)
@@ -114,7 +114,7 @@ def test_gzip_that_breaks_off_gives_its_lines_and_then_says_so(tmp_path: Path) -
             assert next(lines).number == n + 1
 
 
-def test_what_is_no_text_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"GGUF\0\0\0\3" + bytes(10_000))
     with pytest.raises(DamagedFile, match="null bytes"):
@@ -155,7 +155,7 @@ def test_rows_appended_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
     assert found == {f"row-{100 * n + m}" for n in range(4) for m in range(20)}
 
 
-def test_a_row_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_written_leaves_the_file_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "talks.jsonl"
     append_row(file, row(0))
     with full_disk(4096), pytest.raises(InputError, match="cannot be written: File too large"):
@@ -163,7 +163,7 @@ def test_a_row_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> No
     assert file.read_bytes() == line(0) + b"\n"
 
 
-def test_text_without_a_spelling_in_utf_8_is_refused(tmp_path: Path) -> None:
+def test_text_that_utf_8_cannot_encode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="UTF-8"):
         append_row(tmp_path / "talks.jsonl", row(0, "\ud83d"))
     assert not (tmp_path / "talks.jsonl").exists()
@@ -174,7 +174,7 @@ def test_files_that_hold_something_else_are_not_appended_to(tmp_path: Path) -> N
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
     (tmp_path / "packed.jsonl").write_bytes(gzip.compress(line(0)))
     os.mkfifo(tmp_path / "pipe")
-    for name, said in (
+    for name, message in (
         ("notes.txt", "line 1 is not JSON"),
         ("picture.png", "null bytes"),
         ("packed.jsonl", "is gzip"),
@@ -184,7 +184,7 @@ def test_files_that_hold_something_else_are_not_appended_to(tmp_path: Path) -> N
         ("notes.txt/rows.jsonl", "notes.txt is no folder"),
         ("no/such/rows.jsonl", "is no folder"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             ensure_appendable(tmp_path / name)
     assert not (tmp_path / "new.jsonl.gz").exists()
 

@@ -113,7 +113,7 @@ def test_recurrent_models_are_recognized_without_computing(
         assemble(tmp_path / "c", adapters_of(usual, tmp_path), backbone=mamba)
 
 
-def test_a_cache_that_is_refused_is_not_offered_again(tmp_path: Path) -> None:
+def test_a_refused_cache_type_is_not_in_the_hint(tmp_path: Path) -> None:
     model = Model(write_tiny_gguf(tmp_path / "m.gguf"))  # heads of 16, and q8_0 needs 32
     with pytest.raises(EngineError, match="q8_0 cache") as caught:
         Context(model, 256, threads=1, cache="q8_0", flash_attention="auto")
@@ -123,7 +123,7 @@ def test_a_cache_that_is_refused_is_not_offered_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "left"), [(write_tiny_gguf, 3), (write_tiny_mamba, 0)])
-def test_truncating_returns_what_is_left(write: type, left: int, tmp_path: Path) -> None:
+def test_truncating_returns_the_length_left(write: type, left: int, tmp_path: Path) -> None:
     model = Model(write(tmp_path / "m.gguf"))
     context = Context(model, 256, threads=1)
     context.decode([1, 2, 3, 4, 5])

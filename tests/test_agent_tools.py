@@ -1,4 +1,4 @@
-"""The built-in tools: what they answer, and what they refuse, through the same door the loop uses."""
+"""The built-in tools, called as the loop calls them: their results and errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_names_parameters_and_permissions_are_the_contract():
     assert TOOLS["write_file"].may == "write"
 
 
-def test_schema_is_bare():
+def test_a_tools_schema_has_no_titles_or_defaults():
     assert TOOLS["read_file"].spec.parameters == {
         "type": "object",
         "properties": {
@@ -272,7 +272,7 @@ def test_every_place_has_a_zone_that_exists(context: ToolContext):
             assert ask(context, "current_time", timezone=place).endswith(f" {zone}")
 
 
-def test_the_clock_knows_its_zone():
+def test_the_clock_has_a_time_zone():
     assert clock.now().utcoffset() is not None
     assert abs(clock.now() - datetime.now(timezone(timedelta(hours=5)))) < timedelta(days=1)
 
@@ -363,7 +363,7 @@ def test_the_newest_twenty_notes_are_shown_newest_last(context: ToolContext):
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "x" * 20_000, "\ud800"])
-def test_notes_that_cannot_be_kept(context: ToolContext, text: str):
+def test_notes_that_cannot_be_stored(context: ToolContext, text: str):
     refusal(context, "add_note", text=text)
     assert ask(context, "search_notes") == "there are no notes"
 
@@ -375,7 +375,7 @@ def test_a_note_store_that_is_a_folder_is_an_observation(context: ToolContext):
 
 
 def test_system_info(context: ToolContext):
-    told = ask(context, "system_info")
+    output = ask(context, "system_info")
     assert re.fullmatch(
-        r"\w+ [\d.]+, \w+, \d+ cores?, \d+ GB memory, \d+ GB free disk, Python 3\.\d+\.\w+", told
+        r"\w+ [\d.]+, \w+, \d+ cores?, \d+ GB memory, \d+ GB free disk, Python 3\.\d+\.\w+", output
     )

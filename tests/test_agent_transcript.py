@@ -67,7 +67,7 @@ def test_a_turn_without_accepted_answers_is_written_without_the_field() -> None:
         (3, r"turns\[0\].accept is 3, not a list"),
     ],
 )
-def test_accepted_answers_that_make_no_sense_are_refused(accept: Any, message: str) -> None:
+def test_invalid_accepted_answers_are_refused(accept: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         row_from_json(
             row_with(
@@ -98,7 +98,7 @@ def test_a_turn_of_no_known_role_is_refused() -> None:
             row_from_json(row_with(turn))
 
 
-def test_a_turn_is_checked_where_it_is_made() -> None:
+def test_a_turn_is_validated_when_created() -> None:
     with pytest.raises(ValueError, match="next"):
         PlannerTurn("x", next="tool")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="calls"):

@@ -35,7 +35,7 @@ def shown_to(agent: Agent, generation: int) -> Transcript:
     return agent.engine.seen[generation][1]
 
 
-def test_a_full_conversation_is_cut_seldom_and_the_cut_is_remembered(tmp_path: Path) -> None:
+def test_a_full_conversation_is_trimmed_seldom_and_the_trimming_persists(tmp_path: Path) -> None:
     rounds = 30
     script = [plan("I know.", "summarizer"), "word " * 20] * rounds
     agent = scripted(script, tmp_path, context_length=900).agent
@@ -58,7 +58,7 @@ def test_a_full_conversation_is_cut_seldom_and_the_cut_is_remembered(tmp_path: P
     assert 2 <= cuts <= 5
 
 
-def test_a_cut_for_a_turn_that_was_cancelled_is_not_kept(tmp_path: Path) -> None:
+def test_trimming_for_a_cancelled_turn_is_undone(tmp_path: Path) -> None:
     script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer")]
     agent = scripted(script, tmp_path, context_length=480).agent
     conversation = agent.begin()

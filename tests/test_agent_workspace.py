@@ -122,7 +122,7 @@ def test_read_file(context: ToolContext, root: Path):
         ({"path": "x" * 999}, "file name too long"),
     ],
 )
-def test_read_file_says_what_is_wrong(context: ToolContext, arguments: dict[str, Any], why: str):
+def test_errors_of_read_file(context: ToolContext, arguments: dict[str, Any], why: str):
     assert why in refusal(context, "read_file", **arguments)
 
 
@@ -142,23 +142,23 @@ def test_a_ten_megabyte_file_is_read_in_part(context: ToolContext, root: Path):
     (root / "big.log").write_bytes(b"0123456789 needle\n" * 600_000)
     assert len(ask(context, "read_file", path="big.log")) < 4200
     assert "more than can be read" in refusal(context, "read_file", path="big.log", start_line=590_000)
-    told = ask(context, "search_text", query="needle", path="big.log")
-    assert told.startswith("big.log:1: 0123456789 needle\n")
-    assert len(told) < 4300
+    output = ask(context, "search_text", query="needle", path="big.log")
+    assert output.startswith("big.log:1: 0123456789 needle\n")
+    assert len(output) < 4300
     assert ask(context, "file_info", path="big.log").startswith("big.log: 10800000 bytes, 600000 lines, ")
 
 
 def test_a_match_deep_in_a_long_line_is_shown(context: ToolContext, root: Path):
     (root / "min.js").write_text("a" * 50_000 + " needle " + "b" * 50_000)
-    told = ask(context, "search_text", query="needle")
-    assert "needle" in told
-    assert len(told) < 250
+    output = ask(context, "search_text", query="needle")
+    assert "needle" in output
+    assert len(output) < 250
 
 
 def test_file_info(context: ToolContext, root: Path):
     os.utime(root / "notes.txt", (0, 1740824520))
-    told = ask(context, "file_info", path="notes.txt")
-    assert re.fullmatch(r"notes\.txt: 36 bytes, 3 lines, changed 2025-03-01 \d\d:\d\d", told)
+    output = ask(context, "file_info", path="notes.txt")
+    assert re.fullmatch(r"notes\.txt: 36 bytes, 3 lines, changed 2025-03-01 \d\d:\d\d", output)
     assert ask(context, "file_info", path="docs").startswith("docs: folder with 2 entries, changed ")
     assert re.match(r"picture\.png: \d+ bytes, changed ", ask(context, "file_info", path="picture.png"))
     (root / "one").write_text("x")
@@ -166,8 +166,8 @@ def test_file_info(context: ToolContext, root: Path):
 
 
 def test_write_file(context: ToolContext, root: Path):
-    told = ask(context, "write_file", path="new/deep/Grüße 你好.txt", content="héllo\n")
-    assert told == "wrote 6 characters to new/deep/Grüße 你好.txt"
+    output = ask(context, "write_file", path="new/deep/Grüße 你好.txt", content="héllo\n")
+    assert output == "wrote 6 characters to new/deep/Grüße 你好.txt"
     assert (root / "new" / "deep" / "Grüße 你好.txt").read_text("utf-8") == "héllo\n"
     assert ask(context, "list_files", path="new/deep") == "Grüße 你好.txt"
     assert ask(context, "write_file", path=str(root / "notes.txt"), content="x") == (
@@ -197,7 +197,7 @@ def test_a_write_that_fails_leaves_the_old_file(
 
 
 @pytest.mark.parametrize("path", ["docs", "docs/", "new/", ".", "", "notes.txt/x", "a\0b"])
-def test_places_that_cannot_be_written(context: ToolContext, root: Path, path: str):
+def test_unwritable_paths_are_reported(context: ToolContext, root: Path, path: str):
     before = sorted(os.listdir(root))
     refusal(context, "write_file", path=path, content="x")
     assert sorted(os.listdir(root)) == before
@@ -236,23 +236,23 @@ def reaching(context: ToolContext, path: str) -> list[str]:
         "{root}2/secret.txt",
     ],
 )
-def test_paths_that_lead_outside(context: ToolContext, root: Path, path: str):
+def test_paths_outside_the_workspace_are_refused(context: ToolContext, root: Path, path: str):
     path = path.format(root=root)
-    for told in reaching(context, path):
-        assert told == f"{path} is outside the workspace"
+    for output in reaching(context, path):
+        assert output == f"{path} is outside the workspace"
     assert (root.parent / "outside" / "secret.txt").read_text() == SECRET
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-def test_links_that_lead_outside(context: ToolContext, root: Path, absolute: bool):
+def test_links_out_of_the_workspace_are_refused(context: ToolContext, root: Path, absolute: bool):
     outside = root.parent / "outside" if absolute else Path("../outside")
     (root / "folder").symlink_to(outside)
     (root / "file").symlink_to(outside / "secret.txt")
     (root / "new").symlink_to(outside / "new.txt")
     (root / "chain").symlink_to("folder")
     for path in ("folder", "file", "new", "folder/secret.txt", "chain/secret.txt", "folder/new.txt"):
-        for told in reaching(context, path):
-            assert told == f"{path} is outside the workspace"
+        for output in reaching(context, path):
+            assert output == f"{path} is outside the workspace"
     assert SECRET not in ask(context, "search_text", query="secret")
     assert ask(context, "find_files", name="secret") == "no file name contains 'secret'"
     assert os.listdir(root.parent / "outside") == ["secret.txt"]
@@ -275,8 +275,8 @@ def test_links_in_a_circle_are_refused(context: ToolContext, root: Path):
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("a")
     (root / "self").symlink_to(".")
-    for told in (*reaching(context, "a"), *reaching(context, "/".join(["self"] * 50))):
-        assert "too many links" in told
+    for output in (*reaching(context, "a"), *reaching(context, "/".join(["self"] * 50))):
+        assert "too many links" in output
     assert ask(context, "search_text", query="everybody") == "docs/Plan.md:1: call everybody"
 
 
@@ -306,7 +306,7 @@ def test_a_named_pipe_does_not_hang(context: ToolContext, root: Path):
     assert ask(context, "file_info", path="pipe").startswith("pipe: 0 bytes, changed ")
 
 
-def test_walks_stop_somewhere(context: ToolContext, root: Path, monkeypatch: pytest.MonkeyPatch):
+def test_walks_stop_at_a_limit(context: ToolContext, root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workspace_module, "MAX_VISITED", 20)
     (root / "docs" / "old" / "many").mkdir()
     for number in range(50):
@@ -322,15 +322,15 @@ def test_walks_stop_somewhere(context: ToolContext, root: Path, monkeypatch: pyt
     assert "folders deep" in refusal(context, "list_files", path="/".join("d" * 80))
 
 
-def test_names_cannot_forge_lines(context: ToolContext, root: Path):
+def test_file_names_with_line_breaks_are_escaped(context: ToolContext, root: Path):
     (root / "docs" / "a\nnotes.txt:1: forged\x1b[2J").write_text("everybody")
-    for told in (
+    for output in (
         ask(context, "list_files", path="docs"),
         ask(context, "find_files", name="forged"),
         ask(context, "search_text", query="everybody"),
     ):
-        assert "\nnotes.txt" not in told
-        assert "\x1b" not in told
+        assert "\nnotes.txt" not in output
+        assert "\x1b" not in output
 
 
 def test_no_handle_is_left_open(context: ToolContext, root: Path):

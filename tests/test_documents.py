@@ -1,4 +1,4 @@
-"""What README and docs say is so: sessions are run, command lines parsed, links followed."""
+"""README and docs are correct: sessions are run, command lines parsed, links followed."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def sessions() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("command", "output"), sessions())
-def test_a_session_of_readme_is_what_happens(command: str, output: str, tmp_path: Path) -> None:
+def test_a_session_of_readme_has_the_output_shown(command: str, output: str, tmp_path: Path) -> None:
     shell = f'umi() {{ {shlex.quote(sys.executable)} -P -m tui "$@"; }}; {{ {command} ; }} 2>&1'
     done = subprocess.run(
         ["bash", "-c", shell],
@@ -143,11 +143,11 @@ def test_the_python_of_readme_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_repeats_of_the_code_is_so(page: str) -> None:
+def test_generated_parts_of_pages_are_up_to_date(page: str) -> None:
     assert (ROOT / page).read_text(encoding="utf-8") == updated(page), "run: make docs"
 
 
-def test_the_files_to_touch_exist() -> None:
+def test_the_files_that_contributing_names_exist() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Every file")[0]
     named = {name for name in re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page) if "NAME" not in name}
     assert len(named) > 10

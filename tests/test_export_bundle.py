@@ -33,9 +33,9 @@ def test_a_run_becomes_a_bundle(run_folder: Path, tmp_path: Path, capfd: pytest.
     out = tmp_path / "mine"
     argv = ["bundle", str(run_folder), "--out", str(out), "--quant", "q4_k_m", "--quant", "caller=q8_0"]
     assert main([*argv, "--grounded", "summarizer", "--license", "Apache-2.0"]) == 0
-    said = capfd.readouterr()
-    assert said.out == f"{out}\n"
-    steps = [line.split(": ", 1) for line in said.err.splitlines()]
+    output = capfd.readouterr()
+    assert output.out == f"{out}\n"
+    steps = [line.split(": ", 1) for line in output.err.splitlines()]
     assert list(dict.fromkeys(part for part, _ in steps)) == ["base", *ROLES]
     bundle = load_bundle(out, verify=True)
     assert (bundle.name, bundle.license, bundle.context_length) == ("mine", "Apache-2.0", 1024)
@@ -59,7 +59,7 @@ def test_a_run_becomes_a_bundle(run_folder: Path, tmp_path: Path, capfd: pytest.
     )
 
 
-def test_a_bundle_is_replaced_and_anything_else_is_kept(
+def test_a_bundle_is_replaced_and_other_files_are_not(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "mine"
@@ -119,7 +119,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix == ".gguf"}
 
 
-def test_an_export_that_was_stopped_is_gone_on_with(
+def test_an_interrupted_export_is_continued(
     run_folder: Path,
     whole: Path,
     tmp_path: Path,
@@ -144,18 +144,18 @@ def test_an_export_that_was_stopped_is_gone_on_with(
         file.write(b"more")
     undo()
     assert main(argv) == 0
-    said = capsys.readouterr().err
-    assert "planner: planner-f16.gguf" in said
-    assert "was made before" in said
-    assert "planner: adding" not in said
-    assert "caller: adding" in said
+    output = capsys.readouterr().err
+    assert "planner: planner-f16.gguf" in output
+    assert "was made before" in output
+    assert "planner: adding" not in output
+    assert "caller: adding" in output
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert files(tmp_path / "whole") == files(whole)
     assert (tmp_path / "whole" / "bundle.json").read_text() == (whole / "bundle.json").read_text()
 
 
 @pytest.mark.parametrize("changed", ["option", "adapter", "program"])
-def test_what_was_made_of_something_else_is_made_anew(
+def test_finished_parts_of_other_inputs_are_not_reused(
     changed: str,
     run_folder: Path,
     tmp_path: Path,
@@ -176,12 +176,12 @@ def test_what_was_made_of_something_else_is_made_anew(
         monkeypatch.setattr(export.build_folder, "version", lambda _: "9.9")
     capsys.readouterr()
     assert main(argv) == 130
-    said = capsys.readouterr().err
-    assert "planner: adding" in said
-    assert "was made before" not in said
+    output = capsys.readouterr().err
+    assert "planner: adding" in output
+    assert "was made before" not in output
 
 
-def test_an_error_keeps_what_is_finished_and_the_old_bundle(
+def test_an_error_keeps_finished_parts_and_the_old_bundle(
     run_folder: Path,
     whole: Path,
     tmp_path: Path,
@@ -198,7 +198,7 @@ def test_an_error_keeps_what_is_finished_and_the_old_bundle(
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "mine"]
 
 
-def test_a_bundle_whose_place_was_left_empty_is_put_back(
+def test_a_bundle_that_a_killed_export_moved_is_restored(
     run_folder: Path, whole: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(whole, tmp_path / ".mine.old")
@@ -208,7 +208,7 @@ def test_a_bundle_whose_place_was_left_empty_is_put_back(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_what_is_no_part_of_the_old_bundle_is_not_deleted(
+def test_files_beside_the_old_bundles_are_not_deleted(
     run_folder: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "mine"))
@@ -246,8 +246,10 @@ def test_another_base_is_refused_and_named(
     weights.write_bytes(sound[:-1] + b"!")
     shutil.copy(weights, base / "more.safetensors")
     assert main(argv) == 2
-    said = f"{base} is not the base that {copy} was trained on: model.safetensors, more.safetensors differ;"
-    assert said in capsys.readouterr().err
+    message = (
+        f"{base} is not the base that {copy} was trained on: model.safetensors, more.safetensors differ;"
+    )
+    assert message in capsys.readouterr().err
     weights.unlink()
     (base / "more.safetensors").unlink()
     assert main(argv) == 2
@@ -266,13 +268,13 @@ def test_a_mistake_in_the_last_role_shows_before_the_first_is_made(
     copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
     (copy / "summarizer" / "adapter_model.safetensors").write_bytes(b"half")
     assert main(["bundle", str(copy), "--out", str(tmp_path / "mine")]) == 2
-    said = capsys.readouterr().err
-    assert "summarizer/adapter_model.safetensors is not what the run trained; put its own back" in said
+    output = capsys.readouterr().err
+    assert "summarizer/adapter_model.safetensors is not what the run trained; put its own back" in output
     trained_anew(copy, "summarizer")
     assert main(["bundle", str(copy), "--out", str(tmp_path / "mine")]) == 2
-    said = capsys.readouterr().err
-    assert "the adapter in" in said
-    assert "planner: adding" not in said
+    output = capsys.readouterr().err
+    assert "the adapter in" in output
+    assert "planner: adding" not in output
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -280,7 +282,7 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
     unfinished = tmp_path / "unfinished"
     shutil.copytree(run_folder, unfinished, ignore=shutil.ignore_patterns("manifest.json"))
     out = ["--out", str(tmp_path / "mine")]
-    for argv, said in (
+    for argv, message in (
         ([str(unfinished), *out], "is not finished"),
         ([str(tmp_path / "none"), *out], "is not a run folder"),
         ([str(run_folder), *out, "--quant", "q1"], "choose one of f32, f16"),
@@ -291,19 +293,19 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
     ):
         assert main(["bundle", *argv]) == 2
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
     assert not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize("hand_over", ["stack", "merge16"])
-def test_other_hand_overs_become_bundles_that_are_proven(hand_over: str, tmp_path: Path) -> None:
+def test_runs_of_other_hand_overs_become_verified_bundles(hand_over: str, tmp_path: Path) -> None:
     run, out = make_run(tmp_path, hand_over=hand_over), tmp_path / "mine"
     assert main(["bundle", str(run), "--out", str(out), "--prompts", "4"]) == 0
     assert main(["verify", str(out), "--against", str(run), "--prompts", "4"]) == 0
 
 
-def test_a_finished_part_stays_under_looser_limits_and_is_made_anew_under_tighter_ones(
+def test_a_finished_part_is_reused_under_looser_limits_only(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["bundle", str(run_folder), "--out", str(tmp_path / "mine"), *QUICK[2:], "--quant", "q8_0"]
@@ -314,7 +316,7 @@ def test_a_finished_part_stays_under_looser_limits_and_is_made_anew_under_tighte
         assert ("planner: adding" in capsys.readouterr().err) == again
 
 
-def test_a_part_that_is_made_anew_leaves_no_file_of_its_first_type(
+def test_a_part_made_again_leaves_no_file_of_its_first_type(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mine"

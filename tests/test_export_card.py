@@ -1,4 +1,4 @@
-"""The card of a bundle: what the manifest says and nothing else, whatever its texts hold."""
+"""The card of a bundle: only what the manifest states, with its texts escaped."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def rows(made: str) -> list[list[str]]:
     return [re.split(r" \| ", line.strip("| ")) for line in lines]
 
 
-def test_the_head_is_what_the_hub_reads() -> None:
+def test_the_front_matter_is_what_the_hub_expects() -> None:
     made = head(bundle_readme(bundle(recipe={"base": "Qwen/Qwen2.5-0.5B"})))
     assert made == {
         "license": "apache-2.0",
@@ -94,13 +94,13 @@ def test_every_figure_of_the_report_is_there() -> None:
     assert ["caller", "`act_em`", "0.750", "0.125"] in found
     assert ["caller", "4,084", "127,039", "240", "180", "caller 0.5000", "caller 0.2500"] in found
     assert "- caller: merged into original weights (held-out loss: dequant 1.2500, original 0.9000)" in made
-    told = "of 16,000 tokens from training rows (mean KL divergence: without it 0.0008, with it 0.0009)"
-    assert f"- caller: compared with one made with an importance matrix {told}" in made
+    comparison = "of 16,000 tokens from training rows (mean KL divergence: without it 0.0008, with it 0.0009)"
+    assert f"- caller: compared with one made with an importance matrix {comparison}" in made
     assert "- caller: `q4_k_m` was tried and given up: a mean KL divergence of 0.09 nats" in made
     assert "held to: kl 0.02" in made
 
 
-def test_a_comparison_on_a_greeting_is_told() -> None:
+def test_a_comparison_on_a_greeting_is_stated() -> None:
     row = {**EXPORT["caller"], "quantized": {**EXPORT["caller"]["quantized"], "cases": 0, "scores": {}}}
     assert "compared on a greeting only" in bundle_readme(bundle(metrics={"export": {"caller": row}}))
     assert "greeting" not in bundle_readme(bundle(metrics={"export": EXPORT}))
@@ -124,7 +124,7 @@ def test_a_report_of_another_shape_is_no_error(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_texts_stay_texts(hostile: str) -> None:
+def test_texts_of_the_manifest_cannot_add_markup(hostile: str) -> None:
     plain = bundle_readme(bundle(name="n", license="l", metrics={"export": EXPORT}, recipe={"base": "b"}))
     row = {**EXPORT["caller"], "type": hostile, "merge_base": hostile, "imatrix": {"source": hostile}}
     metrics = {"export": {"caller": row}}
@@ -147,7 +147,7 @@ def test_text_and_code_are_escaped() -> None:
     assert text(None) == text(["a"]) == code("") == ""
 
 
-def test_no_path_of_the_machine_is_told() -> None:
+def test_no_path_of_the_machine_is_in_the_card() -> None:
     recipe = {"base": "/home/someone/base-x", "data": ["/home/someone/rows.jsonl"], "method": "two-stage"}
     made = bundle_readme(bundle(recipe=recipe))
     assert "someone" not in made
@@ -155,7 +155,7 @@ def test_no_path_of_the_machine_is_told() -> None:
     assert "`rows.jsonl`" in made
 
 
-def test_how_to_run_is_of_the_layout() -> None:
+def test_the_instructions_fit_the_layout() -> None:
     merged = bundle_readme(bundle())
     assert "llama-server -m planner-q8_0.gguf --temp 0" in merged
     assert "ollama create umi-mini-planner -f planner.Modelfile" in merged

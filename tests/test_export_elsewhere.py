@@ -1,4 +1,4 @@
-"""What other programs render and say of our files is what umi does: templates, Modelfiles, provenance."""
+"""What other programs read of our files: chat templates, Modelfiles, provenance."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_template_writes_the_prompt(markers: Markers, program: int) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_ids_are_those_that_umi_reads(base: Path, role: Role) -> None:
+def test_the_ids_of_a_rendered_template_are_umis_prompt(base: Path, role: Role) -> None:
     tokenize = load_tokenize(base)
     for row in tiny_rows(8):
         rendered = render(role_template(CHATML, role), messages(row.transcript))
@@ -87,26 +87,26 @@ def test_the_ids_are_those_that_umi_reads(base: Path, role: Role) -> None:
 
 def test_without_a_system_message_the_list_of_tools_is_empty() -> None:
     template = role_template(CHATML, "planner")
-    said = Transcript(turns=(UserTurn("hi {{ 7 * 7 }}"),))
-    assert render(template, messages(said)[1:]) == text(said, "planner", CHATML)
+    transcript = Transcript(turns=(UserTurn("hi {{ 7 * 7 }}"),))
+    assert render(template, messages(transcript)[1:]) == text(transcript, "planner", CHATML)
     assert render(template, []) == text(Transcript(), "planner", CHATML)
 
 
 def test_an_instruction_is_a_system_turn_of_its_own() -> None:
-    told = dataclasses.replace(tiny_rows(1)[0].transcript, instruction="Be brief.")
-    rendered = render(role_template(CHATML, "caller"), messages(told))
-    assert rendered == text(told, "caller", CHATML)
+    instructed = dataclasses.replace(tiny_rows(1)[0].transcript, instruction="Be brief.")
+    rendered = render(role_template(CHATML, "caller"), messages(instructed))
+    assert rendered == text(instructed, "caller", CHATML)
     assert rendered.count("<|im_start|>system\n") == 2
 
 
 def test_the_assistant_is_the_role_of_the_file() -> None:
     chat = [{"role": "system", "content": ""}, {"role": "assistant", "content": "Next: caller"}]
-    said = "<|im_start|>system\n<|im_end|>\n<|im_start|>{role}\nNext: caller<|im_end|>\n"
+    expected = "<|im_start|>system\n<|im_end|>\n<|im_start|>{role}\nNext: caller<|im_end|>\n"
     for role in ROLES:
         rendered = render(role_template(CHATML, role), chat, add_generation_prompt=False)
-        assert rendered == said.format(role=role)
+        assert rendered == expected.format(role=role)
     other = render(role_template(CHATML, "planner"), chat, umi_role="caller")
-    assert other == said.format(role="caller") + "<|im_start|>caller\n"
+    assert other == expected.format(role="caller") + "<|im_start|>caller\n"
 
 
 def test_a_message_without_content_is_empty() -> None:
@@ -160,7 +160,7 @@ def test_a_modelfile_for_each_role() -> None:
 
 
 @pytest.mark.parametrize("markers", MARKERS)
-def test_nothing_breaks_out_of_a_modelfile(markers: Markers) -> None:
+def test_texts_cannot_add_commands_to_a_modelfile(markers: Markers) -> None:
     licence = 'You may """\nPARAMETER stop x\n"""and\x00 may not \'""""'
     made = modelfiles(bundle(markers=markers, license=licence, name="a\nFROM /etc/passwd\r\nb"))
     commands, parameters, comments = parse(made["caller.Modelfile"])
@@ -237,34 +237,34 @@ def test_a_files_provenance_survives_quantizing(base: Path, tmp_path: Path) -> N
     template = role_template(HOSTILE, "caller")
     full = convert(base, tmp_path / "full.gguf", name="x", template=template, extra=extra)
     for file in (full, quantize(full, tmp_path / "small.gguf", "q8_0")):
-        said = metadata(file)
-        assert said["tokenizer.chat_template"] == template
-        assert said["general.base_model.count"] == 1
-        assert said["general.base_model.0.name"] == "base"
-        assert said["general.license"] == "MIT"
-        assert said["umi.roles"] == ["caller"]
-        assert said["umi.merge_base"] == "original"
-        assert said["umi.base_files"] == ["ab" * 32 + "  config.json"]
-        assert [line.split("  ")[1] for line in said["umi.adapter_files"]] == [
+        fields = metadata(file)
+        assert fields["tokenizer.chat_template"] == template
+        assert fields["general.base_model.count"] == 1
+        assert fields["general.base_model.0.name"] == "base"
+        assert fields["general.license"] == "MIT"
+        assert fields["umi.roles"] == ["caller"]
+        assert fields["umi.merge_base"] == "original"
+        assert fields["umi.base_files"] == ["ab" * 32 + "  config.json"]
+        assert [line.split("  ")[1] for line in fields["umi.adapter_files"]] == [
             "caller/adapter_config.json",
             "caller/adapter_model.safetensors",
         ]
-        assert not [key for key, value in said.items() if str(tmp_path) in str(value)]
+        assert not [key for key, value in fields.items() if str(tmp_path) in str(value)]
 
 
 def test_an_adapters_provenance(base: Path, tmp_path: Path) -> None:
     run = a_run(base, tmp_path / "run", hand_over="stack")
     extra = provenance(run, "planner", {}, "dequant")
     out = write_adapter(read_adapter(run.folder / "planner"), base, tmp_path / "a.gguf", "f16", extra=extra)
-    said = metadata(out)
-    assert [line.split("  ")[1].split("/")[0] for line in said["umi.adapter_files"]] == ["backbone"] * 2 + [
+    fields = metadata(out)
+    assert [line.split("  ")[1].split("/")[0] for line in fields["umi.adapter_files"]] == ["backbone"] * 2 + [
         "planner"
     ] * 2
-    assert "umi.base_files" not in said
+    assert "umi.base_files" not in fields
     assert provenance(run, "backbone", {}, "dequant")["umi.roles"] == list(ROLES)
 
 
-def test_provenance_tells_runs_apart(base: Path, tmp_path: Path) -> None:
+def test_provenance_differs_between_runs(base: Path, tmp_path: Path) -> None:
     one, two = (a_run(base, tmp_path / name, seed=seed) for name, seed in (("one", 1), ("two", 2)))
     config = tmp_path / "two" / "caller" / "adapter_config.json"
     config.write_text("{}")
@@ -292,5 +292,5 @@ def test_provenance_tells_runs_apart(base: Path, tmp_path: Path) -> None:
         ("a/b: c\n", None),
     ],
 )
-def test_a_repository_is_named_only_where_the_path_tells_it(base: str, named: str | None) -> None:
+def test_a_repository_is_named_only_if_the_path_contains_it(base: str, named: str | None) -> None:
     assert hub_id(base) == named

@@ -1,4 +1,4 @@
-"""Every family that can be converted says in llama.cpp what it says in torch, and reads text alike."""
+"""Every convertible family has the same logits and tokens in llama.cpp as in torch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def half_gelu(values: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_llama_cpp_says_what_torch_says(name: str, tmp_path: Path) -> None:
+def test_llama_cpp_has_the_logits_of_torch(name: str, tmp_path: Path) -> None:
     folder = make_family(tmp_path / "checkpoint", name, shard="200KB")
     assert (folder / "model.safetensors.index.json").is_file()
     out = convert(folder, tmp_path / "out.gguf", "f32")
@@ -125,7 +125,7 @@ def test_old_configs_mean_the_same(tmp_path: Path) -> None:
         assert convert(folder, tmp_path / "old.gguf", "f32").read_bytes() == new
 
 
-def test_memory_stays_at_a_block(tmp_path: Path) -> None:
+def test_memory_is_bounded_by_a_block(tmp_path: Path) -> None:
     size = write_tokenizer(tmp_path, "qwen2")
     wide = {**SHAPE, "num_hidden_layers": 1, "intermediate_size": 1 << 17, "vocab_size": size}
     make_weights(tmp_path, "Qwen2", wide, "bfloat16")
@@ -138,7 +138,7 @@ def test_memory_stays_at_a_block(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_heads_are_reordered_whole_however_little_is_read(
+def test_heads_are_permuted_correctly_in_small_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_family(tmp_path / "checkpoint", "llama-linear")
@@ -152,13 +152,13 @@ def metadata(folder: Path, tmp_path: Path, **options: Any) -> dict[str, Any]:
     return {name: field.contents() for name, field in gguf.GGUFReader(file).fields.items()}
 
 
-def test_the_tokenizer_says_what_begins_and_ends_a_text(tmp_path: Path) -> None:
+def test_the_tokenizers_bos_and_eos_are_written(tmp_path: Path) -> None:
     folder = make_family(tmp_path / "SmolLM2-135M-Instruct", "llama3")
-    said = metadata(folder, tmp_path)
-    assert said["tokenizer.ggml.add_bos_token"] is True
-    assert (said["tokenizer.ggml.bos_token_id"], said["tokenizer.ggml.eos_token_id"]) == (1, 2)
-    assert said["tokenizer.chat_template"] == "{{ messages }}"
-    assert (said["general.name"], said["general.basename"]) == ("SmolLM2 135M Instruct", "SmolLM2")
+    fields = metadata(folder, tmp_path)
+    assert fields["tokenizer.ggml.add_bos_token"] is True
+    assert (fields["tokenizer.ggml.bos_token_id"], fields["tokenizer.ggml.eos_token_id"]) == (1, 2)
+    assert fields["tokenizer.chat_template"] == "{{ messages }}"
+    assert (fields["general.name"], fields["general.basename"]) == ("SmolLM2 135M Instruct", "SmolLM2")
     (folder / "chat_template.jinja").write_text("{{ 1 }}")
     ours = metadata(folder, tmp_path, name="umi-planner", end="<|im_start|>")
     assert (ours["tokenizer.ggml.add_bos_token"], ours["tokenizer.ggml.eos_token_id"]) == (False, 3)
@@ -166,20 +166,20 @@ def test_the_tokenizer_says_what_begins_and_ends_a_text(tmp_path: Path) -> None:
     assert "general.basename" not in ours
 
 
-def test_what_text_may_hold_is_no_control_token(tmp_path: Path) -> None:
-    said = metadata(make_family(tmp_path / "gemma", "gemma3"), tmp_path)
-    kinds = dict(zip(said["tokenizer.ggml.tokens"], said["tokenizer.ggml.token_type"], strict=True))
+def test_tokens_that_occur_in_text_are_no_control_tokens(tmp_path: Path) -> None:
+    fields = metadata(make_family(tmp_path / "gemma", "gemma3"), tmp_path)
+    kinds = dict(zip(fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"], strict=True))
     assert kinds["<tool_call>"] == kinds["<tool result>"] == gguf.TokenType.USER_DEFINED
     assert kinds["<|im_end|>"] == gguf.TokenType.CONTROL
     assert kinds["<0x41>"] == gguf.TokenType.BYTE
-    assert said["tokenizer.ggml.add_space_prefix"] is False
+    assert fields["tokenizer.ggml.add_space_prefix"] is False
 
 
 Edit = Callable[[dict[str, Any]], Any]
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         ("smollm3", {"no_rope_layers": [1, 0, 1, 1, 1]}, "other layers than every fourth"),
         ("smollm3", {"use_sliding_window": True}, "sliding window"),
@@ -195,13 +195,13 @@ Edit = Callable[[dict[str, Any]], Any]
         ("qwen2.5-tied", {"tie_word_embeddings": False}, r"lacks 1 tensors, output\.weight"),
     ],
 )
-def test_what_llama_cpp_computes_otherwise_is_refused(
-    name: str, change: dict[str, Any], said: str, tmp_path: Path
+def test_models_that_llama_cpp_computes_differently_are_refused(
+    name: str, change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     folder = make_family(tmp_path / "checkpoint", name)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         convert(folder, tmp_path / "out.gguf")
     assert not list(tmp_path.glob("out*"))
 
@@ -226,7 +226,7 @@ def spaced(value: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "edit", "said"),
+    ("name", "edit", "message"),
     [
         ("gemma3", less_merged, "never merges"),
         ("gemma3", lower, "changes a text before it splits it"),
@@ -235,13 +235,13 @@ def spaced(value: dict[str, Any]) -> None:
     ],
 )
 def test_tokenizers_that_llama_cpp_would_not_follow_are_refused(
-    name: str, edit: Edit, said: str, tmp_path: Path
+    name: str, edit: Edit, message: str, tmp_path: Path
 ) -> None:
     folder = make_family(tmp_path / "checkpoint", name)
     value = json.loads((folder / "tokenizer.json").read_text())
     edit(value)
     (folder / "tokenizer.json").write_text(json.dumps(value))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         convert(folder, tmp_path / "out.gguf")
     shutil.rmtree(folder)
     assert not list(tmp_path.iterdir()) or [p.name for p in tmp_path.iterdir()] == ["umi-home"]

@@ -1,4 +1,4 @@
-"""Adapters are told from those of another backbone of the same shape, whatever it was quantized to."""
+"""The fingerprint tells adapters of one backbone from those of another, whatever the quantization."""
 
 from __future__ import annotations
 

@@ -65,10 +65,10 @@ def test_a_tokenizer_that_differs_is_named(base: Path, full: Path, tmp_path: Pat
 
 def test_metadata_says_what_ends_a_turn_and_adds_no_bos(full: Path) -> None:
     fields = gguf.GGUFReader(full).fields
-    said = {
+    metadata = {
         key: fields[f"tokenizer.ggml.{key}"].contents() for key in ("pre", "eos_token_id", "add_bos_token")
     }
-    assert said == {"pre": "qwen2", "eos_token_id": 2, "add_bos_token": False}
+    assert metadata == {"pre": "qwen2", "eos_token_id": 2, "add_bos_token": False}
     assert fields["tokenizer.ggml.token_type"].contents()[:4] == [3, 3, 3, 1]
     assert "output.weight" not in {tensor.name for tensor in gguf.GGUFReader(full).tensors}
 
@@ -83,7 +83,9 @@ def test_a_quantized_file_runs_and_is_near(base: Path, full: Path, tmp_path: Pat
     assert 0 < np.abs(exact - near).max() < 0.5 * np.abs(exact).max()
 
 
-def test_a_tokenizer_by_which_text_could_end_a_turn(base: Path, full: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_that_makes_control_tokens_of_text_is_refused(
+    base: Path, full: Path, tmp_path: Path
+) -> None:
     value = json.loads((base / "tokenizer.json").read_text())
     ids = value["model"]["vocab"]
     word = next(word for word in ids if len(word) > 3 and word.isalpha())
@@ -105,7 +107,7 @@ def broken(base: Path, place: Path, **config: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             {"architectures": ["MambaForCausalLM"]},
@@ -117,18 +119,18 @@ def broken(base: Path, place: Path, **config: Any) -> Path:
     ],
 )
 def test_what_cannot_be_written_is_refused(
-    base: Path, tmp_path: Path, change: dict[str, Any], said: str
+    base: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         convert(broken(base, tmp_path, **change), tmp_path / "out.gguf")
     assert not list(tmp_path.glob("*.gguf*"))
 
 
-def refuse(folder: Path, tmp_path: Path, said: str, kind: FloatType = "f32") -> None:
+def refuse(folder: Path, tmp_path: Path, message: str, kind: FloatType = "f32") -> None:
     """Converting fails with `said` in one line and leaves what was there before."""
     old = tmp_path / "out.gguf"
     old.write_text("GGUF an older one")
-    with pytest.raises(UmiError, match=said) as caught:
+    with pytest.raises(UmiError, match=message) as caught:
         convert(folder, old, kind)
     assert "\n" not in str(caught.value)
     assert old.read_text() == "GGUF an older one"
@@ -149,20 +151,20 @@ def test_a_number_that_cannot_be_written_is_refused(
     refuse(copy, tmp_path, rf"layers\.1\.mlp\.up_proj\.weight {why}", kind)
 
 
-def test_what_is_missing_or_cut_short_is_named(base: Path, tmp_path: Path) -> None:
+def test_missing_or_truncated_files_are_named(base: Path, tmp_path: Path) -> None:
     copy = broken(base, tmp_path)
     load_model(base).save_pretrained(copy, max_shard_size="100KB")
     (copy / "model.safetensors").unlink()
     assert convert(copy, tmp_path / "whole.gguf").is_file()
     shards = sorted(copy.glob("model-*"))
     content = shards[1].read_bytes()
-    for size, said in (
+    for size, message in (
         (len(content) - 1, rf"cut short: it has {len(content) - 1} of {len(content)} bytes"),
         (100, "cut short or no safetensors file"),
         (3, r"no safetensors file \(3 bytes\)"),
     ):
         shards[1].write_bytes(content[:size])
-        refuse(copy, tmp_path, rf"{shards[1].name} is {said}|{shards[1].name} is .*{said}")
+        refuse(copy, tmp_path, rf"{shards[1].name} is {message}|{shards[1].name} is .*{message}")
     shards[1].write_bytes(content[:8] + b"?" + content[9:])
     refuse(copy, tmp_path, f"{shards[1].name} is damaged")
     shutil.copy(shards[0], shards[1])
@@ -185,7 +187,7 @@ def test_a_quantized_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
     refuse(copy, tmp_path, "up_proj.weight is stored as U8")
 
 
-def test_a_full_disk_is_told_in_a_line(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_line(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with full_disk(100_000):
         refuse(base, tmp_path, "out.gguf cannot be written: File too large; free space")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
@@ -234,7 +236,7 @@ def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "said"),
+    ("file", "change", "message"),
     [
         ("config.json", lambda value: value.pop("max_position_embeddings"), "nothing usable of max_position"),
         ("config.json", lambda value: value.update(num_hidden_layers="two"), "nothing usable of num_hidden"),
@@ -257,7 +259,7 @@ def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> N
     ],
 )
 def test_a_damaged_checkpoint_is_one_line(
-    file: str, change: Any, said: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: str, change: Any, message: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = broken(base, tmp_path)
     value = json.loads((copy / file).read_text())
@@ -267,7 +269,7 @@ def test_a_damaged_checkpoint_is_one_line(
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert code == 2
-    assert re.search(said, err)
+    assert re.search(message, err)
     assert err.count("\n") == 1
     assert not (tmp_path / "out.gguf").exists()
 
@@ -309,6 +311,6 @@ def test_the_command_converts(base: Path, tmp_path: Path, capsys: pytest.Capture
         ["fly"],
     ):
         assert main(argv) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("umi: ")
-        assert said.count("\n") == 1
+        output = capsys.readouterr().err
+        assert output.startswith("umi: ")
+        assert output.count("\n") == 1

@@ -43,7 +43,7 @@ GGUF_NAMES = {
 
 
 def ignore(_: str) -> None:
-    """Progress that nobody reads."""
+    """Ignore progress."""
 
 
 def sequence(prefix: Sequence[int], rest: Sequence[int]) -> Encoded:
@@ -170,7 +170,7 @@ def test_both_forms_of_a_file_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_legacy, write_gguf])
-def test_a_damaged_file_is_told_in_a_line(write: Any, tmp_path: Path) -> None:
+def test_a_damaged_file_is_one_line(write: Any, tmp_path: Path) -> None:
     whole = write(tmp_path / "whole").read_bytes()
     # A legacy file may end after its entries.
     entries = len(whole) - 23 if write is write_legacy else None
@@ -216,7 +216,7 @@ def test_what_is_no_importance_matrix_is_refused(base: Path, tmp_path: Path) -> 
             load(file)
 
 
-def test_huge_lengths_cost_nothing(tmp_path: Path) -> None:
+def test_huge_declared_lengths_allocate_nothing(tmp_path: Path) -> None:
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + struct.pack("<Q", 1) + b"k"
     for content in (
         struct.pack("<ii", 1, 2**31 - 1),

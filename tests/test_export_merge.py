@@ -154,16 +154,16 @@ def test_what_a_gpu_held_is_rounded_to_the_checkpoints_type(copy: Path, tmp_path
 
 def test_auto_keeps_the_lower_loss(run_folder: Path, tmp_path: Path) -> None:
     run = load_run(run_folder)
-    said: list[str] = []
-    merged = merge_stage(run, "caller", "auto", tmp_path, said.append)
+    lines: list[str] = []
+    merged = merge_stage(run, "caller", "auto", tmp_path, lines.append)
     assert merged.losses[merged.merge_base] == min(merged.losses.values())
     assert set(merged.losses) == {"dequant", "original"}
     loss = mean_loss(load_model(merged.folder), run.held_out(), ("caller",), run)
     assert loss == pytest.approx(min(merged.losses.values()))
     assert list(tmp_path.iterdir()) == [merged.folder]
     size = sum(file.stat().st_size for file in merged.folder.glob("*.safetensors")) / 1e6
-    assert said[0] == f"caller: adding its adapter to dequant weights, {size:.1f} MB in float32"
-    assert len(said) == 2
+    assert lines[0] == f"caller: adding its adapter to dequant weights, {size:.1f} MB in float32"
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,9 @@ def test_an_adapter_of_another_base_is_refused(copy: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("merge_base", ["dequant", "original"])
 @pytest.mark.parametrize("name", ["model.layers.0.mlp.up_proj.weight", "model.norm.weight"])
-def test_what_is_no_number_is_named(copy: Path, tmp_path: Path, name: str, merge_base: Any) -> None:
+def test_a_non_finite_weight_of_the_base_is_named(
+    copy: Path, tmp_path: Path, name: str, merge_base: Any
+) -> None:
     run = load_run(copy)
     tensor = load_file(run.base / "model.safetensors")[name]
     tensor.view(-1)[-1] = math.inf
@@ -244,7 +246,7 @@ def test_what_is_no_number_is_named(copy: Path, tmp_path: Path, name: str, merge
     assert list((tmp_path / "made").iterdir()) == []
 
 
-def test_a_number_that_is_none_in_an_adapter_is_named(copy: Path) -> None:
+def test_a_non_finite_weight_of_an_adapter_is_named(copy: Path) -> None:
     file = copy / "caller" / "adapter_model.safetensors"
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
     change(file, name, load_file(file)[name] * math.nan)
@@ -252,17 +254,17 @@ def test_a_number_that_is_none_in_an_adapter_is_named(copy: Path) -> None:
         stage_updates(load_run(copy), "caller")
 
 
-def test_a_disk_that_fills_up_leaves_what_was_there(run_folder: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_folder(run_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
     out.mkdir()
     (out / "old").touch()
-    told = r"merged cannot be written: .*; free space or write elsewhere"
-    with full_disk(100_000), pytest.raises(UmiError, match=told):
+    message = r"merged cannot be written: .*; free space or write elsewhere"
+    with full_disk(100_000), pytest.raises(UmiError, match=message):
         write_merged_checkpoint(load_run(run_folder), "caller", "original", out)
     assert [path.name for path in tmp_path.rglob("*")] == ["merged", "old"]
 
 
-def test_too_little_space_is_told_before_anything_is_written(
+def test_too_little_space_is_reported_before_anything_is_written(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
@@ -343,10 +345,10 @@ def test_a_run_that_is_not_finished_is_refused(copy: Path, tmp_path: Path) -> No
     (copy / "manifest.json").unlink()
     with pytest.raises(InputError, match="not finished; go on with"):
         load_run(copy)
-    for text, said in (
+    for text, message in (
         ("{", "damaged"),
         (manifest.replace('"prompt_version": 1', '"prompt_version": 0'), "version 0"),
     ):
         (copy / "manifest.json").write_text(text)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             load_run(copy)

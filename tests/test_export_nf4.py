@@ -36,7 +36,7 @@ def test_a_round_trip_in_blocks_is_that_of_the_whole(
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama-linear", "smollm3", "granite", "gemma3"])
-def test_what_is_dequantized_is_what_training_holds_in_4_bits(family: str, tmp_path: Path) -> None:
+def test_dequantized_weights_equal_those_of_training(family: str, tmp_path: Path) -> None:
     from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn.modules import Linear4bit
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig

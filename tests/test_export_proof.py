@@ -1,4 +1,4 @@
-"""What torch says is recorded, files are compared with it, and what was lost is told or refused."""
+"""The proof of an export: torch's reference turns, parity, divergence, and the limits of what may be lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ END = 2
 
 
 def silent(_: str) -> None:
-    """Hear nothing of the progress."""
+    """Ignore progress."""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def reference(run: Run, planner: tuple[Any, Path], tmp_path_factory: pytest.Temp
     return record_reference(run, planner[0], "planner", role_prompts(run, "planner", 6), place, silent)
 
 
-def written_plainly(model: Any, prompt: list[int], most: int = MAX_TURN_TOKENS) -> list[int]:
-    """The greedy text, every token with a pass over all before it."""
+def generate_without_cache(model: Any, prompt: list[int], most: int = MAX_TURN_TOKENS) -> list[int]:
+    """Return the greedy text, with a forward pass over all tokens for each."""
     ids = list(prompt)
     with torch.no_grad():
         while len(ids) < len(prompt) + most:
@@ -69,17 +69,15 @@ def written_plainly(model: Any, prompt: list[int], most: int = MAX_TURN_TOKENS) 
     return ids[len(prompt) :]
 
 
-def test_the_record_holds_torchs_own_texts_and_logits(
-    planner: tuple[Any, Path], reference: Reference
-) -> None:
+def test_the_reference_holds_torchs_texts_and_logits(planner: tuple[Any, Path], reference: Reference) -> None:
     model, _ = planner
     assert len(reference.prompts) == 6
-    for written in reference:
-        assert list(written.text) == written_plainly(model, list(written.prompt.ids))
+    for turn in reference:
+        assert list(turn.text) == generate_without_cache(model, list(turn.prompt.ids))
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([written.ids])).logits[0, written.first :].numpy()
-        np.testing.assert_allclose(written.logits, logits, atol=1e-5)
-        assert (written.logits.argmax(-1) == np.array(written.text)).all()
+            logits = model(input_ids=torch.tensor([turn.ids])).logits[0, turn.first :].numpy()
+        np.testing.assert_allclose(turn.logits, logits, atol=1e-5)
+        assert (turn.logits.argmax(-1) == np.array(turn.text)).all()
 
 
 def test_held_out_turns_are_spread_and_fit(run: Run) -> None:
@@ -97,7 +95,7 @@ def test_held_out_turns_are_spread_and_fit(run: Run) -> None:
     assert greeting.case is None
 
 
-def test_an_f32_file_says_what_torch_says(planner: tuple[Any, Path], reference: Reference) -> None:
+def test_an_f32_file_agrees_with_torch(planner: tuple[Any, Path], reference: Reference) -> None:
     same = measure_parity(reference, planner[1], silent)
     assert same.positions == sum(map(len, reference.texts))
     assert (same.prompts, same.disagreed) == (6, 0)
@@ -115,7 +113,7 @@ def test_an_f32_file_says_what_torch_says(planner: tuple[Any, Path], reference: 
         ("qwen3.rope.freq_base", 0.9),
     ],
 )
-def test_a_file_that_is_wrong_by_a_little_is_found_out(
+def test_a_slightly_wrong_file_is_detected(
     name: str, factor: float, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
 ) -> None:
     """Greedy texts stay the same where a model is sure, logits do not."""
@@ -133,7 +131,7 @@ def test_a_file_that_is_wrong_by_a_little_is_found_out(
         require_parity(found, wrong)
 
 
-def test_comparisons_that_prove_nothing_are_refused() -> None:
+def test_inconclusive_comparisons_are_refused() -> None:
     sound = Parity(2, 10, 7, 3, 1e-5, 1e-5, 2.0)
     require_parity(sound, Path("a.gguf"))
     for change, message in (
@@ -147,7 +145,7 @@ def test_comparisons_that_prove_nothing_are_refused() -> None:
             require_parity(replace(sound, **change), Path("a.gguf"))
 
 
-def test_divergence_is_that_of_the_formula() -> None:
+def test_kl_divergence_equals_torchs() -> None:
     generator = np.random.default_rng(0)
     full, other = generator.normal(0, 5, (7, 50)), generator.normal(0, 5, (7, 50))
     wanted = torch.nn.functional.kl_div(
@@ -178,7 +176,7 @@ def test_what_quantizing_loses_grows_with_fewer_bits(
     assert all(0 <= one.kl <= one.largest_kl and one.cases == 6 for one in found.values())
 
 
-def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
+def test_a_file_that_diverges_is_scored_on_its_own_text(
     run: Run, planner: tuple[Any, Path], reference: Reference, tmp_path: Path
 ) -> None:
     file = quantize(planner[1], tmp_path / "coarse.gguf", "iq4_xs")
@@ -200,7 +198,7 @@ def test_a_file_that_goes_on_otherwise_is_scored_on_its_own_text(
     assert sum(a == b for a, b in zip(texts[: len(own)], own, strict=True)) >= len(own) - 1
 
 
-def test_losses_beyond_the_limits_are_named() -> None:
+def test_exceeded_limits_are_named() -> None:
     sound = Divergence(100, 99, 0.01, 0.1, 16, {"call_em": 0.9}, {"call_em": 0.92})
     assert exceeded_limits("caller", sound, Limits(0.02, 0.02)) == []
     (kl,) = exceeded_limits("caller", replace(sound, kl=0.083), Limits())
@@ -264,7 +262,7 @@ def test_common_length() -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_was_taught_is_equal_in_f32_and_nearly_so_in_q8_0(tmp_path: Path) -> None:
+def test_a_trained_model_is_equal_in_f32_and_nearly_equal_in_q8_0(tmp_path: Path) -> None:
     """The figures that an export must reach, on every turn of 60 rows."""
     rows = tiny_rows(60)
     teach(make_base(tmp_path / "base"), rows, 120)

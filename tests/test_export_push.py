@@ -1,4 +1,4 @@
-"""Finished bundles and runs on their way to a stand-in of the hub: what is sent, what is refused."""
+"""Pushing bundles and runs to a stand-in hub: what is uploaded, what is refused."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_bundle_arrives_and_comes_back(
     assert load_bundle(pulled.folder, verify=True).roles == load_bundle(bundle).roles
 
 
-def test_private_is_private_or_nothing(hub: Hub, bundle: Path) -> None:
+def test_a_private_upload_never_becomes_public(hub: Hub, bundle: Path) -> None:
     assert push_bundle([str(bundle), REPO, "--private"]) == 0
     assert hub.repositories[REPO].private
     assert push_bundle([str(bundle), REPO, "--private"]) == 0
@@ -126,7 +126,7 @@ def test_an_upload_that_broke_off_does_not_send_finished_files_again(hub: Hub, b
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda folder: (folder / "bundle.json").unlink(), "has no bundle.json"),
         (lambda folder: (folder / "caller.gguf").unlink(), "caller.gguf is missing"),
@@ -139,10 +139,10 @@ def test_an_upload_that_broke_off_does_not_send_finished_files_again(hub: Hub, b
     ],
 )
 def test_a_bundle_that_is_not_whole_is_refused_before_the_hub_is_asked(
-    hub: Hub, bundle: Path, harm: Callable[[Path], object], said: str
+    hub: Hub, bundle: Path, harm: Callable[[Path], object], message: str
 ) -> None:
     harm(bundle)
-    assert said in refusal(push_bundle, bundle, REPO)
+    assert message in refusal(push_bundle, bundle, REPO)
     assert not hub.requests
 
 
@@ -167,7 +167,7 @@ def test_a_run_without_a_card(hub: Hub, run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda run: (run / "recipe.json").unlink(), "is not a run folder"),
         (lambda run: (run / "manifest.json").unlink(), "is not finished; go on with: umi train glpft RECIPE"),
@@ -194,20 +194,20 @@ def test_a_run_without_a_card(hub: Hub, run: Path) -> None:
     ],
 )
 def test_a_run_that_is_not_whole_is_refused_before_the_hub_is_asked(
-    hub: Hub, run: Path, harm: Callable[[Path], object], said: str
+    hub: Hub, run: Path, harm: Callable[[Path], object], message: str
 ) -> None:
     harm(run)
-    assert said in refusal(push_run, run, REPO)
+    assert message in refusal(push_run, run, REPO)
     assert not hub.requests
 
 
-def test_without_a_token_nothing_is_asked(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_no_request_is_sent(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     assert "needs a token of the hub; log in with: hf auth login" in refusal(push_bundle, bundle, REPO)
     assert not hub.requests
 
 
-def test_a_token_that_does_not_do(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_without_access_is_refused(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.statuses.append(("/api/repos/create", 403))
     assert "your token does not allow that; log in with one" in refusal(push_bundle, bundle, REPO)
     monkeypatch.setenv("HF_TOKEN", "hf_outdated")
@@ -215,7 +215,9 @@ def test_a_token_that_does_not_do(hub: Hub, bundle: Path, monkeypatch: pytest.Mo
     assert not hub.repositories
 
 
-def test_names_and_the_network(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_names_and_an_unreachable_hub_are_reported(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "give it as OWNER/NAME" in refusal(push_bundle, bundle, "mine")
     assert "give it as OWNER/NAME" in refusal(push_bundle, bundle, "me/mine@main")
     assert not hub.requests
@@ -223,7 +225,7 @@ def test_names_and_the_network(hub: Hub, bundle: Path, monkeypatch: pytest.Monke
     assert "http://127.0.0.1:9 cannot be reached" in refusal(push_bundle, bundle, REPO)
 
 
-def test_a_process_of_its_own_asks_the_hub_alone(hub: Hub, bundle: Path, tmp_path: Path) -> None:
+def test_a_push_connects_to_the_hub_only(hub: Hub, bundle: Path, tmp_path: Path) -> None:
     """With huggingface-hub's own settings, which it reads when it is imported: no telemetry, one address."""
     done = subprocess.run(
         [

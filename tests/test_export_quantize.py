@@ -63,7 +63,7 @@ def test_an_importance_matrix_lowers_the_error_that_it_weighs(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if not uses_imatrix(kind)])
-def test_some_types_do_without(kind: str, full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
+def test_some_types_use_no_importance_matrix(kind: str, full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
     plain = quantize(full, tmp_path / "plain.gguf", kind)
     assert quantize(full, tmp_path / "weighed.gguf", kind, imatrix).read_bytes() == plain.read_bytes()
 
@@ -88,7 +88,7 @@ def test_the_file_says_what_the_importance_matrix_was_of(
     }
 
 
-def test_inputs_that_were_never_used_do_no_harm(full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
+def test_an_importance_matrix_of_zeros_is_harmless(full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
     nothing = {name: np.zeros_like(values) for name, values in imatrix.values.items()}
     for kind in filter(uses_imatrix, TYPES):
         made = quantize(full, tmp_path / "q.gguf", kind, Imatrix(nothing, "silence", 1, 1))

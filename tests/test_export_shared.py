@@ -1,4 +1,4 @@
-"""A run of activated roles becomes one backbone and three adapters that say what peft's own say."""
+"""A run of activated adapters becomes one backbone and three adapters with the logits of peft's own."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_an_adapter_that_differs_leaves_no_bundle(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_does_not_go_together_is_refused_with_the_reason(
+def test_unsupported_combinations_are_refused_with_the_reason(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = Path(shutil.copytree(run_folder, tmp_path / "plain"))
@@ -198,7 +198,7 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
     manifest["recipe"] |= {"adapter": "lora", "hand_over": "continue"}
     (plain / "manifest.json").write_text(json.dumps(manifest))
     out = ["--out", str(tmp_path / "mine")]
-    for argv, said in (
+    for argv, message in (
         ([str(run_folder), *out, "--layout", "merged"], "does not make a merged bundle: its adapters are on"),
         ([str(plain), *out, "--layout", "shared"], "does not make a shared bundle: its adapters are on"),
         ([str(plain), *out], "uses alora_invocation_tokens, which cannot be merged"),
@@ -210,7 +210,7 @@ def test_what_does_not_go_together_is_refused_with_the_reason(
     ):
         assert main(["bundle", *argv]) == 2
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.splitlines()[-1].startswith("umi: ")
     assert not (tmp_path / "mine").exists()
 
@@ -250,7 +250,7 @@ def test_the_command_converts_adapters(
     assert main(["convert", str(run_folder / "caller"), str(out), "--base", str(base)]) == 0
     assert "adapter.alora.invocation_tokens" in gguf.GGUFReader(out).fields
     other = make_base(tmp_path / "other", hidden_size=96)
-    for argv, said in (
+    for argv, message in (
         (
             [str(run_folder / "caller"), str(out), "--base", str(tmp_path)],
             "is not there; name its folder with",
@@ -261,7 +261,7 @@ def test_the_command_converts_adapters(
         capsys.readouterr()
         assert main(["convert", *argv]) == 2
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
 
 

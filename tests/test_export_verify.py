@@ -1,4 +1,4 @@
-"""A bundle carries what its export proved; `umi export verify` proves it again, alone or against its run."""
+"""`umi export verify`: a bundle is checked against its report, or against its run."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def test_the_report_is_in_the_bundle(bundle: Path) -> None:
 def test_a_bundle_is_verified_alone(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(bundle)
     assert main(["verify", str(bundle)]) == 0
-    said = capsys.readouterr()
-    assert [line.split()[0] for line in said.out.splitlines()] == list(ROLES)
-    assert "nats a token" in said.out
-    assert said.err.endswith("mine is verified; --against RUN compares with its run\n")
+    output = capsys.readouterr()
+    assert [line.split()[0] for line in output.out.splitlines()] == list(ROLES)
+    assert "nats a token" in output.out
+    assert output.err.endswith("mine is verified; --against RUN compares with its run\n")
     assert main(["verify", str(bundle), "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert value["roles"]["caller"]["problems"] == []
@@ -136,7 +136,7 @@ def test_one_model_for_all_roles_is_verified(
     assert capsys.readouterr().out.count("backbone-q8_0.gguf") == 3
 
 
-def test_a_file_that_says_something_else_is_found_out(
+def test_a_file_with_other_weights_is_detected(
     run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Hashes and metadata alone cannot tell: the manifest names what is there."""
@@ -147,15 +147,15 @@ def test_a_file_that_says_something_else_is_found_out(
     del reader, tensor
     exchange(copy, lambda manifest: None)
     assert main(["verify", str(copy), "--against", str(run), "--prompts", "4"]) == 1
-    said = capsys.readouterr()
-    last = said.err.splitlines()[-1]
+    output = capsys.readouterr()
+    last = output.err.splitlines()[-1]
     assert last.startswith("umi: mine is not verified: summarizer-q8_0.gguf has a KL divergence of")
     assert last.endswith("; export it with --quant f16")
-    assert "summarizer-q8_0.gguf has a KL divergence of" in said.out.splitlines()[2]
+    assert "summarizer-q8_0.gguf has a KL divergence of" in output.out.splitlines()[2]
     assert main(["verify", str(copy)]) == 1
 
 
-def test_an_adapter_of_another_role_is_found_out(
+def test_an_adapter_of_another_role_is_detected(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = Path(shutil.copytree(shared, tmp_path / "mine"))
@@ -165,7 +165,7 @@ def test_an_adapter_of_another_role_is_found_out(
     assert "planner-adapter-f16.gguf answers as its model on" in capsys.readouterr().err
 
 
-def test_a_tokenizer_of_another_base_is_found_out(
+def test_a_tokenizer_of_another_base_is_detected(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "mine"))
@@ -200,7 +200,7 @@ def test_too_much_loss_makes_no_bundle_and_names_the_next_finer_type(
     assert "planner-iq4_xs.gguf has a KL divergence" in capsys.readouterr().err
 
 
-def test_auto_steps_up_until_little_is_lost(
+def test_auto_tries_finer_types_until_the_limits_are_met(
     run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "fine"
@@ -271,7 +271,7 @@ def test_a_full_disk_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_compared_is_one_line(
+def test_comparisons_that_cannot_be_made_are_one_line(
     run: Path,
     bundle: Path,
     shared_run: Path,
@@ -279,7 +279,7 @@ def test_what_cannot_be_compared_is_one_line(
     tiny_bundle: Bundle,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for code, argv, said in (
+    for code, argv, message in (
         (
             1,
             [str(tiny_bundle.folder)],
@@ -293,7 +293,7 @@ def test_what_cannot_be_compared_is_one_line(
         capsys.readouterr()
         assert main(["verify", *argv]) == code
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
     cut = Path(shutil.copytree(bundle, tmp_path / "cut"))
     (cut / "caller-q8_0.gguf").write_bytes((cut / "caller-q8_0.gguf").read_bytes()[:-9])
@@ -301,7 +301,7 @@ def test_what_cannot_be_compared_is_one_line(
     assert "caller-q8_0.gguf is truncated" in capsys.readouterr().err
 
 
-def test_another_run_of_the_same_base_is_found_out(
+def test_another_run_of_the_same_base_is_detected(
     run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Path(shutil.copytree(run, tmp_path / "run"))
@@ -313,5 +313,5 @@ def test_another_run_of_the_same_base_is_found_out(
     manifest["files"] = {}
     (other / "manifest.json").write_text(json.dumps(manifest))
     assert main(argv) == 2
-    said = f"planner-q8_0.gguf was made of other adapters than those of the planner in {other}"
-    assert said in capsys.readouterr().err
+    message = f"planner-q8_0.gguf was made of other adapters than those of the planner in {other}"
+    assert message in capsys.readouterr().err

@@ -68,7 +68,7 @@ def test_the_answer_alone_is_on_stdout(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_what_no_tool_can_do_is_given_up(tmp_path: Path) -> None:
+def test_requests_beyond_the_tools_are_given_up(tmp_path: Path) -> None:
     done = ask(tmp_path, "will it rain in Lisbon tomorrow?")
     assert done.returncode == 3, done.stdout + done.stderr
 
@@ -105,7 +105,7 @@ def test_a_conversation_goes_on(engine: Engine, tmp_path: Path) -> None:
         assert expected in last.answer
 
 
-def test_the_bundle_is_whole_small_and_says_where_it_came_from() -> None:
+def test_the_bundle_is_complete_small_and_has_its_provenance() -> None:
     bundle = load_bundle(SHIPPED, verify=True)
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 20_000_000
     assert len({role.file for role in bundle.roles.values()}) == 3

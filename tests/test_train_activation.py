@@ -158,12 +158,12 @@ def test_a_role_lowers_its_loss_over_a_frozen_backbone(finished: Path) -> None:
         assert second["heldout_loss"][role] < second["heldout_loss_before"][role]
 
 
-def test_the_saved_folders_say_what_they_are(place: Path, finished: Path) -> None:
+def test_the_saved_adapter_configs_describe_them(place: Path, finished: Path) -> None:
     headers = role_headers(load_tokenize(place / "base"), CHATML)
     manifest = json.loads((finished / "manifest.json").read_text())
     assert (manifest["recipe"]["adapter"], manifest["recipe"]["hand_over"]) == ("alora", "stack")
-    said = {stage: json.loads((finished / stage / "adapter_config.json").read_text()) for stage in STAGES}
-    assert {stage: config["alora_invocation_tokens"] for stage, config in said.items()} == {
+    configs = {stage: json.loads((finished / stage / "adapter_config.json").read_text()) for stage in STAGES}
+    assert {stage: config["alora_invocation_tokens"] for stage, config in configs.items()} == {
         "backbone": None,
         **headers,
     }
@@ -205,7 +205,7 @@ def test_stage_1_has_no_dropout_in_stage_2(place: Path, finished: Path) -> None:
         assert model.loss_sum(batch).item() == model.loss_sum(batch).item()
 
 
-def test_mixed_precision_is_near(place: Path, finished: Path) -> None:
+def test_mixed_precision_is_close_to_float32(place: Path, finished: Path) -> None:
     tokenize = load_tokenize(place / "base")
     batch = list(pack(view(tiny_rows(), "planner", tokenize, 512, by_turn=True).rows, 512))
     losses = []
@@ -231,7 +231,7 @@ def assert_same_adapter(one: Path, other: Path, *, rtol: float, atol: float) -> 
         torch.testing.assert_close(twice[name], tensor, rtol=rtol, atol=atol)
 
 
-def test_a_killed_role_goes_on_to_the_same_weights(
+def test_a_killed_role_resumes_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = with_backbone(finished, recipe_in(place, tmp_path / "run"))
@@ -248,9 +248,9 @@ def test_a_killed_role_goes_on_to_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         train_run(recipe, lambda _: None)
     monkeypatch.setattr(train.loop.trainer, "take_step", real)
-    said: list[str] = []
-    train_run(recipe, said.append)
-    assert any(line.startswith("caller: going on at step 2/") for line in said)
+    output: list[str] = []
+    train_run(recipe, output.append)
+    assert any(line.startswith("caller: going on at step 2/") for line in output)
     for role in ROLES:
         assert_same_adapter(finished / role, tmp_path / "run" / role, rtol=0, atol=1e-6)
 
@@ -263,11 +263,11 @@ def test_gradient_checkpointing_changes_no_weight_of_a_role(
     assert_same_adapter(finished / "planner", run / "planner", rtol=1e-3, atol=1e-5)
 
 
-def test_a_run_from_before_a_field_was_added_goes_on(place: Path, finished: Path, tmp_path: Path) -> None:
+def test_a_recorded_recipe_may_lack_a_newer_field(place: Path, finished: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(finished, tmp_path / "run"))
-    said = json.loads((copy / "recipe.json").read_text())
-    del said["recipe"]["accumulation"]
-    (copy / "recipe.json").write_text(json.dumps(said))
+    record = json.loads((copy / "recipe.json").read_text())
+    del record["recipe"]["accumulation"]
+    (copy / "recipe.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="differs in accumulation"):
         train_run(recipe_in(place, copy), lambda _: None)
     train_run(recipe_in(place, copy, accumulation=1), lambda _: None)

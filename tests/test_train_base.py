@@ -62,7 +62,7 @@ def test_a_word_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer) -> N
             assert ids[at : at + len(alone)] == alone
 
 
-def test_digits_stand_alone_and_bytes_survive(tokenizer: Tokenizer) -> None:
+def test_digits_are_single_tokens_and_bytes_survive(tokenizer: Tokenizer) -> None:
     tokenize = tokenize_with(tokenizer)
     assert len(tokenize("2026", False)) == 4
     for text in ("naïve 漢字 🎉", "a\t b\r\n", "<|im_end|>"):
@@ -94,7 +94,7 @@ def test_a_base_is_a_checkpoint_that_transformers_loads(recipe: BaseRecipe) -> N
     assert json.loads((folder / "base.json").read_text())["steps"] == 6
 
 
-def test_a_stopped_run_goes_on_where_it_was(recipe: BaseRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_is_resumed(recipe: BaseRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     step = base.BaseRun.one_step
 
     def pulled(run: base.BaseRun, batch: list) -> float:

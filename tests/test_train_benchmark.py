@@ -86,7 +86,7 @@ def other(targets: int, loss: float) -> dict[str, Untrained]:
 
 
 @pytest.mark.parametrize(
-    ("targets", "loss", "said"),
+    ("targets", "loss", "message"),
     [
         (99, 7.0, "learns 99 of 100 tokens"),
         (100, 7.1, "begins with a loss of 7.1"),
@@ -94,11 +94,11 @@ def other(targets: int, loss: float) -> dict[str, Untrained]:
     ],
 )
 def test_systems_that_do_not_learn_the_same_are_not_compared(
-    targets: int, loss: float, said: str, task: Task
+    targets: int, loss: float, message: str, task: Task
 ) -> None:
     given = cast(Task, SimpleNamespace(recipe=task.recipe, targets=100))
     require_comparable(other(100, 7.001), given)
-    with pytest.raises(UmiError, match=said):
+    with pytest.raises(UmiError, match=message):
         require_comparable(other(targets, loss), given)
 
 
@@ -141,7 +141,7 @@ def test_rows_that_are_all_too_long_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["trl", "--rounds", "0"], "--rounds is 0"),
         (["trl", "--hidden", "200"], "multiple of 128"),
@@ -155,8 +155,8 @@ def test_rows_that_are_all_too_long_are_refused(tmp_path: Path) -> None:
         ([], "command"),
     ],
 )
-def test_what_cannot_be_measured_is_said(argv: list[str], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_unmeasurable_configurations_are_refused(argv: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         run(["train", "bench", *argv])
 
 
@@ -180,7 +180,7 @@ def test_shapes_have_the_parameters_of_qwen2_5(name: str, parameters: int) -> No
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
-def test_a_checkpoint_is_whole(tmp_path: Path) -> None:
+def test_a_checkpoint_is_complete(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     count = write_checkpoint(SHAPES["tiny"], tmp_path)
@@ -227,7 +227,7 @@ def test_memory_of_a_small_model(
     assert "GPU figures need a GPU" in capsys.readouterr().out
 
 
-def test_a_process_that_fails_is_told_in_one_line(
+def test_a_failed_process_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert memory_worker.main(job(tmp_path).to_json()) == 2

@@ -54,7 +54,7 @@ def spoil(file: Path, change: Callable[[dict[str, torch.Tensor], str], Any]) -> 
 
 @pytest.mark.parametrize("quantization", ["nf4", "none"])
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (cut, "cannot be trained"),
         (
@@ -68,11 +68,11 @@ def spoil(file: Path, change: Callable[[dict[str, torch.Tensor], str], Any]) -> 
     ],
 )
 def test_a_damaged_base_is_refused(
-    base: Path, tmp_path: Path, quantization: str, damage: Callable[[Path], None], said: str
+    base: Path, tmp_path: Path, quantization: str, damage: Callable[[Path], None], message: str
 ) -> None:
     shutil.copytree(base, tmp_path / "base")
     damage(tmp_path / "base" / "model.safetensors")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         LoraModel(recipe_of(tmp_path / "base", tmp_path / "run", quantization=quantization))
 
 
@@ -114,7 +114,7 @@ def test_a_full_disk_is_told_wherever_it_is_met(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda row: row.update(extra=1), "an unknown field: extra"),
         (
@@ -125,14 +125,14 @@ def test_a_full_disk_is_told_wherever_it_is_met(tmp_path: Path, monkeypatch: pyt
     ],
 )
 def test_a_line_that_is_not_valid_is_not_trained_on(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], said: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     rows = [row_to_json(row) for row in tiny_rows(3)]
-    if "not listed" in said:
+    if "not listed" in message:
         rows[2]["turns"][3]["name"] = "ad"
     change(rows[2])
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(InputError, match=f"rows.jsonl, line 3: .*{said}"):
+    with pytest.raises(InputError, match=f"rows.jsonl, line 3: .*{message}"):
         rows_to_train([tmp_path / "rows.jsonl"])
     write_rows(tmp_path / "sound.jsonl", tiny_rows(3))
     assert len(rows_to_train([tmp_path / "sound.jsonl"])) == 3

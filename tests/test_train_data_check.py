@@ -127,7 +127,7 @@ REMOTE = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/sch
         ("turns.2.accept", [{"name": "add", "arguments": {}, "optional": ["a"]}], "", None),
     ],
 )
-def test_every_fault_is_found_where_it_is(
+def test_every_fault_is_reported_with_its_place(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -155,7 +155,7 @@ def test_every_fault_is_found_where_it_is(
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_a_turn_too_few_or_in_another_place_is_a_fault(n: int) -> None:
+def test_a_missing_or_misplaced_turn_is_a_fault(n: int) -> None:
     turns = tiny_rows(3)[n].transcript.turns
     assert order_fault(turns) is None
     assert order_fault(turns + turns) is None
@@ -166,7 +166,7 @@ def test_a_turn_too_few_or_in_another_place_is_a_fault(n: int) -> None:
         assert order_fault((*turns[: at + 1], turns[at], *turns[at + 1 :])) is not None
 
 
-def test_a_row_may_break_off_and_that_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_row_is_valid_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = []
     for length in range(2, 7):
         value = good()
@@ -177,9 +177,7 @@ def test_a_row_may_break_off_and_that_is_told(tmp_path: Path, capsys: pytest.Cap
     assert report["unfinished"] == 4
 
 
-def test_a_schema_that_allows_more_is_taken_at_its_word(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_schema_may_allow_additional_properties(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     value = good()
     value["tools"][0]["parameters"]["additionalProperties"] = {"type": "number"}
     value["turns"][2]["calls"][0]["arguments"]["c"] = 3
@@ -213,7 +211,7 @@ def test_damaged_files_are_named_and_the_others_are_checked(
     assert report["files"][str(folder / "e.jsonl")] == 1
 
 
-def test_what_data_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_of_rows_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = good()
     bad["turns"][2]["calls"][0]["name"] = "\x1b[2Jadd\u202e\n"
     bad["source"] = "\x1b]0;x\x07"
@@ -238,7 +236,7 @@ def test_faults_beyond_the_limit_are_counted(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--max-length", "100"], "--base FOLDER"),
         (["--base", ".", "--max-length", "0"], "--max-length is 0"),
@@ -249,11 +247,11 @@ def test_faults_beyond_the_limit_are_counted(
     ],
 )
 def test_bad_usage_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     file = write(tmp_path / "rows.jsonl", [good()])
     assert main(["data", "check", str(file), *options]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert said in err
+    assert message in err

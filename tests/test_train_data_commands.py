@@ -1,4 +1,4 @@
-"""`umi train data`: every command is there and light, and what fails leaves no half file."""
+"""`umi train data`: every command exists and loads quickly, and an error leaves no partial file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`umi train data mix`: shares, caps and repeats as told, the same result for a seed, and no half file."""
+"""`umi train data mix`: shares, caps and repeats, the same result for a seed, and no partial file."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_every_row_is_as_likely_to_be_taken(tmp_path: Path, a: Path) -> None:
     assert len(places) == 60
 
 
-def test_rows_keep_what_they_are(tmp_path: Path) -> None:
+def test_rows_are_not_changed(tmp_path: Path) -> None:
     row = replace(tiny_rows(1)[0], meta={"intent": "grüße"}, source="mine", split="valid")
     write_rows(tmp_path / "a.jsonl", [row])
     assert mix(tmp_path / "out.jsonl", tmp_path / "a.jsonl") == [row]
@@ -162,7 +162,7 @@ def test_rows_of_a_test_set_are_refused(tmp_path: Path, a: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("name", ["a=b.jsonl", "a@2.jsonl", "a=2", "a=2@3"])
-def test_names_may_hold_the_signs(tmp_path: Path, name: str) -> None:
+def test_file_names_may_contain_the_separators(tmp_path: Path, name: str) -> None:
     write_rows(tmp_path / name, some(2, "a"))
     path = tmp_path / name
     assert input_of(str(path)) == Input(path, (path,))
@@ -171,7 +171,7 @@ def test_names_may_hold_the_signs(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a.jsonl=0", "the weight is '0'"),
         ("a.jsonl=-1", "the weight is '-1'"),
@@ -191,13 +191,13 @@ def test_names_may_hold_the_signs(tmp_path: Path, name: str) -> None:
         ("out.jsonl", "out.jsonl is mixed in and is to be written"),
     ],
 )
-def test_what_cannot_be_mixed_is_told_and_nothing_is_written(
+def test_invalid_mixes_are_refused_and_nothing_is_written(
     tmp_path: Path,
     a: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     text: str,
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
@@ -210,7 +210,7 @@ def test_what_cannot_be_mixed_is_told_and_nothing_is_written(
     assert main(["data", "mix", "--out", "out.jsonl", text]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert said in err
+    assert message in err
     assert Path("out.jsonl").read_text() == line
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -64,7 +64,7 @@ def test_questions_that_differ_in_more_than_spelling_do_not_overlap(
     assert check(write(tmp_path / "rows.jsonl", values), capsys=capsys)[1]["overlaps"] == []
 
 
-def test_rows_behind_against_are_compared_and_not_counted(
+def test_rows_of_against_are_compared_and_not_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ours = write(tmp_path / "ours.jsonl", [make_row("a"), make_row("b")])
@@ -78,7 +78,7 @@ def test_rows_behind_against_are_compared_and_not_counted(
     assert overlap["some"] == [{"file": str(theirs), "line": 1}]
 
 
-def test_lengths_are_told_as_quantiles_and_between_powers_of_two() -> None:
+def test_lengths_are_reported_as_quantiles_and_a_histogram() -> None:
     lengths = Lengths()
     for length in [0, 1, 3, 4, 7, 8, *range(100, 194)]:
         lengths.add(length)
@@ -97,7 +97,7 @@ def test_lengths_are_told_as_quantiles_and_between_powers_of_two() -> None:
     assert len(list(lengths.lines("tokens"))) == 10
 
 
-def test_tokens_and_what_does_not_fit_are_those_of_training(
+def test_token_counts_and_trimming_equal_those_of_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_tokenizer(tmp_path)

@@ -1,4 +1,4 @@
-"""`umi train data show`: what stands out is what training learns, and no row can steer the terminal."""
+"""`umi train data show`: the highlighted part is what training learns, and control characters are escaped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shown(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_what_stands_out_is_what_training_learns(tmp_path: Path, name: str) -> None:
+def test_the_highlighted_part_is_what_training_learns(tmp_path: Path, name: str) -> None:
     make_tokenizer(tmp_path)
     tokenize = load_tokenize(tmp_path)
     for row in tiny_rows(4):
@@ -140,9 +140,7 @@ def test_what_is_not_learnt_is_dimmed_where_that_is_wanted(
     assert all(line.count("\x1b[2m") == line.count("\x1b[0m") for line in text.split("\n"))
 
 
-def test_what_a_row_says_cannot_steer_the_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_characters_of_rows_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = tiny_rows(1)[0]
     turns = (UserTurn("\x1b[2J\r\x07\u202e\x9b1m\ttab"), *row.transcript.turns[1:])
     evil = Row("\x1b]0;x\x07", "a\nb", "train", Transcript(row.transcript.tools, turns))
@@ -155,7 +153,7 @@ def test_what_a_row_says_cannot_steer_the_terminal(
 
 
 @pytest.mark.parametrize("command", ["show", "check"])
-def test_a_reader_that_leaves_ends_the_command_quietly(rows: Path, command: str) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(rows: Path, command: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -169,7 +167,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(rows: Path, command: str)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--line", "9"], "has no row in line 9"),
         (["--line", "4", "--role", "caller"], "the caller has nothing to learn in line 4"),
@@ -185,7 +183,7 @@ def test_bad_usage_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
-    said: str,
+    message: str,
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -193,7 +191,7 @@ def test_bad_usage_is_one_line(
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert said in err
+    assert message in err
 
 
 def test_a_row_of_another_form_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,9 +157,9 @@ def test_packed_rows_have_the_loss_and_gradients_of_the_models_own_forward(
 
 @pytest.mark.parametrize("family", REFUSED)
 def test_what_cannot_be_packed_is_refused(family: str, tmp_path: Path) -> None:
-    kind, fields, said = REFUSED[family]
+    kind, fields, message = REFUSED[family]
     folder = make_family(tmp_path / "base", kind, fields)
-    with pytest.raises(InputError, match=f"base (cannot be trained: )?{said}") as refused:
+    with pytest.raises(InputError, match=f"base (cannot be trained: )?{message}") as refused:
         LoraModel(recipe_in(folder))
     assert "\n" not in str(refused.value)
 
@@ -185,7 +185,7 @@ def make_other_tokenizer(folder: Path, names: list[str], *, special: bool = True
     return folder
 
 
-def test_a_base_of_llama_3s_kind_is_told_what_to_write(tmp_path: Path) -> None:
+def test_a_base_like_llama_3_gets_the_markers_to_write(tmp_path: Path) -> None:
     names = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
     folder = make_other_tokenizer(tmp_path / "base", names)
     with pytest.raises(InputError) as refused:
@@ -211,7 +211,7 @@ def test_a_base_of_llama_3s_kind_is_told_what_to_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "special", "markers", "said"),
+    ("names", "special", "markers", "message"),
     [
         (
             ["<bos>", "<sep>"],
@@ -226,11 +226,11 @@ def test_a_base_of_llama_3s_kind_is_told_what_to_write(tmp_path: Path) -> None:
         (["<start_of_turn>", "<end_of_turn>"], True, CHATML, 'open = "<start_of_turn>", middle = "\\\\n"'),
     ],
 )
-def test_markers_that_mark_nothing_are_refused(
-    tmp_path: Path, names: list[str], special: bool, markers: Markers, said: str
+def test_markers_that_are_no_control_tokens_are_refused(
+    tmp_path: Path, names: list[str], special: bool, markers: Markers, message: str
 ) -> None:
     folder = make_other_tokenizer(tmp_path / "base", names, special=special)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         marked_tokenize(folder, markers)
 
 

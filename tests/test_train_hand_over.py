@@ -43,8 +43,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe_of(run: Path, **fields: Any) -> Recipe:
-    said = json.loads((run / "recipe.json").read_text())["recipe"]
-    return Recipe.from_json({**said, "out": str(run), "device": "cpu", "checkpoint_steps": 2, **fields})
+    saved = json.loads((run / "recipe.json").read_text())["recipe"]
+    return Recipe.from_json({**saved, "out": str(run), "device": "cpu", "checkpoint_steps": 2, **fields})
 
 
 def loss_of(model: LoraModel, run: Path, role: str) -> float:
@@ -119,7 +119,7 @@ def assert_same(one: AdapterState, other: AdapterState) -> None:
 
 
 @pytest.mark.parametrize("hand_over", ["stacked", "merged"])
-def test_the_bundle_says_what_the_roles_say(
+def test_the_bundle_agrees_with_the_trained_roles(
     hand_over: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run = request.getfixturevalue(hand_over)
@@ -132,7 +132,7 @@ def test_the_bundle_says_what_the_roles_say(
         assert made["agreed"] > 0
 
 
-def test_half_precision_stays_and_all_files_are_taken(merged: Path, tmp_path: Path) -> None:
+def test_merging_keeps_the_dtype_and_the_files_of_the_base(merged: Path, tmp_path: Path) -> None:
     source, base = Path(recipe_of(merged).base), tmp_path / "base"
     base.mkdir()
     tensors = {
@@ -165,7 +165,7 @@ def test_half_precision_stays_and_all_files_are_taken(merged: Path, tmp_path: Pa
 @pytest.fixture
 def copy(merged: Path, tmp_path: Path) -> Path:
     """A finished run to train a role of again, and `mine.jsonl` beside it."""
-    said = [
+    rows = [
         replace(
             row,
             id=f"mine-{n}",
@@ -176,27 +176,27 @@ def copy(merged: Path, tmp_path: Path) -> Path:
         for n, row in enumerate(tiny_rows(8))
     ]
     held_out = load_run(merged).held_out()
-    write_rows(tmp_path / "mine.jsonl", [*said, *(replace(row, split="train") for row in held_out)])
+    write_rows(tmp_path / "mine.jsonl", [*rows, *(replace(row, split="train") for row in held_out)])
     return Path(shutil.copytree(merged, tmp_path / "run"))
 
 
 def test_one_role_is_trained_again_on_other_data(copy: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+    output: list[str] = []
     mine = str(tmp_path / "mine.jsonl")
     recipe = recipe_of(copy, data=[mine], summarizer={"learning_rate": 5e-3, "max_steps": 5})
     with pytest.raises(InputError, match="differs in data, summarizer"):
-        train_run(recipe, said.append)
+        train_run(recipe, output.append)
     with pytest.raises(InputError, match=r"differs in data, .*; give out a new .* --only ROLE"):
-        train_run(recipe_of(copy, data=[mine]), said.append)
+        train_run(recipe_of(copy, data=[mine]), output.append)
     with pytest.raises(InputError, match=r"trained on other data .*; add --again"):
-        train_run(recipe, said.append, "summarizer")
+        train_run(recipe, output.append, "summarizer")
     with pytest.raises(InputError, match="differs in seed"):
-        train_run(replace(recipe, seed=9), said.append, "summarizer", again=True)
+        train_run(replace(recipe, seed=9), output.append, "summarizer", again=True)
     before = {stage: load_adapter(copy / stage) for stage in STAGES}
     kept = (copy / "heldout.jsonl").read_text()
-    train_run(recipe, said.append, "summarizer", again=True)
+    train_run(recipe, output.append, "summarizer", again=True)
     # The rows that the run holds out are not learnt, though the new data has them.
-    assert any(line.startswith("summarizer: 8 rows") for line in said)
+    assert any(line.startswith("summarizer: 8 rows") for line in output)
     assert (copy / "heldout.jsonl").read_text() == kept
     manifest = json.loads((copy / "manifest.json").read_text())
     assert list(manifest["stages"]["summarizer"]["data"]) == [mine]
@@ -208,13 +208,13 @@ def test_one_role_is_trained_again_on_other_data(copy: Path, tmp_path: Path) -> 
     after = load_adapter(copy / "summarizer")
     assert any((after[name] - tensor).abs().max() > 1e-4 for name, tensor in before["summarizer"].items())
     assert not list(copy.glob("*.part"))
-    train_run(recipe, said.append, "summarizer")
-    assert said[-2] == "summarizer: finished before"
-    train_run(recipe_of(copy), said.append)
-    assert said[-2] == "summarizer: finished before"
+    train_run(recipe, output.append, "summarizer")
+    assert output[-2] == "summarizer: finished before"
+    train_run(recipe_of(copy), output.append)
+    assert output[-2] == "summarizer: finished before"
 
 
-def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
+def test_a_role_is_replaced_only_when_its_retraining_is_finished(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of(copy)
@@ -233,14 +233,14 @@ def test_a_role_that_is_trained_again_stays_until_the_new_one_is_whole(
         train_run(recipe, lambda _: None, "caller", again=True)
     assert_same(before, load_adapter(copy / "caller"))
     monkeypatch.setattr(train.loop.trainer, "take_step", real)
-    said: list[str] = []
+    output: list[str] = []
     # Of other data, the checkpoint is not gone on from; of the same, it is, to the same weights as before.
     other = Path(shutil.copytree(copy, tmp_path / "other"))
     write_rows(tmp_path / "more.jsonl", tiny_rows(30))
-    train_run(recipe_of(other, data=[str(tmp_path / "more.jsonl")]), said.append, "caller", again=True)
-    assert not any("going on" in line for line in said)
-    train_run(recipe, said.append, "caller", again=True)
-    assert any(line.startswith("caller: going on at step 2/3") for line in said)
+    train_run(recipe_of(other, data=[str(tmp_path / "more.jsonl")]), output.append, "caller", again=True)
+    assert not any("going on" in line for line in output)
+    train_run(recipe, output.append, "caller", again=True)
+    assert any(line.startswith("caller: going on at step 2/3") for line in output)
     assert_same(before, load_adapter(copy / "caller"))
 
 
@@ -260,7 +260,7 @@ def test_the_commands_take_only_one_stage(
     assert main(["run", str(file), "--only", "planner", "--again"]) == 0
     assert main(["glpft", str(file), "--only", "summarizer", "--again", mine]) == 0
     assert f"finished: {copy}" in capsys.readouterr().err
-    for argv, said in (
+    for argv, message in (
         (["--only", "juggler"], "invalid choice"),
         (["--again"], "--again is for one role"),
         (["--only", "backbone", "--again"], "--again is for one role"),
@@ -271,7 +271,7 @@ def test_the_commands_take_only_one_stage(
         (["--only", "backbone", mine], "differs in data"),
     ):
         assert main(["run", str(file), *argv]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_rows_of_a_test_set_are_refused(merged: Path, tmp_path: Path) -> None:

@@ -76,12 +76,12 @@ def test_parallel_results_stand_in_the_order_of_their_calls(tmp_path: Path) -> N
 
 
 def test_react_text_becomes_turns(tmp_path: Path) -> None:
-    said = ["Thought: Look\nit up.\nAction: search[oslo [city]]", "Thought: Known.\nAction: finish[wet]"]
+    replies = ["Thought: Look\nit up.\nAction: search[oslo [city]]", "Thought: Known.\nAction: finish[wet]"]
     messages = [
         {"role": "user", "content": "Question: How is Oslo?"},
-        {"role": "assistant", "content": said[0]},
+        {"role": "assistant", "content": replies[0]},
         {"role": "user", "content": "Observation: rain"},
-        {"role": "assistant", "content": said[1]},
+        {"role": "assistant", "content": replies[1]},
         {"role": "user", "content": "Observation: Episode finished, reward = 1"},
     ]
     assert turns(tmp_path, "openai", {"messages": messages}) == (

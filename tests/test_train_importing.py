@@ -1,4 +1,4 @@
-"""`umi train data import` on files of every shape, on damage, on wrong use, and what is told."""
+"""`umi train data import`: files of every shape, damaged files, wrong use, and its report."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_array_is_read_an_element_at_a_time(tmp_path: Path) -> None:
         ('{"a":' * 200_000 + "\n{}", "UR"),
     ],
 )
-def test_broken_json_costs_no_more_than_its_place(tmp_path: Path, content: str, kinds: str) -> None:
+def test_broken_json_drops_only_its_own_record(tmp_path: Path, content: str, kinds: str) -> None:
     file = tmp_path / "f"
     file.write_text(content)
     assert "".join(type(record).__name__[0] for record in read_records(file)) == kinds
@@ -162,14 +162,16 @@ def test_what_is_not_valid_is_dropped_and_named(
     assert "1 rows; dropped: 1 " in last
 
 
-def test_twenty_are_told_and_all_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_twenty_dropped_records_are_printed_and_all_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     dropped = tmp_path / "logs" / "dropped.jsonl"
     imported(tmp_path, "openai", openai_chat(), *[{}] * 25, options=("--dropped", str(dropped)))
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 22
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == 22
     lines = [json.loads(line) for line in dropped.read_text().splitlines()]
     assert [line["line"] for line in lines] == list(range(2, 27))
-    assert told[-1].endswith("dropped: 25 messages is not a list")
+    assert output[-1].endswith("dropped: 25 messages is not a list")
     assert {line["reason"] for line in lines} == {"messages is not a list"}
 
 

@@ -82,7 +82,7 @@ def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
     assert len(split_passes(last, 1)) == len(last)
 
 
-def test_a_prefix_that_is_learnt_is_learnt_once(recipe: Recipe) -> None:
+def test_splitting_a_pack_labels_its_prefix_once(recipe: Recipe) -> None:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
     from train.model.packing import pack
 
@@ -108,9 +108,9 @@ def test_passes_that_do_not_fit_are_halved_to_the_same_result(
 
     monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", small)
     (Path(recipe.out) / "c.pt").unlink()
-    said: list[str] = []
-    _, halved_to = trained(recipe, said.append)
-    assert any("not enough memory: passes are cut into 2" in line for line in said)
+    output: list[str] = []
+    _, halved_to = trained(recipe, output.append)
+    assert any("not enough memory: passes are cut into 2" in line for line in output)
     assert_same(expected, halved_to, **CLOSE)
 
 
@@ -123,7 +123,7 @@ def test_a_row_that_never_fits_ends_the_run(recipe: Recipe, monkeypatch: pytest.
         trained(recipe)
 
 
-def test_other_errors_are_not_taken_for_want_of_memory(
+def test_other_errors_are_not_taken_for_out_of_memory(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> float:
@@ -151,9 +151,9 @@ def spoilt_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_without_numbers_is_left_out(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     spoilt_at({2, 3}, monkeypatch)
-    said: list[str] = []
-    _, adapter = trained(recipe, said.append)
-    assert sum("the step is left out" in line for line in said) == 2
+    output: list[str] = []
+    _, adapter = trained(recipe, output.append)
+    assert sum("the step is left out" in line for line in output) == 2
     assert all(torch.isfinite(tensor).all() for tensor in adapter.values())
 
 
@@ -207,7 +207,7 @@ def test_an_adapter_that_scored_best_before_a_kill_is_kept(
     assert steps == [1, 2, 4, 6]
 
 
-def test_the_course_is_drawn(tmp_path: Path) -> None:
+def test_the_learning_curves_are_drawn(tmp_path: Path) -> None:
     metrics_log = MetricsLog(tmp_path)
     assert draw(tmp_path) is None
     for step in range(1, 5):

@@ -132,11 +132,11 @@ def test_weights_and_adapter_are_counted(
 
 def test_the_counts_are_those_of_training(place: Path, tmp_path: Path) -> None:
     recipe = recipe_in(place, tmp_path / "run", caller={"epochs": 1.5}, adapter="alora")
-    told = plan_run(recipe)
+    result = plan_run(recipe)
     tokenize = marked_tokenize(place / "base", recipe.markers)
     learnt, _ = hold_out([*tiny_rows(24), *tiny_rows(6, "valid")], recipe.heldout_rows)
-    assert [stage.stage for stage in told.stages] == list(STAGES)
-    for stage in told.stages:
+    assert [stage.stage for stage in result.stages] == list(STAGES)
+    for stage in result.stages:
         rows = stage_view(learnt, stage.stage, stage.stage, recipe, tokenize).rows
         steps = total_steps(rows, recipe, stage.stage)
         passes = itertools.chain(*itertools.islice(steps_from(rows, recipe, stage.stage, 0), steps))
@@ -153,11 +153,13 @@ def test_a_plan_reads_no_weight(place: Path, tmp_path: Path) -> None:
         if file.suffix == ".safetensors":
             content = content[: 8 + int.from_bytes(content[:8], "little")]
         (base / file.name).write_bytes(content)
-    told = plan_run(recipe_in(place, tmp_path / "run", base=str(base)))
-    assert told.parameters == plan_run(recipe_in(place, tmp_path / "run")).parameters
+    result = plan_run(recipe_in(place, tmp_path / "run", base=str(base)))
+    assert result.parameters == plan_run(recipe_in(place, tmp_path / "run")).parameters
 
 
-def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_counts_the_remaining_steps(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = recipe_in(
         place, tmp_path / "run", backbone={"learning_rate": 1e-3, "max_steps": 2}, caller={"max_steps": 5}
     )
@@ -178,7 +180,7 @@ def test_a_plan_counts_what_is_left(place: Path, tmp_path: Path, monkeypatch: py
     assert 0 < rest.tokens < before.tokens
 
 
-def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> None:
+def test_the_time_is_estimated_from_the_logged_speed(place: Path, tmp_path: Path) -> None:
     recipe = recipe_in(place, tmp_path / "run")
     run = tmp_path / "run"
     run.mkdir()
@@ -187,11 +189,11 @@ def test_the_time_rests_on_what_the_run_logged(place: Path, tmp_path: Path) -> N
         for name, speed in (("backbone", 10.0), ("caller", 50.0))
     ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    told = plan_run(recipe)
-    by_stage = {stage.stage: stage.tokens / stage.seconds for stage in told.stages}
+    result = plan_run(recipe)
+    by_stage = {stage.stage: stage.tokens / stage.seconds for stage in result.stages}
     assert by_stage["backbone"] == pytest.approx(10)
     assert by_stage["caller"] == pytest.approx(50)
-    assert "logged" in told.timed_by
+    assert "logged" in result.timed_by
 
 
 def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,17 +210,17 @@ def test_a_plan_warns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert plan_run(recipe_in(place, tmp_path / "run")).warnings == ()
 
 
-def test_a_plan_is_told_and_is_json(place: Path, tmp_path: Path) -> None:
-    told = plan_run(recipe_in(place, tmp_path / "run"))
-    value = json.loads(json.dumps(told.to_json()))
+def test_a_plan_is_printed_as_text_and_json(place: Path, tmp_path: Path) -> None:
+    result = plan_run(recipe_in(place, tmp_path / "run"))
+    value = json.loads(json.dumps(result.to_json()))
     assert value["memory"] == max(stage["memory"]["total"] for stage in value["stages"])
-    text = "\n".join(told.lines())
-    for stage in told.stages:
+    text = "\n".join(result.lines())
+    for stage in result.stages:
         assert f"{stage.stage}: {stage.steps} steps, {stage.tokens:,} tokens" in text
-    assert f"{told.parameters:,} parameters" in text
+    assert f"{result.parameters:,} parameters" in text
 
 
-def test_less_memory_with_what_the_warning_names(place: Path, tmp_path: Path) -> None:
+def test_following_the_warning_lowers_the_memory(place: Path, tmp_path: Path) -> None:
     def memory(**fields: Any) -> int:
         recipe = recipe_in(place, tmp_path, **fields)
         return estimate(recipe, replace(shape, layers=24), [a_pass(shape.vocabulary)], "cpu", True).total
@@ -274,7 +276,7 @@ def test_only_a_plan_of_a_known_stage(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_plan_without_rows_of_a_role_says_so(place: Path, tmp_path: Path) -> None:
-    told: Plan = plan_run(recipe_in(place, tmp_path / "run", max_length=5))
-    assert told.stages == ()
-    assert told.memory == 0
-    assert sum("no training row" in warning for warning in told.warnings) == len(STAGES)
+    result: Plan = plan_run(recipe_in(place, tmp_path / "run", max_length=5))
+    assert result.stages == ()
+    assert result.memory == 0
+    assert sum("no training row" in warning for warning in result.warnings) == len(STAGES)

@@ -47,7 +47,7 @@ def test_every_shipped_recipe_loads(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         (
             {"method": "one-stage", "hand_over": "stack"},
@@ -60,8 +60,8 @@ def test_every_shipped_recipe_loads(file: Path) -> None:
         ),
     ],
 )
-def test_what_contradicts_itself_is_refused(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_contradictory_fields_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Recipe.from_json({"base": "b", "data": "d", "out": "o", **fields})
 
 
@@ -70,7 +70,7 @@ def tokenize(tmp_path_factory: pytest.TempPathFactory) -> Tokenize:
     return load_tokenize(make_base(tmp_path_factory.mktemp("presets") / "base"))
 
 
-def test_only_two_methods_read_anything_but_what_use_reads(tokenize: Tokenize) -> None:
+def test_only_two_methods_train_on_other_prompts_than_those_of_use(tokenize: Tokenize) -> None:
     row = tiny_rows(1)[0]
     for method in METHODS:
         for stage in TRAINED[method]:
@@ -89,11 +89,11 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
     instructions = set()
     for role in ROLES:
         prompt_format = prompt_format_of("two-stage-without-reuse", role)
-        said = list(prompt_format.segments(Transcript(transcript.tools, transcript.turns, "Be brief.")))
-        assert [piece.role for piece in said[:2]] == ["system", "system"]
-        assert said[1].content.startswith("Be brief.\n\nYou see")
-        instructions.add(said[1].content)
-        turns = [piece.role for piece in said[2:]]
+        pieces = list(prompt_format.segments(Transcript(transcript.tools, transcript.turns, "Be brief.")))
+        assert [piece.role for piece in pieces[:2]] == ["system", "system"]
+        assert pieces[1].content.startswith("Be brief.\n\nYou see")
+        instructions.add(pieces[1].content)
+        turns = [piece.role for piece in pieces[2:]]
         assert turns == ["user", "thought", "action", "tool", "thought", "answer"]
         learnt = prompt_format.encode(transcript, role, tokenize, CHATML)
         plain = INFERENCE_FORMAT.encode(transcript, role, tokenize, CHATML)
@@ -107,15 +107,15 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
 def test_one_model_learns_thought_and_what_follows_as_one_turn(tokenize: Tokenize) -> None:
     transcript = tiny_rows(1)[0].transcript
     prompt_format = prompt_format_of("one-model", "backbone")
-    said = [(piece.role, piece.content) for piece in prompt_format.segments(transcript)][1:]
-    assert said == [
+    pieces = [(piece.role, piece.content) for piece in prompt_format.segments(transcript)][1:]
+    assert pieces == [
         ("user", "add 0 and 2"),
         ("assistant", 'I need the sum.\nNext: caller\n{"name":"add","arguments":{"a":0,"b":2}}'),
         ("tool", "2"),
         ("assistant", "The sum is there.\nNext: summarizer\nIt is 2."),
     ]
     learnt = prompt_format.encode(transcript, "backbone", tokenize, CHATML)
-    turns = [[*tokenize(content, False), 2] for role, content in said if role == "assistant"]
+    turns = [[*tokenize(content, False), 2] for role, content in pieces if role == "assistant"]
     assert learnt.rest[learnt.learn].tolist() == [token for turn in turns for token in turn]
     given_up = Transcript((), (UserTurn("fly"), PlannerTurn("I cannot.", "give up")))
     assert [piece.content for piece in prompt_format.segments(given_up)][-1] == "I cannot.\nNext: give up"
@@ -159,12 +159,12 @@ def test_one_adapter_plays_all_roles_in_a_single_bundle(
 ) -> None:
     run = make_run(tmp_path, method="multi-task", **SHORT)
     argv = ["bundle", str(run), "--out", str(tmp_path / "mine")]
-    for given, said in (
+    for given, message in (
         (["--layout", "merged"], "does not make a merged bundle: one adapter plays all roles"),
         (["--quant", "f32", "--quant", "caller=q8_0"], "they share one model; give one --quant"),
     ):
         assert export([*argv, *given]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert export([*argv, "--quant", "f32"]) == 0
     bundle = load_bundle(tmp_path / "mine")
     made = bundle.metrics["export"]["planner"]["f32"]

@@ -83,15 +83,15 @@ def as_peft_loads(base: Path, *adapters: Path) -> Any:
 
 def greedy(model: Any, prompt: Sequence[int], most: int) -> list[int]:
     """`most` tokens without a cache, fewer where one ends the turn or a choice is not clear."""
-    said: list[int] = []
-    while len(said) < most:
+    generated: list[int] = []
+    while len(generated) < most:
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([[*prompt, *said]]), use_cache=False).logits[0, -1]
+            logits = model(input_ids=torch.tensor([[*prompt, *generated]]), use_cache=False).logits[0, -1]
         best = logits.topk(2)
         if best.values[0] - best.values[1] < MARGIN or best.indices[0] == END:
             break
-        said.append(int(best.indices[0]))
-    return said
+        generated.append(int(best.indices[0]))
+    return generated
 
 
 def assert_starts(ours: list[list[int]], theirs: list[list[int]]) -> None:
@@ -101,7 +101,7 @@ def assert_starts(ours: list[list[int]], theirs: list[list[int]]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
-def test_a_plain_adapter_writes_what_peft_says_token_by_token(base: Path, tmp_path: Path) -> None:
+def test_a_plain_adapter_generates_the_tokens_of_peft(base: Path, tmp_path: Path) -> None:
     model = LoraModel(recipe_of(base))
     model.set_adapter(random_adapter(model.adapter(), 1))
     model.save_adapter(tmp_path / "plain")
@@ -116,7 +116,7 @@ def test_a_plain_adapter_writes_what_peft_says_token_by_token(base: Path, tmp_pa
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
-def test_an_activated_adapter_writes_what_pefts_own_does(base: Path, tmp_path: Path) -> None:
+def test_an_activated_adapter_generates_the_tokens_of_peft(base: Path, tmp_path: Path) -> None:
     model = LoraModel(recipe_of(base, adapter="alora"))
     backbone = random_adapter(model.adapter(), 1)
     model.set_adapter(backbone)
@@ -161,7 +161,7 @@ def test_padding_and_a_cache_of_few_positions_change_nothing_where_attention_is_
     assert_starts(model.generate(prompts, END, 12), expected)
 
 
-def test_writing_stops_at_the_end_marker_and_after_the_most(base: Path) -> None:
+def test_generation_stops_at_the_end_marker_and_at_the_limit(base: Path) -> None:
     model = LoraModel(recipe_of(base))
     model.set_adapter(random_adapter(model.adapter(), 1))
     prompts = prompts_of(base, "caller")
@@ -217,7 +217,7 @@ def test_batches_hold_prompts_of_similar_length_and_no_more_tokens_than_asked() 
     assert list(batches([], 10, 100)) == []
 
 
-def test_the_sample_is_spread_and_does_not_fall_in_with_the_alternation_of_turns() -> None:
+def test_the_sample_is_spread_over_all_kinds_of_turns() -> None:
     rows = [row for row in tiny_rows(80) if len(row.transcript.turns) == 6]
     chosen = sample_tasks(rows, "planner", len(rows))
     kinds = [case.reference.next for case in chosen if isinstance(case.reference, PlannerTurn)]
@@ -236,9 +236,9 @@ def test_baselines_by_hand() -> None:
     rows = tiny_rows(8)
     assert baselines(rows, "planner") == {"plan_acc": 6 / 14}
     assert baselines(rows, "caller") == {"act_em": 1, "arg_f1": 0, "call_em": 0, "hallu": 0}
-    said = baselines(rows, "summarizer")
+    scores = baselines(rows, "summarizer")
     # "4" against "It is 4." for six of eight; two answer small talk, before which nothing was observed.
-    assert said == {"rouge_l": pytest.approx(6 / 8 * 1 / 2), "exact": 0}
+    assert scores == {"rouge_l": pytest.approx(6 / 8 * 1 / 2), "exact": 0}
     every = baselines(rows, "backbone")
     assert every["mean"] == every[primary_metric("backbone")]
     assert every["mean"] == pytest.approx((6 / 14 + 0 + 6 / 16) / 3)
@@ -273,9 +273,7 @@ def memorised(base: Path, rows: Sequence[Row], method: str) -> LoraModel:
 
 
 @pytest.mark.parametrize("method", ["multi-task", "one-model"])
-def test_a_model_that_knows_the_rows_by_heart_scores_1_and_an_untrained_one_next_to_nothing(
-    base: Path, method: str
-) -> None:
+def test_an_overfitted_model_scores_1_and_an_untrained_one_near_0(base: Path, method: str) -> None:
     rows, tokenize = tiny_rows(4), load_tokenize(base)
     prompt_format = prompt_format_of(method, "backbone")
     given: dict[str, Any] = {
@@ -340,7 +338,7 @@ def test_histories_are_shortened_to_fit_as_in_training_and_left_out_where_they_c
     assert asked[1] < whole
 
 
-def test_each_role_has_a_measure_that_decides() -> None:
+def test_each_role_has_a_primary_metric() -> None:
     assert [primary_metric(role) for role in (*ROLES, "backbone")] == [
         "plan_acc",
         "call_em",

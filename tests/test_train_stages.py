@@ -90,7 +90,7 @@ def test_roles_start_from_the_backbone_and_part_from_it(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("dies_at", ["backbone", "caller"])
-def test_a_killed_run_goes_on_to_the_same_weights(
+def test_a_killed_run_resumes_to_the_same_weights(
     place: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
 ) -> None:
     recipe = recipe_in(place, tmp_path / "run")
@@ -109,9 +109,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert not (tmp_path / "run" / dies_at).exists()
     assert not (tmp_path / "run" / "manifest.json").exists()
     monkeypatch.setattr(train.loop.trainer, "take_step", real)
-    said: list[str] = []
-    train_run(recipe, said.append)
-    assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in said)
+    output: list[str] = []
+    train_run(recipe, output.append)
+    assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in output)
     for stage in STAGES:
         once, twice = load_adapter(finished / stage), load_adapter(tmp_path / "run" / stage)
         for name, tensor in once.items():
@@ -122,9 +122,9 @@ def test_a_finished_run_trains_nothing_again(
     place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train.loop.trainer, "take_step", lambda *_: pytest.fail("a step was taken"))
-    said: list[str] = []
-    train_run(recipe_in(place, finished), said.append)
-    assert sum(line.endswith("finished before") for line in said) == len(STAGES)
+    output: list[str] = []
+    train_run(recipe_in(place, finished), output.append)
+    assert sum(line.endswith("finished before") for line in output) == len(STAGES)
 
 
 def test_a_run_folder_of_another_recipe_is_refused(place: Path, finished: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_rate_rises_and_falls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"base": "nowhere"}, "nowhere has no tokenizer.json"),
         ({"markers": {"close": "<|eot|>"}}, "is not a token of"),
@@ -179,12 +179,12 @@ def test_the_rate_rises_and_falls() -> None:
         ({"data": ["nowhere.jsonl"]}, "nowhere.jsonl does not exist"),
     ],
 )
-def test_bad_input_is_one_line(place: Path, tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_input_is_one_line(place: Path, tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         train_run(recipe_in(place, tmp_path / "run", **change), lambda _: None)
 
 
-def test_the_command_trains_and_tells_mistakes_in_one_line(
+def test_the_command_trains_and_reports_errors_in_one_line(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "r.toml"

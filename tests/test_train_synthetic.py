@@ -78,7 +78,7 @@ def test_each_hand_over_agrees_with_the_turn_that_follows(train_rows: list[Row])
                 assert all(isinstance(t, ToolTurn) for t in seen)
 
 
-def test_what_the_issue_asks_for_is_there(train_rows: list[Row]) -> None:
+def test_every_required_kind_of_row_is_generated(train_rows: list[Row]) -> None:
     steps, parallel, repaired, gave_up, talk = set(), 0, 0, 0, 0
     for row in generate_rows(5, "train", 1500, follow_up=0.0):
         turns = row.transcript.turns
@@ -170,9 +170,14 @@ def test_a_reference_played_back_is_judged_right(test_rows: list[Row]) -> None:
     ]
     assert len(playable) == 60
     for row in playable:
-        said = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
+        replies = [
+            p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")
+        ]
         report = evaluate(
-            [row], ScriptedEngine(said + said), run_in_process(ScriptedEngine(said)), lambda n, r: None
+            [row],
+            ScriptedEngine(replies + replies),
+            run_in_process(ScriptedEngine(replies)),
+            lambda n, r: None,
         )
         assert report.total.plan.right == report.total.plan.of
         assert report.total.arguments.right == report.total.arguments.of
@@ -182,9 +187,11 @@ def test_a_reference_played_back_is_judged_right(test_rows: list[Row]) -> None:
 
 def test_an_answer_with_another_number_is_judged_wrong_and_made_up(test_rows: list[Row]) -> None:
     row = next(row for row in test_rows if row.meta["intent"] == "percent_of" and not row.meta["simulated"])
-    said = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
-    wrong = [*said[:-1], "It is 987654.25"]
-    report = evaluate([row], ScriptedEngine(said), run_in_process(ScriptedEngine(wrong)), lambda n, r: None)
+    replies = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
+    wrong = [*replies[:-1], "It is 987654.25"]
+    report = evaluate(
+        [row], ScriptedEngine(replies), run_in_process(ScriptedEngine(wrong)), lambda n, r: None
+    )
     assert (report.total.question.right, report.total.made_up, len(report.failures)) == (0, 1, 1)
 
 

@@ -57,9 +57,9 @@ def test_trained_ids_are_the_prompt_of_use_and_then_the_turn(tokenize: Tokenize,
     for at, turn in enumerate(transcript.turns):
         if segment(turn).role == role:
             before = prompt_ids(Transcript(transcript.tools, transcript.turns[:at]), role, tokenize)  # type: ignore[arg-type]
-            said = [*tokenize(segment(turn).content, False), 2]
-            assert ids[: len(before) + len(said)].tolist() == before + said
-            expected[len(before) : len(before) + len(said)] = True
+            content_ids = [*tokenize(segment(turn).content, False), 2]
+            assert ids[: len(before) + len(content_ids)].tolist() == before + content_ids
+            expected[len(before) : len(before) + len(content_ids)] = True
     assert expected.any()
     assert (learn == expected).all()
 
@@ -248,14 +248,16 @@ def test_rows_come_back_and_a_bad_line_is_named(tmp_path: Path) -> None:
     rows = tiny_rows()
     assert write_rows(file, rows) == len(rows)
     assert list(read_rows(file)) == rows
-    for line, said in (
+    for line, message in (
         ("{", "line 13 is not JSON"),
         ("[]", "line 13: the line is not"),
         ('{"schema":2}', "schema is 2"),
     ):
         broken = tmp_path / "broken.jsonl"
         broken.write_text(file.read_text() + line + "\n")
-        with pytest.raises(InputError, match=f"broken.jsonl, .*{said}" if "13" not in said else said):
+        with pytest.raises(
+            InputError, match=f"broken.jsonl, .*{message}" if "13" not in message else message
+        ):
             list(read_rows(broken))
     with pytest.raises(InputError, match="nowhere"):
         list(read_rows(tmp_path / "nowhere"))
@@ -293,7 +295,7 @@ def test_a_recipe_of_activated_roles_stacks_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("lora.rnk=1", "unknown field lora.rnk; the nearest one is lora.rank"),
         ("sed=1", "nearest one is seed"),
@@ -320,8 +322,8 @@ def test_a_recipe_of_activated_roles_stacks_them(tmp_path: Path) -> None:
         ("markers.opn=<s>", "unknown field markers.opn; the nearest one is markers.open"),
     ],
 )
-def test_a_wrong_field_is_named(tmp_path: Path, override: str, said: str) -> None:
+def test_a_wrong_field_is_named(tmp_path: Path, override: str, message: str) -> None:
     file = tmp_path / "r.toml"
     file.write_text('base = "b"\ndata = ["d"]\nout = "o"\n')
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load_recipe(file, [override])

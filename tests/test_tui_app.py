@@ -18,7 +18,7 @@ from tui.app.status_line import StatusLine
 from tui.setup import LoadedAgent
 
 
-async def test_a_turn_shows_a_block_for_each_thing(tmp_path: Path) -> None:
+async def test_a_turn_shows_a_block_for_each_event(tmp_path: Path) -> None:
     app = app_of(scripted(calculation("It is **42**.\n\n```\n17.5 % of 240\n```"), tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
@@ -43,7 +43,7 @@ async def test_a_turn_shows_a_block_for_each_thing(tmp_path: Path) -> None:
         assert app.query_one(QuestionInput).text == ""
 
 
-async def test_a_failed_load_is_told_in_the_app() -> None:
+async def test_a_failed_load_is_shown_in_the_app() -> None:
     def broken() -> LoadedAgent:
         raise BundleError("the file caller.gguf is damaged", "run `umi models verify`")
 
@@ -106,7 +106,7 @@ async def test_giving_up_shows_the_thought_as_the_answer_once(tmp_path: Path) ->
         assert not app.query(ThoughtBlock)
 
 
-async def test_a_question_that_does_not_fit_is_told_and_the_input_stays_usable(tmp_path: Path) -> None:
+async def test_a_question_that_does_not_fit_is_reported_and_the_input_stays_usable(tmp_path: Path) -> None:
     script = [plan("", "summarizer"), "Hello."]
     app = app_of(scripted(script, tmp_path, context_length=900))
     async with app.run_test() as pilot:
@@ -118,7 +118,7 @@ async def test_a_question_that_does_not_fit_is_told_and_the_input_stays_usable(t
         await until(pilot, lambda: texts(pilot, AnswerBlock) == ["Hello."])
 
 
-async def test_a_long_result_is_folded_until_asked_for(tmp_path: Path) -> None:
+async def test_a_long_result_is_folded_until_ctrl_o(tmp_path: Path) -> None:
     script = [
         plan("I need to read it.", "caller"),
         call("read_file", path="long.txt"),
@@ -152,7 +152,7 @@ async def test_copy_takes_the_last_answer(tmp_path: Path) -> None:
         assert app.clipboard == "Copy me."
 
 
-async def test_commands_that_do_not_exist_are_said_so(tmp_path: Path) -> None:
+async def test_unknown_commands_are_reported(tmp_path: Path) -> None:
     app = app_of(scripted([], tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
@@ -167,7 +167,7 @@ async def test_commands_that_do_not_exist_are_said_so(tmp_path: Path) -> None:
         await until(pilot, lambda: not app.is_running)
 
 
-async def test_the_input_takes_pasted_lines_and_walks_through_what_was_sent(tmp_path: Path) -> None:
+async def test_the_input_takes_pasted_lines_and_has_a_history(tmp_path: Path) -> None:
     script = [plan("", "summarizer"), "One.", plan("", "summarizer"), "Two."]
     app = app_of(scripted(script, tmp_path))
     async with app.run_test() as pilot:
@@ -187,7 +187,7 @@ async def test_the_input_takes_pasted_lines_and_walks_through_what_was_sent(tmp_
         assert question.text == "draft"
 
 
-async def test_what_a_tool_read_cannot_steer_the_screen(tmp_path: Path) -> None:
+async def test_markup_and_escape_codes_of_tools_are_shown_as_text(tmp_path: Path) -> None:
     script = [
         plan("[b]bold[/b] \x1b[31m", "caller"),
         call("read_file", path="trap.txt"),
@@ -209,7 +209,7 @@ async def test_what_a_tool_read_cannot_steer_the_screen(tmp_path: Path) -> None:
         assert "\u202e" not in texts(pilot, ObservationBlock)[0]
 
 
-async def test_the_status_line_names_the_models_and_what_fits(tmp_path: Path) -> None:
+async def test_the_status_line_names_the_models_as_far_as_the_width_allows(tmp_path: Path) -> None:
     app = app_of(scripted([], tmp_path))
     async with app.run_test(size=(120, 30)) as pilot:
         await ready(pilot)

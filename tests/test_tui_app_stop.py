@@ -60,7 +60,7 @@ def writing(answer: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("key", "written"), [("y", True), ("n", False), ("escape", False)])
-async def test_a_file_is_written_only_after_a_yes(tmp_path: Path, key: str, written: bool) -> None:
+async def test_a_file_is_written_only_after_approval(tmp_path: Path, key: str, written: bool) -> None:
     app = app_of(scripted(writing("All right."), tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
@@ -104,7 +104,7 @@ async def test_ctrl_c_refuses_and_stops(tmp_path: Path) -> None:
     assert not (tmp_path / "workspace" / "plan.txt").exists()
 
 
-async def test_escape_anywhere_else_withdraws_the_question_and_stops(tmp_path: Path) -> None:
+async def test_escape_without_focus_refuses_and_stops(tmp_path: Path) -> None:
     app = app_of(scripted(writing("Never said."), tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
@@ -129,7 +129,7 @@ async def test_ctrl_c_twice_quits(tmp_path: Path) -> None:
         await until(pilot, lambda: not app.is_running)
 
 
-async def test_new_in_the_middle_of_a_turn_leaves_nothing_of_it(tmp_path: Path) -> None:
+async def test_new_during_a_turn_discards_the_turn(tmp_path: Path) -> None:
     reached, go_on = threading.Event(), threading.Event()
 
     def hold(_role: str) -> None:

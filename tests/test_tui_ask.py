@@ -209,7 +209,7 @@ def test_too_much_piped_input_is_refused(
     assert "more than 4000000 bytes" in capsys.readouterr().err
 
 
-def test_on_a_terminal_nothing_that_was_read_can_steer_it(
+def test_control_characters_are_escaped_on_a_terminal(
     models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     script = [
@@ -327,12 +327,12 @@ def test_a_cancelled_turn_is_not_recorded(models, tmp_path: Path) -> None:
     assert not (tmp_path / "talks.jsonl").exists()
 
 
-def test_a_record_that_cannot_be_written_is_told_before_any_work(
+def test_an_unwritable_record_is_reported_before_any_work(
     models, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "notes.txt").write_text("buy milk\n")
     opened = models(calculation())
-    for name, said in (
+    for name, message in (
         ("no/such/talks.jsonl", "is no folder"),
         ("workspace", "is no file"),
         ("notes.txt", "line 1 is not JSON"),
@@ -341,7 +341,7 @@ def test_a_record_that_cannot_be_written_is_told_before_any_work(
         out, err = capsys.readouterr()
         assert out == ""
         assert len(err.splitlines()) == 1
-        assert said in err
+        assert message in err
     assert engine_of(opened).seen == []
     assert (tmp_path / "notes.txt").read_text() == "buy milk\n"
 
@@ -377,7 +377,7 @@ def start(folder: Path, *argv: str, stdin: int, stdout: int) -> subprocess.Popen
     return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:

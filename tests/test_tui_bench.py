@@ -75,7 +75,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
     return capsys.readouterr()
 
 
-def test_the_trace_has_its_sizes() -> None:
+def test_the_trace_has_the_documented_sizes() -> None:
     assert len(TOOLS) == 20
     assert [turn.role for turn in generated_turns(TRACE)] == [*STEP * 4, "planner", "summarizer"]
     sizes = dict.fromkeys(SIZES, 0.0)
@@ -103,11 +103,11 @@ def test_forced_decoding_writes_its_text(shared: Path, jump: bool) -> None:
     call = '{"name":"current_time","arguments":{"timezone":"Asia/Tokyo"}}'
     engine = LlamaEngine(load_bundle(shared), EngineSettings(threads=1, disk=False, speculate=False))
     asked = Transcript(tools, (UserTurn("What time is it?"),))
-    *_, said = engine.generate(
+    *_, generated = engine.generate(
         "caller", asked, cancelled=lambda: False, forced=ForcedDecoding(call, jump_forward=jump)
     )
-    assert isinstance(said, Generated)
-    assert (said.text, said.stop) == (call, "end")
+    assert isinstance(generated, Generated)
+    assert (generated.text, generated.stop) == (call, "end")
     with pytest.raises(EngineError, match="does not allow"):
         list(engine.generate("caller", asked, cancelled=lambda: False, forced=ForcedDecoding("no call")))
     engine.close()
@@ -141,7 +141,7 @@ def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.Ca
 
 
 @pytest.mark.slow
-def test_ways_that_do_not_share(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_systems_that_are_not_run_have_no_figures(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run(capsys, "--models", str(shared), "--systems", "chat_completion,merged")
     lines = {line[:20].strip(): line[20:].split() for line in out.splitlines()}
     assert lines["umi, merged"][-1] != "\N{EN DASH}"
@@ -167,7 +167,7 @@ def test_the_start_of_the_shipped_models(tiny_bundle: Bundle, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(("systems", "thing"), [("plain,fast", "no system fast"), (",", "names none")])
-def test_what_there_is_not(systems: str, thing: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_systems_are_refused(systems: str, thing: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--systems", systems]) == 2
     err = capsys.readouterr().err
     assert thing in err

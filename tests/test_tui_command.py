@@ -123,7 +123,7 @@ def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.Ca
 def test_a_suite_that_is_no_text_or_no_rows_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for data, said in (
+    for data, message in (
         (b"\xff\xfe", "line 1 is not UTF-8"),
         (b'["a"]\n', "line 1: the line is not a JSON object"),
         (
@@ -132,7 +132,7 @@ def test_a_suite_that_is_no_text_or_no_rows_is_refused(
         ),
     ):
         (tmp_path / "suite.jsonl").write_bytes(data)
-        assert said in refused(["eval", str(tmp_path / "suite.jsonl")], capsys)
+        assert message in refused(["eval", str(tmp_path / "suite.jsonl")], capsys)
 
 
 def damage(folder: Path, how: str) -> None:
@@ -153,7 +153,7 @@ def damage(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["truncated", "sha256", "missing", "prompt version", "not JSON"])
 @pytest.mark.parametrize("command", [["ask", "hi", "--models"], ["models", "verify"], ["models", "use"]])
-def test_a_damaged_bundle_is_named_with_what_mends_it(
+def test_a_damaged_bundle_is_named_with_the_next_step(
     bundle: Path, how: str, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(bundle, how)
@@ -194,7 +194,7 @@ def test_tools_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(shown.partition("\n\n")[2])["required"] == ["path", "content"]
 
 
-def test_the_doctor_says_ok_or_what_to_do(
+def test_the_doctor_reports_ok_or_the_next_step(
     bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = ScriptedEngine([])
@@ -247,7 +247,7 @@ def test_the_train_commands_take_typed_arguments_in_any_order(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("extra", ["train", "export"])
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_prints_how_to_resume(
     extra: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> int:
@@ -260,7 +260,7 @@ def test_ctrl_c_says_how_to_go_on(
     assert capsys.readouterr().err == "umi: stopped; give the same command again to finish\n"
 
 
-def test_a_fault_of_ours_is_one_line_and_exits_1(
+def test_an_internal_error_is_one_line_and_exits_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> None:

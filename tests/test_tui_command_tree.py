@@ -41,7 +41,7 @@ def choices(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     return get_args(found) if get_origin(found) is Literal else get_args(get_args(found)[0])
 
 
-def test_choices_are_those_that_there_are() -> None:
+def test_choices_of_options_equal_those_of_the_code() -> None:
     for function, name in ((tree.run, "only"), (tree.glpft, "only"), (data_tree.show, "role")):
         assert choices(function, name) == STAGES
     assert choices(data_tree.import_data, "format") == tuple(IMPORTERS)

@@ -44,7 +44,7 @@ def test_training_data_is_made(foreign: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "rows.jsonl: 3 rows\n")
 
 
-def test_export_is_found(foreign: Path) -> None:
+def test_export_is_imported(foreign: Path) -> None:
     done = umi("export", "verify", "none")
     assert done.returncode == 2
     assert done.stderr.startswith("umi: none is not there"), done.stderr

@@ -1,4 +1,4 @@
-"""`umi models assemble`, `umi settings` and `umi doctor` on models that are made here."""
+"""`umi models assemble`, `umi settings` and `umi doctor` on small models."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_a_bundle_of_files_that_exist(
     assert main(["models", "verify", str(out)]) == 0
     assert capsys.readouterr().out.count("ok  ") == 4
     assert main(["models", "show", str(out)]) == 0
-    assert "backbone.gguf" in (said := capsys.readouterr().out)
-    assert "+ planner.gguf" in said
+    assert "backbone.gguf" in (output := capsys.readouterr().out)
+    assert "+ planner.gguf" in output
 
 
 def test_one_line_for_what_does_not_fit_together(
@@ -58,10 +58,10 @@ def test_tools_that_do_not_fit_are_refused_before_any_work(
     out = str(tmp_path / "mine")
     assert main(["models", "assemble", out, *shared, "--context", "600"]) == 0
     assert main(["ask", "hello", "--models", out]) == 2
-    said = capsys.readouterr().err
-    assert "the tools take" in said
-    assert "mine holds 600" in said
-    assert "offer fewer tools with --tools" in said
+    output = capsys.readouterr().err
+    assert "the tools take" in output
+    assert "mine holds 600" in output
+    assert "offer fewer tools with --tools" in output
     assert main(["ask", "hello", "--models", out, "--tools", "system_info"]) in (0, 1, 3, 4)
 
 
@@ -76,10 +76,10 @@ def test_settings_are_shown_and_set(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_doctor_names_the_devices_and_how_it_computes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
-    said = capsys.readouterr().out
-    assert "devices           CPU" in said
-    assert "f16 cache" in said
-    assert "threads" in said
+    output = capsys.readouterr().out
+    assert "devices           CPU" in output
+    assert "f16 cache" in output
+    assert "threads" in output
 
 
 def test_doctor_says_what_has_no_effect_and_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,13 +89,13 @@ def test_doctor_says_what_has_no_effect_and_what_is_kept(capsys: pytest.CaptureF
     assert main(["settings", "set", "gpu_layers", "20"]) == 0
     assert main(["settings", "set", "threads", "1"]) == 0
     main(["doctor"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     if not llama_supports_gpu_offload():
-        assert "on the processor (gpu_layers 20 has no effect: llama.cpp finds no GPU)" in said
-    assert "kept states       1 of tool lists, 2.0 MB" in said
+        assert "on the processor (gpu_layers 20 has no effect: llama.cpp finds no GPU)" in output
+    assert "kept states       1 of tool lists, 2.0 MB" in output
 
 
-def test_doctor_tells_the_memory_that_models_may_take(
+def test_doctor_reports_the_memory_of_the_models(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tui.cli.doctor, "available_bytes", lambda: 123_000_000)
@@ -104,7 +104,7 @@ def test_doctor_tells_the_memory_that_models_may_take(
     assert "123.0 MB available" in capsys.readouterr().out
 
 
-def test_damaged_settings_are_mended(capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_settings_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     settings_path().parent.mkdir(parents=True, exist_ok=True)
     settings_path().write_text(json.dumps({"models": "x", "engine": {"colour": "red", "cache": "f32"}}))
     assert main(["settings", "show"]) == 2

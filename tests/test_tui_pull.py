@@ -88,8 +88,8 @@ def test_pull_list_use_and_remove(hub: Hub, umi_home: Path, capsys: pytest.Captu
     assert main(["models", "use", "mine"]) == 0
     capsys.readouterr()
     assert main(["models", "remove", "mine", "--yes"]) == 0
-    assert "removed mine (90" in (said := capsys.readouterr().out)
-    assert "from now on umi runs umi-mini, the models it ships" in said
+    assert "removed mine (90" in (output := capsys.readouterr().out)
+    assert "from now on umi runs umi-mini, the models it ships" in output
     assert find_bundle() == SHIPPED
     assert list((umi_home / "models").iterdir()) == []
 
@@ -101,9 +101,7 @@ def test_pull_fails_in_one_line(hub: Hub, capsys: pytest.CaptureFixture[str]) ->
     assert "the hub answered 503" in refused(["models", "pull", REPO], capsys, code=1)
 
 
-def test_names_of_a_repository_cannot_steer_the_terminal(
-    hub: Hub, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_characters_of_a_repository_are_escaped(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.repositories[REPO].files = {"\x1b[2J\x07evil\n.gguf": b"GGUF"}
     line = refused(["models", "pull", REPO], capsys)
     assert "\x1b" not in line
@@ -129,7 +127,7 @@ def test_remove_asks(own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.mark.parametrize(
     "name", ["umi-mini", "../outside", "/tmp", ".", "..", "", "outside", "notes", "smal"]
 )
-def test_what_is_not_removed(
+def test_bundles_that_cannot_be_removed(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outside = made_bundle(tmp_path / "outside").folder
@@ -163,7 +161,9 @@ def test_a_name_among_the_models_comes_before_a_folder_here(
     assert (tmp_path / "here" / "small" / "bundle.json").exists()
 
 
-def test_another_pick_stays(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removing_keeps_another_selected_bundle(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     picked = made_bundle(tmp_path / "picked").folder
     select_bundle(str(picked))
     assert main(["models", "remove", "small", "--yes"]) == 0
@@ -171,7 +171,9 @@ def test_another_pick_stays(own: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert find_bundle() == picked
 
 
-def test_what_a_stopped_pull_left_can_be_removed(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_partial_files_of_an_interrupted_pull_can_be_removed(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
     hub.cut["caller.gguf"] = [100_000, 0, 0, 0]
     assert main(["models", "pull", REPO]) == 1
     assert partial_folder("small").exists()
@@ -211,7 +213,7 @@ def test_other_commands_neither_connect_nor_load_a_client(tmp_path: Path, argv: 
     assert run_watched(ASK, tmp_path, *argv)[-1] == "0"
 
 
-def test_a_connection_would_be_seen(tmp_path: Path) -> None:
+def test_the_connection_check_detects_a_connection(tmp_path: Path) -> None:
     program = f"{WATCHED}\nimport socket\nsocket.create_connection(('127.0.0.1', 9))"
     with pytest.raises(AssertionError, match="the network was used"):
         run_watched(program, tmp_path)

@@ -109,7 +109,7 @@ class Bundle:
     format: StrictInt
     """Version of the manifest's format."""
     name: str
-    """What the bundle is called."""
+    """The bundle's name."""
     dialect: Dialect
     """How a transcript is written for the models."""
     prompt_version: StrictInt
@@ -161,7 +161,7 @@ class Bundle:
 
 
 def mend(folder: Path) -> str:
-    """The next step for a person whose bundle in `folder` is unusable."""
+    """Return the next step for a user whose bundle in `folder` is unusable."""
     if folder.resolve() == SHIPPED:
         return "reinstall umi: these are the models it ships"
     return "get or export that bundle again (umi export bundle), or go back with: umi models use umi-mini"

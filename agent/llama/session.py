@@ -53,7 +53,7 @@ class ModelSession:
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
         self._divergence = 0
-        """Where the prompt being read departs from the one before it."""
+        """The position from which the prompt being read differs from the one before it."""
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
@@ -185,11 +185,11 @@ class ModelSession:
             begins = f"begins at {list(adapter.invocation_tokens)}"
             begins = begins if adapter.invocation_tokens else "is always on"
             raise BundleError(f"the {role}'s adapter {begins}, and its header is {list(header)}", hint)
-        own, made_for = self._model.metadata(BACKBONE_KEY), adapter.backbone
-        if own and made_for and own != made_for:
+        fingerprint, expected = self._model.metadata(BACKBONE_KEY), adapter.backbone
+        if fingerprint and expected and fingerprint != expected:
             raise BundleError(
-                f"the {role}'s adapter was made for the backbone {made_for[:12]}, and {self._model.path} is"
-                f" the backbone {own[:12]}",
+                f"the {role}'s adapter was made for the backbone {expected[:12]}, and {self._model.path} is"
+                f" the backbone {fingerprint[:12]}",
                 hint,
             )
 

@@ -55,10 +55,10 @@ def check_template(template: ChatTemplate, tokenize: Tokenize) -> list[str]:
         warnings.append("no two user messages in a row: instructions are joined to the message before them")
     if not template.stable:
         old, new = (tokenizer.ids(chat) for chat in chats[-2:])
-        kept = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
+        unchanged = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
         warnings.append(
             "earlier messages change when later ones are added: prompts are read anew at every step"
-            f" ({kept} of {len(old)} tokens are kept in a sample conversation)"
+            f" ({unchanged} of {len(old)} tokens are kept in a sample conversation)"
         )
     borders = {b.text for chat in chats for a, b in pairwise(chat) if a.part is not None and b.part is None}
     plain = sorted(border for border in borders if not tokenizer.has_control_token(border))

@@ -20,7 +20,7 @@ from agent.transcript import Role, Transcript
 
 
 class PromptVocabulary(Protocol):
-    """What a dialect asks of a model's vocabulary."""
+    """The interface of a model's vocabulary that a dialect needs."""
 
     @property
     def bos(self) -> int:
@@ -60,7 +60,7 @@ class PromptVocabulary(Protocol):
 
 
 class PromptModel(Protocol):
-    """What a dialect asks of a model."""
+    """The interface of a model that a dialect needs."""
 
     path: Path
 
@@ -81,7 +81,7 @@ class Prompt:
 
     ids: list[int]
     system_length: int
-    """The first so many ids are the system turn: tools and standing instruction."""
+    """The number of leading ids that make the system turn: tools and standing instruction."""
     adapter_start: int
     """The position from which the role's adapter applies."""
 

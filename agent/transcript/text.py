@@ -1,4 +1,4 @@
-"""What the planner and the caller write, as text: to turns and back."""
+"""The text form of planner and caller turns: formatting and parsing."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from train.run.finished import Run
 
 
 def export_merged(job: ExportJob) -> LayoutFiles:
-    """Make the models of the three roles of a run of plain adapters; those that are finished are kept.
+    """Make the models of the three roles of a run of plain adapters; finished ones are reused.
 
     Raise UmiError where a file differs from its torch model, or loses too much when quantized.
     """
     for role in ROLES:
-        stage_updates(job.run, role)  # an error in the last role shows before the first is made
+        stage_updates(job.run, role)  # an error in the last role is raised before the first model is made
     finished = job.build.finished
     for role in ROLES:
         if role in finished and not _within_limits(job, role, finished[role]):
@@ -39,7 +39,7 @@ def export_merged(job: ExportJob) -> LayoutFiles:
 
 
 def export_single(job: ExportJob) -> LayoutFiles:
-    """Make the one model of a run whose one adapter plays all roles, which their headers tell apart.
+    """Make the one model of a run whose adapter serves all roles, which differ in their headers only.
 
     Raise InputError where several quantizations are asked for, and UmiError as `export_merged` does.
     """
@@ -65,7 +65,7 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
 
 
 def _within_limits(job: ExportJob, role: Role, metrics: Mapping[str, Any]) -> bool:
-    """Return whether a file that was made under other limits would be made, and kept, under these."""
+    """Return whether an export with the current limits would select the same quantization again."""
     limits = job.options.limits
     within = not exceeded_limits(role, Divergence(**metrics["quantized"]), limits)
     return within and all(coarser["kl"] > limits.kl for coarser in metrics["tried"])

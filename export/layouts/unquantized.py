@@ -1,4 +1,4 @@
-"""A stage's model before it is quantized: merged, converted to f32, and proven to be torch's."""
+"""A stage's model before it is quantized: merged, converted to f32, and compared with torch's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights an adapter is added to: those of the 4-bit base it was trained on, or the checkpoint's own.
+"""Choosing the weights that an adapter is added to: the dequantized 4-bit base's, or the checkpoint's own.
 
 `dequant` adds the adapter to what the 4-bit base dequantizes to, which is what the adapter was trained on.
 `original` adds it to the checkpoint's own weights. Which is better differs from run to run, so `auto` makes

@@ -75,7 +75,7 @@ def types_by_role(choices: Sequence[str]) -> dict[Role, str]:
 
 
 def default_type(parameters: int, role: str) -> str:
-    """Return the type that is tried first for a role's model of so many parameters.
+    """Return the type that is tried first for a role's model with `parameters` weights.
 
     Small models lose arguments at 4 bits (one author's figures for Qwen3-0.6B: .605 right at 16 bits, .610 at
     q8_0, .609 at q5_k_m, .575 at q4_k_m), so the caller gets the next finer one; q8_0 loses nothing.
@@ -85,12 +85,12 @@ def default_type(parameters: int, role: str) -> str:
 
 
 def finer(name: str) -> str | None:
-    """The next finer quantization that is worth a try; None where there is none, as for f32."""
+    """Return the next finer quantization that is worth trying; None if there is none, as for f32."""
     return _FINER.get(name)
 
 
 def uses_imatrix(name: str) -> bool:
-    """Whether a quantization comes out otherwise with an importance matrix."""
+    """Return whether quantizing to `name` uses an importance matrix."""
     return name not in _WITHOUT_IMATRIX
 
 

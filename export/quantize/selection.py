@@ -1,7 +1,7 @@
-"""Which quantization a stage's file gets: the one asked for, or the first candidate that loses little.
+"""Choosing the quantization of a stage's file: the requested one, or the coarsest within the limits.
 
-An importance matrix lowers the squared error of layers and makes some models worse all the same, so the file
-is made with the role's own matrix and without one, and the one that diverges less is kept.
+An importance matrix lowers the squared error of each layer, but not always the divergence of the model. So by
+default the file is made with the role's own matrix and without one, and the one that diverges less is used.
 """
 
 from __future__ import annotations

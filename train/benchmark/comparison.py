@@ -29,7 +29,7 @@ TITLES: Mapping[str, str] = {
     STEPS: "TRL, prompt and completion a turn",
     CONVERSATIONS: "TRL, whole conversations",
 }
-"""The systems. On whole conversations the loss is on the three roles' turns: TRL's assistant-only loss."""
+"""The systems' names in reports. On whole conversations TRL's assistant-only loss is on all roles' turns."""
 ARRANGEMENTS = ("single", "grouped", "packed")
 TRIAL_ROWS = 8
 TOKENIZER_SIZE = 2048

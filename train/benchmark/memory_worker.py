@@ -26,12 +26,12 @@ from train.plan.shape import read_shape
 from train.recipe import Recipe
 from train.run.files import BACKBONE
 
-TURN = 40
-"""Tokens of a turn that is learnt, where so many are."""
+TURN_TOKENS = 40
+"""Length of a turn that is learnt, at most."""
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """Train as the job says; bytes at their most, by name, and None for what this machine does not have."""
+    """Train for the steps of `job`; return its losses, seconds, and memory in bytes, None if unknown."""
     recipe = Recipe.from_json(
         {
             "base": job.base,
@@ -43,14 +43,14 @@ def measure(job: Job) -> dict[str, Any]:
             "gradient_checkpointing": True,
         }
     )
-    begun = resident()
+    before = resident()
     model = LoraModel(recipe)
     loaded = torch.cuda.memory_allocated() if model.device.type == "cuda" else resident()
     loading = torch.cuda.max_memory_allocated() if model.device.type == "cuda" else most_resident()
     if model.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     passes = batch(job)
-    learnt = sum(packed.label_count for one in passes for packed in one)
+    learnt = sum(packed.label_count for packs in passes for packed in packs)
     optimizer = make_optimizer(model.parameters, recipe, BACKBONE, model.device)
     started = perf_counter()
     losses: list[float] = []
@@ -64,7 +64,7 @@ def measure(job: Job) -> dict[str, Any]:
         "losses": losses,
         "seconds_per_step": round(seconds, 2),
         "bytes": {
-            "before_loading": None if gpu else begun,
+            "before_loading": None if gpu else before,
             "after_loading": loaded,
             "most_while_loading": loading,
             "most_while_training": torch.cuda.max_memory_allocated() if gpu else most_resident(),
@@ -75,12 +75,12 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def estimated(recipe: Recipe, passes: Step, model: LoraModel) -> int:
-    """What `--plan` says of the same passes."""
+    """Return the bytes that `--plan` estimates for the same passes."""
     return estimate(recipe, read_shape(Path(recipe.base)), passes, model.device.type, model.mixed).total
 
 
 def batch(job: Job) -> Step:
-    """One pass over rows of random tokens, each with a tool list of its own, with turns of it to learn."""
+    """Return a step over rows of random tokens, each with its own prefix and with turns that are learnt."""
     rng = np.random.default_rng(0)
     return fill(list(pack(_rows(job, rng), job.length)), job.length * job.micro_batch)
 
@@ -89,7 +89,7 @@ def _rows(job: Job, rng: np.random.Generator) -> Iterator[Encoded]:
     before = int(job.length * PREFIX_SHARE)
     rest = job.length - before
     targets = job.length * job.learnt
-    turn = min(TURN, targets)
+    turn = min(TURN_TOKENS, targets)
     every = turn * rest / targets
     learn = np.arange(rest) % every >= every - turn
     learn[0] = False
@@ -99,12 +99,12 @@ def _rows(job: Job, rng: np.random.Generator) -> Iterator[Encoded]:
 
 
 def resident() -> int | None:
-    """Bytes of this process that are in memory; None where the system does not say."""
+    """Return the resident memory of this process in bytes; None if the system does not report it."""
     return _status("VmRSS:")
 
 
 def most_resident() -> int | None:
-    """The most that there ever were."""
+    """Return the peak of `resident` over the life of the process."""
     return _status("VmHWM:")
 
 

@@ -22,7 +22,7 @@ from train.run.files import BACKBONE
 
 @dataclass(frozen=True)
 class Untrained:
-    """What a trainer computes of the rows before its first step."""
+    """What a trainer counts and computes on the rows before its first step."""
 
     rows: int
     """Sequences, as the trainer counts them."""

@@ -45,7 +45,7 @@ class Run:
 
     @property
     def has_one_adapter(self) -> bool:
-        """Whether one adapter plays all roles."""
+        """Whether one adapter serves all roles."""
         return not any(role in self.stages for role in ROLES)
 
     def loaded_dtype(self, stage: str, stored_dtype: str) -> str:

@@ -80,8 +80,8 @@ def assemble_bundle(
     if context < 0:
         raise InputError(f"--context is {context}", "give a number of tokens above 0")
     roles: dict[Role, Path] = {role: path for role in ROLES if (path := files[role])}
-    made = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
-    print(f"{one_line(str(made.folder))}: {made.layout}, {made.context_length} tokens of context")
+    bundle = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
+    print(f"{one_line(str(bundle.folder))}: {bundle.layout}, {bundle.context_length} tokens of context")
 
 
 def pull_bundle(repository: str, name: str | None) -> None:
@@ -93,15 +93,15 @@ def pull_bundle(repository: str, name: str | None) -> None:
 
     progress = DownloadProgress(sys.stderr)
     try:
-        made = pull(repository, name, progress.update)
+        bundle = pull(repository, name, progress.update)
     except KeyboardInterrupt:
         raise Interrupted("give the same command again to go on") from None
     finally:
         progress.clear()
-    size = size_text(sum(file.size for file in made.files))
-    licence = one_line(made.license) or "not given"
-    print(f"{one_line(str(made.folder))}: {made.layout}, {size}, licence {licence}")
-    say(f"run it with: umi models use {made.folder.name}")
+    size = size_text(sum(file.size for file in bundle.files))
+    licence = one_line(bundle.license) or "not given"
+    print(f"{one_line(str(bundle.folder))}: {bundle.layout}, {size}, licence {licence}")
+    say(f"run it with: umi models use {bundle.folder.name}")
 
 
 def remove_bundle(name: str, *, yes: bool) -> int:

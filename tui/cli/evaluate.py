@@ -64,11 +64,11 @@ def _cell(score: Accuracy) -> str:
 
 
 def _progress(number: int, total: int, report: Report) -> None:
-    asked = report.total.question
+    questions = report.total.question
     if sys.stderr.isatty():
-        print(f"\r{number}/{total} rows, {asked.right}/{asked.of} questions right", end="", file=sys.stderr)
+        print(f"\r{number}/{total} rows, {questions.right}/{questions.of} questions right", end="", file=sys.stderr)
     elif number % 50 == 0:
-        print(f"{number}/{total} rows, {asked.right}/{asked.of} questions right", file=sys.stderr)
+        print(f"{number}/{total} rows, {questions.right}/{questions.of} questions right", file=sys.stderr)
 
 
 def _ask_in_subprocess(models: Path) -> RunQuestion:

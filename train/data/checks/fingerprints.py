@@ -120,8 +120,8 @@ class Fingerprints:
     def _overlap(self, one: str, other: str) -> Overlap:
         first, second = self._splits[one], self._splits[other]
         tools = first.tools.keys() & second.tools.keys()
-        asked = np.isin(_numbers(second.questions), _numbers(first.questions))
-        rows = np.unique(_numbers(second.askers)[asked])
+        shared = np.isin(_numbers(second.questions), _numbers(first.questions))
+        rows = np.unique(_numbers(second.askers)[shared])
         return Overlap(
             splits=(one, other),
             tools=tuple(sorted({second.tools[tool] for tool in tools})),

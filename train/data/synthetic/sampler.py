@@ -170,7 +170,7 @@ class Sampler:
         if self.chance(0.5):
             return self.pick(names.NOTES)
         kind = self.rng.randrange(4)
-        made = (
+        make_phrase = (
             lambda: " ".join(self.word() for _ in range(self.rng.randint(1, 5))),
             lambda: f"the {self.word()} code is {self.rng.randint(100, 99999)}",
             lambda: (
@@ -178,7 +178,7 @@ class Sampler:
             ),
             lambda: f"buy {self.rng.randint(2, 12)} {self.word()} and {self.word()}",
         )[kind]
-        return self.value(made)
+        return self.value(make_phrase)
 
     def line(self) -> str:
         """Return a line of a text file."""
