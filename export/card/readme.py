@@ -116,9 +116,9 @@ def _files(bundle: Bundle) -> str:
     types = {row.get("file"): row.get("type") for row in report.values()}
     roles_of: dict[str, list[str]] = {}
     for role, file in bundle.roles.items():
-        for one in (file, file.adapter):
-            if one:
-                roles_of.setdefault(one.file, []).append(role)
+        for entry in (file, file.adapter):
+            if entry:
+                roles_of.setdefault(entry.file, []).append(role)
     rows = [
         (
             code(file.file),
@@ -256,9 +256,9 @@ def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:
             + (f" (mean KL divergence: {listed})" if listed else "")
         )
     tried = row.get("tried")
-    for one in map(_mapping, tried if isinstance(tried, Sequence) else ()):
-        kind, why = code(one.get("type")), text(one.get("lost"))
-        kl = number(one.get("kl"), ".2g")
+    for attempt in map(_mapping, tried if isinstance(tried, Sequence) else ()):
+        kind, why = code(attempt.get("type")), text(attempt.get("lost"))
+        kl = number(attempt.get("kl"), ".2g")
         reason = why or (f"a mean KL divergence of {kl} nats" if kl else "")
         if kind:
             yield f"- {name}: {kind} was tried and given up" + (f": {reason}" if reason else "")

@@ -84,8 +84,8 @@ def _encoded(run: Run, rows: Iterable[Row], roles: Collection[Role]) -> list[Enc
     """Return the rows with a turn of `roles`, cut after the last one, without those that are too long."""
     tokenize = load_tokenize(run.base)
     cut = (_up_to(row.transcript, roles) for row in rows)
-    encoded = (encode(one, roles, tokenize, run.markers) for one in cut if one)
-    return [one for one in encoded if len(one) <= run.recipe["max_length"]]
+    encoded = (encode(transcript, roles, tokenize, run.markers) for transcript in cut if transcript)
+    return [sequence for sequence in encoded if len(sequence) <= run.recipe["max_length"]]
 
 
 def _up_to(transcript: Transcript, roles: Collection[Role]) -> Transcript | None:

@@ -44,11 +44,11 @@ def mix(
     if count is not None and count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
     inputs = [input_of(text) for text in sources]
-    for one in inputs:
-        for file in one.files:
+    for entry in inputs:
+        for file in entry.files:
             if os.path.exists(out) and out.samefile(file):
                 raise InputError(f"{file} is mixed in and is to be written", "give --out another name")
-    sizes = [rows_of(one, allow_test, say) for one in inputs]
+    sizes = [rows_of(entry, allow_test, say) for entry in inputs]
     shares = allocate(inputs, sizes, count)
     if not sum(shares):
         raise InputError("these weights and caps take no rows", "raise them")
@@ -56,9 +56,9 @@ def mix(
     rng = random.Random(f"{seed} order")
     lines = drawn(inputs, sizes, shares, seed, by_source)
     total = write_lines(out, shuffled(lines, rng, out.parent))
-    for one, size, share in zip(inputs, sizes, shares, strict=True):
+    for entry, size, share in zip(inputs, sizes, shares, strict=True):
         repeated = f", repeated {share / size:.1f} times" if share > size else ""
-        say(f"{one.path}: {share:,} rows of {size:,}{repeated} ({share / total:.1%} of the result)")
+        say(f"{entry.path}: {share:,} rows of {size:,}{repeated} ({share / total:.1%} of the result)")
     say("by source: " + ", ".join(f"{rows:,} {source}" for source, rows in by_source.most_common()))
     if count is not None and total < count:
         say(f"the caps leave {count - total:,} rows fewer than --count")
@@ -101,13 +101,13 @@ def _cap(number: str, text: str) -> int:
     return int(number)
 
 
-def rows_of(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
+def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     """Return the number of rows of an input.
 
     Raises InputError for a bad line, for none, and for rows of a test set.
     """
     count = 0
-    for file in one.files:
+    for file in entry.files:
         for line in read_lines(file):
             if row_of(line).split == "test" and not allow_test:
                 raise InputError(
@@ -116,9 +116,9 @@ def rows_of(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
                 )
             count += 1
             if count % PROGRESS == 0:
-                say(f"{one.path}: {count:,} rows read")
+                say(f"{entry.path}: {count:,} rows read")
     if not count:
-        raise InputError(f"{one.path} holds no rows", "leave it out")
+        raise InputError(f"{entry.path} holds no rows", "leave it out")
     return count
 
 
@@ -126,8 +126,8 @@ def drawn(
     inputs: Sequence[Input], sizes: Sequence[int], shares: Sequence[int], seed: int, sources: Counter[str]
 ) -> Iterator[bytes]:
     """Yield the rows of all inputs as lines of JSON, one input after the other; `sources` counts them."""
-    for at, (one, size, share) in enumerate(zip(inputs, sizes, shares, strict=True)):
-        for line in draw(one, size, share, random.Random(f"{seed} {at}")):
+    for at, (entry, size, share) in enumerate(zip(inputs, sizes, shares, strict=True)):
+        for line in draw(entry, size, share, random.Random(f"{seed} {at}")):
             value = line.value()
             sources[value["source"]] += 1
             yield compact(value).encode("utf-8")

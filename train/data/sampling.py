@@ -32,8 +32,10 @@ def allocate(inputs: Sequence[Input], sizes: Sequence[int], count: int | None) -
     weight; rows in excess of a cap are distributed over the other inputs by weight.
     """
     if count is None:
-        wanted = (math.floor(one.weight * size + 0.5) for one, size in zip(inputs, sizes, strict=True))
-        return [min(n, n if one.cap is None else one.cap) for one, n in zip(inputs, wanted, strict=True)]
+        wanted = (math.floor(entry.weight * size + 0.5) for entry, size in zip(inputs, sizes, strict=True))
+        return [
+            min(n, n if entry.cap is None else entry.cap) for entry, n in zip(inputs, wanted, strict=True)
+        ]
     counts = [0] * len(inputs)
     uncapped = list(range(len(inputs)))
     while uncapped:
@@ -57,14 +59,14 @@ def allocate(inputs: Sequence[Input], sizes: Sequence[int], count: int | None) -
     return counts
 
 
-def draw(one: Input, size: int, take: int, rng: random.Random) -> Iterator[Line]:
+def draw(entry: Input, size: int, take: int, rng: random.Random) -> Iterator[Line]:
     """Yield `take` of the `size` rows of an input in order, each as often as the others or once more.
 
     Raise InputError if the files no longer contain `size` rows.
     """
     times, extra = divmod(take, size)
     seen = 0
-    for file in one.files:
+    for file in entry.files:
         for line in read_lines(file):
             # Selection sampling (Knuth, The Art of Computer Programming, vol. 2, 3.4.2, algorithm S).
             more = (size - seen) * rng.random() < extra
@@ -73,7 +75,7 @@ def draw(one: Input, size: int, take: int, rng: random.Random) -> Iterator[Line]
             for _ in range(times + more):
                 yield line
     if seen != size:
-        raise InputError(f"{one.path} changed while it was read", "give the command again")
+        raise InputError(f"{entry.path} changed while it was read", "give the command again")
 
 
 def shuffled(lines: Iterable[bytes], rng: random.Random, folder: Path) -> Iterator[bytes]:

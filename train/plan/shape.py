@@ -70,21 +70,23 @@ class Shape:
     @cached_property
     def largest_linear(self) -> int:
         """Parameters of the largest of `linears`."""
-        return max(one.parameters for one in self.linears)
+        return max(linear.parameters for linear in self.linears)
 
     @cached_property
     def ffn_width(self) -> int:
         """Inner width of the feed-forward layers."""
-        return max((one.inputs for one in self.linears if one.kind == "down_proj"), default=4 * self.width)
+        return max(
+            (linear.inputs for linear in self.linears if linear.kind == "down_proj"), default=4 * self.width
+        )
 
     def adapted(self, targets: tuple[str, ...]) -> list[Linear]:
         """Return the layers that get an adapter, by the recipe's `lora.targets`."""
         if not targets:
             return list(self.linears)
         return [
-            one
-            for one in self.linears
-            if any(one.name == target or one.name.endswith(f".{target}") for target in targets)
+            linear
+            for linear in self.linears
+            if any(linear.name == target or linear.name.endswith(f".{target}") for target in targets)
         ]
 
 

@@ -66,7 +66,11 @@ def _cell(score: Accuracy) -> str:
 def _progress(number: int, total: int, report: Report) -> None:
     questions = report.total.question
     if sys.stderr.isatty():
-        print(f"\r{number}/{total} rows, {questions.right}/{questions.of} questions right", end="", file=sys.stderr)
+        print(
+            f"\r{number}/{total} rows, {questions.right}/{questions.of} questions right",
+            end="",
+            file=sys.stderr,
+        )
     elif number % 50 == 0:
         print(f"{number}/{total} rows, {questions.right}/{questions.of} questions right", file=sys.stderr)
 
