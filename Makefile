@@ -20,12 +20,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.base: pyproject.toml $(LOCK) scripts/install.py | $(VENV)/bin/python
 	@echo "Installing umi. llama.cpp is compiled once, about five minutes on two cores; pip keeps the build."
-	@$(BIN)/python scripts/install.py $(VENV)/install.log umi -c $(LOCK) -e .
+	@$(BIN)/python scripts/install.py base
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
 	@echo "Installing what training, export and the tests need (torch among it: several hundred megabytes)."
-	@$(BIN)/python scripts/install.py $(VENV)/install-dev.log "umi[dev]" -c $(LOCK) -e '.[dev]'
+	@$(BIN)/python scripts/install.py dev
 	@touch $@
 
 chat: $(VENV)/.base          ## the terminal app on the models that ship in the package
@@ -59,13 +59,13 @@ lock: $(VENV)/bin/python     ## constraints.txt with the newest versions of ever
 # The environments of the next two are made anew each time, from pip's cache.
 test-latest:                 ## the tests with the newest version of everything but torch, whatever the lock says
 	$(PYTHON) -m venv --clear $(VENV)-latest
-	@$(VENV)-latest/bin/python scripts/install.py $(VENV)-latest/install.log newest torch==$(TORCH) -e '.[dev]'
+	$(VENV)-latest/bin/python -m pip --disable-pip-version-check install --quiet torch==$(TORCH) -e '.[dev]'
 	$(VENV)-latest/bin/python -m pytest -q
 
 test-oldest:                 ## the tests with the oldest version of each direct dependency that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(VENV)-oldest
 	$(VENV)-oldest/bin/python scripts/lock.py --oldest > $(VENV)-oldest/constraints.txt
-	@$(VENV)-oldest/bin/python scripts/install.py $(VENV)-oldest/install.log oldest \
+	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet \
 	  -c $(VENV)-oldest/constraints.txt -e '.[dev]'
 	$(VENV)-oldest/bin/python -m pytest -q
 

@@ -1,9 +1,11 @@
-"""Run `pip install` and show what it is doing: one moving line in a terminal, a line a stage elsewhere.
+"""Install umi with the locked versions, and show what is being done: one moving line, or a line a stage.
 
-    python scripts/install.py .venv/install.log "umi" -c constraints.txt -e .
+    python scripts/install.py base
+    python scripts/install.py dev
 
-All that pip prints goes to the log. What pip downloaded or built stays in its cache, so an interrupted
-installation goes on with what is missing. Standard library only: it runs before anything is installed.
+Each package of the lock is fetched, or built, into a folder of the environment first, one by one: what was
+finished before an interruption is neither fetched nor built again. All that pip prints goes to a log.
+Standard library only: this runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -14,19 +16,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
+from lock import LOCK, ROOT, locked_group, normalized
+
+TARGETS = {"base": ".", "dev": ".[dev]"}
+"""What pip installs for each group of the lock."""
+ENVIRONMENT = Path(sys.prefix)
+PACKAGES = ENVIRONMENT / "packages"
+"""Fetched and built wheels; removed when the installation is complete."""
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+WORKERS = 3
+"""Downloads at a time; while one of them compiles, the others go on."""
 COMPILED = "llama-cpp-python"
 """The package whose build takes minutes."""
-STAGES = (
-    (r"Collecting (\S+)", "finding {}"),
-    (r"Downloading (?:\S*/)?([^\s/]+?)-\d\S*", "downloading {}"),
-    (r"Using cached (?:\S*/)?([^\s/]+?)-\d\S*", "finding {}"),
-    (r"Building wheel for (\S+) .*started", "building {}"),
-    (r"Building wheels for collected packages", "building"),
-    (r"Installing collected packages", "unpacking into the environment"),
-)
 COMPILE_STEP = re.compile(r"^\s+\[\s*(\d+(?:/\d+|%))\] ")
 """How ninja (`[36/140]`) and make (`[ 25%]`) count their steps."""
 HEARTBEAT_S = 30.0
@@ -35,21 +41,20 @@ TAIL = 15
 """Lines of the log that are shown when pip fails."""
 
 
-class Display:
-    """The current stage and the time since the start, drawn by a thread of its own."""
+class PipError(Exception):
+    """pip failed; the argument is the end of what it printed."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._stage = "starting pip"
+
+class Display:
+    """A line that says what `describe` returns and the time since the start, drawn by a thread of its own."""
+
+    def __init__(self, describe: Callable[[], str]) -> None:
+        self._describe = describe
         self._started = time.monotonic()
         self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._draw, daemon=True)
         self._thread.start()
-
-    def stage(self, stage: str) -> None:
-        """Show `stage` from now on."""
-        self._stage = stage
 
     def close(self) -> None:
         """Stop drawing and clear the line."""
@@ -59,84 +64,121 @@ class Display:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _draw(self) -> None:
-        last, printed = "", 0.0
+        printed = -HEARTBEAT_S
         for tick in count():
             seconds = time.monotonic() - self._started
-            line = f"{self._what}: {self._stage}"
             if self._live:
                 clock = f"{int(seconds) // 60}:{int(seconds) % 60:02}"
                 width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-                spinner = "|/-"[tick % 3]
-                print(f"\r\x1b[K{f'{spinner} {clock} {line}'[:width]}", end="", file=sys.stderr, flush=True)
-            else:
-                stage = line.partition(" (")[0]
-                begins = stage != last and not self._stage.startswith(("finding", "downloading"))
-                if begins or seconds - printed > HEARTBEAT_S:
-                    last, printed = stage, seconds
-                    print(f"{line}, {seconds:.0f} s", file=sys.stderr, flush=True)
+                line = f"{'|/-'[tick % 3]} {clock} {self._describe()}"[:width]
+                print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            elif seconds - printed > HEARTBEAT_S:
+                printed = seconds
+                print(f"  {seconds:.0f} s: {self._describe()}", file=sys.stderr, flush=True)
             if self._done.wait(0.25):
                 return
 
 
-def stage_of(line: str) -> str | None:
-    """Return the stage that a line of pip's output begins, or None."""
-    if step := COMPILE_STEP.search(line):
-        return f"compiling llama.cpp ({step[1]})"
-    for pattern, text in STAGES:
-        if found := re.search(pattern, line.strip()):
-            stage = text.format(*found.groups())
-            if stage == f"building {COMPILED}":
-                stage = "compiling llama.cpp (once; about five minutes on two cores)"
-            return stage
-    return None
+class Installation:
+    """The installation of one group of the lock into the environment that runs this script."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._log = (ENVIRONMENT / f"install-{group}.log").open("a", encoding="utf-8")
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._active: list[str] = []
+        self._finished = self._total = 0
+        self._compile_step = ""
+
+    def describe(self) -> str:
+        """Return what is being done now, in a line."""
+        if not self._active:
+            return "installing into the environment" if self._finished else "looking for what is missing"
+        fetched = ", ".join(name for name in self._active if name != COMPILED)
+        compiled = f"compiling llama.cpp {self._compile_step}".rstrip() if COMPILED in self._active else ""
+        return (
+            f"{self._finished} of {self._total} packages: {' and '.join(filter(None, (compiled, fetched)))}"
+        )
+
+    def run(self) -> None:
+        """Fetch what is missing, then install it. Raises PipError."""
+        PACKAGES.mkdir(exist_ok=True)
+        there = {wheel_id(path.name) for path in PACKAGES.glob("*.whl")}
+        packages = locked_group(LOCK.read_text(encoding="utf-8"), self._group)
+        # The one that takes minutes first, the downloads beside it.
+        missing = sorted(set(packages.items()) - there, key=lambda package: package[0] != COMPILED)
+        self._total = len(missing)
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            for done in [pool.submit(self._fetch, *package) for package in missing]:
+                done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(self._processes):
+                process.terminate()
+        target = ("-c", str(LOCK), "--find-links", str(PACKAGES), "-e", TARGETS[self._group])
+        self._pip("install", "--quiet", *target)
+        for path in PACKAGES.iterdir():
+            path.unlink()
+
+    def _fetch(self, name: str, version: str) -> None:
+        """Put the wheel of a package into PACKAGES; it appears there whole."""
+        self._active.append(name)
+        verbose = ("-v",) if name == COMPILED else ()
+        self._pip("wheel", *verbose, "--no-deps", "--wheel-dir", str(PACKAGES), f"{name}=={version}")
+        self._active.remove(name)
+        self._finished += 1
+
+    def _pip(self, *arguments: str) -> None:
+        """Run pip and wait for it. Raises PipError with the end of its output."""
+        lines: list[str] = []
+        process = subprocess.Popen(
+            [*PIP, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._processes.add(process)
+        assert process.stdout
+        for line in process.stdout:
+            self._log.write(line)
+            lines = [*lines[1 - TAIL :], line]
+            if step := COMPILE_STEP.match(line):
+                self._compile_step = f"({step[1]})"
+        self._processes.discard(process)
+        if process.wait():
+            raise PipError("".join(lines))
 
 
-def main(log: str, what: str, *arguments: str) -> int:
-    """Install, and return pip's exit code."""
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "install",
-        "--progress-bar",
-        "off",
-        "-v",
-    ]
-    lines: list[str] = []
-    display = Display(what)
+def wheel_id(file: str) -> tuple[str, str]:
+    """Return the normalized name and the public version of a wheel's file name."""
+    name, version = file.split("-")[:2]
+    return normalized(name), version.partition("+")[0]
+
+
+def main(group: str) -> int:
+    """Install a group of the lock and return an exit code."""
+    installation = Installation(group)
+    display = Display(installation.describe)
     try:
-        with (
-            Path(log).open("w", encoding="utf-8") as file,
-            subprocess.Popen(
-                [*pip, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            ) as process,
-        ):
-            assert process.stdout
-            for line in process.stdout:
-                file.write(line)
-                lines = [*lines[1 - TAIL :], line]
-                if stage := stage_of(line):
-                    display.stage(stage)
-        code = process.returncode
+        installation.run()
     except KeyboardInterrupt:
         display.close()
-        print(f"{what}: stopped; the same command goes on with what is missing", file=sys.stderr)
+        print("stopped; the same command goes on with what is missing", file=sys.stderr)
         return 130
-    display.close()
-    if code:
-        print("".join(lines), end="", file=sys.stderr)
-        print(f"{what}: pip failed; all it printed is in {log}", file=sys.stderr)
-        if any(COMPILED in line for line in lines):
+    except PipError as error:
+        display.close()
+        print(error, end="", file=sys.stderr)
+        print(f"pip failed; all it printed is in {ENVIRONMENT / f'install-{group}.log'}", file=sys.stderr)
+        if COMPILED in str(error):
             print(
-                "llama.cpp needs a C and a C++ compiler (Debian: apt install build-essential)",
-                file=sys.stderr,
+                "llama.cpp needs a C and C++ compiler (Debian: apt install build-essential)", file=sys.stderr
             )
-    return code
+        return 1
+    display.close()
+    return 0
 
 
 if __name__ == "__main__":

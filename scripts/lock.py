@@ -18,11 +18,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "constraints.txt"
+PROJECT = "umi-agent"
 PYTHON = (3, 11)
 """The version that the lock is resolved for: the oldest one supported."""
 HEADER = (
     "# Made by `make lock`, for Python 3.11. Names and exact versions only: pip, uv and pipx all take it.\n"
 )
+GROUPS = {"base": ".", "dev": ".[dev]", "bench": ".[dev,bench]"}
+"""What is resolved, the smallest first; each group of the lock holds what those before it lack."""
 
 
 def normalized(name: str) -> str:
@@ -37,6 +40,11 @@ def locked(text: str) -> dict[str, str]:
     return {normalized(name): version for name, version in pairs}
 
 
+def locked_group(text: str, group: str) -> dict[str, str]:
+    """Return name -> version of one of GROUPS in a constraints file."""
+    return locked(text.partition(f"# {group}\n")[2].partition("#")[0])
+
+
 def requirements() -> dict[str, str]:
     """Return name -> lower bound of every direct dependency in pyproject.toml, those of extras included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -49,12 +57,12 @@ def requirements() -> dict[str, str]:
     return found
 
 
-def resolve(torch: str) -> dict[str, str]:
+def resolve(target: str, torch: str) -> dict[str, str]:
     """Return name -> version of all packages that pip would install today, in an empty environment."""
-    extras = ".[dev,bench]"
+    pinned = [] if target == "." else [f"torch=={torch}"]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     report = subprocess.run(
-        [*pip, "--dry-run", "--ignore-installed", "--report", "-", f"torch=={torch}", extras],
+        [*pip, "--dry-run", "--ignore-installed", "--report", "-", *pinned, target],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
@@ -75,12 +83,15 @@ def main() -> None:
         return
     if sys.version_info[:2] != PYTHON:
         sys.exit("the lock is resolved for Python 3.11; name one with: make lock PYTHON=python3.11")
-    versions = resolve(given.torch)
-    versions.pop("umi-agent")
-    LOCK.write_text(
-        HEADER + "".join(f"{name}=={version}\n" for name, version in sorted(versions.items())),
-        encoding="utf-8",
-    )
+    versions: dict[str, str] = {}
+    lines = [HEADER]
+    for group, target in GROUPS.items():
+        found = resolve(target, given.torch)
+        found.pop(PROJECT)
+        lines.append(f"# {group}\n")
+        lines += [f"{name}=={found[name]}\n" for name in sorted(found.keys() - versions.keys())]
+        versions |= found
+    LOCK.write_text("".join(lines), encoding="utf-8")
     print(f"{LOCK.name}: {len(versions)} packages")
 
 

@@ -8,7 +8,8 @@ import sys
 from importlib.metadata import requires
 
 import pytest
-from lock import LOCK, ROOT, locked, normalized, requirements
+from install import wheel_id
+from lock import GROUPS, LOCK, ROOT, locked, locked_group, normalized, requirements
 
 LINES = LOCK.read_text(encoding="utf-8").splitlines()
 BENCH_ONLY = {"trl"}
@@ -43,5 +44,28 @@ def test_every_direct_dependency_has_a_lower_bound() -> None:
 
 def test_the_commands_of_readme_install_what_is_locked() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert makefile.count("-c $(LOCK)") == 2
+    assert "scripts/install.py base" in makefile
+    assert "scripts/install.py dev" in makefile
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_each_package_is_in_one_group() -> None:
+    text = "\n".join(LINES) + "\n"
+    groups = [locked_group(text, group) for group in GROUPS]
+    assert sum(map(len, groups)) == len(locked(text))
+    assert {name for name in groups[0] if name in ("torch", "trl", "pytest")} == set()
+    assert "llama-cpp-python" in groups[0]
+    assert "torch" in groups[1]
+    assert "trl" in groups[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "package"),
+    [
+        ("llama_cpp_python-0.3.36-py3-none-linux_x86_64.whl", ("llama-cpp-python", "0.3.36")),
+        ("torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl", ("torch", "2.13.0")),
+        ("ruamel.yaml-1.0-py3-none-any.whl", ("ruamel-yaml", "1.0")),
+    ],
+)
+def test_a_fetched_wheel_is_recognized(file: str, package: tuple[str, str]) -> None:
+    assert wheel_id(file) == package
