@@ -29,6 +29,11 @@ def models_folder() -> Path:
     return data_folder() / "models"
 
 
+def bases_folder() -> Path:
+    """Return the folder of the bases that the user pulled, one folder each."""
+    return models_folder() / "bases"
+
+
 def notes_path() -> Path:
     """Return the file of notes that add_note and search_notes share."""
     return data_folder() / "notes.jsonl"

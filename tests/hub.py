@@ -147,7 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
         if revision not in ("main", repository.commit):
             self._answer(404, X_Error_Code="RevisionNotFound")
             return
-        siblings = [{"rfilename": file, "size": len(data)} for file, data in repository.files.items()]
+        siblings = [
+            {"rfilename": file, "size": len(data), "lfs": _large_file(data) if file.endswith(LARGE) else None}
+            for file, data in repository.files.items()
+        ]
         self._answer(
             200, {"id": name, "sha": repository.commit, "private": repository.private, "siblings": siblings}
         )
@@ -249,6 +252,11 @@ class _Handler(BaseHTTPRequestHandler):
         path, body = begun
         self.hub.storage[path.strip("/")] = body
         self._answer(200)
+
+
+def _large_file(data: bytes) -> dict[str, Any]:
+    """What the hub says of a large file."""
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 134}
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,8 +1,9 @@
-"""Downloads from and uploads to the Hugging Face Hub: the only module that uses a network.
+"""Downloads from and uploads to the Hugging Face Hub: the only module that connects to a network.
 
-Only the commands `pull` and `push` import it. A download requests the files of one commit over plain HTTP, so
-that it can be resumed: huggingface-hub 2.4 deletes a partial file when it is interrupted. Uploads use
-huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.
+Only the commands `pull` and `push` import it (`agent.bundle.package_index` lets pip or uv connect). A
+download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
+deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`
+and the token stored by `hf auth login` apply.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class Snapshot:
     files: Mapping[str, int | None]
     """Name -> size in bytes, None if the hub does not state it."""
     private: bool
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """Name -> hash of a large file, in hexadecimal, as the hub states it."""
 
 
 def parse_repository(text: str, *, revisions: bool = True) -> tuple[str, str | None]:
@@ -61,7 +64,8 @@ def look_up(repo: str, revision: str | None = None) -> Snapshot:
         if not _COMMIT.fullmatch(info.sha or ""):
             raise ValueError("the answer names no commit")
         files = {file.rfilename: file.size for file in info.siblings or ()}
-        return Snapshot(repo, str(info.sha), files, bool(info.private))
+        hashes = {file.rfilename: file.lfs.sha256 for file in info.siblings or () if file.lfs}
+        return Snapshot(repo, str(info.sha), files, bool(info.private), hashes)
 
 
 def read_file(snapshot: Snapshot, name: str, limit: int) -> bytes:

@@ -6,30 +6,26 @@ complete, and the folder is renamed at the end. A manifest is untrusted input: i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import shutil
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
-from agent.bundle.hub import Snapshot, download, look_up, megabytes, parse_repository, read_file
+from agent.bundle.hub import Snapshot, look_up, parse_repository, read_file
 from agent.bundle.manifest import parse_manifest
+from agent.bundle.partial import OnProgress, complete_file, locked, remove_foreign_files, require_space
 from agent.bundle.store import partial_folder
 from agent.errors import BundleError, InputError
-from agent.paths import SHIPPED, models_folder, sha256_of, write_atomically
+from agent.paths import SHIPPED, bases_folder, models_folder, write_atomically
 
 MAX_MANIFEST_SIZE = 8_000_000
 """In bytes; the shipped manifest has 7,000, recipe and metrics included."""
 MAX_NAMES = 5
 """Number of files of a repository that a message names."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-OnProgress = Callable[[str, int, int], object]
-"""Called with a file's name, the number of bytes so far, and its size in bytes."""
 
 
 def pull(repository: str, name: str | None, on_progress: OnProgress) -> Bundle:
@@ -63,11 +59,11 @@ def _install(
     """
     part = partial_folder(target.name)
     try:
-        with _locked(part, target.name):
-            _remove_foreign_files(part, files)
-            _require_space(part, files)
+        with locked(part, target.name):
+            remove_foreign_files(part, files)
+            require_space(part, sum(file.size for file in files))
             for file in files:
-                for done in _complete(snapshot, part, file):
+                for done in complete_file(snapshot, part, file, "its manifest"):
                     yield file, done
             write_atomically(part / MANIFEST, manifest)
             _validate_manifest(snapshot.repo, manifest, part)
@@ -80,7 +76,8 @@ def _install(
 
 
 def _validate_name(name: str) -> str:
-    if name != Path(name).name or name[:1] in ("", ".", "-") or not name.isprintable():
+    usable = name == Path(name).name and name[:1] not in ("", ".", "-") and name.isprintable()
+    if not usable or name == bases_folder().name:
         raise InputError(f"{name!r} is no name for models", "give one like my-models with --name")
     return name
 
@@ -144,62 +141,3 @@ def _validate_files(bundle: Bundle, snapshot: Snapshot) -> tuple[GgufFile, ...]:
             )
         seen.add(file.file)
     return bundle.files
-
-
-@contextmanager
-def _locked(part: Path, name: str) -> Iterator[None]:
-    """Create the partial folder and lock it. Raise InputError if another process holds the lock."""
-    if part.is_symlink() or (part.exists() and not part.is_dir()):
-        part.unlink()
-    part.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{name} is being pulled by another umi", "wait until that is done") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _partial(part: Path, file: GgufFile) -> Path:
-    return part / f".{file.sha256}"
-
-
-def _remove_foreign_files(part: Path, files: tuple[GgufFile, ...]) -> None:
-    """Remove everything but complete and partial `files`: an earlier call may have begun another revision."""
-    wanted = {path for file in files for path in (part / file.file, _partial(part, file))}
-    for path in part.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.is_symlink() or path not in wanted:
-            path.unlink()
-
-
-def _require_space(part: Path, files: tuple[GgufFile, ...]) -> None:
-    present = sum(path.stat().st_size for path in part.iterdir())
-    needed, free = sum(file.size for file in files) - present, shutil.disk_usage(part).free
-    if needed > free:
-        raise InputError(
-            f"{megabytes(needed)} are to be downloaded, and {part.parent} has {megabytes(free)} free",
-            "make room, or set UMI_HOME to a folder on a larger disk",
-        )
-
-
-def _complete(snapshot: Snapshot, part: Path, file: GgufFile) -> Iterator[int]:
-    """Download what is missing of a file to `part` and verify it; yield the number of bytes so far."""
-    target, partial = part / file.file, _partial(part, file)
-    if target.exists() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:
-        yield file.size
-        return
-    if partial.exists() and partial.stat().st_size > file.size:
-        partial.unlink()
-    yield from download(snapshot, file.file, partial, file.size)
-    if sha256_of(partial) != file.sha256:
-        partial.unlink()
-        raise InputError(
-            f"{snapshot.repo}: {file.file} is not the file its manifest describes: its sha256 is another",
-            "give the same command again, which begins that file anew, or tell its author",
-        )
-    os.replace(partial, target)

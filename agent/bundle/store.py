@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.bundle import MANIFEST, load_bundle
+from agent.bundle.bases import base_names
 from agent.errors import InputError
 from agent.paths import SHIPPED, models_folder
 from agent.settings import change_settings, read_settings
@@ -125,6 +126,11 @@ def selected_bundle(*, check: bool = True) -> Path:
 
 
 def _unknown_bundle(name: str) -> InputError:
+    if name in base_names():
+        return InputError(
+            f"{name} is a base, not a bundle: it has no three roles yet",
+            f"train them on it: umi train base import {name}",
+        )
     near = difflib.get_close_matches(name, [bundle.name for bundle in _named_bundles()], n=1)
     guess = f"did you mean {near[0]}? see: umi models list" if near else "see what there is: umi models list"
     return InputError(f"there are no models named {name or '(nothing)'} and no such folder", guess)

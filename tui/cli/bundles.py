@@ -8,21 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from agent.bundle import Dialect, load_bundle, store
+from agent.bundle import MANIFEST, Dialect, load_bundle, store
+from agent.bundle.bases import removable_base_folders, remove_base
 from agent.bundle.store import SHIPPED, find_bundle, list_bundles
 from agent.errors import InputError
+from agent.paths import models_folder
 from agent.transcript import ROLES, Role
+from tui.cli.bases import print_bases
 from tui.cli.interrupts import INTERRUPTED, Interrupted
 from tui.cli.progress import DownloadProgress, say
 from tui.text import one_line, size_text
 
 
 def print_bundles() -> None:
-    """Print a line for each bundle; a star marks the one in use."""
+    """Print a line for each bundle, where a star marks the one in use, and for each base that was pulled."""
     rows = list_bundles()
     width = max(len(row.name) for row in rows)
     for row in rows:
         print(f"{'*' if row.selected else ' '} {one_line(row.name):{width}}  {one_line(str(row.folder))}")
+    print_bases()
 
 
 def print_bundle(name: str | None) -> None:
@@ -105,11 +109,12 @@ def pull_bundle(repository: str, name: str | None) -> None:
 
 
 def remove_bundle(name: str, *, yes: bool) -> int:
-    """Delete a bundle of the user's own and return the exit code; asks at the terminal unless `yes`.
+    """Delete a bundle or base of the user's own and return the exit code; asks at the terminal unless `yes`.
 
     Raises InputError where it may not be deleted, or there is nobody to ask.
     """
-    folders = store.removable_folders(name)
+    base = [] if (models_folder() / name / MANIFEST).exists() else removable_base_folders(name)
+    folders = base or store.removable_folders(name)
     size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     if not yes:
         if not (sys.stdin and sys.stdin.isatty()):
@@ -119,7 +124,11 @@ def remove_bundle(name: str, *, yes: bool) -> int:
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             say("nothing was removed")
             return INTERRUPTED
-    was_picked = store.remove_bundle(name)
+    was_picked = False
+    if base:
+        remove_base(name)
+    else:
+        was_picked = store.remove_bundle(name)
     print(f"removed {one_line(name)} ({size_text(size)})")
     if was_picked:
         print(f"from now on umi runs {SHIPPED.name}, the models it ships")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from agent.errors import InputError
 from tui.cli.tree.options import PLAIN
 
 models = typer.Typer(help="The model bundles at hand.", **PLAIN)
@@ -21,7 +22,7 @@ RoleModel = Annotated[
 
 @models.command("list")
 def list_models() -> None:
-    """The bundles at hand; a star marks the one in use."""
+    """The bundles at hand (a star marks the one in use) and the bases that were pulled."""
     from tui.cli.bundles import print_bundles
 
     print_bundles()
@@ -60,23 +61,49 @@ def verify_model(bundle: BundleName = None) -> None:
     verify_bundle(bundle)
 
 
+@models.command("catalogue")
+def show_catalogue() -> None:
+    """The bases that `pull` knows by name: pretrained models to train roles on."""
+    from tui.cli.bases import print_catalogue
+
+    print_catalogue()
+
+
 @models.command("pull")
 def pull_model(
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME[@REVISION]", help="A repository.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it here.")] = None,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|OWNER/NAME[@REVISION]", help="A base of the catalogue, or a bundle's repository."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call a bundle here.")] = None,
+    source: Annotated[
+        Literal["index", "hub"] | None,
+        typer.Option("--from", help="Where to get a base (default: the first that answers)."),
+    ] = None,
 ) -> None:
-    """Download a bundle from the Hugging Face hub; goes on where it stopped."""
-    from tui.cli.bundles import pull_bundle
+    """Download a base of the catalogue, or a bundle from the Hugging Face hub."""
+    if "/" not in model:
+        from tui.cli.bases import pull_catalogued_base
 
-    pull_bundle(repository, name)
+        if name:
+            raise InputError("--name is for bundles, and a base keeps its name", "leave it out")
+        pull_catalogued_base(model, source)
+    else:
+        from tui.cli.bundles import pull_bundle
+
+        if source:
+            raise InputError("--from is for bases, and a bundle comes from the hub", "leave it out")
+        pull_bundle(model, name)
 
 
 @models.command("remove")
 def remove_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle among your own.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle or base among your own.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
-    """Delete a bundle of your own."""
+    """Delete a bundle or base of your own."""
     from tui.cli.bundles import remove_bundle
 
     return remove_bundle(name, yes=yes)
