@@ -2,8 +2,8 @@
 
 Only the commands `pull` and `push` import it (`agent.bundle.package_index` lets pip or uv connect). A
 download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
-deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`
-and the token stored by `hf auth login` apply.
+deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`,
+`HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.
 """
 
 from __future__ import annotations

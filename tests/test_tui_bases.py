@@ -1,0 +1,96 @@
+"""`umi models pull NAME`, `catalogue`, `list` and `remove` of bases."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hub import REPO, Hub, Repository, made_bundle
+
+import tui.cli.bases
+from agent.bundle.bases import InstalledBase, base_folder, write_record
+from agent.bundle.catalogue import CataloguedBase, HubSource
+from tui.cli.main import main
+
+DATA = b"GGUF" + bytes(300_000)
+
+
+@pytest.fixture
+def pulled() -> Path:
+    """A base on this machine."""
+    folder = base_folder("small-base")
+    folder.mkdir(parents=True)
+    (folder / "small.gguf").write_bytes(DATA)
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    write_record(folder, InstalledBase("small-base", "small.gguf", len(DATA), sha256, "MIT", "a test"))
+    return folder
+
+
+def failed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line on stderr of a command that must fail with exit code 2."""
+    assert main(["models", *argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    return err
+
+
+def test_pull(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.repositories["someone/base"] = Repository({"small.gguf": DATA})
+    source = HubSource("someone/base")
+    base = CataloguedBase("small-base", "Zeros", "MIT", 1, "small.gguf", 300_000, tried=False, hub=source)
+    monkeypatch.setattr(tui.cli.bases, "find_in_catalogue", {"small-base": base}.__getitem__)
+    assert main(["models", "pull", "small-base"]) == 0
+    out, err = capsys.readouterr()
+    path = base_folder("small-base") / "small.gguf"
+    commit = hub.repositories["someone/base"].commit
+    assert out == f"{path}: 300.0 kB, licence MIT, from someone/base@{commit}\n"
+    assert err.splitlines()[0] == "  small.gguf  300.0 kB"
+    assert main(["models", "pull", "small-base", "--from", "hub"]) == 0
+    assert capsys.readouterr() == (f"{path}: there already, its sha256 is right\n", "")
+
+
+def test_bad_arguments_of_pull_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean smollm2-135m?" in failed(capsys, "pull", "smollm2-135")
+    assert "a base keeps its name" in failed(capsys, "pull", "smollm2-135m", "--name", "other")
+    assert "a bundle comes from the hub" in failed(capsys, "pull", REPO, "--from", "index")
+    assert "did you mean index?" in failed(capsys, "pull", "smollm2-135m", "--from", "indx")
+    assert "leave out --from" in failed(capsys, "pull", "qwen3-0.6b", "--from", "index")
+
+
+def test_the_catalogue_says_what_was_not_tried(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "catalogue"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "98.4 MB" in lines["smollm2-135m"]
+    assert "from the index or the hub" in lines["smollm2-135m"]
+    assert "not tried here" not in lines["smollm2-135m"]
+    for name in ("qwen3-0.6b", "qwen3-1.7b", "granite-4.0-350m", "smollm2-360m"):
+        assert "not tried here" in lines[name]
+        assert "Apache-2.0" in lines[name]
+
+
+def test_list_shows_bases_in_a_section_of_their_own(pulled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list"]) == 0
+    bundles, _, bases = capsys.readouterr().out.partition("\n\n")
+    assert "small-base" not in bundles
+    assert f"  small-base  300.0 kB, MIT, {pulled / 'small.gguf'}" in bases
+    (pulled / "small.gguf").write_bytes(b"half")
+    assert main(["models", "list"]) == 0
+    assert "is damaged" in (said := capsys.readouterr().out)
+    assert "umi models pull small-base" in said
+
+
+def test_remove(pulled: Path, umi_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is nobody to ask; add --yes" in failed(capsys, "remove", "small-base")
+    bundle = made_bundle(umi_home / "models" / "small-base").folder
+    assert main(["models", "remove", "small-base", "--yes"]) == 0
+    assert (pulled.exists(), bundle.exists()) == (True, False)  # a bundle goes before a base of its name
+    assert main(["models", "remove", "small-base", "--yes"]) == 0
+    assert not pulled.exists()
+    assert "removed small-base (300." in capsys.readouterr().out
+
+
+def test_a_base_is_no_bundle(pulled: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "small-base is a base, not a bundle" in failed(capsys, "use", "small-base")
+    assert "'bases' is no name for models" in failed(capsys, "pull", REPO, "--name", "bases")
