@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 LOCK := constraints.txt
 RUN := runs/umi-mini
+# The bases that `make chat` and `make test` pull; MODELS= skips that.
+MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
@@ -28,13 +30,24 @@ $(VENV)/.dev: $(VENV)/.base
 	@$(BIN)/python scripts/install.py dev
 	@touch $@
 
-chat: $(VENV)/.base          ## the terminal app on the models that ship in the package
+# Once, whether it works or not: the chat runs without, and must not ask a network each time it opens.
+$(VENV)/.models: | $(VENV)/.base
+ifneq ($(strip $(MODELS)),)
+	@for name in $(MODELS); do \
+	  echo "Getting the base $$name (smollm2-135m: 93 MB, once; MODELS= skips this)."; \
+	  $(BIN)/umi models pull "$$name" || \
+	    echo "Going on without $$name, on umi-mini; to get it later: $(BIN)/umi models pull $$name"; \
+	done
+	@touch $@
+endif
+
+chat: $(VENV)/.base $(VENV)/.models   ## the terminal app on the models that ship in the package
 	@$(BIN)/umi
 
 ask: $(VENV)/.base           ## one question: make ask QUESTION="how many days until 2027-01-01?"
 	@$(BIN)/umi ask "$(QUESTION)"
 
-test: $(VENV)/.dev           ## all tests, with the locked versions
+test: $(VENV)/.dev $(VENV)/.models    ## all tests, with the locked versions
 	$(BIN)/python -m pytest -q
 
 check: $(VENV)/.dev          ## format, lint, types, and all tests with their coverage
