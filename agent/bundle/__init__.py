@@ -1,4 +1,4 @@
-"""Model bundles: the manifest, reading and writing, the store, the hub."""
+"""Model bundles (the manifest, reading and writing, the store, the hub), and the bases they are made of."""
 
 from __future__ import annotations
 

