@@ -31,7 +31,7 @@ Dialect = Literal["umi", "chat"]
 """How a transcript is written for the models: umi's own turns, or the model's chat template."""
 
 _UPDATE = "update umi, or go back with: umi models use umi-mini"
-_CONFIG = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
+_CONFIG = ConfigDict(allow_inf_nan=False, defer_build=True)
 
 
 def _file_name(value: str) -> str:

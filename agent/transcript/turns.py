@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
-from typing import Annotated, Any, Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, StrictBool
-from pydantic.dataclasses import dataclass
 
 from agent.transcript.matching import compact, has_perfect_matching, same_value
 
@@ -23,11 +22,18 @@ ROLES: tuple[Role, ...] = get_args(Role)
 ENDINGS: tuple[Next, ...] = get_args(Next)
 
 _FORBID_UNKNOWN = ConfigDict(extra="forbid")
+"""For pydantic, which checks these dataclasses when they are read from JSON (`agent.transcript.validation`).
+
+Creating one in Python checks nothing: the agent's loop makes thousands, and a pydantic schema of all of them
+takes a tenth of a second to build at every start.
+"""
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class ToolSpec:
     """A tool as the models see it; `parameters` is a JSON Schema of type object."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     name: Annotated[str, Field(min_length=1)]
     description: str
@@ -38,9 +44,11 @@ class ToolSpec:
         return compact({"name": self.name, "description": self.description, "parameters": self.parameters})
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class Call:
     """One call of a tool, as the caller wrote it."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     name: str
     arguments: Mapping[str, Any]
@@ -50,12 +58,14 @@ class Call:
         return compact({"name": self.name, "arguments": self.arguments})
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class Accepted:
     """What counts as correct for one call: for each parameter, the list of its accepted values.
 
     A parameter that is not in `arguments` must not be given; one in `optional` may be left out.
     """
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     name: str
     arguments: Mapping[str, list[Any]]
@@ -77,29 +87,35 @@ class Accepted:
         )
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class UserTurn:
     """A message of the user."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     role: Literal["user"] = field(default="user", kw_only=True, repr=False)
     content: str
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class PlannerTurn:
     """A one-line thought, and the role that the planner hands over to."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     role: Literal["planner"] = field(default="planner", kw_only=True, repr=False)
     content: str
     next: Next
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class CallerTurn:
     """The calls of one step; several are independent of each other.
 
     `accept`, where it is not empty, holds one entry a call: the answers that an evaluation counts as correct.
     """
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     role: Literal["caller"] = field(default="caller", kw_only=True, repr=False)
     calls: Annotated[tuple[Call, ...], Field(min_length=1)]
@@ -123,9 +139,11 @@ class CallerTurn:
         )
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class ToolTurn:
     """One observation; `content` is without the `error: ` that the prompt shows when `error` is set."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     role: Literal["tool"] = field(default="tool", kw_only=True, repr=False)
     name: str
@@ -133,9 +151,11 @@ class ToolTurn:
     error: StrictBool = False
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class SummarizerTurn:
     """The answer that the user reads."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     role: Literal["summarizer"] = field(default="summarizer", kw_only=True, repr=False)
     content: str
@@ -144,9 +164,11 @@ class SummarizerTurn:
 Turn = UserTurn | PlannerTurn | CallerTurn | ToolTurn | SummarizerTurn
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class Transcript:
     """Tools on offer, the turns so far, and a standing instruction, empty where there is none."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     tools: tuple[ToolSpec, ...] = ()
     turns: tuple[Annotated[Turn, Field(discriminator="role")], ...] = ()
@@ -157,9 +179,11 @@ class Transcript:
         return replace(self, turns=self.turns + turns)
 
 
-@dataclass(frozen=True, config=_FORBID_UNKNOWN)
+@dataclass(frozen=True)
 class Row:
     """A transcript and its origin: one line of a schema-1 file."""
+
+    __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     id: str
     source: str

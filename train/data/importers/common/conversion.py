@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from agent.transcript import ToolSpec, Turn
 from train.data.importers.common.reading import Record, Unreadable
 
@@ -68,8 +66,6 @@ def convert_record(
             yield from convert(record.value)
         except Unusable as error:
             yield error
-        except ValidationError as error:
-            yield Unusable("a wrong type or value", error.errors()[0]["msg"])
         except RecursionError:
             yield Unusable("nested too deeply")
 
