@@ -22,7 +22,7 @@ CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True, defer_build=True))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class EngineSettings:
     """How llama.cpp runs. llama.cpp takes any 32-bit number of threads, and starts that many."""
 
