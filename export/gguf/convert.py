@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
-from export.gguf.architectures import Config, add_shape, find_architecture, head_width
-from export.gguf.rope import Rope, llama3_factors
+from export.gguf.architectures import Config, find_architecture, head_width
+from export.gguf.hyperparameters import add_hyperparameters
+from export.gguf.reader import MAGIC
+from export.gguf.rope import ROPE_FACTORS, Rope, llama3_factors
 from export.gguf.tensors import FloatType, GgufTensor, plan_tensors
 from export.gguf.vocabulary import load_vocabulary
 from export.progress import ThrottledProgress
@@ -28,8 +30,6 @@ _FILE_TYPES = {
     "bf16": gguf.LlamaFileType.MOSTLY_BF16,
     "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
-_ROPE_FACTORS = "rope_freqs.weight"
-_MAGIC = b"GGUF"
 
 
 def convert(
@@ -56,10 +56,10 @@ def convert(
     family = find_architecture(config, str(folder))
     tensors = plan_tensors(list_tensors(folder), config, family, kind, str(folder))
     writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[family.arch])
-    rope = add_shape(writer, config, family, str(folder))
+    rope = add_hyperparameters(writer, config, family, str(folder))
     factors = _rope_factors(rope, config)
     if factors is not None:
-        writer.add_tensor_info(_ROPE_FACTORS, factors.shape, factors.dtype, factors.nbytes)
+        writer.add_tensor_info(ROPE_FACTORS, factors.shape, factors.dtype, factors.nbytes)
     for tensor in tensors:
         shape = tensor.stored.shape
         writer.add_tensor_info(tensor.name, shape, np.dtype(np.float32), tensor.bytes, tensor.type)
@@ -78,7 +78,7 @@ def require_replaceable(out: Path) -> None:
         raise InputError(f"{out} is a folder", "name the file to make")
     if out.is_file():
         with out.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
+            if file.read(len(MAGIC)) != MAGIC:
                 raise InputError(f"{out} is there and no GGUF file", "name another file, or remove it")
 
 

@@ -1,6 +1,7 @@
-"""A checkpoint's tensors as a GGUF file holds them: llama.cpp's names, order of rows, and type.
+"""A checkpoint's tensors as a GGUF file holds them, and back: names, order of rows, and type.
 
-They are converted and written a block of rows at a time.
+They are converted and written a block of rows at a time. `plan_tensors` plans the GGUF file of a
+checkpoint, `plan_weights` the checkpoint of a GGUF file.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
 from agent.errors import InputError
-from export.gguf.architectures import Architecture, Config, head_width, is_tied
-from train.model.weights.reader import StoredTensor
+from export.gguf.architectures import ATTENTION, HEAD_NORMS, MLP, Architecture, Config, head_width, is_tied
+from export.gguf.reader import GgufFile, StoredGgufTensor
+from export.gguf.rope import ROPE_FACTORS
+from train.model.weights.reader import StoredTensor, narrow
 
 FloatType = Literal["f32", "f16", "bf16", "q8_0"]
 TYPES: dict[FloatType, Type] = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 """The types of matrices; vectors and norms are always float32."""
 _SIZES = ("hidden_size", "intermediate_size", "num_attention_heads")
+_FLOAT_NAMES = {Type.F16: "F16", Type.BF16: "BF16"}
+_OUTSIDE = ("model.embed_tokens", "model.norm", "lm_head")
+"""The modules outside the layers; the last is left out where embeddings are tied."""
+_LAYER_NORMS = ("input_layernorm", "post_attention_layernorm")
 _UNUSED = (".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq")
 """Tensors of old checkpoints that are computed, not trained."""
 
@@ -96,6 +103,105 @@ def plan_tensors(
     return planned
 
 
+@dataclass(frozen=True)
+class Weight:
+    """A tensor of a checkpoint: its name there, its type, and its source in a GGUF file."""
+
+    name: str
+    dtype: str
+    """`F16` and `BF16` as in the source, else `F32`."""
+    stored: StoredGgufTensor
+    permuted_head: int
+    """As in `GgufTensor`."""
+    offset: float
+    """Subtracted from every number."""
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows as they are stored. Raise InputError as `StoredGgufTensor.blocks` does."""
+        for rows in self.stored.blocks(self.permuted_head or 1):
+            values = deinterleave(rows, self.permuted_head) if self.permuted_head else rows
+            yield narrow(values - np.float32(self.offset) if self.offset else values, self.dtype)
+
+
+def plan_weights(file: GgufFile, config: Config, family: Architecture) -> list[Weight]:
+    """Return the tensors of the checkpoint of a GGUF file, in the file's order.
+
+    `config` holds its sizes and its `vocab_size`. Raise InputError for a tensor that the family does not
+    have, that is missing, or whose shape is not by the sizes.
+    """
+    layers, where = config["num_hidden_layers"], str(file.path)
+    if layers > len(file.tensors):
+        raise InputError(f"{where} has {layers} layers and {len(file.tensors)} tensors", "get the file again")
+    sources = _checkpoint_names(family, layers)
+    planned = []
+    for target, stored in file.tensors.items():
+        if target == ROPE_FACTORS and family.arch == gguf.MODEL_ARCH.LLAMA:
+            continue
+        if target not in sources:
+            raise InputError(f"{where}: a {family.model_type} has no tensor {target}", "take another model")
+        name, wanted = sources[target], _shape_of(sources[target], config)
+        if stored.shape != wanted:
+            raise InputError(
+                f"{where}: {target} is {_format_shape(stored.shape)}, and by the metadata"
+                f" {_format_shape(wanted)}",
+                "get the file again",
+            )
+        head = head_width(config) if is_permuted(name, family) else 0
+        dtype = _FLOAT_NAMES.get(stored.type, "F32")
+        norm = target.endswith("_norm.weight")
+        planned.append(Weight(name, dtype, stored, head, family.norm_offset if norm else 0.0))
+    _require_weights({weight.name for weight in planned}, family, layers, where)
+    return planned
+
+
+def bias_flags(weights: Sequence[Weight], family: Architecture) -> dict[str, bool]:
+    """Return the fields of a config.json that say which modules have a bias."""
+    names = {weight.name for weight in weights}
+    return {flag: f"model.layers.0.{modules[0]}.bias" in names for flag, modules in family.biases.items()}
+
+
+def _checkpoint_names(family: Architecture, layers: int) -> dict[str, str]:
+    """Return the name of each tensor in a checkpoint of the family, by llama.cpp's."""
+    modules = (*_LAYER_NORMS, *family.norms, *ATTENTION, *MLP)
+    weights = [*_OUTSIDE, *(f"model.layers.{layer}.{name}" for layer in range(layers) for name in modules)]
+    names = gguf.get_tensor_name_map(family.arch, layers)
+    found = {}
+    for name in (f"{weight}{ending}" for weight in weights for ending in (".weight", ".bias")):
+        target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert target, f"llama.cpp has no place for {name}"
+        found[target] = name
+    return found
+
+
+def _shape_of(name: str, config: Config) -> tuple[int, ...]:
+    """Return the shape of the tensor `name` of a checkpoint: a matrix, its bias, or a norm."""
+    stem, _, kind = name.rpartition(".")
+    for ending, shape in _shapes(config).items():
+        if f"{stem}.weight".endswith(ending):
+            return shape if kind == "weight" else shape[:1]
+    return (head_width(config) if stem.endswith(HEAD_NORMS) else config["hidden_size"],)
+
+
+def _require_weights(names: set[str], family: Architecture, layers: int, where: str) -> None:
+    """Raise InputError where a tensor is missing; biases may be, of all modules of a flag in all layers."""
+    modules = [*(f"{name}.weight" for name in (*_LAYER_NORMS, *family.norms, *ATTENTION, *MLP))]
+    modules += [f"{name}.bias" for name in family.biased]
+    for flagged in family.biases.values():
+        biases = [f"{name}.bias" for name in flagged]
+        if any(name.endswith(tuple(biases)) for name in names):
+            modules += biases
+    wanted = {f"model.layers.{layer}.{name}" for layer in range(layers) for name in modules}
+    missing = sorted((wanted | {f"{name}.weight" for name in _OUTSIDE[:2]}) - names)
+    if missing:
+        raise InputError(
+            f"{where} lacks {len(missing)} tensors, {missing[0]} among them (transformers' name)",
+            "get the file again",
+        )
+    surplus = sorted(names - wanted - {f"{name}.weight" for name in _OUTSIDE})
+    if surplus:
+        raise InputError(f"{where}: a {family.model_type} has no {surplus[0]}", "take another model")
+
+
 def _shapes(config: Config) -> dict[str, tuple[int, int]]:
     """Return the shape of each kind of matrix, by the end of its name; the same in all families."""
     hidden, inner, heads = (config[key] for key in _SIZES)
@@ -138,6 +244,12 @@ def interleave(rows: NDArray[np.float32], head: int) -> NDArray[np.float32]:
     """Permute the rows of each head of `head` rows from two halves to pairs, as llama.cpp's rope has them."""
     halves = rows.reshape(-1, 2, head // 2, *rows.shape[1:])
     return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows.shape)
+
+
+def deinterleave(rows: NDArray[np.float32], head: int) -> NDArray[np.float32]:
+    """Undo `interleave`."""
+    pairs = rows.reshape(-1, head // 2, 2, *rows.shape[1:])
+    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows.shape)
 
 
 def to_type(values: NDArray[np.float32], kind: Type, where: str) -> NDArray[Any]:

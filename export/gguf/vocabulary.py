@@ -18,7 +18,7 @@ import gguf
 from agent.errors import InputError
 from export.gguf.pretokenizer import pretokenizer_name
 
-_SPACE = "▁"
+SPACE = "▁"
 _SPECIAL = ("bos", "eos", "unk", "sep", "pad", "mask")
 """Special tokens by the names that tokenizer_config.json, config.json and GGUF use."""
 _NO_SCORE = -1000.0
@@ -123,6 +123,11 @@ def load_vocabulary(
     )
 
 
+def padding_token(i: int) -> str:
+    """Return the unused token `i` that fills a vocabulary up to the size of the embedding."""
+    return f"[PAD{i}]"
+
+
 def is_sentencepiece(tokenizer: Mapping[str, Any], where: str) -> bool:
     """Return whether a BPE tokenizer (a parsed tokenizer.json) is SentencePiece's.
 
@@ -132,7 +137,7 @@ def is_sentencepiece(tokenizer: Mapping[str, Any], where: str) -> bool:
         return False
     normalizer = tokenizer.get("normalizer") or {}
     pattern = normalizer.get("pattern") or {}
-    if (pattern.get("String"), normalizer.get("content")) != (" ", _SPACE):
+    if (pattern.get("String"), normalizer.get("content")) != (" ", SPACE):
         raise InputError(f"{where}: the tokenizer changes a text before it splits it", "known is Gemma's way")
     return True
 
@@ -141,7 +146,7 @@ def _tokens(
     ids: Mapping[str, int], special: Mapping[int, bool], size: int, pieces: bool
 ) -> tuple[list[str], list[int]]:
     """Return tokens and types by id; added tokens that are not special are user-defined, not control."""
-    tokens = [f"[PAD{i}]" for i in range(size)]
+    tokens = [padding_token(i) for i in range(size)]
     kinds = [int(gguf.TokenType.UNUSED)] * size
     bytes_ = {f"<0x{byte:02X}>" for byte in range(_BYTE)} if pieces else set()
     for text, i in ids.items():
@@ -151,7 +156,7 @@ def _tokens(
             kinds[i] = int(gguf.TokenType.CONTROL if special[i] else gguf.TokenType.USER_DEFINED)
             if pieces and not special[i]:
                 # llama.cpp searches these in the raw text.
-                tokens[i] = text.replace(_SPACE, " ")
+                tokens[i] = text.replace(SPACE, " ")
     return tokens, kinds
 
 
