@@ -17,7 +17,7 @@ SHARED = ("transcript", "prompting", "llama", "bundle", "evaluation", "tools", "
 TREE = Path("tui", "cli", "tree")
 EXTRA_COMMANDS = {
     "train": (TREE / "train.py", TREE / "train_data.py"),
-    "export": (TREE / "export.py",),
+    "export": (TREE / "export.py", TREE / "train.py"),
 }
 """The files of tui that may import train and export, inside their commands only."""
 

@@ -72,11 +72,10 @@ def import_checkpoint(file: GgufFile, out: Path, say: Callable[[str], None]) -> 
 
 def checkpoint_bytes(file: GgufFile, *, float32: bool) -> int:
     """Return the bytes of a file's tensors in a checkpoint, or all in float32."""
-    numbers = (
-        (prod(t.shape), 4 if float32 else {"F16": 2, "BF16": 2}.get(t.type.name, 4))
-        for t in file.tensors.values()
+    return sum(
+        prod(tensor.shape) * (4 if float32 else _BYTES.get(tensor.type.name, 4))
+        for tensor in file.tensors.values()
     )
-    return sum(count * size for count, size in numbers)
 
 
 def _stored(weight: Weight) -> StoredTensor:

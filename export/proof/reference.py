@@ -1,6 +1,6 @@
-"""Reference turns of a role: what the torch model generates on held-out prompts, with the logits.
+"""Reference texts: what the torch model generates after given prompts, with the logits.
 
-All GGUF files of the role are compared with this record, so the torch model is freed before they are written.
+All GGUF files of the model are compared with this record, so the torch model is freed before they are written.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ class GeneratedTurn:
 
 @dataclass(frozen=True)
 class Reference:
-    """The turns of a role that the torch model generated."""
+    """The texts that the torch model generated."""
 
-    role: Role
+    role: str
+    """The role that the prompts are for; `base` for a model without roles."""
     prompts: Sequence[Prompt]
     texts: Sequence[Sequence[int]]
     logits: NDArray[np.float32]
@@ -121,14 +122,33 @@ def record_reference(
 
     With `header_tokens`, `model` is a peft model with the role's activated adapter.
     """
-    generator, end = PrefixCachedGenerator(model, header_tokens), marker_id(run.base, run.markers)
+    end = marker_id(run.base, run.markers)
+    return record_texts(model, role, prompts, end, folder, say, header_tokens=header_tokens)
+
+
+def record_texts(
+    model: Any,
+    role: str,
+    prompts: Sequence[Prompt],
+    end: int,
+    folder: Path,
+    say: Say,
+    *,
+    header_tokens: int = 0,
+    max_tokens: int = MAX_TURN_TOKENS,
+) -> Reference:
+    """Generate at most `max_tokens` tokens, up to the token `end`, after each of `prompts`.
+
+    The logits go to a file in `folder`; `header_tokens` is as in `record_reference`.
+    """
+    generator = PrefixCachedGenerator(model, header_tokens)
     progress = ThrottledProgress(say)
     texts: list[list[int]] = []
     vocabulary = 0
     path = folder / f"{role}-{header_tokens}.logits"
     with path.open("wb") as file:
         for prompt in prompts:
-            text, text_logits = generator.generate(prompt.ids, end, MAX_TURN_TOKENS)
+            text, text_logits = generator.generate(prompt.ids, end, max_tokens)
             file.write(np.ascontiguousarray(text_logits, "<f4").data)
             texts.append(text)
             vocabulary = text_logits.shape[1]

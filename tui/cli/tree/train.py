@@ -1,6 +1,6 @@
 """`umi train …`: make a base, train the stages of a recipe, measure training, upload a run.
 
-Nothing of `train` is imported until one of the commands runs.
+Nothing of `train` or `export` is imported until one of the commands runs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tui.cli.tree.train_data import data
 
 train = typer.Typer(help="Make models: data, base, the two stages (needs the extra `train`).", **PLAIN)
 bench = typer.Typer(help="Measure training on random weights, without a download.", **PLAIN)
+base = typer.Typer(help="Make a base from scratch, or import one from a GGUF file.", **PLAIN)
+train.add_typer(base, name="base", short_help="Make or import a base.")
 train.add_typer(data, name="data", short_help="Make, import, check, show and mix rows.")
 
 RecipeFile = Annotated[Path, typer.Argument(help="TOML recipe.")]
@@ -37,12 +39,28 @@ Plan = Annotated[
 PlanJson = Annotated[bool, typer.Option("--json", help="With --plan: as one JSON object.")]
 
 
-@train.command()
-def base(recipe: RecipeFile, overrides: Overrides = None) -> int:
+@base.command()
+def make(recipe: RecipeFile, overrides: Overrides = None) -> int:
     """Make a small base model from scratch, or go on making it."""
     from train.commands import make_base
 
     return make_base(recipe, overrides or [], say)
+
+
+@base.command("import")
+def import_base(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE.gguf|NAME", help="A GGUF file, or a base that was pulled.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to make; default: among your models.", show_default=False),
+    ] = None,
+) -> None:
+    """Make a checkpoint to train of a GGUF file, and compare it with llama.cpp (needs the extra `export`)."""
+    from export.base_import import import_base as import_gguf
+
+    print(import_gguf(source, out, say))
 
 
 @train.command()

@@ -1,0 +1,103 @@
+"""`umi train base import`: a GGUF file as a base to train, proven to be the file's model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from agent.errors import InputError, UmiError, cannot_write
+from agent.paths import models_folder, replace_folder, sha256_of
+from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
+from export.gguf.reader import GgufFile, read_gguf
+from export.options import Say
+from export.proof.imported import is_quantized_or_half, prove_import
+
+RECORD = "import.json"
+"""What a checkpoint folder was imported from, and how it compared."""
+
+
+def import_base(source: str, out: Path | None, say: Say) -> Path:
+    """Make a checkpoint folder of `source`, a GGUF file or the name of a base that was pulled; return it.
+
+    `out` is by default among the user's models. Raise InputError for what cannot be read, or where `out` is
+    something else than an import, UmiError where the checkpoint differs from the file or cannot be written.
+    Nothing is left of an import that fails.
+    """
+    path = find_gguf(source)
+    out = out or _default_folder(path)
+    if out.exists() and not (out / RECORD).is_file():
+        raise InputError(f"{out} is there already", "name another folder with --out, or remove it")
+    file = read_gguf(path)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _require_space(file, out)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as folder:
+            checkpoint = Path(folder) / out.name
+            import_checkpoint(file, checkpoint, say)
+            figures = prove_import(file, checkpoint, Path(folder), say)
+            origin = {"source": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
+            record = json.dumps({**origin, **figures}, indent=2)
+            (checkpoint / RECORD).write_text(record + "\n", encoding="utf-8")
+            replace_folder(checkpoint, out)
+    except OSError as error:
+        raise cannot_write(out, error) from None
+    for line in describe(figures):
+        say(line)
+    return out
+
+
+def find_gguf(source: str) -> Path:
+    """Return the GGUF file `source`: a path, or the name of a base that `umi models pull` brought.
+
+    Raise InputError where there is none.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    found = sorted(_bases().joinpath(source).glob("*.gguf")) if "/" not in source else []
+    if not found:
+        if path.exists() or path.suffix == ".gguf" or "/" in source:
+            raise InputError(f"{source} is no file", "name a GGUF file, or a base that umi models pull knows")
+        raise InputError(f"there is no base {source} here", f"umi models pull {source} brings it")
+    return found[0]
+
+
+def describe(figures: dict[str, Any]) -> list[str]:
+    """Return what a person is told of the comparison."""
+    lines = [f"tokenizer: equal in {figures['tokenizer_comparisons']} comparisons"]
+    if "tensors_equal" in figures:
+        lines[0] += f"; all {figures['tensors_equal']} tensors are the file's"
+    if logits := figures["logits"]:
+        lines.append(
+            f"logits against llama.cpp: off by {logits['largest_difference']:.2g} at most, of"
+            f" {logits['largest_logit']:.3g}; the same best token at {logits['agreed']} of"
+            f" {logits['positions']} positions, {logits['near_ties']} near-ties set aside"
+        )
+    return lines
+
+
+def _bases() -> Path:
+    return models_folder() / "bases"
+
+
+def _default_folder(path: Path) -> Path:
+    """Return the folder beside a file that was pulled, for another one a folder of its name."""
+    pulled = path.resolve().parent.parent == _bases().resolve()
+    return (path.parent if pulled else _bases() / path.stem) / "checkpoint"
+
+
+def _require_space(file: GgufFile, out: Path) -> None:
+    """Raise UmiError where the disk has no room for the checkpoint and the f32 file it is compared in."""
+    needed = checkpoint_bytes(file, float32=False)
+    if is_quantized_or_half(file):
+        needed += checkpoint_bytes(file, float32=True)
+    free = shutil.disk_usage(out.parent).free
+    if free < needed:
+        raise UmiError(
+            f"{file.path.name} takes {needed / 1e6:.0f} MB of disk while it is imported, and {out.parent}"
+            f" has {free / 1e6:.0f} MB free",
+            "free space, or name another folder with --out",
+        )
