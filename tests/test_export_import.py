@@ -1,0 +1,324 @@
+"""A GGUF file becomes a checkpoint that is the file's model: round trips, proof, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_tokenizer
+from transformers import AutoTokenizer
+from typer.testing import CliRunner
+
+from agent.errors import InputError, UmiError
+from agent.paths import models_folder
+from agent.prompting.encoding import load_tokenize
+from export.base_import import RECORD, find_gguf, import_base
+from export.convert import convert as convert_to_any
+from export.gguf import checkpoint as checkpoints
+from export.gguf.checkpoint import import_checkpoint
+from export.gguf.convert import convert
+from export.gguf.pretokenizer import SPLITTINGS
+from export.gguf.reader import read_gguf
+from export.gguf.tensors import FloatType, deinterleave, interleave
+from export.proof import imported
+from tui.cli.tree.root import umi
+
+DTYPES: dict[FloatType, str] = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+
+
+def silent(line: str) -> None: ...
+
+
+def make_file(tmp_path: Path, family: str, kind: str = "f32", dtype: str = "float32") -> Path:
+    folder = make_family(tmp_path / "original", family, dtype=dtype)
+    return convert_to_any(folder, tmp_path / f"{family}.gguf", kind, silent)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_convert_after_import_gives_the_same_file(family: str, tmp_path: Path) -> None:
+    for kind, dtype in DTYPES.items():
+        original = make_family(tmp_path / dtype, family, dtype=dtype)
+        file = convert(original, tmp_path / f"{kind}.gguf", kind, name="same")
+        import_checkpoint(read_gguf(file), tmp_path / kind, silent)
+        again = convert(tmp_path / kind, tmp_path / "again.gguf", kind, name="same")
+        assert again.read_bytes() == file.read_bytes()
+        matrices = {t.dtype for t in load_file(tmp_path / kind / "model.safetensors").values() if t.ndim > 1}
+        assert matrices == {getattr(torch, dtype)}
+        assert json.loads((tmp_path / kind / "config.json").read_text())["dtype"] == dtype
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_quantized_file_is_proven_and_recorded(family: str, tmp_path: Path) -> None:
+    file = make_file(tmp_path, family, "q8_0")
+    lines: list[str] = []
+    folder = import_base(str(file), tmp_path / "base", lines.append)
+    record = json.loads((folder / RECORD).read_text())
+    assert (record["source"], record["bytes"]) == (file.name, file.stat().st_size)
+    assert record["tensors_equal"] == len(read_gguf(file).tensors)
+    logits = record["logits"]
+    assert logits["agreed"] + logits["near_ties"] == logits["positions"] > 0
+    assert "tokenizer: equal in" in lines[-2]
+    assert "logits against llama.cpp" in lines[-1]
+    assert {t.dtype for t in load_file(folder / "model.safetensors").values()} == {torch.float32}
+    assert {path.name for path in tmp_path.iterdir()} - {"umi-home"} == {"base", file.name, "original"}
+
+
+def test_weights_are_what_gguf_dequantizes(tmp_path: Path) -> None:
+    wide = {**SHAPE, "hidden_size": 256, "intermediate_size": 256, "head_dim": 64}
+    original = tmp_path / "wide"
+    original.mkdir()
+    size = write_tokenizer(original, "smollm")
+    make_weights(original, "Llama", {**wide, "vocab_size": size}, "float32")
+    for kind in ("q4_k_m", "q6_k", "q4_0", "iq4_nl"):
+        file = convert_to_any(original, tmp_path / f"{kind}.gguf", kind, silent)
+        import_checkpoint(read_gguf(file), tmp_path / kind, silent)
+        tensor = next(one for one in gguf.GGUFReader(file).tensors if one.name == "blk.0.ffn_up.weight")
+        expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        found = load_file(tmp_path / kind / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+        np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_transformers_reads_the_tokenizer_with_its_template_and_special_tokens(tmp_path: Path) -> None:
+    file = make_file(tmp_path, "llama3")
+    import_checkpoint(read_gguf(file), tmp_path / "base", silent)
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path / "base")
+    assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == (
+        "<|begin|>",
+        "<|im_end|>",
+        "<|endoftext|>",
+    )
+    assert tokenizer.chat_template == "{{ messages }}"
+    ids = tokenizer("it's 12345 <tool_call>").input_ids
+    assert ids[0] == 1
+    assert ids[1:] == load_tokenize(tmp_path / "original")("it's 12345 <tool_call>", False)
+    assert tokenizer.decode(ids[1:]) == "it's 12345 <tool_call>"
+
+
+def rewrite(file: Path, out: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
+    """Write a GGUF file again after `change` of its metadata and its tensors (f32 arrays by name)."""
+    read = read_gguf(file)
+    values = dict(read.metadata)
+    tensors = {name: np.concatenate([*tensor.blocks()]) for name, tensor in read.tensors.items()}
+    kinds = {name: field.types for name, field in gguf.GGUFReader(file).fields.items()}
+    change(values, tensors)
+    writer = gguf.GGUFWriter(out, values["general.architecture"])
+    for key, value in values.items():
+        if key == "general.architecture":
+            continue
+        types = kinds.get(key) or [gguf.GGUFValueType.get_type(value)]
+        writer.add_key_value(key, value, types[0], types[1] if len(types) > 1 else None)
+    for name, array in tensors.items():
+        writer.add_tensor(name, array)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return out
+
+
+def test_other_names_and_defaults_of_files_in_the_wild(tmp_path: Path) -> None:
+    """Files made by llama.cpp leave out what it takes by default, and name pre-tokenizers in other ways."""
+
+    def change(values: dict[str, Any], tensors: dict[str, Any]) -> None:
+        for key in ("attention.key_length", "attention.value_length", "vocab_size"):
+            del values[f"llama.{key}"]
+        values["tokenizer.ggml.pre"] = "refact"
+        del values["tokenizer.ggml.add_eos_token"], values["tokenizer.chat_template"]
+
+    file = rewrite(make_file(tmp_path, "smollm2"), tmp_path / "wild.gguf", change)
+    folder = import_base(str(file), tmp_path / "base", silent)
+    assert json.loads((folder / RECORD).read_text())["logits"]["positions"] > 0
+    assert not (folder / "chat_template.jinja").exists()
+
+
+def without(key: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda values, tensors: values.pop(key)
+
+
+def with_value(key: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda values, tensors: values.update({key: value})
+
+
+def without_tensor(name: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda values, tensors: tensors.pop(name)
+
+
+def with_tensor(name: str, *shape: int) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda values, tensors: tensors.update({name: np.full(shape, 0.5, np.float32)})
+
+
+def not_finite(values: dict[str, Any], tensors: dict[str, Any]) -> None:
+    tensors["blk.1.ffn_up.weight"][3, 4] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "said"),
+    [
+        ("smollm2", with_value("general.architecture", "mamba"), "is of the family mamba; known are qwen2"),
+        ("smollm2", with_value("general.type", "adapter"), r"holds no model \(adapter\)"),
+        ("smollm2", with_value("split.count", 3), "is one of 3 parts"),
+        ("smollm2", without("llama.block_count"), "says nothing usable of llama.block_count"),
+        ("smollm2", with_value("llama.rope.scaling.type", "yarn"), r"scales its positions \(yarn\)"),
+        ("smollm2", with_value("llama.rope.dimension_count", 8), "is not 16, the width of a head"),
+        ("llama3", with_tensor("rope_freqs.weight", 8), "by factors of its own"),
+        ("qwen2", with_value("tokenizer.ggml.pre", "tekken"), "the pre-tokenizer tekken is unknown"),
+        ("qwen2", without("tokenizer.ggml.pre"), "the pre-tokenizer of no name is unknown"),
+        ("qwen2", with_value("tokenizer.ggml.model", "bert"), r"no BPE tokenizer \(bert\)"),
+        ("qwen2", without("tokenizer.ggml.merges"), "nothing usable of tokenizer.ggml.merges"),
+        ("gemma3", with_value("tokenizer.ggml.add_space_prefix", True), "adds a space before a text"),
+        (
+            "qwen2",
+            without_tensor("blk.1.attn_k.weight"),
+            r"lacks 1 tensors, model\.layers\.1\.self_attn\.k_proj",
+        ),
+        (
+            "qwen2",
+            without_tensor("blk.2.attn_q.bias"),
+            r"lacks 1 tensors, model\.layers\.2\.self_attn\.q_proj\.bias",
+        ),
+        ("llama-linear", without_tensor("blk.2.attn_q.bias"), r"lacks 1 tensors"),
+        ("qwen2", without_tensor("token_embd.weight"), r"lacks 1 tensors, model\.embed_tokens"),
+        ("qwen2", with_tensor("blk.0.ffn_gate_exps.weight", 4, 8), r"no tensor blk\.0\.ffn_gate_exps"),
+        (
+            "qwen2",
+            with_tensor("blk.0.attn_output.bias", 64),
+            r"a qwen2 has no model\.layers\.0\.self_attn\.o_proj",
+        ),
+        ("qwen2", with_tensor("output_norm.weight", 32), "output_norm.weight is 32, and by the metadata 64"),
+        ("qwen2", not_finite, r"blk\.1\.ffn_up\.weight holds NaN"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_clear_line(
+    family: str, change: Callable[[dict[str, Any], dict[str, Any]], None], said: str, tmp_path: Path
+) -> None:
+    file = rewrite(make_file(tmp_path, family), tmp_path / "bad.gguf", change)
+    with pytest.raises(InputError, match=said) as raised:
+        import_base(str(file), tmp_path / "out" / "base", silent)
+    assert "\n" not in str(raised.value)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_files_that_are_damaged_are_named(tmp_path: Path) -> None:
+    file = make_file(tmp_path, "qwen2")
+    whole = file.read_bytes()
+    bad = tmp_path / "bad.gguf"
+    for content, said in (
+        (b"", "is no GGUF file"),
+        (b"PK\x03\x04" + whole[4:], "is no GGUF file"),
+        (whole[:4] + b"\x09" + whole[5:], "of version 9"),
+        (whole[:200], "is damaged or cut short in its header"),
+        (whole[:8] + b"\xff" * 8 + whole[16:], "is damaged or cut short in its header"),
+        (whole[:-1000], "is cut short"),
+    ):
+        bad.write_bytes(content)
+        with pytest.raises(InputError, match=said):
+            import_base(str(bad), tmp_path / "out" / "base", silent)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_full_disk_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_file(tmp_path, "qwen2", "f16")
+    monkeypatch.setattr("export.base_import.shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(UmiError, match=r"MB of disk while it is imported, and .* has 0 MB free"):
+        import_base(str(file), tmp_path / "out" / "base", silent)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_wrong_import_is_found_out_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_file(tmp_path, "smollm2", "q8_0")
+    with monkeypatch.context() as wrong:
+        wrong.setattr("export.gguf.tensors.deinterleave", lambda rows, head: rows)
+        with pytest.raises(UmiError, match=r"blk\.0\.attn_[qk]\.weight differs in its checkpoint"):
+            import_base(str(file), tmp_path / "out" / "base", silent)
+    plain = convert_to_any(tmp_path / "original", tmp_path / "plain.gguf", "f32", silent)
+    read = checkpoints.read_hyperparameters
+
+    def other_theta(*args: Any) -> dict[str, Any]:
+        config = read(*args)
+        return {**config, "rope_parameters": {**config["rope_parameters"], "rope_theta": 20000.0}}
+
+    with monkeypatch.context() as wrong:
+        wrong.setattr(checkpoints, "read_hyperparameters", other_theta)
+        with pytest.raises(UmiError, match=r"differ in llama\.rope\.freq_base"):
+            import_base(str(file), tmp_path / "out" / "base", silent)
+        with pytest.raises(UmiError, match="differs from its model: logits"):
+            import_base(str(plain), tmp_path / "out" / "base", silent)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_logits_are_not_compared_where_memory_does_not_suffice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "available_bytes", lambda: 1 << 20)
+    lines: list[str] = []
+    folder = import_base(str(make_file(tmp_path, "qwen2", "f16")), tmp_path / "base", lines.append)
+    assert json.loads((folder / RECORD).read_text())["logits"] is None
+    assert any("logits were not compared: that takes" in line for line in lines)
+
+
+def test_memory_stays_at_a_block(tmp_path: Path) -> None:
+    original = tmp_path / "original"
+    original.mkdir()
+    size = write_tokenizer(original, "smollm")
+    wide = {**SHAPE, "num_hidden_layers": 1, "intermediate_size": 1 << 17, "vocab_size": size}
+    make_weights(original, "Llama", wide, "bfloat16")
+    file = read_gguf(convert(original, tmp_path / "wide.gguf", "q8_0"))
+    largest = 4 * max(int(np.prod(tensor.shape)) for tensor in file.tensors.values())
+    tracemalloc.start()
+    try:
+        import_checkpoint(file, tmp_path / "base", silent)
+        assert tracemalloc.get_traced_memory()[1] < largest == 33554432
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(tmp_path: Path) -> None:
+    made = make_file(tmp_path, "qwen2")
+    assert find_gguf(str(made)) == made
+    with pytest.raises(InputError, match="umi models pull tiny-base brings it"):
+        find_gguf("tiny-base")
+    for missing in (str(tmp_path / "none.gguf"), "none.gguf", str(tmp_path)):
+        with pytest.raises(InputError, match="is no file"):
+            find_gguf(missing)
+    pulled = models_folder() / "bases" / "tiny-base" / "model.gguf"
+    pulled.parent.mkdir(parents=True)
+    pulled.write_bytes(made.read_bytes())
+    assert find_gguf("tiny-base") == pulled
+    assert import_base("tiny-base", None, silent) == pulled.parent / "checkpoint"
+    assert import_base(str(made), None, silent) == models_folder() / "bases" / "qwen2" / "checkpoint"
+
+
+def test_the_command_replaces_its_own_import_and_nothing_else(tmp_path: Path) -> None:
+    file, out = make_file(tmp_path, "qwen2"), tmp_path / "base"
+    for _ in range(2):
+        result = CliRunner().invoke(umi, ["train", "base", "import", str(file), "--out", str(out)])
+        assert (result.exit_code, result.stdout.strip()) == (0, str(out))
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="is there already"):
+        import_base(str(file), other, silent)
+    assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_rows_are_put_back_in_order() -> None:
+    rows = np.arange(24, dtype=np.float32).reshape(12, 2)
+    np.testing.assert_array_equal(deinterleave(interleave(rows, 6), 6), rows)
+
+
+def test_no_two_pretokenizers_share_a_name() -> None:
+    names = [name for known, one in SPLITTINGS.items() for name in (known, *one.aliases)]
+    assert len(names) == len(set(names))
