@@ -87,7 +87,7 @@ test-data: $(VENV)/.dev      ## the importers over large public files: make test
 	UMI_TEST_DATA="$(DATA)" $(BIN)/python -m pytest -q tests/public_data.py
 
 models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
-	$(BIN)/umi train base train/recipes/umi-mini-base.toml
+	$(BIN)/umi train base make train/recipes/umi-mini-base.toml
 	$(BIN)/umi train data make --seed 2 --count 5000 --out $(RUN)/train.jsonl
 	$(BIN)/umi train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
 	$(BIN)/umi train data make --seed 4 --count 500 --split test --plain 0.8 --out $(RUN)/heldout.jsonl

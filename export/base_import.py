@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError, UmiError, cannot_write
-from agent.paths import models_folder, replace_folder, sha256_of
+from agent.paths import models_folder, replacing, sha256_of
 from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
 from export.gguf.reader import GgufFile, read_gguf
 from export.options import Say
@@ -34,14 +33,15 @@ def import_base(source: str, out: Path | None, say: Say) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _require_space(file, out)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as folder:
-            checkpoint = Path(folder) / out.name
-            import_checkpoint(file, checkpoint, say)
-            figures = prove_import(file, checkpoint, Path(folder), say)
+        with replacing(out, out.with_name(f".{out.name}.part")) as partial:
+            import_checkpoint(file, partial, say)
+            scratch = partial / "scratch"
+            scratch.mkdir()
+            figures = prove_import(file, partial, scratch, say)
+            shutil.rmtree(scratch)
             origin = {"source": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
             record = json.dumps({**origin, **figures}, indent=2)
-            (checkpoint / RECORD).write_text(record + "\n", encoding="utf-8")
-            replace_folder(checkpoint, out)
+            (partial / RECORD).write_text(record + "\n", encoding="utf-8")
     except OSError as error:
         raise cannot_write(out, error) from None
     for line in describe(figures):

@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 from safetensors.torch import load_file
 from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_tokenizer
 from transformers import AutoTokenizer
@@ -24,7 +25,7 @@ from agent.prompting.encoding import load_tokenize
 from export.base_import import RECORD, find_gguf, import_base
 from export.convert import convert as convert_to_any
 from export.gguf import checkpoint as checkpoints
-from export.gguf.checkpoint import import_checkpoint
+from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
 from export.gguf.convert import convert
 from export.gguf.pretokenizer import SPLITTINGS
 from export.gguf.reader import read_gguf
@@ -235,6 +236,15 @@ def test_a_full_disk_is_told_before_anything_is_written(
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
+    file, out = make_file(tmp_path, "qwen2", "q8_0"), tmp_path / "out" / "base"
+    whole = read_gguf(file)
+    for limit in (checkpoint_bytes(whole, float32=True) // 2, checkpoint_bytes(whole, float32=True) + 20_000):
+        with full_disk(limit), pytest.raises(UmiError, match="cannot be written: File too large; free space"):
+            import_base(str(file), out, silent)
+        assert not list(out.parent.iterdir())
+
+
 def test_a_wrong_import_is_found_out_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +295,11 @@ def test_memory_stays_at_a_block(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(tmp_path: Path) -> None:
+def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"tokenizer_comparisons": 1, "logits": None}
+    monkeypatch.setattr("export.base_import.prove_import", lambda *_: figures)
     made = make_file(tmp_path, "qwen2")
     assert find_gguf(str(made)) == made
     with pytest.raises(InputError, match="umi models pull tiny-base brings it"):

@@ -1,4 +1,4 @@
-"""`umi train run`, `glpft` and `base`: train the stages of a recipe, make a base to train them on."""
+"""`umi train run`, `glpft` and `base make`: train the stages of a recipe, make a base to train them on."""
 
 from __future__ import annotations
 

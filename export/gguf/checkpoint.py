@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from agent.errors import InputError, cannot_write
+from agent.errors import InputError
 from export.gguf.architectures import FAMILIES, find_family
 from export.gguf.hyperparameters import read_hyperparameters
 from export.gguf.reader import GgufFile
@@ -33,7 +33,7 @@ def import_checkpoint(file: GgufFile, out: Path, say: Callable[[str], None]) -> 
     """Write the model in a GGUF file as the checkpoint folder `out`, which appears whole.
 
     `say` is called with lines of progress. Raise InputError for a family, a tokenizer or a tensor that cannot
-    be read, UmiError where `out` cannot be written.
+    be read, OSError where `out` cannot be written.
     """
     if (kind := file.metadata.get("general.type", "model")) != "model":
         raise InputError(f"{file.path} holds no model ({kind})", "name the file of a whole model")
@@ -54,20 +54,16 @@ def import_checkpoint(file: GgufFile, out: Path, say: Callable[[str], None]) -> 
     def on_written(count: int) -> None:
         nonlocal written
         written += count
-        progress(f"{out.name}: {written / 1e6:.0f} of {total / 1e6:.0f} MB")
+        progress(f"{file.path.name}: {written / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def contents(tensor: StoredTensor) -> Iterator[NDArray[Any]]:
         return sources[tensor.name].blocks()
 
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as metadata:
-            folder = Path(metadata)
-            (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-            write_tokenizer(vocabulary, folder, str(file.path))
-            write_checkpoint(folder, tensors, contents, out, on_written=on_written)
-    except OSError as error:
-        raise cannot_write(out, error) from None
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as metadata:
+        folder = Path(metadata)
+        (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+        write_tokenizer(vocabulary, folder, str(file.path))
+        write_checkpoint(folder, tensors, contents, out, on_written=on_written)
 
 
 def checkpoint_bytes(file: GgufFile, *, float32: bool) -> int:

@@ -118,18 +118,18 @@ def read_hyperparameters(file: GgufFile, kind: str) -> dict[str, Any]:
     arch, where = gguf.MODEL_ARCH_NAMES[family.arch], str(file.path)
     config: dict[str, Any] = {"architectures": [kind], "model_type": family.model_type}
     for name, key in _SIZES.items():
-        config[name] = file.require(key.format(arch=arch), int)
+        config[name] = file.value(key.format(arch=arch), int)
         if config[name] <= 0:
             raise InputError(f"{where} says {config[name]} of {key.format(arch=arch)}", "get the file again")
     heads = config["num_attention_heads"]
-    config["num_key_value_heads"] = file.metadata.get(Keys.Attention.HEAD_COUNT_KV.format(arch=arch), heads)
-    width = file.metadata.get(_HEAD_WIDTHS[0].format(arch=arch), config["hidden_size"] // heads)
+    config["num_key_value_heads"] = file.value(Keys.Attention.HEAD_COUNT_KV.format(arch=arch), int, heads)
+    width = file.value(_HEAD_WIDTHS[0].format(arch=arch), int, config["hidden_size"] // heads)
     for key in _HEAD_WIDTHS:
         if file.metadata.get(key.format(arch=arch), width) != width:
             raise InputError(f"{where}: {key.format(arch=arch)} is not {width}, the width of a head", _OTHER)
     config["head_dim"] = width
     for name, key in {"rms_norm_eps": Keys.Attention.LAYERNORM_RMS_EPS, **family.scales}.items():
-        config[name] = shortest_decimal(file.require(key.format(arch=arch), float))
+        config[name] = shortest_decimal(file.value(key.format(arch=arch), float))
     config[family.activation_field] = family.activation
     config["rope_parameters"] = read_gguf_rope(file, arch, width, family.local_rope_theta).to_config()
     if family.arch == gguf.MODEL_ARCH.GEMMA3:
@@ -142,12 +142,12 @@ def read_hyperparameters(file: GgufFile, kind: str) -> dict[str, Any]:
 def _read_gemma3(file: GgufFile, arch: str, config: Config) -> dict[str, Any]:
     """Return what a Gemma 3's config.json says of its sliding window and of its scores."""
     layers = config["num_hidden_layers"]
-    window = file.metadata.get(Keys.Attention.SLIDING_WINDOW.format(arch=arch), 0)
+    window = file.value(Keys.Attention.SLIDING_WINDOW.format(arch=arch), int, 0)
     pattern = file.metadata.get(Keys.Attention.SLIDING_WINDOW_PATTERN.format(arch=arch), _GEMMA_PERIOD)
-    windowed = _gemma3_windowed(layers, max(1, pattern)) if isinstance(pattern, int) else pattern
+    windowed = pattern if isinstance(pattern, list) else _gemma3_windowed(layers, max(1, pattern))
     if len(windowed) != layers:
         raise InputError(f"{file.path} names the windows of {len(windowed)} of {layers} layers", _OTHER)
-    softcap = file.metadata.get(Keys.LLM.FINAL_LOGIT_SOFTCAPPING.format(arch=arch))
+    softcap = file.value(Keys.LLM.FINAL_LOGIT_SOFTCAPPING.format(arch=arch), float, 0.0)
     return {
         "layer_types": ["sliding_attention" if window and one else "full_attention" for one in windowed],
         "sliding_window": window or _GEMMA_WINDOW,

@@ -92,10 +92,13 @@ class GgufFile:
     tensors: Mapping[str, StoredGgufTensor]
     """By name."""
 
-    def require(self, key: str, kind: type | tuple[type, ...]) -> Any:
-        """Return the metadata of `key`. Raise InputError where there is none or it is not of type `kind`."""
-        value = self.metadata.get(key)
-        if not isinstance(value, kind):
+    def value(self, key: str, kind: type, default: Any = None) -> Any:
+        """Return the metadata of `key`, by default `default`.
+
+        Raise InputError where it is not of type `kind`, or is missing and there is no default.
+        """
+        value = self.metadata.get(key, default)
+        if (value is not default and not isinstance(value, kind)) or value is None:
             raise InputError(f"{self.path} says nothing usable of {key}", "get another file of this model")
         return value
 
@@ -114,7 +117,7 @@ def read_gguf(path: Path) -> GgufFile:
                 metadata, tensors = _HeaderReader(data, path).header()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}", "name a .gguf file") from None
-    except (ValueError, OverflowError, KeyError, struct.error):
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError, KeyError, struct.error):
         raise InputError(f"{path} is damaged or cut short in its header", _AGAIN) from None
     for tensor in tensors:
         if tensor.start + tensor.nbytes > size:

@@ -96,12 +96,13 @@ def read_gguf_rope(file: GgufFile, arch: str, width: int, local_theta: float | N
 
     Raise InputError where transformers does not scale positions in the same way.
     """
-    said = file.metadata.get
-    theta = shortest_decimal(said(Keys.Rope.FREQ_BASE.format(arch=arch), _THETA))
+    theta = shortest_decimal(file.value(Keys.Rope.FREQ_BASE.format(arch=arch), float, _THETA))
     if local_theta is not None:
-        local_theta = shortest_decimal(said(Keys.Rope.FREQ_BASE_SWA.format(arch=arch), local_theta))
-    factor = said(Keys.Rope.SCALING_FACTOR.format(arch=arch), 0.0)
-    kind = said(Keys.Rope.SCALING_TYPE.format(arch=arch), "linear" if factor else "none")
+        local_theta = shortest_decimal(
+            file.value(Keys.Rope.FREQ_BASE_SWA.format(arch=arch), float, local_theta)
+        )
+    factor = file.value(Keys.Rope.SCALING_FACTOR.format(arch=arch), float, 0.0)
+    kind = file.value(Keys.Rope.SCALING_TYPE.format(arch=arch), str, "linear" if factor else "none")
     factors = file.tensors.get(ROPE_FACTORS)
     if kind not in ("none", "linear") or (factors and kind == "linear" and factor not in (0.0, 1.0)):
         raise InputError(f"{file.path} scales its positions ({kind})", "known are linear and llama3")

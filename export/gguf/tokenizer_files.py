@@ -48,9 +48,9 @@ def read_vocabulary(file: GgufFile) -> Vocabulary:
         raise InputError(f"{where}: the tokenizer adds a space before a text", "known is Gemma's way")
     pre = said(Keys.Tokenizer.PRE)
     adds_bos = pieces or find_splitting(pre, where).adds_bos
-    tokens = file.require(Keys.Tokenizer.LIST, list)
-    kinds = file.require(Keys.Tokenizer.TOKEN_TYPE, list)
-    further = file.require(Keys.Tokenizer.SCORES if pieces else Keys.Tokenizer.MERGES, list)
+    tokens = file.value(Keys.Tokenizer.LIST, list)
+    kinds = file.value(Keys.Tokenizer.TOKEN_TYPE, list)
+    further = file.value(Keys.Tokenizer.SCORES if pieces else Keys.Tokenizer.MERGES, list)
     if len(kinds) != len(tokens) or (pieces and len(further) != len(tokens)):
         raise InputError(f"{where}: its tokens, their types and scores differ in number", _OTHER)
     if len(set(tokens)) < len(tokens):

@@ -54,13 +54,13 @@ def prove_import(file: GgufFile, checkpoint: Path, scratch: Path, say: Say) -> d
     `scratch` is a folder for files. Logits are not compared, `logits` is None, where the memory for two
     models in float32 is not there. Raise UmiError naming the first difference.
     """
-    say(f"comparing {checkpoint.name} with {file.path.name}: tokenizer")
+    say(f"comparing with {file.path.name}: tokenizer")
     with open_gguf(file.path, 0) as model:
         figures: dict[str, Any] = {"tokenizer_comparisons": check_tokenizer(model, checkpoint)}
     plain = file
     if is_quantized_or_half(file):
-        say("comparing: tensors")
-        plain = read_gguf(convert(checkpoint, scratch / "f32.gguf", "f32", name=checkpoint.name, say=say))
+        say("comparing the tensors")
+        plain = read_gguf(convert(checkpoint, scratch / "f32.gguf", "f32", name="base", say=say))
         figures["tensors_equal"] = require_same_model(file, plain)
     numbers = sum(prod(tensor.shape) for tensor in file.tensors.values())
     needed, free = 2 * 4 * numbers + _WORKING_BYTES, available_bytes()
@@ -68,7 +68,7 @@ def prove_import(file: GgufFile, checkpoint: Path, scratch: Path, say: Say) -> d
     if free is not None and needed > free:
         say(f"logits were not compared: that takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
         return figures
-    say("comparing: logits")
+    say("comparing the logits")
     config = read_config(checkpoint)
     reference = record_generations(
         load_model(checkpoint),

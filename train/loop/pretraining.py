@@ -1,4 +1,4 @@
-"""`umi train base`: pretraining of a small base model from scratch, on synthetic trajectories.
+"""`umi train base make`: pretraining of a small base model from scratch, on synthetic trajectories.
 
 No published model is small enough to be shipped in a package, so the base of the shipped bundle is made here.
 It is an ordinary Hugging Face checkpoint (Qwen3), which the two stages take like any other.
@@ -41,7 +41,7 @@ from train.run.checkpoint import save_checkpoint
 
 @dataclass(frozen=True, config=CONFIG)
 class BaseRecipe:
-    """What `umi train base` makes, read from a TOML file."""
+    """What `umi train base make` makes, read from a TOML file."""
 
     out: str
     """Folder for the checkpoint."""
