@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from agent.bundle.bases import find_base
 from agent.errors import InputError, UmiError, cannot_write
-from agent.paths import models_folder, replacing, sha256_of
+from agent.paths import bases_folder, replacing, sha256_of
 from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
 from export.gguf.reader import GgufFile, read_gguf
 from export.options import Say
@@ -52,17 +53,14 @@ def import_base(source: str, out: Path | None, say: Say) -> Path:
 def find_gguf(source: str) -> Path:
     """Return the GGUF file `source`: a path, or the name of a base that `umi models pull` brought.
 
-    Raise InputError where there is none.
+    Raise InputError if there is none.
     """
     path = Path(source)
     if path.is_file():
         return path
-    found = sorted(_bases().joinpath(source).glob("*.gguf")) if "/" not in source else []
-    if not found:
-        if path.exists() or path.suffix == ".gguf" or "/" in source:
-            raise InputError(f"{source} is no file", "name a GGUF file, or a base that umi models pull knows")
-        raise InputError(f"there is no base {source} here", f"umi models pull {source} brings it")
-    return found[0]
+    if path.exists() or path.suffix == ".gguf" or path.name != source:
+        raise InputError(f"{source} is no file", "name a GGUF file, or a base that umi models pull knows")
+    return find_base(source).path
 
 
 def describe(figures: dict[str, Any]) -> list[str]:
@@ -79,14 +77,10 @@ def describe(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _bases() -> Path:
-    return models_folder() / "bases"
-
-
 def _default_folder(path: Path) -> Path:
-    """Return the folder beside a file that was pulled, for another one a folder of its name."""
-    pulled = path.resolve().parent.parent == _bases().resolve()
-    return (path.parent if pulled else _bases() / path.stem) / "checkpoint"
+    """Return the folder beside a file that was pulled, and for another file a folder of its name."""
+    pulled = path.resolve().parent.parent == bases_folder().resolve()
+    return (path.parent if pulled else bases_folder() / path.stem) / "checkpoint"
 
 
 def _require_space(file: GgufFile, out: Path) -> None:

@@ -19,8 +19,9 @@ from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_toke
 from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
+from agent.bundle.bases import InstalledBase, write_record
 from agent.errors import InputError, UmiError
-from agent.paths import models_folder
+from agent.paths import bases_folder, sha256_of
 from agent.prompting.encoding import load_tokenize
 from export.base_import import RECORD, find_gguf, import_base
 from export.convert import convert as convert_to_any
@@ -302,17 +303,18 @@ def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(
     monkeypatch.setattr("export.base_import.prove_import", lambda *_: figures)
     made = make_file(tmp_path, "qwen2")
     assert find_gguf(str(made)) == made
-    with pytest.raises(InputError, match="umi models pull tiny-base brings it"):
+    with pytest.raises(InputError, match="get it with: umi models pull tiny-base"):
         find_gguf("tiny-base")
     for missing in (str(tmp_path / "none.gguf"), "none.gguf", str(tmp_path)):
         with pytest.raises(InputError, match="is no file"):
             find_gguf(missing)
-    pulled = models_folder() / "bases" / "tiny-base" / "model.gguf"
-    pulled.parent.mkdir(parents=True)
-    pulled.write_bytes(made.read_bytes())
-    assert find_gguf("tiny-base") == pulled
-    assert import_base("tiny-base", None, silent) == pulled.parent / "checkpoint"
-    assert import_base(str(made), None, silent) == models_folder() / "bases" / "qwen2" / "checkpoint"
+    base = InstalledBase("tiny-base", made.name, made.stat().st_size, sha256_of(made), "MIT", "the index")
+    base.path.parent.mkdir(parents=True)
+    base.path.write_bytes(made.read_bytes())
+    write_record(base.path.parent, base)
+    assert find_gguf("tiny-base") == base.path
+    assert import_base("tiny-base", None, silent) == base.path.parent / "checkpoint"
+    assert import_base(str(made), None, silent) == bases_folder() / "qwen2" / "checkpoint"
 
 
 def test_the_command_replaces_its_own_import_and_nothing_else(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from export.merge.selection import load_model
 from export.options import Say
 from export.proof.gguf_model import open_gguf
 from export.proof.parity import measure_parity, require_parity
-from export.proof.reference import Prompt, record_generations
+from export.proof.reference import Prompt, record_texts
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer
 from train.model.weights.reader import read_config
 
@@ -39,9 +39,9 @@ PROMPTS = (
     "".join(HARD_TEXTS),
 )
 """Texts that both go on from."""
-LONGEST_TEXT = 32
+MAX_TEXT_TOKENS = 32
 """The most tokens that are generated after a prompt."""
-_MOST_PROMPT_TOKENS = 256
+_MAX_PROMPT_TOKENS = 256
 _NO_TOKEN = -1
 _VOCABULARY = (Keys.Tokenizer.LIST, Keys.Tokenizer.MERGES)
 _WORKING_BYTES = 1 << 30
@@ -70,14 +70,14 @@ def prove_import(file: GgufFile, checkpoint: Path, scratch: Path, say: Say) -> d
         return figures
     say("comparing the logits")
     config = read_config(checkpoint)
-    reference = record_generations(
+    reference = record_texts(
         load_model(checkpoint),
         "base",
         _prompts(checkpoint, config["bos_token_id"]),
         _NO_TOKEN if config["eos_token_id"] is None else config["eos_token_id"],
         scratch,
         say,
-        longest=LONGEST_TEXT,
+        max_tokens=MAX_TEXT_TOKENS,
     )
     parity = measure_parity(reference, plain.path, say)
     require_parity(parity, file.path)
@@ -117,4 +117,4 @@ def _prompts(checkpoint: Path, bos: int | None) -> list[Prompt]:
     tokenize = load_tokenize(checkpoint)
     settings = json.loads((checkpoint / "tokenizer_config.json").read_text(encoding="utf-8"))
     begin = [bos] if bos is not None and settings.get("add_bos_token") else []
-    return [Prompt([*begin, *tokenize(text, False)[:_MOST_PROMPT_TOKENS]], None) for text in PROMPTS]
+    return [Prompt([*begin, *tokenize(text, False)[:_MAX_PROMPT_TOKENS]], None) for text in PROMPTS]

@@ -1,6 +1,6 @@
 """Reference texts: what the torch model generates after given prompts, with the logits.
 
-All GGUF files of the model are compared with this record, so the torch model is freed before they are written.
+All GGUF files of the model are compared with this record, so torch's is freed before they are written.
 """
 
 from __future__ import annotations
