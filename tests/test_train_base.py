@@ -123,7 +123,7 @@ def test_a_folder_of_another_recipe_is_refused(recipe: BaseRecipe) -> None:
 def test_a_wrong_field_is_named_with_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "base.toml"
     file.write_text('out = "x"\nlayer = 3\n')
-    assert main(["base", str(file)]) == 2
+    assert main(["base", "make", str(file)]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "layers" in err
