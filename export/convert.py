@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import InputError, cannot_write
+from agent.llama.quantize import known_type, quantize
 from export.gguf import convert as gguf
 from export.gguf.adapter import write_adapter
 from export.gguf.tensors import TYPES
 from export.options import Say
-from export.quantize.quantize import known_type, quantize
 from train.model.weights.adapter import read_adapter
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from export.build_folder import BuildFolder
+from export.deltas import Deltas
 from export.options import Options, Say
 from train.run.finished import Run
 
@@ -20,3 +21,5 @@ class ExportJob:
     build: BuildFolder
     options: Options
     say: Say
+    deltas: Deltas | None = None
+    """The adapters that the models are built of, where the bundle is to be one of deltas."""

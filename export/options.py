@@ -57,6 +57,8 @@ class Options:
     prompts: int = 16
     """Held-out turns that each role's files are compared on with their unquantized model."""
     limits: Limits = Limits()
+    deltas: bool = False
+    """Whether the bundle holds adapters, from which its models are built over a base elsewhere."""
 
     def __post_init__(self) -> None:
         """Raise InputError for a number out of range."""

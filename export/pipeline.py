@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
@@ -21,14 +22,16 @@ from export.build_folder import open_build_folder
 from export.card.modelfile import modelfiles
 from export.card.provenance import portable_recipe, portable_stages
 from export.card.readme import bundle_readme
+from export.deltas import Deltas, find_base, require_reproducible, write_deltas
 from export.gguf.architectures import find_architecture
 from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
 from export.layouts.shared import export_shared
-from export.options import Options, Say
+from export.options import LayoutFiles, Options, Say
 from export.proof.tokenizer import tokenization_sha256
 from export.quantize.imatrix import load
 from train.model.weights.reader import read_config
+from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
@@ -62,6 +65,11 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
             f"--context is {options.context_length} and {run.base} was made for {declared} tokens",
             f"give {SHORTEST_CONTEXT} to {declared}",
         )
+    source = None
+    if options.deltas:
+        require_reproducible(options)
+        source = find_base(run)
+        options = replace(options, merge_base="original", imatrix="none")
     if isinstance(options.imatrix, Path):
         load(options.imatrix)  # an unusable file is reported before anything is made
     require_own_adapters(run)
@@ -69,7 +77,11 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     try:
         keys = role_keys(run, options, base) if layout == "merged" else {}
         with open_build_folder(out, keys, say) as build:
-            files = _EXPORTS[layout](ExportJob(run, base, build, options, say))
+            deltas = None
+            if source:
+                stages = ROLES if layout == "merged" else [BACKBONE]
+                deltas = write_deltas(run, stages, source, base, build.bundle, options, say)
+            files = _EXPORTS[layout](ExportJob(run, base, build, options, say, deltas))
             export = {
                 "tokenizer": {"sha256": tokenization_sha256(load_tokenize(run.base))},
                 "limits": asdict(options.limits),
@@ -88,13 +100,27 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 license=options.license,
                 recipe=portable_recipe(run),
                 metrics={"train": portable_stages(run), "export": export},
+                **(_delta_fields(run, layout, deltas, files) if deltas else {}),
             )
+            if deltas:
+                for name in set(files.models.values()):
+                    (build.bundle / name).unlink()
             for name, text in {"README.md": bundle_readme(bundle), **modelfiles(bundle)}.items():
                 (build.bundle / name).write_text(text, encoding="utf-8")
             replace_folder(build.bundle, out)
     except OSError as error:
         raise cannot_write(error.filename or out, error) from None
     return load_bundle(out, verify=True)
+
+
+def _delta_fields(run: Run, layout: Layout, deltas: Deltas, files: LayoutFiles) -> dict[str, Any]:
+    """Return the arguments of `write_bundle` that make a bundle of models one of deltas."""
+    stages: dict[Role, str] = {role: role if layout == "merged" else BACKBONE for role in ROLES}
+    return {
+        "base": deltas.base,
+        "deltas": {role: [file.name for file in deltas.files(run, stage)] for role, stage in stages.items()},
+        "types": {role: files.metrics[BACKBONE if layout == "shared" else role]["type"] for role in ROLES},
+    }
 
 
 def _require_replaceable(out: Path, say: Say) -> None:

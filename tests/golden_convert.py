@@ -26,12 +26,12 @@ from golden_source import (
 )
 from tiny_families import FAMILIES, SHAPE, all_merges, make_family, make_weights, write_tokenizer
 
+from agent.llama.gguf_model import open_gguf
 from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
 from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
 from export.gguf.tensors import FloatType
 from export.merge.selection import load_model
-from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 from train.model.weights.adapter import read_adapter
 

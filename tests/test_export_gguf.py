@@ -19,11 +19,11 @@ from full_disk import full_disk
 from tiny_base import make_base
 
 from agent.errors import EngineError, InputError, UmiError
+from agent.llama.gguf_model import open_gguf
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType
 from export.merge.selection import load_model
-from export.proof.gguf_model import open_gguf
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer, lookalikes
 from export.quantize.quantize import quantize
 from train.model.weights.reader import StoredTensor

@@ -15,6 +15,7 @@ import torch
 from tiny_base import make_base, make_run, teach, tiny_rows
 
 from agent.errors import UmiError
+from agent.llama.gguf_model import open_gguf
 from agent.prompting import CHATML
 from agent.prompting.encoding import common_length, load_detokenize
 from agent.transcript import ROLES
@@ -24,7 +25,6 @@ from export.layouts.shared import load_peft_adapters, read_role_adapter
 from export.merge.selection import load_model, merge_stage
 from export.options import Limits
 from export.proof.divergence import Divergence, exceeded_limits, kl_divergence, measure_divergence
-from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity, measure_parity, require_parity
 from export.proof.reference import MAX_TURN_TOKENS, Reference, record_reference, role_prompts
 from export.quantize.quantize import quantize

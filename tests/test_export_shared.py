@@ -18,13 +18,13 @@ from tiny_base import make_base, make_run, tiny_rows
 import export.layouts.unquantized
 from agent.bundle import load_bundle
 from agent.errors import EngineError, InputError, UmiError
+from agent.llama.gguf_model import open_gguf
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript
 from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
 from export.merge.selection import load_model
-from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity
 from train.model.alora import role_headers
 from train.model.weights.adapter import read_adapter

@@ -12,7 +12,7 @@ _TRAIN = (
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors"),
     *("jsonschema", "matplotlib", "tqdm"),
 )
-EXTRAS: Mapping[str, tuple[str, ...]] = {"train": _TRAIN, "export": (*_TRAIN, "gguf")}
+EXTRAS: Mapping[str, tuple[str, ...]] = {"train": _TRAIN, "export": _TRAIN}
 """The top-level modules that each extra of the distribution installs."""
 
 

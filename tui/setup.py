@@ -58,7 +58,7 @@ def parse_tool_names(text: str | None) -> tuple[str, ...] | None:
 
 
 def open_agent(options: Options) -> LoadedAgent:
-    """Check the options, cheapest first, then load the models.
+    """Check the options, cheapest first, then load the models, built first where they are deltas.
 
     Raises InputError for an option that cannot be used.
     """
@@ -66,11 +66,10 @@ def open_agent(options: Options) -> LoadedAgent:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
     from agent import setup
-    from agent.bundle import load_bundle
-    from agent.bundle.store import find_bundle
+    from tui.cli.build import open_models
 
     toolbox = setup.make_toolbox(options.workspace or Path(), options.tools)
-    bundle = load_bundle(find_bundle(options.models))
+    bundle = open_models(options.models)
     files = tuple((file.file, file.size) for file in bundle.files)
     agent = setup.open_agent(bundle, toolbox, options.max_steps)
     return LoadedAgent(agent, AgentInfo(bundle.name, files, toolbox.context.workspace.root))

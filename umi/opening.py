@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import bundle as bundles
 from agent import setup
 from agent.bundle import Bundle
+from agent.bundle.build import open_bundle
 from agent.bundle.store import find_bundle
 from agent.loop import Agent
 from agent.tools import Tool
@@ -16,9 +16,10 @@ from agent.tools import Tool
 def load_bundle(models: str | Path | None = None) -> Bundle:
     """Return the bundle `models`, a folder or a name; None stands for the one in use.
 
-    Its files are checked against the manifest. Raises BundleError where one is missing or damaged.
+    Its files are checked against the manifest; those of deltas are built first, once. Raises BundleError
+    where one is missing or damaged, and InputError where the base of deltas is.
     """
-    return bundles.load_bundle(find_bundle(str(models) if models is not None else None))
+    return open_bundle(find_bundle(str(models) if models is not None else None), lambda _: None)
 
 
 def open_agent(

@@ -6,7 +6,7 @@ This module knows nothing of llama.cpp. The manifest is written last, so a folde
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from agent.bundle.manifest import (
     FORMAT,
     MANIFEST,
+    BaseFile,
     Bundle,
     Dialect,
     GgufFile,
@@ -73,11 +74,16 @@ def write_bundle(
     license: str = "",
     recipe: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
+    base: BaseFile | None = None,
+    deltas: Mapping[Role, Sequence[str]] | None = None,
+    types: Mapping[Role, str] | None = None,
 ) -> Bundle:
     """Write a manifest of GGUF files in `folder` and return the bundle as `load_bundle` would.
 
     `files` names each role's model (several roles may name one), `adapters` each role's adapter in the shared
     layout; `grounded` are the roles whose digits are limited to those of the question and its observations.
+    With a `base` the bundle is one of deltas: `deltas` names the adapters that each role's model is built
+    from, `types` its quantization, and the models, which have to be there now, are not part of the bundle.
     Raises BundleError where a file is unusable or the files do not make `layout`.
     """
     records: dict[str, dict[str, Any]] = {}
@@ -96,6 +102,11 @@ def write_bundle(
             "sampling": asdict((sampling or {}).get(role, Sampling())),
             "grounded": role in grounded,
             "adapter": record(role, adapters[role]) if adapters and role in adapters else None,
+            **(
+                {"deltas": [record(role, file) for file in deltas[role]], "type": types[role]}
+                if base and deltas and types
+                else {}
+            ),
         }
         for role in ROLES
     }
@@ -111,6 +122,7 @@ def write_bundle(
         "license": license,
         "recipe": dict(recipe or {}),
         "metrics": dict(metrics or {}),
+        **({"base": asdict(base)} if base else {}),
     }
     bundle = parse_manifest(folder, manifest)
     for file in bundle.files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import field, fields
 from pathlib import Path
@@ -22,6 +24,8 @@ SHORTEST_CONTEXT = 256
 """Tokens: a shorter context holds neither a question nor an answer, and llama.cpp does not run with less."""
 LONGEST_CONTEXT = 2**31 - 1
 """Tokens; llama.cpp counts positions in 32 bits."""
+DELTAS = "deltas"
+"""The folder in a bundle that was built, with the deltas that it was built from and their manifest."""
 BACKBONE_KEY = "umi.backbone"
 """Metadata of GGUF files: a hash of the backbone's weights, in the backbone and in adapters made for it."""
 
@@ -31,6 +35,8 @@ Dialect = Literal["umi", "chat"]
 """How a transcript is written for the models: umi's own turns, or the model's chat template."""
 
 _UPDATE = "update umi, or go back with: umi models use umi-mini"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONFIG = ConfigDict(allow_inf_nan=False, defer_build=True)
 
 
@@ -89,8 +95,30 @@ class GgufFile:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class BaseFile(GgufFile):
+    """The GGUF file that deltas are added to; it lies among the user's bases, not in the bundle."""
+
+    name: Annotated[str, AfterValidator(_file_name)] = ""
+    """The base in the catalogue of models, or what its folder is called."""
+    repository: str = ""
+    """OWNER/NAME on the Hugging Face hub that has the file, where it is known."""
+    revision: str = ""
+    """The commit of the repository."""
+
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.sha256) or self.size < 1:
+            raise ValueError("a base has a sha256 and a size")
+        if self.file.startswith(".") or self.name.startswith("."):
+            raise ValueError("a base is no hidden file")
+        if bool(self.repository) != bool(self.revision) or (
+            self.revision and not _COMMIT.fullmatch(self.revision)
+        ):
+            raise ValueError("a repository is named with the commit that has the base")
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class RoleFile(GgufFile):
-    """The model of a role."""
+    """The model of a role; in a bundle of deltas it is to be built, and `sha256` is that of the export's."""
 
     sampling: Annotated[Sampling, _AllSampling] = field(default_factory=Sampling)
     """How its tokens are picked."""
@@ -98,6 +126,10 @@ class RoleFile(GgufFile):
     """Whether the digits of the answer are limited to those of the question and the observations."""
     adapter: GgufFile | None = None
     """The role's adapter over the model, in the shared layout."""
+    deltas: tuple[GgufFile, ...] = ()
+    """The adapters that are added to the base, in this order, where the bundle has one."""
+    type: str = ""
+    """The quantization in which the file is built, such as q8_0, where the bundle has a base."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -132,6 +164,8 @@ class Bundle:
     """The recipe that the models were trained with; may be empty."""
     metrics: Mapping[str, Any]
     """What was measured of the models, the report of their export included; may be empty."""
+    base: Annotated[BaseFile | None, _required("name")] = None
+    """What the models are built over, in a bundle of deltas."""
 
     def __post_init__(self) -> None:
         models = {role.file for role in self.roles.values()}
@@ -142,6 +176,10 @@ class Bundle:
             raise ValueError("a single layout has one model")
         if self.layout != "shared" and adapted:
             raise ValueError(f"a {self.layout} layout has no adapters")
+        if self.base is None and any(role.deltas for role in self.roles.values()):
+            raise ValueError("deltas need a base")
+        if self.base is not None:
+            _check_deltas(self.roles)
 
     def path(self, role: Role) -> Path:
         """The GGUF file of `role`'s model."""
@@ -154,14 +192,32 @@ class Bundle:
 
     @property
     def files(self) -> tuple[GgufFile, ...]:
-        """Every file once, models before adapters."""
+        """Every file in the folder once: models, or the deltas that they are built from, before adapters."""
         adapters = [role.adapter for role in self.roles.values() if role.adapter]
-        models = [GgufFile(role.file, role.sha256, role.size) for role in self.roles.values()]
+        if self.base is not None:
+            models = [delta for role in self.roles.values() for delta in role.deltas]
+        else:
+            models = [GgufFile(role.file, role.sha256, role.size) for role in self.roles.values()]
         return tuple(dict.fromkeys([*models, *adapters]))
+
+
+def _check_deltas(roles: Mapping[Role, RoleFile]) -> None:
+    """Raise ValueError where the files of a bundle with a base cannot be built from its deltas."""
+    builds: dict[str, tuple[GgufFile | str, ...]] = {}
+    given = {file.file for role in roles.values() for file in (*role.deltas, role.adapter) if file}
+    for role in roles.values():
+        if not role.deltas or not role.type:
+            raise ValueError("over a base each role has deltas and a type")
+        if role.file.startswith(".") or not role.file.endswith(".gguf") or role.file in given:
+            raise ValueError("a file that is built has a name of its own that ends in .gguf")
+        if builds.setdefault(role.file, (*role.deltas, role.type)) != (*role.deltas, role.type):
+            raise ValueError("a file is built in one way")
 
 
 def mend(folder: Path) -> str:
     """Return the next step for a user whose bundle in `folder` is unusable."""
+    if (folder / DELTAS / MANIFEST).is_file():
+        return f"build it again: umi models build {shlex.quote(folder.name)}"
     if folder.resolve() == SHIPPED:
         return "reinstall umi: these are the models it ships"
     return "get or export that bundle again (umi export bundle), or go back with: umi models use umi-mini"

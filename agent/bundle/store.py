@@ -69,8 +69,13 @@ def partial_folder(name: str) -> Path:
     return models_folder() / f".{name}.part"
 
 
+def build_folder(name: str) -> Path:
+    """Return the folder of a bundle that is being built from deltas."""
+    return models_folder() / f".{name}.build"
+
+
 def removable_folders(name: str) -> list[Path]:
-    """Return the folders that `remove_bundle` deletes: a bundle of the user and its unfinished download.
+    """Return the folders that `remove_bundle` deletes: a bundle of the user, unfinished downloads and builds.
 
     Raise InputError for the shipped bundle, one outside the models folder, and anything that is not a bundle.
     """
@@ -81,7 +86,8 @@ def removable_folders(name: str) -> list[Path]:
     if name not in ("", ".", "..") and name == Path(name).name:
         if folder.is_symlink():
             raise InputError(f"{folder} is a link to {os.readlink(folder)}", "remove the link yourself")
-        paths = [path for path in (folder, partial_folder(name)) if path.is_dir() and not path.is_symlink()]
+        own = folder, partial_folder(name), build_folder(name)
+        paths = [path for path in own if path.is_dir() and not path.is_symlink()]
         if folder in paths and not (folder / MANIFEST).exists():
             raise InputError(f"{folder} has no {MANIFEST}, so it is no bundle", "remove it yourself")
         if paths:
@@ -100,8 +106,9 @@ def remove_bundle(name: str) -> bool:
     folder, part = models_folder() / name, partial_folder(name)
     was_selected = folder in paths and selected_bundle(check=False).resolve() == folder.resolve()
     try:
-        if part in paths:
-            shutil.rmtree(part)
+        for unfinished in (part, build_folder(name)):
+            if unfinished in paths:
+                shutil.rmtree(unfinished)
         if folder in paths:
             folder.rename(part)  # first, so that no incomplete bundle is ever found by name
             shutil.rmtree(part)

@@ -63,12 +63,12 @@ def ollama_template(markers: Markers, role: Role) -> str:
 
 
 def modelfiles(bundle: Bundle) -> dict[str, str]:
-    """Return a Modelfile for each role by file name; none for a bundle of a stock model (dialect chat).
+    """Return a Modelfile for each role by file name; none for a stock model (dialect chat) or deltas.
 
     `ollama create` reads it beside the bundle's files. Raise ValueError where a file's name cannot be written
     in a Modelfile.
     """
-    if bundle.dialect == "chat":
+    if bundle.dialect == "chat" or bundle.base:
         return {}
     return {f"{role}.Modelfile": _modelfile(bundle, role) for role in ROLES}
 

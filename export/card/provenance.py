@@ -20,8 +20,8 @@ from agent.transcript import ROLES
 from train.run.files import BACKBONE
 from train.run.finished import Run
 
-Extra = Mapping[str, str | int | Sequence[str]]
-"""Metadata of a GGUF file by key: texts, counts, and lists of texts that are not empty."""
+Extra = Mapping[str, str | bool | int | Sequence[str]]
+"""Metadata of a GGUF file by key: texts, flags, counts, and lists of texts that are not empty."""
 
 ADAPTER_FILES = "umi.adapter_files"
 """The key of the list of adapter files that a file was made of."""
@@ -108,6 +108,8 @@ def write_extra(writer: gguf.GGUFWriter, extra: Extra) -> None:
     for key, value in extra.items():
         if isinstance(value, str):
             writer.add_string(key, value)
+        elif isinstance(value, bool):
+            writer.add_bool(key, value)
         elif isinstance(value, int):
             writer.add_uint32(key, value)
         else:

@@ -55,6 +55,9 @@ umi models pull OWNER/NAME
 umi ask --models FOLDER "…"    # where the files are in a folder already
 ```
 """
+_DELTAS = """\
+The files are adapters. umi builds the models of them and of the base {base} when they are first used, or with
+`umi models build NAME`; the base comes with `umi models pull`."""
 _ELSEWHERE = """\
 Other programs answer one turn in one role; what calls tools and goes on is left to you. The files hold a
 chat template: the message with the role `system` comes first and holds the tools, one compact JSON line
@@ -116,7 +119,7 @@ def _files(bundle: Bundle) -> str:
     types = {row.get("file"): row.get("type") for row in report.values()}
     roles_of: dict[str, list[str]] = {}
     for role, file in bundle.roles.items():
-        for entry in (file, file.adapter):
+        for entry in (*(file.deltas or (file,)), file.adapter):
             if entry:
                 roles_of.setdefault(entry.file, []).append(role)
     rows = [
@@ -134,6 +137,8 @@ def _files(bundle: Bundle) -> str:
 def _use(bundle: Bundle) -> str:
     if bundle.dialect == "chat":
         return _USE
+    if bundle.base:
+        return paragraphs(_USE.strip(), _DELTAS.format(base=code(bundle.base.name)).strip())
     adapters = [argument(file.adapter.file) for file in bundle.roles.values() if file.adapter]
     options = "".join(f" --lora {file}" for file in adapters)
     options += " --lora-init-without-apply" if adapters else ""

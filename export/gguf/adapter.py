@@ -11,11 +11,11 @@ from pathlib import Path
 import gguf
 
 from agent.bundle.manifest import BACKBONE_KEY
+from agent.bundle.merge import closing_writer
 from agent.errors import InputError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
 from export.gguf.architectures import find_architecture, head_width
-from export.gguf.convert import closing_writer
 from export.gguf.tensors import TYPES, FloatType, interleave, is_permuted, to_type
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import list_tensors, read_config

@@ -13,8 +13,8 @@ from pathlib import Path
 import gguf
 
 from agent.bundle.manifest import BACKBONE_KEY
+from agent.bundle.merge import closing_writer, copy_fields
 from agent.paths import replacing
-from export.gguf.convert import closing_writer
 
 
 def add_fingerprint(file: Path) -> str:
@@ -32,12 +32,7 @@ def write_fingerprint(file: Path, fingerprint: str) -> None:
     reader = gguf.GGUFReader(file)
     writer = gguf.GGUFWriter(None, reader.fields[gguf.Keys.General.ARCHITECTURE].contents())
     with replacing(file) as partial, closing_writer(writer):
-        for field in reader.fields.values():
-            # The architecture and the header's own counts are written by the writer.
-            if field.name == gguf.Keys.General.ARCHITECTURE or field.name.startswith("GGUF."):
-                continue
-            inner = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
+        copy_fields(writer, reader.fields)
         writer.add_string(BACKBONE_KEY, fingerprint)
         for tensor in reader.tensors:
             data = tensor.data

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.bundle.merge import closing_writer
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
@@ -128,18 +128,6 @@ def _write_file(
                 file.write(b"\0" * (-file.tell() % writer.data_alignment))
     except OSError as error:
         raise cannot_write(out, error) from None
-
-
-@contextmanager
-def closing_writer(writer: gguf.GGUFWriter) -> Iterator[None]:
-    """Close `writer` at the end, also where what it still holds does not fit on the disk after an error."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            writer.close()
-        raise
-    writer.close()
 
 
 def _contents(

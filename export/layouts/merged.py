@@ -8,6 +8,7 @@ from typing import Any
 from agent.transcript import ROLES, Role
 from export.build_folder import build_key
 from export.card.provenance import adapter_files
+from export.deltas import build_from_deltas
 from export.job import ExportJob
 from export.layouts.unquantized import Proof, build_unquantized, format_size, make_imatrix, prove
 from export.merge.checkpoint import stage_updates
@@ -58,6 +59,8 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
     for role in ROLES:
         adapters = adapter_files(run, role)
         fields = options.types[role], options.merge_base, options.name, options.license, options.prompts
+        if options.deltas:
+            fields = *fields, "deltas"
         keys[role] = build_key(
             [dict(run.recipe), dict(run.inputs), run.stages[role], base, adapters, held_out, imatrix, fields]
         )
@@ -81,6 +84,8 @@ def _export_stage(
     imatrix = make_imatrix(job, unquantized, model, roles, types)
     proofs: dict[Role, Proof] = {role: prove(job, unquantized, model, role) for role in roles}
     del model  # its memory is free before the file is quantized
+    if job.deltas:
+        build_from_deltas(job.deltas, job.run, stage, unquantized.file)
     selection = select_quantization(job, unquantized, types, proofs, imatrix)
     unquantized.file.unlink(missing_ok=True)
     for proof in proofs.values():

@@ -17,6 +17,7 @@ from agent.errors import InputError
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.card.provenance import provenance
+from export.deltas import build_from_deltas, fingerprint_backbone
 from export.gguf.adapter import write_adapter
 from export.gguf.backbone_fingerprint import add_fingerprint
 from export.gguf.tensors import FloatType
@@ -39,11 +40,15 @@ def export_shared(job: ExportJob) -> LayoutFiles:
     types = candidate_types(job.run, "caller", shared_type(job.options.types, "shared"))
     adapters: dict[Role, LoraAdapter] = {role: read_role_adapter(job.run, role) for role in ROLES}
     unquantized, model = build_unquantized(job, BACKBONE)
-    fingerprint = add_fingerprint(unquantized.file)
     backbone_proof = prove(job, unquantized, model, "planner")
     imatrix = make_imatrix(job, unquantized, model, ROLES, types)
     proofs = prove_adapters(job, unquantized, model, adapters)
     del model  # its memory is free before the file is quantized
+    if job.deltas:
+        build_from_deltas(job.deltas, job.run, BACKBONE, unquantized.file)
+        fingerprint = fingerprint_backbone(job.deltas, job.run, BACKBONE, unquantized.file)
+    else:
+        fingerprint = add_fingerprint(unquantized.file)
     kind: FloatType = "f32" if types == ["f32"] else "f16"
     files: dict[Role, Path] = {
         role: _write_adapter(job, unquantized, role, adapter, job.build.bundle, kind, fingerprint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.llama.gguf_model import open_gguf
 from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template
 from export.card.provenance import provenance
@@ -15,7 +16,6 @@ from export.gguf.convert import convert
 from export.job import ExportJob
 from export.merge.selection import MergedCheckpoint, load_model, merge_stage
 from export.proof.canary import Canary, generate_canary
-from export.proof.gguf_model import open_gguf
 from export.proof.parity import Parity, measure_parity, require_parity
 from export.proof.reference import Reference, record_reference, role_prompts
 from export.proof.tokenizer import check_tokenizer

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluation.tasks import Scores, primary_metric, score_texts
+from agent.llama.gguf_model import GgufModel, open_gguf
 from agent.transcript import Role
 from export.options import Limits, Say
 from export.progress import ThrottledProgress
-from export.proof.gguf_model import GgufModel, open_gguf
 from export.proof.reference import MAX_TURN_TOKENS, GeneratedTurn, Reference
 
 _MIN_TURNS_LOST = 1.5

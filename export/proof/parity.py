@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from agent.errors import UmiError
+from agent.llama.gguf_model import open_gguf
 from export.options import Say
 from export.progress import ThrottledProgress
-from export.proof.gguf_model import open_gguf
 from export.proof.reference import Reference
 
 NEAR_TIE = 10.0

@@ -13,13 +13,14 @@ from pydantic.dataclasses import dataclass
 from agent.bundle import MANIFEST, Bundle
 from agent.errors import BundleError, InputError
 from agent.evaluation.tasks import primary_metric
+from agent.llama.quantize import TYPES
 from agent.transcript import ROLES, Role
 from agent.transcript.validation import InvalidFields, validate
 from export.layouts.unquantized import Proof, UnquantizedModel
 from export.options import Limits, MergeBase
 from export.proof.divergence import Divergence
 from export.quantize.imatrix import Imatrix
-from export.quantize.quantize import TYPES, uses_imatrix
+from export.quantize.quantize import uses_imatrix
 from export.quantize.selection import Selection
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import UmiError
+from agent.llama.gguf_model import GgufModel
 from agent.prompting import CHATML, Markers, Tokenize
 from agent.prompting.encoding import load_tokenize
-from export.proof.gguf_model import GgufModel
 
 HARD_TEXTS = (
     "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 from gguf import GGUFReader
 
 from agent.bundle import Bundle, load_bundle
+from agent.bundle.canary import CONTEXT, TOLERANCE, run_canary
 from agent.errors import InputError, UmiError
+from agent.llama.gguf_model import open_gguf
 from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import BuildFolder
@@ -26,9 +29,7 @@ from export.layouts.shared import prove_adapters, read_role_adapter
 from export.layouts.unquantized import Proof, build_unquantized, prove
 from export.options import Limits, Options, Say
 from export.pipeline import choose_layout
-from export.proof.canary import Canary, canary_prompt, count_agreed
 from export.proof.divergence import Divergence, exceeded_limits, measure_divergence
-from export.proof.gguf_model import open_gguf
 from export.proof.report import Report, read_report
 from export.proof.tokenizer import tokenization_sha256
 from export.quantize.quantize import finer
@@ -38,10 +39,6 @@ from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
 _EXPORT_AGAIN = "export it again"
-_CANARY_TOLERANCE = 2
-"""Tokens of a canary's answer that may differ by another processor's rounding."""
-_CONTEXT = 1024
-"""Tokens of context for a canary's prompt and answer."""
 
 
 class Problem(NamedTuple):
@@ -83,6 +80,11 @@ def verify(
     if prompts < 1:
         raise InputError(f"--prompts is {prompts}", "give at least 1")
     bundle = load_bundle(folder, verify=True)
+    if bundle.base:
+        raise InputError(
+            f"{bundle.name} holds deltas, and what can be verified is what is built of them",
+            f"umi models build {shlex.quote(str(folder))}, and verify the folder that it names",
+        )
     report = read_report(bundle)
     exported_with = report.limits if report else Limits()
     limits = Limits(
@@ -195,16 +197,14 @@ def _check_without_run(bundle: Bundle, role: Role, report: Report, limits: Limit
     path, adapter = bundle.path(role), bundle.adapter_path(role)
     file = (adapter or path).name
     problems: list[Problem] = []
-    with open_gguf(path, _CONTEXT, adapter) as gguf_model:
+    with open_gguf(path, CONTEXT, adapter) as gguf_model:
         if tokenization_sha256(gguf_model.tokenize) != report.tokenizer.sha256:
             problems.append(
                 Problem(f"{path.name} cuts the hard texts otherwise than its base", _EXPORT_AGAIN)
             )
-        header_tokens = len(gguf_model.tokenize(bundle.markers.header(role), True)) if adapter else 0
         text = [int(token) for token in role_report.probe.text.split()]
-        canary = Canary(canary_prompt(role, gguf_model.tokenize, bundle.markers), text, header_tokens)
-        agreed = count_agreed(canary, gguf_model)
-    if agreed < role_report.probe.agreed - _CANARY_TOLERANCE:
+        agreed = run_canary(gguf_model, role, bundle.markers, text)
+    if agreed < role_report.probe.agreed - TOLERANCE:
         what = (
             f"{file} answers as its model on {agreed} tokens of {len(text)},"
             f" and did on {role_report.probe.agreed}"

@@ -1,38 +1,16 @@
-"""Quantization of a GGUF file by llama.cpp, in this process, and the choice of its type."""
+"""The choice of a quantization, and quantizing with an importance matrix."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import llama_cpp
-import numpy as np
-
-from agent.errors import EngineError, InputError
-from agent.llama.hardware import usable_cores
-from agent.llama.log import clear_errors, first_error
+from agent.errors import InputError
+from agent.llama import quantize as llama
+from agent.llama.quantize import known_type
 from agent.transcript import ROLES, Role
 from export.quantize.imatrix import Imatrix
 
-TYPES: Mapping[str, int] = {
-    "f32": 0,
-    "f16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
-    "bf16": llama_cpp.LLAMA_FTYPE_MOSTLY_BF16,
-    "q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-    "q6_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K,
-    "q5_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
-    "q5_k_s": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_S,
-    "q4_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M,
-    "q4_k_s": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_S,
-    "iq4_nl": llama_cpp.LLAMA_FTYPE_MOSTLY_IQ4_NL,
-    "iq4_xs": llama_cpp.LLAMA_FTYPE_MOSTLY_IQ4_XS,
-    "q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0,
-    "q3_k_l": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_L,
-    "q3_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_M,
-}
-"""llama.cpp's numbers of the quantization types by name, the finest first."""
 AUTO = "auto"
 """In place of a type: one is searched for the role."""
 
@@ -46,15 +24,6 @@ _FINER = {
     **dict.fromkeys(("q5_k_s", "q4_k_m"), "q5_k_m"),
     **dict.fromkeys(("q4_k_s", "iq4_nl", "iq4_xs", "q4_0", "q3_k_l", "q3_k_m"), "q4_k_m"),
 }
-_TEXT_BYTES = 127
-"""The longest text of a metadata override of llama.cpp, without its terminating zero."""
-
-
-def known_type(name: str) -> str:
-    """Return `name` in lower case. Raise InputError, listing the types, where it is none of them."""
-    if name.lower() not in TYPES:
-        raise InputError(f"unknown quantization {name!r}", f"choose one of {', '.join(TYPES)}")
-    return name.lower()
 
 
 def types_by_role(choices: Sequence[str]) -> dict[Role, str]:
@@ -95,63 +64,21 @@ def uses_imatrix(name: str) -> bool:
 
 
 def quantize(source: Path, target: Path, name: str, imatrix: Imatrix | None = None) -> Path:
-    """Write `source` (a GGUF in f32 or f16) to `target` in the quantization `name`; returns `target`.
+    """Write `source` (a GGUF in f32 or f16) to `target` in the quantization `name`; return `target`.
 
     What `imatrix` was computed on goes into the file's metadata, under the keys that llama.cpp's own program
-    uses. Raises EngineError.
+    uses. Raise EngineError where llama.cpp fails.
     """
-    settings = llama_cpp.llama_model_quantize_default_params()
-    settings.ftype = TYPES[known_type(name)]
-    settings.nthread = usable_cores()
-    if imatrix and uses_imatrix(name):
-        # Kept in a name until the call is done: llama.cpp only holds pointers to them.
-        arrays = {key: np.ascontiguousarray(values, np.float32) for key, values in imatrix.values.items()}
-        entries = _entries(arrays)
-        overrides = _metadata(imatrix)
-        settings.imatrix = entries
-        settings.kv_overrides = overrides
-    clear_errors()
-    failed = llama_cpp.llama_model_quantize(
-        str(source).encode(), str(target).encode(), ctypes.pointer(settings)
-    )
-    if failed:
-        target.unlink(missing_ok=True)
-        raise EngineError(
-            f"{source} cannot be made {name}: {first_error()}", "check the file and the free space"
-        )
-    return target
+    if not imatrix or not uses_imatrix(name):
+        return llama.quantize(source, target, name)
+    metadata: dict[str, str | int] = {
+        "quantize.imatrix.dataset": imatrix.source,
+        "quantize.imatrix.entries_count": len(imatrix.values),
+    }
+    if imatrix.rows:
+        metadata["quantize.imatrix.chunks_count"] = imatrix.rows
+    return llama.quantize(source, target, name, imatrix=imatrix.values, metadata=metadata)
 
 
 def _known_type_or_auto(name: str) -> str:
     return AUTO if name.lower() == AUTO else known_type(name)
-
-
-def _entries(arrays: Mapping[str, Any]) -> Any:
-    """Return the importance matrix as llama.cpp takes it; an entry without a name ends it."""
-    entries = (llama_cpp.llama_model_imatrix_data * (len(arrays) + 1))()
-    for entry, (name, values) in zip(entries, arrays.items(), strict=False):
-        entry.name = name.encode()
-        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        entry.size = len(values)
-    return entries
-
-
-def _metadata(imatrix: Imatrix) -> Any:
-    """Return metadata on the importance matrix as llama.cpp takes it; an entry without a key ends it."""
-    text = imatrix.source.encode()[:_TEXT_BYTES].decode("utf-8", "ignore").encode()
-    values: dict[str, bytes | int] = {
-        "quantize.imatrix.dataset": text,
-        "quantize.imatrix.entries_count": len(imatrix.values),
-    }
-    if imatrix.rows:
-        values["quantize.imatrix.chunks_count"] = imatrix.rows
-    overrides = (llama_cpp.llama_model_kv_override * (len(values) + 1))()
-    for override, (key, value) in zip(overrides, values.items(), strict=False):
-        override.key = key.encode()
-        if isinstance(value, bytes):
-            override.tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR
-            override.value.val_str = value
-        else:
-            override.tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_INT
-            override.value.val_i64 = value
-    return overrides

@@ -15,14 +15,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from agent.bundle import Bundle, load_bundle
-from agent.bundle.store import find_bundle
+from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
 from agent.llama.hardware import processor_name, usable_cores
 from agent.paths import cache_folder, settings_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table
+from tui.cli.build import open_models
 from tui.installation import installed_version
 
 SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")
@@ -48,7 +48,7 @@ def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) 
     EngineError where a process failed.
     """
     selected = _selected(only)
-    bundle = load_bundle(find_bundle(models))
+    bundle = open_models(models)
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
         result = _BenchRun(bundle, Path(folder), threads).run(selected)
     if as_json:

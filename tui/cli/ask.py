@@ -49,13 +49,13 @@ def ask(
     question = read_question(words)
     if record:
         ensure_appendable(record)
-    with Interrupts() as interrupts:
-        opened = open_agent(options)
-        try:
+    opened = open_agent(options)
+    try:
+        with Interrupts() as interrupts:
             approve = _approval(interrupts, yes)
             return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record)
-        finally:
-            opened.close()
+    finally:
+        opened.close()
 
 
 def answer(

@@ -38,6 +38,8 @@ def print_bundle(name: str | None) -> None:
         "context": f"{bundle.context_length} tokens",
         "licence": bundle.license or "not given",
     }
+    if bundle.base:
+        facts["base"] = f"{bundle.base.name}, {bundle.base.file}, sha256 {bundle.base.sha256[:12]}…"
     print(one_line(bundle.name))
     for key, value in facts.items():
         print(f"  {key:10}  {one_line(value)}")
@@ -51,7 +53,8 @@ def print_bundle(name: str | None) -> None:
         grounded = ", grounded" if file.grounded else ""
         limits = f"{how}, at most {sampling.max_tokens} tokens{grounded}"
         adapter = f" + {file.adapter.file}  {size_text(file.adapter.size)}" if file.adapter else ""
-        print(f"  {role:10}  {file.file}  {size_text(file.size)}{adapter}  {limits}")
+        deltas = f" (to be built of {' and '.join(one.file for one in file.deltas)})" if file.deltas else ""
+        print(f"  {role:10}  {file.file}  {size_text(file.size)}{one_line(deltas)}{adapter}  {limits}")
     for title, value in (("metrics", bundle.metrics), ("recipe", bundle.recipe)):
         if value:
             print(f"  {title}")
@@ -105,7 +108,10 @@ def pull_bundle(repository: str, name: str | None) -> None:
     size = size_text(sum(file.size for file in bundle.files))
     licence = one_line(bundle.license) or "not given"
     print(f"{one_line(str(bundle.folder))}: {bundle.layout}, {size}, licence {licence}")
-    say(f"run it with: umi models use {bundle.folder.name}")
+    if bundle.base:
+        say(f"it is built over {one_line(bundle.base.name)} with: umi models build {bundle.folder.name}")
+    else:
+        say(f"run it with: umi models use {bundle.folder.name}")
 
 
 def remove_bundle(name: str, *, yes: bool) -> int:

@@ -89,6 +89,7 @@ def _check_llama() -> None:
 
 def _check_models() -> None:
     from agent.bundle import load_bundle
+    from agent.bundle.build import open_bundle
     from agent.bundle.store import find_bundle
     from agent.setup import open_engine
 
@@ -97,6 +98,9 @@ def _check_models() -> None:
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))
     _print_fact("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
+    if bundle.base:
+        bundle = open_bundle(folder, lambda _: None)
+        _print_fact("", f"built in {bundle.folder}")
     engine = open_engine(bundle)
     try:
         details = f"a context of {bundle.context_length} tokens, threads {engine.threads}"

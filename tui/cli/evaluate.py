@@ -11,12 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from agent.bundle import load_bundle
-from agent.bundle.store import find_bundle
 from agent.evaluation.suite import Accuracy, Report, RunQuestion, evaluate, run_in_process
 from agent.setup import open_engine
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
+from tui.cli.build import open_models
 
 COLUMNS = ("plan", "name", "arguments", "question")
 PRINTED_FAILURES = 12
@@ -28,10 +27,10 @@ def evaluate_suite(suite: Path, models: str | None, *, as_json: bool, limit: int
     Raises InputError for a suite or bundle that cannot be read.
     """
     rows = list(islice(read_rows(suite), limit))
-    folder = find_bundle(models)
-    engine = open_engine(load_bundle(folder))
+    bundle = open_models(models)
+    engine = open_engine(bundle)
     try:
-        ask = _ask_in_subprocess(folder) if through_ask else run_in_process(engine)
+        ask = _ask_in_subprocess(bundle.folder) if through_ask else run_in_process(engine)
         report = evaluate(rows, engine, ask, lambda number, report: _progress(number, len(rows), report))
     finally:
         engine.close()

@@ -9,26 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from agent.bundle.lora import Rows, add_lora
 from agent.errors import InputError
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import StoredTensor, list_tensors, narrow
 from train.model.weights.writer import Blocks, write_checkpoint
 
-Rows = NDArray[np.float32]
 Updates = Mapping[str, Sequence[LoraAdapter]]
 """The adapters that change a weight, by the weight's name in the base."""
-
-
-def add_lora(rows: Rows, first: int, scale: float, a: Rows, b: Rows) -> None:
-    """Add scale * B @ A to `rows` [n, inputs] of a weight [outputs, inputs], in place.
-
-    `rows` begin at row `first`; A is [rank, inputs], B [outputs, rank].
-    """
-    update = b[first : first + len(rows)] @ a
-    update *= np.float32(scale)
-    rows += update
 
 
 def match_adapters(base: Path, adapters: Sequence[LoraAdapter], hint: str) -> dict[str, list[LoraAdapter]]:

@@ -73,6 +73,12 @@ def bundle(
     license: Annotated[
         str, typer.Option(metavar="NAME", help="Such as Apache-2.0; default: none named.", show_default=False)
     ] = "",
+    deltas: Annotated[
+        bool,
+        typer.Option(
+            "--deltas", help="Keep the adapters only: models are built of them and the run's base elsewhere."
+        ),
+    ] = False,
     prompts: Prompts = 16,
     max_kl: Annotated[
         float,
@@ -98,6 +104,7 @@ def bundle(
         imatrix=imatrix if imatrix == "auto" or imatrix == "none" else Path(imatrix),
         prompts=prompts,
         limits=Limits(max_kl, max_drop),
+        deltas=deltas,
     )
     print(export_bundle(run, out, options, say).folder)
 

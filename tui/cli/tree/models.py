@@ -98,6 +98,16 @@ def pull_model(
         pull_bundle(model, name)
 
 
+@models.command("build")
+def build_model(
+    bundle: Annotated[str, typer.Argument(metavar="B", help="The folder or name of a bundle of deltas.")],
+) -> None:
+    """Build a bundle of deltas from its adapters and its base, once; goes on where it stopped."""
+    from tui.cli.build import build_models
+
+    build_models(bundle)
+
+
 @models.command("remove")
 def remove_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle or base among your own.")],

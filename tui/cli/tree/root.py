@@ -69,7 +69,9 @@ def chat(
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise InputError("the chat needs a terminal", 'ask one question with `umi ask "…"`')
     from tui.app.app import chat as run_chat
+    from tui.cli.build import open_models
 
+    open_models(models)  # deltas are built before the app takes the screen
     return run_chat(options)
 
 

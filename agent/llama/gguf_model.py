@@ -56,6 +56,11 @@ class GgufModel:
             self.close()
             raise
 
+    @property
+    def has_adapter(self) -> bool:
+        """Whether it has an adapter."""
+        return self._adapter is not None
+
     def logits(
         self, ids: Sequence[int], first: int, *, chunk: int | None = None, adapter_start: int | None = None
     ) -> NDArray[np.float32]:

@@ -1,0 +1,134 @@
+"""Deltas: the adapters of a run as files of a bundle, and the GGUF base that its models are built over.
+
+The run's base has to be a checkpoint that was imported from that GGUF file. The models that the proof
+compares with torch are built here by the function that builds them elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+
+from agent.bundle.manifest import BaseFile
+from agent.bundle.merge import merge, read_base, read_delta
+from agent.errors import InputError
+from agent.llama.gguf_model import open_gguf
+from agent.paths import bases_folder, sha256_of
+from agent.transcript import ROLES, Role
+from export.card.modelfile import role_template
+from export.card.provenance import provenance
+from export.gguf.adapter import write_adapter
+from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
+from export.options import Options, Say
+from export.proof.tokenizer import check_tokenizer, marker_id
+from train.model.weights.adapter import read_adapter
+from train.run.finished import Run
+
+RECORD = "import.json"
+"""What an imported checkpoint holds of its origin: `source`, a file's name, its `sha256` and `bytes`."""
+
+
+@dataclass(frozen=True)
+class Deltas:
+    """The GGUF base of a run, and the folder of the adapters that are added to it."""
+
+    base: BaseFile
+    path: Path
+    """The base on this machine."""
+    folder: Path
+
+    def files(self, run: Run, stage: str) -> list[Path]:
+        """Return the files of a stage's adapters, in the order in which they are added."""
+        return [self.folder / delta_name(folder) for folder in run.adapters(stage)]
+
+
+def delta_name(adapter: Path) -> str:
+    """Return the name of the file of an adapter folder."""
+    return f"{adapter.name}-delta-f16.gguf"
+
+
+def find_base(run: Run) -> tuple[BaseFile, Path]:
+    """Return the GGUF base of a run, which is one of the user's bases.
+
+    Raise InputError where the run's base was not imported from it, or it is not there.
+    """
+    if run.recipe.get("hand_over") == "merge16":
+        raise InputError(
+            f"the roles of {run.folder} are over a base that stage 1 was merged into, which nobody else has",
+            "train with hand_over=continue, or export without --deltas",
+        )
+    try:
+        record = json.loads((run.base / RECORD).read_text(encoding="utf-8"))
+        file, sha256, size = str(record["source"]), str(record["sha256"]), int(record["bytes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{run.base} was not imported from a GGUF file, so nobody else can build over it",
+            "train on a base that umi train base import made, or export without --deltas",
+        ) from None
+    for path in sorted(bases_folder().glob("[!.]*/*.gguf")):
+        if path.stat().st_size == size and sha256_of(path) == sha256:
+            return BaseFile(path.name, sha256, size, path.parent.name), path
+    raise InputError(
+        f"{file}, which {run.base} was imported from, is not among the bases in {bases_folder()}",
+        "get it with umi models pull, or export without --deltas",
+    )
+
+
+def require_reproducible(options: Options) -> None:
+    """Raise InputError for an option whose result cannot be built elsewhere."""
+    if options.merge_base == "dequant":
+        raise InputError(
+            "--merge-base dequant adds adapters to 4-bit weights, and deltas are added to the base's own",
+            "leave it out",
+        )
+    if isinstance(options.imatrix, Path):
+        raise InputError("deltas are built without an importance matrix", "leave --imatrix out")
+
+
+def write_deltas(
+    run: Run,
+    stages: Sequence[str],
+    base: tuple[BaseFile, Path],
+    hashes: dict[str, str],
+    out: Path,
+    options: Options,
+    say: Say,
+) -> Deltas:
+    """Write the adapters of `stages` in f16 to the folder `out`; `hashes` are those of the run's base.
+
+    Their metadata is that of the models built of them: the chat template, the end token, the provenance.
+    """
+    for stage in stages:
+        own_role: Role | None = next((role for role in ROLES if role == stage), None)
+        for folder in run.adapters(stage):
+            extra = {
+                **provenance(run, stage, hashes, "original", options.license),
+                gguf.Keys.General.NAME: f"{options.name}-{stage}",
+                gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
+                gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
+                gguf.Keys.Tokenizer.ADD_BOS: False,
+            }
+            file = write_adapter(read_adapter(folder), run.base, out / delta_name(folder), "f16", extra=extra)
+            say(f"{stage}: {file.name}, {file.stat().st_size / 1e6:.1f} MB")
+    return Deltas(*base, out)
+
+
+def build_from_deltas(deltas: Deltas, run: Run, stage: str, file: Path) -> None:
+    """Replace a stage's f32 file by the one that is built of its deltas.
+
+    Raise UmiError where it tokenizes otherwise than the run's base, or cannot be written.
+    """
+    merge(read_base(deltas.path), [read_delta(delta) for delta in deltas.files(run, stage)], file)
+    with open_gguf(file, 64) as model:
+        check_tokenizer(model, run.base)
+
+
+def fingerprint_backbone(deltas: Deltas, run: Run, stage: str, file: Path) -> str:
+    """Add the fingerprint of an f32 file to its metadata and to that of its last delta; return it."""
+    fingerprint = add_fingerprint(file)
+    write_fingerprint(deltas.files(run, stage)[-1], fingerprint)
+    return fingerprint
