@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 from full_disk import full_disk
+from hub import Hub, repository_of
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 import agent.bundle.build
@@ -27,6 +28,7 @@ from agent.llama.gguf_model import open_gguf
 from agent.llama.quantize import quantize
 from agent.paths import bases_folder, models_folder, sha256_of
 from agent.transcript import ROLES, Role
+from export.push import bundle_files
 from tui.cli.main import main
 
 QUICKLY = ("--max-steps", "1", "--tools", "calculate")
@@ -337,3 +339,21 @@ def test_building_loads_no_torch(deltas: Bundle) -> None:
         [sys.executable, "-P", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_deltas_are_pulled_and_built(hub: Hub, deltas: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.repositories["someone/mine"] = repository_of(deltas.folder)
+    assert main(["models", "pull", "someone/mine"]) == 0
+    assert "it is built over tiny with: umi models build mine" in capsys.readouterr().err
+    assert {file.name for file in bundle_files(deltas).values()} == {
+        "bundle.json",
+        *(f"{role}-delta.gguf" for role in ROLES),
+    }
+    assert main(["models", "show", "mine"]) == 0
+    assert "planner.gguf" in (shown := capsys.readouterr().out)
+    assert "to be built of planner-delta.gguf" in shown
+    assert main(["models", "use", "mine"]) == 0
+    main(["ask", "hello", *QUICKLY])
+    said = capsys.readouterr().err
+    assert said.startswith("building mine from tiny, once\n")
+    assert READ in said

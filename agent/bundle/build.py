@@ -7,21 +7,19 @@ files that are there; the manifest comes last, and the folder is renamed at the 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
+from agent.bundle.bases import base_folder
 from agent.bundle.manifest import DELTAS, BaseFile
-from agent.bundle.store import build_folder
+from agent.bundle.store import build_folder, locked_folder, validate_name
 from agent.errors import BundleError, InputError, UmiError, cannot_write
 from agent.paths import (
-    bases_folder,
     models_folder,
     replace_folder,
     restore_folder,
@@ -73,8 +71,9 @@ def build_bundle(folder: Path, say: Say, *, on_built: Say = lambda _: None, veri
         if _is_built(target, source, verify):
             return load_bundle(target)
     base = _require_base(source.name, source.base)
+    work = build_folder(target.name)
     try:
-        with _locked(build_folder(target.name), target.name) as work:
+        with locked_folder(work, f"{target.name} is being built"):
             try:
                 _prepare(work, source)
                 say(f"building {source.name} from {source.base.name}, once")
@@ -95,14 +94,7 @@ def built_folder(source: Bundle) -> Path:
     if folder.name == DELTAS and folder.parent.parent == models:
         return models_folder() / folder.parent.name
     name = folder.name if folder.parent == models else source.name
-    if name != Path(name).name or name[:1] in ("", ".", "-") or name == bases_folder().name:
-        raise InputError(f"{source.folder} is named {name!r}, which is no name for models", "rename it")
-    return models_folder() / name
-
-
-def base_path(base: BaseFile) -> Path:
-    """Return the place of a base among the user's models."""
-    return bases_folder() / base.name / base.file
+    return models_folder() / validate_name(name)
 
 
 def _is_built(target: Path, source: Bundle, verify: bool) -> bool:
@@ -117,7 +109,7 @@ def _is_built(target: Path, source: Bundle, verify: bool) -> bool:
 
 def _require_base(name: str, base: BaseFile) -> Path:
     """Return the file of a base. Raise InputError where it is not there, or another."""
-    path = base_path(base)
+    path = base_folder(base.name) / base.file
     getting = f"get it with: umi models pull {base.name}"
     if base.repository:
         getting += f" (or put {base.file} of {base.repository} at {base.revision[:12]} there)"
@@ -130,21 +122,6 @@ def _require_base(name: str, base: BaseFile) -> Path:
     if not same:
         raise InputError(f"{path} is not the base of {name}: its sha256 is not {base.sha256[:12]}…", getting)
     return path
-
-
-@contextmanager
-def _locked(work: Path, name: str) -> Iterator[Path]:
-    """Yield the working folder, locked. Raise InputError where another process holds the lock."""
-    work.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(work, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{name} is being built by another umi", "wait until that is done") from None
-        yield work
-    finally:
-        os.close(descriptor)
 
 
 def _prepare(work: Path, source: Bundle) -> None:

@@ -5,11 +5,9 @@ A partial file is named by its sha256, so that what was begun of another revisio
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from agent.bundle.hub import Snapshot, download, megabytes
@@ -19,23 +17,6 @@ from agent.paths import sha256_of
 
 OnProgress = Callable[[str, int, int], object]
 """Called with a file's name, the number of bytes so far, and its size in bytes."""
-
-
-@contextmanager
-def locked(part: Path, name: str) -> Iterator[None]:
-    """Create the partial folder and lock it. Raise InputError if another process holds the lock."""
-    if part.is_symlink() or (part.exists() and not part.is_dir()):
-        part.unlink()
-    part.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{name} is being pulled by another umi", "wait until that is done") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def remove_foreign_files(part: Path, files: Iterable[GgufFile]) -> None:

