@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gguf
 
+from agent.bundle.catalogue import read_catalogue
 from agent.bundle.manifest import BaseFile
 from agent.bundle.merge import merge, read_base, read_delta
 from agent.errors import InputError
@@ -71,7 +72,13 @@ def find_base(run: Run) -> tuple[BaseFile, Path]:
         ) from None
     for path in sorted(bases_folder().glob("[!.]*/*.gguf")):
         if path.stat().st_size == size and sha256_of(path) == sha256:
-            return BaseFile(path.name, sha256, size, path.parent.name), path
+            name = path.parent.name
+            sources = [
+                entry.hub for entry in read_catalogue() if (entry.name, entry.sha256) == (name, sha256)
+            ]
+            hub = next((hub for hub in sources if hub and hub.revision), None)
+            repository, revision = (hub.repository, hub.revision or "") if hub else ("", "")
+            return BaseFile(path.name, sha256, size, name, repository, revision), path
     raise InputError(
         f"{file}, which {run.base} was imported from, is not among the bases in {bases_folder()}",
         "get it with umi models pull, or export without --deltas",
