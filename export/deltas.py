@@ -109,18 +109,18 @@ def write_deltas(
 
     Their metadata is that of the models built of them: the chat template, the end token, the provenance.
     """
-    for stage in stages:
+    for folder in dict.fromkeys(folder for stage in stages for folder in run.adapters(stage)):
+        stage = folder.name
         own_role: Role | None = next((role for role in ROLES if role == stage), None)
-        for folder in run.adapters(stage):
-            extra = {
-                **provenance(run, stage, hashes, "original", options.license),
-                gguf.Keys.General.NAME: f"{options.name}-{stage}",
-                gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
-                gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
-                gguf.Keys.Tokenizer.ADD_BOS: False,
-            }
-            file = write_adapter(read_adapter(folder), run.base, out / delta_name(folder), "f16", extra=extra)
-            say(f"{stage}: {file.name}, {file.stat().st_size / 1e6:.1f} MB")
+        extra = {
+            **provenance(run, stage, hashes, "original", options.license),
+            gguf.Keys.General.NAME: f"{options.name}-{stage}",
+            gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
+            gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
+            gguf.Keys.Tokenizer.ADD_BOS: False,
+        }
+        file = write_adapter(read_adapter(folder), run.base, out / delta_name(folder), "f16", extra=extra)
+        say(f"{stage}: {file.name}, {file.stat().st_size / 1e6:.1f} MB")
     return Deltas(*base, out)
 
 
