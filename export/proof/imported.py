@@ -18,13 +18,13 @@ from gguf import GGMLQuantizationType as Type
 from gguf import Keys
 
 from agent.errors import UmiError
+from agent.llama.gguf_model import open_gguf
 from agent.llama.hardware import available_bytes
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.reader import GgufFile, read_gguf
 from export.merge.selection import load_model
 from export.options import Say
-from export.proof.gguf_model import open_gguf
 from export.proof.parity import measure_parity, require_parity
 from export.proof.reference import Prompt, record_texts
 from export.proof.tokenizer import HARD_TEXTS, check_tokenizer
