@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import requires
 
 import pytest
@@ -47,6 +48,12 @@ def test_the_commands_of_readme_install_what_is_locked() -> None:
     assert "scripts/install.py base" in makefile
     assert "scripts/install.py dev" in makefile
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_what_the_app_needs_is_in_the_first_group() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {normalized(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in project["dependencies"]}
+    assert needed <= locked_group("\n".join(LINES) + "\n", "base").keys()
 
 
 def test_each_package_is_in_one_group() -> None:
