@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
-from agent.llama.threads import forget_threads
+from agent.llama.binding.threads import forget_threads
 from agent.paths import settings_path, write_atomically
 from agent.transcript.validation import InvalidFields, describe, schema_of, validate
 

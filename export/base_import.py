@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from agent.bundle.bases import find_base
+from agent.bundle.download.bases import find_base
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import bases_folder, replacing, sha256_of
 from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint

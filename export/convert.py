@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import InputError, cannot_write
-from agent.llama.quantize import known_type, quantize
+from agent.llama.binding.quantize import known_type, quantize
 from export.gguf import convert as gguf
 from export.gguf.adapter import write_adapter
 from export.gguf.tensors import TYPES

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import gguf
 
-from agent.bundle.catalogue import read_catalogue
+from agent.bundle.deltas.merge import merge, read_base, read_delta
+from agent.bundle.download.catalogue import read_catalogue
 from agent.bundle.manifest import BaseFile
-from agent.bundle.merge import merge, read_base, read_delta
 from agent.errors import InputError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.paths import bases_folder, sha256_of
 from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template

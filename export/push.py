@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
-from agent.bundle.hub import parse_repository, upload
+from agent.bundle.download.hub import parse_repository, upload
 from export.options import Say
 
 EXTRA_FILES = ("README.md", "LICENSE*", "*Modelfile*")

@@ -26,7 +26,7 @@ from golden_source import (
 )
 from tiny_families import FAMILIES, SHAPE, all_merges, make_family, make_weights, write_tokenizer
 
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from export.gguf.adapter import write_adapter
 from export.gguf.convert import convert
 from export.gguf.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT

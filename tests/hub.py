@@ -23,7 +23,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-import agent.bundle.hub
+import agent.bundle.download.hub
 from agent.bundle import Bundle, write_bundle
 from agent.transcript import ROLES, Role
 
@@ -299,7 +299,7 @@ def hub_in_use(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "no-token"))
     monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(home / "no-tokens"))
-    monkeypatch.setattr(agent.bundle.hub, "RETRY_DELAY_S", 0.0)
+    monkeypatch.setattr(agent.bundle.download.hub, "RETRY_DELAY_S", 0.0)
     with running_hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hub import REPO, Hub
 
-from agent.bundle.pull import pull
+from agent.bundle.download.pull import pull
 from agent.errors import UmiError
 
 Edit = Callable[[dict[str, Any]], object]

@@ -18,22 +18,22 @@ import pytest
 from full_disk import full_disk
 from hub import Hub, Repository
 
-from agent.bundle.bases import (
+from agent.bundle.download.bases import (
     base_folder,
     base_names,
     find_base,
     partial_base_folder,
     remove_base,
 )
-from agent.bundle.catalogue import (
+from agent.bundle.download.catalogue import (
     CataloguedBase,
     HubSource,
     IndexSource,
     find_in_catalogue,
     read_catalogue,
 )
-from agent.bundle.package_index import Command, download_command
-from agent.bundle.pull_base import pull_base
+from agent.bundle.download.package_index import Command, download_command
+from agent.bundle.download.pull_base import pull_base
 from agent.errors import InputError, UmiError
 from agent.paths import bases_folder
 

@@ -16,16 +16,16 @@ from full_disk import full_disk
 from hub import Hub, repository_of
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
-import agent.bundle.build
-import agent.bundle.merge
+import agent.bundle.deltas.build
+import agent.bundle.deltas.merge
 from agent.bundle import Bundle, load_bundle, write_bundle
-from agent.bundle.build import build_bundle, open_bundle
+from agent.bundle.deltas.build import build_bundle, open_bundle
+from agent.bundle.deltas.merge import merge, read_base, read_delta
 from agent.bundle.manifest import BaseFile
-from agent.bundle.merge import merge, read_base, read_delta
 from agent.bundle.store import find_bundle, remove_bundle
 from agent.errors import BundleError, InputError, UmiError
-from agent.llama.gguf_model import open_gguf
-from agent.llama.quantize import quantize
+from agent.llama.binding.gguf_model import open_gguf
+from agent.llama.binding.quantize import quantize
 from agent.paths import bases_folder, models_folder, sha256_of
 from agent.transcript import ROLES, Role
 from export.push import bundle_files
@@ -103,7 +103,7 @@ def test_metadata_is_that_of_the_base_and_what_the_delta_sets(base: Path, tmp_pa
     adapter = write_tiny_adapter(tmp_path / "delta.gguf", [])
     reader = gguf.GGUFReader(adapter)
     writer = gguf.GGUFWriter(tmp_path / "own.gguf", "qwen3")
-    agent.bundle.merge.copy_fields(writer, reader.fields)
+    agent.bundle.deltas.merge.copy_fields(writer, reader.fields)
     writer.add_chat_template("{{ own }}")
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data)
@@ -216,7 +216,7 @@ def test_a_shared_bundle_is_a_backbone_delta_and_activated_adapters(
 def test_a_build_that_was_stopped_goes_on(
     deltas: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, calls = agent.bundle.merge.merge, []
+    real, calls = agent.bundle.deltas.merge.merge, []
 
     def stopped(*given: object) -> Path:
         calls.append(given)
@@ -224,7 +224,7 @@ def test_a_build_that_was_stopped_goes_on(
             raise KeyboardInterrupt
         return real(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(agent.bundle.merge, "merge", stopped)
+    monkeypatch.setattr(agent.bundle.deltas.merge, "merge", stopped)
     assert main(["models", "build", str(deltas.folder)]) == 130
     assert "give the same command again to go on" in capsys.readouterr().err
     assert names(models_folder()) == [".mine.build", "bases"]
@@ -331,7 +331,7 @@ def test_a_file_that_is_not_the_exports_has_to_answer_the_canary(deltas: Bundle)
 
 def test_building_loads_no_torch(deltas: Bundle) -> None:
     program = (
-        "import sys; from pathlib import Path; from agent.bundle.build import build_bundle;"
+        "import sys; from pathlib import Path; from agent.bundle.deltas.build import build_bundle;"
         f"build_bundle(Path({str(deltas.folder)!r}), print);"
         "print(sorted({'torch', 'transformers', 'train', 'export'} & {n.split('.')[0] for n in sys.modules}))"
     )

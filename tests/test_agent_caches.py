@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InputError
-from agent.llama.hardware import usable_cores
+from agent.llama.binding.hardware import usable_cores
+from agent.llama.binding.threads import candidates, fastest, remembered_threads
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.prompt_lookup import PromptLookup
-from agent.llama.threads import candidates, fastest, remembered_threads
 from agent.paths import cache_folder, settings_path
 from agent.settings import EngineSettings, engine_settings, set_engine
 
@@ -105,7 +105,7 @@ def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal now
         now += {4: 3.0, 3: 1.0, 2: 2.0}[count]
 
-    monkeypatch.setattr("agent.llama.threads.perf_counter", lambda: now)
+    monkeypatch.setattr("agent.llama.binding.threads.perf_counter", lambda: now)
     assert fastest([4, 3, 2], measure) == 3
 
 

@@ -29,7 +29,7 @@ from chat_templates import (
 )
 
 from agent.bundle import Bundle
-from agent.llama.model import Model
+from agent.llama.binding.model import Model
 from agent.prompting import segment
 from agent.prompting.chat import chat_prompt_ids, chat_system_ids
 from agent.prompting.chat_text import chat_instruction, chat_system

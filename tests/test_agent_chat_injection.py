@@ -9,7 +9,7 @@ import tiny_gguf
 from chat_templates import GROUPED, TEMPLATES, Letters, template
 from gguf import TokenType
 
-from agent.llama.model import Model
+from agent.llama.binding.model import Model
 from agent.prompting import Tokenize
 from agent.prompting.chat import chat_prompt_ids, check_template
 from agent.transcript import (

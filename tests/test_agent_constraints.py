@@ -11,9 +11,9 @@ import pytest
 
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
+from agent.llama.binding.model import Model, Vocabulary
 from agent.llama.constraints import MAX_THOUGHT, Constraint, Constraints
 from agent.llama.grounding import atoms
-from agent.llama.model import Model, Vocabulary
 from agent.prompting import CHATML
 from agent.transcript import (
     Call,

@@ -10,8 +10,8 @@ from hub_pulls import no_progress, refusal
 from huggingface_hub import constants
 
 from agent.bundle import load_bundle
-from agent.bundle.hub import parse_repository, upload
-from agent.bundle.pull import pull
+from agent.bundle.download.hub import parse_repository, upload
+from agent.bundle.download.pull import pull
 from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError
 

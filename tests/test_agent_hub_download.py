@@ -17,7 +17,7 @@ from hub import REPO, Hub, made_bundle, repository_of
 from hub_pulls import edit, large_requests, no_progress, refusal
 
 from agent.bundle import load_bundle
-from agent.bundle.pull import pull
+from agent.bundle.download.pull import pull
 from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError, UmiError
 

@@ -8,8 +8,8 @@ import pytest
 from hub import REPO, Hub, Repository
 from hub_pulls import Edit, edit, large_requests, refusal
 
-import agent.bundle.hub
-import agent.bundle.pull
+import agent.bundle.download.hub
+import agent.bundle.download.pull
 from agent.bundle import FORMAT
 from agent.prompting import PROMPT_VERSION
 
@@ -66,7 +66,7 @@ def test_a_manifest_that_is_no_json_is_refused(hub: Hub, models: Path, text: byt
 
 
 def test_a_manifest_larger_than_the_limit_is_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.bundle.pull, "MAX_MANIFEST_SIZE", 100_000)
+    monkeypatch.setattr(agent.bundle.download.pull, "MAX_MANIFEST_SIZE", 100_000)
     hub.instead["bundle.json"] = b" " * 5_000_000
     assert "bundle.json has more than 100,000 bytes" in refusal()
 

@@ -19,9 +19,9 @@ from agent.bundle.assemble import assemble
 from agent.bundle.manifest import Dialect
 from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
-from agent.llama.context import Adapter, Context
+from agent.llama.binding.context import Adapter, Context
+from agent.llama.binding.model import Model
 from agent.llama.engine import LlamaEngine
-from agent.llama.model import Model
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
 from agent.prompting.dialects import DIALECTS

@@ -25,7 +25,7 @@ from agent.bundle import Bundle, write_bundle
 from agent.engine import Delta, Generated
 from agent.errors import BundleError, ContextFull, EngineError
 from agent.events import Reading, Usage
-from agent.llama.context import BATCH
+from agent.llama.binding.context import BATCH
 from agent.llama.engine import RESERVE, LlamaEngine
 from agent.prompting import Markers
 from agent.transcript import (

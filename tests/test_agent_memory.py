@@ -11,15 +11,15 @@ import pytest
 from tiny_gguf import HEAD_DIM, HEADS, LAYERS, write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
-import agent.llama.hardware
-import agent.llama.memory_estimate
+import agent.llama.binding.hardware
+import agent.llama.binding.memory_estimate
 from agent.bundle import Bundle
 from agent.errors import EngineError
-from agent.llama.context import Context
-from agent.llama.gguf_header import read_metadata
-from agent.llama.hardware import require_memory
-from agent.llama.memory_estimate import cache_bytes, require_room
-from agent.llama.model import Model
+from agent.llama.binding.context import Context
+from agent.llama.binding.gguf_header import read_metadata
+from agent.llama.binding.hardware import require_memory
+from agent.llama.binding.memory_estimate import cache_bytes, require_room
+from agent.llama.binding.model import Model
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
@@ -109,7 +109,7 @@ def test_a_damaged_header_has_no_values(tmp_path: Path) -> None:
 
 def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     def given(free: int | None, roles: Sequence[Role] = ROLES) -> None:
-        monkeypatch.setattr(agent.llama.memory_estimate, "available_bytes", lambda: free)
+        monkeypatch.setattr(agent.llama.binding.memory_estimate, "available_bytes", lambda: free)
         require_room(tiny_bundle, roles, F16)
 
     files = sum(file.size for file in tiny_bundle.files)
@@ -123,7 +123,7 @@ def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pyte
     given(own + cache, ["caller"])
     with pytest.raises(EngineError):
         given(own + cache - 1, ["caller"])
-    monkeypatch.setattr(agent.llama.memory_estimate, "gpu_layers", lambda settings: 99)
+    monkeypatch.setattr(agent.llama.binding.memory_estimate, "gpu_layers", lambda settings: 99)
     given(len(ROLES) * cache)
     with pytest.raises(EngineError, match=r"tiny's .* of key-value cache"):
         given(len(ROLES) * cache - 1)
@@ -141,13 +141,13 @@ def test_files_and_all_caches_are_one_sum(tiny_bundle: Bundle, monkeypatch: pyte
 def test_a_containers_page_cache_counts_as_free(
     limit: str, stat: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.llama.hardware, "_CGROUP", tmp_path / "none")
-    whole = agent.llama.hardware.available_bytes()
+    monkeypatch.setattr(agent.llama.binding.hardware, "_CGROUP", tmp_path / "none")
+    whole = agent.llama.binding.hardware.available_bytes()
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     (tmp_path / "memory.current").write_text("1300\n")
     (tmp_path / "memory.stat").write_text(stat)
-    monkeypatch.setattr(agent.llama.hardware, "_CGROUP", tmp_path)
-    found = agent.llama.hardware.available_bytes()
+    monkeypatch.setattr(agent.llama.binding.hardware, "_CGROUP", tmp_path)
+    found = agent.llama.binding.hardware.available_bytes()
     assert found and whole and found > 1e6 if free is None else found == free
 
 

@@ -13,8 +13,8 @@ from fakes import run_export as main
 from tiny_base import make_run, tiny_rows
 
 from agent.bundle import load_bundle
-from agent.bundle.build import build_bundle
-from agent.llama.gguf_model import open_gguf
+from agent.bundle.deltas.build import build_bundle
+from agent.llama.binding.gguf_model import open_gguf
 from agent.paths import bases_folder, sha256_of
 from agent.prompting import prompt_ids
 from agent.prompting.encoding import load_tokenize

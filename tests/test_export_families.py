@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_tokenizer
 
 from agent.errors import InputError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType

@@ -14,7 +14,7 @@ from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 from agent.bundle.assemble import assemble
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError
-from agent.llama.model import Model
+from agent.llama.binding.model import Model
 from agent.transcript import ROLES, Role
 from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
 from export.quantize.quantize import quantize

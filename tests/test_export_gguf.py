@@ -19,7 +19,7 @@ from full_disk import full_disk
 from tiny_base import make_base
 
 from agent.errors import EngineError, InputError, UmiError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.tensors import FloatType

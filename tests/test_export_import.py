@@ -19,7 +19,7 @@ from tiny_families import FAMILIES, SHAPE, make_family, make_weights, write_toke
 from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
-from agent.bundle.bases import InstalledBase, write_record
+from agent.bundle.download.bases import InstalledBase, write_record
 from agent.errors import InputError, UmiError
 from agent.paths import bases_folder, sha256_of
 from agent.prompting.encoding import load_tokenize

@@ -15,7 +15,7 @@ import torch
 from tiny_base import make_base, make_run, teach, tiny_rows
 
 from agent.errors import UmiError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting import CHATML
 from agent.prompting.encoding import common_length, load_detokenize
 from agent.transcript import ROLES

@@ -17,7 +17,7 @@ from hub import TOKEN, Hub, Repository, hub_in_use, made_bundle
 from safetensors.numpy import save_file
 
 from agent.bundle import load_bundle
-from agent.bundle.pull import pull
+from agent.bundle.download.pull import pull
 from agent.errors import UmiError
 from tui.cli.tree.root import run as run_command
 

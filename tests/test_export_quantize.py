@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tiny_families import make_family
 
 from agent.errors import EngineError, InputError
-from agent.llama.quantize import TYPES
+from agent.llama.binding.quantize import TYPES
 from export.gguf.convert import convert
 from export.quantize.imatrix import Imatrix
 from export.quantize.quantize import default_type, finer, quantize, types_by_role, uses_imatrix

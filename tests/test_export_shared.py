@@ -18,7 +18,7 @@ from tiny_base import make_base, make_run, tiny_rows
 import export.layouts.unquantized
 from agent.bundle import load_bundle
 from agent.errors import EngineError, InputError, UmiError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting import CHATML, prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, CallerTurn, PlannerTurn, SummarizerTurn, Transcript

@@ -86,7 +86,7 @@ def test_a_source_that_makes_a_part_changes_the_key(name: str, copy: Path, uncha
         "agent/tools/calculate.py",
         "agent/tools/lib/units.py",
         "agent/evaluation/fixtures.py",
-        "agent/bundle/hub.py",
+        "agent/bundle/download/hub.py",
         "agent/bundles/umi-mini/bundle.json",
         "tui/__main__.py",
         "README.md",

@@ -9,8 +9,8 @@ import pytest
 from hub import REPO, Hub, Repository, made_bundle
 
 import tui.cli.bases
-from agent.bundle.bases import InstalledBase, base_folder, write_record
-from agent.bundle.catalogue import CataloguedBase, HubSource
+from agent.bundle.download.bases import InstalledBase, base_folder, write_record
+from agent.bundle.download.catalogue import CataloguedBase, HubSource
 from tui.cli.main import main
 
 DATA = b"GGUF" + bytes(300_000)

@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 
 from agent.bundle import Bundle, Sampling, write_bundle
-from agent.llama.model import Model
+from agent.llama.binding.model import Model
 from agent.prompting import CHATML
 from agent.transcript import ROLES, Role
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent import setup
 from agent.bundle import Bundle
-from agent.bundle.build import open_bundle
+from agent.bundle.deltas.build import open_bundle
 from agent.bundle.store import find_bundle
 from agent.loop import Agent
 from agent.tools import Tool

@@ -14,8 +14,8 @@ from pathlib import Path
 from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT
 from agent.errors import InputError, UmiError
+from agent.llama.binding.model import Model
 from agent.llama.engine import LlamaEngine
-from agent.llama.model import Model
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.bundle import MANIFEST, load_bundle
-from agent.bundle.bases import base_names
+from agent.bundle.download.bases import base_names
 from agent.errors import InputError
 from agent.paths import SHIPPED, bases_folder, models_folder
 from agent.settings import change_settings, read_settings

@@ -19,9 +19,9 @@ from agent.bundle import Bundle
 from agent.engine import Delta, Generated
 from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
-from agent.llama.context import BATCH
+from agent.llama.binding.context import BATCH
+from agent.llama.binding.memory_estimate import require_room
 from agent.llama.decoding import ForcedDecoding, TurnDecoder
-from agent.llama.memory_estimate import require_room
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession

@@ -9,11 +9,11 @@ from functools import cached_property
 from agent.bundle import Bundle, mend
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError, EngineError
+from agent.llama.binding.context import Adapter, Context, flash_attention_mode
+from agent.llama.binding.model import Model, gpu_layers
+from agent.llama.binding.threads import remembered_threads
 from agent.llama.constraints import Constraints
-from agent.llama.context import Adapter, Context, flash_attention_mode
-from agent.llama.model import Model, gpu_layers
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
-from agent.llama.threads import remembered_threads
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.settings import EngineSettings
 from agent.transcript import Role, Transcript

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import gguf
 
+from agent.bundle.deltas.merge import closing_writer
 from agent.bundle.manifest import BACKBONE_KEY
-from agent.bundle.merge import closing_writer
 from agent.errors import InputError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import gguf
 
+from agent.bundle.deltas.merge import closing_writer, copy_fields
 from agent.bundle.manifest import BACKBONE_KEY
-from agent.bundle.merge import closing_writer, copy_fields
 from agent.paths import replacing
 
 

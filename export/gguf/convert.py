@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle.merge import closing_writer
+from agent.bundle.deltas.merge import closing_writer
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra

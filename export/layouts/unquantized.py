@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template
 from export.card.provenance import provenance

@@ -1,4 +1,4 @@
-"""The answers of the unquantized models to the canary of a bundle (see `agent.bundle.canary`)."""
+"""The answers of the unquantized models to the canary of a bundle (see `agent.bundle.deltas.canary`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.bundle.canary import canary_prompt, count_agreed
-from agent.llama.gguf_model import open_gguf
+from agent.bundle.deltas.canary import canary_prompt, count_agreed
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import Role
 from export.proof.tokenizer import marker_id

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluation.tasks import Scores, primary_metric, score_texts
-from agent.llama.gguf_model import GgufModel, open_gguf
+from agent.llama.binding.gguf_model import GgufModel, open_gguf
 from agent.transcript import Role
 from export.options import Limits, Say
 from export.progress import ThrottledProgress

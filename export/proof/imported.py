@@ -18,8 +18,8 @@ from gguf import GGMLQuantizationType as Type
 from gguf import Keys
 
 from agent.errors import UmiError
-from agent.llama.gguf_model import open_gguf
-from agent.llama.hardware import available_bytes
+from agent.llama.binding.gguf_model import open_gguf
+from agent.llama.binding.hardware import available_bytes
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
 from export.gguf.reader import GgufFile, read_gguf

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.errors import UmiError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from export.options import Say
 from export.progress import ThrottledProgress
 from export.proof.reference import Reference

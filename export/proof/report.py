@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from agent.bundle import MANIFEST, Bundle
 from agent.errors import BundleError, InputError
 from agent.evaluation.tasks import primary_metric
-from agent.llama.quantize import TYPES
+from agent.llama.binding.quantize import TYPES
 from agent.transcript import ROLES, Role
 from agent.transcript.validation import InvalidFields, validate
 from export.layouts.unquantized import Proof, UnquantizedModel

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import UmiError
-from agent.llama.gguf_model import GgufModel
+from agent.llama.binding.gguf_model import GgufModel
 from agent.prompting import CHATML, Markers, Tokenize
 from agent.prompting.encoding import load_tokenize
 

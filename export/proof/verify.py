@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from gguf import GGUFReader
 
 from agent.bundle import Bundle, load_bundle
-from agent.bundle.canary import CONTEXT, TOLERANCE, run_canary
+from agent.bundle.deltas.canary import CONTEXT, TOLERANCE, run_canary
 from agent.errors import InputError, UmiError
-from agent.llama.gguf_model import open_gguf
+from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import BuildFolder

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.llama import quantize as llama
-from agent.llama.quantize import known_type
+from agent.llama.binding import quantize as llama
+from agent.llama.binding.quantize import known_type
 from agent.transcript import ROLES, Role
 from export.quantize.imatrix import Imatrix
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from agent.llama.hardware import processor_name, usable_cores
+from agent.llama.binding.hardware import processor_name, usable_cores
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 

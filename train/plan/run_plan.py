@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.llama.hardware import available_bytes
+from agent.llama.binding.hardware import available_bytes
 from agent.transcript.rows import read_rows
 from train.data.splits import rows_to_train, split
 from train.data.views import View

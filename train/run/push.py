@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.bundle.hub import parse_repository, upload
+from agent.bundle.download.hub import parse_repository, upload
 from agent.errors import InputError
 from train.recipe import STAGES
 from train.run.files import (

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from agent.bundle import Bundle
 from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
+from agent.llama.binding.model import gpu_layers
 from agent.llama.constraints import closed
-from agent.llama.model import gpu_layers
 from agent.prompting import Markers, segments
 from agent.prompting.chat_template import ChatTemplate, chat_messages
 from agent.settings import EngineSettings

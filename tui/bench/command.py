@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
-from agent.llama.hardware import processor_name, usable_cores
+from agent.llama.binding.hardware import processor_name, usable_cores
 from agent.paths import cache_folder, settings_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures

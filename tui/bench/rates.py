@@ -24,7 +24,7 @@ from agent.engine import Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import CONVERSION_CALL, QUESTION, TRACE, TraceTurn, generated_turns
 from agent.events import Reading, Usage
-from agent.llama.context import BATCH
+from agent.llama.binding.context import BATCH
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.session import ModelSession

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from agent.bundle.bases import base_names, find_base
-from agent.bundle.catalogue import CataloguedBase, SourceName, find_in_catalogue, read_catalogue
+from agent.bundle.download.bases import base_names, find_base
+from agent.bundle.download.catalogue import CataloguedBase, SourceName, find_in_catalogue, read_catalogue
 from agent.errors import InputError
 from tui.cli.interrupts import Interrupted
 from tui.cli.progress import DownloadProgress, say
@@ -40,9 +40,9 @@ def pull_catalogued_base(name: str, source: SourceName | None) -> None:
     """Download a base unless it is there, and print where it is.
 
     Raise InputError for a name that the catalogue does not have, UmiError as
-    `agent.bundle.pull_base.pull_base` does, and Interrupted after Ctrl-C.
+    `agent.bundle.download.pull_base.pull_base` does, and Interrupted after Ctrl-C.
     """
-    from agent.bundle.pull_base import pull_base
+    from agent.bundle.download.pull_base import pull_base
 
     wanted = find_in_catalogue(name)
     progress = DownloadProgress(sys.stderr)

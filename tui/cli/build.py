@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.bundle import Bundle
-from agent.bundle.build import build_bundle, open_bundle
+from agent.bundle.deltas.build import build_bundle, open_bundle
 from agent.bundle.store import find_bundle
 from tui.cli.interrupts import Interrupted
 from tui.cli.progress import say
@@ -15,7 +15,7 @@ from tui.text import one_line, size_text
 def build_models(name: str) -> None:
     """Build the files of a bundle of deltas, unless they are there and whole, and print where they are.
 
-    Raise UmiError as `agent.bundle.build.build_bundle` does, and Interrupted after Ctrl-C.
+    Raise UmiError as `agent.bundle.deltas.build.build_bundle` does, and Interrupted after Ctrl-C.
     """
     folder = find_bundle(name)
     try:
@@ -30,7 +30,7 @@ def build_models(name: str) -> None:
 def open_models(models: str | Path | None) -> Bundle:
     """Return the bundle of that name or folder (default: the one in use), built first where it is deltas.
 
-    Raise UmiError as `agent.bundle.build.open_bundle` does, and Interrupted after Ctrl-C.
+    Raise UmiError as `agent.bundle.deltas.build.open_bundle` does, and Interrupted after Ctrl-C.
     """
     try:
         return open_bundle(find_bundle(None if models is None else str(models)), _say)

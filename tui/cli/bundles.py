@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from agent.bundle import MANIFEST, Dialect, load_bundle, store
-from agent.bundle.bases import removable_base_folders, remove_base
+from agent.bundle.download.bases import removable_base_folders, remove_base
 from agent.bundle.store import SHIPPED, find_bundle, list_bundles
 from agent.errors import InputError
 from agent.paths import models_folder
@@ -94,9 +94,9 @@ def assemble_bundle(
 def pull_bundle(repository: str, name: str | None) -> None:
     """Download a bundle from the hub under `name` and print what it is.
 
-    Raises UmiError as `agent.bundle.pull.pull` does, and Interrupted after Ctrl-C.
+    Raises UmiError as `agent.bundle.download.pull.pull` does, and Interrupted after Ctrl-C.
     """
-    from agent.bundle.pull import pull
+    from agent.bundle.download.pull import pull
 
     progress = DownloadProgress(sys.stderr)
     try:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from agent.errors import UmiError
-from agent.llama.hardware import available_bytes
+from agent.llama.binding.hardware import available_bytes
 from tui.installation import EXTRAS, NOT_INSTALLED, installed_version, missing_modules
 from tui.text import one_line, size_text
 
@@ -70,9 +70,9 @@ def _memory() -> str:
 def _check_llama() -> None:
     import llama_cpp
 
-    from agent.llama.context import flash_attention_mode
-    from agent.llama.hardware import devices
-    from agent.llama.model import gpu_layers
+    from agent.llama.binding.context import flash_attention_mode
+    from agent.llama.binding.hardware import devices
+    from agent.llama.binding.model import gpu_layers
     from agent.settings import engine_settings
 
     _print_fact("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
@@ -89,7 +89,7 @@ def _check_llama() -> None:
 
 def _check_models() -> None:
     from agent.bundle import load_bundle
-    from agent.bundle.build import open_bundle
+    from agent.bundle.deltas.build import open_bundle
     from agent.bundle.store import find_bundle
     from agent.setup import open_engine
 

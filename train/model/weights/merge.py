@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.bundle.lora import Rows, add_lora
+from agent.bundle.deltas.lora import Rows, add_lora
 from agent.errors import InputError
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import StoredTensor, list_tensors, narrow

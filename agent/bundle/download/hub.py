@@ -1,7 +1,7 @@
 """Downloads from and uploads to the Hugging Face Hub: the only module that connects to a network.
 
-Only the commands `pull` and `push` import it (`agent.bundle.package_index` lets pip or uv connect). A
-download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
+Only the commands `pull` and `push` import it (`package_index` beside it lets pip or uv connect). A download
+requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
 deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`,
 `HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.
 """

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
-from agent.bundle.hub import Snapshot, download, megabytes
+from agent.bundle.download.hub import Snapshot, download, megabytes
 from agent.bundle.manifest import GgufFile
 from agent.errors import InputError
 from agent.paths import sha256_of
@@ -44,7 +44,7 @@ def complete_file(snapshot: Snapshot, part: Path, file: GgufFile, described_by: 
     """Download what is missing of a file to `part` and verify it; yield the number of bytes so far.
 
     Raise InputError if its sha256 is not the one that `described_by` states; other errors as
-    `agent.bundle.hub.download`.
+    `agent.bundle.download.hub.download`.
     """
     target, partial = part / file.file, _partial(part, file)
     if target.exists() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:

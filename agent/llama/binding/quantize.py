@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import EngineError, InputError
-from agent.llama.hardware import usable_cores
-from agent.llama.log import clear_errors, first_error
+from agent.llama.binding.hardware import usable_cores
+from agent.llama.binding.log import clear_errors, first_error
 
 TYPES: Mapping[str, int] = {
     "f32": 0,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
-from agent.bundle.bases import base_folder
+from agent.bundle.download.bases import base_folder
 from agent.bundle.manifest import DELTAS, BaseFile
 from agent.bundle.store import build_folder, locked_folder, validate_name
 from agent.errors import BundleError, InputError, UmiError, cannot_write
@@ -29,7 +29,7 @@ from agent.paths import (
 from agent.transcript import Role
 
 if TYPE_CHECKING:
-    from agent.bundle.merge import Base
+    from agent.bundle.deltas.merge import Base
 
 TEXTS = ("README.md", "LICENSE*")
 """Texts that are kept beside the deltas."""
@@ -146,7 +146,7 @@ def _prepare(work: Path, source: Bundle) -> None:
 
 def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
     """Build each file that is not there, then the manifest. Raise UmiError as `build_bundle`."""
-    from agent.bundle.merge import read_base
+    from agent.bundle.deltas.merge import read_base
 
     opened: Base | None = None
     for role, file in source.roles.items():
@@ -180,8 +180,8 @@ def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
 
 def _build_file(base: Base, deltas: Sequence[Path], kind: str, out: Path) -> None:
     """Write `base` with `deltas` added to `out`, which appears whole, in the quantization `kind`."""
-    from agent.bundle.merge import merge, read_delta
-    from agent.llama.quantize import known_type, quantize
+    from agent.bundle.deltas.merge import merge, read_delta
+    from agent.llama.binding.quantize import known_type, quantize
 
     kind, unquantized = known_type(kind), out.with_name(_UNQUANTIZED)
     merge(base, [read_delta(file) for file in deltas], unquantized)
@@ -208,8 +208,8 @@ def _require_space(work: Path, source: Bundle, f32_bytes: int) -> None:
 
 def _require_answers(bundle: Bundle, role: Role) -> None:
     """Raise UmiError where a file that is not bit for bit its export's answers the canary otherwise."""
-    from agent.bundle.canary import CONTEXT, TOLERANCE, run_canary
-    from agent.llama.gguf_model import open_gguf
+    from agent.bundle.deltas.canary import CONTEXT, TOLERANCE, run_canary
+    from agent.llama.binding.gguf_model import open_gguf
 
     path = bundle.path(role)
     try:

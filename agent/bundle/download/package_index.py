@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from agent.bundle.catalogue import IndexSource
+from agent.bundle.download.catalogue import IndexSource
 from agent.errors import InputError, UmiError
 
 Command = Callable[[IndexSource, Path], list[str]]

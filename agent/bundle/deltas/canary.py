@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.llama.gguf_model import GgufModel
+from agent.llama.binding.gguf_model import GgufModel
 from agent.prompting import Markers, Tokenize, prompt_ids
 from agent.transcript import (
     Call,

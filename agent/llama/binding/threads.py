@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from agent.llama.hardware import usable_cores
+from agent.llama.binding.hardware import usable_cores
 from agent.paths import cache_folder, write_atomically
 
 ROUNDS = 3

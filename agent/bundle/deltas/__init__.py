@@ -1,0 +1,1 @@
+"""Bundles of deltas: LoRA adapters and a named base, merged into whole models on this machine."""

@@ -1,0 +1,1 @@
+"""Bundles and bases from elsewhere: the catalogue, the package index, the Hugging Face Hub."""

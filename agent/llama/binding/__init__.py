@@ -1,0 +1,1 @@
+"""The binding of llama.cpp: models, contexts, quantization, hardware, memory."""
