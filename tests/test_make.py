@@ -45,7 +45,9 @@ def checkout(tmp_path: Path) -> Path:
 
 def make(checkout: Path, *arguments: str, code: int = 0) -> tuple[list[str], str]:
     """Run make; return how umi and Python were called, and what was printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("MODELS", "MAKEFLAGS")}
+    # The tests themselves run under make, which hands its level down and then names every folder.
+    of_make = ("MODELS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR")
+    environment = {name: value for name, value in os.environ.items() if name not in of_make}
     done = subprocess.run(
         ["make", *arguments],
         cwd=checkout,
