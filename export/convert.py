@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from agent.errors import InputError, cannot_write
 from agent.llama.binding.quantize import known_type, quantize
 from export.gguf import convert as gguf
-from export.gguf.adapter import write_adapter
+from export.gguf.adapter import ADAPTER_TYPES, AdapterType, write_adapter
 from export.gguf.tensors import TYPES
 from export.options import Say
 from train.model.weights.adapter import read_adapter
@@ -41,7 +40,7 @@ def convert(checkpoint: Path, out: Path, kind: str, say: Say, *, base: Path | No
 
 def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> None:
     """Write a peft adapter as a GGUF adapter. Raise InputError if its base is unknown or does not fit."""
-    kinds: dict[str, Literal["f32", "f16", "bf16"]] = {"f32": "f32", "f16": "f16", "bf16": "bf16"}
+    kinds: dict[str, AdapterType] = {name: name for name in ADAPTER_TYPES}
     if kind not in kinds:
         raise InputError(f"an adapter cannot be {kind}", f"choose one of {', '.join(kinds)}")
     adapter = read_adapter(folder)

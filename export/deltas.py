@@ -7,7 +7,7 @@ compares with torch are built here by the function that builds them elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from agent.paths import bases_folder, sha256_of
 from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template
 from export.card.provenance import provenance
-from export.gguf.adapter import write_adapter
+from export.gguf.adapter import AdapterType, write_adapter
 from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
-from export.options import Options, Say
+from export.options import Options
 from export.proof.tokenizer import check_tokenizer, marker_id
 from train.model.weights.adapter import read_adapter
 from train.run.finished import Run
@@ -41,15 +41,30 @@ class Deltas:
     path: Path
     """The base on this machine."""
     folder: Path
+    hashes: Mapping[str, str]
+    """sha256 of each file of the run's base, by name."""
+    options: Options
 
-    def files(self, run: Run, stage: str) -> list[Path]:
-        """Return the files of a stage's adapters, in the order in which they are added."""
-        return [self.folder / delta_name(folder) for folder in run.adapters(stage)]
+    def write(self, run: Run, stage: str, kind: AdapterType) -> list[Path]:
+        """Write the adapters of a stage in `kind`, unless they are there; return them in order of addition.
 
-
-def delta_name(adapter: Path) -> str:
-    """Return the name of the file of an adapter folder."""
-    return f"{adapter.name}-delta-f16.gguf"
+        Their metadata is that of the models built of them: chat template, end token, provenance.
+        """
+        files = []
+        for folder in run.adapters(stage):
+            files.append(file := self.folder / f"{folder.name}-delta-{kind}.gguf")
+            if file.is_file():
+                continue
+            own_role: Role | None = next((role for role in ROLES if role == folder.name), None)
+            extra = {
+                **provenance(run, folder.name, self.hashes, "original", self.options.license),
+                gguf.Keys.General.NAME: f"{self.options.name}-{folder.name}",
+                gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
+                gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
+                gguf.Keys.Tokenizer.ADD_BOS: False,
+            }
+            write_adapter(read_adapter(folder), run.base, file, kind, extra=extra)
+        return files
 
 
 def find_base(run: Run) -> tuple[BaseFile, Path]:
@@ -96,46 +111,18 @@ def require_reproducible(options: Options) -> None:
         raise InputError("deltas are built without an importance matrix", "leave --imatrix out")
 
 
-def write_deltas(
-    run: Run,
-    stages: Sequence[str],
-    base: tuple[BaseFile, Path],
-    hashes: dict[str, str],
-    out: Path,
-    options: Options,
-    say: Say,
-) -> Deltas:
-    """Write the adapters of `stages` in f16 to the folder `out`; `hashes` are those of the run's base.
-
-    Their metadata is that of the models built of them: the chat template, the end token, the provenance.
-    """
-    for folder in dict.fromkeys(folder for stage in stages for folder in run.adapters(stage)):
-        stage = folder.name
-        own_role: Role | None = next((role for role in ROLES if role == stage), None)
-        extra = {
-            **provenance(run, stage, hashes, "original", options.license),
-            gguf.Keys.General.NAME: f"{options.name}-{stage}",
-            gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
-            gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
-            gguf.Keys.Tokenizer.ADD_BOS: False,
-        }
-        file = write_adapter(read_adapter(folder), run.base, out / delta_name(folder), "f16", extra=extra)
-        say(f"{stage}: {file.name}, {file.stat().st_size / 1e6:.1f} MB")
-    return Deltas(*base, out)
-
-
-def build_from_deltas(deltas: Deltas, run: Run, stage: str, file: Path) -> None:
-    """Replace a stage's f32 file by the one that is built of its deltas.
+def build_from_deltas(deltas: Deltas, run: Run, stage: str, kind: AdapterType, file: Path) -> None:
+    """Replace a stage's f32 file by the one that is built of its deltas in `kind`.
 
     Raise UmiError where it tokenizes otherwise than the run's base, or cannot be written.
     """
-    merge(read_base(deltas.path), [read_delta(delta) for delta in deltas.files(run, stage)], file)
+    merge(read_base(deltas.path), [read_delta(delta) for delta in deltas.write(run, stage, kind)], file)
     with open_gguf(file, 64) as model:
         check_tokenizer(model, run.base)
 
 
-def fingerprint_backbone(deltas: Deltas, run: Run, stage: str, file: Path) -> str:
+def fingerprint_backbone(deltas: Deltas, run: Run, stage: str, kind: AdapterType, file: Path) -> str:
     """Add the fingerprint of an f32 file to its metadata and to that of its last delta; return it."""
     fingerprint = add_fingerprint(file)
-    write_fingerprint(deltas.files(run, stage)[-1], fingerprint)
+    write_fingerprint(deltas.write(run, stage, kind)[-1], fingerprint)
     return fingerprint

@@ -18,6 +18,9 @@ Say = Callable[[str], None]
 MergeBase = Literal["auto", "dequant", "original"]
 """Which weights an adapter is added to; see `export.merge.selection`."""
 
+AdapterQuantization = Literal["auto", "f16", "q8_0", "q4_0"]
+"""The type of the adapters in a bundle of deltas; see `export.quantize.adapters`."""
+
 Imatrix = Literal["auto", "none"] | Path
 """An importance matrix computed from the role's own data, none, or one read from a file."""
 
@@ -59,6 +62,8 @@ class Options:
     limits: Limits = Limits()
     deltas: bool = False
     """Whether the bundle holds adapters, from which its models are built over a base elsewhere."""
+    adapter_type: AdapterQuantization = "auto"
+    """The type of those adapters; `auto`: the smallest one that costs no role a part of its score."""
 
     def __post_init__(self) -> None:
         """Raise InputError for a number out of range."""
@@ -66,6 +71,8 @@ class Options:
             raise InputError(f"--context is {self.context_length}", "give a number of tokens above 0")
         if self.prompts < 1:
             raise InputError(f"--prompts is {self.prompts}", "give at least 1")
+        if self.adapter_type != "auto" and not self.deltas:
+            raise InputError("--adapter-type is for bundles of deltas", "give --deltas too, or leave it out")
 
 
 @dataclass(frozen=True)

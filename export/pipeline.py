@@ -22,7 +22,7 @@ from export.build_folder import open_build_folder
 from export.card.modelfile import modelfiles
 from export.card.provenance import portable_recipe, portable_stages
 from export.card.readme import bundle_readme
-from export.deltas import Deltas, find_base, require_reproducible, write_deltas
+from export.deltas import Deltas, find_base, require_reproducible
 from export.gguf.architectures import find_architecture
 from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
@@ -77,10 +77,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     try:
         keys = role_keys(run, options, base) if layout == "merged" else {}
         with open_build_folder(out, keys, say) as build:
-            deltas = None
-            if source:
-                stages = ROLES if layout == "merged" else [BACKBONE]
-                deltas = write_deltas(run, stages, source, base, build.bundle, options, say)
+            deltas = Deltas(*source, build.bundle, base, options) if source else None
             files = _EXPORTS[layout](ExportJob(run, base, build, options, say, deltas))
             export = {
                 "tokenizer": {"sha256": tokenization_sha256(load_tokenize(run.base))},
@@ -103,8 +100,10 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 **(_delta_fields(run, layout, deltas, files) if deltas else {}),
             )
             if deltas:
-                for name in set(files.models.values()):
-                    (build.bundle / name).unlink()
+                kept = {file.file for file in bundle.files}
+                for path in build.bundle.glob("*.gguf"):
+                    if path.name not in kept:
+                        path.unlink()
             for name, text in {"README.md": bundle_readme(bundle), **modelfiles(bundle)}.items():
                 (build.bundle / name).write_text(text, encoding="utf-8")
             replace_folder(build.bundle, out)
@@ -116,10 +115,14 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
 def _delta_fields(run: Run, layout: Layout, deltas: Deltas, files: LayoutFiles) -> dict[str, Any]:
     """Return the arguments of `write_bundle` that make a bundle of models one of deltas."""
     stages: dict[Role, str] = {role: role if layout == "merged" else BACKBONE for role in ROLES}
+    reports = {role: files.metrics[BACKBONE if layout == "shared" else role] for role in ROLES}
     return {
         "base": deltas.base,
-        "deltas": {role: [file.name for file in deltas.files(run, stage)] for role, stage in stages.items()},
-        "types": {role: files.metrics[BACKBONE if layout == "shared" else role]["type"] for role in ROLES},
+        "deltas": {
+            role: [file.name for file in deltas.write(run, stage, reports[role]["adapter_type"])]
+            for role, stage in stages.items()
+        },
+        "types": {role: reports[role]["type"] for role in ROLES},
     }
 
 

@@ -21,8 +21,8 @@ from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.gguf.convert import convert
 
-NEAR_TIE = 0.02
-"""Difference of the two largest logits below which f16 adapters may rank them otherwise."""
+NEAR_TIE = {"f16": 0.02, "q8_0": 0.1}
+"""Difference of the two largest logits below which adapters of a type may rank them otherwise."""
 
 
 def make_imported_run(folder: Path, **fields: object) -> tuple[Path, Path]:
@@ -53,19 +53,20 @@ def answers(file: Path, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
     return values.argmax(-1), logits[:, -1] - logits[:, -2]
 
 
-@pytest.mark.parametrize("kind", ["f32", "q8_0"])
+@pytest.mark.parametrize(("kind", "adapters"), [("f32", "f16"), ("q8_0", "q8_0")])
 def test_what_is_built_says_what_the_whole_export_says(
-    imported: tuple[Path, Path], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    imported: tuple[Path, Path], kind: str, adapters: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, file = imported
     install(file)
     argv = ["bundle", str(run), "--quant", kind, "--name", "mine", "--license", "MIT"]
     assert main([*argv, "--merge-base", "original", "--out", str(tmp_path / "whole")]) == 0
-    assert main([*argv, "--deltas", "--out", str(tmp_path / "deltas")]) == 0
+    options = ["--deltas", "--adapter-type", adapters]
+    assert main([*argv, *options, "--out", str(tmp_path / "deltas")]) == 0
     bundle = load_bundle(tmp_path / "deltas", verify=True)
     assert bundle.base
     assert (bundle.base.name, bundle.base.sha256) == ("tiny", sha256_of(file))
-    names = ["backbone-delta-f16.gguf", *(f"{role}-delta-f16.gguf" for role in ROLES)]
+    names = [f"{stage}-delta-{adapters}.gguf" for stage in ("backbone", *ROLES)]
     assert sorted(path.name for path in bundle.folder.iterdir()) == sorted(
         ["README.md", "bundle.json", *names]
     )
@@ -80,7 +81,7 @@ def test_what_is_built_says_what_the_whole_export_says(
             ids = prompt_ids(row.transcript, role, tokenize)
             best, margin = answers(whole.path(role), ids)
             found, _ = answers(built.path(role), ids)
-            clear = margin > NEAR_TIE
+            clear = margin > NEAR_TIE[adapters]
             np.testing.assert_array_equal(found[clear], best[clear])
             compared += clear.sum()
         assert compared > 300
@@ -105,7 +106,8 @@ def test_activated_adapters_travel_with_the_delta_of_their_backbone(tmp_path: Pa
     out = tmp_path / "out"
     assert main(["bundle", str(run), "--quant", "q8_0", "--deltas", "--out", str(out)]) == 0
     bundle = load_bundle(out, verify=True)
-    files = ["backbone-delta-f16.gguf", *(f"{role}-adapter-f16.gguf" for role in ROLES)]
+    kind = bundle.metrics["export"]["backbone"]["adapter_type"]
+    files = [f"backbone-delta-{kind}.gguf", *(f"{role}-adapter-{kind}.gguf" for role in ROLES)]
     assert [one.file for one in bundle.files] == files
     built = build_bundle(out, print)
     assert built.layout == "shared"

@@ -7,8 +7,12 @@ activate it are metadata, which umi's engine reads.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import gguf
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+from numpy.typing import NDArray
 
 from agent.bundle.deltas.merge import closing_writer
 from agent.bundle.manifest import BACKBONE_KEY
@@ -16,22 +20,33 @@ from agent.errors import InputError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
 from export.gguf.architectures import find_architecture, head_width
-from export.gguf.tensors import TYPES, FloatType, interleave, is_permuted, to_type
+from export.gguf.tensors import interleave, is_permuted, to_type
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import list_tensors, read_config
+
+AdapterType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+ADAPTER_TYPES: dict[AdapterType, Type] = {
+    "f32": Type.F32,
+    "f16": Type.F16,
+    "bf16": Type.BF16,
+    "q8_0": Type.Q8_0,
+    "q4_0": Type.Q4_0,
+}
+"""The types of an adapter's matrices."""
 
 
 def write_adapter(
     adapter: LoraAdapter,
     base: Path,
     out: Path,
-    kind: FloatType,
+    kind: AdapterType,
     *,
     backbone: str = "",
     extra: Extra | None = None,
 ) -> Path:
     """Write an adapter of the checkpoint in `base` to `out`, its matrices in `kind`; return `out`.
 
+    A matrix whose rows `kind` cannot hold, such as B where the rank is no multiple of 32, is written in f16.
     `backbone` is the fingerprint of the model that it belongs to (see `export.gguf.backbone_fingerprint`),
     `extra` is added to the metadata. Raise InputError where the adapter names a weight that the base lacks or
     that llama.cpp has no tensor for, UmiError where `out` cannot be written.
@@ -68,8 +83,10 @@ def write_adapter(
             raise InputError(f"{adapter.folder}: llama.cpp has no place for {source}", "train other targets")
         where = f"{adapter.folder}: {source}"
         rows = interleave(b, head_width(config)) if is_permuted(source, family) else b
-        writer.add_tensor(f"{target}.lora_a", to_type(a, TYPES[kind], where))
-        writer.add_tensor(f"{target}.lora_b", to_type(rows, TYPES[kind], where))
+        for half, matrix in (("a", a), ("b", rows)):
+            written = _matrix_type(matrix, ADAPTER_TYPES[kind])
+            data = to_type(matrix, written, where)
+            writer.add_tensor(f"{target}.lora_{half}", data, raw_dtype=written)
     try:
         with replacing(out) as partial, closing_writer(writer):
             writer.write_header_to_file(partial)
@@ -78,3 +95,9 @@ def write_adapter(
     except OSError as error:
         raise cannot_write(out, error) from None
     return out
+
+
+def _matrix_type(matrix: NDArray[np.float32], wanted: Type) -> Type:
+    """Return `wanted`, or f16 where a row is no whole number of its blocks."""
+    block, _ = gguf.GGML_QUANT_SIZES[wanted]
+    return wanted if matrix.shape[-1] % block == 0 else Type.F16

@@ -9,13 +9,15 @@ from agent.transcript import ROLES, Role
 from export.build_folder import build_key
 from export.card.provenance import adapter_files
 from export.deltas import build_from_deltas
+from export.gguf.adapter import AdapterType
 from export.job import ExportJob
 from export.layouts.unquantized import Proof, build_unquantized, format_size, make_imatrix, prove
 from export.merge.checkpoint import stage_updates
 from export.options import LayoutFiles, Options
 from export.proof.divergence import Divergence, exceeded_limits
 from export.proof.report import describe, describe_stage
-from export.quantize.selection import candidate_types, select_quantization, shared_type
+from export.quantize.adapters import select_adapter_type
+from export.quantize.selection import Selection, candidate_types, select_quantization, shared_type
 from train.run.files import BACKBONE, HELD_OUT, hash_file
 from train.run.finished import Run
 
@@ -60,7 +62,7 @@ def role_keys(run: Run, options: Options, base: Mapping[str, str]) -> dict[str, 
         adapters = adapter_files(run, role)
         fields = options.types[role], options.merge_base, options.name, options.license, options.prompts
         if options.deltas:
-            fields = *fields, "deltas"
+            fields = *fields, "deltas", options.adapter_type
         keys[role] = build_key(
             [dict(run.recipe), dict(run.inputs), run.stages[role], base, adapters, held_out, imatrix, fields]
         )
@@ -84,14 +86,21 @@ def _export_stage(
     imatrix = make_imatrix(job, unquantized, model, roles, types)
     proofs: dict[Role, Proof] = {role: prove(job, unquantized, model, role) for role in roles}
     del model  # its memory is free before the file is quantized
-    if job.deltas:
-        build_from_deltas(job.deltas, job.run, stage, unquantized.file)
-    selection = select_quantization(job, unquantized, types, proofs, imatrix)
+    built: dict[str, Any] = {}
+    if deltas := job.deltas:
+
+        def attempt(kind: AdapterType, types: Sequence[str]) -> Selection:
+            build_from_deltas(deltas, job.run, stage, kind, unquantized.file)
+            return select_quantization(job, unquantized, types, proofs, imatrix)
+
+        built["adapter_type"], selection = select_adapter_type(job, stage, types, attempt)
+    else:
+        selection = select_quantization(job, unquantized, types, proofs, imatrix)
     unquantized.file.unlink(missing_ok=True)
     for proof in proofs.values():
         proof.reference.file.unlink()
     stage_metrics, best = describe_stage(unquantized, imatrix, selection), selection.best
     return {
-        role: {**stage_metrics, **describe(role, best.file, best.type, proofs[role], selection)}
+        role: {**stage_metrics, **built, **describe(role, best.file, best.type, proofs[role], selection)}
         for role in roles
     }

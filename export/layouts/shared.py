@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.card.provenance import provenance
 from export.deltas import build_from_deltas, fingerprint_backbone
-from export.gguf.adapter import write_adapter
+from export.gguf.adapter import AdapterType, write_adapter
 from export.gguf.backbone_fingerprint import add_fingerprint
-from export.gguf.tensors import FloatType
 from export.job import ExportJob
 from export.layouts.unquantized import Proof, UnquantizedModel, build_unquantized, make_imatrix, prove
 from export.options import LayoutFiles
 from export.proof.report import describe, describe_stage
-from export.quantize.selection import candidate_types, select_quantization, shared_type
+from export.quantize.adapters import select_adapter_type
+from export.quantize.selection import Selection, candidate_types, select_quantization, shared_type
 from train.model.weights.adapter import LoraAdapter, read_adapter
 from train.run.files import BACKBONE
 from train.run.finished import Run
@@ -44,20 +44,35 @@ def export_shared(job: ExportJob) -> LayoutFiles:
     imatrix = make_imatrix(job, unquantized, model, ROLES, types)
     proofs = prove_adapters(job, unquantized, model, adapters)
     del model  # its memory is free before the file is quantized
-    if job.deltas:
-        build_from_deltas(job.deltas, job.run, BACKBONE, unquantized.file)
-        fingerprint = fingerprint_backbone(job.deltas, job.run, BACKBONE, unquantized.file)
+
+    def write_adapters(kind: AdapterType, fingerprint: str) -> dict[Role, Path]:
+        return {
+            role: _write_adapter(job, unquantized, role, adapter, job.build.bundle, kind, fingerprint)
+            for role, adapter in adapters.items()
+        }
+
+    built: dict[str, Any] = {}
+    kind: AdapterType
+    if deltas := job.deltas:
+        files: dict[Role, Path] = {}
+
+        def attempt(kind: AdapterType, types: Sequence[str]) -> Selection:
+            build_from_deltas(deltas, job.run, BACKBONE, kind, unquantized.file)
+            fingerprint = fingerprint_backbone(deltas, job.run, BACKBONE, kind, unquantized.file)
+            files.update(write_adapters(kind, fingerprint))
+            return select_quantization(job, unquantized, types, proofs, imatrix, files)
+
+        kind, selection = select_adapter_type(job, BACKBONE, types, attempt)
+        files = {role: _adapter_file(job.build.bundle, role, kind) for role in ROLES}
+        built["adapter_type"] = kind
     else:
-        fingerprint = add_fingerprint(unquantized.file)
-    kind: FloatType = "f32" if types == ["f32"] else "f16"
-    files: dict[Role, Path] = {
-        role: _write_adapter(job, unquantized, role, adapter, job.build.bundle, kind, fingerprint)
-        for role, adapter in adapters.items()
-    }
-    selection = select_quantization(job, unquantized, types, proofs, imatrix, files)
+        kind = "f32" if types == ["f32"] else "f16"
+        files = write_adapters(kind, add_fingerprint(unquantized.file))
+        selection = select_quantization(job, unquantized, types, proofs, imatrix, files)
     metrics: dict[str, Any] = {
         BACKBONE: {
             **describe_stage(unquantized, imatrix, selection),
+            **built,
             "f32": dataclasses.asdict(backbone_proof.parity),
         }
     }
@@ -90,12 +105,17 @@ def _write_adapter(
     role: Role,
     adapter: LoraAdapter,
     folder: Path,
-    kind: FloatType,
+    kind: AdapterType,
     fingerprint: str = "",
 ) -> Path:
-    out = folder / f"{role}-adapter-{kind}.gguf"
+    out = _adapter_file(folder, role, kind)
     extra = provenance(job.run, role, job.base, unquantized.merged.merge_base, job.options.license)
     return write_adapter(adapter, job.run.base, out, kind, backbone=fingerprint, extra=extra)
+
+
+def _adapter_file(folder: Path, role: Role, kind: AdapterType) -> Path:
+    """Return the path of a role's adapter in a folder."""
+    return folder / f"{role}-adapter-{kind}.gguf"
 
 
 def read_role_adapter(run: Run, role: Role) -> LoraAdapter:

@@ -27,6 +27,10 @@ from train.model.weights.reader import list_tensors
 from train.run.finished import Run
 
 
+class LimitExceededError(UmiError):
+    """A file loses more by its quantization than the limits allow."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A stage's model in one quantization, and how it diverges in each role that it plays."""
@@ -88,8 +92,8 @@ def select_quantization(
 ) -> Selection:
     """Put a stage's model into the bundle in the first of `types` that stays within the limits in every role.
 
-    `adapters` are the roles' activated adapters, GGUF files. Raise UmiError naming the figure and the next
-    finer type where none stays within the limits.
+    `adapters` are the roles' activated adapters, GGUF files. Raise LimitExceededError naming the figure and
+    the next finer type where none stays within the limits.
     """
     stage = unquantized.stage
     rejected: list[Mapping[str, Any]] = []
@@ -116,7 +120,8 @@ def select_quantization(
         if kind == types[-1]:
             own_role: Role | None = next((role for role in ROLES if role == stage), None)
             all_exceeded = [limit for role_limits in exceeded.values() for limit in role_limits]
-            raise UmiError(f"{stage}-{kind}.gguf has {figures}", _limits_hint(own_role, kind, all_exceeded))
+            hint = _limits_hint(own_role, kind, all_exceeded)
+            raise LimitExceededError(f"{stage}-{kind}.gguf has {figures}", hint)
         rejected.append({"type": kind, "kl": best.kl, "lost": figures})
         job.say(f"{stage}: {kind} has {figures}; trying the next finer type")
     raise AssertionError("there is at least one type")

@@ -79,6 +79,13 @@ def bundle(
             "--deltas", help="Keep the adapters only: models are built of them and the run's base elsewhere."
         ),
     ] = False,
+    adapter_type: Annotated[
+        Literal["auto", "f16", "q8_0", "q4_0"],
+        typer.Option(
+            help="With --deltas: the type of the adapters; auto: the smallest that costs no role a part of"
+            " its score."
+        ),
+    ] = "auto",
     prompts: Prompts = 16,
     max_kl: Annotated[
         float,
@@ -105,6 +112,7 @@ def bundle(
         prompts=prompts,
         limits=Limits(max_kl, max_drop),
         deltas=deltas,
+        adapter_type=adapter_type,
     )
     print(export_bundle(run, out, options, say).folder)
 
