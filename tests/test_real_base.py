@@ -44,7 +44,7 @@ heldout_rows = 3
 rank = 8
 [backbone]
 learning_rate = 2e-3
-max_steps = 16
+max_steps = 12
 [planner]
 learning_rate = 5e-4
 max_steps = 2
@@ -86,7 +86,9 @@ def shares(home: Path) -> list[Row]:
         select_tools(builtin_tools(), ["calculate"]), ToolContext(Workspace(home), home / "notes.jsonl")
     )
     rows = []
-    for number, (percent, whole) in enumerate([(17.5, 240), (5, 80), (12, 75), (30, 190), (8, 450), (2.5, 64)]):
+    for number, (percent, whole) in enumerate(
+        [(17.5, 240), (5, 80), (12, 75), (30, 190), (8, 450), (2.5, 64)]
+    ):
         call = Call("calculate", {"expression": f"{percent}% of {whole}"})
         result = toolbox.run(call)
         turns = (
@@ -118,7 +120,18 @@ def test_from_the_pulled_file_to_an_answer_of_roles_of_ones_own(tmp_path: Path) 
     losses = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert losses
 
-    bundle = ["--name", "shares", "--license", "Apache-2.0", "--quant", "q8_0", "--prompts", "2"]
+    bundle = [
+        "--name",
+        "shares",
+        "--license",
+        "Apache-2.0",
+        "--quant",
+        "q8_0",
+        "--adapter-type",
+        "q8_0",
+        "--prompts",
+        "2",
+    ]
     umi(tmp_path, "export", "bundle", "run", "--deltas", "--out", "deltas", *bundle)
     deltas = load_bundle(tmp_path / "deltas", verify=True)
     assert deltas.base
