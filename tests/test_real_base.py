@@ -66,7 +66,7 @@ pytestmark = [
 
 
 def umi(home: Path, *argv: str) -> str:
-    """Run `umi` in the folder `home`, with the folder `umi` there as the user's, and return what it prints."""
+    """Run `umi` in the folder `home`, with the folder `umi` there as the user's; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "tui", *argv],
         cwd=home,
