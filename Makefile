@@ -11,7 +11,7 @@ MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models golden golden-bench clean
+.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models golden golden-bench gpu-check clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
@@ -101,6 +101,9 @@ golden: $(VENV)/.dev         ## our conversion against llama.cpp's own script, b
 
 golden-bench: $(VENV)/.dev   ## seconds and memory of both (needs 3 GB of disk)
 	$(BIN)/python tests/golden_bench.py
+
+gpu-check: $(VENV)/.dev      ## both stages on a CUDA GPU, at most 8 minutes: losses, speed, memory, export
+	@$(BIN)/python scripts/gpu_check.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest runs dist
