@@ -17,16 +17,17 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
-from gpu_requirements import find_source, require_gpu, require_packages
+from gpu_requirements import BASE, find_source, require_gpu, require_packages
 
 from agent.errors import InputError, UmiError
 from agent.transcript import ROLES
+
+T = TypeVar("T")
 
 LIMIT_S = 480.0
 STEPS = 200
@@ -62,13 +63,16 @@ class Check:
             raise OutOfTime(f"{LIMIT_S:.0f} seconds are over")
         print(line, file=sys.stderr, flush=True)
 
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Time a part. What fails in it is a failure of the check; what no time is left for is left out."""
+    def measure(self, name: str, function: Callable[..., T], *arguments: Any) -> T | None:
+        """Keep and return what `function` measures, timed.
+
+        None where it fails, which is a failure of the check, or where no time is left.
+        """
         started = monotonic()
         try:
             self.say(f"== {name}")
-            yield
+            self.figures[name] = figures = function(*arguments)
+            return figures
         except (OutOfTime, subprocess.TimeoutExpired):
             self.left_out.append(f"{name}: {LIMIT_S:.0f} seconds are over")
         except UmiError as error:
@@ -77,7 +81,8 @@ class Check:
             # Such as CUDA's; the other parts are worth having.
             traceback.print_exc()
             self.failures.append(f"{name}: {type(error).__name__}: {error}".partition("\n")[0])
-        self.seconds[name] = round(monotonic() - started, 1)
+        finally:
+            self.seconds[name] = round(monotonic() - started, 1)
 
     def report(self) -> dict[str, Any]:
         """Return everything that was measured."""
@@ -132,7 +137,7 @@ def run_check(check: Check, options: argparse.Namespace, source: Path, work: Pat
 
     from train.benchmark.machine import machine
 
-    check.figures |= {"machine": machine(), "device": options.device, "base": source.name}
+    check.figures |= {"machine": machine(), "device": options.device, "base": options.base or BASE}
     base, data = source, options.data or work / "rows.jsonl"
     if source.is_file():
         base = work / "base"
@@ -140,24 +145,23 @@ def run_check(check: Check, options: argparse.Namespace, source: Path, work: Pat
     if options.data is None:
         make_rows(data)
     recipe = recipe_of(base, data, work / "run", options.device, options.steps)
-    with check.part("losses"):
-        compared = check.figures["losses"] = compare_losses(recipe)
-        if not compared["equal"]:
-            raise UmiError(f"they differ by {compared['largest_relative_difference']:.1%}")
-    with check.part("training"):
-        trained = check.figures["training"] = train_both_stages(recipe, check.say)
+    losses = check.measure("losses", compare_losses, recipe)
+    if losses and not losses["equal"]:
+        check.failures.append(f"losses differ by {losses['largest_relative_difference']:.1%}")
+    trained = check.measure("training", train_both_stages, recipe, check.say)
+    if trained:
         first = trained["stages"]["backbone"]
-        if not all(first["heldout_loss"][role] < loss for role, loss in first["heldout_loss_before"].items()):
-            raise UmiError("stage 1 does not lower every held-out loss")
-    if "training" in check.figures:
-        with check.part("adapters"):
-            check.figures["adapters"] = write_adapters(work / "run", recipe.stages, options.out / "adapters")
-        with check.part("bundle"):
-            check.figures["bundle"] = export(work / "run", work / "bundle", check)
-    check.figures["shapes"] = {}
+        before, after = first["heldout_loss_before"], first["heldout_loss"]
+        if not all(after[role] < loss for role, loss in before.items()):
+            check.failures.append("stage 1 does not lower every held-out loss")
+        adapters = options.out / "adapters"
+        check.measure("adapters", write_adapters, work / "run", recipe.stages, adapters)
+        if find_spec("llama_cpp"):
+            check.measure("bundle", export, work / "run", work / "bundle", check)
+        else:
+            check.left_out.append("bundle: llama-cpp-python is not installed")
     for shape in filter(None, options.shapes.split(",")):
-        with check.part(f"memory of {shape}"):
-            check.figures["shapes"][shape] = memory_of(shape, check.seconds_left)
+        check.measure(f"memory of {shape}", memory_of, shape, check)
 
 
 def import_base(source: Path, out: Path, say: Callable[[str], None]) -> None:
@@ -194,11 +198,8 @@ def export(run: Path, out: Path, check: Check) -> dict[str, Any]:
     """Export the run as `umi export bundle` does, which compares it with torch, and ask it a question.
 
     Raise UmiError where a file differs from its model. The answer is reported and not judged: 200 steps make
-    no good model. Without llama.cpp nothing is made.
+    no good model.
     """
-    if find_spec("llama_cpp") is None:
-        check.left_out.append("bundle: llama-cpp-python is not installed")
-        return {}
     from export.options import Options
     from export.pipeline import export_bundle
     from export.quantize.quantize import types_by_role
@@ -224,10 +225,11 @@ def export(run: Path, out: Path, check: Check) -> dict[str, Any]:
     }
 
 
-def memory_of(shape: str, seconds: float) -> dict[str, Any]:
+def memory_of(shape: str, check: Check) -> dict[str, Any]:
     """Return what `umi train bench memory` measures of a shape. Raise UmiError where it fails."""
     command = [sys.executable, "-P", "-m", "tui", "train", "bench", "memory", "--shape", shape, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=max(1.0, seconds))
+    left = max(1.0, check.seconds_left)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=left)
     if done.returncode:
         raise UmiError(done.stderr.strip().rpartition("\n")[2])
     return json.loads(done.stdout)
@@ -254,10 +256,11 @@ def table(report: Mapping[str, Any]) -> Iterator[str]:
         yield row("peak memory of training", gigabytes(training["peak_bytes"]))
         if used := training["device_bytes_in_use"]:
             yield row("in use on the GPU afterwards", gigabytes(used))
-    for shape, figures in report["shapes"].items():
+    for name in (name for name in report if name.startswith("memory of ")):
+        figures = report[name]
         peak, batch = figures["bytes"]["most_while_training"], figures["length"]
         text = f"{gigabytes(peak)}, {figures['seconds_per_step']:.2f} s a step of {batch:,} tokens"
-        yield row(f"peak memory of {shape}", text)
+        yield row(f"peak {name}", text)
     for stage, figures in report.get("adapters", {}).items():
         yield row(f"adapter of {stage}", f"{figures['bytes'] / 1e6:.1f} MB in float16")
     if bundle := report.get("bundle"):
