@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.errors import InputError
-from train.loop.pipeline import train
-from train.loop.processes import is_first
+from train.library_warnings import library_warnings_logged
 from train.recipe import load_recipe, parse_recipe, read_fields
 
 
@@ -30,14 +29,19 @@ def train_recipe(
     """
     recipe = load_recipe(recipe_file, overrides)
     if plan_only:
-        from train.plan.run_plan import plan_run
+        with library_warnings_logged():
+            from train.plan.run_plan import plan_run
 
-        planned = plan_run(recipe, only, again=again)
+            planned = plan_run(recipe, only, again=again)
         print(json.dumps(planned.to_json()) if as_json else "\n".join(planned.lines()))
         return 0
     if as_json:
         raise InputError("--json is for --plan", "add --plan, or leave --json out")
-    folder = train(recipe, say, only, again=again, tensorboard=tensorboard)
+    with library_warnings_logged():
+        from train.loop.pipeline import train
+        from train.loop.processes import is_first
+
+        folder = train(recipe, say, only, again=again, tensorboard=tensorboard)
     if is_first():
         print(folder)
     return 0
@@ -45,8 +49,11 @@ def train_recipe(
 
 def make_base(recipe_file: Path, overrides: Sequence[str], say: Callable[[str], None]) -> int:
     """Make a base model from scratch, or go on making it; print its folder. Returns the exit code."""
-    from train.loop import pretraining
+    with library_warnings_logged():
+        from train.loop import pretraining
 
-    fields = read_fields(recipe_file, overrides)
-    print(pretraining.make_base(parse_recipe(pretraining.BaseRecipe, fields, recipe_file.name), say))
+        fields = read_fields(recipe_file, overrides)
+        recipe = parse_recipe(pretraining.BaseRecipe, fields, recipe_file.name)
+        folder = pretraining.make_base(recipe, say)
+    print(folder)
     return 0
