@@ -13,8 +13,8 @@ import pytest
 import torch
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
+import train.plan.measurement
 import train.plan.run_plan
-import train.plan.speed
 from agent.errors import InputError
 from agent.prompting.encoding import Encoded
 from train.data.rows import write_rows
@@ -35,7 +35,7 @@ from train.plan.memory import (
 )
 from train.plan.run_plan import Plan, plan_run
 from train.plan.shape import read_shape
-from train.plan.speed import operations_of
+from train.plan.speed import head_operations, layer_operations
 from train.recipe import STAGES, Recipe
 
 GIGABYTE = 10**9
@@ -52,8 +52,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def brief_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One product is enough where no time is looked at."""
-    monkeypatch.setattr(train.plan.speed, "PROBE_SECONDS", 0.0)
+    """One step is enough where no time is looked at."""
+    monkeypatch.setattr(train.plan.measurement, "MEASURED_SECONDS", 0.0)
+    monkeypatch.setattr(train.plan.measurement, "MEASURED_PASSES", 1)
 
 
 def recipe_in(place: Path, out: Path, **fields: Any) -> Recipe:
@@ -234,13 +235,11 @@ def test_following_the_warning_lowers_the_memory(place: Path, tmp_path: Path) ->
 def test_operations_grow_as_the_formula_says(place: Path, tmp_path: Path) -> None:
     shape = read_shape(place / "base")
     recipe = recipe_in(place, tmp_path, lora={"rank": 1})
-    one = operations_of(recipe, shape, PassSize(100, 0, (), ()))
+    one = layer_operations(recipe, shape, PassSize(100, 0, (), ()))
     assert one == 100 * (4 * shape.linear_parameters + 6 * adapter_parameters(recipe, shape))
     again = replace(recipe, gradient_checkpointing=True)
-    assert operations_of(again, shape, PassSize(100, 0, (), ())) > 1.4 * one
-    assert (
-        operations_of(recipe, shape, PassSize(100, 10, (), ())) - one == 40 * shape.vocabulary * shape.width
-    )
+    assert layer_operations(again, shape, PassSize(100, 0, (), ())) > 1.4 * one
+    assert head_operations(shape, PassSize(100, 10, (), ())) == 40 * shape.vocabulary * shape.width
 
 
 @pytest.mark.parametrize(

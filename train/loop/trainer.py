@@ -53,7 +53,7 @@ class TrainingResult:
     tokens: int
     """Tokens computed; a shared prefix counts once a sequence."""
     seconds: float
-    """Time of all steps, with those before the run was resumed."""
+    """Time of all steps, with those before the run was resumed, without evaluations."""
     loss: float
     """Mean loss a label over the last tenth of the steps."""
     kept_step: int
@@ -147,7 +147,9 @@ class Trainer:
                 speed = (state.tokens - tokens_before) / max(1e-9, state.seconds - seconds_before)
                 self._report(progress, rate, norm, speed)
                 if state.step in self._evaluated_at:
+                    paused = time.monotonic()
                     self._evaluate_model(progress)
+                    started += time.monotonic() - paused
                 if state.step % recipe.checkpoint_steps == 0 or state.step == self._total:
                     self._save()
         finally:

@@ -159,6 +159,16 @@ class LoraModel:
             )
 
     @contextmanager
+    def first_layers(self, count: int) -> Iterator[None]:
+        """Compute with the first `count` decoder layers only, to measure their time."""
+        config = self._causal.config.get_text_config()
+        every, config.num_hidden_layers = config.num_hidden_layers, count
+        try:
+            yield
+        finally:
+            config.num_hidden_layers = every
+
+    @contextmanager
     def generation_mode(self) -> Iterator[GenerationModel]:
         """Yield the model for generation: transformers' own attention and cache, no gradients, no dropout."""
         set_eval_mode(self._peft)

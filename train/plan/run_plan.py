@@ -1,8 +1,8 @@
 """The plan of a run, before anything is loaded: its steps, memory and time (`umi train run RECIPE --plan`).
 
-It reads the base's config, its tokenizer and the headers of its weights, the rows, and the run folder. Memory
-on a CPU is as `train.model.cpu_memory` leaves it. Evaluations (`train.loop.held_out`) are in neither the time
-nor the memory.
+It reads the base's config, its tokenizer and the headers of its weights, the rows, and the run folder; where
+the run has logged no speed, it is measured. Memory on a CPU is as `train.model.cpu_memory` leaves it.
+Evaluations (`train.loop.held_out`) are in neither the time nor the memory.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from train.loop.held_out import stage_view
 from train.loop.pipeline import check_stage, is_finished
 from train.loop.progress import format_duration
 from train.model.base_model import mixed_precision, pick_device
-from train.model.packing import Packed
 from train.model.special_tokens import marked_tokenize
+from train.plan.measurement import measure_rates
 from train.plan.memory import Estimate, adapter_parameters, estimate
-from train.plan.shape import Shape, read_shape
-from train.plan.speed import logged_speed, product_rate, step_efficiency, workload_of
+from train.plan.shape import read_shape
+from train.plan.speed import Rates, logged_speed, workload_of
 from train.recipe import Recipe
 from train.run.files import BACKBONE, CHECKPOINTS, HELD_OUT
 
@@ -125,7 +125,7 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
     finished = [stage for stage in wanted if is_finished(run, stage, recipe, only, again=again)]
     warnings: list[str] = []
     stages: list[StagePlan] = []
-    rate: float | None = None
+    rates: Rates | None = None
     for stage in wanted:
         if stage in finished:
             continue
@@ -133,10 +133,34 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
         warnings += _row_warnings(stage_rows, stage, len(learnt), recipe)
         if not stage_rows.rows:
             continue
-        speed = logged_speed(recipe, stage)
-        if speed is None and rate is None:
-            rate = product_rate(shape, recipe.micro_batch_tokens, device.type, mixed)
-        stages.append(_stage_plan(stage_rows, stage, recipe, shape, device.type, mixed, speed, rate))
+        steps = total_steps(stage_rows.rows, recipe, stage)
+        done = min(steps, steps_done(run, stage))
+        following = itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done)
+        passes = [batch for step in following for batch in step]
+        workload = workload_of(recipe, shape, passes)
+        if speed := logged_speed(recipe, stage):
+            seconds = workload.tokens / speed
+        else:
+            rates = rates or (measure_rates(recipe, shape, passes) if passes else Rates(0, 0))
+            seconds = rates.seconds(workload)
+        passes = passes or next(steps_from(stage_rows.rows, recipe, stage, 0))
+        stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
+        stages.append(
+            StagePlan(
+                stage,
+                len(stage_rows.rows),
+                stage_rows.trimmed,
+                stage_rows.too_long,
+                stage_rows.nothing_to_learn,
+                steps,
+                done,
+                workload.tokens,
+                workload.targets,
+                adapter_parameters(recipe, shape),
+                seconds,
+                estimate(recipe, shape, passes, device.type, mixed, stacked=stacked),
+            )
+        )
     if free := _free_bytes(device.type):
         warnings += _memory_warnings(stages, free, recipe)
     return Plan(
@@ -149,54 +173,9 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
         len(held_out),
         tuple(finished),
         tuple(stages),
-        "the operations it needs and a matrix product tried now" if rate else "the speed that was logged",
+        "steps of a few layers that were measured now" if rates else "the speed that was logged",
         free,
         tuple(warnings),
-    )
-
-
-def _stage_plan(
-    stage_rows: View,
-    stage: str,
-    recipe: Recipe,
-    shape: Shape,
-    device: str,
-    mixed: bool,
-    speed: float | None,
-    rate: float | None,
-) -> StagePlan:
-    steps = total_steps(stage_rows.rows, recipe, stage)
-    done = min(steps, steps_done(Path(recipe.out), stage))
-    passes: list[list[Packed]] = []
-    for step in itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done):
-        passes += step
-    workload = workload_of(recipe, shape, passes)
-    if speed:
-        seconds = workload.tokens / speed
-    else:
-        seconds = workload.operations / ((rate or 1) * step_efficiency(recipe, device, mixed))
-    stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
-    memory = estimate(
-        recipe,
-        shape,
-        passes or next(steps_from(stage_rows.rows, recipe, stage, 0)),
-        device,
-        mixed,
-        stacked=stacked,
-    )
-    return StagePlan(
-        stage,
-        len(stage_rows.rows),
-        stage_rows.trimmed,
-        stage_rows.too_long,
-        stage_rows.nothing_to_learn,
-        steps,
-        done,
-        workload.tokens,
-        workload.targets,
-        adapter_parameters(recipe, shape),
-        seconds,
-        memory,
     )
 
 

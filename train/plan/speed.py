@@ -1,9 +1,7 @@
-"""The time of a stage: from the speed that a run logged, or from its operations and this machine's rate."""
+"""The time of a stage: its operations, and the speed at which they run: what the run logged, or measured."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,8 @@ from train.model.packing import Packed
 from train.plan.memory import PassSize, adapter_parameters, size_of
 from train.plan.shape import Shape
 from train.recipe import Recipe
-from train.run.files import METRICS, RECIPE
+from train.run.files import METRICS
 from train.run.metrics_log import records
-
-CHECKPOINTING_FACTOR = 0.6
-"""Factor of gradient checkpointing on that share on a CPU, where freed memory is returned at once."""
-PROBE_SECONDS = 0.5
-"""Duration of the measurement of the machine's rate."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +21,44 @@ class Workload:
     tokens: int
     """A shared prefix counts once a sequence."""
     targets: int
-    operations: float
-    """Multiplications and additions."""
+    layer_operations: float
+    """Multiplications and additions of the decoder's layers."""
+    head_operations: float
+    """Those of the output head."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The speed of training, in seconds an operation."""
+
+    layer: float
+    head: float
+
+    def seconds(self, work: Workload) -> float:
+        """Return the time of a list of passes."""
+        return self.layer * work.layer_operations + self.head * work.head_operations
 
 
 def workload_of(recipe: Recipe, shape: Shape, passes: Iterable[Sequence[Packed]]) -> Workload:
     """Return the tokens and operations of `passes`."""
     tokens = targets = 0
-    operations = 0.0
+    layers = head = 0.0
     for batch in passes:
         size = size_of(batch)
         tokens += size.tokens
         targets += size.targets
-        operations += operations_of(recipe, shape, size)
-    return Workload(tokens, targets, operations)
+        layers += layer_operations(recipe, shape, size)
+        head += head_operations(shape, size)
+    return Workload(tokens, targets, layers, head)
 
 
-def operations_of(recipe: Recipe, shape: Shape, size: PassSize) -> float:
-    """Return the operations of a pass and its backward pass.
+def head_operations(shape: Shape, size: PassSize) -> float:
+    """Return the operations of the output head in a pass and its backward pass: logits at labels only."""
+    return 4 * shape.vocabulary * shape.width * size.targets
+
+
+def layer_operations(recipe: Recipe, shape: Shape, size: PassSize) -> float:
+    """Return the operations of the layers in a pass and its backward pass.
 
     A weight costs two operations a token forward and two for its input's gradient; a trained one two more
     (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention costs four for each pair of positions and
@@ -58,70 +71,17 @@ def operations_of(recipe: Recipe, shape: Shape, size: PassSize) -> float:
     attention = 4 * pairs * shape.heads * shape.head_width * shape.layers
     body = 2 * shape.linear_parameters * size.tokens
     adapter = 2 * adapter_parameters(recipe, shape) * size.tokens
-    head = 2 * shape.vocabulary * shape.width * size.targets
-    return (2 + recomputed) * body + (3 + recomputed) * adapter + 2 * head + (3.5 + recomputed) * attention
+    return (2 + recomputed) * body + (3 + recomputed) * adapter + (3.5 + recomputed) * attention
 
 
 def logged_speed(recipe: Recipe, stage: str) -> float | None:
-    """Return the tokens a second that the run, or one beside it on the same base, logged last, or None.
-
-    The stage's own speed takes precedence over that of other stages, and the run's own over that of other
-    runs.
-    """
-    run = Path(recipe.out)
-    siblings = sorted(path.parent for path in run.parent.glob(f"*/{METRICS}")) if run.parent.is_dir() else []
-    for folder in [run, *(other for other in siblings if other != run)]:
-        if not (folder / METRICS).is_file() or (folder != run and not _computes_alike(folder, recipe)):
-            continue
-        speeds = {
-            line["stage"]: float(line["tokens_per_second"])
-            for line in records(folder / METRICS)
-            if line.get("tokens_per_second")
-        }
-        if speeds:
-            return speeds.get(stage, next(reversed(speeds.values())))
-    return None
-
-
-def _computes_alike(folder: Path, recipe: Recipe) -> bool:
-    """Return whether the run in `folder` computes like the recipe's."""
-    try:
-        other = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError):
-        return False
-    fields = recipe.to_json()
-    return all(
-        other.get(name) == fields[name]
-        for name in ("base", "quantization", "precision", "gradient_checkpointing", "adapter")
-    )
-
-
-def step_efficiency(recipe: Recipe, device: str, mixed: bool) -> float:
-    """Return the share of the rate of matrix products that a whole step reaches.
-
-    CPU: measured 0.22 to 0.61 in bfloat16, 0.56 to 0.89 in float32, with layers of 256 to 1,024 and one
-    thread; the smaller the layers, the less. With gradient checkpointing 0.21 to 0.44. GPU: not measured.
-    """
-    share = 0.65 if device == "cpu" and not mixed else 0.45
-    return share * (CHECKPOINTING_FACTOR if recipe.gradient_checkpointing and device == "cpu" else 1)
-
-
-def product_rate(shape: Shape, tokens: int, device: str, mixed: bool) -> float:
-    """Measure the operations a second of a product of `tokens` rows with the base's feed-forward weights."""
-    import torch
-
-    dtype = torch.bfloat16 if mixed else torch.float32
-    rows = torch.ones(min(tokens, 1024), shape.width, dtype=dtype, device=device)
-    weights = torch.ones(shape.ffn_width, shape.width, dtype=dtype, device=device)
-
-    def multiply() -> None:
-        torch.nn.functional.linear(rows, weights)
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    multiply()
-    started, times = time.perf_counter(), 0
-    while not times or time.perf_counter() - started < PROBE_SECONDS:
-        multiply()
-        times += 1
-    return 2 * rows.numel() * shape.ffn_width * times / (time.perf_counter() - started)
+    """Return the tokens a second that the run logged last, in this stage or else in another; None without."""
+    log = Path(recipe.out) / METRICS
+    if not log.is_file():
+        return None
+    speeds = {
+        line["stage"]: float(line["tokens_per_second"])
+        for line in records(log)
+        if line.get("tokens_per_second")
+    }
+    return speeds.get(stage, next(reversed(speeds.values()))) if speeds else None

@@ -1,0 +1,137 @@
+"""The speed of training, measured: a few steps on the first layers of a model in the base's shape.
+
+Weights are random, since speed does not depend on their values, and the base's own are not read. The time of
+a step is that of its layers and that of the rest (head, loss, embedding); two depths tell them apart.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from agent.errors import InputError
+from train.loop.optimizer import make_optimizer
+from train.loop.out_of_memory import split_passes
+from train.loop.processes import Processes
+from train.loop.trainer import accumulate_gradients, take_step
+from train.model.lora import LoraModel
+from train.model.packing import Packed
+from train.plan.shape import Shape
+from train.plan.speed import Rates, Workload, workload_of
+from train.recipe import Recipe
+from train.run.files import BACKBONE
+
+DEPTHS = (1, 4)
+"""Layers that are computed, at most those of the base."""
+MEASURED_SECONDS = 4.0
+"""Measured steps take at least this long, so that the load of the machine is met as a run meets it."""
+MEASURED_PASSES = 3
+"""The least number of measured passes; each is computed at both depths."""
+MOST_OPERATIONS = 2e11
+"""Of a measured step on a CPU, a second or two on two cores; a pass that takes more is cut."""
+
+
+@dataclass
+class _Measured:
+    """What was computed at one depth."""
+
+    depth: int
+    seconds: float = 0.0
+    layer_operations: float = 0.0
+    head_operations: float = 0.0
+
+
+def measure_rates(recipe: Recipe, shape: Shape, passes: Sequence[Sequence[Packed]]) -> Rates:
+    """Train on some of `passes` for a few seconds; return the speed of the recipe on this machine.
+
+    Raise InputError where the base cannot be trained.
+    """
+    lora = replace(recipe.lora, targets=tuple({name.rpartition(".")[2] for name in recipe.lora.targets}))
+    with tempfile.TemporaryDirectory(prefix="umi-plan-") as folder:
+        _write_shallow(Path(recipe.base), Path(folder), min(DEPTHS[-1], shape.layers))
+        try:
+            model = LoraModel(replace(recipe, base=folder, lora=lora))
+        except InputError as error:
+            raise InputError(error.what.replace(folder, recipe.base), error.hint) from None
+    optimizer = make_optimizer(model.parameters, recipe, BACKBONE, model.device)
+    processes = Processes(recipe.device)
+
+    def step(batch: list[Packed], depth: int) -> float:
+        labels = sum(packed.label_count for packed in batch)
+        started = perf_counter()
+        with model.first_layers(depth):
+            loss = accumulate_gradients(model, [batch], max(1, labels))
+            take_step(model, optimizer, loss, recipe.max_grad_norm, processes)
+        return perf_counter() - started
+
+    measured = [_Measured(depth) for depth in sorted({min(depth, shape.layers) for depth in DEPTHS})]
+    chosen = [_cut(recipe, shape, batch, model.device.type) for batch in _spread(passes)]
+    for part in measured:
+        step(chosen[0], part.depth)  # The first step of a process compiles and allocates.
+    started, count = perf_counter(), 0
+    while count < MEASURED_PASSES or perf_counter() - started < MEASURED_SECONDS:
+        batch = chosen[count % len(chosen)]
+        work = workload_of(recipe, shape, [batch])
+        for part in measured if count % 2 else reversed(measured):
+            part.seconds += step(batch, part.depth)
+            part.layer_operations += work.layer_operations * part.depth / shape.layers
+            part.head_operations += work.head_operations
+        count += 1
+    return _rates(measured)
+
+
+def _rates(measured: Sequence[_Measured]) -> Rates:
+    """Return the seconds an operation of layers and of the rest; one rate where two cannot be told apart."""
+    shallow, deep = measured[0], measured[-1]
+    operations = deep.layer_operations - shallow.layer_operations
+    if operations > 0:
+        layer = (deep.seconds - shallow.seconds) / operations
+        head = (shallow.seconds - layer * shallow.layer_operations) / shallow.head_operations
+        if layer > 0 and head > 0:
+            return Rates(layer, head)
+    both = deep.seconds / (deep.layer_operations + deep.head_operations)
+    return Rates(both, both)
+
+
+def _write_shallow(base: Path, folder: Path, layers: int) -> None:
+    """Write a checkpoint of random weights: the base's shape, with its first `layers` layers."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    try:
+        config: Any = AutoConfig.from_pretrained(base, local_files_only=True).get_text_config()
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{base} cannot be trained: {reason}", "check the checkpoint folder") from None
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    AutoModelForCausalLM.from_config(config, dtype=config.dtype or "float32").save_pretrained(folder)
+
+
+def _spread(passes: Sequence[Sequence[Packed]], count: int = 8) -> list[Sequence[Packed]]:
+    """Return up to `count` of the passes, evenly spaced."""
+    return list(passes[:: -(-len(passes) // count)])
+
+
+def _cut(recipe: Recipe, shape: Shape, batch: Sequence[Packed], device: str) -> list[Packed]:
+    """Return a part of a pass that is computed in about a second at the greater depth; on a GPU the whole."""
+    parts = [list(batch)]
+    while (
+        device == "cpu"
+        and _shallow_operations(workload_of(recipe, shape, parts[:1]), shape) > MOST_OPERATIONS
+    ):
+        halves = split_passes(parts[:1], 1)
+        if len(halves) == 1:
+            break
+        parts = halves
+    return max(parts, key=lambda part: sum(map(len, part)))
+
+
+def _shallow_operations(work: Workload, shape: Shape) -> float:
+    return work.layer_operations * min(DEPTHS[-1], shape.layers) / shape.layers + work.head_operations
