@@ -25,6 +25,7 @@ from train.loop.pipeline import train as train_run
 from train.model.lora import LoraModel
 from train.model.packing import Packed, join
 from train.model.special_tokens import marked_tokenize
+from train.plan.measurement import cut, measure_rates
 from train.plan.memory import (
     PassSize,
     adapter_parameters,
@@ -35,7 +36,7 @@ from train.plan.memory import (
 )
 from train.plan.run_plan import Plan, plan_run
 from train.plan.shape import read_shape
-from train.plan.speed import head_operations, layer_operations
+from train.plan.speed import head_operations, layer_operations, workload_of
 from train.recipe import STAGES, Recipe
 
 GIGABYTE = 10**9
@@ -143,6 +144,7 @@ def test_the_counts_are_those_of_training(place: Path, tmp_path: Path) -> None:
         passes = itertools.chain(*itertools.islice(steps_from(rows, recipe, stage.stage, 0), steps))
         tokens = sum(len(packed) for batch in passes for packed in batch)
         assert (stage.steps, stage.done, stage.tokens) == (steps, 0, tokens)
+    assert "measured" in result.timed_by
     assert not (tmp_path / "run").exists()
 
 
@@ -240,6 +242,53 @@ def test_operations_grow_as_the_formula_says(place: Path, tmp_path: Path) -> Non
     again = replace(recipe, gradient_checkpointing=True)
     assert layer_operations(again, shape, PassSize(100, 0, (), ())) > 1.4 * one
     assert head_operations(shape, PassSize(100, 10, (), ())) == 40 * shape.vocabulary * shape.width
+
+
+@pytest.mark.parametrize(("layer", "rest"), [(2e-9, 1e-9), (3e-9, 5e-8)])
+def test_the_time_of_layers_and_of_the_rest_are_told_apart(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: float, rest: float
+) -> None:
+    """Where time is a function of operations, that function is found, and other passes are foretold by it."""
+    recipe, shape = recipe_in(place, tmp_path), read_shape(place / "base")
+    clock = 0.0
+
+    def run(model: LoraModel, passes: list[list[Packed]], labels: int) -> float:
+        nonlocal clock
+        work = workload_of(recipe, shape, passes)
+        depth = model._causal.config.num_hidden_layers / shape.layers
+        clock += layer * depth * work.layer_operations + rest * work.head_operations
+        return 1.0
+
+    monkeypatch.setattr(train.plan.measurement, "accumulate_gradients", run)
+    monkeypatch.setattr(train.plan.measurement, "take_step", lambda *_: None)
+    monkeypatch.setattr(train.plan.measurement, "perf_counter", lambda: clock)
+    measured = measure_rates(recipe, shape, [a_pass(shape.vocabulary), a_pass(shape.vocabulary, branches=3)])
+    assert (measured.layer, measured.head) == pytest.approx((layer, rest))
+    other = workload_of(recipe, shape, [a_pass(shape.vocabulary, branches=20)])
+    expected = layer * other.layer_operations + rest * other.head_operations
+    assert measured.seconds(other) == pytest.approx(expected)
+
+
+def test_fewer_layers_are_computed_while_they_are_measured(place: Path, tmp_path: Path) -> None:
+    model = LoraModel(recipe_in(place, tmp_path, lora={"rank": 2}))
+    batch = a_pass(read_shape(place / "base").vocabulary)
+    whole = model.mean_loss([batch])
+    with model.first_layers(1):
+        assert abs(model.mean_loss([batch]) - whole) > 1e-5 * whole
+    assert model.mean_loss([batch]) == whole
+
+
+def test_a_pass_is_cut_where_a_step_would_take_long(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, shape = recipe_in(place, tmp_path), read_shape(place / "base")
+    batch = a_pass(shape.vocabulary)
+    whole = sum(map(len, batch))
+    assert sum(map(len, cut(recipe, shape, batch, "cpu"))) == whole
+    monkeypatch.setattr(train.plan.measurement, "MOST_OPERATIONS", 1.0)
+    assert len(cut(recipe, shape, batch, "cpu")) == 1
+    assert sum(map(len, cut(recipe, shape, batch, "cpu"))) < whole / 2
+    assert sum(map(len, cut(recipe, shape, batch, "cuda"))) == whole
 
 
 @pytest.mark.parametrize(

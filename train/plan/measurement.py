@@ -21,7 +21,7 @@ from train.loop.trainer import accumulate_gradients, take_step
 from train.model.lora import LoraModel
 from train.model.packing import Packed
 from train.plan.shape import Shape
-from train.plan.speed import Rates, Workload, workload_of
+from train.plan.speed import Rates, workload_of
 from train.recipe import Recipe
 from train.run.files import BACKBONE
 
@@ -69,7 +69,7 @@ def measure_rates(recipe: Recipe, shape: Shape, passes: Sequence[Sequence[Packed
         return perf_counter() - started
 
     measured = [_Measured(depth) for depth in sorted({min(depth, shape.layers) for depth in DEPTHS})]
-    chosen = [_cut(recipe, shape, batch, model.device.type) for batch in _spread(passes)]
+    chosen = [cut(recipe, shape, batch, model.device.type) for batch in _spread(passes)]
     for part in measured:
         step(chosen[0], part.depth)  # The first step of a process compiles and allocates.
     started, count = perf_counter(), 0
@@ -119,19 +119,17 @@ def _spread(passes: Sequence[Sequence[Packed]], count: int = 8) -> list[Sequence
     return list(passes[:: -(-len(passes) // count)])
 
 
-def _cut(recipe: Recipe, shape: Shape, batch: Sequence[Packed], device: str) -> list[Packed]:
-    """Return a part of a pass that is computed in about a second at the greater depth; on a GPU the whole."""
-    parts = [list(batch)]
-    while (
-        device == "cpu"
-        and _shallow_operations(workload_of(recipe, shape, parts[:1]), shape) > MOST_OPERATIONS
-    ):
-        halves = split_passes(parts[:1], 1)
-        if len(halves) == 1:
+def cut(recipe: Recipe, shape: Shape, batch: Sequence[Packed], device: str) -> list[Packed]:
+    """Return a part of a pass of at most `MOST_OPERATIONS` at the greater depth; on a GPU the whole pass.
+
+    A part of one row is not cut further.
+    """
+    part, depth = list(batch), min(DEPTHS[-1], shape.layers)
+    while device == "cpu":
+        work = workload_of(recipe, shape, [part])
+        halves = split_passes([part], 1)
+        operations = work.layer_operations * depth / shape.layers + work.head_operations
+        if operations <= MOST_OPERATIONS or len(halves) == 1:
             break
-        parts = halves
-    return max(parts, key=lambda part: sum(map(len, part)))
-
-
-def _shallow_operations(work: Workload, shape: Shape) -> float:
-    return work.layer_operations * min(DEPTHS[-1], shape.layers) / shape.layers + work.head_operations
+        part = max(halves, key=lambda half: sum(map(len, half)))
+    return part
