@@ -105,6 +105,10 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "data", "make", "--out", "x", "--count", "0"], "--count is 0", "at least 1"),
         (["train", "data", "make", "--out", "/dev/null/x", "--count", "1"], "/dev/null/x", "another file"),
         (["eval", "no/such/file"], "no/such/file", "schema-1 rows"),
+        (["eval", "--limit", "3", "no/such/file"], "no/such/file", "schema-1 rows"),
+        (["eval", "suite", "no/such/file"], "no/such/file", "schema-1 rows"),
+        (["eval", "suit"], "'suit'", "did you mean `umi eval suite`?"),
+        (["eval", "rows.jsonl", "--limt", "3"], "no option --limt", "did you mean --limit?"),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_thing_and_the_step(

@@ -1,1 +1,1 @@
-"""The front ends: the `umi` command, its benchmark, and the Textual app."""
+"""The front ends: the `umi` command, its benchmark and evaluations, and the Textual app."""

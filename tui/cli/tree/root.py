@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 
 from agent.errors import InputError
+from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
 from tui.cli.tree.models import models as models_group
 from tui.cli.tree.options import PLAIN, Json, MaxSteps, Models, ToolNames, Workspace
 from tui.cli.tree.settings import settings
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
-from tui.cli.tree.usage import ExtraGroup, usage_error
+from tui.cli.tree.usage import ExtraGroup, default_command, usage_error
 from tui.setup import DEFAULT_MAX_STEPS, Options, parse_tool_names
 
 umi = typer.Typer(invoke_without_command=True, **PLAIN)
@@ -100,22 +101,7 @@ def ask(
 umi.add_typer(models_group, name="models")
 umi.add_typer(tools_group, name="tools")
 umi.add_typer(settings, name="settings")
-
-
-@umi.command("eval")
-def evaluate(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A file of held-out schema-1 rows.")],
-    models: Models = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")] = 1_000_000,
-    through_ask: Annotated[
-        bool, typer.Option("--through-ask", help="Ask each question in a `umi ask` of its own (slower).")
-    ] = False,
-) -> int:
-    """Score models on held-out questions, step by step and whole, beside what needs no model."""
-    from tui.cli.evaluate import evaluate_suite
-
-    return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
+umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Score models.")
 
 
 @umi.command()

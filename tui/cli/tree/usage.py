@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ from tui.installation import EXTRAS
 _INVALID_CHOICE = re.compile(
     r"Invalid value for (?P<name>.+?): (Value error, )?(?P<value>'.*') is not one of (?P<choices>.+)"
 )
+ALMOST = 0.75
+"""The similarity of difflib from which a first argument is taken for a mistyped command."""
 
 
 class Group(TyperGroup):
@@ -67,6 +70,25 @@ class ExtraGroup(Group):
             ) from None
         except KeyboardInterrupt:
             raise Interrupted("give the same command again to finish") from None
+
+
+def default_command(name: str) -> type[Group]:
+    """Return a group whose command `name` runs where the first argument is none of its commands.
+
+    What is almost the name of a command, and names no file, is taken for a command.
+    """
+
+    class DefaultCommandGroup(Group):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            """Parse `args`, with `name` put first unless they begin with a command or with --help."""
+            commands = self.list_commands(ctx)
+            if args and args[0] not in ("--help", *commands):
+                near = get_close_matches(args[0], commands, n=1, cutoff=ALMOST)
+                if not near or os.path.exists(args[0]):
+                    args = [name, *args]
+            return super().parse_args(ctx, args)
+
+    return DefaultCommandGroup
 
 
 class ListOptionsCommand(TyperCommand):

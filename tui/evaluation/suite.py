@@ -1,4 +1,4 @@
-"""`umi eval`: score a bundle on a suite of held-out questions and print the figures by tool."""
+"""`umi eval SUITE`: score a bundle on a suite of held-out questions and print the figures by tool."""
 
 from __future__ import annotations
 

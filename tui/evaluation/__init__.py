@@ -1,0 +1,1 @@
+"""`umi eval`: suites of held-out rows and public benchmarks, on one bundle or several."""
