@@ -16,8 +16,8 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
+from agent.transcript.formats.schemas import parameters_of
 from agent.transcript.rows import read_rows
-from train.data.importers.common.schemas import parameters_of
 from tui.cli.tree.root import run
 
 TEXT = {"type": "string"}

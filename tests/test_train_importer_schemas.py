@@ -9,8 +9,8 @@ from foreign import (
     TEXT,
 )
 
-from train.data.importers.common.coercion import coerce
-from train.data.importers.common.schemas import parameters_of, type_of
+from agent.transcript.formats.coercion import coerce
+from agent.transcript.formats.schemas import parameters_of, type_of
 
 
 @pytest.mark.parametrize(

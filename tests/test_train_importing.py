@@ -29,10 +29,10 @@ from agent.transcript import (
     row_from_json,
     row_to_json,
 )
+from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.reading import Record, Unreadable, read_records
 from agent.transcript.rows import read_rows
 from train.data.importers import IMPORTERS
-from train.data.importers.common.conversion import Conversation, Unusable
-from train.data.importers.common.reading import Record, Unreadable, read_records
 from train.data.importing import row_of
 
 VALUES = [openai_chat(id=str(n), n="x" * n * 7000) for n in range(30)]

@@ -14,11 +14,11 @@ from typing import TextIO
 
 from agent.errors import InputError
 from agent.transcript import Row, Split, Transcript, compact, row_to_json
+from agent.transcript.formats.coercion import coerce_turn
+from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.reading import Record, Unreadable, find_files, read_records
 from train.data.checks.validity import faults
 from train.data.importers import IMPORTERS
-from train.data.importers.common.coercion import coerce_turn
-from train.data.importers.common.conversion import Conversation, Unusable
-from train.data.importers.common.reading import Record, Unreadable, find_files, read_records
 from train.data.rows import write_rows
 
 SHOWN = 20

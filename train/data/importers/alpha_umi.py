@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.transcript import Next, ToolSpec
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     Unusable,
@@ -26,9 +26,9 @@ from train.data.importers.common.conversion import (
     require_object,
     require_text,
 )
-from train.data.importers.common.dialogue import Message, call_of, turns_of
-from train.data.importers.common.reading import Record, Unreadable
-from train.data.importers.common.schemas import parameters_of
+from agent.transcript.formats.dialogue import Message, call_of, turns_of
+from agent.transcript.formats.reading import Record, Unreadable
+from agent.transcript.formats.schemas import parameters_of
 from train.data.importers.toolbench import AGAIN, chain_messages
 
 NEXT: Mapping[str, Next] = {"caller": "caller", "conclusion": "summarizer", "give up": "give up"}

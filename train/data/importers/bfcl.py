@@ -1,11 +1,8 @@
 """Importer of single-turn rows of the Berkeley Function-Calling Leaderboard: questions and accepted answers.
 
-    BFCL_v4_NAME.json                   {"id", "question": [[message, …]], "function": […]}
-    possible_answer/BFCL_v4_NAME.json   {"id", "ground_truth": [{tool: {parameter: [accepted, …]}}, …]}
-
-`""` among the accepted values of a parameter means that it may be omitted. In a file of irrelevance no tool
-serves the question; in one of relevance some tool does, but no answer says which, so that such a row ends
-with the planner. All rows belong to a test set.
+`agent.transcript.formats.bfcl` describes the files. `""` among the accepted values of a parameter means that
+it may be omitted. A row of relevance ends with the planner, since no answer says which tool serves. All rows
+belong to a test set.
 """
 
 from __future__ import annotations
@@ -18,20 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from agent.transcript import Accepted, Call, CallerTurn, ToolSpec, Turn
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.bfcl import ANSWERS, kind_of, question_of, read_answers
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     Unusable,
     convert_record,
     require_list,
     require_object,
-    require_text,
 )
-from train.data.importers.common.dialogue import Message, planner, turns_of
-from train.data.importers.common.reading import Record, Unreadable, read_records
-from train.data.importers.common.schemas import tools_of
+from agent.transcript.formats.dialogue import planner
+from agent.transcript.formats.reading import Record, Unreadable
 
-ANSWERS = "possible_answer"
 _MAX_VALUES = 256
 """Maximum number of expanded values of one parameter; the leaderboard has at most 128."""
 
@@ -42,44 +37,27 @@ def convert_records(
     """Yield the conversations of a file of questions; a file of answers has none."""
     if path.parent.name == ANSWERS:
         return
-    answers: dict[str, Any] = {}
-    name = path.name.removesuffix(".gz")
-    for beside in filter(Path.is_file, (path.parent / ANSWERS / name, path.parent / ANSWERS / f"{name}.gz")):
-        for record in read_records(beside):
-            if isinstance(record, Record) and isinstance(record.value, Mapping):
-                answers[str(record.value.get("id"))] = record.value.get("ground_truth")
+    answers = read_answers(path)
     for record in records:
-        for outcome in convert_record(record, partial(convert, kind=path.name, answers=answers)):
+        for outcome in convert_record(record, partial(convert, path=path, answers=answers)):
             yield record, outcome
 
 
-def convert(value: Mapping[str, Any], *, kind: str, answers: Mapping[str, Any]) -> Iterator[Conversion]:
-    """Yield the one conversation of a question; `kind` is the name of its file."""
-    own_id = str(value.get("id", ""))
-    tools = tools_of(value.get("function"))
-    instruction, question = _question_turns(value.get("question"))
-    truth = value.get("ground_truth", answers.get(own_id))
-    if truth:
-        turns: tuple[Turn, ...] = (planner("", "caller"), _answer(truth, tools))
-    elif "irrelevance" in kind:
+def convert(value: Mapping[str, Any], *, path: Path, answers: Mapping[str, Any]) -> Iterator[Conversion]:
+    """Yield the one conversation of a question in the file `path`."""
+    question = question_of(value, answers)
+    kind = kind_of(path)
+    if question.truth:
+        turns: tuple[Turn, ...] = (planner("", "caller"), _answer(question.truth, question.tools))
+    elif kind == "irrelevance":
         turns = (planner("", "give up"),)
-    elif "relevance" in kind:
+    elif kind == "relevance":
         turns = (planner("", "caller"),)
     else:
-        raise Unusable("no answer", f"{ANSWERS}/{kind} holds none for {own_id or 'it'}")
-    yield Conversation(tools, (*question, *turns), instruction, own_id, is_test=True)
-
-
-def _question_turns(question: Any) -> tuple[str, tuple[Turn, ...]]:
-    rounds = require_list(question, "question")
-    if len(rounds) != 1:
-        raise Unusable("several turns", "only single-turn questions can be imported")
-    items = [require_object(item, "a message") for item in require_list(rounds[0], "question")]
-    pairs = [(item.get("role"), require_text(item.get("content"), "a message")) for item in items]
-    system = "\n\n".join(content for role, content in pairs if role == "system")
-    before = [Message("user" if role == "user" else "assistant", c) for role, c in pairs if role != "system"]
-    # turns_of drops unanswered user messages, and here the answer is added by the caller.
-    return system, turns_of([*before, Message("assistant", alone="caller")])[:-1]
+        raise Unusable("no answer", f"{ANSWERS}/{path.name} holds none for {question.id or 'it'}")
+    yield Conversation(
+        question.tools, (*question.turns, *turns), question.instruction, question.id, is_test=True
+    )
 
 
 def _answer(truth: Any, tools: tuple[ToolSpec, ...]) -> CallerTurn:

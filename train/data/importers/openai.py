@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     Unusable,
@@ -19,16 +19,16 @@ from train.data.importers.common.conversion import (
     require_list,
     require_object,
 )
-from train.data.importers.common.dialogue import (
+from agent.transcript.formats.dialogue import (
     Message,
     call_of,
     parse_json_or_literal,
     split_results,
     turns_of,
 )
-from train.data.importers.common.schemas import tools_of
-from train.data.importers.common.tagged import parse_tagged, results, tools_text
+from agent.transcript.formats.schemas import tools_of
 from train.data.importers.react import is_react, react
+from train.data.importers.tagged import parse_tagged, results, tools_text
 
 
 def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:

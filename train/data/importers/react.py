@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.transcript import Call, CallerTurn, ToolSpec
-from train.data.importers.common.conversion import Conversation, Unusable
-from train.data.importers.common.dialogue import Message, turns_of
+from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.dialogue import Message, turns_of
 
 PARAMETER = "input"
 _STEP = re.compile(r"\s*(?:Thought:(.*?))?\n?Action:\s*([\w .-]+?)\s*\[(.*)\]\s*", re.DOTALL)

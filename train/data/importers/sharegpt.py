@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.data.importers import openai, toolrl
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     Unusable,
@@ -24,15 +23,16 @@ from train.data.importers.common.conversion import (
     require_object,
     require_text,
 )
-from train.data.importers.common.dialogue import (
+from agent.transcript.formats.dialogue import (
     Message,
     call_of,
     parse_json_or_literal,
     split_results,
     turns_of,
 )
-from train.data.importers.common.schemas import tools_of
-from train.data.importers.common.tagged import parse_tagged, results, tools_text
+from agent.transcript.formats.schemas import tools_of
+from train.data.importers import openai, toolrl
+from train.data.importers.tagged import parse_tagged, results, tools_text
 
 _ROLES = {
     "user": "human user",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.transcript import Call, compact
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     Unusable,
@@ -23,8 +23,8 @@ from train.data.importers.common.conversion import (
     require_object,
     require_text,
 )
-from train.data.importers.common.dialogue import Message, call_of, parse_json_or_literal, turns_of
-from train.data.importers.common.schemas import tools_of
+from agent.transcript.formats.dialogue import Message, call_of, parse_json_or_literal, turns_of
+from agent.transcript.formats.schemas import tools_of
 
 FINISH = "Finish"
 AGAIN = "This is not the first time you try this task"

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from train.data.importers.common.conversion import Conversation, Unusable, require_text
-from train.data.importers.common.dialogue import Message, split_results, turns_of
-from train.data.importers.common.schemas import parameters_of
-from train.data.importers.common.tagged import parse_tagged, results
+from agent.transcript.formats.conversion import Conversation, Unusable, require_text
+from agent.transcript.formats.dialogue import Message, split_results, turns_of
+from agent.transcript.formats.schemas import parameters_of
+from train.data.importers.tagged import parse_tagged, results
 
 _TOOL = re.compile(
     r"^\d+\. Name: (.+)\nDescription: (.*(?:\n(?!Parameters:).*)*)\nParameters: (.*)$", re.MULTILINE

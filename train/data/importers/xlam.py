@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.transcript import CallerTurn, UserTurn
-from train.data.importers import sharegpt
-from train.data.importers.common.conversion import (
+from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
     convert_each,
     require_list,
     require_text,
 )
-from train.data.importers.common.dialogue import call_of, parse_json_or_literal, planner
-from train.data.importers.common.schemas import tools_of
+from agent.transcript.formats.dialogue import call_of, parse_json_or_literal, planner
+from agent.transcript.formats.schemas import tools_of
+from train.data.importers import sharegpt
 
 
 def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from train.data.importers.common.conversion import Unusable
+from agent.transcript.formats.conversion import Unusable
 
 _NAMES = {
     "string": "str string text char varchar",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.transcript import ToolSpec, Turn
-from train.data.importers.common.reading import Record, Unreadable
+from agent.transcript.formats.reading import Record, Unreadable
 
 
 class Unusable(Exception):

@@ -22,8 +22,8 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
-from train.data.importers.common.conversion import Unusable
-from train.data.importers.common.reading import reject_constant
+from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.reading import reject_constant
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import json
 import re
 
 from agent.transcript import Call
-from train.data.importers.common.conversion import Unusable
-from train.data.importers.common.dialogue import Message, call_of, parse_json_or_literal
+from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.dialogue import Message, call_of, parse_json_or_literal
 
 _THOUGHT = re.compile(r"<(think|thinking|scratch_pad|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _CALLS = re.compile(r"<(tool_call|tool_calls|functioncall)>(.*?)(?:</\1>|<\|endoftext\|>|\Z)", re.DOTALL)

@@ -1,1 +1,0 @@
-"""Code that the importers share: reading, chat messages, schemas, coercion of arguments."""
