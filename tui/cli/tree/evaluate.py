@@ -7,10 +7,22 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.tree.options import PLAIN, Models
+from tui.cli.tree.options import PLAIN, Json, Models
 
 SUITE = "suite"
 """The command of the group that `umi eval FILE` stands for."""
+
+ManyModels = Annotated[
+    list[str] | None,
+    typer.Option("--models", metavar="B", help="A bundle's folder or name; may be given again to compare."),
+]
+Published = Annotated[
+    list[Path], typer.Argument(metavar="PATH…", help="Files as published, or folders of them.")
+]
+Limit = Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N questions of each file.")]
+FirstRows = Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")]
+ALL = 1_000_000
+"""More rows or questions than there are."""
 
 evaluate = typer.Typer(
     help="Score models: `umi eval FILE` on held-out rows, or on a benchmark that a command names.", **PLAIN
@@ -22,7 +34,7 @@ def suite(
     suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A file of held-out schema-1 rows.")],
     models: Models = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")] = 1_000_000,
+    limit: FirstRows = ALL,
     through_ask: Annotated[
         bool, typer.Option("--through-ask", help="Ask each question in a `umi ask` of its own (slower).")
     ] = False,
@@ -31,3 +43,35 @@ def suite(
     from tui.evaluation.suite import evaluate_suite
 
     return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
+
+
+@evaluate.command()
+def bfcl(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: Json = False) -> int:
+    """Berkeley Function-Calling Leaderboard v4: single turns in Python, by our own form of its AST rules."""
+    from agent.evaluation.benchmarks.bfcl import read_bfcl
+    from tui.evaluation.benchmarks import evaluate_benchmark
+
+    return evaluate_benchmark(read_bfcl(paths, limit), models or [], as_json=json)
+
+
+@evaluate.command()
+def toolalpaca(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: Json = False) -> int:
+    """ToolAlpaca's evaluation by exact names and arguments (its published judge is a large language model)."""
+    from agent.evaluation.benchmarks.toolalpaca import read_toolalpaca
+    from tui.evaluation.benchmarks import evaluate_benchmark
+
+    return evaluate_benchmark(read_toolalpaca(paths, limit), models or [], as_json=json)
+
+
+@evaluate.command()
+def paper(
+    rows: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of schema-1 rows.")],
+    models: ManyModels = None,
+    limit: FirstRows = ALL,
+    json: Json = False,
+) -> int:
+    """The static metrics of the alpha-UMi paper for every step of schema-1 rows, as released and strict."""
+    from agent.evaluation.benchmarks.paper import read_paper
+    from tui.evaluation.benchmarks import evaluate_benchmark
+
+    return evaluate_benchmark(read_paper(rows, limit), models or [], as_json=json)

@@ -1,0 +1,84 @@
+"""One step of the roles on a given history: the planner's hand-over, and what the next role writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.engine import Engine, Generated
+from agent.errors import ContextFull, InputError
+from agent.loop import WRITING_ROOM
+from agent.prompting.trimming import make_room
+from agent.transcript import Call, Next, PlannerTurn, Role, Transcript, parse_calls, parse_planner
+
+Obstacle = Literal["", "does not fit the context", "a schema that calls cannot be held to"]
+"""Why the roles could not run; empty where they could."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The planner's turn, and the text of the role that it handed over to, empty where none ran.
+
+    `plan` is None where the planner's text ends in no hand-over or the roles could not run.
+    """
+
+    plan: PlannerTurn | None
+    text: str = ""
+    obstacle: Obstacle = ""
+
+    @property
+    def next(self) -> Next | None:
+        """The role that the planner handed over to."""
+        return self.plan.next if self.plan else None
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls; none where the planner made none or the caller's text is none."""
+        return (parse_calls(self.text) or ()) if self.next == "caller" else ()
+
+    @property
+    def answer(self) -> str | None:
+        """The summarizer's answer, None where it did not write."""
+        return self.text if self.next == "summarizer" else None
+
+
+def calling(*calls: Call) -> Step:
+    """Return the step that makes `calls`."""
+    return Step(PlannerTurn("", "caller"), "\n".join(call.line() for call in calls))
+
+
+def take_step(
+    engine: Engine, history: Transcript, roles: Collection[Role], cancelled: Callable[[], bool]
+) -> Step | None:
+    """Return what the planner does after `history`, and what the next role writes if it is among `roles`.
+
+    None where it was cancelled. As in `agent.loop`, a long history is trimmed; one whose tools and question
+    do not fit, and tools that no call can be written for, are the step's `obstacle`.
+    """
+    try:
+        planned = _generate(engine, "planner", history, cancelled)
+        plan = parse_planner(planned) if planned is not None else None
+        if planned is None:
+            return None
+        if plan is None or plan.next == "give up" or plan.next not in roles:
+            return Step(plan)
+        text = _generate(engine, plan.next, history.plus(plan), cancelled)
+    except ContextFull:
+        return Step(None, obstacle="does not fit the context")
+    except InputError:
+        return Step(None, obstacle="a schema that calls cannot be held to")
+    return None if text is None else Step(plan, text)
+
+
+def _generate(
+    engine: Engine, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
+) -> str | None:
+    """Return the text that `role` generates, None where cancelled. Raises ContextFull where it cannot."""
+    transcript, _ = make_room(transcript, lambda trimmed: engine.room(role, trimmed), WRITING_ROOM)
+    if (left := engine.room(role, transcript)) < WRITING_ROOM:
+        raise ContextFull(engine.context_length - left + WRITING_ROOM, engine.context_length)
+    for piece in engine.generate(role, transcript, cancelled=cancelled):
+        if isinstance(piece, Generated):
+            return None if piece.stop == "cancelled" else piece.text
+    raise AssertionError("an engine's last piece is Generated")

@@ -1,0 +1,70 @@
+"""The evaluation of ToolAlpaca (arXiv 2306.05301), judged by exact names and arguments.
+
+The published evaluation lets a large language model judge the whole conversation with a simulated API; that
+needs a network and an account. Here the calls of the first step are compared with the golden ones, up to the
+first that needs a result: the tools alone, and the tools with all arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent.evaluation.benchmarks.baselines import call_first_unused_tool
+from agent.evaluation.benchmarks.benchmark import Benchmark, Case, Outcome
+from agent.evaluation.benchmarks.reading import read_usable
+from agent.evaluation.benchmarks.step import Step
+from agent.evaluation.metrics import tools_match
+from agent.transcript import CallerTurn, Transcript
+from agent.transcript.formats.coercion import coerce_turn
+from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.toolalpaca import golden_conversations
+
+
+def read_toolalpaca(paths: Sequence[Path], limit: int) -> Benchmark:
+    """Return the first `limit` questions of each file of `paths`. Raises InputError where there are none."""
+    cases, left_out = read_usable(paths, _converter, limit=limit, what="questions of ToolAlpaca's evaluation")
+    return Benchmark(
+        "toolalpaca",
+        cases,
+        left_out,
+        frozenset({"caller"}),
+        {"first tool": call_first_unused_tool},
+        "exact names and arguments of the first step's calls; the published judge is a large language model",
+    )
+
+
+def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | Unusable]]:
+    return partial(_cases, name=path.name.partition(".")[0])
+
+
+def _cases(value: Mapping[str, Any], *, name: str) -> Iterator[Case | Unusable]:
+    if "Golden_Answers" not in value:
+        raise Unusable("no golden answers")
+    for conversation in golden_conversations(value):
+        yield conversation if isinstance(conversation, Unusable) else _case(conversation, name)
+
+
+def _case(conversation: Conversation, name: str) -> Case:
+    tools = {tool.name: tool for tool in conversation.tools}
+    *question, _, golden = conversation.turns
+    turn = coerce_turn(golden, tools)
+    assert isinstance(turn, CallerTurn)
+    own_id = f"{name}/{conversation.own_id}"
+    # The planner's turn before the golden calls is what the model has to find.
+    history = Transcript(conversation.tools, tuple(question), conversation.instruction)
+    return Case(own_id, history, partial(_judge, name=name, turn=turn), own_id)
+
+
+def _judge(step: Step, *, name: str, turn: CallerTurn) -> Outcome:
+    tools, right = tools_match(step.calls, turn), turn.matched_by(step.calls)
+    count = "one call" if len(turn.calls) == 1 else "several calls"
+    points = {
+        label: (float(scored), 1.0)
+        for group in (name, count, "all")
+        for label, scored in ((f"{group}: tools", tools), (f"{group}: tools and arguments", right))
+    }
+    fault = "" if right else "no call" if not step.calls else "other arguments" if tools else "other tools"
+    return Outcome(points, fault)

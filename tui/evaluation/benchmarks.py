@@ -1,0 +1,100 @@
+"""`umi eval bfcl`, `toolalpaca` and `paper`: run a benchmark on one bundle or several and print its figures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agent.bundle import Bundle
+from agent.engine import Engine
+from agent.evaluation.benchmarks.benchmark import Benchmark, Case, Results, run
+from agent.evaluation.benchmarks.step import Step, take_step
+from agent.setup import open_engine
+from tui.cli.build import open_models
+from tui.cli.interrupts import INTERRUPTED, Interrupts
+from tui.cli.progress import say
+from tui.evaluation.benchmark_table import benchmark_table
+from tui.text import one_line
+
+EVERY = 50
+"""Cases between two lines of progress where stderr is no terminal."""
+
+OpenEngine = Callable[[Bundle], Engine]
+
+
+def evaluate_benchmark(
+    benchmark: Benchmark,
+    models: Sequence[str],
+    *,
+    as_json: bool,
+    open_bundle_engine: OpenEngine = open_engine,
+) -> int:
+    """Run `benchmark` on each bundle and print its figures, progress on stderr; return the exit code.
+
+    No names stand for the bundle in use. After Ctrl-C, what was measured is printed. Raises InputError for a
+    bundle that cannot be opened, before anything is measured.
+    """
+    bundles = {name or bundle.name: bundle for name in models or [None] for bundle in [open_models(name)]}
+    measured: dict[str, Results] = {}
+    with Interrupts() as interrupts:
+        cancelled = interrupts.cancelled.is_set
+        for name, bundle in bundles.items():
+            if cancelled():
+                break
+            engine = open_bundle_engine(bundle)
+            try:
+                measured[name] = _run(name, benchmark, engine, cancelled)
+            finally:
+                engine.close()
+        stopped = cancelled()
+    baselines = {
+        name: Results(list(run(benchmark.cases, take))) for name, take in benchmark.baselines.items()
+    }
+    if as_json:
+        print(json.dumps(benchmark_json(benchmark, measured, baselines, stopped), ensure_ascii=False))
+    else:
+        print("\n".join(benchmark_table(benchmark, measured, baselines)))
+    return INTERRUPTED if stopped else 0
+
+
+def benchmark_json(
+    benchmark: Benchmark, measured: dict[str, Results], baselines: dict[str, Results], stopped: bool
+) -> dict[str, object]:
+    """Return the figures of all models and baselines as a JSON object."""
+    return {
+        "benchmark": benchmark.name,
+        "judged": benchmark.note,
+        "cases": len(benchmark.cases),
+        "left_out": dict(benchmark.left_out),
+        "stopped": stopped,
+        "models": {name: results.to_json() for name, results in measured.items()},
+        "baselines": {name: {"figures": results.to_json()["figures"]} for name, results in baselines.items()},
+    }
+
+
+def _run(name: str, benchmark: Benchmark, engine: Engine, cancelled: Callable[[], bool]) -> Results:
+    """Return the results of one bundle, with a line of progress on stderr."""
+    results = Results()
+    live, right, total = sys.stderr.isatty(), 0, len(benchmark.cases)
+    for case, outcome in run(
+        benchmark.cases, partial(_take, engine=engine, benchmark=benchmark, cancelled=cancelled)
+    ):
+        results.outcomes.append((case, outcome))
+        right += not outcome.fault
+        done = len(results.outcomes)
+        line = f"{one_line(name)}: {done} of {total}, {right} right"
+        if live:
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        elif done % EVERY == 0 and done < total:
+            say(line)
+    if live:
+        print(file=sys.stderr)
+    if len(results.outcomes) < total:
+        say(f"{one_line(name)}: stopped after {len(results.outcomes)} of {total}")
+    return results
+
+
+def _take(case: Case, *, engine: Engine, benchmark: Benchmark, cancelled: Callable[[], bool]) -> Step | None:
+    return take_step(engine, case.history, benchmark.roles, cancelled)
