@@ -6,6 +6,7 @@ Heavy imports stand inside the functions: front ends import this module before t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,17 @@ def make_toolbox(workspace: Path, tools: Sequence[str | Tool] | None = None) -> 
     return Toolbox([*selected, *(tool for tool in tools if not isinstance(tool, str))], context)
 
 
-def open_engine(bundle: Bundle) -> LlamaEngine:
-    """Return an engine that runs `bundle` on llama.cpp, with the user's settings."""
+def open_engine(bundle: Bundle, *, keep_states: bool = True) -> LlamaEngine:
+    """Return an engine that runs `bundle` on llama.cpp, with the user's settings.
+
+    Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
+    that are read once would evict those in use.
+    """
     from agent.llama.engine import LlamaEngine
     from agent.settings import engine_settings
 
-    return LlamaEngine(bundle, engine_settings())
+    settings = engine_settings()
+    return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False))
 
 
 def open_agent(bundle: Bundle, toolbox: Toolbox, max_steps: int = DEFAULT_MAX_STEPS) -> Agent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.evaluation.benchmarks.benchmark import Benchmark, Figure, Results
 from tui.text import one_line
@@ -17,16 +17,15 @@ def benchmark_table(
     """Yield the table, how it is judged, and why cases of each model are wrong."""
     columns = {one_line(name): results.figures() for name, results in measured.items()}
     without = {name: results.figures() for name, results in baselines.items()}
-    labels = list(dict.fromkeys(label for figures in without.values() for label in figures))
-    width = max(map(len, labels))
-    widths = {name: max(len(name), 16) for name in columns} | {name: max(len(name), 5) for name in without}
-    cells = "  ".join(f"{name:>{widths[name]}}" for name in widths)
-    yield f"{'':{width}}  {'n':>6}  {cells}"
+    labels = [label for label in benchmark.labels if any(label in of for of in without.values())]
+    width = max(map(len, benchmark.labels))
+    widths = [*(max(len(name), 19) for name in columns), *(max(len(name), 5) for name in without)]
+    yield _row("", "n", [*columns, *without], width, widths)
     for label in labels:
-        figures = [(widths[name], _with_interval(of.get(label))) for name, of in columns.items()]
-        figures += [(widths[name], _alone(of.get(label))) for name, of in without.items()]
         count = max(of[label].of for of in without.values() if label in of)
-        yield f"{label:{width}}  {count:6.0f}  {'  '.join(f'{text:>{size}}' for size, text in figures)}"
+        cells = [_with_interval(of.get(label)) for of in columns.values()]
+        cells += [_alone(of.get(label)) for of in without.values()]
+        yield _row(label, f"{count:.0f}", cells, width, widths)
     yield "per cent, with the 95 % bootstrap interval; the last columns need no model"
     yield benchmark.note
     if benchmark.left_out:
@@ -37,6 +36,11 @@ def benchmark_table(
         yield f"{one_line(name)}, {f'{done} cases' if whole else f'only the first {done} cases'}" + (
             f", wrong: {_counts(results.faults())}" if results.faults() else ""
         )
+
+
+def _row(label: str, count: str, cells: Sequence[str], width: int, widths: Sequence[int]) -> str:
+    aligned = "  ".join(f"{cell:>{size}}" for cell, size in zip(cells, widths, strict=True))
+    return f"{label:{width}}  {count:>6}  {aligned}"
 
 
 def _with_interval(figure: Figure | None) -> str:

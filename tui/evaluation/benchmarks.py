@@ -1,4 +1,4 @@
-"""`umi eval bfcl`, `toolalpaca` and `paper`: run a benchmark on one bundle or several and print its figures."""
+"""`umi eval bfcl`, `toolalpaca` and `paper`: run a benchmark on bundles and print its figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from agent.bundle import Bundle
 from agent.engine import Engine
 from agent.evaluation.benchmarks.benchmark import Benchmark, Case, Results, run
 from agent.evaluation.benchmarks.step import Step, take_step
@@ -21,16 +20,8 @@ from tui.text import one_line
 EVERY = 50
 """Cases between two lines of progress where stderr is no terminal."""
 
-OpenEngine = Callable[[Bundle], Engine]
 
-
-def evaluate_benchmark(
-    benchmark: Benchmark,
-    models: Sequence[str],
-    *,
-    as_json: bool,
-    open_bundle_engine: OpenEngine = open_engine,
-) -> int:
+def evaluate_benchmark(benchmark: Benchmark, models: Sequence[str], *, as_json: bool) -> int:
     """Run `benchmark` on each bundle and print its figures, progress on stderr; return the exit code.
 
     No names stand for the bundle in use. After Ctrl-C, what was measured is printed. Raises InputError for a
@@ -41,17 +32,16 @@ def evaluate_benchmark(
     with Interrupts() as interrupts:
         cancelled = interrupts.cancelled.is_set
         for name, bundle in bundles.items():
-            if cancelled():
-                break
-            engine = open_bundle_engine(bundle)
+            engine = open_engine(bundle, keep_states=False)
             try:
                 measured[name] = _run(name, benchmark, engine, cancelled)
             finally:
                 engine.close()
+            if cancelled():
+                break
         stopped = cancelled()
-    baselines = {
-        name: Results(list(run(benchmark.cases, take))) for name, take in benchmark.baselines.items()
-    }
+    done = benchmark.cases[: max(len(results.outcomes) for results in measured.values())]
+    baselines = {name: Results(list(run(done, take))) for name, take in benchmark.baselines.items()}
     if as_json:
         print(json.dumps(benchmark_json(benchmark, measured, baselines, stopped), ensure_ascii=False))
     else:

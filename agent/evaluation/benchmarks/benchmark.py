@@ -46,6 +46,8 @@ class Benchmark:
 
     name: str
     cases: Sequence[Case]
+    labels: Sequence[str]
+    """The labels of the figures, in the order of a table; some may have no case."""
     left_out: Mapping[str, int]
     """Reason -> questions that cannot be judged."""
     roles: frozenset[Role]

@@ -21,6 +21,7 @@ from agent.evaluation.benchmarks.step import Step
 from agent.transcript import Transcript
 from agent.transcript.formats.bfcl import ANSWERS, Kind, kind_of, question_of, read_answers
 from agent.transcript.formats.conversion import Unusable, require_list, require_object
+from agent.transcript.formats.reading import find_files
 
 OTHER_LANGUAGES = ("java", "javascript")
 """The ends of categories whose rules are not those of Python."""
@@ -33,6 +34,7 @@ def read_bfcl(paths: Sequence[Path], limit: int) -> Benchmark:
     return Benchmark(
         "bfcl",
         cases,
+        list(dict.fromkeys(map(category_of, find_files(paths)))),
         left_out,
         frozenset({"caller"}),
         {"first tool": call_first_unused_tool, "no call": give_up},

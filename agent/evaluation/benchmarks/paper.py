@@ -44,6 +44,7 @@ def read_paper(paths: Sequence[Path], limit: int) -> Benchmark:
     return Benchmark(
         "paper",
         cases,
+        [f"{mode}: {name}" for mode in MODES for name in METRICS],
         {},
         frozenset({"caller", "summarizer"}),
         {"first unused tool": call_first_unused_tool, "last result": answer_last_result},
@@ -76,11 +77,10 @@ def _judge(step: Step, *, plan: PlannerTurn, after: Turn | None, tools: Sequence
         shared["R-L"] = (rouge_l(step.answer, after.content) if step.answer is not None else 0.0), 1.0
     points: dict[str, Points] = {}
     for mode in MODES:
-        scores = dict(shared)
+        scores = {**shared, "Hallu.": _hallucinated(step, tools, mode)}
         if arguments:
             scores["Arg. F1"] = arguments[mode], 1.0
-        scores["Hallu."] = _hallucinated(step, tools, mode)
-        points |= {f"{mode}: {name}": scores[name] for name in METRICS if name in scores}
+        points |= {f"{mode}: {name}": score for name, score in scores.items()}
     return Outcome(points, fault)
 
 

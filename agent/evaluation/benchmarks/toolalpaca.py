@@ -20,15 +20,22 @@ from agent.evaluation.metrics import tools_match
 from agent.transcript import CallerTurn, Transcript
 from agent.transcript.formats.coercion import coerce_turn
 from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.reading import find_files
 from agent.transcript.formats.toolalpaca import golden_conversations
+
+COUNTS = ("one call", "several calls")
+ALL = "all"
+LABELS = ("tools", "tools and arguments")
 
 
 def read_toolalpaca(paths: Sequence[Path], limit: int) -> Benchmark:
     """Return the first `limit` questions of each file of `paths`. Raises InputError where there are none."""
     cases, left_out = read_usable(paths, _converter, limit=limit, what="questions of ToolAlpaca's evaluation")
+    names = dict.fromkeys(map(_name, find_files(paths)))
     return Benchmark(
         "toolalpaca",
         cases,
+        [f"{group}: {label}" for group in (*names, *COUNTS, ALL) for label in LABELS],
         left_out,
         frozenset({"caller"}),
         {"first tool": call_first_unused_tool},
@@ -36,8 +43,12 @@ def read_toolalpaca(paths: Sequence[Path], limit: int) -> Benchmark:
     )
 
 
+def _name(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
 def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | Unusable]]:
-    return partial(_cases, name=path.name.partition(".")[0])
+    return partial(_cases, name=_name(path))
 
 
 def _cases(value: Mapping[str, Any], *, name: str) -> Iterator[Case | Unusable]:
@@ -60,11 +71,10 @@ def _case(conversation: Conversation, name: str) -> Case:
 
 def _judge(step: Step, *, name: str, turn: CallerTurn) -> Outcome:
     tools, right = tools_match(step.calls, turn), turn.matched_by(step.calls)
-    count = "one call" if len(turn.calls) == 1 else "several calls"
     points = {
-        label: (float(scored), 1.0)
-        for group in (name, count, "all")
-        for label, scored in ((f"{group}: tools", tools), (f"{group}: tools and arguments", right))
+        f"{group}: {label}": (float(scored), 1.0)
+        for group in (name, COUNTS[len(turn.calls) > 1], ALL)
+        for label, scored in zip(LABELS, (tools, right), strict=True)
     }
     fault = "" if right else "no call" if not step.calls else "other arguments" if tools else "other tools"
     return Outcome(points, fault)

@@ -17,10 +17,15 @@ ManyModels = Annotated[
     typer.Option("--models", metavar="B", help="A bundle's folder or name; may be given again to compare."),
 ]
 Published = Annotated[
-    list[Path], typer.Argument(metavar="PATH…", help="Files as published, or folders of them.")
+    list[Path], typer.Argument(metavar="PATH", help="Files as published, or folders of them.")
 ]
-Limit = Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N questions of each file.")]
-FirstRows = Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N rows.")]
+Limit = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="Only the first N questions of each file.", show_default=False),
+]
+FirstRows = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Only the first N rows.", show_default=False)
+]
 ALL = 1_000_000
 """More rows or questions than there are."""
 
@@ -56,7 +61,7 @@ def bfcl(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: 
 
 @evaluate.command()
 def toolalpaca(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: Json = False) -> int:
-    """ToolAlpaca's evaluation by exact names and arguments (its published judge is a large language model)."""
+    """ToolAlpaca's evaluation, by exact names and arguments (the published judge is a large model)."""
     from agent.evaluation.benchmarks.toolalpaca import read_toolalpaca
     from tui.evaluation.benchmarks import evaluate_benchmark
 
@@ -65,7 +70,7 @@ def toolalpaca(paths: Published, models: ManyModels = None, limit: Limit = ALL, 
 
 @evaluate.command()
 def paper(
-    rows: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of schema-1 rows.")],
+    rows: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of schema-1 rows.")],
     models: ManyModels = None,
     limit: FirstRows = ALL,
     json: Json = False,
