@@ -20,6 +20,7 @@ import tui.evaluation.benchmarks as command
 from agent.bundle import Bundle
 from agent.bundle.assemble import assemble
 from agent.engine import ScriptedEngine
+from agent.errors import EngineError
 from tui.cli.main import main
 
 CALLS = plan("I use a tool.", "caller")
@@ -93,6 +94,24 @@ def test_after_an_interrupt_what_was_measured_is_printed(
     assert out.splitlines()[1].split()[:3] == ["simple_python", "1", "100.0"]
     assert out.splitlines()[-1] == "mine, only the first 1 cases"
     assert err == "mine: stopped after 1 of 4\n"
+
+
+def test_before_a_failure_of_the_engine_what_was_measured_is_printed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(mine=[*RIGHT, GIVES_UP])
+    take = command.take_step
+
+    def take_one(engine: ScriptedEngine, *arguments: Any) -> Any:
+        if engine.seen:
+            raise EngineError("llama.cpp gave out", "look at the memory")
+        return take(engine, *arguments)
+
+    monkeypatch.setattr(command, "take_step", take_one)
+    assert main(["eval", "bfcl", str(write_simple(tmp_path, 4))]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "mine, only the first 1 cases"
+    assert err == "umi: llama.cpp gave out; look at the memory\n"
 
 
 def test_an_interrupt_before_the_first_answer_leaves_an_empty_table(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from agent.engine import Engine
+from agent.errors import EngineError
 from agent.evaluation.benchmarks.benchmark import Benchmark, Case, Results, run
 from agent.evaluation.benchmarks.step import Step, take_step
 from agent.setup import open_engine
@@ -24,28 +25,34 @@ EVERY = 50
 def evaluate_benchmark(benchmark: Benchmark, models: Sequence[str], *, as_json: bool) -> int:
     """Run `benchmark` on each bundle and print its figures, progress on stderr; return the exit code.
 
-    No names stand for the bundle in use. After Ctrl-C, what was measured is printed. Raises InputError for a
-    bundle that cannot be opened, before anything is measured.
+    No names stand for the bundle in use. After Ctrl-C, and before an EngineError is raised, what was measured
+    is printed. Raises InputError for a bundle that is not there, before anything is measured.
     """
     bundles = {name or bundle.name: bundle for name in models or [None] for bundle in [open_models(name)]}
     measured: dict[str, Results] = {}
+    failure: EngineError | None = None
     with Interrupts() as interrupts:
         cancelled = interrupts.cancelled.is_set
         for name, bundle in bundles.items():
+            measured[name] = Results()
             engine = open_engine(bundle, keep_states=False)
             try:
-                measured[name] = _run(name, benchmark, engine, cancelled)
+                _run(name, benchmark, engine, cancelled, measured[name])
+            except EngineError as error:
+                failure = error
             finally:
                 engine.close()
-            if cancelled():
+            if failure or cancelled():
                 break
-        stopped = cancelled()
+        stopped = bool(failure) or cancelled()
     done = benchmark.cases[: max(len(results.outcomes) for results in measured.values())]
     baselines = {name: Results(list(run(done, take))) for name, take in benchmark.baselines.items()}
     if as_json:
         print(json.dumps(benchmark_json(benchmark, measured, baselines, stopped), ensure_ascii=False))
     else:
         print("\n".join(benchmark_table(benchmark, measured, baselines)))
+    if failure:
+        raise failure
     return INTERRUPTED if stopped else 0
 
 
@@ -64,9 +71,10 @@ def benchmark_json(
     }
 
 
-def _run(name: str, benchmark: Benchmark, engine: Engine, cancelled: Callable[[], bool]) -> Results:
-    """Return the results of one bundle, with a line of progress on stderr."""
-    results = Results()
+def _run(
+    name: str, benchmark: Benchmark, engine: Engine, cancelled: Callable[[], bool], results: Results
+) -> None:
+    """Put the outcomes of one bundle into `results`, with a line of progress on stderr."""
     live, right, total = sys.stderr.isatty(), 0, len(benchmark.cases)
     for case, outcome in run(
         benchmark.cases, partial(_take, engine=engine, benchmark=benchmark, cancelled=cancelled)
@@ -83,7 +91,6 @@ def _run(name: str, benchmark: Benchmark, engine: Engine, cancelled: Callable[[]
         print(file=sys.stderr)
     if len(results.outcomes) < total:
         say(f"{one_line(name)}: stopped after {len(results.outcomes)} of {total}")
-    return results
 
 
 def _take(case: Case, *, engine: Engine, benchmark: Benchmark, cancelled: Callable[[], bool]) -> Step | None:
