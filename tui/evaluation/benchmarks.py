@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 
 from agent.engine import Engine
 from agent.errors import EngineError
@@ -19,7 +20,8 @@ from tui.evaluation.benchmark_table import benchmark_table
 from tui.text import one_line
 
 EVERY = 50
-"""Cases between two lines of progress where stderr is no terminal."""
+EVERY_S = 60.0
+"""Cases or seconds between two lines of progress where stderr is no terminal."""
 
 
 def evaluate_benchmark(benchmark: Benchmark, models: Sequence[str], *, as_json: bool) -> int:
@@ -76,6 +78,7 @@ def _run(
 ) -> None:
     """Put the outcomes of one bundle into `results`, with a line of progress on stderr."""
     live, right, total = sys.stderr.isatty(), 0, len(benchmark.cases)
+    said_at = monotonic()
     for case, outcome in run(
         benchmark.cases, partial(_take, engine=engine, benchmark=benchmark, cancelled=cancelled)
     ):
@@ -85,7 +88,8 @@ def _run(
         line = f"{one_line(name)}: {done} of {total}, {right} right"
         if live:
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
-        elif done % EVERY == 0 and done < total:
+        elif done < total and (done % EVERY == 0 or monotonic() - said_at > EVERY_S):
+            said_at = monotonic()
             say(line)
     if live:
         print(file=sys.stderr)
