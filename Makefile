@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 LOCK := constraints.txt
 RUN := runs/umi-mini
+RUN135 := runs/umi-135m
+# Public data of tools to learn from, beside the built-in ones: files or folders, none by default.
+FOREIGN ?=
 # The bases that `make chat` and `make test` pull; MODELS= skips that.
 MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models golden golden-bench gpu-check clean
+.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models models-mini models-135m \
+  golden golden-bench gpu-check clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
@@ -86,7 +90,9 @@ test-data: $(VENV)/.dev      ## the importers over large public files: make test
 	@test -n "$(DATA)" || { echo "name the folder of public data sets: make test-data DATA=folder"; exit 2; }
 	UMI_TEST_DATA="$(DATA)" $(BIN)/python -m pytest -q tests/public_data.py
 
-models: $(VENV)/.dev         ## remake the shipped models (about an hour on two cores; goes on where it stopped)
+models: models-mini models-135m   ## remake the shipped models (hours on two cores; goes on where it stopped)
+
+models-mini: $(VENV)/.dev    ## umi-mini, made from nothing: about an hour on two cores
 	$(BIN)/umi train base make train/recipes/umi-mini-base.toml
 	$(BIN)/umi train data make --seed 2 --count 5000 --out $(RUN)/train.jsonl
 	$(BIN)/umi train data make --seed 3 --count 200 --split valid --out $(RUN)/valid.jsonl
@@ -95,6 +101,17 @@ models: $(VENV)/.dev         ## remake the shipped models (about an hour on two 
 	$(BIN)/umi export bundle $(RUN)/roles --out agent/bundles/umi-mini --quant q8_0 \
 	  --grounded summarizer --context 2048 --license Apache-2.0
 	$(BIN)/umi eval $(RUN)/heldout.jsonl --models agent/bundles/umi-mini
+
+# FOREIGN= names files of public data that unseen tools are taken from (NOTICE says which the shipped models had).
+models-135m: $(VENV)/.dev $(VENV)/.models   ## umi-135m, on SmolLM2-135M: hours on two cores
+	test -f $(RUN135)/base/config.json || $(BIN)/umi train base import smollm2-135m --out $(RUN135)/base
+	$(BIN)/umi train data make --seed 5 --count 10500 $(addprefix --foreign ,$(FOREIGN)) --out $(RUN135)/train.jsonl
+	$(BIN)/umi train data make --seed 6 --count 300 --split valid --out $(RUN135)/valid.jsonl
+	$(BIN)/umi train data make --seed 7 --count 500 --split test --plain 0.8 --out $(RUN135)/heldout.jsonl
+	$(BIN)/umi train glpft train/recipes/umi-135m.toml
+	$(BIN)/umi export bundle $(RUN135)/roles --out agent/bundles/umi-135m --deltas \
+	  --grounded summarizer --license Apache-2.0
+	$(BIN)/umi eval $(RUN135)/heldout.jsonl --models agent/bundles/umi-135m
 
 golden: $(VENV)/.dev         ## our conversion against llama.cpp's own script, bit for bit (needs the package index)
 	$(BIN)/python -m pytest -q tests/golden_convert.py

@@ -42,15 +42,11 @@ class Atoms:
 
 
 def sources(turns: Sequence[Turn]) -> list[str]:
-    """Return the texts that an answer is based on: the last question and the observations after it."""
-    texts: list[str] = []
-    for turn in reversed(turns):
-        if isinstance(turn, ToolTurn):
-            texts.append(turn.content)
-        elif isinstance(turn, UserTurn):
-            texts.append(turn.content)
-            break
-    return texts
+    """Return the texts that an answer is based on: what the user and the tools said in the dialogue.
+
+    Earlier exchanges count, since a question may refer back to a file or a result of theirs.
+    """
+    return [turn.content for turn in turns if isinstance(turn, ToolTurn | UserTurn)]
 
 
 def atoms(texts: Iterable[str]) -> Atoms:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 
 from agent.errors import ToolError
@@ -27,9 +30,22 @@ _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[t ]\d{1,2}:\d{2}.*)?"
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 
 
+_fixed: ContextVar[datetime | None] = ContextVar("fixed clock", default=None)
+
+
 def now() -> datetime:
     """Return the current time in the local zone. All tools use this clock, which tests replace."""
-    return datetime.now().astimezone()
+    return _fixed.get() or datetime.now().astimezone()
+
+
+@contextmanager
+def fixed_clock(moment: datetime) -> Iterator[None]:
+    """Make `now` return `moment`, which has a time zone, within the context."""
+    token = _fixed.set(moment)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
 
 
 def weekday(day: date) -> str:

@@ -1,8 +1,8 @@
 """Phrasings of requests by intent, written by hand, one a line in the text files of this folder.
 
-In `questions/*.txt` and `replies.txt` a line `[intent]` precedes the phrasings of an intent, with slots in
-braces. The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the topics of
-impossible requests in `impossible`.
+In `questions/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
+precedes the phrasings of an intent, with slots in braces. The values of the slots are in `pools/` and in
+`names`, the foreign tools in `foreign`, the kinds of impossible requests in `impossible`.
 """
 
 from pathlib import Path
@@ -39,8 +39,9 @@ def normalize(phrasing: str) -> str:
 
 def _questions() -> dict[str, tuple[str, ...]]:
     questions: dict[str, tuple[str, ...]] = {}
-    for path in sorted((HERE / "questions").glob("*.txt")):
-        for intent, phrasings in sections(f"questions/{path.name}").items():
+    files = (path for folder in ("questions", "follow_ups") for path in sorted((HERE / folder).glob("*.txt")))
+    for path in files:
+        for intent, phrasings in sections(f"{path.parent.name}/{path.name}").items():
             # Sorted, so that the order of the phrasings in a file does not matter.
             questions[intent] = tuple(
                 sorted({normalize(text): text for text in reversed(phrasings)}.values())

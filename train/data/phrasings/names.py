@@ -5,6 +5,15 @@ from train.data.phrasings import lines, words
 FILE_LINES = lines("pools/file_lines.txt")
 NOTES = lines("pools/notes.txt")
 KEYS = lines("pools/keys.txt")
+ITEMS = lines("pools/items.txt")
+LOG_MESSAGES = lines("pools/log_messages.txt")
+ORDERS = words("pools/orders.txt")
+"""Verbs that begin an order."""
+HOSTILE = lines("pools/hostile.txt")
+"""Lines of files that try to give orders to a model."""
+ODD_STEMS = lines("pools/odd_stems.txt")
+"""File names without extensions that have spaces, accents, or letters of other scripts."""
+ODD_FOLDERS = lines("pools/odd_folders.txt")
 FILE_STEMS = words("pools/file_stems.txt")
 FOLDERS = words("pools/folders.txt")
 FIRST_NAMES = words("pools/first_names.txt")

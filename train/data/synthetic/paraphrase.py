@@ -29,7 +29,7 @@ _SYNONYMS = (
     ("right now", "at the moment", "currently", "now"),
     ("modified", "changed", "edited", "updated", "touched"),
     ("please", "pls", "kindly"),
-    ("convert", "change", "turn"),
+    ("convert", "turn"),
     ("contents", "content", "text"),
     ("look up", "check", "find out"),
     ("thanks", "thank you", "cheers"),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
 from functools import cache
 
 from train.data.phrasings import QUESTIONS, names, normalize
 from train.data.synthetic.paraphrase import paraphrase
+from train.data.synthetic.spelling import ordinal
 
 HELD_OUT_PHRASINGS = 6
 """One phrasing in so many belongs to the test split."""
@@ -46,6 +48,10 @@ _MONTHS = [
     "November",
     "December",
 ]
+_ZONES = tuple(
+    (timedelta(hours=hours), name)
+    for hours, name in ((0, "UTC"), (0, "UTC"), (1, "CET"), (2, "CEST"), (-5, "EST"), (-8, "PST"), (1, "BST"))
+)
 _EXISTING_WORDS = (*names.WORDS, *names.FIRST_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _VOWELS = "aeiou"
@@ -55,6 +61,18 @@ def held_out(text: str, one_in: int) -> bool:
     """Return whether a text belongs to the test split; one of one or two characters never does."""
     normalized = text.strip().lower()
     return len(normalized) > 2 and zlib.crc32(normalized.encode()) % one_in == 0
+
+
+@dataclass(frozen=True)
+class WrittenDate:
+    """A date as a person writes it, and as a call gives it."""
+
+    text: str
+    value: str
+    why: str = ""
+    """How `value` follows from `text`, where the tools do not read the text."""
+    relative: bool = False
+    """Whether the year is left out, so that the day depends on the current one."""
 
 
 class Sampler:
@@ -161,9 +179,24 @@ class Sampler:
         return self.word()
 
     def file_name(self) -> str:
-        """Return a file name."""
+        """Return a file name, one in eight with spaces, accents or another script."""
         common = self.chance(0.6)
-        return f"{self.stem()}.{self.rng.choice(('txt', 'md') if common else names.EXTENSIONS)}"
+        stem = self.pick(names.ODD_STEMS) if self.chance(0.12) else self.stem()
+        return f"{stem}.{self.rng.choice(('txt', 'md') if common else names.EXTENSIONS)}"
+
+    def folder(self) -> str:
+        """Return the name of a folder."""
+        return self.rng.choice(names.ODD_FOLDERS if self.chance(0.1) else names.FOLDERS)
+
+    def price(self, top: int) -> str:
+        """Return an amount of at most `top`, mostly with two decimals."""
+        whole = self.integer(1, top)
+        return self.value(lambda: whole if self.chance(0.3) else f"{whole}.{self.rng.randint(5, 99):02d}")
+
+    def moment(self) -> datetime:
+        """Return a moment from 2024 to 2029 in one of a few time zones."""
+        zone = timezone(*self.rng.choice(_ZONES))
+        return datetime(2024, 1, 1, tzinfo=zone) + timedelta(minutes=self.rng.randrange(3_000_000))
 
     def phrase(self) -> str:
         """Return a short text as in a note, sometimes made of random words."""
@@ -205,6 +238,46 @@ class Sampler:
     def date(self) -> str:
         """Return a random date in one of the forms that people write."""
         return self.value(lambda: self.format_date(self.day()))
+
+    def written_date(self, year: int) -> WrittenDate:
+        """Return a date as people write it, with how a call gives it; `year` is the current one."""
+        kind = self.rng.random()
+        if kind < 0.5:
+            text = self.date()
+            return WrittenDate(text, text)
+        day = self.day()
+        if kind < 0.62:
+            day = day.replace(day=self.rng.randint(13, 28))
+            form = self.rng.choice(("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y"))
+            text = f"{day:{form}}"
+            return WrittenDate(text, day.isoformat(), f"{text} is {day.isoformat()}")
+        if kind < 0.75:
+            day = day.replace(day=self.rng.randint(1, 12), month=self.rng.randint(1, 12))
+            text = self.rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d.%m.%Y}"))
+            return WrittenDate(text, day.isoformat(), f"{text} is {day.isoformat()}")
+        month = _MONTHS[day.month - 1]
+        if kind < 0.85:
+            text = self.rng.choice(
+                (
+                    f"{ordinal(day.day)} of {month} {day.year}",
+                    f"the {ordinal(day.day)} of {month} {day.year}",
+                    f"{month} {ordinal(day.day)}, {day.year}",
+                    f"{month[:3].lower()} {ordinal(day.day)} {day.year}",
+                )
+            )
+            return WrittenDate(text, text)
+        text = self.rng.choice(
+            (
+                f"{day.day} {month}",
+                f"{month} {day.day}",
+                f"the {ordinal(day.day)} of {month}",
+                f"{ordinal(day.day)} of {month.lower()}",
+                f"{month[:3]} {day.day}",
+            )
+        )
+        if (day.month, day.day) == (2, 29):
+            text = "1 March"
+        return WrittenDate(text, text, relative=True)
 
     def units(self) -> tuple[str, str]:
         """Return two different units of one dimension."""

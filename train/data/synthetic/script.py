@@ -3,10 +3,11 @@
     @intent("calculate", topic="arithmetic")
     def percent_of(sample: Sampler, world: World) -> Script:
         yield Question(...)
-        observations = yield Step("I will work this out with {tool}.", (ToolCall("calculate", {...}),))
+        observations = yield Step("I will work out … with {tool}.", (ToolCall("calculate", {...}),))
         return Outcome(answer=..., expects=(...,))
 
-Tools have their built-in names here; the generator translates them to the offered names.
+A script that yields an outcome goes on with another question: the answer to what it asked back. Tools have
+their built-in names here; the generator translates them to the offered names.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.transcript import ToolTurn
+from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.world import World
 
@@ -55,14 +57,16 @@ class Outcome:
     expects: tuple[str, ...] = ()
     gave_up: bool = False
     thought: str = READY_THOUGHT
+    memory: Memory | None = None
+    """What a later question can refer to; None leaves what earlier exchanges left."""
 
 
-Script = Generator[Question | Step, list[ToolTurn], Outcome]
+Script = Generator[Question | Step | Outcome, list[ToolTurn], Outcome]
 
 
 @dataclass(frozen=True)
 class Intent:
-    """A kind of request: the tools it needs, its topic as named in thoughts, and its sampling weight."""
+    """A kind of request: the tools it needs, its topic, and its sampling weight."""
 
     name: str
     needs: tuple[str, ...]
@@ -71,18 +75,51 @@ class Intent:
     script: Callable[[Sampler, World], Script]
 
 
+@dataclass(frozen=True)
+class FollowUp:
+    """A kind of request that refers to what earlier exchanges left, if `applies` to that."""
+
+    name: str
+    needs: tuple[str, ...]
+    weight: float
+    applies: Callable[[Memory], object]
+    script: Callable[[Sampler, World, Memory], Script]
+
+    def after(self, memory: Memory) -> Intent:
+        """Return the request as an intent, its references resolved by `memory`."""
+        return Intent(
+            self.name, self.needs, "", self.weight, lambda sample, world: self.script(sample, world, memory)
+        )
+
+
 INTENTS: dict[str, Intent] = {}
 """The registry of `@intent`, by name."""
+FOLLOW_UPS: dict[str, FollowUp] = {}
+"""The registry of `@follow_up`, by name."""
+
+_Plain = Callable[[Sampler, World], Script]
+_Referring = Callable[[Sampler, World, Memory], Script]
 
 
-def intent(
-    *needs: str, topic: str, weight: float = 1.0
-) -> Callable[[Callable[[Sampler, World], Script]], Callable[[Sampler, World], Script]]:
+def intent(*needs: str, topic: str, weight: float = 1.0) -> Callable[[_Plain], _Plain]:
     """Return a decorator that registers a script under its function's name."""
 
-    def wrap(script: Callable[[Sampler, World], Script]) -> Callable[[Sampler, World], Script]:
+    def wrap(script: _Plain) -> _Plain:
         name = script.__name__
         INTENTS[name] = Intent(name, needs, topic, weight, script)
+        return script
+
+    return wrap
+
+
+def follow_up(
+    *needs: str, when: Callable[[Memory], object], weight: float = 1.0
+) -> Callable[[_Referring], _Referring]:
+    """Return a decorator that registers a referring script under its function's name."""
+
+    def wrap(script: _Referring) -> _Referring:
+        name = script.__name__
+        FOLLOW_UPS[name] = FollowUp(name, needs, weight, when, script)
         return script
 
     return wrap

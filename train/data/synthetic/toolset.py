@@ -47,12 +47,13 @@ class Toolset:
 
 
 def make_toolset(
-    sample: Sampler, needs: tuple[str, ...] = (), *, plain: float = 0.55, max_tools: int = 16
+    sample: Sampler, needs: tuple[str, ...] = (), *, plain: float = 0.55, max_tools: int = 30
 ) -> Toolset:
     """Return a tool list that offers at least `needs`.
 
     With probability `plain` it has built-in tools under their own names: all, as in the app, or a few. Else
-    it has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed.
+    it has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed; nearly half
+    of these lists are longer than the app's.
     """
     rng = sample.rng
     if sample.chance(plain) and all(tool in BUILTIN for tool in needs):
@@ -60,7 +61,12 @@ def make_toolset(
         chosen = list(BUILTIN) if all_tools else rng.sample(list(BUILTIN), rng.randint(1, 8))
         offered = {tool: BUILTIN[tool] for tool in (*needs, *chosen)}
         return Toolset(offered, {tool: {} for tool in offered})
-    size = rng.randint(1, max_tools)
+    short = len(BUILTIN)
+    size = (
+        rng.randint(short + 1, max_tools)
+        if max_tools > short and sample.chance(0.45)
+        else rng.randint(1, min(short, max_tools))
+    )
     pool = list(BUILTIN) + list(FOREIGN)
     rest = rng.sample(pool, min(size, len(pool)))
     offered, renamed, taken = {}, {}, set()

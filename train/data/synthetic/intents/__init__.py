@@ -9,7 +9,10 @@ from train.data.synthetic.script import INTENTS
 
 __all__ = ["INTENTS", "MODULES"]
 
-MODULES = ("dates", "file_finding", "file_reading", "file_writing", "numbers")
+MODULES = (
+    *("dates", "calendar", "computer", "file_finding", "file_reading", "contents", "amounts", "file_writing"),
+    *("arithmetic", "spoken", "units", "restraint"),
+)
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 
 for _name in MODULES:

@@ -4,63 +4,101 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from agent.transcript import ToolTurn
-from train.data.synthetic.intents.files import FIND_THOUGHT, any_path, listing, query_in, unique_stem
+from train.data.synthetic.intents.files import (
+    any_path,
+    found_files,
+    query_in,
+    quoted,
+    search_answer,
+    unique_stem,
+)
+from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
+from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.world import World
 
 
-@intent("list_files", topic="listing files", weight=2.5)
+@intent("list_files", topic="listing files", weight=2)
 def list_here(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("list_here"))
     observations = yield step("I will list the files with {tool}.", "list_files")
+    return listed("", observations[0].content)
+
+
+def listed(folder: str, text: str) -> Outcome:
+    """Return the answer that quotes what is in a folder."""
+    prefix = f"{folder}/" if folder else ""
+    entries = text.split("\n")
+    paths = tuple(prefix + entry for entry in entries if not entry.endswith("/"))
+    memory = Memory(Again("list", {"path": folder}), path=paths[0] if len(paths) == 1 else "", paths=paths)
     return Outcome(
-        f"The files are {listing(observations[0].content)}.", tuple(observations[0].content.split("\n"))
+        quoted(f"In {folder}:" if folder else "The files are:", text),
+        tuple(entries),
+        thought="I have the names.",
+        memory=memory,
     )
 
 
-@intent("list_files", topic="listing files", weight=1.5)
+@intent("list_files", "find_files", topic="listing files", weight=2)
 def list_path(sample: Sampler, world: World) -> Script:
-    folders = sorted({path.split("/")[0] for path in world.files if "/" in path})
-    folder = sample.rng.choice(folders) if folders and sample.chance(0.85) else sample.word()
+    """List a folder. One inside another may be named without it: then its files are found by the path."""
+    folders = world.folders
+    real = sample.rng.choice(folders) if folders and sample.chance(0.88) else ""
+    folder = real or sample.word()
+    if "/" in folder and sample.chance(0.5):
+        folder = folder.rpartition("/")[2]
     yield Question(sample.question("list_path", path=folder))
-    observations = yield step("I will list the files with {tool}.", "list_files", path=folder)
-    if observations[0].error:
-        return give_up(observations[0], f"There is no folder {folder}.")
+    observations = yield step(f"I will list {folder} with {{tool}}.", "list_files", path=folder)
+    if not observations[0].error:
+        return listed(folder, observations[0].content)
+    pattern = f"*{folder}/*"
+    found = yield step(
+        f"There is no {folder} here; I will look deeper for {pattern} with {{tool}}.",
+        "find_files",
+        name=pattern,
+    )
+    if found[0].error or found[0].content.startswith("no file"):
+        return Outcome(
+            f"There is no folder {folder}.", gave_up=True, thought="Nothing was found.", memory=Memory()
+        )
+    paths = tuple(found[0].content.split("\n"))
     return Outcome(
-        f"In {folder}: {listing(observations[0].content)}.", tuple(observations[0].content.split("\n"))
+        quoted("Found:", found[0].content),
+        paths,
+        thought="I have the paths.",
+        memory=Memory(Again("list", {"path": folder}), path=paths[0] if len(paths) == 1 else "", paths=paths),
     )
 
 
-@intent("find_files", topic="finding files", weight=2)
+@intent("find_files", topic="finding files", weight=1.6)
 def find(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     name = unique_stem(path) if sample.chance(0.7) else PurePosixPath(path).name
     if sample.chance(0.12):
         name = sample.value(sample.pseudo_word)
     yield Question(sample.question("find", name=name))
-    observations = yield step(FIND_THOUGHT, "find_files", name=name)
+    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
+    return found_files(observations[0].content, name)
+
+
+@intent("find_files", topic="finding files", weight=0.8)
+def find_by_type(sample: Sampler, world: World) -> Script:
+    """Files of one extension, as a pattern."""
+    ending = PurePosixPath(any_path(sample, world)).suffix.lstrip(".")
+    if sample.chance(0.15):
+        ending = sample.rng.choice(("pdf", "png", "docx", "xlsx", "js"))
+    yield Question(sample.question("find_by_type", ext=ending))
+    pattern = f"*.{ending}"
+    observations = yield step(f"I will look for {pattern} with {{tool}}.", "find_files", name=pattern)
     text = observations[0].content
     if text.startswith("no file"):
-        return Outcome(f"There is no file with {name} in its name.", (name,))
-    return Outcome(f"Found: {listing(text)}.", tuple(text.split("\n")))
+        return Outcome(
+            f"There are no {ending} files.", (ending,), thought="Nothing was found.", memory=Memory()
+        )
+    return found_files(text, pattern)
 
 
-def _search_answer(observation: ToolTurn, query: str) -> Outcome:
-    if observation.error:
-        return give_up(observation, f"It cannot be searched: {observation.content}.")
-    if observation.content.startswith("no file contains"):
-        return Outcome(f"No file contains {query}.", (query,))
-    hits = observation.content.split("\n")
-    paths = tuple(dict.fromkeys(hit.split(":", 1)[0] for hit in hits))
-    if len(hits) == 1:
-        path, number, text = hits[0].split(":", 2)
-        return Outcome(f"{path} line {number} says: {text.strip()}", paths)
-    return Outcome(f"It is in {', '.join(paths)}.", paths)
-
-
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=1.6)
 def search(sample: Sampler, world: World) -> Script:
     query = (
         query_in(sample, world, any_path(sample, world))
@@ -68,8 +106,10 @@ def search(sample: Sampler, world: World) -> Script:
         else sample.value(sample.pseudo_word)
     )
     yield Question(sample.question("search", q=query))
-    observations = yield step("I will search the files with {tool}.", "search_text", query=query)
-    return _search_answer(observations[0], query)
+    observations = yield step(
+        f"I will search the files for {query} with {{tool}}.", "search_text", query=query
+    )
+    return search_answer(observations[0], query)
 
 
 @intent("search_text", topic="searching files", weight=0.8)
@@ -77,5 +117,19 @@ def search_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     query = query_in(sample, world, path)
     yield Question(sample.question("search_in", q=query, path=path))
-    observations = yield step("I will search the files with {tool}.", "search_text", query=query, path=path)
-    return _search_answer(observations[0], query)
+    observations = yield step(
+        f"I will search {path} for {query} with {{tool}}.", "search_text", query=query, path=path
+    )
+    return search_answer(observations[0], query, path)
+
+
+@intent("search_text", topic="searching files", weight=0.6)
+def search_folder(sample: Sampler, world: World) -> Script:
+    folder = sample.rng.choice(world.folders)
+    path = sample.rng.choice([path for path in world.files if path.startswith(f"{folder}/")])
+    query = query_in(sample, world, path)
+    yield Question(sample.question("search_in", q=query, path=folder))
+    observations = yield step(
+        f"I will search {folder} for {query} with {{tool}}.", "search_text", query=query, path=folder
+    )
+    return search_answer(observations[0], query, folder)

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.intents.file_reading import read, read_found
-from train.data.synthetic.intents.files import (
-    FIND_THOUGHT,
-    FOUND_THOUGHT,
-    READ_THOUGHT,
-    lines_of,
-    unique_stem,
-)
+from train.data.synthetic.intents.amounts import numbers_in
+from train.data.synthetic.intents.files import lines_of, quoted, unique_stem
+from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import (
-    READY_THOUGHT,
-    Outcome,
-    Question,
-    Script,
-    Step,
-    ToolCall,
-    give_up,
-    intent,
-    step,
-)
+from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
 from train.data.synthetic.world import World
 
 REFUSALS = (
@@ -32,83 +17,181 @@ REFUSALS = (
 """Observations of a call that was not approved."""
 
 
-@intent("write_file", topic="writing files", weight=2.5)
+@intent("write_file", topic="writing files", weight=2.2)
 def write(sample: Sampler, world: World) -> Script:
     path, content = sample.value(sample.file_name), sample.phrase()
-    refused = sample.rng.choice(REFUSALS) if sample.chance(0.2) and not sample.is_test else None
+    refused = sample.rng.choice(REFUSALS) if sample.chance(0.15) and not sample.is_test else None
     yield Question(sample.question("write", path=path, content=content))
     use = ToolCall("write_file", {"path": path, "content": content}, refused, refused is not None)
-    observations = yield Step("I will write the file with {tool}.", (use,))
+    observations = yield Step(f"I will write {path} with {{tool}}.", (use,))
     if observations[0].error:
         return give_up(observations[0], f"{path} was not written: {observations[0].content}.")
-    return Outcome(f"I wrote it to {path}.", (path,))
+    return Outcome(
+        f"I wrote it to {path}.",
+        (path,),
+        thought=f"{path} is written.",
+        memory=Memory(Again("write", {"path": path}), path=path, text=content),
+    )
 
 
-@intent("add_note", topic="saving notes", weight=2.5)
+@intent("read_file", "write_file", topic="writing files", weight=0.9)
+def append(sample: Sampler, world: World) -> Script:
+    """A line added to a file: its text is read, and written again with the line."""
+    path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 3 and world.files[p]])
+    text = sample.phrase()
+    yield Question(sample.question("append", path=path, content=text))
+    observations = yield step(
+        f"Writing replaces a file, so first I will read {path} with {{tool}}.", "read_file", path=path
+    )
+    content = f"{observations[0].content}\n{text}"
+    wrote = yield step(
+        f"I will write {path} with its lines and the new one with {{tool}}.",
+        "write_file",
+        path=path,
+        content=content,
+    )
+    if wrote[0].error:
+        return give_up(wrote[0], f"{path} was not written: {wrote[0].content}.")
+    return Outcome(
+        f"I added it to {path}.",
+        (path,),
+        thought=f"{path} is written.",
+        memory=Memory(Again("write", {"path": path}), path=path, text=content),
+    )
+
+
+@intent("read_file", "write_file", topic="writing files", weight=0.7)
+def copy_file(sample: Sampler, world: World) -> Script:
+    """A file copied by reading and writing."""
+    path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])
+    target = sample.value(sample.file_name)
+    yield Question(sample.question("copy_file", path=path, path2=target))
+    observations = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    wrote = yield step(
+        f"I will write its text to {target} with {{tool}}.",
+        "write_file",
+        path=target,
+        content=observations[0].content,
+    )
+    if wrote[0].error:
+        return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
+    return Outcome(
+        f"I copied {path} to {target}.",
+        (target,),
+        thought=f"{target} is written.",
+        memory=Memory(Again("write", {"path": target}), path=target, text=observations[0].content),
+    )
+
+
+@intent("add_note", topic="saving notes", weight=2)
 def note_add(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     yield Question(sample.question("note_add", text=text))
-    observations = yield step("I will save the note with {tool}.", "add_note", text=text)
-    return Outcome(f"I {observations[0].content}.", (observations[0].content.split(" ")[-1],))
+    return (yield from save_note(text))
 
 
-def _notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
+def save_note(text: str, why: str = "") -> Script:
+    """Save a note and say its number, after a question."""
+    act = f"{why}: I will save it with {{tool}}." if why else "I will save the note with {tool}."
+    observations = yield step(act, "add_note", text=text)
+    return Outcome(
+        f"I {observations[0].content}.",
+        (observations[0].content.split(" ")[-1],),
+        thought="The note is saved.",
+        memory=Memory(Again("note", {"text": text})),
+    )
+
+
+def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
+    """Return the answer that quotes notes."""
     text = observation.content
+    again = Again("note_search", {"q": query})
     if text == "there are no notes":
-        return Outcome("You have no notes.", ())
+        return Outcome("You have no notes.", (), thought="There are none.", memory=Memory(again))
     if text.startswith("no note contains"):
-        return Outcome(f"You have no note about {query}.", (query,))
-    said = tuple(line.split(": ", 1)[1] for line in text.split("\n"))
-    return Outcome(f"Your notes say: {'; '.join(said)}.", said)
+        return Outcome(
+            f"You have no note about {query}.", (query,), thought="Nothing was found.", memory=Memory(again)
+        )
+    said = [line.split(": ", 1)[1] for line in text.split("\n")]
+    intro = "Your note says:" if len(said) == 1 else "Your notes say:"
+    return Outcome(
+        quoted(intro, "\n".join(said)), tuple(said), thought="I have the notes.", memory=Memory(again)
+    )
 
 
-@intent("search_notes", topic="finding notes", weight=2)
+@intent("search_notes", topic="finding notes", weight=1.6)
 def note_search(sample: Sampler, world: World) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()
     yield Question(sample.question("note_search", q=query))
-    observations = yield step("I will search the notes with {tool}.", "search_notes", query=query)
-    return _notes_answer(observations[0], query)
+    return (yield from look_up_notes(query))
 
 
-@intent("search_notes", topic="finding notes", weight=1)
+def look_up_notes(query: str) -> Script:
+    """Search the notes and quote them, after a question."""
+    observations = yield step(
+        f"I will search the notes for {query} with {{tool}}.", "search_notes", query=query
+    )
+    return notes_answer(observations[0], query)
+
+
+@intent("search_notes", topic="finding notes", weight=0.9)
 def note_list(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("note_list"))
     observations = yield step("I will list the notes with {tool}.", "search_notes")
-    return _notes_answer(observations[0])
+    return notes_answer(observations[0])
 
 
 @intent("read_file", "add_note", topic="reading files", weight=0.6)
 def read_then_note(sample: Sampler, world: World) -> Script:
-    short = [path for path in world.files if len(lines_of(world, path)) == 1]
-    if not short:
-        return (yield from read(sample, world))
-    path = sample.rng.choice(short)
+    path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) == 1 and world.files[p]])
     yield Question(sample.question("read_then_note", path=path))
-    observations = yield step(READ_THOUGHT, "read_file", path=path)
+    observations = yield step(f"First I will read {path} with {{tool}}.", "read_file", path=path)
     text = observations[0].content
-    yield step("Now I will save its text with {tool}.", "add_note", text=text)
-    return Outcome(f"I saved the text of {path} as a note.", (path,), thought=READY_THOUGHT)
+    yield step(f"Now I will save the text of {path} with {{tool}}.", "add_note", text=text)
+    return Outcome(
+        f"I saved the text of {path} as a note.",
+        (path,),
+        thought="The note is saved.",
+        memory=Memory(path=path, text=text),
+    )
 
 
-@intent("find_files", "read_file", "calculate", "add_note", topic="finding files", weight=1.2)
+@intent("find_files", "read_file", "calculate", "add_note", topic="finding files", weight=1)
 def total_of_found(sample: Sampler, world: World) -> Script:
-    for path in world.files:
-        pairs = [line.split(": ") for line in lines_of(world, path)]
-        if len(pairs) > 1 and all(len(p) == 2 and p[1].replace(".", "", 1).isdigit() for p in pairs):
-            break
-    else:
-        return (yield from read_found(sample, world))
+    path, facts = numbers_in(sample, world)
     name = unique_stem(path)
     saved = sample.chance(0.5)
     yield Question(sample.question("total_then_note" if saved else "total_of_found", name=name))
-    observations = yield step(FIND_THOUGHT, "find_files", name=name)
+    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
     found = observations[0].content.split("\n")[0]
-    yield step(FOUND_THOUGHT, "read_file", path=found)
-    total = " + ".join(p[1] for p in pairs)
-    observations = yield step("Now I will add the numbers with {tool}.", "calculate", expression=total)
+    if found != path:
+        raise ValueError(found)
+    yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
+    total = " + ".join(value for _, value in facts)
+    observations = yield step(
+        f"The amounts are {', '.join(value for _, value in facts)}: I will work out {total} with {{tool}}.",
+        "calculate",
+        expression=total,
+    )
     result = observations[0].content
+    memory = Memory(number=result, path=found)
     if not saved:
-        return Outcome(f"{total} = {result}", (result,))
-    yield step("Now I will save the result with {tool}.", "add_note", text=f"{name}: {result}")
-    return Outcome(f"{total} = {result}. I saved it as a note.", (result,))
+        return Outcome(f"{total} = {result}", (result,), thought=f"The total is {result}.", memory=memory)
+    note = f"{name}: {result}"
+    yield step(f"Now I will save {note} with {{tool}}.", "add_note", text=note)
+    return Outcome(
+        f"{total} = {result}. I saved it as a note.",
+        (result,),
+        thought=f"The total is {result}, and the note is saved.",
+        memory=memory,
+    )
+
+
+@intent("search_notes", topic="finding notes", weight=0.7)
+def asked_of_notes(sample: Sampler, world: World) -> Script:
+    """A question that a note answers, which does not speak of notes."""
+    words = sample.rng.choice([words for note in world.notes if len(words := note.split()) > 3])
+    query = max((w.strip(".,'") for w in words if w.isalpha()), key=len)
+    yield Question(sample.question("asked_of_notes", q=query))
+    return (yield from look_up_notes(query))

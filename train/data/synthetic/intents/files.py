@@ -1,31 +1,37 @@
-"""Helpers of the intents over files: choice of paths and search texts, and common thoughts and answers."""
+"""Helpers of the intents over files: choice of paths and search texts, and common steps and answers."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import PurePosixPath
 
+from agent.transcript import ToolTurn
+from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome
+from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, step
 from train.data.synthetic.world import World
 
-READ_THOUGHT = "I will read the file with {tool}."
-FIND_THOUGHT = "I will look for the file with {tool}."
-FOUND_THOUGHT = "I found the file; I will read it with {tool}."
 
-
-def any_path(sample: Sampler, world: World) -> str:
-    """Return the path of a random file."""
-    return sample.rng.choice(list(world.files))
+def any_path(sample: Sampler, world: World, *kinds: str) -> str:
+    """Return the path of a random file, of one of `kinds` if given. Raise IndexError if there is none."""
+    return sample.rng.choice(
+        [path for path, document in world.documents.items() if not kinds or document.kind in kinds]
+    )
 
 
 def lines_of(world: World, path: str) -> list[str]:
     """Return the lines of a file."""
-    return world.files[path].rstrip("\n").split("\n")
+    return world.documents[path].lines
 
 
 def unique_stem(path: str) -> str:
     """Return the file name up to the first dot, which occurs in no other file name of the same world."""
     return PurePosixPath(path).name.split(".")[0]
+
+
+def spoken_path(sample: Sampler, path: str) -> str:
+    """Return a path as a person names it: whole, or without its folder (then it has to be found)."""
+    return PurePosixPath(path).name if "/" in path and sample.chance(0.5) else path
 
 
 def query_in(sample: Sampler, world: World, path: str) -> str:
@@ -35,11 +41,98 @@ def query_in(sample: Sampler, world: World, path: str) -> str:
     return words[sample.rng.randrange(len(words))]
 
 
-def listing(text: str) -> str:
-    """Return the lines of an observation separated by commas."""
-    return ", ".join(text.split("\n"))
+def quoted(intro: str, text: str) -> str:
+    """Return the lines of an observation after an introduction: one on its line, more below it."""
+    return f"{intro}\n{text}" if "\n" in text else f"{intro} {text}"
 
 
 def file_contents(path: str, text: str) -> Outcome:
-    """Return the answer that quotes a file."""
-    return Outcome(f"{path} says:\n{text}", tuple(text.split("\n")))
+    """Return the answer that quotes a file, read whole."""
+    memory = Memory(Again("read", {"path": path}), path=path, text=text)
+    if text == "the file is empty":
+        return Outcome(f"{path} is empty.", ("empty",), memory=memory)
+    return Outcome(
+        f"{path} says:\n{text}", tuple(text.split("\n")), thought=f"I have read {path}.", memory=memory
+    )
+
+
+def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], tuple[str, ToolTurn]]:
+    """Read a file; one that is not there is looked for by its name, and the first one found is read.
+
+    Return its path and the last observation: the text of the file, or the error if no such file was found.
+    """
+    observations = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    if not observations[0].error:
+        return path, observations[0]
+    missing = observations[0]
+    stem = unique_stem(path)
+    observations = yield step(
+        f"There is no {path} here; I will look for {stem} with {{tool}}.", "find_files", name=stem
+    )
+    if observations[0].error or observations[0].content.startswith("no file"):
+        return path, missing
+    found = observations[0].content.split("\n")[0]
+    observations = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
+    return found, observations[0]
+
+
+def missing_file(turn: ToolTurn, path: str) -> Outcome:
+    """Return the outcome where a file is not there."""
+    return give_up(turn, f"There is no file {path}.")
+
+
+def found_files(text: str, name: str) -> Outcome:
+    """Return the answer to a search for file names."""
+    if text.startswith("no file"):
+        return Outcome(
+            f"There is no file with {name} in its name.",
+            (name,),
+            thought="Nothing was found.",
+            memory=Memory(),
+        )
+    paths = tuple(text.split("\n"))
+    memory = Memory(Again("find", {"name": name}), path=paths[0] if len(paths) == 1 else "", paths=paths)
+    return Outcome(quoted("Found:", text), paths, thought="I have the paths.", memory=memory)
+
+
+def search_answer(observation: ToolTurn, query: str, place: str = "") -> Outcome:
+    """Return the answer to a search for a text: its lines, quoted."""
+    if observation.error:
+        return give_up(observation, f"It cannot be searched: {observation.content}.")
+    again = Again("search", {"q": query})
+    if observation.content.startswith("no file contains"):
+        where = f"{place} does not contain" if place else "No file contains"
+        return Outcome(f"{where} {query}.", (query,), thought="Nothing was found.", memory=Memory(again))
+    hits = observation.content.split("\n")
+    paths = tuple(dict.fromkeys(hit.split(":", 1)[0] for hit in hits))
+    memory = Memory(again, path=paths[0] if len(paths) == 1 else "", paths=paths)
+    if len(hits) == 1:
+        path, number, text = hits[0].split(":", 2)
+        return Outcome(
+            f"{path} line {number} says: {text.strip()}", paths, thought="There is one line.", memory=memory
+        )
+    return Outcome(
+        quoted("These lines have it:", observation.content), paths, thought="I have the lines.", memory=memory
+    )
+
+
+def info(path: str, aspect: str) -> Script:
+    """Look at a file and say its size, lines or date, after a question."""
+    observations = yield step(f"I will look at {path} with {{tool}}.", "file_info", path=path)
+    return info_answer(observations[0], path, aspect)
+
+
+def info_answer(observation: ToolTurn, path: str, aspect: str) -> Outcome:
+    """Return what an observation of `file_info` says: its `size`, its `lines` or its `date`."""
+    if observation.error:
+        return missing_file(observation, path)
+    size, lines, changed = observation.content.removeprefix(f"{path}: ").split(", ")
+    memory = Memory(Again("info", {"path": path, "aspect": aspect}), path=path)
+    if aspect == "size":
+        return Outcome(f"{path} has {size}.", (size.split(" ")[0],), thought=f"It has {size}.", memory=memory)
+    if aspect == "lines":
+        return Outcome(
+            f"{path} has {lines}.", (lines.split(" ")[0],), thought=f"It has {lines}.", memory=memory
+        )
+    when = changed.removeprefix("changed ")
+    return Outcome(f"{path} was last changed on {when}.", (when,), thought=f"It is {when}.", memory=memory)

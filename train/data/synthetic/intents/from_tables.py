@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from train.data.phrasings import QUESTIONS, REPLIES, foreign, impossible, names
+from train.data.synthetic.memory import Memory
+from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import READY_THOUGHT, Intent, Outcome, Question, Script, Step, ToolCall
+from train.data.synthetic.script import Intent, Outcome, Question, Script, Step, ToolCall
 from train.data.synthetic.world import World
 
 SMALL_TALK_THOUGHT = "This is small talk; no tool is needed."
@@ -38,12 +40,6 @@ TOPICS_BY_TOOL = {
     "github_stars": ("web_search",),
 }
 """Foreign tool -> the intents of impossible requests that it serves."""
-_TOPIC_NAMES = {"convert_currency": "currencies", "define_word": "word meanings", "github_stars": "GitHub"}
-
-
-def no_tool_answer(topic: str) -> str:
-    """Return the last thought of an exchange about a topic that no offered tool serves."""
-    return f"I cannot help with {topic}: no tool on offer does that."
 
 
 def _small_talk(kind: str) -> Intent:
@@ -56,10 +52,11 @@ def _small_talk(kind: str) -> Intent:
 
 def _impossible(kind: str) -> Intent:
     def script(sample: Sampler, world: World) -> Script:
-        yield Question(sample.question(kind))
-        return Outcome(no_tool_answer(impossible.TOPICS[kind]), gave_up=True)
+        question = sample.question(kind)
+        yield Question(question)
+        return Outcome(refusal(question), gave_up=True)
 
-    return Intent(kind, (), impossible.TOPICS[kind], 0.3, script)
+    return Intent(kind, (), kind, 0.3, script)
 
 
 def _foreign(tool: dict[str, Any]) -> Intent:
@@ -75,16 +72,19 @@ def _foreign(tool: dict[str, Any]) -> Intent:
             name: _json_value(str(value), tool["parameters"]["properties"][name])
             for name, value in values.items()
         }
-        turns = yield Step("I will use {tool} for this.", (ToolCall(tool["name"], arguments, observation),))
+        given = ", ".join(f"{name} {value}" for name, value in values.items())
+        turns = yield Step(
+            f"I will use {{tool}} with {given}.", (ToolCall(tool["name"], arguments, observation),)
+        )
         result = turns[0].content
         return Outcome(
             sample.rng.choice(tool["answers"]).format(**values, result=result),
             (result,),
-            thought=READY_THOUGHT,
+            thought=f"The result is: {result}",
+            memory=Memory(),
         )
 
-    topic = _TOPIC_NAMES.get(tool["name"]) or impossible.TOPICS[TOPICS_BY_TOOL[tool["name"]][0]]
-    return Intent(tool["intent"], (tool["name"],), topic, 0.35, script)
+    return Intent(tool["intent"], (tool["name"],), tool["intent"], 0.35, script)
 
 
 def _json_value(text: str, schema: dict[str, Any]) -> int | float | str:
@@ -122,7 +122,7 @@ def _random_value(sample: Sampler, name: str, schema: dict[str, Any]) -> str:
 
 
 SMALL_TALK_INTENTS: tuple[Intent, ...] = tuple(_small_talk(kind) for kind in REPLIES)
-IMPOSSIBLE_INTENTS: tuple[Intent, ...] = tuple(_impossible(kind) for kind in impossible.TOPICS)
+IMPOSSIBLE_INTENTS: tuple[Intent, ...] = tuple(_impossible(kind) for kind in impossible.KINDS)
 FOREIGN_INTENTS: tuple[Intent, ...] = tuple(_foreign(tool) for tool in foreign.FOREIGN)
 assert all(
     intent.name in QUESTIONS for intent in (*SMALL_TALK_INTENTS, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)

@@ -1,0 +1,150 @@
+"""The text files of a world (lists, settings, tables, tasks, logs, prose), and the facts in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from train.data.phrasings import names
+from train.data.synthetic.sampler import Sampler
+
+LONG_SHARE = 0.1
+"""Share of documents with many lines."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text, its kind, and its facts: what is named -> the value that the text gives for it."""
+
+    kind: str
+    text: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines without their ends."""
+        return self.text.rstrip("\n").split("\n")
+
+
+def make_document(sample: Sampler) -> Document:
+    """Return a document of a random kind; most have one to eight lines."""
+    return sample.rng.choices(list(_KINDS), list(_KINDS.values()))[0](sample)
+
+
+def _size(sample: Sampler, least: int, most: int, long: int) -> int:
+    return sample.rng.randint(most, long) if sample.chance(LONG_SHARE) else sample.rng.randint(least, most)
+
+
+def _lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _settings(sample: Sampler) -> Document:
+    keys = sample.rng.sample(list(names.KEYS), _size(sample, 2, 6, 20))
+    mark = sample.rng.choice((": ", ": ", " = ", "="))
+    facts = tuple((key, setting(sample)) for key in keys)
+    return Document("settings", _lines([f"{key}{mark}{value}" for key, value in facts]), facts)
+
+
+def setting(sample: Sampler) -> str:
+    """Return a value as in a file of settings."""
+    kind = sample.rng.random()
+    if kind < 0.4:
+        return sample.integer(2, 9999)
+    if kind < 0.5:
+        return sample.date()
+    return sample.person() if kind < 0.7 else sample.word()
+
+
+def _prices(sample: Sampler) -> Document:
+    items = sample.rng.sample(list(names.ITEMS), _size(sample, 2, 5, 12))
+    form = sample.rng.choice(("{}: {}", "{} {}", "- {} {}", "{}, {}", "{} = {}", "{}: {} EUR", "{}  ${}"))
+    top = sample.rng.choice((20, 100, 900))
+    facts = tuple((item, sample.price(top)) for item in items)
+    lines = [form.format(item, price) for item, price in facts]
+    if sample.chance(0.25):
+        lines.insert(0, sample.rng.choice(("# costs", "what we spent", "Prices", "Items:", "order")))
+    return Document("prices", _lines(lines), facts)
+
+
+def _table(sample: Sampler) -> Document:
+    people = sample.rng.sample(list(names.FIRST_NAMES), _size(sample, 2, 4, 10))
+    column = sample.rng.choice(("amount", "points", "hours", "age", "score", "paid", "km", "visits"))
+    facts = tuple((person, sample.integer(2, 200)) for person in people)
+    if sample.chance(0.5):
+        rows = [f"{person},{value}" for person, value in facts]
+        return Document("table", _lines([f"name,{column}", *rows]), facts)
+    rows = [f"{person},{value},{sample.pick([c for c, _ in names.CITIES])}" for person, value in facts]
+    return Document("table", _lines([f"name,{column},city", *rows]), facts)
+
+
+def _tasks(sample: Sampler) -> Document:
+    open_mark, done_mark = sample.rng.choice(
+        (("[ ] ", "[x] "), ("- [ ] ", "- [x] "), ("TODO ", "DONE "), ("open: ", "done: "))
+    )
+    facts = []
+    for note in sample.rng.sample(list(names.NOTES[:240]), _size(sample, 2, 5, 14)):
+        facts.append((note, "done" if sample.chance(0.4) else "open"))
+    lines = [(done_mark if state == "done" else open_mark) + note for note, state in facts]
+    return Document("tasks", _lines(lines), tuple(facts))
+
+
+def _log(sample: Sampler) -> Document:
+    when = sample.moment()
+    lines, facts = [], []
+    for _ in range(_size(sample, 2, 6, 30)):
+        when += timedelta(minutes=sample.rng.randint(1, 300))
+        level = sample.rng.choice(("INFO", "INFO", "INFO", "WARN", "ERROR"))
+        line = f"{when:%Y-%m-%d %H:%M} {level} {sample.rng.choice(names.LOG_MESSAGES)}"
+        lines.append(line)
+        facts.append((line, level))
+    return Document("log", _lines(lines), tuple(facts))
+
+
+def _people(sample: Sampler) -> Document:
+    people = sample.rng.sample(list(names.FIRST_NAMES), _size(sample, 2, 4, 12))
+    form = sample.rng.choice(("{}: {}", "{} - {}", "{} {}", "{}, {}"))
+    digits = sample.rng.choice((4, 5, 6))
+    facts = tuple((person, str(sample.rng.randint(10 ** (digits - 1), 10**digits - 1))) for person in people)
+    return Document("people", _lines([form.format(*fact) for fact in facts]), facts)
+
+
+def _items(sample: Sampler) -> Document:
+    items = sample.rng.sample(list(names.ITEMS), _size(sample, 2, 6, 25))
+    mark = sample.rng.choice(("- ", "", "* "))
+    numbered = sample.chance(0.2)
+    lines = [f"{number}. {item}" if numbered else mark + item for number, item in enumerate(items, 1)]
+    return Document("items", _lines(lines), tuple((item, "") for item in items))
+
+
+def _prose(sample: Sampler) -> Document:
+    count = sample.rng.choice((1, 1, 2, 2, 3))
+    if sample.chance(LONG_SHARE):
+        count = sample.rng.randint(6, 24)
+    lines = list(dict.fromkeys(sample.line() for _ in range(count)))
+    return Document("prose", _lines(lines))
+
+
+def _hostile(sample: Sampler) -> Document:
+    lines = [sample.line() for _ in range(sample.rng.randint(0, 2))]
+    lines.insert(sample.rng.randint(0, len(lines)), sample.pick(names.HOSTILE))
+    return Document("hostile", _lines(lines))
+
+
+def _empty(sample: Sampler) -> Document:
+    return Document("empty", "")
+
+
+_KINDS: dict[Callable[[Sampler], Document], float] = {
+    _settings: 5,
+    _prices: 4,
+    _table: 2,
+    _tasks: 2.5,
+    _log: 1.5,
+    _people: 2,
+    _items: 2,
+    _prose: 6,
+    _hostile: 0.8,
+    _empty: 0.3,
+}

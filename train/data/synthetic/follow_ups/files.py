@@ -1,0 +1,255 @@
+"""Follow-ups to files: one that a result named, another one, another question about the same."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from train.data.synthetic.actions import work_out
+from train.data.synthetic.intents.contents import KEYED, value_answer
+from train.data.synthetic.intents.file_reading import MAX_QUOTED, lines_from_to, read_or_find
+from train.data.synthetic.intents.files import (
+    any_path,
+    file_contents,
+    found_files,
+    info,
+    query_in,
+    search_answer,
+    unique_stem,
+)
+from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
+from train.data.synthetic.spelling import ORDINALS, ordinal
+from train.data.synthetic.world import World
+
+
+def _several(memory: Memory) -> bool:
+    return 1 < len(memory.paths) <= 12
+
+
+def _short(world: World, path: str) -> str:
+    """Return the path. Raise ValueError if it is no file of this world, or a long one."""
+    if path not in world.documents or len(world.documents[path].lines) > MAX_QUOTED:
+        raise ValueError(path)
+    return path
+
+
+@follow_up("read_file", when=_several, weight=4)
+def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
+    """A file by its place in the list that was shown."""
+    last = sample.chance(0.25)
+    place = len(memory.paths) if last else sample.rng.randint(1, len(memory.paths))
+    path = _short(world, memory.paths[place - 1])
+    word = "last" if last else sample.rng.choice((ORDINALS[place - 1], ordinal(place)))
+    yield Question(sample.question("read_nth", nth=word))
+    seen = yield step(f"The {word} one is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    return file_contents(path, seen[0].content)
+
+
+@follow_up("read_file", when=_several, weight=2)
+def read_named(sample: Sampler, world: World, memory: Memory) -> Script:
+    """A file of the list by a part of its name."""
+    path = _short(world, sample.rng.choice(memory.paths))
+    yield Question(sample.question("read_named", name=unique_stem(path)))
+    seen = yield step(f"That is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    return file_contents(path, seen[0].content)
+
+
+@follow_up("file_info", when=_several, weight=2)
+def info_nth(sample: Sampler, world: World, memory: Memory) -> Script:
+    last = sample.chance(0.25)
+    place = len(memory.paths) if last else sample.rng.randint(1, len(memory.paths))
+    path = memory.paths[place - 1]
+    word = "last" if last else ORDINALS[place - 1]
+    aspect = sample.rng.choice(("size", "date"))
+    yield Question(sample.question(f"nth_{aspect}", nth=word))
+    return (yield from _about(path, aspect, f"the {word} one is {path}"))
+
+
+def _about(path: str, aspect: str, why: str) -> Script:
+    script = info(path, aspect)
+    first = next(script)
+    assert not isinstance(first, (Question, Outcome))
+    turns = yield step(
+        f"{why[:1].upper()}{why[1:]}: I will look at it with {{tool}}.", "file_info", path=path
+    )
+    try:
+        script.send(turns)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError(path)
+
+
+@follow_up("file_info", when=lambda m: m.path, weight=3)
+def info_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    aspect = sample.rng.choice(("size", "date", "lines"))
+    yield Question(sample.question(f"its_{aspect}"))
+    return (yield from _about(memory.path, aspect, f"it is {memory.path}"))
+
+
+@follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=4)
+def read_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    path = _short(world, memory.path)
+    yield Question(sample.question("read_it"))
+    seen = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    return file_contents(path, seen[0].content)
+
+
+@follow_up("read_file", when=lambda m: m.path and m.is_again("write"), weight=3)
+def read_back(sample: Sampler, world: World, memory: Memory) -> Script:
+    yield Question(sample.question("read_it"))
+    seen = yield step(f"It is {memory.path}: I will read it with {{tool}}.", "read_file", path=memory.path)
+    return file_contents(memory.path, seen[0].content)
+
+
+@follow_up("read_file", "find_files", when=lambda m: m.is_again("read", "lines", "item_at"), weight=2)
+def read_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    path = _short(world, any_path(sample, world))
+    if path == memory.path:
+        raise ValueError(path)
+    corrected = sample.chance(0.3)
+    yield Question(
+        sample.question("corrected" if corrected else "other_file", **{"v" if corrected else "path": path})
+    )
+    return (yield from read_or_find(path))
+
+
+@follow_up("file_info", when=lambda m: m.is_again("info"), weight=3)
+def info_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    path = any_path(sample, world)
+    if path == memory.path:
+        raise ValueError(path)
+    corrected = sample.chance(0.3)
+    yield Question(
+        sample.question("corrected" if corrected else "other_file", **{"v" if corrected else "path": path})
+    )
+    return (yield from _about(path, memory.slot("aspect"), f"the same of {path}"))
+
+
+def _keyed(world: World, memory: Memory) -> str:
+    if memory.path not in world.documents or world.documents[memory.path].kind not in KEYED:
+        raise ValueError(memory.path)
+    return memory.path
+
+
+@follow_up("read_file", when=lambda m: m.path, weight=3)
+def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    """A value of the file that was spoken of; one that was read is not read again."""
+    path = _keyed(world, memory)
+    document = world.documents[path]
+    key, value = sample.rng.choice(document.facts)
+    if memory.is_again("value_of") and memory.slot("key") == key:
+        raise ValueError(key)
+    line = next(line for line in document.lines if key in line and value in line)
+    yield Question(sample.question("value_in_it", key=key))
+    if not memory.text:
+        yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    return value_answer(key, value, line, path)
+
+
+@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=3)
+def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
+    """Another value of the file that a value was asked of."""
+    path = _keyed(world, memory)
+    document = world.documents[path]
+    key, value = sample.rng.choice(document.facts)
+    if memory.slot("key") == key:
+        raise ValueError(key)
+    line = next(line for line in document.lines if key in line and value in line)
+    yield Question(sample.question("other_key", key=key))
+    return value_answer(key, value, line, path)
+
+
+@follow_up("calculate", when=lambda m: m.path and m.text, weight=4)
+def total_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The sum of the amounts that were just read."""
+    document = world.documents[_keyed(world, memory)]
+    if document.kind not in ("prices", "table") or len(document.facts) > 8:
+        raise ValueError(memory.path)
+    total = " + ".join(value for _, value in document.facts)
+    yield Question(sample.question("total_of_it"))
+    because = f"the amounts are {', '.join(value for _, value in document.facts)}"
+    outcome = yield from work_out(total, "The total is {r}.", because)
+    return outcome
+
+
+@follow_up("read_file", when=lambda m: m.path and not m.is_again("write"), weight=1.5)
+def line_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    if memory.path not in world.documents or memory.text:
+        raise ValueError(memory.path)
+    number = sample.rng.randint(1, len(world.documents[memory.path].lines))
+    yield Question(sample.question("line_of_it", n=number))
+    return (yield from lines_from_to(memory.path, number, number))
+
+
+@follow_up("search_text", when=lambda m: m.path and m.path.strip(), weight=1.5)
+def search_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    if memory.path not in world.documents or memory.is_again("write"):
+        raise ValueError(memory.path)
+    query = query_in(sample, world, memory.path) if sample.chance(0.7) else sample.word()
+    yield Question(sample.question("search_in_it", q=query))
+    seen = yield step(
+        f"It is {memory.path}: I will search it for {query} with {{tool}}.",
+        "search_text",
+        query=query,
+        path=memory.path,
+    )
+    return search_answer(seen[0], query, memory.path)
+
+
+@follow_up("search_text", when=lambda m: m.is_again("search"), weight=3)
+def search_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    query = query_in(sample, world, any_path(sample, world))
+    if query == memory.slot("q"):
+        raise ValueError(query)
+    yield Question(sample.question("other_query", q=query))
+    seen = yield step(
+        f"The same for {query}: I will search the files with {{tool}}.", "search_text", query=query
+    )
+    return search_answer(seen[0], query)
+
+
+@follow_up("find_files", when=lambda m: m.is_again("find"), weight=2.5)
+def find_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    name = unique_stem(any_path(sample, world))
+    if name == memory.slot("name"):
+        raise ValueError(name)
+    yield Question(sample.question("other_query", q=name))
+    seen = yield step(f"The same for {name}: I will look for it with {{tool}}.", "find_files", name=name)
+    return found_files(seen[0].content, name)
+
+
+@follow_up("list_files", when=lambda m: m.is_again("list"), weight=3)
+def list_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    from train.data.synthetic.intents.file_finding import listed
+
+    folder = sample.rng.choice([f for f in world.folders if f != memory.slot("path")])
+    yield Question(sample.question("other_folder", path=folder))
+    seen = yield step(f"The same for {folder}: I will list it with {{tool}}.", "list_files", path=folder)
+    if seen[0].error:
+        return give_up(seen[0], f"There is no folder {folder}.")
+    return listed(folder, seen[0].content)
+
+
+@follow_up("read_file", "write_file", when=lambda m: m.path, weight=1)
+def append_to_it(sample: Sampler, world: World, memory: Memory) -> Script:
+    """A line added to the file that was written or read: its text is known, and written with the line."""
+    text = memory.text
+    if not text or text.count("\n") > 3 or text == "the file is empty":
+        raise ValueError(memory.path)
+    added = sample.phrase()
+    yield Question(sample.question("append_to_it", content=added))
+    content = f"{text.rstrip(chr(10))}\n{added}"
+    wrote = yield step(
+        f"{PurePosixPath(memory.path)} has its text above: I will write it with the new line with {{tool}}.",
+        "write_file",
+        path=memory.path,
+        content=content,
+    )
+    return Outcome(
+        f"I added it to {memory.path}.",
+        (memory.path,),
+        gave_up=wrote[0].error,
+        thought=f"{memory.path} is written.",
+        memory=Memory(Again("write", {"path": memory.path}), path=memory.path, text=content),
+    )

@@ -1,0 +1,181 @@
+"""Intents over `calculate`, with numbers in digits."""
+
+from __future__ import annotations
+
+from train.data.synthetic.actions import calculate
+from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
+from train.data.synthetic.world import World
+
+
+@intent("calculate", topic="arithmetic", weight=2)
+def percent_of(sample: Sampler, world: World) -> Script:
+    p, n = sample.percent(), sample.number(20, 9000)
+    return calculate(
+        sample.question("percent_of", p=p, n=n), f"{p}% * {n}", again=Again("percent_of", {"p": p, "n": n})
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=0.6)
+def tip(sample: Sampler, world: World) -> Script:
+    p, n = sample.percent(), sample.number(10, 400)
+    return calculate(
+        sample.question("tip", p=p, n=n),
+        f"{p}% * {n}",
+        "The tip is {r}.",
+        again=Again("percent_of", {"p": p, "n": n}),
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=0.8)
+def discount(sample: Sampler, world: World) -> Script:
+    p, n = sample.percent(), sample.number(10, 2000)
+    return calculate(
+        sample.question("discount", p=p, n=n),
+        f"{n} - {p}% * {n}",
+        "The price is {r}.",
+        f"{p}% off {n}",
+        Again("discount", {"p": p, "n": n}),
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=0.8)
+def raise_by(sample: Sampler, world: World) -> Script:
+    p, n = sample.percent(), sample.number(10, 5000)
+    return calculate(
+        sample.question("raise_by", p=p, n=n),
+        f"{n} + {p}% * {n}",
+        "That makes {r}.",
+        f"{p}% on top of {n}",
+        Again("raise_by", {"p": p, "n": n}),
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=1)
+def add(sample: Sampler, world: World) -> Script:
+    a, b = sample.number(2, 9999), sample.number(2, 9999)
+    return calculate(sample.question("add", a=a, b=b), f"{a} + {b}", again=_binary(a, "+", b))
+
+
+@intent("calculate", topic="arithmetic", weight=1)
+def subtract(sample: Sampler, world: World) -> Script:
+    a, b = sample.number(2, 9999), sample.number(2, 9999)
+    return calculate(sample.question("subtract", a=a, b=b), f"{a} - {b}", again=_binary(a, "-", b))
+
+
+@intent("calculate", topic="arithmetic", weight=1.2)
+def multiply(sample: Sampler, world: World) -> Script:
+    a, b = sample.number(2, 999), sample.number(2, 999)
+    return calculate(sample.question("multiply", a=a, b=b), f"{a} * {b}", again=_binary(a, "*", b))
+
+
+@intent("calculate", topic="arithmetic", weight=1.2)
+def divide(sample: Sampler, world: World) -> Script:
+    b = "0" if sample.chance(0.06) else sample.integer(2, 40)
+    a = sample.number(2, 9999)
+    if sample.chance(0.5) and b != "0":
+        a = str(int(b) * int(sample.integer(2, 400)))
+    return calculate(sample.question("divide", a=a, b=b), f"{a} / {b}", again=_binary(a, "/", b))
+
+
+def _binary(a: str, operator: str, b: str) -> Again:
+    return Again("binary", {"a": a, "op": operator, "b": b})
+
+
+@intent("calculate", topic="arithmetic", weight=0.7)
+def add_three(sample: Sampler, world: World) -> Script:
+    a, b, c = sample.number(2, 999), sample.number(2, 999), sample.number(2, 999)
+    return calculate(sample.question("add_three", a=a, b=b, c=c), f"{a} + {b} + {c}")
+
+
+@intent("calculate", topic="arithmetic", weight=2)
+def expression(sample: Sampler, world: World) -> Script:
+    e = sample.expression()
+    return calculate(sample.question("expression", e=e), e)
+
+
+@intent("calculate", topic="arithmetic", weight=0.6)
+def square_root(sample: Sampler, world: World) -> Script:
+    n = sample.integer(2, 9999)
+    if sample.chance(0.5):
+        n = str(int(sample.integer(2, 99)) ** 2)
+    return calculate(
+        sample.question("square_root", n=n), f"sqrt({n})", "The square root of " + n + " is {r}."
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=0.6)
+def power(sample: Sampler, world: World) -> Script:
+    a, b = sample.integer(2, 30), str(sample.rng.randint(2, 9))
+    return calculate(sample.question("power", a=a, b=b), f"{a} ^ {b}")
+
+
+@intent("calculate", topic="arithmetic", weight=0.6)
+def share(sample: Sampler, world: World) -> Script:
+    b = sample.integer(2, 12)
+    n = sample.number(10, 900) if sample.chance(0.4) else str(int(b) * int(sample.integer(2, 90)))
+    return calculate(
+        sample.question("share", n=n, b=b), f"{n} / {b}", "Each gets {r}.", again=_binary(n, "/", b)
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=0.8)
+def rate(sample: Sampler, world: World) -> Script:
+    a, b = sample.number(2, 200), sample.integer(2, 60)
+    return calculate(sample.question("rate", a=a, b=b), f"{a} * {b}", again=_binary(a, "*", b))
+
+
+@intent("calculate", topic="arithmetic", weight=0.7)
+def two_percents(sample: Sampler, world: World) -> Script:
+    p, n, p2, n2 = sample.percent(), sample.number(20, 5000), sample.percent(), sample.number(20, 5000)
+    first, second = f"{p}% * {n}", f"{p2}% * {n2}"
+    yield Question(sample.question("two_percents", p=p, n=n, p2=p2, n2=n2))
+    observations = yield Step(
+        f"I will work out {first} and {second} at once with {{tool}}.",
+        (ToolCall("calculate", {"expression": first}), ToolCall("calculate", {"expression": second})),
+    )
+    a, b = observations[0].content, observations[1].content
+    return Outcome(
+        f"{first} = {a} and {second} = {b}", (a, b), thought=f"The results are {a} and {b}.", memory=Memory()
+    )
+
+
+@intent("calculate", "add_note", topic="arithmetic", weight=0.6)
+def calc_then_note(sample: Sampler, world: World) -> Script:
+    e = sample.expression()
+    yield Question(sample.question("calc_then_note", e=e))
+    observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
+    if observations[0].error:
+        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+    result = observations[0].content
+    text = f"{e} = {result}"
+    yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)
+    return Outcome(
+        f"{text}. I saved it as a note.",
+        (result,),
+        thought=f"The result is {result}, and the note is saved.",
+        memory=Memory(Again("expression", {"e": e}), number=result),
+    )
+
+
+@intent("calculate", "write_file", topic="arithmetic", weight=0.5)
+def calc_then_write(sample: Sampler, world: World) -> Script:
+    e, path = sample.expression(), sample.file_name()
+    yield Question(sample.question("calc_then_write", e=e, path=path))
+    observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
+    if observations[0].error:
+        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+    result = observations[0].content
+    content = f"{e} = {result}"
+    wrote = yield step(
+        f"Now I will write {content} to {path} with {{tool}}.", "write_file", path=path, content=content
+    )
+    if wrote[0].error:
+        return give_up(wrote[0], f"{path} was not written: {wrote[0].content}.")
+    return Outcome(
+        f"{content}. I wrote it to {path}.",
+        (result, path),
+        thought=f"The result is {result}, and {path} is written.",
+        memory=Memory(number=result, path=path),
+    )

@@ -1,0 +1,114 @@
+"""Intents over `convert_units`, alone and with other tools."""
+
+from __future__ import annotations
+
+from train.data.phrasings import names
+from train.data.synthetic.actions import conversion, json_number
+from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
+from train.data.synthetic.spelling import number_words, with_separators
+from train.data.synthetic.world import World
+
+
+@intent("convert_units", topic="converting units", weight=4)
+def convert(sample: Sampler, world: World) -> Script:
+    source, target = sample.units()
+    if sample.chance(0.06):  # two dimensions, or a unit nobody has: the tool says so
+        target = sample.rng.choice((sample.units()[1], sample.pseudo_word()))
+    value = sample.number(1, 3000)
+    return conversion(sample.question("convert", v=value, u1=source, u2=target), value, source, target)
+
+
+@intent("convert_units", topic="converting units", weight=1)
+def convert_spelled(sample: Sampler, world: World) -> Script:
+    source, target = sample.units()
+    if sample.chance(0.5):
+        number = sample.rng.randint(1, 99)
+        spelled = number_words(number)
+    else:
+        number = sample.rng.randint(1000, 999_999)
+        spelled = with_separators(number)
+    question = sample.question("convert", v=spelled, u1=source, u2=target)
+    return conversion(question, str(number), source, target, f"{spelled} is {number}")
+
+
+@intent("convert_units", topic="converting units", weight=1)
+def temperature(sample: Sampler, world: World) -> Script:
+    source, target = sample.rng.sample(list(names.UNITS["temperature"]), 2)
+    value = sample.number(1, 400)
+    if sample.chance(0.2):
+        value = f"-{sample.rng.randint(1, 40)}"
+    return conversion(sample.question("temperature", v=value, u1=source, u2=target), value, source, target)
+
+
+@intent("convert_units", topic="converting units", weight=0.7)
+def two_conversions(sample: Sampler, world: World) -> Script:
+    (u1, u2), (u3, u4) = sample.units(), sample.units()
+    v, v2 = sample.number(1, 900), sample.number(1, 900)
+    yield Question(sample.question("two_conversions", v=v, u1=u1, u2=u2, v2=v2, u3=u3, u4=u4))
+    observations = yield Step(
+        f"I will convert {v} {u1} to {u2} and {v2} {u3} to {u4} at once with {{tool}}.",
+        (
+            ToolCall("convert_units", {"value": json_number(v), "from_unit": u1, "to_unit": u2}),
+            ToolCall("convert_units", {"value": json_number(v2), "from_unit": u3, "to_unit": u4}),
+        ),
+    )
+    if observations[0].error or observations[1].error:
+        broken = observations[0] if observations[0].error else observations[1]
+        return give_up(broken, f"It cannot be converted: {broken.content}.")
+    a, b = observations[0].content, observations[1].content
+    return Outcome(
+        f"{v} {u1} is {a} and {v2} {u3} is {b}.",
+        (a.split(" ", 1)[0], b.split(" ", 1)[0]),
+        thought=f"The results are {a} and {b}.",
+        memory=Memory(),
+    )
+
+
+@intent("calculate", "convert_units", topic="arithmetic", weight=0.5)
+def calc_and_convert(sample: Sampler, world: World) -> Script:
+    e, v, (u1, u2) = sample.expression(), sample.number(1, 900), sample.units()
+    yield Question(sample.question("calc_and_convert", e=e, v=v, u1=u1, u2=u2))
+    observations = yield Step(
+        f"I will work out {e} with {{tool}} and convert {v} {u1} to {u2} at once.",
+        (
+            ToolCall("calculate", {"expression": e}),
+            ToolCall("convert_units", {"value": json_number(v), "from_unit": u1, "to_unit": u2}),
+        ),
+    )
+    if observations[0].error or observations[1].error:
+        broken = observations[0] if observations[0].error else observations[1]
+        return give_up(broken, f"It cannot be done: {broken.content}.")
+    a, b = observations[0].content, observations[1].content
+    return Outcome(
+        f"{e} = {a} and {v} {u1} is {b}.",
+        (a, b.split(" ", 1)[0]),
+        thought=f"The results are {a} and {b}.",
+        memory=Memory(),
+    )
+
+
+@intent("convert_units", "add_note", topic="converting units", weight=0.6)
+def convert_then_note(sample: Sampler, world: World) -> Script:
+    v, (u1, u2) = sample.number(1, 900), sample.units()
+    yield Question(sample.question("convert_then_note", v=v, u1=u1, u2=u2))
+    observations = yield step(
+        f"First I will convert {v} {u1} to {u2} with {{tool}}.",
+        "convert_units",
+        value=json_number(v),
+        from_unit=u1,
+        to_unit=u2,
+    )
+    if observations[0].error:
+        return give_up(observations[0], f"It cannot be converted: {observations[0].content}.")
+    result = observations[0].content
+    text = f"{v} {u1} is {result}"
+    yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)
+    number, _, unit = result.partition(" ")
+    return Outcome(
+        f"{text}. I saved it as a note.",
+        (number,),
+        thought=f"The result is {result}, and the note is saved.",
+        memory=Memory(Again("convert", {"v": v, "u1": u1, "u2": u2}), number=number, unit=unit),
+    )
