@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.transcript import CallerTurn, PlannerTurn, Row, Split, SummarizerTurn, Transcript, Turn, UserTurn
+from train.data.foreign.collection import Collection
+from train.data.foreign.requests import Foreign
 from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.intents.from_tables import (
@@ -23,13 +25,15 @@ from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.sandbox import Sandbox
 from train.data.synthetic.script import Intent, Outcome, Question, Step
-from train.data.synthetic.toolset import FOREIGN, Toolset, make_toolset
+from train.data.synthetic.toolset import BUILTIN, Toolset, make_foreign_toolset, make_toolset
 from train.data.synthetic.world import World, make_world
 
 ALL_INTENTS: dict[str, Intent] = {
     **INTENTS,
     **{intent.name: intent for intent in (*SMALL_TALK_INTENTS, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)},
 }
+Exchanges = list[tuple[list[Turn], Outcome]]
+"""The turns of each exchange and how it ended."""
 GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
 RESTRAINED_SHARE = 0.12
@@ -41,6 +45,32 @@ REFERRING_SHARE = 0.75
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 """How often a dialogue has so many exchanges."""
+
+
+FOREIGN_SHARE = 0.25
+"""Share of groups over tools of a collection, where there is one."""
+FOREIGN_REQUESTS = 0.72
+"""Share of questions of such a group that ask for one of its foreign tools."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the rows of a group share. `extra` are the requests that foreign tools of a collection serve."""
+
+    sample: Sampler
+    world: World
+    sandbox: Sandbox
+    tools: Toolset
+    foreign: Foreign | None = None
+    extra: tuple[Intent, ...] = ()
+
+    def serves(self, intent: Intent) -> bool:
+        """Return whether all tools of an intent are on offer."""
+        return all(self.tools.has(tool) for tool in intent.needs)
+
+    def run(self, intent: Intent) -> Exchanges | None:
+        """Return the exchanges of an intent with their outcomes; None if the world does not fit it."""
+        return run_script(intent, self.sample, self.world, self.sandbox, self.tools)
 
 
 @dataclass
@@ -66,9 +96,9 @@ class Dialogue:
 
 def run_script(
     intent: Intent, sample: Sampler, world: World, sandbox: Sandbox, tools: Toolset
-) -> list[tuple[list[Turn], Outcome]] | None:
+) -> Exchanges | None:
     """Return the exchanges of an intent with their outcomes; None if the world does not fit it."""
-    exchanges: list[tuple[list[Turn], Outcome]] = []
+    exchanges: Exchanges = []
     turns: list[Turn] = []
     try:
         script = intent.script(sample, world)
@@ -105,101 +135,120 @@ def _exchange(turns: list[Turn], outcome: Outcome) -> tuple[list[Turn], Outcome]
     return [*turns, *ending], outcome
 
 
-def draw_restrained(sample: Sampler, tools: Toolset) -> Intent:
+def draw_restrained(group: Group) -> Intent:
     """Return an intent that calls nothing: small talk, or what no tool on offer does."""
-    if sample.chance(0.45):
+    sample = group.sample
+    if sample.chance(0.42):
         return sample.rng.choice(SMALL_TALK_INTENTS)
-    lacking = [i for i in _requests() if not _serves(tools, i)]
+    # Among foreign tools, only requests are unserved that share no word with any of them.
+    if group.foreign and (group.extra or sample.chance(0.4)):
+        unserved = group.foreign.unserved_intent(sample, group.tools.offered)
+        return unserved or sample.rng.choice(SMALL_TALK_INTENTS)
+    lacking = [i for i in _requests() if not group.serves(i)]
     if lacking and sample.chance(0.3):
         return sample.rng.choice(lacking)
-    possible = {topic for tool, topics in TOPICS_BY_TOOL.items() if tools.has(tool) for topic in topics}
+    offered = group.tools.has
+    possible = {topic for tool, topics in TOPICS_BY_TOOL.items() if offered(tool) for topic in topics}
     return sample.rng.choice([intent for intent in IMPOSSIBLE_INTENTS if intent.name not in possible])
 
 
-def draw_intent(sample: Sampler, tools: Toolset) -> Intent:
+def draw_intent(group: Group) -> Intent:
     """Return an intent, mostly one that the offered tools serve, else one that calls nothing."""
+    sample = group.sample
     if sample.chance(UNSERVED_SHARE):
-        return draw_restrained(sample, tools)
-    served = [i for i in _requests() if _serves(tools, i)]
-    if any(tool in FOREIGN for tool in tools.offered):
+        return draw_restrained(group)
+    if group.extra and sample.chance(FOREIGN_REQUESTS):
+        return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]
+    served = [i for i in _requests() if group.serves(i)]
+    if any(tool not in BUILTIN for tool in group.tools.offered):
         # A tool on offer may do the half that is meant to be impossible.
         served = [i for i in served if not i.name.startswith("half_")]
     if not served:
-        return draw_restrained(sample, tools)
+        return draw_restrained(group)
     # A tool list seldom contains all tools of an intent that needs several: a higher weight compensates.
     return sample.rng.choices(served, [i.weight * max(1, len(i.needs)) for i in served])[0]
 
 
-def draw_follow_up(sample: Sampler, tools: Toolset, memory: Memory) -> Intent | None:
+def draw_follow_up(group: Group, memory: Memory) -> Intent | None:
     """Return a request that refers back to what `memory` holds; None if there is none to refer to."""
-    fitting = [
-        f for f in FOLLOW_UPS.values() if all(tools.has(tool) for tool in f.needs) and f.applies(memory)
-    ]
+    has = group.tools.has
+    fitting = [f for f in FOLLOW_UPS.values() if all(has(tool) for tool in f.needs) and f.applies(memory)]
     if not fitting:
         return None
-    return sample.rng.choices(fitting, [f.weight for f in fitting])[0].after(memory)
+    return group.sample.rng.choices(fitting, [f.weight for f in fitting])[0].after(memory)
 
 
 def _requests() -> list[Intent]:
     return [*INTENTS.values(), *FOREIGN_INTENTS]
 
 
-def _serves(tools: Toolset, intent: Intent) -> bool:
-    return all(tools.has(tool) for tool in intent.needs)
-
-
 def generate_rows(
-    seed: int, split: Split, count: int, *, plain: float = 0.55, max_tools: int = 30, follow_up: float = 0.5
+    seed: int,
+    split: Split,
+    count: int,
+    *,
+    plain: float = 0.55,
+    max_tools: int = 30,
+    follow_up: float = 0.5,
+    collection: Collection | None = None,
 ) -> Iterator[Row]:
     """Yield `count` schema-1 rows of a split, in groups that share their tool list.
 
     `train` and `valid` draw from the same phrasings and values, `test` from those held out from both. `plain`
     is the share of tool lists with the built-in names, `max_tools` the longest other list. With probability
     `follow_up` (half of it in the test split) a row is a dialogue of two to five questions, most of which
-    refer back. The `meta` of a test row with one question holds the world and the texts that a right answer
-    contains.
+    refer back. Where there is a collection of foreign tools, some groups are over these. The `meta` of a test
+    row with one question holds the world and the texts that a right answer contains.
     """
-    generated = 0
-    group = 0
+    generated = number = 0
+    foreign = Foreign(collection, split == "test") if collection else None
     with tempfile.TemporaryDirectory() as folder:
         while generated < count:
-            rng = random.Random(f"{seed}/{split}/{group}")
-            sample = Sampler(rng, split)
-            world = make_world(sample)
-            tools = make_toolset(sample, plain=plain, max_tools=max_tools)
-            sandbox = Sandbox(Path(folder), world)
+            group = make_group(f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign)
             for _ in range(GROUP_SIZE):
-                id_ = f"synthetic-{split}-{seed}-{generated}"
-                row = _row(sample, world, sandbox, tools, id_, split, follow_up)
+                row = _row(group, f"synthetic-{split}-{seed}-{generated}", split, follow_up)
                 if row is None:
                     continue
                 yield row
                 generated += 1
                 if generated == count:
                     break
-            group += 1
+            number += 1
 
 
-def _row(
-    sample: Sampler, world: World, sandbox: Sandbox, tools: Toolset, id_: str, split: Split, follow_up: float
-) -> Row | None:
+def make_group(
+    seed: str, split: Split, folder: Path, plain: float, max_tools: int, foreign: Foreign | None
+) -> Group:
+    """Return a group with a random world in `folder` and a random tool list."""
+    sample = Sampler(random.Random(seed), split)
+    world = make_world(sample)
+    extra: tuple[Intent, ...] = ()
+    if foreign and sample.chance(FOREIGN_SHARE):
+        tools = make_foreign_toolset(sample, foreign, max_tools)
+        extra = tuple(foreign.intents(tools.offered))
+    else:
+        tools = make_toolset(sample, plain=plain, max_tools=max_tools)
+    return Group(sample, world, Sandbox(folder, world), tools, foreign, extra)
+
+
+def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
+    sample = group.sample
     restrained = sample.chance(RESTRAINED_SHARE)
     wanted = 1
     if sample.chance(follow_up / 2 if split == "test" else follow_up):
         wanted = sample.rng.choices(EXCHANGES, EXCHANGE_WEIGHTS)[0]
-    sandbox.reset()
+    group.sandbox.reset()
     dialogue = Dialogue()
     intent, outcome = None, Outcome("")
     while dialogue.exchanges < wanted:
-        intent = draw_restrained(sample, tools) if restrained else draw_intent(sample, tools)
+        intent = draw_restrained(group) if restrained else draw_intent(group)
         exchanges = None
         if dialogue.exchanges and not restrained and sample.chance(REFERRING_SHARE):
-            exchanges = _refer(sample, world, sandbox, tools, dialogue.memory)
-        if exchanges is None:
-            exchanges = run_script(intent, sample, world, sandbox, tools)
+            exchanges = _refer(group, dialogue.memory)
+        exchanges = exchanges or group.run(intent)
         if exchanges is None:
             return None
-        for turns, outcome in exchanges:
+        for turns, outcome in exchanges[: max(EXCHANGES) - dialogue.exchanges]:
             dialogue.add(turns, outcome)
     assert intent
     meta: dict[str, Any] = {}
@@ -208,22 +257,20 @@ def _row(
     elif split == "test":
         meta = {
             "intent": intent.name,
-            "world": world.to_json(),
+            "world": group.world.to_json(),
             "expects": list(outcome.expects),
             "reason": "gave_up" if outcome.gave_up else "answered",
-            "simulated": bool(set(intent.needs) & set(FOREIGN)) or not tools.is_builtin,
+            "simulated": bool(set(intent.needs) - set(BUILTIN)) or not group.tools.is_builtin,
         }
-    return Row(id_, "synthetic", split, Transcript(tools.specs, tuple(dialogue.turns)), meta)
+    return Row(id_, "synthetic", split, Transcript(group.tools.specs, tuple(dialogue.turns)), meta)
 
 
-def _refer(
-    sample: Sampler, world: World, sandbox: Sandbox, tools: Toolset, memory: Memory
-) -> list[tuple[list[Turn], Outcome]] | None:
+def _refer(group: Group, memory: Memory) -> Exchanges | None:
     """Return an exchange that refers back; None if several tries found nothing that fits."""
     for _ in range(6):
-        intent = draw_follow_up(sample, tools, memory)
+        intent = draw_follow_up(group, memory)
         if intent is None:
             return None
-        if exchanges := run_script(intent, sample, world, sandbox, tools):
+        if exchanges := group.run(intent):
             return exchanges
     return None

@@ -8,10 +8,14 @@ from typing import Any
 
 from agent.tools import builtin_tools
 from agent.transcript import Call, ToolSpec
+from train.data.foreign.collection import specification_size
+from train.data.foreign.requests import Foreign
 from train.data.phrasings import foreign
 from train.data.synthetic.aliases import ALIASES
 from train.data.synthetic.sampler import Sampler
 
+MAX_CHARACTERS = 5000
+"""Length from which a list of foreign tools gets no more, about 1,300 tokens; twice that for a long one."""
 BUILTIN: dict[str, ToolSpec] = {tool.name: tool.spec for tool in builtin_tools()}
 FOREIGN: dict[str, ToolSpec] = {
     tool["name"]: ToolSpec(tool["name"], tool["description"], tool["parameters"]) for tool in foreign.FOREIGN
@@ -79,6 +83,39 @@ def make_toolset(
         taken.add(spec.name)
         offered[tool], renamed[tool] = spec, names
     return Toolset(offered, renamed)
+
+
+def make_foreign_toolset(sample: Sampler, foreign: Foreign, max_tools: int = 30) -> Toolset:
+    """Return a list of foreign tools, some alike, in a third of the cases with built-in ones among them."""
+    rng = sample.rng
+    short = len(BUILTIN)
+    is_long = max_tools > short and sample.chance(0.2)
+    size = rng.randint(short + 1, max_tools) if is_long else rng.randint(1, min(short, max_tools))
+    described = sample.chance(0.6)
+    offered: dict[str, ToolSpec] = {}
+    room = MAX_CHARACTERS * (2 if is_long else 1)
+    if sample.chance(0.35):
+        offered |= {name: BUILTIN[name] for name in rng.sample(list(BUILTIN), rng.randint(1, min(6, size)))}
+    # A small collection may hold fewer tools than are wanted.
+    for _ in range(3 * size):
+        name = foreign.draw_tool(sample)
+        for one in (name, foreign.draw_similar(sample, name)) if sample.chance(0.4) else (name,):
+            if one not in BUILTIN and one not in FOREIGN and len(offered) < size:
+                offered[one] = _shortened(foreign.tools[one].spec, described)
+        if len(offered) >= size or specification_size(offered.values()) > room:
+            break
+    return Toolset(offered, {tool: {} for tool in offered})
+
+
+def _shortened(spec: ToolSpec, described: bool) -> ToolSpec:
+    """Return a tool with or without the descriptions of its parameters."""
+    if described:
+        return spec
+    properties = {
+        name: {key: value for key, value in schema.items() if key != "description"}
+        for name, schema in spec.parameters["properties"].items()
+    }
+    return ToolSpec(spec.name, spec.description, {**spec.parameters, "properties": properties})
 
 
 def _rename(sample: Sampler, tool: str) -> tuple[ToolSpec, dict[str, str]]:

@@ -20,7 +20,7 @@ Format = Literal["toolbench", "alpha-umi", "toolalpaca", "openai", "sharegpt", "
 Seed = Annotated[int, typer.Option(metavar="N", help="Of the random numbers.")]
 
 
-@data.command(short_help="Make synthetic rows, to train on or held out.")
+@data.command(cls=ListOptionsCommand, short_help="Make synthetic rows, to train on or held out.")
 def make(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Schema-1 file to write.")],
     count: Annotated[int, typer.Option(metavar="N", help="Rows.")] = 1000,
@@ -29,11 +29,15 @@ def make(
     plain: Annotated[
         float, typer.Option(metavar="P", help="Share of tool lists with the built-in names.")
     ] = 0.6,
+    foreign: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Public data with unseen tools to mix in, or a folder of it."),
+    ] = None,
 ) -> int:
     """Make training or held-out data."""
     from train.data.make import make as make_rows
 
-    return make_rows(out, say, count=count, split=split, seed=seed, plain=plain)
+    return make_rows(out, say, count=count, split=split, seed=seed, plain=plain, foreign=foreign or [])
 
 
 @data.command("import", short_help="Turn data of another format into rows.")

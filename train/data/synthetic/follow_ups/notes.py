@@ -69,7 +69,7 @@ def notes_now(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from look_up_notes(query))
 
 
-@follow_up(when=lambda m: _short_answer(m) and m.past, weight=1.2)
+@follow_up(when=lambda m: _short_answer(m) and m.past, weight=0.7)
 def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     """The first answer of the dialogue: nothing is called."""
     first = memory.past[0]
@@ -79,7 +79,7 @@ def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     return Outcome(first, (), thought=f"The first answer was: {first}")
 
 
-@follow_up(when=_short_answer, weight=1)
+@follow_up(when=_short_answer, weight=0.6)
 def recall_last(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last answer once more: nothing is called."""
     yield Question(sample.question("recall_last"))
