@@ -16,6 +16,7 @@ from train.data.foreign.collection import Collection, ForeignTool, snake
 from train.data.foreign.reading import read_foreign
 from train.data.foreign.requests import order_of
 from train.data.foreign.values import examples
+from train.data.synthetic import generate
 from train.data.synthetic.generate import generate_rows
 from train.data.synthetic.sampler import HELD_OUT_VALUES, held_out
 
@@ -125,15 +126,18 @@ def foreign_calls(rows: list[Row]) -> list[str]:
     ]
 
 
-def test_rows_over_unseen_tools_are_valid_and_split_by_tool(folder: Path) -> None:
+def test_rows_over_unseen_tools_are_valid_and_split_by_tool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "FOREIGN_SHARE", 1.0)
     found = read_foreign([folder])
-    rows = {split: list(generate_rows(2, split, 300, collection=found)) for split in ("train", "test")}
+    rows = {split: list(generate_rows(2, split, 80, collection=found)) for split in ("train", "test")}
     for split, made in rows.items():
         assert not [fault for row in made for fault in faults(row.transcript)]
         names = {tool.name for row in made for tool in row.transcript.tools} & set(found.tools)
         assert names
         assert all(held_out(name, HELD_OUT_VALUES) == (split == "test") for name in names)
-    assert len(foreign_calls(rows["train"])) > 20
+    assert len(foreign_calls(rows["train"])) > 8
     thoughts = [
         t.content for row in rows["train"] for t in row.transcript.turns if isinstance(t, PlannerTurn)
     ]
@@ -143,7 +147,7 @@ def test_rows_over_unseen_tools_are_valid_and_split_by_tool(folder: Path) -> Non
 def test_an_unserved_request_shares_no_word_with_a_tool_on_offer(folder: Path) -> None:
     found = read_foreign([folder])
     found.add_tool(ForeignTool(found.tools["moon_phase"].spec))
-    for row in generate_rows(3, "train", 200, collection=found):
+    for row in generate_rows(3, "train", 120, collection=found):
         turns = row.transcript.turns
         offered = {tool.name for tool in row.transcript.tools}
         for turn in turns:

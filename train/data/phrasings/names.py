@@ -34,6 +34,10 @@ EXTENSIONS: tuple[str, ...] = (
     "rst",
 )
 
+TOWNS: tuple[tuple[str, str], ...] = tuple(
+    (place, zone) for place, _, zone in (line.partition("=") for line in lines("pools/towns.txt"))
+)
+"""Places that `current_time` does not know by name, and their time zones."""
 CITIES: tuple[tuple[str, str], ...] = (
     ("Tokyo", "Asia/Tokyo"),
     ("tokyo", "Asia/Tokyo"),

@@ -52,6 +52,9 @@ _ZONES = tuple(
     (timedelta(hours=hours), name)
     for hours, name in ((0, "UTC"), (0, "UTC"), (1, "CET"), (2, "CEST"), (-5, "EST"), (-8, "PST"), (1, "BST"))
 )
+_NAMES = ("path", "path2", "name")
+_TEXTS = ("q", "content", "text")
+"""Slots that people put in quotation marks."""
 _EXISTING_WORDS = (*names.WORDS, *names.FIRST_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _VOWELS = "aeiou"
@@ -108,7 +111,15 @@ class Sampler:
         text = self._vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
         if not self.is_test and normalize(text) in _held_out_phrasings(intent):
             text = phrasing
-        return text.format(**slots)
+        return text.format(**{name: self._quoted(name, value, text) for name, value in slots.items()})
+
+    def _quoted(self, name: str, value: object, text: str) -> object:
+        """Return a name or text, sometimes in quotation marks where the phrasing has none around it."""
+        rate = 0.4 if name in _NAMES and " " in str(value) else 0.15 if name in _TEXTS else 0.0
+        if not self.chance(rate) or any(f"{mark}{{{name}}}{mark}" in text for mark in "\"'"):
+            return value
+        mark = "'" if '"' in str(value) or ("'" not in str(value) and self.chance(0.5)) else '"'
+        return f"{mark}{value}{mark}"
 
     def _vary(self, text: str) -> str:
         if self.chance(0.12):

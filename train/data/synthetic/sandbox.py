@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from agent.errors import ToolError
@@ -36,6 +38,7 @@ class Sandbox:
         write_workspace(self.world.to_json(), workspace, self.notes)
         self.context = ToolContext(Workspace(workspace), self.notes)
         self._changed = False
+        self._stamp(path for path in workspace.rglob("*") if path.is_dir())
 
     def run(self, call: ToolCall, name: str) -> ToolTurn:
         """Run a call and return its observation, under the offered name of the tool."""
@@ -44,6 +47,16 @@ class Sandbox:
         self._changed |= TOOLS[call.tool].may != "read" or call.tool == "add_note"
         try:
             with fixed_clock(self.world.now):
-                return ToolTurn(name, TOOLS[call.tool].run(self.context, call.arguments))
+                observation = TOOLS[call.tool].run(self.context, call.arguments)
         except ToolError as error:
             return ToolTurn(name, str(error), True)
+        if call.tool == "write_file":
+            written = self.root / "workspace" / call.arguments["path"]
+            self._stamp((written, written.parent))
+        return ToolTurn(name, observation)
+
+    def _stamp(self, paths: Iterable[Path]) -> None:
+        """Make files and folders changed at the time of the world's clock."""
+        moment = self.world.now.timestamp()
+        for path in paths:
+            os.utime(path, (moment, moment))

@@ -16,7 +16,7 @@ from train.data.synthetic.world import World
 
 @follow_up("current_time", when=lambda m: m.is_again("time", "time_in", "date"), weight=4)
 def time_elsewhere(sample: Sampler, world: World, memory: Memory) -> Script:
-    place, seen = city(sample)
+    place, seen = city(sample, world.now)
     corrected = memory.slot("city") and sample.chance(0.25)
     yield Question(
         sample.question("corrected", v=place) if corrected else sample.question("time_elsewhere", city=place)

@@ -11,7 +11,7 @@ __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
     *("dates", "calendar", "computer", "file_finding", "file_reading", "contents", "amounts", "file_writing"),
-    *("arithmetic", "spoken", "units", "restraint"),
+    *("arithmetic", "spoken", "units", "restraint", "told"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

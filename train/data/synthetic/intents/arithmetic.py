@@ -86,7 +86,7 @@ def _binary(a: str, operator: str, b: str) -> Again:
 @intent("calculate", topic="arithmetic", weight=0.7)
 def add_three(sample: Sampler, world: World) -> Script:
     a, b, c = sample.number(2, 999), sample.number(2, 999), sample.number(2, 999)
-    return calculate(sample.question("add_three", a=a, b=b, c=c), f"{a} + {b} + {c}")
+    return calculate(sample.question("add_three", a=a, b=b, c=c), f"{a} + {b} + {c}", "The sum is {r}.")
 
 
 @intent("calculate", topic="arithmetic", weight=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from train.data.phrasings import names
@@ -25,7 +25,7 @@ def date_today(sample: Sampler, world: World) -> Script:
     return clock(sample.question("date_today"), "", "Today is {weekday} {date}.", "date")
 
 
-def city(sample: Sampler) -> tuple[str, str | None]:
+def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
     """Return a city, and the observation of its clock if the tool does not know it.
 
     In training some cities are made up, so that a model has to copy the name.
@@ -34,7 +34,7 @@ def city(sample: Sampler) -> tuple[str, str | None]:
         parts = [sample.pseudo_word() for _ in range(sample.rng.choice((1, 1, 2)))]
         name = " ".join(parts)
         zone = ZoneInfo(sample.rng.choice([zone for _, zone in names.CITIES]))
-        moment = sample.moment().astimezone(zone)
+        moment = now.astimezone(zone)
         return (name.title() if sample.chance(0.6) else name), f"{moment:%A %Y-%m-%d %H:%M} {zone.key}"
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
@@ -44,7 +44,7 @@ def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
         return clock(sample.question("time_in", city=place), place, "", "time_in")
-    place, observation = city(sample)
+    place, observation = city(sample, world.now)
     if observation is None:
         return clock(
             sample.question("time_in", city=place),
@@ -70,11 +70,35 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
     )
 
 
+@intent("current_time", topic="the time", weight=1)
+def time_in_town(sample: Sampler, world: World) -> Script:
+    """The time in a place that the tool does not know: its zone is asked for instead."""
+    place = sample.pick([place for place, _ in names.TOWNS])
+    zone = dict(names.TOWNS)[place]
+    yield Question(sample.question("time_in_town", city=place))
+    arguments = {"timezone": place}
+    turns = yield Step(
+        f"I will look at the clock in {place} with {{tool}}.", (ToolCall("current_time", arguments),)
+    )
+    if turns[0].error:
+        turns = yield Step(
+            f"{place} is in the zone {zone}: I will look at the clock there with {{tool}}.",
+            (ToolCall("current_time", {"timezone": zone}),),
+        )
+    weekday, date, time = clock_parts(turns[0])
+    return Outcome(
+        f"In {place} it is {time} on {weekday} {date}.",
+        (TIME_PATTERN,),
+        thought=f"The clock says {weekday} {date} {time}.",
+        memory=Memory(Again("time_in", {"city": place}), day=date, weekday=weekday),
+    )
+
+
 @intent("current_time", topic="the time", weight=0.7)
 def two_times(sample: Sampler, world: World) -> Script:
-    (first, seen), (second, seen2) = city(sample), city(sample)
+    (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
-        second, seen2 = city(sample)
+        second, seen2 = city(sample, world.now)
     yield Question(sample.question("two_times", city=first, city2=second))
     observations = yield Step(
         f"I will look at the clocks in {first} and {second} at once with {{tool}}.",

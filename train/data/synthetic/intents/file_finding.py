@@ -98,6 +98,14 @@ def find_by_type(sample: Sampler, world: World) -> Script:
     return found_files(text, pattern)
 
 
+@intent("find_files", topic="listing files", weight=0.5)
+def find_everything(sample: Sampler, world: World) -> Script:
+    """All files in all folders: those whose name is anything."""
+    yield Question(sample.question("find_everything"))
+    observations = yield step("Any name is *: I will look for * with {tool}.", "find_files", name="*")
+    return found_files(observations[0].content, "*")
+
+
 @intent("search_text", topic="searching files", weight=1.6)
 def search(sample: Sampler, world: World) -> Script:
     query = (
