@@ -106,7 +106,7 @@ models-mini: $(VENV)/.dev    ## umi-mini, made from nothing: about an hour on tw
 models-135m: $(VENV)/.dev $(VENV)/.models   ## umi-135m, on SmolLM2-135M: hours on two cores
 	test -f $(RUN135)/base/config.json || $(BIN)/umi train base import smollm2-135m --out $(RUN135)/base
 	$(BIN)/umi train data make --seed 5 --count 10500 $(if $(FOREIGN),--foreign $(FOREIGN)) --out $(RUN135)/train.jsonl
-	$(BIN)/umi train data make --seed 6 --count 300 --split valid --out $(RUN135)/valid.jsonl
+	$(BIN)/umi train data make --seed 6 --count 300 --split valid $(if $(FOREIGN),--foreign $(FOREIGN)) --out $(RUN135)/valid.jsonl
 	$(BIN)/umi train data make --seed 7 --count 500 --split test --plain 0.8 --out $(RUN135)/heldout.jsonl
 	$(BIN)/umi train glpft train/recipes/umi-135m.toml
 	$(BIN)/umi export bundle $(RUN135)/roles --out agent/bundles/umi-135m --deltas \

@@ -6,6 +6,7 @@ stand in it: that line is what lets a small model derive its arguments.
 
 from __future__ import annotations
 
+from agent.tools.lib.output import pluralize
 from agent.transcript import ToolTurn
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, step
@@ -98,7 +99,7 @@ def shift(
     slots: dict[str, str] | None = None,
 ) -> Script:
     """Move a date and answer, after a question."""
-    act = thought(f"I will move {date} by {days} days with {{tool}}.", because)
+    act = thought(f"I will move {date} by {pluralize(days, 'day')} with {{tool}}.", because)
     observations = yield step(act, "add_days", date=date, days=days)
     if observations[0].error:
         return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")

@@ -16,7 +16,6 @@ _SYNONYMS = (
     ("i want to", "i'd like to", "i would like to", "i need to", "i have to"),
     ("i need", "i want", "i'd like"),
     ("calculate", "compute", "work out", "figure out", "determine"),
-    ("how many", "what number of"),
     ("file", "document"),
     ("folder", "directory", "dir"),
     ("list the", "show the", "display the", "print the"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from agent.tools.lib.output import pluralize
 from train.data.synthetic.actions import DAYS_PATTERN, count_days, shifted_date
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
@@ -113,7 +114,7 @@ def near_day(sample: Sampler, world: World) -> Script:
             ("the day before yesterday", -2),
         )
     )
-    because = f"{word} is {days} days from today" if days > 0 else f"{word} is {days} days"
+    because = f"{word} is {pluralize(days, 'day')} from today"
     return shifted_date(sample.question("near_day", day=word), "today", days, because, relative=True)
 
 

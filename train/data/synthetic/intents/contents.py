@@ -54,7 +54,7 @@ def value_answer(key: str, value: str, line: str, path: str) -> Outcome:
     """Return the answer that gives one value of a file that was read."""
     number = value if value.replace(".", "", 1).isdigit() else ""
     return Outcome(
-        f"The {key} in {path} is {value}.",
+        f"For {key}, {path} says {value}.",
         (value,),
         thought=f"The line of {key} says: {line}",
         memory=Memory(Again("value_of", {"key": key, "path": path}), number=number, path=path),

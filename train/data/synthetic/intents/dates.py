@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from agent.tools.lib.output import pluralize
 from train.data.phrasings import names
 from train.data.synthetic.actions import clock, clock_parts, count_days, shifted_date
 from train.data.synthetic.memory import Again, Memory
@@ -181,9 +182,9 @@ def coming_weekday(sample: Sampler, world: World) -> Script:
     seen = yield Step("I need today's weekday first, from {tool}.", (ToolCall("current_time"),))
     weekday, _, _ = clock_parts(seen[0])
     away = (_WEEKDAYS.index(wanted) - _WEEKDAYS.index(weekday)) % 7 or 7
-    days = "1 day" if away == 1 else f"{away} days"
+    days = pluralize(away, "day")
     observations = yield Step(
-        f"Today is {weekday} and {wanted} is {days} later: I will move today by {away} days with {{tool}}.",
+        f"Today is {weekday} and {wanted} is {days} later: I will move today by {days} with {{tool}}.",
         (ToolCall("add_days", {"date": "today", "days": away}),),
     )
     day, name = observations[0].content.split(" ")
