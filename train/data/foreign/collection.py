@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.transcript import Call, ToolSpec, compact
+from agent.transcript.formats.coercion import coerce
 from train.data.checks.validity import call_fault
-from train.data.importers.common.coercion import coerce
 
 MAX_QUESTION = 240
 """Maximum length of a request in characters."""

@@ -15,11 +15,11 @@ from typing import Any
 
 from agent.errors import InputError
 from agent.transcript import CallerTurn, ToolSpec, Transcript, UserTurn, row_from_json
+from agent.transcript.formats.conversion import Conversation
+from agent.transcript.formats.reading import read_records
+from agent.transcript.formats.schemas import TYPES, parameters_of
 from train.data.foreign.collection import Collection, ForeignRequest, ForeignTool, short, snake
 from train.data.importers import IMPORTERS
-from train.data.importers.common.conversion import Conversation
-from train.data.importers.common.reading import read_records
-from train.data.importers.common.schemas import TYPES, parameters_of
 
 SERVED_INTENTS = frozenset(
     (
