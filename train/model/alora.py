@@ -73,6 +73,10 @@ class AloraMask:
         """Set the adapter on in the last `active` of `length` positions, alike in every row."""
         self._off = (torch.arange(length, device=device) < length - active)[None, :, None]
 
+    def off(self) -> Tensor | None:
+        """Return where the adapter is off, bool [1, T, 1]."""
+        return self._off
+
     def _mask_output(self, _module: Any, _inputs: Any, out: Tensor) -> Tensor:
         assert self._off is not None
         return out.masked_fill(self._off, 0.0)

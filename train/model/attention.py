@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from train.model.packing import PREFIX, Packed
+from train.model.kernels.branch_attention import Spans, branch_attention
+from train.model.packing import IGNORE, PREFIX, Packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,7 @@ class Tree:
     prefix: int
     """Tokens of the prefix."""
     buckets: tuple[Bucket, ...]
+    spans: Spans
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
     first = start + prefix + np.cumsum(branches) - branches
     groups = [slice(at, at + BUCKET) for at in range(0, len(branches), BUCKET)]
     buckets = tuple(_bucket(first[group], branches[group], prefix, device) for group in groups)
-    return Tree(start, prefix, buckets)
+    branch_spans = tuple(slice(int(at), int(at + size)) for at, size in zip(first, branches, strict=True))
+    return Tree(start, prefix, buckets, Spans(slice(start, start + prefix), branch_spans))
 
 
 def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: torch.device) -> Bucket:
@@ -122,6 +125,23 @@ def logits_at(model: Any, batch: Pass, positions: Tensor) -> Tensor:
     return out.logits[0]
 
 
+def has_plain_head(model: Any) -> bool:
+    """Return whether the logits of `model`, on which `enable` was called, are just its head's outputs.
+
+    Some models scale or cap them.
+    """
+    head = model.get_output_embeddings()
+    if not isinstance(head, torch.nn.Linear):
+        return False
+    tokens = np.arange(4)
+    packed = Packed(tokens, tokens, np.full(4, PREFIX), np.full(4, IGNORE))
+    batch = lay_out([packed], model.device)
+    with torch.no_grad():
+        logits = logits_at(model, batch, torch.arange(4, device=model.device))
+        outputs = head(hidden_states(model.base_model, batch))
+    return torch.allclose(outputs.float(), logits.float(), rtol=1e-3, atol=1e-3 * float(logits.float().std()))
+
+
 def enable(model: Any) -> None:
     """Make a transformers model attend by `Pass.layout`."""
     from transformers import AttentionInterface
@@ -153,6 +173,11 @@ def attend(
     """
     if softcap is not None or s_aux is not None:
         raise ValueError(f"its attention has {'capped scores' if s_aux is None else 'sinks'}")
+    if query.device.type == "cpu" and not dropout and sliding_window is None:
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            query, key, value = (part.to(dtype) for part in (query, key, value))
+        return branch_attention(query, key, value, [tree.spans for tree in layout], scaling)[None], None
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))

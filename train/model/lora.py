@@ -20,10 +20,12 @@ from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError
 from train.model.alora import AloraMask
-from train.model.attention import enable, lay_out, logits_at
+from train.model.attention import enable, has_plain_head, hidden_states, lay_out, logits_at
 from train.model.base_model import load_base, mixed_precision, pick_device, set_eval_mode
 from train.model.cpu_memory import limit_product_cache, return_freed_memory
 from train.model.generation import generate
+from train.model.kernels.head_loss import head_loss
+from train.model.kernels.install import install
 from train.model.packing import IGNORE, Packed
 from train.recipe import Recipe
 from train.run.files import ADAPTER_WEIGHTS
@@ -74,6 +76,8 @@ class LoraModel:
         except ValueError as error:
             raise InputError(f"no adapter fits {recipe.base}: {error}", "set other lora.targets") from None
         self._causal: Any = self._peft.get_base_model()
+        self._layers = install(self._peft, self.mixed) if self.mixed or base.dtype == torch.float32 else []
+        self._has_plain_head = has_plain_head(self._causal)
         if recipe.gradient_checkpointing:
             self._causal.activation_checkpointing_enable({"use_reentrant": False})
         self._peft.train()
@@ -120,6 +124,8 @@ class LoraModel:
         if header is not None:
             self._header = list(header)
             self._alora_mask = AloraMask(self._peft, ROLE_ADAPTER, len(header))
+            for layer in self._layers:
+                layer.masks[ROLE_ADAPTER] = self._alora_mask.off
         self.parameters = self._trainable()
 
     def loss_sum(self, batch: list[Packed]) -> Tensor:
@@ -131,9 +137,15 @@ class LoraModel:
         if self._alora_mask:
             self._alora_mask.set_batch(batch, self.device)
         labelled = torch.nonzero(layout.targets != IGNORE)[:, 0]
+        targets = layout.targets[labelled]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            if self._has_plain_head:
+                hidden = hidden_states(self._causal.base_model, layout)[labelled]
+                head = self._causal.get_output_embeddings()
+                dtype = torch.bfloat16 if self.mixed else head.weight.dtype
+                return head_loss(hidden, head, targets, dtype)
             logits = logits_at(self._causal, layout, labelled)
-        return cross_entropy(logits.float(), layout.targets[labelled], reduction="sum")
+        return cross_entropy(logits.float(), targets, reduction="sum")
 
     def mean_loss(self, batches: list[list[Packed]]) -> float:
         """Return the mean cross-entropy a label, without dropout or gradients; NaN without labels."""
