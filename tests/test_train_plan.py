@@ -102,10 +102,11 @@ def test_activations_are_what_autograd_keeps(
     shape, mixed = read_shape(place / "base"), precision == "bfloat16"
     batch = a_pass(shape.vocabulary)
     size = size_of(batch)
-    blocks = list(saved_tensors_of_layer(recipe, shape, size, mixed))
+    blocks = list(saved_tensors_of_layer(recipe, shape, size, "cpu", mixed))
     counted = shape.layers * sum(count * each for count, each in blocks)
-    counted += 4 * size.tokens * shape.width + 4 * size.targets * shape.vocabulary
-    counted += mixed * 2 * (adapter_parameters(recipe, shape) + shape.width * shape.vocabulary)
+    counted += 4 * (size.tokens + size.targets) * shape.width
+    if recipe.lora.dropout:
+        counted += mixed * 2 * adapter_parameters(recipe, shape)
     assert counted == pytest.approx(kept_by_autograd(LoraModel(recipe), batch), rel=0.1)
 
 

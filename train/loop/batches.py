@@ -1,7 +1,8 @@
 """The rows of each optimizer step: a function of the rows, the recipe, the stage and the step's number.
 
 So a run that was stopped continues with exactly the rows that would have come next. Rows are shuffled each
-epoch, packed by tool list, and the packs put into passes; a pass is flat, without padding.
+epoch, packed by tool list, and the packs put into passes; a pass is flat, without padding. The passes of a
+step have different tool lists as far as there are enough.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from agent.prompting.encoding import Encoded
-from train.model.packing import Packed, pack
+from train.model.packing import PREFIX, Packed, pack
 from train.recipe import STAGES, Recipe
 
 Step = list[list[Packed]]
@@ -39,8 +40,21 @@ def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int)
     packs = list(pack((rows[i] for i in rng.permutation(len(rows))), recipe.micro_batch_tokens))
     shuffled = [packs[i] for i in rng.permutation(len(packs))]
     passes = fill(shuffled, recipe.micro_batch_tokens)
-    size = recipe.accumulation
-    return [passes[at : at + size] for at in range(0, len(passes), size)]
+    steps = deal(passes, math.ceil(len(passes) / recipe.accumulation))
+    return [steps[i] for i in rng.permutation(len(steps))]
+
+
+def deal(passes: Sequence[list[Packed]], count: int) -> list[Step]:
+    """Return `count` steps of about equally many passes, those of one tool list spread over all steps."""
+    by_list: dict[bytes, list[list[Packed]]] = {}
+    for batch in passes:
+        longest = max(batch, key=len)
+        prefix = longest.input_ids[longest.branch_ids == PREFIX]
+        by_list.setdefault(prefix.tobytes(), []).append(batch)
+    steps: list[Step] = [[] for _ in range(count)]
+    for number, batch in enumerate(itertools.chain.from_iterable(by_list.values())):
+        steps[number % count].append(batch)
+    return steps
 
 
 def total_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from train.model.attention import BUCKET
+from train.model.kernels.head_loss import CHUNK_BYTES
 from train.model.packing import PREFIX, Packed
 from train.plan.shape import Linear, Shape
 from train.recipe import Recipe
@@ -30,7 +31,8 @@ FRAGMENTATION = {"one": 1.6, "stacked": 2.1}
 Fitted with glibc 2.36 to layers of 256 to 1,024; of 22 configurations measured then, 21 came within 15 % of
 their estimates and one, whose blocks are just above `MMAP_THRESHOLD`, took 18 % more than its own."""
 LOGIT_BYTES = 12
-"""Bytes a logit as the backward pass begins: log-probabilities, their gradient and the logits', float32."""
+"""Bytes a logit, of a model that scales or caps them, as the backward pass begins: log-probabilities, their
+gradient and the logits', float32."""
 OUTPUT_LAYERS = ("o_proj", "down_proj")
 """Linear layers that end a block; each has an input of its own, the others share theirs."""
 
@@ -131,13 +133,14 @@ def estimate(
 def _estimate_pass(
     recipe: Recipe, shape: Shape, size: PassSize, device: str, mixed: bool, stacked: bool, fixed: Estimate
 ) -> Estimate:
-    layer = list(saved_tensors_of_layer(recipe, shape, size, mixed))
+    layer = list(saved_tensors_of_layer(recipe, shape, size, device, mixed))
     hidden = size.tokens * shape.width * 4
-    saved = [(1.0, hidden), (1.0, 2.0 * adapter_parameters(recipe, shape) * mixed)]
+    saved = [(1.0, hidden), (1.0, hidden * size.targets / size.tokens)]
+    if recipe.lora.dropout:
+        saved.append((1.0, 2.0 * adapter_parameters(recipe, shape) * mixed))
     workspace: list[tuple[float, float]] = [(3, size.tokens * shape.ffn_width * 4)]
-    if recipe.quantization == "nf4":
-        # Dequantized as the weights' type and cast to the gradients'.
-        workspace += [(1, 4 * shape.largest_linear), (mixed, 2 * shape.largest_linear)]
+    # The weight of a layer, dequantized or with its adapter added, and cast to the gradients' type.
+    workspace += [(1, 4 * shape.largest_linear), (mixed, 2 * shape.largest_linear)]
     if recipe.gradient_checkpointing:
         saved.append((shape.layers, hidden))
         workspace += layer
@@ -145,6 +148,8 @@ def _estimate_pass(
         saved += [(shape.layers * count, each) for count, each in layer]
     head = 2 * shape.vocabulary * shape.width * mixed
     logits = LOGIT_BYTES * size.targets * shape.vocabulary + head
+    if shape.plain_head:
+        logits = round(min(logits, CHUNK_BYTES * (1.5 if mixed else 1) + head))
     allocator = 0.0
     if device == "cpu" and not recipe.gradient_checkpointing:
         small = sum(count * each for count, each in saved if each < MMAP_THRESHOLD)
@@ -161,34 +166,28 @@ def _estimate_pass(
     )
 
 
-def saved_tensors_of_layer(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> Tensors:
+def saved_tensors_of_layer(recipe: Recipe, shape: Shape, size: PassSize, device: str, mixed: bool) -> Tensors:
     """Yield the tensors that autograd saves of one layer for the backward pass.
 
-    A frozen weight's input is not saved, an adapter's is: in bfloat16 a cast copy for each linear layer, in
-    float32 one for those that share it. Normalizations save their input in float32, the gated feed-forward
-    part three times its inner width, attention (flash) its queries, keys, values and outputs.
+    Normalizations save their input in float32. For the rest `train.model.kernels` says what it saves; with
+    dropout, peft's layers and the model's feed-forward part compute instead.
     """
     number = 2 if mixed else 4
     tokens = size.tokens
-    adapted = shape.adapted(recipe.lora.targets)
-    inputs_of: dict[tuple[str, int] | str, int] = {}
-    for linear in adapted:
-        own = mixed or recipe.lora.dropout > 0 or linear.kind in OUTPUT_LAYERS
-        inputs_of[linear.name if own else (linear.name.rpartition(".")[0], linear.inputs)] = linear.inputs
-    for inputs in inputs_of.values():
-        yield 1 / shape.layers, tokens * inputs * number
-    for linear in adapted:
-        yield 1 / shape.layers, tokens * recipe.lora.rank * number
-        if recipe.lora.dropout:
-            yield 1 / shape.layers, tokens * linear.inputs * 4
     yield shape.norms, tokens * shape.width * 4
-    queries = shape.heads * shape.head_width
+    queries, keys = shape.heads * shape.head_width, shape.key_heads * shape.head_width
     if shape.head_norms:
         yield 1, tokens * queries * 4
-        yield 1, tokens * shape.key_heads * shape.head_width * 4
-    # bitsandbytes returns its input's type, float32 after a normalization.
-    half_outputs = mixed and recipe.quantization == "none"
-    yield 3, tokens * shape.ffn_width * (2 if half_outputs else 4)
+        yield 1, tokens * keys * 4
+    if recipe.lora.dropout:
+        yield from _peft_layers(recipe, shape, size, mixed)
+    else:
+        yield from _fused_layers(recipe, shape, size, mixed)
+    if device == "cpu":
+        yield 2, tokens * queries * number
+        yield 2, tokens * keys * number
+        yield 1, tokens * shape.heads * 4
+        return
     if not mixed:
         yield 3, tokens * queries * number
     for prefix in size.prefixes:
@@ -197,6 +196,49 @@ def saved_tensors_of_layer(recipe: Recipe, shape: Shape, size: PassSize, mixed: 
         yield 2, count * longest * queries * number
         yield 2, count * (prefix + longest) * queries * number
         yield 1, longest * (prefix + longest) * number
+
+
+def _fused_layers(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> Tensors:
+    """Yield what `train.model.kernels` saves of linear layers and the feed-forward part.
+
+    The output layer of attention shares its input with attention; in float32, layers of one input share it
+    with each other, in bfloat16 each has a copy.
+    """
+    number = 2 if mixed else 4
+    adapted = shape.adapted(recipe.lora.targets)
+    fused = {"gate_proj", "up_proj", "down_proj"} <= {linear.kind for linear in adapted}
+    inputs_of: dict[tuple[str, int] | str, int] = {}
+    for linear in adapted:
+        if linear.kind == "o_proj" or (fused and linear.kind in ("up_proj", "down_proj")):
+            continue
+        own = mixed or linear.kind in OUTPUT_LAYERS
+        inputs_of[linear.name if own else (linear.name.rpartition(".")[0], linear.inputs)] = linear.inputs
+    for inputs in inputs_of.values():
+        yield 1 / shape.layers, size.tokens * inputs * number
+    if fused:
+        yield 2, size.tokens * shape.ffn_width * number
+    else:
+        # bitsandbytes returns its input's type, float32 after a normalization.
+        yield 3, size.tokens * shape.ffn_width * (4 if recipe.quantization == "nf4" else number)
+    if mixed and recipe.quantization == "none":
+        names = {linear.name for linear in adapted}
+        for linear in shape.linears:
+            yield (linear.name not in names) / shape.layers, linear.parameters * 2
+
+
+def _peft_layers(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> Tensors:
+    """Yield what peft's layers with dropout save, and the feed-forward part between them.
+
+    A frozen weight's input is not saved, an adapter's is, with what dropout left of it.
+    """
+    number = 2 if mixed else 4
+    for linear in shape.adapted(recipe.lora.targets):
+        yield 1 / shape.layers, size.tokens * linear.inputs * number
+        yield 1 / shape.layers, size.tokens * linear.inputs * 4
+        yield 1 / shape.layers, size.tokens * recipe.lora.rank * number
+    # bitsandbytes returns its input's type, float32 after a normalization.
+    half_outputs = mixed and recipe.quantization == "none"
+    yield 3, size.tokens * shape.ffn_width * (2 if half_outputs else 4)
     if half_outputs:
         for linear in shape.linears:
             yield 1 / shape.layers, linear.parameters * 2

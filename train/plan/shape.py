@@ -15,6 +15,7 @@ from agent.errors import InputError
 HEADER_LIMIT = 100 * 1024 * 1024
 """The most bytes of a header, by the format."""
 _LAYERS = ".layers."
+_LOGIT_SETTINGS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 _EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight")
 
 
@@ -59,6 +60,8 @@ class Shape:
     """Normalizations of the hidden states in one layer."""
     head_norms: bool
     """Whether queries and keys are normalized too."""
+    plain_head: bool
+    """Whether logits are the head's outputs, neither scaled nor capped."""
     bytes_per_parameter: float
     """Mean bytes of a parameter in the checkpoint."""
 
@@ -124,6 +127,7 @@ def read_shape(folder: Path) -> Shape:
             for name in first_layer
         ),
         head_norms=head_norms,
+        plain_head=not any(config.get(name) for name in _LOGIT_SETTINGS),
         bytes_per_parameter=file_bytes / sum(sizes.values()),
     )
 

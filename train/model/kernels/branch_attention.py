@@ -2,8 +2,8 @@
 
 A branch reads the prefix whole, and itself causally. The first is one attention of the tokens of all
 branches, the second one for each branch; the two softmaxes are joined by their log-sums L: with
-w = 1 / (1 + exp(L_own - L_prefix)) the output is w o_prefix + (1 - w) o_own. The backward pass of each part is
-that of flash attention (arXiv 2307.08691, algorithm 2) given the joint output and the joint log-sum, as in
+w = 1 / (1 + exp(L_own - L_prefix)) the output is w o_prefix + (1 - w) o_own. The backward pass of each part
+is that of flash attention (arXiv 2307.08691, algorithm 2) given the joint output and the joint log-sum, as in
 ring attention (arXiv 2310.01889). Query heads that share a key head are a batch over it.
 """
 
@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -85,10 +84,9 @@ class _BranchAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, sums = ctx.saved_tensors
-        [gradient] = gradients
+        [gradient] = grad_outputs
         heads, length = key.shape[1:3]
         q = _grouped(query, heads)
         k, v = (part.expand(len(q), -1, -1, -1) for part in (key, value))

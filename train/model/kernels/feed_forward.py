@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import silu
 
 from train.model.kernels.linear import LoraLinear, Product
@@ -52,12 +51,11 @@ class _FeedForwardFunction(torch.autograd.Function):
         return out.view(x.shape)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows, gate, up = ctx.saved_tensors[:3]
         products: tuple[Product, Product, Product] = ctx.products
         of_gate, of_up, of_down = products
-        gradient = gradients[0].reshape(-1, gradients[0].shape[-1])
+        gradient = grad_outputs[0].reshape(-1, grad_outputs[0].shape[-1])
         active = silu(gate)
         down_gradients = of_down.adapter_gradients(gradient, active * up)
         inner = of_down.input_gradient(gradient)

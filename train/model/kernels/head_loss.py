@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 CHUNK_BYTES = 128e6
 """Bytes of the float32 logits that exist at a time."""
@@ -53,6 +52,5 @@ class _HeadLossFunction(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.saved_tensors[0] * gradients[0], None, None, None, None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.saved_tensors[0] * grad_outputs[0], None, None, None, None

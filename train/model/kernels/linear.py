@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 MERGE_FROM = 1024
@@ -167,10 +166,9 @@ class _LinearFunction(torch.autograd.Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows = ctx.saved_tensors[0]
-        gradient = gradients[0].reshape(-1, gradients[0].shape[-1])
+        gradient = grad_outputs[0].reshape(-1, grad_outputs[0].shape[-1])
         product: Product = ctx.product
         inputs = None
         if ctx.needs_input_grad[0]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 class RmsNorm:
@@ -39,10 +38,9 @@ class _RmsNormFunction(torch.autograd.Function):
         return (x * inverse).mul_(weight)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, inverse = ctx.saved_tensors
-        scaled = gradients[0] * weight
+        scaled = grad_outputs[0] * weight
         mean = (scaled * x).mean(-1, keepdim=True)
         mean.mul_(inverse.pow(3))
         return scaled.mul_(inverse).addcmul_(x, mean, value=-1.0), None, None
