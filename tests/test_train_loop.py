@@ -18,7 +18,7 @@ from tiny_base import TINY_RUN, make_base, tiny_rows
 
 import train.loop.trainer
 from agent.errors import UmiError
-from agent.prompting.encoding import load_tokenize
+from agent.prompting.encoding import Encoded, load_tokenize
 from train.data.views import view
 from train.loop.batches import epoch_steps
 from train.loop.out_of_memory import split_passes
@@ -80,6 +80,23 @@ def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
     last = split_passes(passes, 20)
     assert all(packed.branch_ids.max() == 1 for batch in last for packed in batch)
     assert len(split_passes(last, 1)) == len(last)
+
+
+def test_the_passes_of_a_step_have_different_tool_lists(recipe: Recipe) -> None:
+    def row(tools: int) -> Encoded:
+        return Encoded(np.full(8, tools), np.arange(12), np.ones(12, np.bool_))
+
+    recipe = replace(recipe, micro_batch_tokens=40, accumulation=4)
+    rows = [row(tools) for tools, count in enumerate((16, 16, 12, 12, 4, 4)) for _ in range(count)]
+    steps = epoch_steps(rows, recipe, "backbone", 0)
+    assert sum(packed.label_count for step in steps for batch in step for packed in batch) == 12 * len(rows)
+    assert len(steps) == 8
+    for step in steps:
+        lists = [int(batch[0].input_ids[0]) for batch in step]
+        assert len(lists) == len(set(lists)) == 4
+    again = epoch_steps(rows, recipe, "backbone", 0)
+    for one, other in zip(steps, again, strict=True):
+        assert [p.input_ids.tolist() for [p] in one] == [p.input_ids.tolist() for [p] in other]
 
 
 def test_splitting_a_pack_labels_its_prefix_once(recipe: Recipe) -> None:
