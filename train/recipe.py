@@ -139,7 +139,7 @@ class Recipe:
     micro_batch_tokens: Positive = 4096
     """Tokens in one forward pass; sets the memory needed."""
     accumulation: Positive = 1
-    """Passes an optimizer step adds up."""
+    """Passes an optimizer step adds up; they have different tool lists as far as there are enough."""
     warmup: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.03
     """Share of the steps in which the rate rises from zero."""
     schedule: Literal["cosine", "constant"] = "cosine"
