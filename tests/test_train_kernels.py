@@ -61,8 +61,9 @@ def test_branches_attend_as_under_a_dense_mask(key_heads: int) -> None:
     generator = torch.Generator().manual_seed(0)
     shapes = ((1, 6, length, 16), (1, key_heads, length, 16), (1, key_heads, length, 16))
     inputs = [torch.randn(shape, generator=generator, requires_grad=True) for shape in shapes]
-    out = branch_attention(*inputs, layout, 0.3)
-    wanted = scaled_dot_product_attention(*inputs, visible(packs), scale=0.3, enable_gqa=True)[0]
+    query, key, value = inputs
+    out = branch_attention(query, key, value, layout, 0.3)
+    wanted = scaled_dot_product_attention(query, key, value, visible(packs), scale=0.3, enable_gqa=True)[0]
     wanted = wanted.transpose(0, 1)
     torch.testing.assert_close(out, wanted, rtol=1e-4, atol=1e-5)
     gradient = torch.randn(out.shape, generator=generator)
