@@ -27,20 +27,20 @@ def train_recipe(
     With `plan_only`, print what training would take instead, `as_json` as one object. Returns the exit code.
     Raises UmiError for what cannot be trained.
     """
+    with library_warnings_logged():
+        from train.loop.pipeline import train
+        from train.loop.processes import is_first
+        from train.plan.run_plan import plan_run
+
     recipe = load_recipe(recipe_file, overrides)
     if plan_only:
         with library_warnings_logged():
-            from train.plan.run_plan import plan_run
-
             planned = plan_run(recipe, only, again=again)
         print(json.dumps(planned.to_json()) if as_json else "\n".join(planned.lines()))
         return 0
     if as_json:
         raise InputError("--json is for --plan", "add --plan, or leave --json out")
     with library_warnings_logged():
-        from train.loop.pipeline import train
-        from train.loop.processes import is_first
-
         folder = train(recipe, say, only, again=again, tensorboard=tensorboard)
     if is_first():
         print(folder)
