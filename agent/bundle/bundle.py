@@ -68,6 +68,7 @@ def write_bundle(
     adapters: Mapping[Role, str] | None = None,
     layout: Layout = "merged",
     dialect: Dialect = "umi",
+    call_bias: float = 0.0,
     sampling: Mapping[Role, Sampling] | None = None,
     grounded: Collection[Role] = (),
     markers: Markers = CHATML,

@@ -164,6 +164,8 @@ class Bundle:
     """The recipe that the models were trained with; may be empty."""
     metrics: Mapping[str, Any]
     """What was measured of the models, the report of their export included; may be empty."""
+    call_bias: StrictFloat = 0.0
+    """In nats, for the dialect `chat`: how much likelier a call than an answer must be to be made."""
     base: Annotated[BaseFile | None, _required("name")] = None
     """What the models are built over, in a bundle of deltas."""
 

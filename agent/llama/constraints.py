@@ -7,6 +7,7 @@ is the close marker, which ends the turn.
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from agent.errors import EngineError, InputError
 from agent.llama.grounding import atoms, grounded_pattern, sources
+from agent.prompting.call_markup import CallMarkup
 from agent.transcript import Role, ToolSpec, Transcript, compact
 
 MAX_THOUGHT = 300
@@ -115,7 +117,21 @@ class Constraints:
         """
         if role == "caller":
             self._check_tools(transcript.tools)
-        grammar = role_grammar(role, transcript, grounded=grounded)
+        return self._start(role, role_grammar(role, transcript, grounded=grounded))
+
+    def start_arguments(self, tool: ToolSpec, markup: CallMarkup) -> Constraint:
+        """Return a constraint for the arguments of a stock model's call of `tool`.
+
+        Raise InputError where its parameters cannot be compiled.
+        """
+        self._check_tools([tool])
+        return self._start("caller", arguments_grammar(tool, markup))
+
+    def start_answer(self, markup: CallMarkup) -> Constraint:
+        """Return a constraint for an answer of a stock model, which does not begin as a call."""
+        return self._start("summarizer", answer_grammar(markup))
+
+    def _start(self, role: Role, grammar: str) -> Constraint:
         if grammar not in self._compiled:
             matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
             if matcher.is_error():
@@ -176,6 +192,23 @@ def caller_grammar(tools: Sequence[ToolSpec]) -> str:
         schema = compact(closed(tool.parameters) | {"x-guidance": _JSON_OPTIONS})
         lines.append(f'call_{index}: {opening} %json {schema} "}}"')
     return "\n".join(lines)
+
+
+def arguments_grammar(tool: ToolSpec, markup: CallMarkup) -> str:
+    """Return a grammar of the arguments of `tool`, spaced as `markup` has it."""
+    options = _JSON_OPTIONS | {
+        "item_separator": markup.item_separator,
+        "key_separator": markup.key_separator,
+    }
+    gap = markup.middle[len(markup.middle.rstrip(" ")) :]
+    schema = compact(closed(tool.parameters) | {"x-guidance": options})
+    return f"start: {json.dumps(gap)} %json {schema}" if gap else f"start: %json {schema}"
+
+
+def answer_grammar(markup: CallMarkup) -> str:
+    """Return a grammar of text that begins neither as a call in `markup` nor as one in plain JSON."""
+    first = re.escape(markup.before.strip()[:1])
+    return _lark("start: ANSWER", ANSWER=rf"/[^\s\x00-\x1f\x7f-\x9f{{`\[{first}]{_slashed(_TEXT)}/")
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:

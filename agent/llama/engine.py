@@ -10,8 +10,9 @@ How a model and its roles are set up is in `agent.llama.session`, how a turn is 
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -21,12 +22,15 @@ from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
+from agent.llama.constraints import Constraint
 from agent.llama.decoding import ForcedDecoding, TurnDecoder
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
+from agent.llama.stock import StockModel
+from agent.prompting.dialects import Prompt
 from agent.settings import EngineSettings
-from agent.transcript import ROLES, Role, Transcript
+from agent.transcript import ROLES, Call, Role, Transcript, planner_text
 
 RESERVE = 48
 """Tokens that must be free after a prompt: fewer hold neither a call nor an answer."""
@@ -135,12 +139,36 @@ class LlamaEngine:
     def _generate(
         self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], forced: ForcedDecoding | None
     ) -> Iterator[Reading | Delta | Generated]:
-        session, role_file = self._session(role), self.bundle.roles[role]
+        session = self._session(role)
         prompt = session.prompt(role, transcript)
-        ids = prompt.ids
-        if len(ids) + RESERVE > self.context_length:
-            raise ContextFull(len(ids) + RESERVE, self.context_length)
-        constraint = session.constraints.start(role, transcript, grounded=role_file.grounded)
+        self._check_room(prompt)
+        if session.stock is None:
+            grounded = self.bundle.roles[role].grounded
+            constraint = session.constraints.start(role, transcript, grounded=grounded)
+            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+        elif role == "planner":
+            yield from self._plan(session, session.stock, transcript, prompt, cancelled, forced)
+        elif role == "caller":
+            yield from self._call(session, session.stock, transcript, prompt, cancelled, forced)
+        else:
+            constraint = session.constraints.start_answer(session.stock.markup)
+            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+
+    def _check_room(self, prompt: Prompt) -> None:
+        if len(prompt.ids) + RESERVE > self.context_length:
+            raise ContextFull(len(prompt.ids) + RESERVE, self.context_length)
+
+    def _write(
+        self,
+        session: ModelSession,
+        role: Role,
+        prompt: Prompt,
+        constraint: Constraint,
+        cancelled: Callable[[], bool],
+        forced: ForcedDecoding | None,
+    ) -> Iterator[Reading | Delta | Generated]:
+        """Read `prompt` and generate a turn under `constraint`."""
+        ids, sampling = prompt.ids, self.bundle.roles[role].sampling
         speculate = (
             self.settings.speculate and session.can_truncate and (forced is None or forced.jump_forward)
         )
@@ -148,26 +176,100 @@ class LlamaEngine:
             session.context,
             session.vocabulary,
             constraint,
-            role_file.sampling,
+            sampling,
             end_token=session.end_token,
-            limit=min(role_file.sampling.max_tokens, self.context_length - len(ids)),
+            limit=min(sampling.max_tokens, self.context_length - len(ids)),
             speculate=speculate,
             lookup=PromptLookup(ids) if speculate and role in LOOKUP_ROLES else None,
             forced=forced,
         )
+        usage = yield from self._read(session, role, prompt, cancelled, decoder)
+        if usage is not None:
+            yield from decoder.run(usage, cancelled)
+
+    def _read(
+        self,
+        session: ModelSession,
+        role: Role,
+        prompt: Prompt,
+        cancelled: Callable[[], bool],
+        decoder: TurnDecoder | None = None,
+    ) -> Generator[Reading | Generated, None, Usage | None]:
+        """Read `prompt`, and the opening of the turn with its last chunk; return what that cost.
+
+        Return None, after a last event, where cancelled.
+        """
         reused = session.reuse(prompt)
-        total, done, seconds = len(ids) - reused, 0, 0.0
+        total, done, seconds = len(prompt.ids) - reused, 0, 0.0
         yield Reading(role, 0, total)
         for chunk in session.chunks(role, prompt, reused, BATCH):
             started = perf_counter()
             size = len(chunk.ids)
-            if done + size == total:
+            if decoder is not None and done + size == total:
                 chunk = replace(chunk, ids=chunk.ids + decoder.opening())
             completed = not cancelled() and session.read(chunk, cancelled)
             seconds += perf_counter() - started
             if not completed:
                 yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
-                return
+                return None
             done += size
             yield Reading(role, done, total)
-        yield from decoder.run(Usage(total, reused, 0, seconds), cancelled)
+        return Usage(total, reused, 0, seconds)
+
+    def _plan(
+        self,
+        session: ModelSession,
+        stock: StockModel,
+        transcript: Transcript,
+        prompt: Prompt,
+        cancelled: Callable[[], bool],
+        forced: ForcedDecoding | None,
+    ) -> Iterator[Reading | Delta | Generated]:
+        """Read `prompt` and tell by its logits whether a stock model calls or answers."""
+        usage = yield from self._read(session, "planner", prompt, cancelled)
+        if usage is None:
+            return
+        started = perf_counter()
+        calls = bool(transcript.tools) and not forced and stock.calls(transcript, prompt, cancelled)
+        usage += Usage(write_seconds=perf_counter() - started)
+        if calls is None:
+            yield Generated("", "cancelled", usage)
+            return
+        text = forced.text if forced else planner_text("", "caller" if calls else "summarizer")
+        yield Delta(text)
+        yield Generated(text, "end", usage)
+
+    def _call(
+        self,
+        session: ModelSession,
+        stock: StockModel,
+        transcript: Transcript,
+        prompt: Prompt,
+        cancelled: Callable[[], bool],
+        forced: ForcedDecoding | None,
+    ) -> Iterator[Reading | Delta | Generated]:
+        """Let a stock model write the arguments of a call of the tool that it prefers."""
+        if forced:
+            name, arguments = stock.written_arguments(forced.text)
+            forced = replace(forced, text=arguments)
+        else:
+            choice = stock.choose(transcript, prompt, cancelled)
+            if choice is None:
+                yield Generated("", "cancelled", Usage())
+                return
+            name = choice.name
+        tool = next(tool for tool in transcript.tools if tool.name == name)
+        prompt = stock.call_prompt(transcript, prompt, name)
+        self._check_room(prompt)
+        constraint = session.constraints.start_arguments(tool, stock.markup)
+        for piece in self._write(session, "caller", prompt, constraint, cancelled, forced):
+            match piece:
+                case Reading():
+                    yield piece
+                case Generated(text, stop, usage):
+                    line = Call(name, json.loads(text)).line() if stop == "end" else ""
+                    if line:
+                        yield Delta(line)
+                    yield Generated(line, stop, usage)
+                case Delta():  # the arguments alone are no turn
+                    pass

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.bundle import Bundle, mend
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError, EngineError
-from agent.llama.binding.context import Adapter, Context, flash_attention_mode
+from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
 from agent.llama.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
+from agent.llama.stock import StockModel
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.settings import EngineSettings
 from agent.transcript import Role, Transcript
@@ -68,6 +72,9 @@ class ModelSession:
         self.vocabulary = self._model.vocabulary
         self._dialect = make_dialect(bundle.dialect, self._model, bundle.markers, hint)
         self.end_token = self._dialect.end_token
+        prompts = self._dialect.chat
+        self.stock = StockModel(prompts, bundle.call_bias, self.logits_after, self._kept) if prompts else None
+        """The choice between a call and an answer, in the dialect of stock models."""
         for role in roles:
             if path := bundle.adapter_path(role):
                 adapter = Adapter(self._model, path, hint=hint)
@@ -160,11 +167,32 @@ class ModelSession:
             self.context.take_snapshot()
         return True
 
+    def logits_after(
+        self, prompt: Prompt, cancelled: Callable[[], bool]
+    ) -> NDArray[np.float32] | None:
+        """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
+        context = self.context
+        if not (context.has_logits and context.tokens == prompt.ids):
+            for chunk in self.chunks("planner", prompt, self.reuse(prompt), BATCH):
+                if cancelled() or not self.read(chunk, cancelled):
+                    return None
+        return context.logits()
+
     def close(self) -> None:
         """Free the context and the model. May be called twice."""
         if self._context is not None:
             self._context.close()
         self._model.close()
+
+    def _kept(self, prompt: Prompt, compute: Callable[[], bytes | None]) -> bytes | None:
+        """Return what was computed of `prompt`, from the prompt cache if it is there."""
+        if self._prompt_cache is None:
+            return compute()
+        key = prompt_cache_key(self._file.sha256, prompt.ids, self._settings.cache, "priors")
+        kept = self._prompt_cache.get(key) or compute()
+        if kept:
+            self._prompt_cache.put(key, kept)
+        return kept
 
     def _is_cached(self, prompt: Prompt) -> bool:
         return self._prompt_cache is not None and prompt.system_length >= MIN_CACHED_TOKENS

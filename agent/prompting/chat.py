@@ -1,67 +1,147 @@
 """The `chat` dialect: a transcript as the token ids that a stock instruct model reads.
 
-The markup of the model's chat template is tokenized with special tokens on and each text with them off, so
-no text of a user, a tool or a file can open or close a turn. Turns that two prompts share have the same ids,
-so a context reuses them.
+Control tokens come from the markup of the model's chat template only. Everything between two of them is
+tokenized at once, as where a whole prompt is, but with special tokens off, so no text of a user, a tool or a
+file can open or close a turn or a call.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import pairwise
 
+from agent.prompting.call_markup import PLAIN
+from agent.prompting.chat_messages import sorted_tools
 from agent.prompting.chat_template import ChatTemplate, Piece
-from agent.prompting.chat_text import chat_system
+from agent.prompting.encoding import common_length
 from agent.prompting.markers import Tokenize
-from agent.transcript import Role, Transcript
+from agent.transcript import Transcript, UserTurn
+
+_CALL_BEGINNINGS = (PLAIN.before, '{ "', '{\n', "[{", "```json", "```\n{")
+"""How models begin a call beside their template's markup: as plain JSON, which small ones often write."""
 
 
-def chat_prompt_ids(
-    transcript: Transcript, role: Role, template: ChatTemplate, tokenize: Tokenize
-) -> list[int]:
-    """Return the ids of the transcript, the instruction of `role` and the opening of the assistant's message.
+class ChatPrompts:
+    """The prompts of one model: its chat template and its tokenizer."""
 
-    Prompts share the ids of the turns they share where the template is `stable`. Raise BundleError where the
-    template refuses the conversation.
-    """
-    return _PieceTokenizer(template, tokenize).ids(template.pieces(transcript, role))
+    def __init__(self, template: ChatTemplate, tokenize: Tokenize, bos: int | None = None) -> None:
+        """`bos` is the token that every prompt begins with, where the model expects one."""
+        self.template = template
+        self._tokenize = tokenize
+        self._bos = [] if bos is None else [bos]
+        single = {marker: tokenize(marker, True) for marker in template.markers}
+        self._control = {marker: ids[0] for marker, ids in single.items() if len(ids) == 1}
+        # Some vocabularies make control tokens of a plain text too (llama.cpp's "user defined" tokens).
+        eager = [marker for marker, token in self._control.items() if tokenize(marker, False) == [token]]
+        self._eager = re.compile(f"(?=(?:{_any(eager)}))" if eager else r"(?!)")
+        self._split = re.compile(f"({_any(list(self._control))})" if self._control else r"((?!))")
+
+    def prompt(self, transcript: Transcript) -> list[int]:
+        """Return the ids of the transcript and of the opening of the assistant's message.
+
+        Raise BundleError where the template refuses the conversation.
+        """
+        ids = self.ids(self.template.pieces(transcript))
+        return ids if ids[:1] == self._bos else self._bos + ids
+
+    def system_length(self, transcript: Transcript, ids: list[int]) -> int:
+        """Return how many of `ids`, the transcript's prompt, are the same for every first question."""
+        for question in ("a", "1 b"):
+            asked = Transcript(transcript.tools, (UserTurn(question),), transcript.instruction)
+            ids = ids[: common_length(ids, self.prompt(asked))]
+        return len(ids)
+
+    def answer_opening(self) -> list[int]:
+        """Return the ids that follow a prompt where the model answers in words."""
+        return self._following(Piece(self.template.answer_opening))
+
+    def call_openings(self, transcript: Transcript) -> Mapping[str, list[int]]:
+        """Return, for each tool on offer, the ids that follow a prompt up to the arguments of its call.
+
+        A space before the arguments is left out: it is one token with their brace.
+        """
+        return {
+            tool.name: self._following(Piece(self.template.markup.opening(tool.name).rstrip(" ")))
+            for tool in sorted_tools(transcript)
+        }
+
+    def call_beginnings(self) -> list[int]:
+        """Return the ids with which a call may begin, in the template's markup or as plain JSON."""
+        found: set[int] = set()
+        before = self.template.markup.before.lstrip()
+        control = self._split.match(before)
+        if control:
+            found.add(self._control[control[0]])
+        for text in (*_CALL_BEGINNINGS, *([] if control else [before])):
+            for end in range(1, len(text) + 1):
+                ids = self._following(Piece(text[:end]))
+                if len(ids) == 1 and text[:end].strip():
+                    found.add(ids[0])
+        return sorted(found)
+
+    def ids(self, pieces: list[Piece]) -> list[int]:
+        """Return the ids of a rendered chat."""
+        ids: list[int] = []
+        text = ""
+        for piece in pieces:
+            parts = [piece.text] if piece.content else self._split.split(piece.text)
+            for at, part in enumerate(parts):
+                if at % 2 == 0:
+                    text += part
+                    continue
+                ids += self._text(text, first=not ids)
+                ids.append(self._control[part])
+                text = ""
+        return ids + self._text(text, first=not ids)
+
+    def has_control_token(self, markup: str) -> bool:
+        """Return whether `markup` has a control token, which no text can produce."""
+        return bool(self._split.search(markup))
+
+    def _following(self, piece: Piece) -> list[int]:
+        """Return the ids of a piece that follows a prompt."""
+        before = self.ids([Piece("\n")])
+        whole = self.ids([Piece("\n"), piece])
+        return whole[len(before) :] if whole[: len(before)] == before else self.ids([piece])
+
+    def _text(self, text: str, *, first: bool) -> list[int]:
+        """Return the ids of a text; spellings of control tokens are split, so that they stay text."""
+        if first and not self._eager.search(text):
+            return self._tokenize(text, False) if text else []
+        cuts = [0, *(found.start() + 1 for found in self._eager.finditer(text)), len(text)]
+        return [i for start, end in pairwise(cuts) for i in self._continued(text[start:end])]
+
+    def _continued(self, text: str) -> list[int]:
+        """Return the ids of `text` after other text, since SentencePiece adds a space before a text."""
+        if not text:
+            return []
+        before = self._tokenize("\n", False)
+        whole = self._tokenize(f"\n{text}", False)
+        return whole[len(before) :] if whole[: len(before)] == before else self._tokenize(text, False)
 
 
-def chat_system_ids(transcript: Transcript, template: ChatTemplate, tokenize: Tokenize) -> list[int]:
-    """Return the ids that begin every prompt with these tools and this standing instruction.
-
-    Empty where the template is not `stable`.
-    """
-    if not template.stable:
-        return []
-    system = replace(transcript, turns=())
-    pieces = template.pieces(system, "planner")
-    last = len(chat_system(system)) - 1
-    end = next(at for at, piece in enumerate(pieces) if piece.part == last) + 1
-    return _PieceTokenizer(template, tokenize).ids(pieces[:end])
-
-
-def check_template(template: ChatTemplate, tokenize: Tokenize) -> list[str]:
-    """Return warnings about a template, one line each; empty where there are none."""
-    tokenizer = _PieceTokenizer(template, tokenize)
+def check_template(prompts: ChatPrompts) -> list[str]:
+    """Return warnings about a model's template, one line each; empty where there are none."""
+    template = prompts.template
     chats = template.sample()
     warnings = []
+    if template.style.markup is None:
+        warnings.append("it shows no tools or no calls: tools stand in the system message, calls are JSON")
     if not template.style.system:
-        warnings.append("no system role: the tools stand in the first user message")
-    if not template.style.tool:
+        warnings.append("no system role: its text stands in the first user message")
+    if not template.style.results:
         warnings.append("no tool role: results of tools stand in user messages")
-    if not template.style.repeated:
-        warnings.append("no two user messages in a row: instructions are joined to the message before them")
     if not template.stable:
-        old, new = (tokenizer.ids(chat) for chat in chats[-2:])
-        unchanged = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
+        old, new = (prompts.ids(chat) for chat in chats[-2:])
         warnings.append(
             "earlier messages change when later ones are added: prompts are read anew at every step"
-            f" ({unchanged} of {len(old)} tokens are kept in a sample conversation)"
+            f" ({common_length(old, new)} of {len(old)} tokens are kept in a sample conversation)"
         )
-    borders = {b.text for chat in chats for a, b in pairwise(chat) if a.part is not None and b.part is None}
-    plain = sorted(border for border in borders if not tokenizer.has_control_token(border))
+    borders = {b.text for chat in chats for a, b in pairwise(chat) if a.content and not b.content}
+    # A border inside a message, as between the texts of a tool, divides nothing.
+    closing = {chat[-1].text for chat in chats}
+    plain = sorted(border for border in borders & closing if not prompts.has_control_token(border))
     if plain:
         warnings.append(
             f"messages are divided by plain text ({', '.join(map(repr, plain))}):"
@@ -72,47 +152,6 @@ def check_template(template: ChatTemplate, tokenize: Tokenize) -> list[str]:
     return warnings
 
 
-class _PieceTokenizer:
-    """Tokenizes the pieces of a rendered chat."""
-
-    def __init__(self, template: ChatTemplate, tokenize: Tokenize) -> None:
-        self._tokenize = tokenize
-        # Some vocabularies make control tokens of a plain text too (llama.cpp's "user defined" tokens).
-        eager = [
-            marker
-            for marker in template.markers
-            if len(tokenize(marker, False)) == 1 and tokenize(marker, False) == tokenize(marker, True)
-        ]
-        self._eager = re.compile(f"(?=(?:{'|'.join(map(re.escape, eager))}))" if eager else r"(?!)")
-
-    def ids(self, pieces: list[Piece]) -> list[int]:
-        """Return the ids of a rendered chat."""
-        ids: list[int] = []
-        space = ""
-        for piece in pieces:
-            if piece.part is None:
-                # A space belongs to the word after it, as where a whole text is tokenized.
-                markup = piece.text.rstrip(" ")
-                space = piece.text[len(markup) :]
-                ids += self._continued(markup, True) if ids else self._tokenize(markup, True)
-            else:
-                ids += self._text(space + piece.text)
-                space = ""
-        return ids + self._continued(space, True)
-
-    def has_control_token(self, markup: str) -> bool:
-        """Return whether `markup` has a control token, which no text can produce."""
-        return self._continued(markup, True) != self._text(markup)
-
-    def _text(self, text: str) -> list[int]:
-        """Return the ids of a text; spellings of control tokens are split, so that they stay text."""
-        cuts = [0, *(found.start() + 1 for found in self._eager.finditer(text)), len(text)]
-        return [i for start, end in pairwise(cuts) for i in self._continued(text[start:end], False)]
-
-    def _continued(self, text: str, special: bool) -> list[int]:
-        """Return the ids of `text` after other text, since SentencePiece adds a space before a text."""
-        if not text:
-            return []
-        before = self._tokenize("\n", False)
-        whole = self._tokenize(f"\n{text}", special)
-        return whole[len(before) :] if whole[: len(before)] == before else self._tokenize(text, special)
+def _any(texts: list[str]) -> str:
+    """Return a regular expression of the texts, the longest first."""
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))

@@ -1,63 +1,55 @@
-"""A model's chat template: which messages it can render, and a transcript rendered as those messages.
+"""A model's chat template: which forms of a conversation it can render, and a transcript rendered in them.
 
-A template gets roles and placeholders, never a text, and its output is split at the placeholders. So no text
-can change what a template does, and markup is kept apart from content.
+A template gets placeholders in the place of texts, and its output is split at the placeholders. So no text can
+change what a template does, and markup is kept apart from content. Words of letters and digits, as names of
+tools and parameters are, stand for themselves: they can spell no markup.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, pairwise, product
+from itertools import pairwise, product
+from typing import Any
 
 from agent.errors import BundleError
-from agent.prompting.chat_text import CHAT_ANSWER, chat_instruction, chat_result, chat_system
+from agent.prompting.call_markup import (
+    CONTROL_TOKEN,
+    PLAIN,
+    PROBE_ARGUMENTS,
+    PROBE_NAME,
+    CallMarkup,
+    find_markup,
+)
+from agent.prompting.chat_messages import Message, Style, chat_messages, sorted_tools
 from agent.prompting.sandbox import HINT, CompiledTemplate
-from agent.prompting.umi import segment
 from agent.transcript import (
     Call,
     CallerTurn,
     PlannerTurn,
-    Role,
     SummarizerTurn,
     ToolSpec,
     ToolTurn,
     Transcript,
     UserTurn,
+    compact,
 )
 
-_MARKER = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
-"""The form of control tokens."""
 _OPEN_THOUGHT = re.compile(r"<([\w:]*think\w*)>\s*\Z")
-_ANSWER_PART = "2"
-"""The number of the answer's part in a chat of system message, question and answer."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """What a template can render: a `system` message, `tool` messages, two `repeated` user messages."""
-
-    system: bool
-    tool: bool
-    repeated: bool
-
-
-@dataclass
-class Message:
-    """A message of a chat. Its parts are tokenized separately, so that it can grow."""
-
-    role: str
-    parts: list[str]
+_WORD = re.compile(r"[A-Za-z_$][\w$-]*", re.ASCII)
+_ASKED = Transcript((ToolSpec(PROBE_NAME, "It probes.", {"type": "object"}),), (UserTurn("A question."),))
+_CALLED = _ASKED.plus(CallerTurn((Call(PROBE_NAME, PROBE_ARGUMENTS),)), ToolTurn(PROBE_NAME, "A result."))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a rendered chat: markup of the template or, with its number, a part of a message."""
+    """A piece of a rendered chat: markup of the template, or a text that someone supplied."""
 
     text: str
-    part: int | None = None
+    content: bool = False
 
 
 class ChatTemplate:
@@ -72,147 +64,193 @@ class ChatTemplate:
         `bos` and `eos` are the texts of these control tokens. Raise BundleError where the template does not
         compile or can render no chat.
         """
-        self._template = CompiledTemplate(source)
+        # Letters and digits only, which no filter alters, and no text of the template itself.
+        self._stem = "umiPart"
+        while self._stem in source + bos + eos:
+            self._stem += "X"
+        raw = re.compile(rf"{self._stem}(\d+)z")
+        self._template = CompiledTemplate(source, lambda text: raw.sub(rf"{self._stem}\1j", text))
         self._variables = {
-            **{"bos_token": bos, "eos_token": eos, "tools": None, "documents": None},
+            **{"bos_token": bos, "eos_token": eos, "documents": None},
             **{"add_generation_prompt": True, "enable_thinking": False, "thinking": False},
         }
-        # Letters and digits only, which no filter alters, and no text of the template itself.
-        self._placeholder = "umiPart"
-        while self._placeholder in source + bos + eos:
-            self._placeholder += "X"
-        self._numbered = re.compile(rf"{self._placeholder}(\d+)z")
-        self._opening = ""
         self.style, self.stable = self._fitting_style()
-        self._opening = self._answer_opening()
+        self.answer_opening = self._answer_opening()
+        """What follows a prompt where the model answers; empty in most templates."""
+
+    @property
+    def markup(self) -> CallMarkup:
+        """The markup of a call."""
+        return self.style.markup or PLAIN
 
     @property
     def thinks(self) -> bool:
         """Whether the template opens a thought although `enable_thinking` is false; it is closed empty."""
-        return bool(
-            _OPEN_THOUGHT.search(self._rendered(chat_messages(Transcript(), "planner", self.style))[-1])
-        )
+        return bool(_OPEN_THOUGHT.search(self._rendered(Transcript((), _ASKED.turns), self.style)[-1].text))
 
     @cached_property
     def markers(self) -> list[str]:
         """The texts in the form of control tokens in the template and in what it renders."""
-        shown = [piece.text for chat in self.sample() for piece in chat if piece.part is None]
+        shown = [piece.text for chat in self.sample() for piece in chat if not piece.content]
+        shown += [self.markup.before, self.markup.middle, self.answer_opening]
         return sorted(
-            {marker for text in self._template.literals + shown for marker in _MARKER.findall(text)}
+            {marker for text in self._template.literals + shown for marker in CONTROL_TOKEN.findall(text)}
         )
 
-    def pieces(self, transcript: Transcript, role: Role) -> list[Piece]:
-        """Return the rendered chat in which `role` continues `transcript`; the last part is its instruction.
+    def pieces(self, transcript: Transcript) -> list[Piece]:
+        """Return the rendered chat at the end of which the model continues `transcript`.
 
         Raise BundleError where the template refuses it or leaves a message out.
         """
-        return self._pieces(chat_messages(transcript, role, self.style))
+        *pieces, last = self._rendered(transcript, self.style)
+        return [*pieces, Piece(_OPEN_THOUGHT.sub(r"<\1>\n\n</\1>\n\n", last.text))]
 
     def sample(self) -> list[list[Piece]]:
         """Return the rendered chats of a sample conversation, at each of its steps."""
-        return [self.pieces(transcript, role) for transcript, role in _sample_steps()]
+        return [self.pieces(transcript) for transcript in _sample_steps()]
 
     def _fitting_style(self) -> tuple[Style, bool]:
-        """Return the first stable style, or the first that renders all samples; and whether it is stable."""
-        first: Style | None = None
+        """Return the first stable style, or the first that renders all samples; and whether it is stable.
+
+        A style in which the template shows tools and calls itself goes before all others.
+        """
         refusal = BundleError("")
-        for system, tool, repeated in product((True, False), repeat=3):
-            style = Style(system, tool, repeated)
-            chats = [chat_messages(transcript, role, style) for transcript, role in _sample_steps()]
-            try:
-                rendered = [(self._pieces(chat), sum(len(each.parts) for each in chat)) for chat in chats]
-            except BundleError as error:
-                refusal = error
-                continue
-            if all(_begins_with(old, new, parts - 1) for (old, parts), (new, _) in pairwise(rendered)):
-                return style, True
-            first = first or style
-        if first is None:
-            raise refusal
-        return first, False
+        for native in (True, False):
+            first: Style | None = None
+            for as_text, system, results in product((False, True) if native else (False,), *[(True, False)] * 2):
+                try:
+                    style = Style(system, results, PLAIN if native else None, as_text)
+                    markup = self._find_markup(style) if native else None
+                    if native and markup is None:
+                        continue
+                    style = Style(system, results, markup, as_text)
+                    chats = [self._rendered(transcript, style) for transcript in _sample_steps()]
+                except BundleError as error:
+                    refusal = error
+                    continue
+                if all(_begins_with(old, new) for old, new in pairwise(chats)):
+                    return style, True
+                first = first or style
+            if first is not None:
+                return first, False
+        raise refusal
+
+    def _find_markup(self, style: Style) -> CallMarkup | None:
+        prompt, called = (
+            "".join(piece.text for piece in self._rendered(transcript, style)) for transcript in (_ASKED, _CALLED)
+        )
+        return find_markup(prompt, called)
 
     def _answer_opening(self) -> str:
-        """Return the markup between a user message and an answer that is not the last message."""
-        answered = Transcript((), (UserTurn(""), SummarizerTurn(""), UserTurn("")))
-        rendered = self._rendered(chat_messages(answered, "planner", self.style))
-        return rendered[2 * rendered[1::2].index(_ANSWER_PART)]
+        """Return what the template writes between the end of a prompt and an answer in the history."""
+        asked = Transcript((), _ASKED.turns)
+        answered = asked.plus(SummarizerTurn("An answer."), UserTurn("Another question."))
+        prompt = self._rendered(asked, self.style)[-1].text
+        shown = self._rendered(answered, self.style)
+        at = next(i for i, piece in enumerate(shown) if piece.content and piece.text == "An answer.")
+        before = shown[at - 1].text if at and not shown[at - 1].content else ""
+        return before.removeprefix(prompt) if before.startswith(prompt) else ""
 
-    def _rendered(self, messages: list[Message]) -> list[str]:
-        """Return markup and part numbers, alternately."""
-        numbers = count()
-        shown = [
-            {
-                "role": each.role,
-                "content": "".join(f"{self._placeholder}{next(numbers)}z" for _ in each.parts),
-            }
-            for each in messages
+    def _rendered(self, transcript: Transcript, style: Style) -> list[Piece]:
+        """Return the rendered chat; the last piece is markup. Raise BundleError where a text is missing."""
+        hidden = _Placeholders(self._stem)
+        messages = [
+            hidden.message(message, number, as_text=style.arguments_as_text)
+            for number, message in enumerate(chat_messages(transcript, style))
         ]
-        return self._numbered.split(self._template.render({**self._variables, "messages": shown}))
-
-    def _pieces(self, messages: list[Message]) -> list[Piece]:
-        parts = {str(at): part for at, part in enumerate(part for each in messages for part in each.parts)}
-        rendered = self._rendered(messages)
-        if set(rendered[1::2]) != set(parts):
+        required = len(hidden.texts)
+        tools = [hidden.tool(tool) for tool in sorted_tools(transcript)] if style.markup else None
+        text = self._template.render({**self._variables, "messages": messages, "tools": tools or None})
+        shown = re.split(rf"{self._stem}(\d+)([zj])", text)
+        if not set(range(required)) <= set(map(int, shown[1::3])):
             raise BundleError("the model's chat template does not show every message as it is", HINT)
-        if self._opening.startswith(rendered[-1]):
-            # Some models generate the rest of the opening themselves; here they may generate text only.
-            rendered[-1] = self._opening
-        rendered[-1] = _OPEN_THOUGHT.sub(r"<\1>\n\n</\1>\n\n", rendered[-1])
-        return [
-            Piece(parts[text], int(text)) if index % 2 else Piece(text)
-            for index, text in enumerate(rendered)
-            if index % 2 or text
-        ]
+        if tools and not all(tool.name in text for tool in transcript.tools if _WORD.fullmatch(tool.name)):
+            raise BundleError("the model's chat template does not show every tool", HINT)
+        pieces = [Piece(shown[0])] if shown[0] else []
+        for number, form, markup in zip(shown[1::3], shown[2::3], shown[3::3], strict=True):
+            content = hidden.texts[int(number)]
+            pieces.append(Piece(json.dumps(content, ensure_ascii=False)[1:-1] if form == "j" else content, True))
+            if markup:
+                pieces.append(Piece(markup))
+        return pieces if pieces and not pieces[-1].content else [*pieces, Piece("")]
 
 
-def chat_messages(transcript: Transcript, role: Role, style: Style) -> list[Message]:
-    """Return the chat in which `role` continues `transcript`, from system message to instruction."""
-    messages = [Message("system" if style.system else "user", chat_system(transcript))]
+class _Placeholders:
+    """The texts that a template does not see, and what it is given in their place."""
 
-    def add(role_name: str, text: str) -> None:
-        if role_name == messages[-1].role == "assistant":
-            messages.append(Message("user", [CHAT_ANSWER]))
-        if role_name == messages[-1].role == "user" and not style.repeated:
-            messages[-1].parts.append(f"\n\n{text}")
-        else:
-            messages.append(Message(role_name, [text]))
+    def __init__(self, stem: str) -> None:
+        self.texts: list[str] = []
+        self._stem = stem
+        self._numbers: dict[str, int] = {}
 
-    for turn in transcript.turns:
-        text = segment(turn).content
-        match turn:
-            case UserTurn():
-                add("user", text)
-            case CallerTurn() if messages[-1].role == "assistant":
-                messages[-1].parts.append(f"\n{text}")
-            case PlannerTurn() | CallerTurn() | SummarizerTurn():
-                add("assistant", text)
-            case ToolTurn():
-                add("tool", text) if style.tool else add("user", chat_result(turn))
-    add("user", chat_instruction(role, transcript))
-    return messages
+    def message(self, message: Message, number: int, *, as_text: bool) -> dict[str, Any]:
+        """Return a message in the form that templates take."""
+        shown: dict[str, Any] = {"role": message.role, "content": self._text(message.content)}
+        if message.role == "tool":
+            shown |= {"name": self._word(message.name), "tool_call_id": _call_id(number - 1)}
+        if message.call is not None:
+            arguments = dict(message.call.arguments)
+            function = {
+                "name": self._word(message.call.name),
+                "arguments": self._text(compact(arguments)) if as_text else self._value(arguments),
+            }
+            shown["tool_calls"] = [{"type": "function", "id": _call_id(number), "function": function}]
+        return shown
+
+    def tool(self, tool: ToolSpec) -> dict[str, Any]:
+        """Return a tool in the form that templates take."""
+        function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        return {"type": "function", "function": self._value(function)}
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._word(value)
+        if isinstance(value, Mapping):
+            return {self._word(key): self._value(part) for key, part in value.items()}
+        return [self._value(part) for part in value] if isinstance(value, Sequence) else value
+
+    def _word(self, text: str) -> str:
+        """Return the text itself where it can spell no markup and no placeholder, the same one elsewhere."""
+        if not text or (_WORD.fullmatch(text) and not text.startswith(self._stem)):
+            return text
+        if text not in self._numbers:
+            self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return self._placeholder(self._numbers[text])
+
+    def _text(self, text: str) -> str:
+        """Return a placeholder for the text; an empty one stays empty, since templates ask for that."""
+        if not text:
+            return ""
+        self.texts.append(text)
+        return self._placeholder(len(self.texts) - 1)
+
+    def _placeholder(self, number: int) -> str:
+        return f"{self._stem}{number}z"
 
 
-def _begins_with(old: list[Piece], new: list[Piece], parts: int) -> bool:
-    """Return whether `new` begins with `old` up to its part `parts` - 1, which leaves out the instruction."""
-    end = max(at for at, piece in enumerate(old) if piece.part == parts - 1) + 1
+def _call_id(number: int) -> str:
+    """Return the id of a call: nine letters and digits, which is what Mistral's templates take."""
+    return f"call{number % 100_000:05d}"
+
+
+def _begins_with(old: list[Piece], new: list[Piece]) -> bool:
+    """Return whether `new` begins with `old` up to its last content."""
+    contents = [at for at, piece in enumerate(old) if piece.content]
+    end = contents[-1] + 1 if contents else 0
     return old[:end] == new[:end]
 
 
-def _sample_steps() -> Iterator[tuple[Transcript, Role]]:
+def _sample_steps() -> Iterator[Transcript]:
     """Yield a sample conversation with every kind of turn, at each step at which a role generates."""
-    look = ToolSpec("look", "Look something up.", {"type": "object", "properties": {}})
-    calls = CallerTurn((Call("look", {}), Call("look", {"at": 1})))
+    look = ToolSpec("look", "Look something up.", {"type": "object", "properties": {"at": {"type": "number"}}})
     so_far = Transcript((look,), (), "Be brief.")
-    yield so_far, "planner"
-    yield (so_far := so_far.plus(UserTurn("one"))), "planner"
-    found = ToolTurn("look", "this"), ToolTurn("look", "nothing", True)
-    for _ in range(2):
-        yield (so_far := so_far.plus(PlannerTurn("I look.", "caller"))), "caller"
-        yield (so_far := so_far.plus(calls, *found)), "planner"
-    yield (so_far := so_far.plus(PlannerTurn("I know.", "summarizer"))), "summarizer"
-    yield (so_far := so_far.plus(SummarizerTurn("This."), UserTurn("two"))), "planner"
-    yield (so_far := so_far.plus(PlannerTurn("I know.", "summarizer"))), "summarizer"
-    yield (so_far := so_far.plus(SummarizerTurn("That."), UserTurn("three"))), "planner"
-    yield (so_far := so_far.plus(PlannerTurn("I look.", "caller"))), "caller"
-    yield (so_far := so_far.plus(calls, *found)), "planner"
-    yield so_far.plus(PlannerTurn("Nothing can do that.", "give up"), UserTurn("four")), "planner"
+    yield (so_far := so_far.plus(UserTurn("one")))
+    for at in range(2):
+        called = CallerTurn((Call("look", {"at": at}),))
+        yield (so_far := so_far.plus(PlannerTurn("", "caller"), called, ToolTurn("look", "this there")))
+    yield (so_far := so_far.plus(SummarizerTurn("This."), UserTurn("two")))
+    yield (so_far := so_far.plus(SummarizerTurn("That."), UserTurn("three")))
+    called = CallerTurn((Call("look", {"at": 3}),))
+    yield (so_far := so_far.plus(PlannerTurn("", "caller"), called, ToolTurn("look", "nothing there", True)))
+    yield so_far.plus(PlannerTurn("Nothing can do that.", "give up"), UserTurn("four"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.errors import BundleError
-from agent.prompting.chat import chat_prompt_ids, chat_system_ids
+from agent.prompting.chat import ChatPrompts
 from agent.prompting.chat_template import ChatTemplate
 from agent.prompting.markers import Markers
 from agent.prompting.umi import segment_ids, segments
@@ -96,6 +96,8 @@ class Dialect:
     """Return the prompt for a role. Raises BundleError where a chat template refuses the transcript."""
     header: Callable[[Role], list[int]]
     """Return the ids that open a role's turn; none in a dialect without role headers."""
+    chat: ChatPrompts | None = None
+    """How a stock model is prompted, which decides at the beginning of one message which role it plays."""
 
 
 def make_dialect(name: str, model: PromptModel, markers: Markers, hint: str) -> Dialect:
@@ -142,17 +144,16 @@ def _chat_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
         named = f"ends a turn with {vocabulary.text(end)!r}, which is text" if end >= 0 else "ends no turn"
         raise BundleError(f"{model.path} {named}: it would not stop", hint)
     template = ChatTemplate(source, bos=vocabulary.text(vocabulary.bos), eos=vocabulary.text(vocabulary.eos))
-    bos = [vocabulary.bos] if vocabulary.adds_bos else []
-
-    def with_bos(ids: list[int]) -> list[int]:
-        return ids if not bos or not ids or ids[:1] == bos else bos + ids
+    prompts = ChatPrompts(template, vocabulary.tokenize, vocabulary.bos if vocabulary.adds_bos else None)
 
     def render(role: Role, transcript: Transcript) -> Prompt:
-        ids = with_bos(chat_prompt_ids(transcript, role, template, vocabulary.tokenize))
-        system = with_bos(chat_system_ids(transcript, template, vocabulary.tokenize))
-        return Prompt(ids, len(system), len(ids))
+        ids = prompts.prompt(transcript)
+        system_length = prompts.system_length(transcript, ids)
+        if role == "summarizer":
+            ids = ids + prompts.answer_opening()
+        return Prompt(ids, system_length, len(ids))
 
-    return Dialect(end, render, lambda _: [])
+    return Dialect(end, render, lambda _: [], prompts)
 
 
 DIALECTS: Mapping[str, Callable[[PromptModel, Markers, str], Dialect]] = {

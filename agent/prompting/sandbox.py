@@ -7,7 +7,7 @@ It has what Hugging Face's templates use: `raise_exception`, `strftime_now`, `to
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -28,12 +28,15 @@ HINT = "use a model whose GGUF file has another chat template"
 class CompiledTemplate:
     """A compiled template."""
 
-    def __init__(self, source: str) -> None:
-        """Compile `source`. Raise BundleError, with the line, where its syntax is wrong."""
+    def __init__(self, source: str, in_json: Callable[[str], str] = str) -> None:
+        """Compile `source`; `in_json` is applied to what its filter `tojson` writes.
+
+        Raise BundleError, with the line, where its syntax is wrong.
+        """
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
-        environment.filters["tojson"] = _tojson
+        environment.filters["tojson"] = lambda value, **options: in_json(_tojson(value, **options))
         environment.globals |= {
             "raise_exception": _raise_exception,
             "strftime_now": FIXED_DATE.strftime,
@@ -104,6 +107,7 @@ def _raise_exception(message: str) -> NoReturn:
 
 def _tojson(
     value: Any,
+    *,
     ensure_ascii: bool = False,
     indent: int | None = None,
     separators: tuple[str, str] | None = None,

@@ -74,6 +74,8 @@ class Context:
         """
         self.tokens: list[int] = []
         self.base_length = 0
+        self.has_logits = False
+        """Whether `logits` returns those after the last cached token."""
         self._adapter: Adapter | None = None
         self._cancelled: Callable[[], bool] = lambda: False
         self._can_truncate = not model.is_recurrent
@@ -158,6 +160,7 @@ class Context:
         being computed is not cached. Raise EngineError where llama.cpp fails.
         """
         self._cancelled = cancelled
+        self.has_logits = self.has_logits and not ids
         for start in range(0, len(ids), self._batch):
             batch = list(ids[start : start + self._batch])
             clear_errors()
@@ -168,6 +171,7 @@ class Context:
                     return False
                 raise EngineError(f"llama.cpp failed to compute (code {code}): {first_error()}")
             self.tokens += batch
+            self.has_logits = True
             if self._adapter is None:
                 self.base_length = len(self.tokens)
         return True
@@ -191,6 +195,7 @@ class Context:
         if not native.llama_memory_seq_rm(memory, 0, length, -1):
             native.llama_memory_clear(memory, True)
             length = 0
+        self.has_logits = self.has_logits and length == len(self.tokens)
         del self.tokens[length:]
         self.base_length = min(self.base_length, length)
         return len(self.tokens)
