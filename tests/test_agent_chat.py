@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -14,40 +15,30 @@ from chat_templates import (
     CONTROL,
     FORGETFUL,
     GIVEN_UP,
-    GROUPED,
     HEADERS,
     INST,
+    LISTED,
     LOOK,
-    PLANNED,
+    NATIVE,
+    OBJECT,
     SEEN,
     STEPS,
     STRICT,
+    TAGS,
     TEMPLATES,
+    TEXTUAL,
     Letters,
+    prompts,
     shown,
-    template,
 )
 
 from agent.bundle import Bundle
 from agent.llama.binding.model import Model
 from agent.prompting import segment
-from agent.prompting.chat import chat_prompt_ids, chat_system_ids
-from agent.prompting.chat_text import chat_instruction, chat_system
-from agent.transcript import (
-    ROLES,
-    CallerTurn,
-    ToolSpec,
-    Transcript,
-    UserTurn,
-    parse_calls,
-    parse_planner,
-)
-
-
-def shared(old: list[int], new: list[int]) -> int:
-    return next(
-        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
+from agent.prompting.chat import ChatPrompts
+from agent.prompting.chat_messages import system_text
+from agent.prompting.encoding import common_length
+from agent.transcript import PlannerTurn, SummarizerTurn, ToolSpec, Transcript, UserTurn
 
 
 @pytest.fixture(params=TEMPLATES)
@@ -55,132 +46,150 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_a_conversation_is_rendered_as_the_template_renders_it() -> None:
-    system = "".join(chat_system(ANSWERED))
-    assert shown(GROUPED, ANSWERED) == (
-        f"<|im_start|>system\n{system}<|im_end|>\n"
+def task(source: str, transcript: Transcript = ANSWERED) -> str:
+    return system_text(transcript, prompts(source).template.style)
+
+
+def test_calls_and_results_stand_in_the_models_own_markup() -> None:
+    assert shown(TAGS, ANSWERED) == (
+        f"<|im_start|>system\n{task(TAGS)}\n\nFunctions:\n"
+        '{"type": "function", "function": {"name": "look", "description": "Look it up.", "parameters": '
+        '{"type": "object", "properties": {"at": {"type": "string"}}}}}<|im_end|>\n'
         "<|im_start|>user\nWhere is it?<|im_end|>\n"
-        "<|im_start|>assistant\nI look in two places.\nNext: caller\n"
-        '{"name":"look","arguments":{"at":"here"}}\n{"name":"look","arguments":{"at":"there"}}<|im_end|>\n'
-        "<|im_start|>user\n<tool_response>\nit is here\n</tool_response>\n"
-        "<tool_response>\nerror: no such place\n</tool_response><|im_end|>\n"
-        "<|im_start|>assistant\nI know it.\nNext: summarizer<|im_end|>\n"
-        "<|im_start|>user\nWrite the answer.<|im_end|>\n"
+        '<|im_start|>assistant\n<tool_call>\n{"name": "look", "arguments": {"at": "here"}}\n</tool_call>'
+        "<|im_end|>\n"
+        "<|im_start|>user\n<tool_response>\nit is here\n</tool_response><|im_end|>\n"
+        '<|im_start|>assistant\n<tool_call>\n{"name": "look", "arguments": {"at": "there"}}\n</tool_call>'
+        "<|im_end|>\n"
+        "<|im_start|>user\n<tool_response>\nerror: no such place\n</tool_response><|im_end|>\n"
         "<|im_start|>assistant\nIt is here.<|im_end|>\n"
         "<|im_start|>user\nMove it.<|im_end|>\n"
-        f"<|im_start|>user\n{chat_instruction('planner', ANSWERED)}<|im_end|>\n"
-        "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+        "<|im_start|>assistant\n"
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "call", "result"),
+    [
+        (OBJECT, '\n\n{"name": "look", "parameters": {"at": "here"}}<|eot_id|>', '"it is here"<|eot_id|>'),
+        (LISTED, '<|tool_call|>[{"name": "look", "arguments": {"at": "here"}}]', "<|end_of_role|>it is here"),
+        (TEXTUAL, '<tool_call>[{"name": "look", "arguments": {"at":"here"}}]</tool_call>', "it is here\n</"),
+        (CHATML, 'assistant\n{"name": "look", "arguments": {"at": "here"}}<|im_end|>', "tool\nit is here<"),
+        (STRICT, 'model\n{"name": "look", "arguments": {"at": "here"}}<end', "Result of look:\nit is here<"),
+    ],
+)
+def test_each_family_shows_calls_and_results_in_its_own_way(source: str, call: str, result: str) -> None:
+    text = shown(source, SEEN)
+    assert text.index(call) < text.index(result)
+
+
+def test_a_template_without_tools_describes_them_in_the_system_message() -> None:
+    system = task(CHATML)
+    assert LOOK.line() in system
+    assert '{"name": "the function", "arguments":' in system
+    assert shown(CHATML, ASKED).startswith(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nWhere")
+
+
 def test_a_template_without_system_and_tool_roles_alternates_user_and_model() -> None:
-    system = "".join(chat_system(ANSWERED))
     assert shown(STRICT, ANSWERED) == (
-        f"<s><start_of_turn>user\n{system}\n\nWhere is it?<end_of_turn>\n"
-        "<start_of_turn>model\nI look in two places.\nNext: caller\n"
-        '{"name":"look","arguments":{"at":"here"}}\n{"name":"look","arguments":{"at":"there"}}<end_of_turn>\n'
-        "<start_of_turn>user\nResult of look:\nit is here\n\n"
-        "Result of look:\nerror: no such place<end_of_turn>\n"
-        "<start_of_turn>model\nI know it.\nNext: summarizer<end_of_turn>\n"
-        "<start_of_turn>user\nWrite the answer.<end_of_turn>\n"
+        f"<s><start_of_turn>user\n{task(STRICT)}\n\nWhere is it?<end_of_turn>\n"
+        '<start_of_turn>model\n{"name": "look", "arguments": {"at": "here"}}<end_of_turn>\n'
+        "<start_of_turn>user\nResult of look:\nit is here<end_of_turn>\n"
+        '<start_of_turn>model\n{"name": "look", "arguments": {"at": "there"}}<end_of_turn>\n'
+        "<start_of_turn>user\nResult of look:\nerror: no such place<end_of_turn>\n"
         "<start_of_turn>model\nIt is here.<end_of_turn>\n"
-        f"<start_of_turn>user\nMove it.\n\n{chat_instruction('planner', ANSWERED)}<end_of_turn>\n"
+        "<start_of_turn>user\nMove it.<end_of_turn>\n"
         "<start_of_turn>model\n"
     )
 
 
-def test_prompts_share_all_but_the_instruction(kind: str) -> None:
-    tokenize, compiled = Letters(), template(TEMPLATES[kind])
-    assert compiled.stable
-    for (old, role), (new, later) in pairwise(STEPS):
-        before = chat_prompt_ids(old, role, compiled, tokenize)
-        after = chat_prompt_ids(new, later, compiled, tokenize)
-        history = tokenize.text(before).partition(chat_instruction(role, old))[0]
+def test_a_longer_conversation_begins_with_a_shorter_one(kind: str) -> None:
+    tokenize = Letters()
+    chat = prompts(TEMPLATES[kind], tokenize)
+    assert chat.template.stable
+    for old, new in pairwise(STEPS):
+        before, after = chat.prompt(old), chat.prompt(new)
         last = segment(old.turns[-1]).content
-        kept = tokenize.text(before[: shared(before, after)])
-        assert len(kept) >= history.rindex(last) + len(last)
+        kept = tokenize.text(before[: common_length(before, after)])
+        assert last in kept
 
 
-def test_roles_share_the_history(kind: str) -> None:
-    tokenize, compiled = Letters(), template(TEMPLATES[kind])
-    prompts = {role: chat_prompt_ids(SEEN, role, compiled, tokenize) for role in ROLES}
-    for role in ROLES:
-        text = tokenize.text(prompts[role])
-        start = text.index(chat_instruction(role, SEEN))
-        assert text.count(chat_instruction(role, SEEN)) == 1
-        assert all(tokenize.text(other)[:start] == text[:start] for other in prompts.values())
-        assert CONTROL.sub("", text[start:]).startswith(chat_instruction(role, SEEN))
+def test_planning_changes_no_token(kind: str) -> None:
+    """The planner's, the caller's and the summarizer's prompt are one, so that none is read twice."""
+    chat = prompts(TEMPLATES[kind])
+    for transcript in STEPS:
+        for next_ in ("caller", "summarizer"):
+            assert chat.prompt(transcript.plus(PlannerTurn("", next_))) == chat.prompt(transcript)
 
 
 def test_every_prompt_begins_with_the_system_ids(kind: str) -> None:
-    tokenize, compiled = Letters(), template(TEMPLATES[kind])
+    tokenize = Letters()
+    chat = prompts(TEMPLATES[kind], tokenize)
     for instruction in ("", "Answer in rhyme."):
-        begins = chat_system_ids(replace(ASKED, instruction=instruction), compiled, tokenize)
-        assert tokenize.text(begins).endswith(instruction or LOOK.line())
-        for transcript, role in STEPS:
-            prompt = chat_prompt_ids(replace(transcript, instruction=instruction), role, compiled, tokenize)
-            assert prompt[: len(begins)] == begins
+        asked = replace(ASKED, instruction=instruction)
+        begins = chat.system_ids(asked)
+        assert '"look"' in tokenize.text(begins)
+        assert instruction in tokenize.text(begins)
+        assert "Where" not in tokenize.text(begins)
+        for transcript in STEPS:
+            assert chat.prompt(replace(transcript, instruction=instruction))[: len(begins)] == begins
 
 
 def test_a_tokenizer_that_begins_texts_with_a_space_adds_none() -> None:
     for source in (INST, STRICT):
-        compiled, plain, spaced = template(source), Letters(), Letters(" ")
-        expected = plain.text(chat_prompt_ids(ANSWERED, "planner", compiled, plain))
-        assert spaced.text(chat_prompt_ids(ANSWERED, "planner", compiled, spaced)) == expected
+        plain, spaced = Letters(), Letters(" ")
+        expected = plain.text(prompts(source, plain).prompt(ANSWERED))
+        assert spaced.text(prompts(source, spaced).prompt(ANSWERED)) == expected
 
 
-def test_a_space_before_a_text_is_tokenized_with_it() -> None:
+def test_text_between_control_tokens_is_tokenized_at_once() -> None:
+    """So that a harmless conversation has the ids that tokenizing its whole text gives."""
     seen: list[tuple[str, bool]] = []
     tokenize = Letters()
 
-    def watched(text: str, special: bool) -> list[int]:
-        seen.append((text, special))
-        return tokenize(text, special)
+    class Watched(Letters):
+        def __call__(self, text: str, special: bool) -> list[int]:
+            seen.append((text, special))
+            return tokenize(text, special)
 
-    chat_prompt_ids(ANSWERED, "planner", template(INST), watched)
-    assert ("\n I know it.\nNext: summarizer", False) in seen
-    assert ("\n[INST]", True) not in seen  # it follows </s>
-    assert any(text.endswith("[INST]") for text, special in seen if special)
-
-
-def test_turns_of_the_roles_are_unchanged_in_the_history() -> None:
-    thought = re.search(r"assistant\n(.*?)<\|im_end\|>", shown(CHATML, PLANNED), re.DOTALL)
-    assert thought
-    assert parse_planner(thought[1]) == PLANNED.turns[-1]
-    both = re.search(r"assistant\n(.*?)<\|im_end\|>", shown(CHATML, SEEN), re.DOTALL)
-    assert both
-    assert both[1].startswith(f"{thought[1]}\n")
-    assert CallerTurn(parse_calls(both[1].removeprefix(f"{thought[1]}\n")) or ()) == SEEN.turns[2]
+    ids = prompts(TAGS, Watched()).prompt(ANSWERED)
+    assert ("\nuser\nWhere is it?", False) in seen
+    assert ("\n\n<tool_response>\nit is here\n</tool_response>", False) not in seen  # control tokens
+    assert ("\n\nit is here\n", False) in seen
+    assert ids == tokenize(shown(TAGS, ANSWERED), True)
 
 
 def test_giving_up_is_followed_by_the_next_question() -> None:
-    text = shown(CHATML, GIVEN_UP)
     assert (
-        "assistant\nNo tool can move things.\nNext: give up<|im_end|>\n<|im_start|>user\nA pity.<|im_end|>"
-        in text
+        "assistant\nNo tool can move things.<|im_end|>\n<|im_start|>user\nA pity.<|im_end|>"
+        in shown(CHATML, GIVEN_UP)
     )
 
 
-def test_a_standing_instruction_comes_after_the_tools() -> None:
-    text = shown(CHATML, replace(ASKED, instruction="Answer in rhyme."))
-    assert f"{LOOK.line()}\n\nAnswer in rhyme.<|im_end|>" in text
+@pytest.mark.parametrize("source", [CHATML, TAGS])
+def test_a_standing_instruction_is_part_of_the_system_message(source: str) -> None:
+    text = shown(source, replace(ASKED, instruction="Answer in rhyme."))
+    assert "\n\nAnswer in rhyme." in text.partition("<|im_end|>")[0]
     assert text.count("<|im_start|>system") == 1
 
 
-def test_tools_are_listed_in_a_fixed_order() -> None:
+def test_questions_that_follow_each_other_are_one_message() -> None:
+    asked = Transcript((), (UserTurn("Wait."), UserTurn("Where is it?")))
+    assert "user\nWait.\n\nWhere is it?<|im_end|>" in shown(CHATML, asked)
+
+
+def test_tools_are_listed_in_a_fixed_order(kind: str) -> None:
     other = ToolSpec("find", "Find it.", {"type": "object", "properties": {}})
-    assert shown(CHATML, replace(ASKED, tools=(LOOK, other))) == shown(
-        CHATML, replace(ASKED, tools=(other, LOOK))
+    source = TEMPLATES[kind]
+    assert shown(source, replace(ASKED, tools=(LOOK, other))) == shown(
+        source, replace(ASKED, tools=(other, LOOK))
     )
 
 
-def test_without_tools_no_call_is_offered() -> None:
-    text = shown(CHATML, replace(ASKED, tools=()))
-    assert "No tools are on offer." in text
-    instruction = text.rpartition("<|im_start|>user\n")[2]
-    assert "Next: caller" not in instruction
-    assert "Next: summarizer" in instruction
-    assert "Next: caller" in shown(CHATML, ASKED).rpartition("<|im_start|>user\n")[2]
+def test_without_tools_no_call_is_offered(kind: str) -> None:
+    text = shown(TEMPLATES[kind], replace(ASKED, tools=()))
+    assert "function" not in text.casefold()
+    assert "Where is it?" in text
 
 
 def test_texts_keep_their_blanks_where_a_template_trims() -> None:
@@ -188,17 +197,40 @@ def test_texts_keep_their_blanks_where_a_template_trims() -> None:
 
 
 def test_a_prompt_has_one_bos() -> None:
-    for source in (HEADERS, STRICT, INST, FORGETFUL):
+    for source in (HEADERS, STRICT, INST, FORGETFUL, OBJECT):
         assert shown(source, ANSWERED).startswith("<s>")
         assert shown(source, ANSWERED).count("<s>") == 1
+
+
+def test_arguments_of_any_kind_are_shown_as_json(kind: str) -> None:
+    arguments = {"at": 'a "b"\n<x> é', "deep": {"list": [1, 2.5, None, True, "two words"]}, "empty": ""}
+    called = json.dumps(arguments, ensure_ascii=False)
+    turns = list(SEEN.turns)
+    turns[2] = replace(turns[2], calls=(replace(turns[2].calls[0], arguments=arguments),))  # type: ignore[union-attr]
+    text = shown(TEMPLATES[kind], replace(SEEN, turns=(*turns[:4],)))
+    written = text[text.index('{"at": "a' if '{"at": "a' in text else '{"at":"a') :]
+    assert json.JSONDecoder().raw_decode(written)[0] == json.loads(called)
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_what_follows_a_prompt_begins_as_the_history_shows_it(kind: str) -> None:
+    tokenize = Letters()
+    chat = prompts(NATIVE[kind], tokenize)
+    asked, opening = chat.prompt(ASKED), chat.call_openings(ASKED)["look"]
+    assert chat.prompt(SEEN)[: len(asked) + len(opening)] == asked + opening
+    answered = chat.prompt(ASKED.plus(SummarizerTurn("There."), UserTurn("Thanks.")))
+    assert tokenize.text(answered).startswith(tokenize.text(asked + chat.answer_opening()) + "There.")
 
 
 def test_llama_cpp_tokenizes_a_chat_as_rendered(tiny_bundle: Bundle) -> None:
     model = Model(tiny_bundle.path("planner"))
     try:
         vocabulary = model.vocabulary
-        ids = chat_prompt_ids(ANSWERED, "planner", template(CHATML), vocabulary.tokenize)
-        read = b"".join(map(vocabulary.piece, ids)).decode()
-        assert read == re.sub(r"<\|im_(start|end)\|>", "", shown(CHATML, ANSWERED))
+        chat = ChatPrompts(prompts(TAGS).template, vocabulary.tokenize)
+        whole = "".join(piece.text for piece in chat.template.pieces(ANSWERED))
+        assert chat.prompt(ANSWERED) == vocabulary.tokenize(whole, True)
+        read = b"".join(map(vocabulary.piece, chat.prompt(ANSWERED))).decode()
+        assert read == re.sub(r"<\|im_(start|end)\|>", "", whole)
+        assert CONTROL.search(whole)
     finally:
         model.close()

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, write_bundle
+from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, with_call_bias, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT
 from agent.errors import InputError, UmiError
 from agent.llama.binding.model import Model
+from agent.llama.calibration import measure_call_bias
 from agent.llama.engine import LlamaEngine
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
@@ -33,8 +34,12 @@ def assemble(
     backbone: Path | None = None,
     dialect: Dialect = "umi",
     context_length: int = 0,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Bundle:
     """Create a bundle in the folder `out` and return it.
+
+    In the dialect `chat` the model's call bias is measured, and `warn` gets what is to be known of its chat
+    template, one line each.
 
     Without a `backbone`, `roles` are three models and the layout is `merged`. With one, `roles` are three
     adapters (layout `shared`) or empty (layout `single`). Files are hard-linked if possible, else copied. A
@@ -60,7 +65,7 @@ def assemble(
         created = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         try:
-            return _build(out, roles, backbone, layout, dialect, length)
+            return _build(out, roles, backbone, layout, dialect, length, warn)
         except BaseException:
             shutil.rmtree(out / _PART, ignore_errors=True)
             if created:
@@ -79,6 +84,7 @@ def _build(
     layout: Layout,
     dialect: Dialect,
     context_length: int,
+    warn: Callable[[str], None],
 ) -> Bundle:
     """Build the bundle in a temporary folder inside `out`, load it, and only then move it to `out`."""
     part = out / _PART
@@ -102,7 +108,14 @@ def _build(
             dialect=dialect,
             sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
         )
-        LlamaEngine(bundle, EngineSettings(threads=1, disk=False)).close()
+        engine = LlamaEngine(bundle, EngineSettings(threads=1 if dialect == "umi" else "auto", disk=False))
+        try:
+            if dialect == "chat":
+                for line in engine.warnings:
+                    warn(line)
+                bundle = with_call_bias(bundle, measure_call_bias(engine))
+        finally:
+            engine.close()
     except UmiError as error:
         what = error.what
         for name, path in sources.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,6 @@ def write_bundle(
     adapters: Mapping[Role, str] | None = None,
     layout: Layout = "merged",
     dialect: Dialect = "umi",
-    call_bias: float = 0.0,
     sampling: Mapping[Role, Sampling] | None = None,
     grounded: Collection[Role] = (),
     markers: Markers = CHATML,
@@ -130,6 +129,14 @@ def write_bundle(
         _check_file(folder, file, verify=False)
     write_atomically(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
     return bundle
+
+
+def with_call_bias(bundle: Bundle, call_bias: float) -> Bundle:
+    """Write `call_bias` into the manifest of `bundle` and return the bundle that has it."""
+    path = bundle.folder / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8")) | {"call_bias": call_bias}
+    write_atomically(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    return replace(bundle, call_bias=call_bias)
 
 
 def check_prompt_version(bundle: Bundle) -> None:

@@ -25,8 +25,9 @@ MAX_THOUGHT = 300
 """Characters of a planner's thought, at most."""
 MAX_CALLS = 4
 """Parallel calls in one step, at most."""
+NO_TOOLS = "the caller was asked to write a call and no tools are on offer"
 _MAX_COMPILED = 16
-"""Compiled grammars kept: three roles for a few sets of tools; grounded ones change with every question."""
+"""Compiled grammars kept: three roles for a few sets of tools, or the arguments of as many tools."""
 
 _JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
 _JSON_DELIMITERS = (b'"', b":", b",", b"{", b"}", b"[", b"]")
@@ -181,7 +182,7 @@ def planner_grammar(*, can_call: bool) -> str:
 def caller_grammar(tools: Sequence[ToolSpec]) -> str:
     """Return a grammar of one to MAX_CALLS lines, each a compact JSON call valid for one of `tools`."""
     if not tools:
-        raise EngineError("the caller was asked to write a call and no tools are on offer")
+        raise EngineError(NO_TOOLS)
     ordered = sorted(tools, key=lambda tool: tool.name)
     lines = [
         rf'start: call ("\n" call){{0,{MAX_CALLS - 1}}}',

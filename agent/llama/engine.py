@@ -22,12 +22,13 @@ from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
-from agent.llama.constraints import Constraint
+from agent.llama.constraints import NO_TOOLS, Constraint
 from agent.llama.decoding import ForcedDecoding, TurnDecoder
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
 from agent.llama.stock import StockModel
+from agent.llama.tool_choice import ToolChoice
 from agent.prompting.dialects import Prompt
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Call, Role, Transcript, planner_text
@@ -117,6 +118,22 @@ class LlamaEngine:
         finally:
             self._owner = None
             self._lock.release()
+
+    def tool_choice(self, transcript: Transcript) -> ToolChoice:
+        """Return the tool that a stock model would call after `transcript`, and the score of calling one."""
+        session = self._session("planner")
+        if session.stock is None:
+            raise EngineError(f"{self.bundle.name} has a planner of its own, which scores no tools")
+        with self._lock:
+            choice = session.stock.choose(transcript, session.prompt("planner", transcript), lambda: False)
+        assert choice is not None, "nothing cancels it"
+        return choice
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be known about a stock model's chat template, one line each."""
+        stock = self._session("planner").stock
+        return stock.warnings if stock else []
 
     def close(self) -> None:
         """Free the models, after another thread's generation has ended. May be called twice."""
@@ -249,10 +266,18 @@ class LlamaEngine:
         forced: ForcedDecoding | None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Let a stock model write the arguments of a call of the tool that it prefers."""
+        if not transcript.tools:
+            raise EngineError(NO_TOOLS)
+        before = Usage()
         if forced:
             name, arguments = stock.written_arguments(forced.text)
             forced = replace(forced, text=arguments)
         else:
+            if not stock.has_chosen(prompt):  # as the planner does before the caller in a conversation
+                read = yield from self._read(session, "caller", prompt, cancelled)
+                if read is None:
+                    return
+                before = read
             choice = stock.choose(transcript, prompt, cancelled)
             if choice is None:
                 yield Generated("", "cancelled", Usage())
@@ -270,6 +295,7 @@ class LlamaEngine:
                     line = Call(name, json.loads(text)).line() if stop == "end" else ""
                     if line:
                         yield Delta(line)
-                    yield Generated(line, stop, usage)
+                    reused = before.prompt_reused - usage.prompt_reused if before != Usage() else 0
+                    yield Generated(line, stop, usage + replace(before, prompt_reused=reused))
                 case Delta():  # the arguments alone are no turn
                     pass

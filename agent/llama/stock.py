@@ -68,9 +68,13 @@ class StockModel:
 
     def choose(self, transcript: Transcript, prompt: Prompt, cancelled: Cancelled) -> ToolChoice | None:
         """Return the best tool after `transcript` and the score of calling it; None where cancelled."""
-        if self._last is not None and self._last.prompt == prompt.ids and self._last.choice.name:
+        if self._last is not None and self.has_chosen(prompt):
             return self._last.choice
         return self._choose(transcript, prompt, cancelled)
+
+    def has_chosen(self, prompt: Prompt) -> bool:
+        """Return whether the tool to call after `prompt` is known."""
+        return self._last is not None and self._last.prompt == prompt.ids
 
     def call_prompt(self, transcript: Transcript, prompt: Prompt, name: str) -> Prompt:
         """Return `prompt` with the beginning of a call of the tool `name`, up to its arguments."""
@@ -110,11 +114,12 @@ class StockModel:
     def _tool_priors(
         self, transcript: Transcript, openings: Mapping[str, Sequence[int]], cancelled: Cancelled
     ) -> Priors | None:
-        asked = Transcript(transcript.tools, (UserTurn(NO_QUESTION),), transcript.instruction)
-        ids = self._prompts.prompt(asked)
-        key = tuple(ids)
+        system = self._prompts.system_ids(transcript)
+        key = tuple(system)
         if key not in self._priors:
-            prompt = Prompt(ids, self._prompts.system_length(asked, ids), len(ids))
+            asked = Transcript(transcript.tools, (UserTurn(NO_QUESTION),), transcript.instruction)
+            ids = self._prompts.prompt(asked)
+            prompt = Prompt(ids, len(system), len(ids))
 
             def compute() -> bytes | None:
                 priors = measure_priors(openings, self._logits_from(prompt, cancelled))

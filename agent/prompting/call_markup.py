@@ -15,9 +15,10 @@ from typing import Any
 
 CONTROL_TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s\"'{}]+\]")
 """The form of control tokens."""
+PROBE_QUESTION = "A question?"
 PROBE_NAME = "probeTool"
 PROBE_ARGUMENTS: dict[str, Any] = {"probeKey": "probeValue", "probeOther": 1}
-"""The call that a template shows so that its markup is found: words that no template contains."""
+"""The question and the call that a template shows so that its markup is found: no template contains them."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,11 @@ PLAIN = CallMarkup('{"name": "', '", "arguments": ')
 def find_markup(prompt: str, conversation: str) -> CallMarkup | None:
     """Return the markup of the probe call in `conversation`, which continues `prompt`; None if it has none.
 
-    Both are rendered: `prompt` ends where the model begins to write, and in `conversation` that is followed
-    by a call of PROBE_NAME with PROBE_ARGUMENTS.
+    Both are rendered: `prompt` ends where the model begins to write after PROBE_QUESTION, and in
+    `conversation` that is followed by a call of PROBE_NAME with PROBE_ARGUMENTS.
     """
+    # Tools may stand before the question in the one and not in the other.
+    prompt, conversation = (text.rpartition(PROBE_QUESTION)[2] for text in (prompt, conversation))
     written = conversation[_common_length(prompt, conversation) :]
     before, _, rest = written.partition(PROBE_NAME)
     found = _json_object(rest, PROBE_ARGUMENTS)

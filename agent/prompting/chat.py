@@ -16,7 +16,7 @@ from agent.prompting.chat_messages import sorted_tools
 from agent.prompting.chat_template import ChatTemplate, Piece
 from agent.prompting.encoding import common_length
 from agent.prompting.markers import Tokenize
-from agent.transcript import Transcript, UserTurn
+from agent.transcript import ToolSpec, Transcript, UserTurn
 
 _CALL_BEGINNINGS = (PLAIN.before, '{ "', '{\n', "[{", "```json", "```\n{")
 """How models begin a call beside their template's markup: as plain JSON, which small ones often write."""
@@ -35,6 +35,7 @@ class ChatPrompts:
         # Some vocabularies make control tokens of a plain text too (llama.cpp's "user defined" tokens).
         eager = [marker for marker, token in self._control.items() if tokenize(marker, False) == [token]]
         self._eager = re.compile(f"(?=(?:{_any(eager)}))" if eager else r"(?!)")
+        self._last_system: tuple[tuple[ToolSpec, ...] | None, str, list[int]] = (None, "", [])
         self._split = re.compile(f"({_any(list(self._control))})" if self._control else r"((?!))")
 
     def prompt(self, transcript: Transcript) -> list[int]:
@@ -45,12 +46,15 @@ class ChatPrompts:
         ids = self.ids(self.template.pieces(transcript))
         return ids if ids[:1] == self._bos else self._bos + ids
 
-    def system_length(self, transcript: Transcript, ids: list[int]) -> int:
-        """Return how many of `ids`, the transcript's prompt, are the same for every first question."""
-        for question in ("a", "1 b"):
-            asked = Transcript(transcript.tools, (UserTurn(question),), transcript.instruction)
-            ids = ids[: common_length(ids, self.prompt(asked))]
-        return len(ids)
+    def system_ids(self, transcript: Transcript) -> list[int]:
+        """Return the ids that begin every prompt with these tools and this standing instruction."""
+        tools, instruction, ids = self._last_system
+        if tools != transcript.tools or instruction != transcript.instruction:
+            asked = [Transcript(transcript.tools, (UserTurn(text),), transcript.instruction) for text in "a1"]
+            one, other = map(self.prompt, asked)
+            ids = one[: common_length(one, other)]
+            self._last_system = transcript.tools, transcript.instruction, ids
+        return ids
 
     def answer_opening(self) -> list[int]:
         """Return the ids that follow a prompt where the model answers in words."""

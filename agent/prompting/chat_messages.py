@@ -113,6 +113,9 @@ def chat_messages(transcript: Transcript, style: Style) -> list[Message]:
                     add("user", f"Result of {name}:\n{text}")
             case SummarizerTurn(content):
                 add("assistant", content)
+    if not any(message.role == "user" for message in messages):
+        # Some templates refuse a chat without one; the length of such a prompt is asked for all the same.
+        add("user", "")
     return messages
 
 

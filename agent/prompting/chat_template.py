@@ -21,6 +21,7 @@ from agent.prompting.call_markup import (
     PLAIN,
     PROBE_ARGUMENTS,
     PROBE_NAME,
+    PROBE_QUESTION,
     CallMarkup,
     find_markup,
 )
@@ -40,7 +41,7 @@ from agent.transcript import (
 
 _OPEN_THOUGHT = re.compile(r"<([\w:]*think\w*)>\s*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$-]*", re.ASCII)
-_ASKED = Transcript((ToolSpec(PROBE_NAME, "It probes.", {"type": "object"}),), (UserTurn("A question."),))
+_ASKED = Transcript((ToolSpec(PROBE_NAME, "It probes.", {"type": "object"}),), (UserTurn(PROBE_QUESTION),))
 _CALLED = _ASKED.plus(CallerTurn((Call(PROBE_NAME, PROBE_ARGUMENTS),)), ToolTurn(PROBE_NAME, "A result."))
 
 
@@ -75,8 +76,11 @@ class ChatTemplate:
             **{"add_generation_prompt": True, "enable_thinking": False, "thinking": False},
         }
         self.style, self.stable = self._fitting_style()
-        self.answer_opening = self._answer_opening()
+        opening = self._answer_opening()
+        self.answer_opening = opening if self.style.markup else ""
         """What follows a prompt where the model answers; empty in most templates."""
+        self._opening = "" if self.style.markup else opening
+        """The same for a model whose calls are text, as answers are: it ends every prompt."""
 
     @property
     def markup(self) -> CallMarkup:
@@ -103,7 +107,7 @@ class ChatTemplate:
         Raise BundleError where the template refuses it or leaves a message out.
         """
         *pieces, last = self._rendered(transcript, self.style)
-        return [*pieces, Piece(_OPEN_THOUGHT.sub(r"<\1>\n\n</\1>\n\n", last.text))]
+        return [*pieces, Piece(_OPEN_THOUGHT.sub(r"<\1>\n\n</\1>\n\n", last.text) + self._opening)]
 
     def sample(self) -> list[list[Piece]]:
         """Return the rendered chats of a sample conversation, at each of its steps."""
@@ -162,7 +166,8 @@ class ChatTemplate:
         tools = [hidden.tool(tool) for tool in sorted_tools(transcript)] if style.markup else None
         text = self._template.render({**self._variables, "messages": messages, "tools": tools or None})
         shown = re.split(rf"{self._stem}(\d+)([zj])", text)
-        if not set(range(required)) <= set(map(int, shown[1::3])):
+        numbers = set(map(int, shown[1::3]))
+        if not set(range(required)) <= numbers or not numbers <= set(range(len(hidden.texts))):
             raise BundleError("the model's chat template does not show every message as it is", HINT)
         if tools and not all(tool.name in text for tool in transcript.tools if _WORD.fullmatch(tool.name)):
             raise BundleError("the model's chat template does not show every tool", HINT)

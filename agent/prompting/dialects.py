@@ -14,6 +14,7 @@ from typing import Protocol
 from agent.errors import BundleError
 from agent.prompting.chat import ChatPrompts
 from agent.prompting.chat_template import ChatTemplate
+from agent.prompting.encoding import common_length
 from agent.prompting.markers import Markers
 from agent.prompting.umi import segment_ids, segments
 from agent.transcript import Role, Transcript
@@ -148,7 +149,7 @@ def _chat_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
 
     def render(role: Role, transcript: Transcript) -> Prompt:
         ids = prompts.prompt(transcript)
-        system_length = prompts.system_length(transcript, ids)
+        system_length = common_length(ids, prompts.system_ids(transcript))
         if role == "summarizer":
             ids = ids + prompts.answer_opening()
         return Prompt(ids, system_length, len(ids))

@@ -87,8 +87,16 @@ def assemble_bundle(
     if context < 0:
         raise InputError(f"--context is {context}", "give a number of tokens above 0")
     roles: dict[Role, Path] = {role: path for role in ROLES if (path := files[role])}
-    bundle = assemble(out, roles, backbone=backbone, dialect=cast(Dialect, dialect), context_length=context)
-    print(f"{one_line(str(bundle.folder))}: {bundle.layout}, {bundle.context_length} tokens of context")
+    bundle = assemble(
+        out,
+        roles,
+        backbone=backbone,
+        dialect=cast(Dialect, dialect),
+        context_length=context,
+        warn=lambda line: print(f"chat template: {one_line(line)}", file=sys.stderr),
+    )
+    bias = f", call bias {bundle.call_bias:.2f}" if bundle.dialect == "chat" else ""
+    print(f"{one_line(str(bundle.folder))}: {bundle.layout}, {bundle.context_length} tokens of context{bias}")
 
 
 def pull_bundle(repository: str, name: str | None) -> None:
