@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.prompting.chat import ChatPrompts
+from agent.prompting.chat_messages import EXAMPLES
 from agent.prompting.chat_template import ChatTemplate
 from agent.transcript import (
     Call,
@@ -79,7 +80,8 @@ TAGS = (
     "{% elif m.role == 'tool' %}{% if loop.previtem.role != 'tool' %}<|im_start|>user{% endif %}"
     "{{ '\n<tool_response>\n' + m.content }}\n</tool_response>"
     "{% if loop.last or loop.nextitem.role != 'tool' %}<|im_end|>\n{% endif %}"
-    "{% elif m.role != 'system' %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}"
+    "{% elif m.role != 'system' %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """In the shape of Hermes and Qwen: a tagged JSON object a call."""
@@ -119,9 +121,11 @@ LISTED = (
     "{% endfor %}{% if add_generation_prompt %}<|start_of_role|>assistant<|end_of_role|>{% endif %}"
 )
 """In the shape of Granite: a JSON list after a control token."""
-TEXTUAL = TAGS.replace("c.function.arguments | tojson", "c.function.arguments").replace(
-    "<tool_call>\n", "<tool_call>["
-).replace("}\n</tool_call>", "}]</tool_call>")
+TEXTUAL = (
+    TAGS.replace("c.function.arguments | tojson", "c.function.arguments")
+    .replace("<tool_call>\n", "<tool_call>[")
+    .replace("}\n</tool_call>", "}]</tool_call>")
+)
 """In the shape of SmolLM: a tagged list, with arguments that are text already."""
 LATE = (
     "{{ bos_token }}{% set last = (messages | selectattr('role', 'equalto', 'user') | list)[-1] %}"
@@ -129,8 +133,9 @@ LATE = (
     "[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}[INST]{{ m.content }}[/INST]"
     "{% elif m.tool_calls %}[TOOL_CALLS][{% for c in m.tool_calls %}"
     '{{ \'{"name": "\' + c.function.name + \'", "arguments": \' + c.function.arguments | tojson }}'
-    '{{ \', "id": "\' + c.id + \'"}\' }}{% endfor %}]{{ eos_token }}'
-    "{% elif m.role == 'tool' %}[TOOL_RESULTS]{{ {'content': m.content, 'call_id': m.tool_call_id} | tojson }}"
+    "{{ ', \"id\": \"' + c.id + '\"}' }}{% endfor %}]{{ eos_token }}"
+    "{% elif m.role == 'tool' %}"
+    "[TOOL_RESULTS]{{ {'content': m.content, 'call_id': m.tool_call_id} | tojson }}"
     "[/TOOL_RESULTS]{% elif m.role == 'assistant' %}{{ m.content + eos_token }}"
     "{% else %}{{ raise_exception('no system role') }}{% endif %}{% endfor %}"
 )
@@ -204,6 +209,11 @@ def template(source: str) -> ChatTemplate:
 
 def prompts(source: str, tokenize: Letters | None = None) -> ChatPrompts:
     return ChatPrompts(template(source), tokenize or Letters())
+
+
+def examples(user: str, assistant: str) -> str:
+    """The examples that begin a conversation with tools; both forms hold `{}` for the text."""
+    return "".join(user.format(asked) + assistant.format(answered) for asked, answered in EXAMPLES)
 
 
 def shown(source: str, transcript: Transcript) -> str:

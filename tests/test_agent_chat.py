@@ -28,6 +28,7 @@ from chat_templates import (
     TEMPLATES,
     TEXTUAL,
     Letters,
+    examples,
     prompts,
     shown,
 )
@@ -55,7 +56,8 @@ def test_calls_and_results_stand_in_the_models_own_markup() -> None:
         f"<|im_start|>system\n{task(TAGS)}\n\nFunctions:\n"
         '{"type": "function", "function": {"name": "look", "description": "Look it up.", "parameters": '
         '{"type": "object", "properties": {"at": {"type": "string"}}}}}<|im_end|>\n'
-        "<|im_start|>user\nWhere is it?<|im_end|>\n"
+        + examples("<|im_start|>user\n{}<|im_end|>\n", "<|im_start|>assistant\n{}<|im_end|>\n")
+        + "<|im_start|>user\nWhere is it?<|im_end|>\n"
         '<|im_start|>assistant\n<tool_call>\n{"name": "look", "arguments": {"at": "here"}}\n</tool_call>'
         "<|im_end|>\n"
         "<|im_start|>user\n<tool_response>\nit is here\n</tool_response><|im_end|>\n"
@@ -87,12 +89,16 @@ def test_a_template_without_tools_describes_them_in_the_system_message() -> None
     system = task(CHATML)
     assert LOOK.line() in system
     assert '{"name": "the function", "arguments":' in system
-    assert shown(CHATML, ASKED).startswith(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nWhere")
+    assert shown(CHATML, ASKED).startswith(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n")
 
 
 def test_a_template_without_system_and_tool_roles_alternates_user_and_model() -> None:
     assert shown(STRICT, ANSWERED) == (
-        f"<s><start_of_turn>user\n{task(STRICT)}\n\nWhere is it?<end_of_turn>\n"
+        f"<s><start_of_turn>user\n{task(STRICT)}\n\n"
+        + examples("<start_of_turn>user\n{}<end_of_turn>\n", "<start_of_turn>model\n{}<end_of_turn>\n")[
+            len("<start_of_turn>user\n") :
+        ]
+        + "<start_of_turn>user\nWhere is it?<end_of_turn>\n"
         '<start_of_turn>model\n{"name": "look", "arguments": {"at": "here"}}<end_of_turn>\n'
         "<start_of_turn>user\nResult of look:\nit is here<end_of_turn>\n"
         '<start_of_turn>model\n{"name": "look", "arguments": {"at": "there"}}<end_of_turn>\n'
@@ -160,9 +166,8 @@ def test_text_between_control_tokens_is_tokenized_at_once() -> None:
 
 
 def test_giving_up_is_followed_by_the_next_question() -> None:
-    assert (
-        "assistant\nNo tool can move things.<|im_end|>\n<|im_start|>user\nA pity.<|im_end|>"
-        in shown(CHATML, GIVEN_UP)
+    assert "assistant\nNo tool can move things.<|im_end|>\n<|im_start|>user\nA pity.<|im_end|>" in shown(
+        CHATML, GIVEN_UP
     )
 
 

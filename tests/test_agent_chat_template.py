@@ -70,7 +70,7 @@ def test_calls_without_tools_are_no_markup() -> None:
 def test_a_call_with_more_than_a_name_and_arguments_is_recognized() -> None:
     source = TAGS.replace("{{ '}\n</tool_call>' }}", "{{ ', \"id\": \"' + c.id + '\"}\n</tool_call>' }}")
     assert template(source).markup == MARKUP["tags"]
-    assert '{"at": "here"}, "id": "call00002"}' in shown(source, ANSWERED)
+    assert '{"at": "here"}, "id": "call00008"}' in shown(source, ANSWERED)
 
 
 def test_indented_arguments_are_written_in_one_line() -> None:
@@ -98,7 +98,7 @@ def test_an_answer_may_open_otherwise_than_a_call() -> None:
         "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant{% endif %}"
     )
     compiled = template(source)
-    assert compiled.markup.before == "\n<tool_call>\n{\"name\": \""
+    assert compiled.markup.before == '\n<tool_call>\n{"name": "'
     assert compiled.answer_opening == "<|channel|>\n"
 
 
@@ -127,7 +127,7 @@ def test_tools_that_move_are_read_where_the_template_puts_them() -> None:
 def test_a_system_message_that_moves_is_joined_to_the_first_user_message() -> None:
     assert template(INST).stable
     assert shown(INST, ANSWERED).startswith("<s>[INST] You are umi")
-    assert "\n\nWhere is it? [/INST] {" in shown(INST, ANSWERED)
+    assert "\n\nHey [/INST] Hello!" in shown(INST, ANSWERED)
 
 
 NO_TOOLS = "it shows no tools or no calls"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from agent.llama.engine import RESERVE, LlamaEngine
@@ -39,9 +40,9 @@ def measure_call_bias(engine: LlamaEngine) -> float:
 
 
 def best_bias(calls: Sequence[float], answers: Sequence[float]) -> float:
-    """Return the bias at which the shares of `calls` above and of `answers` not above it have the largest sum.
+    """Return the bias at which the shares of `calls` above it and of `answers` not above it sum to the most.
 
-    Of the biases that hold back LEAST_RESTRAINT of the answers, that is. It lies midway between two scores.
+    At least LEAST_RESTRAINT of the answers are not above it. It lies midway between two scores.
     """
 
     def restraint(bias: float) -> float:
@@ -51,7 +52,7 @@ def best_bias(calls: Sequence[float], answers: Sequence[float]) -> float:
         return sum(score > bias for score in calls) / len(calls)
 
     scores = sorted({*calls, *answers})
-    middles = [(low + high) / 2 for low, high in zip(scores, scores[1:], strict=False)]
+    middles = [(low + high) / 2 for low, high in pairwise(scores)]
     biases = [scores[0] - 1.0, *middles, scores[-1]]
     held = [bias for bias in biases if restraint(bias) >= LEAST_RESTRAINT]
     return max(held, key=lambda bias: (restraint(bias) + recall(bias), bias))

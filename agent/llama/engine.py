@@ -101,7 +101,8 @@ class LlamaEngine:
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`: Reading while its prompt is read, Delta for its text, then Generated.
 
-        With `forced`, that text is generated instead, at the cost it would have.
+        With `forced`, that text is generated instead, at the cost it would have; a stock model writes its own
+        calls in any case.
 
         Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
@@ -164,9 +165,9 @@ class LlamaEngine:
             constraint = session.constraints.start(role, transcript, grounded=grounded)
             yield from self._write(session, role, prompt, constraint, cancelled, forced)
         elif role == "planner":
-            yield from self._plan(session, session.stock, transcript, prompt, cancelled, forced)
+            yield from self._plan(session, session.stock, transcript, prompt, cancelled)
         elif role == "caller":
-            yield from self._call(session, session.stock, transcript, prompt, cancelled, forced)
+            yield from self._call(session, session.stock, transcript, prompt, cancelled)
         else:
             constraint = session.constraints.start_answer(session.stock.markup)
             yield from self._write(session, role, prompt, constraint, cancelled, forced)
@@ -182,7 +183,7 @@ class LlamaEngine:
         prompt: Prompt,
         constraint: Constraint,
         cancelled: Callable[[], bool],
-        forced: ForcedDecoding | None,
+        forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Read `prompt` and generate a turn under `constraint`."""
         ids, sampling = prompt.ids, self.bundle.roles[role].sampling
@@ -240,19 +241,18 @@ class LlamaEngine:
         transcript: Transcript,
         prompt: Prompt,
         cancelled: Callable[[], bool],
-        forced: ForcedDecoding | None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Read `prompt` and tell by its logits whether a stock model calls or answers."""
         usage = yield from self._read(session, "planner", prompt, cancelled)
         if usage is None:
             return
         started = perf_counter()
-        calls = bool(transcript.tools) and not forced and stock.calls(transcript, prompt, cancelled)
+        calls = bool(transcript.tools) and stock.calls(transcript, prompt, cancelled)
         usage += Usage(write_seconds=perf_counter() - started)
         if calls is None:
             yield Generated("", "cancelled", usage)
             return
-        text = forced.text if forced else planner_text("", "caller" if calls else "summarizer")
+        text = planner_text("", "caller" if calls else "summarizer")
         yield Delta(text)
         yield Generated(text, "end", usage)
 
@@ -263,36 +263,30 @@ class LlamaEngine:
         transcript: Transcript,
         prompt: Prompt,
         cancelled: Callable[[], bool],
-        forced: ForcedDecoding | None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Let a stock model write the arguments of a call of the tool that it prefers."""
         if not transcript.tools:
             raise EngineError(NO_TOOLS)
         before = Usage()
-        if forced:
-            name, arguments = stock.written_arguments(forced.text)
-            forced = replace(forced, text=arguments)
-        else:
-            if not stock.has_chosen(prompt):  # as the planner does before the caller in a conversation
-                read = yield from self._read(session, "caller", prompt, cancelled)
-                if read is None:
-                    return
-                before = read
-            choice = stock.choose(transcript, prompt, cancelled)
-            if choice is None:
-                yield Generated("", "cancelled", Usage())
+        if not stock.has_chosen(prompt):  # as the planner does before the caller in a conversation
+            read = yield from self._read(session, "caller", prompt, cancelled)
+            if read is None:
                 return
-            name = choice.name
-        tool = next(tool for tool in transcript.tools if tool.name == name)
-        prompt = stock.call_prompt(transcript, prompt, name)
+            before = read
+        choice = stock.choose(transcript, prompt, cancelled)
+        if choice is None:
+            yield Generated("", "cancelled", before)
+            return
+        tool = next(tool for tool in transcript.tools if tool.name == choice.name)
+        prompt = stock.call_prompt(transcript, prompt, tool.name)
         self._check_room(prompt)
         constraint = session.constraints.start_arguments(tool, stock.markup)
-        for piece in self._write(session, "caller", prompt, constraint, cancelled, forced):
+        for piece in self._write(session, "caller", prompt, constraint, cancelled):
             match piece:
                 case Reading():
                     yield piece
                 case Generated(text, stop, usage):
-                    line = Call(name, json.loads(text)).line() if stop == "end" else ""
+                    line = Call(tool.name, json.loads(text)).line() if stop == "end" else ""
                     if line:
                         yield Delta(line)
                     reused = before.prompt_reused - usage.prompt_reused if before != Usage() else 0

@@ -167,9 +167,7 @@ class ModelSession:
             self.context.take_snapshot()
         return True
 
-    def logits_after(
-        self, prompt: Prompt, cancelled: Callable[[], bool]
-    ) -> NDArray[np.float32] | None:
+    def logits_after(self, prompt: Prompt, cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
         """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
         context = self.context
         if not (context.has_logits and context.tokens == prompt.ids):

@@ -12,17 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.llama.tool_choice import (
-    NO_QUESTION,
-    Priors,
-    ToolChoice,
-    choose_tool,
-    measure_priors,
-)
+from agent.llama.tool_choice import NO_QUESTION, Priors, ToolChoice, choose_tool, measure_priors
 from agent.prompting.call_markup import CallMarkup
 from agent.prompting.chat import ChatPrompts, check_template
 from agent.prompting.dialects import Prompt
-from agent.transcript import Call, Transcript, UserTurn, parse_calls
+from agent.transcript import Transcript, UserTurn
 
 Cancelled = Callable[[], bool]
 LogitsAfter = Callable[[Prompt, Cancelled], NDArray[np.float32] | None]
@@ -40,9 +34,7 @@ class _Decision:
 class StockModel:
     """The choice between a call and an answer for one model, and the form of its calls."""
 
-    def __init__(
-        self, prompts: ChatPrompts, call_bias: float, logits_after: LogitsAfter, kept: Kept
-    ) -> None:
+    def __init__(self, prompts: ChatPrompts, call_bias: float, logits_after: LogitsAfter, kept: Kept) -> None:
         self._prompts = prompts
         self._call_bias = call_bias
         self._logits_after = logits_after
@@ -80,18 +72,6 @@ class StockModel:
         """Return `prompt` with the beginning of a call of the tool `name`, up to its arguments."""
         ids = prompt.ids + self._prompts.call_openings(transcript)[name]
         return replace(prompt, ids=ids, adapter_start=len(ids))
-
-    def written_arguments(self, call_line: str) -> tuple[str, str]:
-        """Return the tool and the arguments of a call, a compact JSON line, as the model writes them."""
-        call = (parse_calls(call_line) or (Call("", {}),))[0]
-        separators = self.markup.item_separator, self.markup.key_separator
-        return call.name, self.gap + json.dumps(dict(call.arguments), ensure_ascii=False, separators=separators)
-
-    @property
-    def gap(self) -> str:
-        """The space between the beginning of a call and its arguments."""
-        middle = self.markup.middle
-        return middle[len(middle.rstrip(" ")) :]
 
     def _choose(
         self, transcript: Transcript, prompt: Prompt, cancelled: Cancelled, least: float | None = None

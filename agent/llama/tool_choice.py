@@ -4,10 +4,10 @@ A model of this kind writes one message, and its beginning tells which role it p
 summarizer's answer, a call the caller's. The choice is made by the logits at the beginning:
 
 - the log-odds of the tokens with which a call begins, against all others;
-- plus the score of the best tool, log p(name | question) - log p(name | no question), token by token where the
-  names differ. Small models prefer the first tools of a list whatever they are asked; what they prefer without
-  a question is subtracted (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; domain-conditional PMI,
-  Holtzman et al. 2021, arXiv 2104.08315).
+- plus the score of the best tool, log p(name | question) - log p(name | no question), token by token where
+  the names differ. Small models prefer the first tools of a list whatever they are asked; what they prefer
+  without a question is subtracted (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; domain
+  conditional PMI, Holtzman et al. 2021, arXiv 2104.08315).
 
 A call is made where the sum is above the bundle's `call_bias`.
 """

@@ -89,7 +89,5 @@ def _json_object(text: str, value: dict[str, Any]) -> tuple[int, str] | None:
 def _separators(text: str) -> tuple[str, str]:
     """Return the item and key separators of the probe's arguments; the usual ones where it is indented."""
     keys, values = list(PROBE_ARGUMENTS), [json.dumps(value) for value in PROBE_ARGUMENTS.values()]
-    shown = re.fullmatch(
-        rf'\{{"{keys[0]}"(:\s?){values[0]}(,\s?)"{keys[1]}"(?:\1){values[1]}\}}', text
-    )
+    shown = re.fullmatch(rf'\{{"{keys[0]}"(:\s?){values[0]}(,\s?)"{keys[1]}"(?:\1){values[1]}\}}', text)
     return (shown[2], shown[1]) if shown else (CallMarkup.item_separator, CallMarkup.key_separator)

@@ -18,7 +18,7 @@ from agent.prompting.encoding import common_length
 from agent.prompting.markers import Tokenize
 from agent.transcript import ToolSpec, Transcript, UserTurn
 
-_CALL_BEGINNINGS = (PLAIN.before, '{ "', '{\n', "[{", "```json", "```\n{")
+_CALL_BEGINNINGS = (PLAIN.before, '{ "', "{\n", "[{", "```json", "```\n{")
 """How models begin a call beside their template's markup: as plain JSON, which small ones often write."""
 
 

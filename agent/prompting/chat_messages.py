@@ -22,6 +22,17 @@ _TASK = (
     "You are umi, an assistant in the user's terminal. Call a function when the answer needs one. Otherwise"
     " answer in your own words, and call nothing for greetings, chat and general knowledge."
 )
+EXAMPLES = (
+    ("Hey", "Hello! What can I do for you?"),
+    ("Which planet is the biggest?", "Jupiter."),
+    ("Thank you", "You're welcome!"),
+)
+"""Messages that need no function and their answers, which begin every conversation with tools.
+
+Small models call one for anything they read. With the examples the scores of calls and answers
+(`agent.llama.tool_choice`) of a 0.5B model part further: the area under the ROC curve was 0.87, and 0.78
+without them, on 28 calls and 9 answers.
+"""
 _TOOLS = """\
 You can call these functions, described by one JSON object a line:
 {tools}
@@ -88,6 +99,9 @@ def chat_messages(transcript: Transcript, style: Style) -> list[Message]:
 
     if system := system_text(transcript, style):
         add("system" if style.system else "user", system)
+    for question, answer in EXAMPLES if transcript.tools else ():
+        add("user", question)
+        add("assistant", answer)
     for turn in transcript.turns:
         match turn:
             case UserTurn(content):
@@ -113,8 +127,8 @@ def chat_messages(transcript: Transcript, style: Style) -> list[Message]:
                     add("user", f"Result of {name}:\n{text}")
             case SummarizerTurn(content):
                 add("assistant", content)
-    if not any(message.role == "user" for message in messages):
-        # Some templates refuse a chat without one; the length of such a prompt is asked for all the same.
+    if not messages or messages[-1].role not in ("user", "tool"):
+        # Some templates refuse such a chat; the length of its prompt is asked for all the same.
         add("user", "")
     return messages
 

@@ -1,8 +1,8 @@
 """A model's chat template: which forms of a conversation it can render, and a transcript rendered in them.
 
-A template gets placeholders in the place of texts, and its output is split at the placeholders. So no text can
-change what a template does, and markup is kept apart from content. Words of letters and digits, as names of
-tools and parameters are, stand for themselves: they can spell no markup.
+A template gets placeholders in the place of texts, and its output is split at the placeholders. So no text
+can change what a template does, and markup is kept apart from content. Words of letters and digits, as names
+of tools and parameters are, stand for themselves: they can spell no markup.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class ChatTemplate:
         refusal = BundleError("")
         for native in (True, False):
             first: Style | None = None
-            for as_text, system, results in product((False, True) if native else (False,), *[(True, False)] * 2):
+            for as_text, system, results in product(
+                (False, True) if native else (False,), *[(True, False)] * 2
+            ):
                 try:
                     style = Style(system, results, PLAIN if native else None, as_text)
                     markup = self._find_markup(style) if native else None
@@ -141,7 +143,8 @@ class ChatTemplate:
 
     def _find_markup(self, style: Style) -> CallMarkup | None:
         prompt, called = (
-            "".join(piece.text for piece in self._rendered(transcript, style)) for transcript in (_ASKED, _CALLED)
+            "".join(piece.text for piece in self._rendered(transcript, style))
+            for transcript in (_ASKED, _CALLED)
         )
         return find_markup(prompt, called)
 
@@ -174,7 +177,9 @@ class ChatTemplate:
         pieces = [Piece(shown[0])] if shown[0] else []
         for number, form, markup in zip(shown[1::3], shown[2::3], shown[3::3], strict=True):
             content = hidden.texts[int(number)]
-            pieces.append(Piece(json.dumps(content, ensure_ascii=False)[1:-1] if form == "j" else content, True))
+            pieces.append(
+                Piece(json.dumps(content, ensure_ascii=False)[1:-1] if form == "j" else content, True)
+            )
             if markup:
                 pieces.append(Piece(markup))
         return pieces if pieces and not pieces[-1].content else [*pieces, Piece("")]
@@ -248,7 +253,9 @@ def _begins_with(old: list[Piece], new: list[Piece]) -> bool:
 
 def _sample_steps() -> Iterator[Transcript]:
     """Yield a sample conversation with every kind of turn, at each step at which a role generates."""
-    look = ToolSpec("look", "Look something up.", {"type": "object", "properties": {"at": {"type": "number"}}})
+    look = ToolSpec(
+        "look", "Look something up.", {"type": "object", "properties": {"at": {"type": "number"}}}
+    )
     so_far = Transcript((look,), (), "Be brief.")
     yield (so_far := so_far.plus(UserTurn("one")))
     for at in range(2):

@@ -4,8 +4,7 @@ One `Llama` for each model file, which keeps of its last prompt what the next on
 default. It cannot change adapters, so the backbone of a shared bundle plays all three roles without them. The
 messages are the trace's turns, rendered by a template as umi renders them; the last message, which is empty,
 names the role that writes. The planner's and the caller's grammars are GBNF, the caller's made from the
-tools' schemas. A stock model has its own template and the messages that umi's `chat` dialect makes for it,
-tools included.
+tools' schemas.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from agent.events import Usage
 from agent.llama.binding.model import gpu_layers
 from agent.llama.constraints import closed
 from agent.prompting import Markers, segments
-from agent.prompting.chat_template import ChatTemplate, chat_messages
 from agent.settings import EngineSettings
 from agent.transcript import Role, ToolSpec
 from tui.bench.systems import require_text
@@ -52,22 +50,20 @@ class ChatCompletion:
                     n_gpu_layers=gpu_layers(settings),
                     verbose=False,
                 )
-                if bundle.dialect == "umi":
-                    template = Jinja2ChatFormatter(template_text(bundle.markers), bundle.markers.close, "")
-                    model.chat_handler = template.to_chat_handler()
+                template = Jinja2ChatFormatter(template_text(bundle.markers), bundle.markers.close, "")
+                model.chat_handler = template.to_chat_handler()
 
     def write(self, turn: TraceTurn, first: Callable[[], None]) -> Usage:
         """As in System."""
         model = self._models[self._files[turn.role]]
-        umi = self._bundle.dialect == "umi"
         force = _ForcedTokens(
             [*model.tokenize(turn.text.encode("utf-8"), add_bos=False), self._end(model)], first
         )
         model.sizes.clear()
         started = perf_counter()
         chunks: Any = model.create_chat_completion(
-            messages=cast(Any, messages(turn) if umi else stock_messages(turn, model)),
-            tools=cast(Any, [_tool(tool) for tool in turn.before.tools]) if umi else None,
+            messages=cast(Any, messages(turn)),
+            tools=cast(Any, [openai_tool(tool) for tool in turn.before.tools]),
             grammar=self._grammar(turn.role, turn.before.tools),
             logits_processor=LogitsProcessorList([force]),
             temperature=0.0,
@@ -87,8 +83,6 @@ class ChatCompletion:
             model.close()
 
     def _end(self, model: Llama) -> int:
-        if self._bundle.dialect == "chat":
-            return model.token_eos()
         return model.tokenize(self._bundle.markers.close.encode("utf-8"), add_bos=False, special=True)[0]
 
     def _grammar(self, role: Role, tools: tuple[ToolSpec, ...]) -> LlamaGrammar | None:
@@ -165,13 +159,7 @@ def messages(turn: TraceTurn) -> list[dict[str, str]]:
     return [*turns[1:], {"role": turn.role, "content": ""}]
 
 
-def stock_messages(turn: TraceTurn, model: Llama) -> list[dict[str, str]]:
-    """Return the messages from which a stock model writes `turn`, as its template takes them."""
-    template = ChatTemplate(model.metadata["tokenizer.chat_template"])
-    turns = chat_messages(turn.before, turn.role, template.style)
-    return [{"role": message.role, "content": "".join(message.parts)} for message in turns]
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
+def openai_tool(tool: ToolSpec) -> dict[str, Any]:
+    """Return a tool in the form that chat templates take."""
     function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
     return {"type": "function", "function": function}

@@ -49,6 +49,11 @@ def bench(models: str | None, *, as_json: bool, only: str | None, threads: int) 
     """
     selected = _selected(only)
     bundle = open_models(models)
+    if bundle.dialect == "chat":
+        raise InputError(
+            f"{bundle.name} is a stock model, and the trace is written by three roles",
+            f"measure it with: umi bench stock --models {bundle.name}",
+        )
     with tempfile.TemporaryDirectory(prefix="umi-bench-") as folder:
         result = _BenchRun(bundle, Path(folder), threads).run(selected)
     if as_json:

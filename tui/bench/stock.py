@@ -29,9 +29,10 @@ from agent.llama.engine import LlamaEngine
 from agent.settings import EngineSettings, engine_settings
 from agent.tools import builtin_tools
 from agent.transcript import Role, ToolSpec, Transcript, UserTurn, parse_calls, parse_planner
+from tui.bench.chat_completion import openai_tool
 
 QUESTIONS = Path(agent.evaluation.__file__).with_name("stock_questions.toml")
-MAX_TOKENS = 48
+MAX_TOKENS = 32
 """Tokens of a message at most: enough for a call, and to tell an answer from one."""
 SYSTEMS = ("umi", "create_completion")
 
@@ -108,17 +109,7 @@ class CompletionSystem:
         )
         self._formatter = Jinja2ChatFormatter(self._model.metadata["tokenizer.chat_template"], eos, bos)
         self._names = {tool.name for tool in tools}
-        self._tools = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": dict(tool.parameters),
-                },
-            }
-            for tool in tools
-        ]
+        self._tools = [openai_tool(tool) for tool in tools]
 
     def choose(self, question: str) -> str | None:
         """As in System."""
@@ -147,17 +138,18 @@ def called_tool(text: str, names: set[str]) -> str | None:
     return None
 
 
-def load_questions(limit: int | None) -> list[tuple[str, str | None]]:
-    """Return pairs of a question and its tool, None where it needs none; `limit` of each tool at most."""
+def load_questions() -> list[tuple[str, str | None]]:
+    """Return pairs of a question and its tool, None where it needs none; the kinds are evenly mixed."""
     by_tool = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))["questions"]
-    return [
-        (question, None if tool == "none" else tool)
+    placed = [
+        (at / len(questions), question, None if tool == "none" else tool)
         for tool, questions in by_tool.items()
-        for question in questions[:limit]
+        for at, question in enumerate(questions)
     ]
+    return [(question, tool) for _, question, tool in sorted(placed, key=lambda each: each[0])]
 
 
-def bench_stock(bundle: Bundle, *, as_json: bool, threads: int, limit: int | None = None) -> int:
+def bench_stock(bundle: Bundle, *, as_json: bool, threads: int) -> int:
     """Measure both systems and print a table or JSON; progress goes to stderr.
 
     Raise InputError where the bundle is not one of a stock model.
@@ -169,7 +161,7 @@ def bench_stock(bundle: Bundle, *, as_json: bool, threads: int, limit: int | Non
     settings = replace(engine_settings(), disk=False)
     if threads:
         settings = replace(settings, threads=threads)
-    result = figures(bundle, load_questions(limit), settings)
+    result = figures(bundle, load_questions(), settings)
     print(json.dumps(result, ensure_ascii=False) if as_json else table(result))
     return 0
 
@@ -190,8 +182,10 @@ def figures(
                 started = perf_counter()
                 called = systems[name].choose(question)
                 outcomes[name].append(Outcome(right, called, perf_counter() - started))
-            print(f"\r{number + 1} of {len(questions)} questions", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
+            done = ", ".join(
+                f"{name} {outcomes[name][-1].called} {outcomes[name][-1].seconds:.1f} s" for name in SYSTEMS
+            )
+            print(f"{number + 1} of {len(questions)}: {right}: {done}", file=sys.stderr, flush=True)
     finally:
         for system in systems.values():
             system.close()
@@ -220,8 +214,12 @@ def table(result: dict[str, Any]) -> str:
     ]
     for name, row in result["systems"].items():
         right, held = (f"{hits} of {of}" for hits, of in (row["right_tool"], row["no_call"]))
-        lines.append(f"{name:20}{right:>14}{held:>12}{row['mean_seconds']:>10.2f}{row['median_seconds']:>10.2f}")
-    lines.append("right tool of the questions that need one, no call on those that need none; seconds a question")
+        lines.append(
+            f"{name:20}{right:>14}{held:>12}{row['mean_seconds']:>10.2f}{row['median_seconds']:>10.2f}"
+        )
+    lines.append(
+        "right tool of the questions that need one, no call on those that need none; seconds a question"
+    )
     return "\n".join(lines)
 
 
