@@ -78,7 +78,8 @@ class UmiSystem:
             self._write("summarizer", asked)
             return None
         calls = parse_calls(self._write("caller", asked.plus(plan)))
-        return calls[0].name if calls else ""
+        # A call that was cut still names its tool.
+        return calls[0].name if calls else self._engine.tool_choice(asked).name
 
     def close(self) -> None:
         """As in System."""
