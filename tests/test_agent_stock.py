@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from agent.errors import EngineError, InputError
 from agent.events import AnswerDelta, CallProposed, Finished, Observation, Thought
 from agent.llama.calibration import LEAST_RESTRAINT, best_bias
 from agent.llama.engine import LlamaEngine
-from agent.llama.tool_choice import Logits, choose_tool, log_odds, measure_priors
+from agent.llama.tool_choice import Logits, Priors, choose_tool, log_odds, measure_priors
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox, select_tools
@@ -84,6 +84,7 @@ def test_what_a_model_prefers_without_a_question_is_subtracted() -> None:
     unasked = logits_of({(): [0.5, 0.5, 0.0, 0.0], (CALL,): [0.0, 0.0, 0.9, 0.1]})
     priors = measure_priors(OPENINGS, unasked)
     assert priors == {(CALL, ONE): pytest.approx(math.log(0.9)), (CALL, TWO): pytest.approx(math.log(0.1))}
+    assert priors is not None
     plain = choose_tool(OPENINGS, [CALL], {}, asked)
     chosen = choose_tool(OPENINGS, [CALL], priors, asked)
     assert plain
@@ -238,9 +239,9 @@ def test_priors_are_measured_once_for_a_list_of_tools(
     measured = []
     measure = agent.llama.stock.measure_priors
 
-    def counting(*given: object) -> object:
-        measured.append(given)
-        return measure(*given)
+    def counting(openings: Mapping[str, Sequence[int]], logits: Logits) -> Priors | None:
+        measured.append(openings)
+        return measure(openings, logits)
 
     monkeypatch.setattr(agent.llama.stock, "measure_priors", counting)
     for _ in range(2):
