@@ -187,6 +187,27 @@ def called(engine: LlamaEngine, transcript: Transcript) -> str:
     return last.text
 
 
+def test_arguments_are_spaced_as_the_markup_has_them_and_integers_end(engine: LlamaEngine) -> None:
+    session = engine._sessions["backbone.gguf"]
+    assert session.stock
+    integer = {"type": "object", "properties": {"n": {"type": "integer"}, "m": {"type": "integer"}}}
+    tool = ToolSpec("count", "", integer | {"required": ["n", "m"]})
+    for text, fits in (
+        (' {"n": 12, "m": -999999999}', True),
+        (' {"n": 12, "m": 1234567890}', False),
+        (' {"n":12,"m":1}', False),
+        ('{"n": 12, "m": 1}', False),
+        (' {"n": 12, "m": 1, "x": 1}', False),
+        (' {"n": 12}', False),
+    ):
+        constraint = session.constraints.start_arguments(tool, session.stock.markup)
+        ids = session.vocabulary.tokenize(text, False)
+        allowed = constraint.allowed_prefix(ids)
+        for token in allowed:
+            constraint.accept(token)
+        assert (allowed == ids and (constraint.may_end or constraint.must_end)) == fits, text
+
+
 def test_an_answer_does_not_begin_as_a_call(engine: LlamaEngine) -> None:
     for question in ("Which?", '{"name": "grow"', "<tool_call>" * 3):
         text = run(engine, "summarizer", replace(CHOICES, turns=(UserTurn(question),))).text

@@ -26,6 +26,9 @@ MAX_THOUGHT = 300
 MAX_CALLS = 4
 """Parallel calls in one step, at most."""
 NO_TOOLS = "the caller was asked to write a call and no tools are on offer"
+LONGEST_INTEGER = 9
+"""Digits of an integer that a stock model writes, at most."""
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
 _MAX_COMPILED = 16
 """Compiled grammars kept: three roles for a few sets of tools, or the arguments of as many tools."""
 
@@ -202,7 +205,7 @@ def arguments_grammar(tool: ToolSpec, markup: CallMarkup) -> str:
         "key_separator": markup.key_separator,
     }
     gap = markup.middle[len(markup.middle.rstrip(" ")) :]
-    schema = compact(closed(tool.parameters) | {"x-guidance": options})
+    schema = compact(_bounded(closed(tool.parameters)) | {"x-guidance": options})
     return f"start: {json.dumps(gap)} %json {schema}" if gap else f"start: %json {schema}"
 
 
@@ -233,6 +236,24 @@ def _closed_part(value: Any) -> Any:
     if isinstance(value, list):
         return [_closed_part(item) for item in value]
     return closed(value) if isinstance(value, Mapping) else value
+
+
+def _bounded(schema: Any) -> Any:
+    """Return `schema` with integers of at most LONGEST_INTEGER digits where it has no bounds of its own.
+
+    Greedy decoding of a small model may go on writing zeros.
+    """
+    if isinstance(schema, list):
+        return [_bounded(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    bounded = {
+        key: part if key in ("enum", "const", "default", "examples") else _bounded(part)
+        for key, part in schema.items()
+    }
+    if bounded.get("type") == "integer" and not bounded.keys() & _BOUNDS:
+        bounded |= {"minimum": 1 - 10**LONGEST_INTEGER, "maximum": 10**LONGEST_INTEGER - 1}
+    return bounded
 
 
 def _lark(start: str, **terminals: str) -> str:
