@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chat_templates import CHATML, LATE, TAGS
-from engine_runs import CALCULATE, CHOICES, F32_CACHE, QUESTION, run
+from engine_runs import CALCULATE, CHOICES, F32_CACHE, QUESTION, WITH_RESULT, run
 from numpy.typing import NDArray
 from tiny_gguf import write_tiny_gguf
 
 import agent.llama.stock
-from agent.bundle import Bundle, load_bundle, with_call_bias
+from agent.bundle import Bundle, load_bundle, with_biases
 from agent.bundle.assemble import assemble
 from agent.engine import Generated
 from agent.errors import EngineError, InputError
@@ -133,6 +133,7 @@ def test_a_bias_parts_calls_from_answers(seed: int) -> None:
 def test_the_bias_of_a_model_is_in_its_manifest(bundle: Bundle) -> None:
     assert bundle.call_bias != 0
     assert load_bundle(bundle.folder).call_bias == bundle.call_bias
+    assert load_bundle(bundle.folder).result_bias == bundle.result_bias >= bundle.call_bias
     manifest = json.loads((bundle.folder / "bundle.json").read_text())
     assert manifest["call_bias"] == bundle.call_bias
 
@@ -157,6 +158,13 @@ def test_the_bias_decides_between_a_call_and_an_answer(bundle: Bundle, bias: flo
     engine = LlamaEngine(replace(bundle, call_bias=bias), F32_CACHE)
     assert run(engine, "planner", CHOICES).text == f"Next: {next_}"
     assert run(engine, "planner", replace(CHOICES, tools=())).text == "Next: summarizer"
+    engine.close()
+
+
+@pytest.mark.parametrize(("bias", "next_"), [(ALWAYS, "caller"), (NEVER, "summarizer")])
+def test_after_a_result_another_bias_decides(bundle: Bundle, bias: float, next_: str) -> None:
+    engine = LlamaEngine(replace(bundle, call_bias=-bias, result_bias=bias), F32_CACHE)
+    assert run(engine, "planner", WITH_RESULT).text == f"Next: {next_}"
     engine.close()
 
 
@@ -232,7 +240,7 @@ def test_the_events_are_those_of_three_roles(bundle: Bundle, tmp_path: Path) -> 
             role: replace(file, sampling=replace(file.sampling, max_tokens=30))
             for role, file in bundle.roles.items()
         }
-        engine = LlamaEngine(replace(bundle, call_bias=bias, roles=roles), F32_CACHE)
+        engine = LlamaEngine(replace(bundle, call_bias=bias, result_bias=bias, roles=roles), F32_CACHE)
         agent = Agent(engine, tools, max_steps=1)
         # A call may be cut before its arguments end: the path has any length.
         events = list(agent.run(agent.begin(), "What is here?"))
@@ -296,6 +304,6 @@ def test_a_template_that_rewrites_messages_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_bias_can_be_written_again(bundle: Bundle) -> None:
-    before = bundle.call_bias
-    assert load_bundle(with_call_bias(bundle, 1.5).folder).call_bias == 1.5
-    assert load_bundle(with_call_bias(bundle, before).folder).call_bias == before
+    before, after = bundle.call_bias, bundle.result_bias
+    assert load_bundle(with_biases(bundle, 1.5, 2.5).folder).result_bias == 2.5
+    assert load_bundle(with_biases(bundle, before, after).folder).call_bias == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.bundle.bundle import (
     check_prompt_version,
     load_bundle,
-    with_call_bias,
+    with_biases,
     write_bundle,
 )
 from agent.bundle.manifest import (
@@ -32,6 +32,6 @@ __all__ = [
     "check_prompt_version",
     "load_bundle",
     "mend",
-    "with_call_bias",
+    "with_biases",
     "write_bundle",
 ]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, with_call_bias, write_bundle
+from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, with_biases, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT
 from agent.errors import InputError, UmiError
 from agent.llama.binding.model import Model
-from agent.llama.calibration import measure_call_bias
+from agent.llama.calibration import measure_biases
 from agent.llama.engine import LlamaEngine
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
@@ -38,7 +38,7 @@ def assemble(
 ) -> Bundle:
     """Create a bundle in the folder `out` and return it.
 
-    In the dialect `chat` the model's call bias is measured, and `warn` gets what is to be known of its chat
+    In the dialect `chat` the model's biases are measured, and `warn` gets what is to be known of its chat
     template, one line each.
 
     Without a `backbone`, `roles` are three models and the layout is `merged`. With one, `roles` are three
@@ -113,7 +113,7 @@ def _build(
             if dialect == "chat":
                 for line in engine.warnings:
                     warn(line)
-                bundle = with_call_bias(bundle, measure_call_bias(engine))
+                bundle = with_biases(bundle, *measure_biases(engine))
         finally:
             engine.close()
     except UmiError as error:

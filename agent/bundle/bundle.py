@@ -131,12 +131,13 @@ def write_bundle(
     return bundle
 
 
-def with_call_bias(bundle: Bundle, call_bias: float) -> Bundle:
-    """Write `call_bias` into the manifest of `bundle` and return the bundle that has it."""
+def with_biases(bundle: Bundle, call_bias: float, result_bias: float) -> Bundle:
+    """Write the biases of a stock model into the manifest of `bundle` and return the bundle that has them."""
     path = bundle.folder / MANIFEST
-    manifest = json.loads(path.read_text(encoding="utf-8")) | {"call_bias": call_bias}
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest |= {"call_bias": call_bias, "result_bias": result_bias}
     write_atomically(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-    return replace(bundle, call_bias=call_bias)
+    return replace(bundle, call_bias=call_bias, result_bias=result_bias)
 
 
 def check_prompt_version(bundle: Bundle) -> None:

@@ -166,6 +166,8 @@ class Bundle:
     """What was measured of the models, the report of their export included; may be empty."""
     call_bias: StrictFloat = 0.0
     """In nats, for the dialect `chat`: how much likelier a call than an answer must be to be made."""
+    result_bias: StrictFloat = 0.0
+    """The same where the result of a call was just read."""
     base: Annotated[BaseFile | None, _required("name")] = None
     """What the models are built over, in a bundle of deltas."""
 

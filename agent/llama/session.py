@@ -73,7 +73,11 @@ class ModelSession:
         self._dialect = make_dialect(bundle.dialect, self._model, bundle.markers, hint)
         self.end_token = self._dialect.end_token
         prompts = self._dialect.chat
-        self.stock = StockModel(prompts, bundle.call_bias, self.logits_after, self._kept) if prompts else None
+        self.stock = (
+            StockModel(prompts, bundle.call_bias, bundle.result_bias, self.logits_after, self._kept)
+            if prompts
+            else None
+        )
         """The choice between a call and an answer, in the dialect of stock models."""
         for role in roles:
             if path := bundle.adapter_path(role):

@@ -16,7 +16,7 @@ from agent.llama.tool_choice import NO_QUESTION, Priors, ToolChoice, choose_tool
 from agent.prompting.call_markup import CallMarkup
 from agent.prompting.chat import ChatPrompts, check_template
 from agent.prompting.dialects import Prompt
-from agent.transcript import Transcript, UserTurn
+from agent.transcript import ToolTurn, Transcript, UserTurn
 
 Cancelled = Callable[[], bool]
 LogitsAfter = Callable[[Prompt, Cancelled], NDArray[np.float32] | None]
@@ -34,9 +34,16 @@ class _Decision:
 class StockModel:
     """The choice between a call and an answer for one model, and the form of its calls."""
 
-    def __init__(self, prompts: ChatPrompts, call_bias: float, logits_after: LogitsAfter, kept: Kept) -> None:
+    def __init__(
+        self,
+        prompts: ChatPrompts,
+        call_bias: float,
+        result_bias: float,
+        logits_after: LogitsAfter,
+        kept: Kept,
+    ) -> None:
         self._prompts = prompts
-        self._call_bias = call_bias
+        self._call_bias, self._result_bias = call_bias, result_bias
         self._logits_after = logits_after
         self._kept = kept
         self._beginnings = prompts.call_beginnings()
@@ -55,8 +62,10 @@ class StockModel:
 
     def calls(self, transcript: Transcript, prompt: Prompt, cancelled: Cancelled) -> bool | None:
         """Return whether the model calls a tool after `transcript`; None where cancelled."""
-        choice = self._choose(transcript, prompt, cancelled, self._call_bias)
-        return None if choice is None else choice.score > self._call_bias
+        has_result = bool(transcript.turns) and isinstance(transcript.turns[-1], ToolTurn)
+        bias = self._result_bias if has_result else self._call_bias
+        choice = self._choose(transcript, prompt, cancelled, bias)
+        return None if choice is None else choice.score > bias
 
     def choose(self, transcript: Transcript, prompt: Prompt, cancelled: Cancelled) -> ToolChoice | None:
         """Return the best tool after `transcript` and the score of calling it; None where cancelled."""

@@ -9,7 +9,7 @@ summarizer's answer, a call the caller's. The choice is made by the logits at th
   without a question is subtracted (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; domain
   conditional PMI, Holtzman et al. 2021, arXiv 2104.08315).
 
-A call is made where the sum is above the bundle's `call_bias`.
+A call is made where the sum is above the bundle's `call_bias`, or `result_bias` after a result.
 """
 
 from __future__ import annotations
