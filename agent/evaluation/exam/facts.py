@@ -34,8 +34,8 @@ _DATE_FACT = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _TIME_FACT = re.compile(r"(\d{1,2}):(\d\d)")
 # Not within a word, a date, a time, a version or a longer number; a unit may follow at once.
 _NUMBER = re.compile(
-    r"(?<!\w)(?<!\d[.,:/\-])(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
-    r"(?P<digits>\d{1,3}(?:(?P<separator>[, '])\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)(?![.,:/\-]\d)"
+    r"(?<!\w)(?<!\d[.:/\-])(?<!\d,(?=\d{3}(?!\d)))(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
+    r"(?P<digits>\d{1,3}(?:(?P<separator>[, '])\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)(?![.:/\-]\d)(?!,\d{3}(?!\d))"
 )
 _NUMBER_WORD = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_UNITS[1:10])}))?|(?P<unit>{'|'.join(_UNITS)}))\b"
