@@ -80,3 +80,23 @@ def paper(
     from tui.evaluation.benchmarks import evaluate_benchmark
 
     return evaluate_benchmark(read_paper(rows, limit), models or [], as_json=json)
+
+
+@evaluate.command()
+def tasks(
+    half: Annotated[
+        str, typer.Option(metavar="dev|test|both", help="Failures are shown of the half dev only.")
+    ] = "dev",
+    models: ManyModels = None,
+    category: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this category; may be given again.")
+    ] = None,
+    json: Json = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the figures too, as PNG (needs matplotlib).")
+    ] = None,
+) -> int:
+    """Score models on tasks and dialogues over the built-in tools, judged by facts and by end state."""
+    from tui.evaluation.exam import evaluate_tasks, parse_half
+
+    return evaluate_tasks(parse_half(half), models or [None], categories=category or (), as_json=json, plot=plot)
