@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Finished, Reason, event_to_json
-from agent.transcript import Call, compact
+from agent.transcript import Call, Transcript, Turn, compact
 from agent.transcript.rows import append_row, ensure_appendable
 from tui.cli.interrupts import INTERRUPTED, Interrupts
+from tui.cli.last_conversation import load_turns, save_turns
 from tui.cli.progress import say
 from tui.cli.question import read_question
 from tui.cli.recording import recorded_row
@@ -41,19 +42,22 @@ def ask(
     as_json: bool = False,
     yes: bool = False,
     record: Path | None = None,
+    go_on: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
-    A turn that was answered or given up is appended to the file `record` as a row of training data.
+    With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
+    answered or given up is kept for that, and appended to the file `record` as a row of training data.
     """
     question = read_question(words)
     if record:
         ensure_appendable(record)
     opened = open_agent(options)
     try:
+        before = load_turns(opened.info.workspace) if go_on else ()
         with Interrupts() as interrupts:
             approve = _approval(interrupts, yes)
-            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record)
+            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record, before)
     finally:
         opened.close()
 
@@ -65,31 +69,43 @@ def answer(
     cancelled: Callable[[], bool],
     as_json: bool,
     record: Path | None = None,
+    before: tuple[Turn, ...] = (),
 ) -> int:
-    """Run one turn and print it; return the exit code.
+    """Run one turn after those in `before` and print it; return the exit code.
 
-    A turn that was answered or given up is appended to `record`. Raises UmiError where the turn failed, and
-    InputError where `record` cannot be written.
+    A conversation whose last turn was answered or given up is kept, and appended to `record`. Raises UmiError
+    where the turn failed, and InputError where `record` cannot be written.
     """
     agent = opened.agent
     printer: Callable[[Event], None] = (
         _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr)).show
     )
     conversation = agent.begin()
+    conversation.transcript = conversation.transcript.plus(*before)
     tools = conversation.transcript.tools
     events: list[Event] = []
     for event in agent.run(conversation, question, approve=approve, cancelled=cancelled):
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
-            if record and event.reason in ("answered", "gave_up"):
-                append_row(record, recorded_row(tools, question, events))
+            if event.reason in ("answered", "gave_up"):
+                _keep(opened.info.workspace, conversation.transcript)
+                if record:
+                    append_row(record, recorded_row(tools, question, events, before))
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "step_limit":
                 say(f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less")
             return EXIT_CODES[event.reason]
     raise AssertionError("a turn ends with Finished")
+
+
+def _keep(workspace: Path, transcript: Transcript) -> None:
+    """Keep a conversation; an answer that is printed is not spoiled by a disk that is full."""
+    try:
+        save_turns(workspace, transcript)
+    except (OSError, UnicodeEncodeError) as error:
+        say(f"umi: --continue will not know of this: {one_line(str(error))}")
 
 
 def _print_json(event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,12 +24,14 @@ from agent.transcript import (
 )
 
 
-def recorded_row(tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event]) -> Row:
-    """Return the row of a turn that was answered or given up, with all its steps.
+def recorded_row(
+    tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event], before: Sequence[Turn] = ()
+) -> Row:
+    """Return the row of a turn that was answered or given up, with all its steps, after the turns in `before`.
 
-    The agent's own conversation may lack some of them, dropped or shortened to fit the context.
+    The agent's own conversation may lack some steps, dropped or shortened to fit the context.
     """
-    turns: list[Turn] = [UserTurn(question.strip())]
+    turns: list[Turn] = [*before, UserTurn(question.strip())]
     calls: list[Call] = []
     results: list[ToolTurn] = []
     for event in events:

@@ -7,12 +7,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
-
+from agent.evaluation.bootstrap import bootstrap_interval
 from agent.evaluation.exam.running import TaskResult
-
-RESAMPLES = 2000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -74,9 +70,9 @@ class Comparison:
 
 
 def share(outcomes: Iterable[bool]) -> Share:
-    """Return the share of true values with the percentile bootstrap interval over cases (Efron 1979)."""
+    """Return the share of true values, with the bootstrap interval over cases."""
     values = list(outcomes)
-    low, high = _interval([float(value) for value in values])
+    low, high = bootstrap_interval([float(value) for value in values])
     return Share(sum(values), len(values), low, high)
 
 
@@ -105,7 +101,7 @@ def compare(first: Sequence[TaskResult], second: Sequence[TaskResult]) -> Compar
     right = {result.id: result.right for result in second}
     pairs = [(result.id, result.right, right[result.id]) for result in first if result.id in right]
     differences = [float(after) - float(before) for _, before, after in pairs]
-    low, high = _interval(differences)
+    low, high = bootstrap_interval(differences)
     return Comparison(
         difference=sum(differences) / len(differences) if differences else 0.0,
         low=low,
@@ -115,13 +111,3 @@ def compare(first: Sequence[TaskResult], second: Sequence[TaskResult]) -> Compar
         of=len(pairs),
     )
 
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean of `values`; (0, 0) where there are none."""
-    if not values:
-        return 0.0, 0.0
-    sample = np.asarray(values)
-    chosen = np.random.default_rng(0).integers(0, len(sample), (RESAMPLES, len(sample)))
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(sample[chosen].mean(axis=1), (tail, 100 - tail))
-    return float(low), float(high)

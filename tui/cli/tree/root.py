@@ -85,6 +85,9 @@ def ask(
     models: Models = None,
     workspace: Workspace = None,
     tools: ToolNames = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Go on from the last question asked in this workspace.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
     max_steps: MaxSteps = DEFAULT_MAX_STEPS,
     record: Annotated[
@@ -95,7 +98,7 @@ def ask(
     from tui.cli.ask import ask as run_ask
 
     options = Options(models, workspace, parse_tool_names(tools), max_steps)
-    return run_ask(question or [], options, as_json=json, yes=yes, record=record)
+    return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on)
 
 
 umi.add_typer(models_group, name="models")

@@ -1,0 +1,122 @@
+"""`umi ask --continue`: what is kept of a workspace's last question, and how the next one goes on from it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes import calculation, plan, scripted
+
+import tui.cli.ask
+from agent.engine import ScriptedEngine
+from agent.transcript import SummarizerTurn, UserTurn
+from agent.transcript.rows import read_rows
+from tui.cli.last_conversation import conversation_path
+from tui.cli.main import main
+
+CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Run `umi ask` on a script, in a folder; returns the exit code and the engine that was used."""
+
+    def run(script: Sequence[str], *argv: str, folder: str = "one") -> tuple[int, ScriptedEngine]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        opened = scripted(script, tmp_path / folder)
+        monkeypatch.setattr(tui.cli.ask, "open_agent", lambda options: opened)
+        engine = opened.agent.engine
+        assert isinstance(engine, ScriptedEngine)
+        return main(["ask", *argv]), engine
+
+    return run
+
+
+def users(engine: ScriptedEngine) -> list[str]:
+    """What the person had said when the last text was generated."""
+    return [turn.content for turn in engine.seen[-1][1].turns if isinstance(turn, UserTurn)]
+
+
+def test_the_next_question_sees_the_turns_before_it(ask, tmp_path: Path) -> None:
+    assert ask(calculation("It is 42."), "what is 17.5% of 240?")[0] == 0
+    code, engine = ask(CHAT, "--continue", "thanks")
+    assert code == 0
+    assert users(engine) == ["what is 17.5% of 240?", "thanks"]
+    assert SummarizerTurn("It is 42.") in engine.seen[0][1].turns
+    _, engine = ask(CHAT, "--continue", "bye")
+    assert users(engine) == ["what is 17.5% of 240?", "thanks", "bye"]
+
+
+def test_without_it_a_question_begins_anew(ask) -> None:
+    ask(CHAT, "hello")
+    assert users(ask(CHAT, "hi")[1]) == ["hi"]
+    assert users(ask(CHAT, "--continue", "again")[1]) == ["hi", "again"]
+
+
+def test_each_workspace_has_its_own(ask) -> None:
+    ask(CHAT, "hello", folder="one")
+    ask(CHAT, "moin", folder="two")
+    assert users(ask(CHAT, "--continue", "and?", folder="one")[1]) == ["hello", "and?"]
+
+
+def test_nothing_to_go_on_from_is_one_line(ask, capsys: pytest.CaptureFixture[str]) -> None:
+    code, engine = ask(CHAT, "--continue", "and now?")
+    assert code == 2
+    assert not engine.seen
+    err = capsys.readouterr().err
+    assert "nothing was asked in" in err
+    assert "ask without --continue" in err
+
+
+def test_a_turn_that_failed_leaves_the_last_conversation(ask) -> None:
+    ask(CHAT, "hello")
+    assert ask(["no ending"], "--continue", "what?")[0] == 1
+    assert users(ask(CHAT, "--continue", "so")[1]) == ["hello", "so"]
+
+
+def test_a_turn_given_up_is_kept(ask) -> None:
+    assert ask([plan("No tool does that.", "give up")], "book a flight")[0] == 3
+    assert users(ask(CHAT, "--continue", "pity")[1]) == ["book a flight", "pity"]
+
+
+def test_only_its_owner_can_read_it(ask, tmp_path: Path) -> None:
+    ask(CHAT, "my secret")
+    path = conversation_path(tmp_path / "one" / "workspace")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"tools":[]}', '{"tools":[],"turns":[{"role":"ghost"}]}', "\xff"])
+def test_a_damaged_file_is_named(
+    ask, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    ask(CHAT, "hello")
+    path = conversation_path(tmp_path / "one" / "workspace")
+    path.write_bytes(content.encode("latin-1"))
+    assert ask(CHAT, "--continue", "and?")[0] == 2
+    assert f"{path} is damaged" in capsys.readouterr().err
+
+
+def test_an_answer_is_printed_even_if_it_cannot_be_kept(
+    ask, umi_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    umi_home.mkdir()
+    (umi_home / "conversations").write_text("in the way")
+    assert ask(CHAT, "hello")[0] == 0
+    out, err = capsys.readouterr()
+    assert out == "You are welcome.\n"
+    assert "--continue will not know of this" in err
+
+
+def test_a_recorded_row_holds_the_turns_before(ask, tmp_path: Path) -> None:
+    record = tmp_path / "rows.jsonl"
+    ask(CHAT, "hello")
+    ask(calculation(), "--continue", "--record", str(record), "17.5% of 240")
+    (row,) = read_rows(record)
+    assert [turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn)] == [
+        "hello",
+        "17.5% of 240",
+    ]
