@@ -34,7 +34,7 @@ _DATE_FACT = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _TIME_FACT = re.compile(r"(\d{1,2}):(\d\d)")
 # Not within a word, a date, a time, a version or a longer number; a unit may follow at once.
 _NUMBER = re.compile(
-    r"(?<!\w)(?<!\d[.:/\-])(?<!\d,(?=\d{3}(?!\d)))(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
+    r"(?<!\w)(?<!\d[.:/])(?<!\w-)(?<!\d,(?=\d{3}(?!\d)))(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
     r"(?P<digits>\d{1,3}(?:(?P<separator>[, '])\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)(?![.:/\-]\d)(?!,\d{3}(?!\d))"
 )
 _NUMBER_WORD = re.compile(

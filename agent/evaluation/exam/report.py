@@ -89,11 +89,16 @@ def figures(results: Sequence[TaskResult]) -> Figures:
         tasks=of(lambda result: result.kind != "dialogue"),
         dialogues=of(lambda result: result.kind == "dialogue"),
         turns=share(not turn.problems for r in results if r.kind == "dialogue" for turn in r.turns),
-        no_tool=of(lambda result: result.kind == "no tool"),
+        no_tool=share(_is_restrained(result) for result in results if result.kind == "no tool"),
         refusals=of(lambda result: result.kind == "refusal"),
         made_up=share(turn.made_up for turn in turns if turn.outcome.observations),
         median_seconds=median(turn.seconds for turn in turns) if turns else 0.0,
     )
+
+
+def _is_restrained(result: TaskResult) -> bool:
+    """Return whether a task that needs no tool was answered without one, rightly or not."""
+    return all(turn.outcome.reason == "answered" and not turn.outcome.calls for turn in result.turns)
 
 
 def compare(first: Sequence[TaskResult], second: Sequence[TaskResult]) -> Comparison:
