@@ -13,6 +13,7 @@ from agent.evaluation.exam.baselines import BASELINES
 from agent.evaluation.exam.report import compare, figures
 from agent.evaluation.exam.running import AgentRespondent, TaskResult, run_exam, run_task
 from agent.evaluation.exam.schema import Exchange, FileCheck, Half, Task, World
+from agent.transcript import UserTurn
 from agent.transcript.validation import InvalidFields, validate
 
 DESK = World(
@@ -23,7 +24,11 @@ DESK = World(
 
 
 def task(
-    *exchanges: Exchange, world: World = DESK, name: str = "t", category: str = "c", half: Half = "development"
+    *exchanges: Exchange,
+    world: World = DESK,
+    name: str = "t",
+    category: str = "c",
+    half: Half = "development",
 ) -> Task:
     return Task(name, category, half, world, exchanges)
 
@@ -82,7 +87,9 @@ GREETING = task(Exchange("hello"))
 def test_small_talk_needs_an_answer_and_no_call() -> None:
     assert run(GREETING, *answered("Hello!")).right
     called = call("list_files")
-    assert problems(GREETING, *answered("Hello!", called)) == ["list_files was called, and no call was needed"]
+    assert problems(GREETING, *answered("Hello!", called)) == [
+        "list_files was called, and no call was needed"
+    ]
     assert problems(GREETING, *answered("")) == ["the answer is empty"]
 
 
@@ -109,7 +116,9 @@ WRITE = task(
 
 
 def test_a_written_file_is_compared_without_white_space_at_line_ends() -> None:
-    assert run(WRITE, *answered("Done.", call("write_file", path="colours.txt", content="red \ngreen\n"))).right
+    assert run(
+        WRITE, *answered("Done.", call("write_file", path="colours.txt", content="red \ngreen\n"))
+    ).right
 
 
 @pytest.mark.parametrize(
@@ -165,7 +174,7 @@ def test_a_dialogue_is_one_conversation_and_right_where_every_turn_is() -> None:
     result = run_task(DIALOGUE, lambda toolbox: AgentRespondent(engine, toolbox, lambda: False))
     assert [bool(turn.problems) for turn in result.turns] == [False, True]
     assert not result.right
-    assert engine.seen[-1][1].turns[0].content == "17*24?"
+    assert engine.seen[-1][1].turns[0] == UserTurn("17*24?")
 
 
 def test_each_turn_of_a_dialogue_is_judged_against_the_state_before_it() -> None:

@@ -1,4 +1,4 @@
-"""The exam is in words of its own: no question shares a long run of words with the phrasings of the generator.
+"""The exam is in words of its own: no question shares a long run of words with the generator's phrasings.
 
 Numbers, quoted texts, file names and placeholders are masked, and a placeholder matches any word. Only ids of
 the exam are reported, so that neither side has to be looked at to mend the other.
@@ -21,7 +21,9 @@ LENGTH = 6
 LEAST_WORDS = 5
 """Words of a run that are not masked."""
 MASK = "#"
-_VALUE = re.compile(r"\{[^{}]*\}|<[^<>]*>|\"[^\"]*\"|“[^”]*”|‘[^’]*’|(?<!\w)'[^']*'(?!\w)|\S*\w[./]\w\S*|[-+]?\d\S*")
+_VALUE = re.compile(
+    r"\{[^{}]*\}|<[^<>]*>|\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|(?<!\w)'[^']*'(?!\w)|\S*\w[./]\w\S*|[-+]?\d\S*"
+)
 _WORD = re.compile(rf"{MASK}|[^\W\d_]+(?:'[^\W\d_]+)*")
 
 

@@ -89,7 +89,9 @@ def test_only_its_owner_can_read_it(ask, tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"tools":[]}', '{"tools":[],"turns":[{"role":"ghost"}]}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"tools":[]}', '{"tools":[],"turns":[{"role":"ghost"}]}', "\xff"]
+)
 def test_a_damaged_file_is_named(
     ask, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:

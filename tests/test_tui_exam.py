@@ -1,4 +1,4 @@
-"""`umi eval tasks` on scripted models: the table, JSON, two bundles, Ctrl-C, the plot, and what is not shown."""
+"""`umi eval tasks` on scripted models: table, JSON, two bundles, Ctrl-C, plot, and what is not shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from tui.cli.main import main
 from tui.evaluation.exam_table import bar
 
 PRODUCT = Exchange("17*24?", solution=({"calculate": {"expression": "17*24"}},), says=("408",))
-CALLED = [plan("I calculate.", "caller"), call("calculate", expression="17*24"), plan("I know.", "summarizer")]
+CALLED = [
+    plan("I calculate.", "caller"),
+    call("calculate", expression="17*24"),
+    plan("I know.", "summarizer"),
+]
 RIGHT, WRONG = [*CALLED, "It is 408."], [*CALLED, "It is 409."]
 HELLO = [plan("No tool.", "summarizer"), "Hello!"]
 

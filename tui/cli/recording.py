@@ -27,7 +27,7 @@ from agent.transcript import (
 def recorded_row(
     tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event], before: Sequence[Turn] = ()
 ) -> Row:
-    """Return the row of a turn that was answered or given up, with all its steps, after the turns in `before`.
+    """Return the row of the turns in `before` and one that was answered or given up, with all its steps.
 
     The agent's own conversation may lack some steps, dropped or shortened to fit the context.
     """

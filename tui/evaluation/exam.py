@@ -71,7 +71,7 @@ def evaluate_tasks(
 
 
 def exam_json(results: Results, baselines: Results) -> dict[str, object]:
-    """Return the figures of each bundle and baseline, the tasks one by one, and what the bundles differ in."""
+    """Return the figures of bundles and baselines, the tasks one by one, and what the bundles differ in."""
     first, *others = results
     return {
         "models": {

@@ -1,1 +1,1 @@
-"""The exam of `umi eval tasks`: tasks and dialogues over the built-in tools, judged by facts and end state."""
+"""The exam of `umi eval tasks`: tasks and dialogues over the built-in tools, and their judgement."""

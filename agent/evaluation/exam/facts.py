@@ -1,9 +1,9 @@
 """Whether a text states a fact, in whatever form people write numbers, dates and times.
 
-A fact that is a number (`1234.5`) is stated by an equal number with or without separators, by one rounded to
-three digits or more where the fact is no integer, and up to a hundred by words. A date (`2026-05-18`) is stated
-in any order of day and month name, with the right year or none; a time (`14:05`) on both clocks. Any other fact
-is a text, found in any case, not as a part of a longer word.
+A fact that is a number (`1234.5`) is stated by an equal number with or without separators, by one rounded
+to three digits or more where the fact is no integer, and below a hundred by words. A date (`2026-05-18`) is
+stated in any order of day and month name, with the right year or none; a time (`14:05`) on both clocks. Any
+other fact is a text, found in any case, not as a part of a longer word.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from agent.evaluation.exam.schema import Fact
 from agent.tools.lib.dates import MONTHS
 
 _SAME = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "−": "-", "‑": "-", "–": "-", "—": "-", "*": "", "`": ""}
+    dict.fromkeys("\u2018\u2019", "'")
+    | dict.fromkeys("\u201c\u201d", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u00a0\u2009\u202f", " ")
+    | dict.fromkeys("*`", "")
 )
-_UNITS = (
+"""Quotes, dashes, spaces and marks of emphasis that make no difference."""
+_BELOW_TWENTY = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
     " seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_UNITS = _BELOW_TWENTY.split()
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WORD_VALUES = {word: value for value, word in enumerate(_UNITS)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
@@ -34,11 +39,14 @@ _DATE_FACT = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _TIME_FACT = re.compile(r"(\d{1,2}):(\d\d)")
 # Not within a word, a date, a time, a version or a longer number; a unit may follow at once.
 _NUMBER = re.compile(
-    r"(?<!\w)(?<!\d[.:/])(?<!\w-)(?<!\d,(?=\d{3}(?!\d)))(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
-    r"(?P<digits>\d{1,3}(?:(?P<separator>[, '])\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)(?![.:/\-]\d)(?!,\d{3}(?!\d))"
+    r"(?<!\w)(?<!\d[.:/])(?<!\w-)(?<!\d,(?=\d{3}(?!\d)))"
+    r"(?P<sign>(?:(?<![\w)])-|minus |negative )(?:[$€£¥] ?)?)?"
+    r"(?P<digits>\d{1,3}(?:(?P<separator>[, '])\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?!\d)(?![.:/\-]\d)(?!,\d{3}(?!\d))"
 )
 _NUMBER_WORD = re.compile(
-    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_UNITS[1:10])}))?|(?P<unit>{'|'.join(_UNITS)}))\b"
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_UNITS[1:10])}))?"
+    rf"|(?P<unit>{'|'.join(_UNITS)}))\b"
 )
 LEAST_DIGITS = 3
 """Significant digits to which a number may be rounded."""
@@ -134,7 +142,9 @@ def _time_pattern(hour: int, minute: str) -> re.Pattern[str]:
     half = "p" if hour >= 12 else "a"
     minutes = rf"[:.]{minute}" if minute != "00" else r"(?:[:.]00)?"
     short = rf"0?{hour % 12 or 12}{minutes} ?{half}\.?m\b"
-    return re.compile(rf"(?<![\d:])(?:0?{hour}[:.]{minute}(?![\d:]*\d)(?! ?{'a' if half == 'p' else 'p'}\.?m\b)|{short})")
+    return re.compile(
+        rf"(?<![\d:])(?:0?{hour}[:.]{minute}(?![\d:]*\d)(?! ?{'a' if half == 'p' else 'p'}\.?m\b)|{short})"
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -143,4 +153,3 @@ def _text_pattern(fact: str) -> re.Pattern[str]:
     before = r"(?<!\w)" if plain[:1].isalnum() else ""
     after = r"(?!\w)" if plain[-1:].isalnum() else ""
     return re.compile(f"{before}{re.escape(plain)}{after}")
-

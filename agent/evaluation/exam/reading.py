@@ -20,7 +20,10 @@ def read_exam(halves: Sequence[Half]) -> list[Task]:
     In this order, a run that is stopped has measured every category. Raise InputError naming a file at fault.
     """
     tasks = [
-        task for half in halves for path in sorted((FOLDER / half).glob("*.toml")) for task in _read(path, half)
+        task
+        for half in halves
+        for path in sorted((FOLDER / half).glob("*.toml"))
+        for task in _read(path, half)
     ]
     ordered = []
     for _, group in groupby(sorted(tasks, key=lambda task: task.category), key=lambda task: task.category):

@@ -115,4 +115,3 @@ def compare(first: Sequence[TaskResult], second: Sequence[TaskResult]) -> Compar
         losses=tuple(name for name, before, after in pairs if before and not after),
         of=len(pairs),
     )
-

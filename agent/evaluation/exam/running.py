@@ -161,7 +161,7 @@ def run_task(task: Task, open_respondent: OpenRespondent) -> TaskResult:
 def run_exam(
     tasks: Iterable[Task], open_respondent: OpenRespondent, cancelled: Callable[[], bool] = lambda: False
 ) -> Iterator[TaskResult]:
-    """Yield the results of `tasks` as they come; a task that was under way when it was cancelled is left out."""
+    """Yield the results of `tasks` as they come, without the task that was under way when cancelled."""
     for task in tasks:
         result = run_task(task, open_respondent)
         if cancelled():

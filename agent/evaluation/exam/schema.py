@@ -1,7 +1,7 @@
 """What an exam file holds: workspaces, tasks and dialogues by category, as pydantic dataclasses.
 
-A file is TOML: `[workspaces.NAME]`, `[[tasks.CATEGORY]]` (one exchange each) and `[[dialogues.CATEGORY]]` with
-`[[dialogues.CATEGORY.turns]]` (two to five exchanges). Files are in the folder of their half.
+A file is TOML: `[workspaces.NAME]`, `[[tasks.CATEGORY]]` (one exchange each) and `[[dialogues.CATEGORY]]`
+with `[[dialogues.CATEGORY.turns]]` (two to five exchanges). Files are in the folder of their half.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from agent.tools import BUILTIN_NAMES
@@ -23,6 +23,16 @@ HALVES: tuple[Half, ...] = ("development", "test")
 Fact = str | tuple[str, ...]
 """A text that must be found (see `agent.evaluation.exam.facts`), or several of which one suffices."""
 Ending = Literal["answered", "gave_up", "failed"]
+
+
+def _built_in(name: str) -> str:
+    if name not in BUILTIN_NAMES:
+        raise ValueError(f"{name} is no built-in tool")
+    return name
+
+
+ToolName = Annotated[str, AfterValidator(_built_in)]
+"""The name of a built-in tool."""
 DEFAULT_CLOCK = "2026-05-18 09:40 Europe/Berlin"
 
 
@@ -83,7 +93,9 @@ class Exchange:
 
     ask: Annotated[str, Field(min_length=1)]
     """The person's words."""
-    solution: tuple[Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1, max_length=1)], ...] = ()
+    solution: tuple[
+        Annotated[Mapping[ToolName, Mapping[str, Any]], Field(min_length=1, max_length=1)], ...
+    ] = ()
     """Calls that solve it, each `{ tool = { parameter = value } }`; empty where no tool is needed or fits."""
     says: tuple[Fact, ...] = ()
     """Facts that the answer must hold."""
@@ -91,11 +103,11 @@ class Exchange:
     """Facts that the answer must not hold."""
     ends: tuple[Ending, ...] = ("answered",)
     """How the turn may end."""
-    calls: Literal["must", "may", "none"] | tuple[Literal[BUILTIN_NAMES], ...] | None = None
+    calls: Literal["must", "may", "none"] | tuple[ToolName, ...] | None = None
     """Whether a tool must be called, or names of which one must be; by default `must` where there is a
     solution and `none` where there is not."""
     files: Mapping[str, FileCheck | Fact] = field(default_factory=dict)
-    """Path -> text that the file must have afterwards, or one of several; all other files stay as they are."""
+    """Path -> text that the file must have afterwards, or one of several; all other files stay the same."""
     notes: tuple[Fact, ...] = ()
     """The notes that must have been added, each as the facts that it must hold; there must be no others."""
 
@@ -118,7 +130,7 @@ class TaskEntry(Exchange):
     """Unique among all tasks and dialogues."""
     workspace: str = ""
     """Name of a workspace of the same file; an empty one by default."""
-    tools: tuple[Literal[BUILTIN_NAMES], ...] = BUILTIN_NAMES
+    tools: tuple[ToolName, ...] = BUILTIN_NAMES
     """The tools on offer."""
 
 
