@@ -19,7 +19,7 @@ from agent.tools import BUILTIN_NAMES
 
 ROOT = Path(__file__).parent.parent
 TASKS = read_exam(HALVES)
-WORDED_BY_THE_MODEL = ("knowledge", "missing_argument")
+WORDED_BY_THE_MODEL = ("knowledge", "missing_argument", "none_fits")
 """Categories whose facts come from no tool."""
 
 

@@ -99,6 +99,22 @@ def test_a_refusal_is_given_up_and_not_answered() -> None:
     assert problems(case, *answered("It is booked.")) == ["it ended answered, not gave_up"]
 
 
+def test_a_refusal_for_another_reason_is_restrained_and_wrong() -> None:
+    case = task(Exchange("book a flight", ends=("gave_up",), says=(("flight", "flights", "travel"),)))
+    result = run(case, plan("No tool tells the weather.", "give up"))
+    assert not result.right
+    assert figures([result]).refusals.right == 1
+    assert figures([run(case, plan("I cannot book flights.", "give up"))]).tasks.right == 1
+    assert figures([run(case, *answered("No tool.", call("list_files")))]).refusals.right == 0
+
+
+def test_a_result_that_an_answer_is_right_without_is_missed() -> None:
+    case = task(Exchange("weekday of 2026-05-19?", says=("Tuesday",), results=("2026-05-19",), calls="must"))
+    assert run(case, *answered("A Tuesday.", call("add_days", date="2026-05-19", days=0))).right
+    by_chance = problems(case, *answered("A Tuesday.", call("add_days", date="2026-05-26", days=0)))
+    assert by_chance == ['no result holds "2026-05-19"']
+
+
 def test_one_of_the_named_tools_must_have_been_called() -> None:
     case = task(Exchange("find it", calls=("find_files", "list_files")))
     assert run(case, *answered("list.txt", call("list_files"))).right

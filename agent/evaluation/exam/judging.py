@@ -78,6 +78,9 @@ def _calls(exchange: Exchange, outcome: Outcome) -> Iterator[str]:
 
 
 def _answer(exchange: Exchange, outcome: Outcome) -> Iterator[str]:
+    for fact in exchange.results:
+        if not any(states(text, fact) for text in outcome.observations):
+            yield f"no result holds {_shown(fact)}"
     for fact in exchange.says:
         if not states(outcome.answer, fact, outcome.observations):
             yield f"the answer lacks {_shown(fact)}"

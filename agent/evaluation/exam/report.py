@@ -39,9 +39,9 @@ class Figures:
     turns: Share
     """Single turns of dialogues."""
     no_tool: Share
-    """Tasks that need no tool: an answer, and no call."""
+    """Tasks that need no tool: answered without a call, rightly or not."""
     refusals: Share
-    """Tasks that no tool can do: given up, without a call."""
+    """Tasks that no tool can do: given up without a call, whatever reason is told."""
     made_up: Share
     """Answers from tools with a number that neither a question nor a result holds; `right` counts them."""
     median_seconds: float
@@ -90,15 +90,16 @@ def figures(results: Sequence[TaskResult]) -> Figures:
         dialogues=of(lambda result: result.kind == "dialogue"),
         turns=share(not turn.problems for r in results if r.kind == "dialogue" for turn in r.turns),
         no_tool=share(_is_restrained(result) for result in results if result.kind == "no tool"),
-        refusals=of(lambda result: result.kind == "refusal"),
+        refusals=share(_is_restrained(result) for result in results if result.kind == "refusal"),
         made_up=share(turn.made_up for turn in turns if turn.outcome.observations),
         median_seconds=median(turn.seconds for turn in turns) if turns else 0.0,
     )
 
 
 def _is_restrained(result: TaskResult) -> bool:
-    """Return whether a task that needs no tool was answered without one, rightly or not."""
-    return all(turn.outcome.reason == "answered" and not turn.outcome.calls for turn in result.turns)
+    """Return whether a task without a tool was answered or given up as it should be, without a call."""
+    wanted = "gave_up" if result.kind == "refusal" else "answered"
+    return all(turn.outcome.reason == wanted and not turn.outcome.calls for turn in result.turns)
 
 
 def compare(first: Sequence[TaskResult], second: Sequence[TaskResult]) -> Comparison:

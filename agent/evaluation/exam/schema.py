@@ -101,6 +101,8 @@ class Exchange:
     """Facts that the answer must hold."""
     says_not: tuple[str, ...] = ()
     """Facts that the answer must not hold."""
+    results: tuple[Fact, ...] = ()
+    """Facts that the results of the tools must hold, where an answer could be right by chance."""
     ends: tuple[Ending, ...] = ("answered",)
     """How the turn may end."""
     calls: Literal["must", "may", "none"] | tuple[ToolName, ...] | None = None
