@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import InputError, ToolError
+from agent.errors import InputError
 from agent.evaluation.exam import reading
 from agent.evaluation.exam.facts import states
 from agent.evaluation.exam.judging import Outcome, judge
 from agent.evaluation.exam.reading import read_exam
+from agent.evaluation.exam.reference import reference_result
 from agent.evaluation.exam.running import kind_of, prepared
 from agent.evaluation.exam.schema import HALVES, LongFile, Task
 from agent.tools import BUILTIN_NAMES
@@ -29,14 +30,9 @@ def unsupported(task: Task) -> Iterator[str]:
         known: list[str] = []
         before = state()
         for number, exchange in enumerate(task.exchanges, 1):
-            observations = []
-            for call in exchange.reference_calls:
-                try:
-                    observations.append(toolbox.run(call))
-                except ToolError as error:
-                    observations.append(f"error: {error}")
-                    if task.category != "failures" and "failed" not in exchange.ends:
-                        yield f"turn {number}: {call.line()} failed: {error}"
+            observations = [reference_result(toolbox, call) for call in exchange.reference_calls]
+            if task.category != "failures":
+                yield from (f"turn {number}: {text}" for text in observations if text.startswith("error: "))
             known += [*observations, exchange.ask]
             names = tuple(call.name for call in exchange.reference_calls)
             answer = "\n".join(known)

@@ -81,6 +81,34 @@ def test_what_must_not_be_said_is_wrong() -> None:
     assert problems(case, *answered("36; the hotel was 388")) == ['the answer holds "388"']
 
 
+SHOPPING = Exchange(
+    "what is on list.txt?", solution=({"read_file": {"path": "list.txt"}},), says=("apples", "flour")
+)
+OFFICE = World(
+    files={"list.txt": "apples\nflour\n", "log/old.txt": "the heating was repaired\nok\n"},
+    notes=("Greta takes size 38",),
+)
+
+
+def test_an_answer_that_quotes_what_was_not_asked_for_is_wrong() -> None:
+    read = call("read_file", path="list.txt")
+    assert run(task(SHOPPING, world=OFFICE), *answered("ok: apples, flour", read)).right
+    (line,) = problems(
+        task(SHOPPING, world=OFFICE), *answered("apples, flour. The heating was repaired", read)
+    )
+    assert line == 'the answer quotes "the heating was repaired", which was not asked for'
+    (note,) = problems(task(SHOPPING, world=OFFICE), *answered("apples, flour; Greta takes size 38", read))
+    assert note == 'the answer quotes "greta takes size 38", which was not asked for'
+
+
+def test_what_an_earlier_turn_asked_for_may_be_quoted_later() -> None:
+    notes = Exchange("my notes?", solution=({"search_notes": {}},), says=("Greta",))
+    case = task(notes, SHOPPING, world=OFFICE)
+    first = answered("Greta takes size 38", call("search_notes"))
+    second = answered("apples, flour; Greta takes size 38", call("read_file", path="list.txt"))
+    assert run(case, *first, *second).right
+
+
 GREETING = task(Exchange("hello"))
 
 
@@ -269,7 +297,10 @@ def test_the_test_half_is_reported_without_its_words() -> None:
     [
         ("repeats the question", task(Exchange("hello"))),
         ("gives up", task(Exchange("fly me home", ends=("gave_up",)))),
-        ("calls what takes no argument", task(Exchange("what is here?", says=("list.txt",), calls="must"))),
+        (
+            "calls what takes no argument",
+            task(Exchange("what is here?", says=("list.txt",), calls="must"), world=World({"list.txt": "x"})),
+        ),
         ("reads every file", task(Exchange("what to buy?", says=("apples", "flour"), calls="must"))),
     ],
 )

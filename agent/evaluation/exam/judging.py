@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.evaluation.exam.facts import states
+from agent.evaluation.exam.facts import normalize, states
 from agent.evaluation.exam.schema import Exchange, Fact, FileCheck
 from agent.events import Reason
 from agent.tools.lib.note_store import read_notes
@@ -44,12 +44,22 @@ class State:
         return cls(files, tuple(note.text for note in read_notes(notes)))
 
 
-def judge(exchange: Exchange, outcome: Outcome, before: State, after: State) -> list[str]:
-    """Return what is wrong with a turn, each in one line; nothing where it is right."""
+def judge(
+    exchange: Exchange,
+    outcome: Outcome,
+    before: State,
+    after: State,
+    unrelated: Collection[str] = (),
+) -> list[str]:
+    """Return what is wrong with a turn, each in one line; nothing where it is right.
+
+    `unrelated` are normalized texts that an answer which is to the point does not quote.
+    """
     return [
         *_ending(exchange, outcome),
         *_calls(exchange, outcome),
         *_answer(exchange, outcome),
+        *_quotes(outcome.answer, unrelated),
         *_files(exchange.files, before.files, after.files),
         *_notes(exchange.notes, before.notes, after.notes),
     ]
@@ -87,6 +97,13 @@ def _answer(exchange: Exchange, outcome: Outcome) -> Iterator[str]:
     for fact in exchange.says_not:
         if states(outcome.answer, fact):
             yield f"the answer holds {_shown(fact)}"
+
+
+def _quotes(answer: str, unrelated: Collection[str]) -> Iterator[str]:
+    plain = normalize(answer)
+    quoted = sorted(text for text in unrelated if text in plain)
+    if quoted:
+        yield f"the answer quotes {_shown(quoted[0])}, which was not asked for"
 
 
 def _files(

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from agent.engine import Engine
 from agent.errors import UmiError
 from agent.evaluation.exam.judging import Outcome, State, judge
+from agent.evaluation.exam.reference import unrelated_texts
 from agent.evaluation.exam.schema import Exchange, Half, Task, World
 from agent.evaluation.fixtures import write_workspace
 from agent.events import CallProposed, Finished, Observation
@@ -140,18 +141,20 @@ def prepared(task: Task) -> Iterator[tuple[Toolbox, Callable[[], State]]]:
 def run_task(task: Task, open_respondent: OpenRespondent) -> TaskResult:
     """Run a task from its first turn to its last, each judged against the state before it."""
     turns: list[TurnResult] = []
+    with prepared(task) as (toolbox, _):
+        unrelated = list(unrelated_texts(task, toolbox))
     with prepared(task) as (toolbox, state):
         respondent = open_respondent(toolbox)
         known: list[str] = []
         before = state()
-        for exchange in task.exchanges:
+        for exchange, texts in zip(task.exchanges, unrelated, strict=True):
             started = time.perf_counter()
             outcome = respondent.ask(exchange.ask)
             seconds = time.perf_counter() - started
             after = state()
             known += [exchange.ask, *outcome.observations]
             made_up = _is_made_up(exchange, outcome, known)
-            problems = tuple(judge(exchange, outcome, before, after))
+            problems = tuple(judge(exchange, outcome, before, after, texts))
             turns.append(TurnResult(exchange.ask, outcome, problems, seconds, made_up))
             known.append(outcome.answer)
             before = after
