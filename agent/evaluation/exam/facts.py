@@ -45,7 +45,7 @@ _NUMBER = re.compile(
     r"(?!\d)(?![.:/\-]\d)(?!,\d{3}(?!\d))"
 )
 _NUMBER_WORD = re.compile(
-    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_UNITS[1:10])}))?"
+    rf"\b(?P<sign>minus |negative )?(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_UNITS[1:10])}))?"
     rf"|(?P<unit>{'|'.join(_UNITS)}))\b"
 )
 LEAST_DIGITS = 3
@@ -102,10 +102,9 @@ def _numbers(plain: str) -> frozenset[Decimal]:
         if separator == " ":
             values |= {Decimal(part) for part in match["digits"].split(" ")}
     for match in _NUMBER_WORD.finditer(plain):
-        if match["unit"]:
-            values.add(Decimal(_WORD_VALUES[match["unit"]]))
-        else:
-            values.add(Decimal(_WORD_VALUES[match["tens"]] + _WORD_VALUES.get(match["ones"] or "zero", 0)))
+        words = [match[group] for group in ("tens", "ones", "unit") if match[group]]
+        value = sum(_WORD_VALUES[word] for word in words)
+        values.add(Decimal(-value if match["sign"] else value))
     return frozenset(values)
 
 

@@ -1,4 +1,4 @@
-"""The reference calls of a task, run with the real tools, and which texts of its workspace they never touch."""
+"""The reference calls of a task, run with the real tools, and the texts of its workspace that they miss."""
 
 from __future__ import annotations
 
