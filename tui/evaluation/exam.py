@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from agent.bundle import Bundle
 from agent.errors import InputError, cannot_write
 from agent.evaluation.exam.baselines import BASELINES
 from agent.evaluation.exam.reading import read_exam
 from agent.evaluation.exam.report import compare, figures
-from agent.evaluation.exam.running import AgentRespondent, OpenRespondent, TaskResult, run_exam
+from agent.evaluation.exam.running import AgentRespondent, TaskResult, run_exam
 from agent.evaluation.exam.schema import HALVES, Half, Task
 from agent.setup import open_engine
 from tui.cli.build import open_models
@@ -41,22 +42,12 @@ def evaluate_tasks(
     tasks = _chosen(read_exam(halves), categories)
     results: dict[str, list[TaskResult]] = {}
     with Interrupts() as interrupts:
+        cancelled = interrupts.cancelled.is_set
         for name in models:
             bundle = open_models(name)
             shown = name or bundle.name
-            engine = open_engine(bundle)
-            try:
-                results[shown] = _run(
-                    shown,
-                    tasks,
-                    lambda toolbox, engine=engine: AgentRespondent(
-                        engine, toolbox, interrupts.cancelled.is_set
-                    ),
-                    interrupts.cancelled.is_set,
-                )
-            finally:
-                engine.close()
-            if interrupts.cancelled.is_set():
+            results[shown] = _measure(shown, bundle, tasks, cancelled)
+            if cancelled():
                 break
     done = {result.id for result in next(iter(results.values()))}
     measured = [task for task in tasks if task.id in done]
@@ -67,7 +58,7 @@ def evaluate_tasks(
         print("\n".join(exam_table(results, baselines)))
     if plot:
         _plot(plot, results, baselines)
-    return INTERRUPTED if interrupts.cancelled.is_set() else 0
+    return INTERRUPTED if cancelled() else 0
 
 
 def exam_json(results: Results, baselines: Results) -> dict[str, object]:
@@ -102,23 +93,27 @@ def _chosen(tasks: list[Task], categories: Sequence[str]) -> list[Task]:
     return [task for task in tasks if not categories or task.category in categories]
 
 
-def _run(
-    name: str, tasks: Sequence[Task], open_respondent: OpenRespondent, cancelled: Callable[[], bool]
+def _measure(
+    name: str, bundle: Bundle, tasks: Sequence[Task], cancelled: Callable[[], bool]
 ) -> list[TaskResult]:
-    """Return the results of one bundle, with a line of progress on stderr."""
+    """Return the results of a bundle, with progress on stderr."""
     results: list[TaskResult] = []
     right = 0
     live = sys.stderr.isatty()
-    for result in run_exam(tasks, open_respondent, cancelled):
-        results.append(result)
-        right += result.right
-        line = f"{one_line(name)}: {len(results)} of {len(tasks)} tasks, {right} right"
+    engine = open_engine(bundle)
+    try:
+        for result in run_exam(tasks, lambda toolbox: AgentRespondent(engine, toolbox, cancelled), cancelled):
+            results.append(result)
+            right += result.right
+            line = f"{one_line(name)}: {len(results)} of {len(tasks)} tasks, {right} right"
+            if live:
+                print(f"\r{line}", end="", file=sys.stderr, flush=True)
+            elif len(results) % _EVERY == 0:
+                say(line)
+    finally:
+        engine.close()
         if live:
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
-        elif len(results) % _EVERY == 0:
-            say(line)
-    if live:
-        print(file=sys.stderr)
+            print(file=sys.stderr)
     return results
 
 

@@ -27,7 +27,8 @@ def draw(
     height = 0.8 / len(measured)
     for index, (bundle, categories) in enumerate(measured.items()):
         shares = [categories[name] for name in names if name in categories]
-        at = [row + (index - (len(measured) - 1) / 2) * height for row in range(len(shares))]
+        shift = (index - (len(measured) - 1) / 2) * height
+        at = [row + shift for row, name in enumerate(names) if name in categories]
         values = [100 * one.value for one in shares]
         errors = (
             [100 * max(0.0, one.value - one.low) for one in shares],
