@@ -99,4 +99,6 @@ def tasks(
     """Score models on tasks and dialogues over the built-in tools, judged by facts and by end state."""
     from tui.evaluation.exam import evaluate_tasks, parse_half
 
-    return evaluate_tasks(parse_half(half), models or [None], categories=category or (), as_json=json, plot=plot)
+    return evaluate_tasks(
+        parse_half(half), models or [None], categories=category or (), as_json=json, plot=plot
+    )
