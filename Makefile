@@ -12,6 +12,8 @@ FOREIGN ?=
 # The bases that `make chat` and `make test` pull; MODELS= skips that.
 MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
+# At most four processes: some tests take 3 GB of memory.
+PYTEST_OPTIONS ?= -q -n auto --maxprocesses 4
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
 .PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models models-mini models-135m \
@@ -52,13 +54,13 @@ ask: $(VENV)/.base           ## one question: make ask QUESTION="how many days u
 	@$(BIN)/umi ask "$(QUESTION)"
 
 test: $(VENV)/.dev $(VENV)/.models    ## all tests, with the locked versions
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: $(VENV)/.dev          ## format, lint, types, and all tests with their coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) --cov --cov-report=term:skip-covered
 
 docs: $(VENV)/.dev           ## what docs/ repeats of the code: the map of files, the fields of a recipe
 	$(BIN)/python scripts/docs.py
@@ -77,14 +79,14 @@ lock: $(VENV)/bin/python     ## constraints.txt with the newest versions of ever
 test-latest:                 ## the tests with the newest version of everything but torch, whatever the lock says
 	$(PYTHON) -m venv --clear $(VENV)-latest
 	$(VENV)-latest/bin/python -m pip --disable-pip-version-check install --quiet torch==$(TORCH) -e '.[dev]'
-	$(VENV)-latest/bin/python -m pytest -q
+	$(VENV)-latest/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-oldest:                 ## the tests with the oldest version of each direct dependency that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(VENV)-oldest
 	$(VENV)-oldest/bin/python scripts/lock.py --oldest > $(VENV)-oldest/constraints.txt
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet \
 	  -c $(VENV)-oldest/constraints.txt -e '.[dev]'
-	$(VENV)-oldest/bin/python -m pytest -q
+	$(VENV)-oldest/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-data: $(VENV)/.dev      ## the importers over large public files: make test-data DATA=folder
 	@test -n "$(DATA)" || { echo "name the folder of public data sets: make test-data DATA=folder"; exit 2; }
