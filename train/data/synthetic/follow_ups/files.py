@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import work_out
-from train.data.synthetic.intents.contents import KEYED, value_answer
-from train.data.synthetic.intents.file_reading import MAX_QUOTED, lines_from_to, read_or_find
-from train.data.synthetic.intents.files import (
+from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
     found_files,
@@ -16,6 +14,8 @@ from train.data.synthetic.intents.files import (
     search_answer,
     unique_stem,
 )
+from train.data.synthetic.intents.files.contents import KEYED, value_answer
+from train.data.synthetic.intents.files.reading import MAX_QUOTED, lines_from_to, read_or_find
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
@@ -221,7 +221,7 @@ def find_other(sample: Sampler, world: World, memory: Memory) -> Script:
 
 @follow_up("list_files", when=lambda m: m.is_again("list"), weight=3)
 def list_other(sample: Sampler, world: World, memory: Memory) -> Script:
-    from train.data.synthetic.intents.file_finding import listed
+    from train.data.synthetic.intents.files.finding import listed
 
     folder = sample.rng.choice([f for f in world.folders if f != memory.slot("path")])
     yield Question(sample.question("other_folder", path=folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.file_writing import look_up_notes, save_note
+from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step

@@ -10,7 +10,8 @@ from train.data.synthetic.script import INTENTS
 __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
-    *("dates", "calendar", "computer", "file_finding", "file_reading", "contents", "amounts", "file_writing"),
+    *("dates", "calendar", "computer"),
+    *("files.finding", "files.reading", "files.contents", "files.amounts", "files.writing"),
     *("arithmetic", "spoken", "units", "restraint", "told"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""

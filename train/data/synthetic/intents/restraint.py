@@ -13,9 +13,15 @@ from train.data.synthetic.actions import (
     shift,
     work_out,
 )
-from train.data.synthetic.intents.file_reading import read_or_find, short_path
-from train.data.synthetic.intents.file_writing import look_up_notes, save_note
-from train.data.synthetic.intents.files import any_path, found_files, query_in, search_answer, unique_stem
+from train.data.synthetic.intents.files.common import (
+    any_path,
+    found_files,
+    query_in,
+    search_answer,
+    unique_stem,
+)
+from train.data.synthetic.intents.files.reading import read_or_find, short_path
+from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.refusal import spoken_back
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler

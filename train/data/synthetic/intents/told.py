@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from train.data.phrasings import QUESTIONS, names
 from train.data.synthetic.actions import clock_parts, days_from_to, shift, work_out
-from train.data.synthetic.intents.file_reading import read_or_find, short_path
+from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent

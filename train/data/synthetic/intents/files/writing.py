@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.intents.amounts import numbers_in
-from train.data.synthetic.intents.files import lines_of, quoted, unique_stem
+from train.data.synthetic.intents.files.amounts import numbers_in
+from train.data.synthetic.intents.files.common import lines_of, quoted, unique_stem
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step

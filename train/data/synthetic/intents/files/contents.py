@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import PurePosixPath
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.intents.files import (
+from train.data.synthetic.intents.files.common import (
     any_path,
     lines_of,
     missing_file,

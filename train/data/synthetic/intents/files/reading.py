@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files import (
+from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
     info,

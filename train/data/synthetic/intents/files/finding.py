@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from train.data.synthetic.intents.files import (
+from train.data.synthetic.intents.files.common import (
     any_path,
     found_files,
     query_in,

@@ -1,0 +1,1 @@
+"""The intents over files and notes, and what they share."""
