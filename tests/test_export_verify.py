@@ -159,10 +159,10 @@ def test_an_adapter_of_another_role_is_detected(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = Path(shutil.copytree(shared, tmp_path / "mine"))
-    shutil.copy(copy / "caller-adapter-f16.gguf", copy / "planner-adapter-f16.gguf")
+    shutil.copy(copy / "planner-adapter-f16.gguf", copy / "caller-adapter-f16.gguf")
     exchange(copy, lambda manifest: None)
     assert main(["verify", str(copy)]) == 1
-    assert "planner-adapter-f16.gguf answers as its model on" in capsys.readouterr().err
+    assert "caller-adapter-f16.gguf answers as its model on" in capsys.readouterr().err
 
 
 def test_a_tokenizer_of_another_base_is_detected(

@@ -12,6 +12,7 @@ import pytest
 from lock import ROOT
 
 PULL = "models pull smollm2-135m"
+TESTS = "-m pytest -q -n auto --maxprocesses 4"
 PROGRAM = """
 import os, sys
 call = " ".join(sys.argv[1:])
@@ -67,7 +68,7 @@ def test_the_chat_opens_with_a_base_that_is_pulled_once(checkout: Path) -> None:
     assert calls == [PULL, "the chat"]
     assert "93 MB" in said
     assert make(checkout, "chat") == (["the chat"], "")
-    assert make(checkout, "test")[0] == ["-m pytest -q"]
+    assert make(checkout, "test")[0] == [TESTS]
 
 
 def test_the_chat_opens_without_a_base_where_that_fails(checkout: Path) -> None:
@@ -78,7 +79,7 @@ def test_the_chat_opens_without_a_base_where_that_fails(checkout: Path) -> None:
 
 
 def test_the_tests_run_where_the_index_does_not_answer(checkout: Path) -> None:
-    assert make(checkout, "test", code=1)[0] == [PULL, "-m pytest -q"]
+    assert make(checkout, "test", code=1)[0] == [PULL, TESTS]
 
 
 def test_the_step_can_be_skipped_and_done_later(checkout: Path) -> None:

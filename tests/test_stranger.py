@@ -107,8 +107,8 @@ def test_a_file_of_conversations_becomes_models_that_answer(tmp_path: Path) -> N
         "lora": {"rank": 16, "alpha": 16},
         "accumulation": 1,
     }
-    fields |= {role: {"learning_rate": 5e-3, "max_steps": 6} for role in ROLES}
-    fields |= {"backbone": {"learning_rate": 1e-2, "max_steps": 100}}
+    fields |= {role: {"learning_rate": 1e-3, "max_steps": 6} for role in ROLES}
+    fields |= {"backbone": {"learning_rate": 5e-3, "max_steps": 120}}
     (tmp_path / "recipe.toml").write_text(
         'base = "base"\ndata = ["rows.jsonl"]\nout = "run"\n' + toml(fields)
     )

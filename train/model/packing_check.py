@@ -6,6 +6,8 @@ own. Training such a base would fail silently; here it is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from train.model.packing import join
 
 _PREFIX, _BRANCH = 5, 4
 """Tokens. A leak of one branch into the next shows at any length."""
+_NOT_FINITE = "what it computes is no number; its weights may be damaged"
 _FLOAT32_LIMIT, _BFLOAT16_LIMIT = 1e-3, 0.1
 """The largest difference of logits, in their standard deviations."""
 
@@ -36,18 +39,38 @@ def require_branches(model: Any, mixed: bool) -> None:
     row = torch.from_numpy(np.concatenate([prefix, branches[1]]))[None]
     last = torch.arange(_PREFIX + _BRANCH, _PREFIX + 2 * _BRANCH, device=model.device)
     with torch.no_grad():
-        alone = model(input_ids=row.to(model.device), use_cache=False).logits[0, _PREFIX:].float()
+        with _finite_outputs(model):
+            alone = model(input_ids=row.to(model.device), use_cache=False).logits[0, _PREFIX:].float()
         enable(model)
         layout = lay_out([join([Encoded(prefix, branch, learn) for branch in branches])], model.device)
         try:
             packed = logits_at(model, layout, last).float()
         except (TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"its layers do not take transformers' attention interface ({error})") from None
-    if not (alone.isfinite().all() and packed.isfinite().all()):
-        raise FloatingPointError("what it computes is no number; its weights may be damaged")
+    if not packed.isfinite().all():
+        raise FloatingPointError(_NOT_FINITE)
     if packed.shape != alone.shape:
         raise ValueError("it cannot compute its logits at chosen positions")
     limit = _FLOAT32_LIMIT if model.dtype == torch.float32 and not mixed else _BFLOAT16_LIMIT
     difference = float((packed - alone).abs().max() / alone.std())
     if not difference <= limit:
         raise ValueError(f"its layers do not keep rows of one pass apart (logits differ by {difference:.2g})")
+
+
+@contextmanager
+def _finite_outputs(model: Any) -> Iterator[None]:
+    """Raise FloatingPointError where a module of `model` returns a number that is not finite.
+
+    The logits do not tell: torch's attention on a processor takes the scores of a NaN query for masked ones.
+    """
+
+    def check(module: Any, _inputs: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and not output.isfinite().all():
+            raise FloatingPointError(_NOT_FINITE)
+
+    hooks = [module.register_forward_hook(check) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
