@@ -123,7 +123,7 @@ class RoleFile(GgufFile):
     sampling: Annotated[Sampling, _AllSampling] = field(default_factory=Sampling)
     """How its tokens are picked."""
     grounded: StrictBool = False
-    """Whether the digits of the answer are limited to those of the questions and observations of the conversation."""
+    """Whether the digits of the answer are limited to those of what the user and the tools said."""
     adapter: GgufFile | None = None
     """The role's adapter over the model, in the shared layout."""
     deltas: tuple[GgufFile, ...] = ()
