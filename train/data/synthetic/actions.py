@@ -161,3 +161,14 @@ def clock_parts(observation: ToolTurn) -> tuple[str, str, str]:
     """Return weekday, date and time of an observation of `current_time`."""
     weekday, date, time, _ = observation.content.split(" ", 3)
     return weekday, date, time
+
+
+def time_answer(observation: ToolTurn, place: str) -> Outcome:
+    """Return the answer that gives the time and date in a place, as `current_time` said."""
+    weekday, date, time = clock_parts(observation)
+    return Outcome(
+        f"In {place} it is {time} on {weekday} {date}.",
+        (r"re:\d\d:\d\d",),
+        thought=f"The clock says {weekday} {date} {time}.",
+        memory=Memory(Again("time_in", {"city": place})),
+    )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from agent.tools.lib.output import pluralize
 from train.data.phrasings import names
-from train.data.synthetic.actions import clock, clock_parts, count_days, shifted_date
+from train.data.synthetic.actions import clock, clock_parts, count_days, shifted_date, time_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
@@ -62,13 +62,7 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
         f"I will look at the clock in {place} with {{tool}}.",
         (ToolCall("current_time", {"timezone": place}, observation),),
     )
-    weekday, date, time = clock_parts(turns[0])
-    return Outcome(
-        f"In {place} it is {time} on {weekday} {date}.",
-        (TIME_PATTERN,),
-        thought=f"The clock says {weekday} {date} {time}.",
-        memory=Memory(Again("time_in", {"city": place})),
-    )
+    return time_answer(turns[0], place)
 
 
 @intent("current_time", topic="the time", weight=1)

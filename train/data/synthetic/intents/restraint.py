@@ -8,9 +8,9 @@ from datetime import timedelta
 from train.data.phrasings import QUESTIONS, names
 from train.data.synthetic.actions import (
     change_units,
-    clock_parts,
     days_from_to,
     shift,
+    time_answer,
     work_out,
 )
 from train.data.synthetic.intents.files.common import (
@@ -130,13 +130,7 @@ def missing_city(sample: Sampler, world: World) -> Script:
             f"I will look at the clock in {place} with {{tool}}.",
             (ToolCall("current_time", {"timezone": place}),),
         )
-        weekday, date, time = clock_parts(turns[0])
-        return Outcome(
-            f"In {place} it is {time} on {weekday} {date}.",
-            (r"re:\d\d:\d\d",),
-            thought=f"The clock says {weekday} {date} {time}.",
-            memory=Memory(Again("time_in", {"city": place})),
-        )
+        return time_answer(turns[0], place)
 
     back = ("In which city?", "Which city do you mean?")
     given = sample.question("given_city", city=place)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from train.data.phrasings import QUESTIONS, names
-from train.data.synthetic.actions import clock_parts, days_from_to, shift, work_out
+from train.data.synthetic.actions import days_from_to, shift, time_answer, work_out
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
 from train.data.synthetic.world import World
@@ -53,13 +53,7 @@ def told_place(sample: Sampler, world: World) -> Script:
         f"There is {place}: I will look at the clock in {place} with {{tool}}.",
         (ToolCall("current_time", {"timezone": place}),),
     )
-    weekday, date, time = clock_parts(turns[0])
-    return Outcome(
-        f"In {place} it is {time} on {weekday} {date}.",
-        (r"re:\d\d:\d\d",),
-        thought=f"The clock says {weekday} {date} {time}.",
-        memory=Memory(Again("time_in", {"city": place})),
-    )
+    return time_answer(turns[0], place)
 
 
 @intent("days_between", "add_days", topic="dates", weight=0.35)
