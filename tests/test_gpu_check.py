@@ -16,15 +16,14 @@ from gpu_check import REPORT, Check, export, main
 from gpu_requirements import BASE, find_source
 from gpu_training import recipe_of
 from lock import ROOT
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from tiny_base import make_base, make_run, tiny_rows
 
-from agent.errors import InputError, UmiError
+from agent.errors import UmiError
 from agent.transcript import ROLES
 from train.data.rows import write_rows
-from train.model.weights.adapter import read_adapter, write_half_precision
 from train.recipe import STAGES
-from train.run.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from train.run.files import ADAPTER_CONFIG
 
 
 def test_without_a_gpu_one_line_says_so_and_torch_is_not_loaded() -> None:
@@ -107,32 +106,6 @@ def test_the_bundle_is_proven_and_asked(tmp_path: Path) -> None:
         proof = figures["export"][role]["f32"]
         assert proof["agreed"] + proof["near_ties"] == proof["positions"] > 0
     assert figures["exit_code"] != 2, figures["error"]
-
-
-def test_half_precision_adapters_are_the_adapters_rounded(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    name = "base_model.model.model.layers.0.mlp.up_proj.lora_{}.weight"
-    weights = {
-        name.format("A"): rng.normal(0, 0.02, (4, 64)).astype(np.float32),
-        name.format("B"): rng.normal(0, 0.02, (128, 4)).astype(np.float32),
-    }
-    whole, half = tmp_path / "whole", tmp_path / "half"
-    whole.mkdir()
-    save_file(weights, whole / ADAPTER_WEIGHTS)
-    (whole / ADAPTER_CONFIG).write_text(json.dumps({"r": 4, "lora_alpha": 8}))
-    difference = write_half_precision(whole, half / ADAPTER_WEIGHTS)
-    assert 0 < difference < 1e-4
-    assert (half / ADAPTER_WEIGHTS).stat().st_size < 0.6 * (whole / ADAPTER_WEIGHTS).stat().st_size
-    (half / ADAPTER_CONFIG).write_text((whole / ADAPTER_CONFIG).read_text())
-    for (a, b), (a16, b16) in zip(
-        read_adapter(whole).pairs.values(), read_adapter(half).pairs.values(), strict=True
-    ):
-        np.testing.assert_allclose(a16, a, atol=difference)
-        np.testing.assert_allclose(b16, b, atol=difference)
-    weights[name.format("A")][0, 0] = 1e5
-    save_file(weights, whole / ADAPTER_WEIGHTS)
-    with pytest.raises(InputError, match="does not fit into float16"):
-        write_half_precision(whole, half / ADAPTER_WEIGHTS)
 
 
 def test_a_part_that_fails_does_not_end_the_others(

@@ -23,7 +23,7 @@ from train.loop.processes import Processes
 from train.loop.progress import Say
 from train.loop.trainer import Trainer
 from train.model.alora import role_headers
-from train.model.lora import LoraModel, load_adapter
+from train.model.lora import LoraModel, half_precision, load_adapter
 from train.model.special_tokens import marked_tokenize
 from train.model.weights.adapter import read_adapter
 from train.model.weights.merge import merge_into_base
@@ -218,6 +218,7 @@ def train_stage(
         evaluate=evaluator.evaluate if evaluator.can_score else None,
     ).run()
     if processes.first:
+        model.set_adapter(half_precision(model.adapter()))
         after = evaluator.losses()
         for part, loss in after.items():
             say(f"{stage}: held-out loss of {part} {before[part]:.4f} -> {loss:.4f}")

@@ -206,14 +206,14 @@ class LoraModel:
         set_peft_model_state_dict(self._peft, adapter, adapter_name=self._trained)
 
     def save_adapter(self, folder: Path) -> None:
-        """Write the adapter that is trained in peft's format, float32.
+        """Write the adapter that is trained in peft's format, as `half_precision` returns it.
 
         The configuration of an activated one holds its header as `alora_invocation_tokens`.
         """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.adapter(), folder / ADAPTER_WEIGHTS)
+        save_file(half_precision(self.adapter()), folder / ADAPTER_WEIGHTS)
         config = replace(self._peft.peft_config[self._trained], alora_invocation_tokens=self._header)
         config.save_pretrained(folder)
 
@@ -253,13 +253,25 @@ def require_layers(model: Any, recipe: Recipe) -> None:
             )
 
 
+def half_precision(adapter: AdapterState) -> AdapterState:
+    """Return the tensors of an adapter in float16, or as they are where one is beyond its range.
+
+    A finished adapter is kept so: it is the very one that a bundle of deltas carries.
+    """
+    halves = {name: tensor.to(torch.float16) for name, tensor in adapter.items()}
+    return halves if all(bool(half.isfinite().all()) for half in halves.values()) else adapter
+
+
 def load_adapter(folder: Path) -> AdapterState:
-    """Return the tensors of a saved adapter. Raise InputError where its file is missing or damaged."""
+    """Return the tensors of a saved adapter in float32.
+
+    Raise InputError where its file is missing or damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     file = folder / ADAPTER_WEIGHTS
     try:
-        return load_file(file)
+        return {name: tensor.float() for name, tensor in load_file(file).items()}
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file} cannot be read: {error}", f"remove {folder} and train it again") from None

@@ -70,26 +70,3 @@ def read_adapter(folder: Path) -> LoraAdapter:
     invocation = tuple(config.get("alora_invocation_tokens") or ())
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return LoraAdapter(folder, scale, invocation, Path(base) if base else None, pairs)
-
-
-def write_half_precision(folder: Path, out: Path) -> float:
-    """Write the weights of the adapter in `folder` to the file `out` in float16, half the size.
-
-    Return the largest difference of a weight from its original. Raise InputError where the adapter cannot be
-    read, or a weight is beyond float16's range.
-    """
-    from safetensors.numpy import save_file
-
-    halves: dict[str, NDArray[np.float16]] = {}
-    largest = 0.0
-    for stored in read_header(folder / ADAPTER_WEIGHTS):
-        whole = stored.read()
-        with np.errstate(over="ignore"):
-            half = whole.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise InputError(f"{folder}: {stored.name} does not fit into float16", "keep it in float32")
-        largest = max(largest, float(np.abs(half.astype(np.float32) - whole).max()))
-        halves[stored.name] = half
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(halves, out)
-    return largest
