@@ -78,8 +78,11 @@ def test_the_adapter_is_on_from_the_last_header_of_each_branch(place: Path) -> N
 
 
 def random_adapter(like: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+    """Random numbers that float16, in which adapters are saved, holds exactly."""
     generator = torch.Generator().manual_seed(seed)
-    return {name: 0.2 * torch.randn(t.shape, generator=generator) for name, t in like.items()}
+    return {
+        name: (0.2 * torch.randn(t.shape, generator=generator)).half().float() for name, t in like.items()
+    }
 
 
 def pefts_own(recipe: Recipe, backbone: Path, role: Path) -> Any:

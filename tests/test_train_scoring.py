@@ -54,8 +54,11 @@ def recipe_of(base: Path, **fields: Any) -> Recipe:
 
 
 def random_adapter(like: AdapterState, seed: int) -> AdapterState:
+    """Random numbers that float16, in which adapters are saved, holds exactly."""
     generator = torch.Generator().manual_seed(seed)
-    return {name: 0.3 * torch.randn(t.shape, generator=generator) for name, t in like.items()}
+    return {
+        name: (0.3 * torch.randn(t.shape, generator=generator)).half().float() for name, t in like.items()
+    }
 
 
 def prompts_of(base: Path, role: Role, count: int = 6) -> list[list[int]]:
