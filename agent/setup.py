@@ -29,11 +29,12 @@ def make_toolbox(workspace: Path, tools: Sequence[str | Tool] | None = None) -> 
     `tools` are names of built-in tools and tools of one's own; None stands for all that are built in. Raises
     InputError where the folder or a name does not exist.
     """
-    from agent.paths import notes_path
+    from agent.paths import notes_path, undo_folder
     from agent.tools import ToolContext, Workspace, builtin_tools
     from agent.tools.toolbox import Toolbox, select_tools
+    from agent.tools.undo.store import UndoStore
 
-    context = ToolContext(Workspace(workspace), notes_path())
+    context = ToolContext(Workspace(workspace, undo=UndoStore(undo_folder())), notes_path())
     if tools is None:
         return Toolbox(builtin_tools(), context)
     selected = select_tools(builtin_tools(), [tool for tool in tools if isinstance(tool, str)])

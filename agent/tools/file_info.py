@@ -20,8 +20,9 @@ def file_info(context: ToolContext, path: str) -> str:
     changed = f"changed {datetime.fromtimestamp(entry.changed):%Y-%m-%d %H:%M}"
     name = safe_name(entry.path)
     if entry.is_folder:
-        inside = len(context.workspace.entries(path))
-        return f"{name}: folder with {inside} {'entry' if inside == 1 else 'entries'}, {changed}"
+        names, complete = context.workspace.names(path)
+        entries = "entry" if len(names) == 1 else "entries"
+        return f"{name}: folder with {'' if complete else 'more than '}{len(names)} {entries}, {changed}"
     lines = (
         _count_lines(context.workspace, path) if entry.is_file and entry.size <= MAX_COUNTED_SIZE else None
     )

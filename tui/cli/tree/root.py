@@ -101,6 +101,24 @@ def ask(
     return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on)
 
 
+@umi.command()
+def undo(
+    write: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="A write (default: the last).", show_default=False)
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the writes that can be undone.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Undo though the file was changed since.")] = False,
+) -> int:
+    """Take back a write of a tool: the file holds again what it held before."""
+    from tui.cli.undo import list_writes, undo_write
+
+    if list_:
+        if write is not None or force:
+            raise InputError("--list stands alone", "see the writes with: umi undo --list")
+        return list_writes()
+    return undo_write(write, force=force)
+
+
 umi.add_typer(models_group, name="models")
 umi.add_typer(tools_group, name="tools")
 umi.add_typer(settings, name="settings")

@@ -1,0 +1,175 @@
+"""The store of what files held before tools wrote them: one file a write, in the user's own folder.
+
+A file is a line of JSON, which describes the write, and after it the old content, byte for byte. It is on the
+disk before the file in the workspace is touched. Several processes may use one store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+from agent.errors import InputError, ToolError
+from agent.tools.lib.dates import now
+from agent.tools.lib.time_limit import check_time
+
+MAX_BYTES = 256 * 1024 * 1024
+"""Maximum size of a store; the oldest writes are dropped to keep it."""
+MAX_WRITES = 1000
+"""Maximum number of writes in a store."""
+LOCK_WAIT_S = 10.0
+"""Seconds to wait for another process that keeps a write."""
+_CHUNK = 1024 * 1024
+_MAX_HEADER = 64 * 1024
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write of a file, as it is described in the store.
+
+    `path` is relative to the workspace `root`. `mode` is that of the old file, None if there was none.
+    `after` is the sha256 of what was written, None if the file was removed. `folders` were made for the file.
+    `undoes` is the id of the write that this one took back. `time` is in ISO 8601 with a time zone.
+    """
+
+    root: str
+    path: str
+    mode: int | None
+    after: str | None
+    folders: tuple[str, ...] = ()
+    undoes: int | None = None
+    id: int = 0
+    time: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The file that was written."""
+        return Path(self.root, self.path)
+
+
+class UndoStore:
+    """The writes kept in `folder`, which is made when the first one is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, write: Write, old: BinaryIO | None) -> int:
+        """Keep a write that is about to be made, with what `old` holds; return its id.
+
+        When it returns, the old content is on the disk. Raise ToolError where it cannot be kept.
+        """
+        name = write.path
+        try:
+            size = os.fstat(old.fileno()).st_size if old else 0
+            if size > MAX_BYTES:
+                raise ToolError(
+                    f"{name} has {size} bytes, more than undo can keep; move it away to write a new one"
+                )
+            with self._locked():
+                made = replace(
+                    write, id=max(self._ids(), default=0) + 1, time=now().isoformat(timespec="seconds")
+                )
+                header = json.dumps(asdict(made)).encode() + b"\n"
+                self._make_room(len(header) + size)
+                self._write(made.id, header, old)
+                return made.id
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ToolError(
+                f"{name} is left as it is: its old content cannot be kept in {self.folder}: {reason}"
+            ) from None
+
+    def drop(self, write_id: int) -> None:
+        """Forget a write, as one that was not made."""
+        with suppress(OSError):
+            self._file(write_id).unlink()
+
+    def writes(self) -> list[Write]:
+        """Return the writes in the store, oldest first; damaged ones are left out."""
+        return [write for write_id in sorted(self._ids()) if (write := self._read(write_id)) is not None]
+
+    @contextmanager
+    def open_old(self, write_id: int) -> Iterator[BufferedReader]:
+        """Open the old content of a write for reading. Raise InputError where it cannot be read."""
+        try:
+            with self._file(write_id).open("rb") as file:
+                file.readline(_MAX_HEADER)
+                yield file
+        except OSError as error:
+            raise InputError(
+                f"the old content of write {write_id} cannot be read: {error.strerror}",
+                "see the others with `umi undo --list`",
+            ) from None
+
+    def _file(self, write_id: int) -> Path:
+        return self.folder / f"{write_id:08}"
+
+    def _ids(self) -> list[int]:
+        try:
+            return [int(name) for name in os.listdir(self.folder) if name.isascii() and name.isdigit()]
+        except FileNotFoundError:
+            return []
+
+    def _read(self, write_id: int) -> Write | None:
+        try:
+            with self._file(write_id).open("rb") as file:
+                row = json.loads(file.readline(_MAX_HEADER))
+            write = Write(**row | {"folders": tuple(row["folders"])})
+            return write if write.id == write_id else None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+    def _write(self, write_id: int, header: bytes, old: BinaryIO | None) -> None:
+        partial = self.folder / ".partial"
+        try:
+            with os.fdopen(os.open(partial, _FLAGS, 0o600), "wb") as file:
+                file.write(header)
+                while old and (data := old.read(_CHUNK)):
+                    check_time()
+                    file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._file(write_id))
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _make_room(self, size: int) -> None:
+        """Drop the oldest writes until one that takes `size` bytes fits."""
+        sizes = {write_id: self._file(write_id).stat().st_size for write_id in sorted(self._ids())}
+        for write_id in list(sizes):
+            if sum(sizes.values()) + size <= MAX_BYTES and len(sizes) < MAX_WRITES:
+                break
+            self._file(write_id).unlink()
+            del sizes[write_id]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        with os.fdopen(os.open(self.folder / ".lock", _FLAGS, 0o600), "wb") as file:
+            until = time.monotonic() + LOCK_WAIT_S
+            while True:
+                check_time()
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+            yield

@@ -1,0 +1,282 @@
+"""Undo: what files held before a write is kept through a kill, and comes back byte for byte."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from full_disk import full_disk
+from lock import ROOT
+
+from agent.errors import InputError, ToolError
+from agent.tools import ToolContext, Workspace, builtin_tools
+from agent.tools.undo import store as store_module
+from agent.tools.undo.restore import undo
+from agent.tools.undo.store import UndoStore
+from tui.cli.main import main
+
+WRITE_FILE = next(tool for tool in builtin_tools() if tool.name == "write_file")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "work"
+    root.mkdir()
+    (root / "notes.txt").write_bytes(b"buy milk\r\n\xff\0\n")
+    return root
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> UndoStore:
+    return UndoStore(tmp_path / "home" / "undo")
+
+
+@pytest.fixture
+def workspace(root: Path, store: UndoStore) -> Workspace:
+    return Workspace(root, undo=store)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_write_is_undone_byte_for_byte_and_the_undo_too(workspace: Workspace, root: Path, store: UndoStore):
+    before = (root / "notes.txt").read_bytes()
+    (root / "notes.txt").chmod(0o640)
+    workspace.write_text("notes.txt", "lost")
+    done = undo(store)
+    assert (root / "notes.txt").read_bytes() == before
+    assert stat.S_IMODE((root / "notes.txt").stat().st_mode) == 0o640
+    undo(store, done.id)
+    assert (root / "notes.txt").read_text() == "lost"
+    undo(store)
+    assert (root / "notes.txt").read_bytes() == before
+    with pytest.raises(InputError, match="no write to undo"):
+        undo(store)
+
+
+def test_a_new_file_is_removed_with_the_folders_made_for_it(
+    workspace: Workspace, root: Path, store: UndoStore
+):
+    before = tree(root)
+    workspace.write_text("a/b/new.txt", "x")
+    (root / "a" / "mine.txt").touch()
+    done = undo(store)
+    assert tree(root) == before | {"a/mine.txt": b""}
+    assert not (root / "a" / "b").exists()
+    undo(store, done.id)
+    assert (root / "a" / "b" / "new.txt").read_text() == "x"
+
+
+def test_undo_goes_back_one_write_at_a_time(workspace: Workspace, root: Path, store: UndoStore):
+    for text in ("one", "two", "three"):
+        workspace.write_text("list.txt", text)
+    for text in ("two", "one"):
+        undo(store)
+        assert (root / "list.txt").read_text() == text
+    undo(store)
+    assert not (root / "list.txt").exists()
+
+
+def test_a_file_changed_since_is_left_unless_forced(workspace: Workspace, root: Path, store: UndoStore):
+    workspace.write_text("notes.txt", "written")
+    (root / "notes.txt").write_text("my own work")
+    with pytest.raises(InputError, match=r"notes.txt was changed since.*--force"):
+        undo(store)
+    assert (root / "notes.txt").read_text() == "my own work"
+    done = undo(store, force=True)
+    assert (root / "notes.txt").read_bytes().startswith(b"buy milk")
+    undo(store, done.id)
+    assert (root / "notes.txt").read_text() == "my own work"
+    (root / "notes.txt").unlink()
+    with pytest.raises(InputError, match="was removed since"):
+        undo(store, 1)
+
+
+def test_undo_of_what_is_not_there(workspace: Workspace, root: Path, store: UndoStore):
+    with pytest.raises(InputError, match="no write to undo"):
+        undo(store)
+    workspace.write_text("notes.txt", "new")
+    with pytest.raises(InputError, match="no write 7 is kept"):
+        undo(store, 7)
+    root.rename(root.with_name("moved"))
+    with pytest.raises(InputError, match="is gone"):
+        undo(store)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "root"])
+def test_undo_follows_no_link(workspace: Workspace, root: Path, store: UndoStore, kind: str):
+    workspace.write_text("docs/a.txt", "one")
+    workspace.write_text("docs/a.txt", "two")
+    other = root.parent / "other"
+    (other / "docs").mkdir(parents=True)
+    (other / "docs" / "a.txt").write_text("two")
+    target = {"file": "docs/a.txt", "folder": "docs", "root": "."}[kind]
+    (root / target).rename(root.parent / "away")
+    (root / target).symlink_to(other / target)
+    with pytest.raises(InputError, match="link"):
+        undo(store, force=True)
+    assert (other / "docs" / "a.txt").read_text() == "two"
+
+
+def test_only_the_owner_can_read_the_store(workspace: Workspace, store: UndoStore):
+    os.umask(before := os.umask(0))
+    try:
+        os.umask(0)
+        workspace.write_text("notes.txt", "new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
+
+
+def test_the_oldest_writes_are_dropped_first(
+    workspace: Workspace, store: UndoStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(store_module, "MAX_BYTES", 5000)
+    for number in range(10):
+        workspace.write_text("big.txt", str(number) * 1000)
+    kept = [write.id for write in store.writes()]
+    assert kept == list(range(kept[0], 11))
+    assert 1 < len(kept) < 5
+    assert sum(path.stat().st_size for path in store.folder.iterdir()) <= 5000
+    monkeypatch.setattr(store_module, "MAX_WRITES", 2)
+    workspace.write_text("big.txt", "x")
+    assert [write.id for write in store.writes()] == [10, 11]
+
+
+def test_what_cannot_be_kept_is_not_written(
+    workspace: Workspace, root: Path, store: UndoStore, monkeypatch: pytest.MonkeyPatch
+):
+    before = tree(root)
+    with full_disk(4), pytest.raises(ToolError, match="left as it is"):
+        workspace.write_text("notes.txt", "x")
+    monkeypatch.setattr(store_module, "MAX_BYTES", 4)
+    with pytest.raises(ToolError, match="more than undo can keep"):
+        workspace.write_text("notes.txt", "x")
+    assert tree(root) == before
+    assert store.writes() == []
+
+
+def test_a_write_that_fails_is_not_listed(
+    workspace: Workspace, root: Path, store: UndoStore, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ToolError, match="no space left"):
+        workspace.write_text("notes.txt", "x")
+    assert store.writes() == []
+
+
+@pytest.mark.parametrize("moment", ["keeping", "before", "after"])
+def test_a_kill_loses_nothing(workspace: Workspace, root: Path, store: UndoStore, moment: str):
+    """The process dies while it keeps the old content, right before or right after it is replaced."""
+    before = (root / "notes.txt").read_bytes()
+    workspace.write_text("earlier.txt", "x")
+    program = """
+import os, signal, sys
+from pathlib import Path
+from agent.tools import Workspace
+from agent.tools.undo.store import UndoStore
+replace = os.replace
+def die(source, target, **options):
+    keeping = not str(source).startswith(".umi-")
+    if keeping or sys.argv[3] == "after":
+        replace(source, target, **options)
+    if keeping == (sys.argv[3] == "keeping"):
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = die
+Workspace(Path(sys.argv[1]), undo=UndoStore(Path(sys.argv[2]))).write_text("notes.txt", "new")
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, str(root), str(store.folder), moment],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    undone = undo(store).write.path
+    assert undone == ("notes.txt" if moment == "after" else "earlier.txt")
+    assert (root / "notes.txt").read_bytes() == before
+
+
+def test_damaged_files_of_the_store_are_passed_over(workspace: Workspace, root: Path, store: UndoStore):
+    workspace.write_text("notes.txt", "one")
+    for name, content in {
+        "00000002": b"",
+        "00000003": b"\xff\n",
+        "00000004": b"[" * 100_000,
+        "00000005": b'{"id":5}\n',
+        "00000006": b'{"id":6,"root":"/","path":"etc/passwd","mode":null,"after":null,"folders":3}\n',
+        "x": b"",
+    }.items():
+        (store.folder / name).write_bytes(content)
+    assert [write.id for write in store.writes()] == [1]
+    workspace.write_text("notes.txt", "two")
+    assert [write.id for write in store.writes()] == [1, 7]
+    undo(store)
+    assert (root / "notes.txt").read_text() == "one"
+
+
+def test_processes_that_write_at_once_each_keep_their_write(root: Path, store: UndoStore):
+    program = """
+import sys
+from pathlib import Path
+from agent.tools import Workspace
+from agent.tools.undo.store import UndoStore
+workspace = Workspace(Path(sys.argv[1]), undo=UndoStore(Path(sys.argv[2])))
+for number in range(20):
+    workspace.write_text(f"{sys.argv[3]}-{number}.txt", "x")
+"""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-P", "-c", program, str(root), str(store.folder), str(number)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for number in range(2)
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    assert sorted(write.path for write in store.writes()) == sorted(
+        f"{process}-{number}.txt" for process in range(2) for number in range(20)
+    )
+
+
+def test_the_command_undoes_lists_and_refuses(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from agent.setup import make_toolbox
+
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "home"))
+    context: ToolContext = make_toolbox(root).context
+    assert main(["undo", "--list"]) == 0
+    assert capsys.readouterr().out == "no write is kept\n"
+    WRITE_FILE.run(context, {"path": "notes.txt", "content": "new"})
+    WRITE_FILE.run(context, {"path": "more.txt", "content": "new"})
+    assert main(["undo"]) == 0
+    assert capsys.readouterr().out == f"removed {root}/more.txt; take that back with: umi undo 3\n"
+    assert main(["undo", "1"]) == 0
+    assert capsys.readouterr().out == f"put back {root}/notes.txt; take that back with: umi undo 4\n"
+    assert main(["undo", "--list"]) == 0
+    listed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(line[0], *line[3:]) for line in listed] == [
+        ("4", "undo", "1", f"{root}/notes.txt"),
+        ("3", "undo", "2", f"{root}/more.txt"),
+        ("2", "new", f"{root}/more.txt", "(undone)"),
+        ("1", "changed", f"{root}/notes.txt", "(undone)"),
+    ]
+    for argv, says in (
+        (["undo"], "no write to undo"),
+        (["undo", "1"], "take that back with: umi undo 4"),
+        (["undo", "9"], "no write 9"),
+        (["undo", "--list", "1"], "--list stands alone"),
+    ):
+        assert main(argv) == 2
+        printed = capsys.readouterr()
+        assert says in printed.err
+        assert printed.err.count("\n") == 1
