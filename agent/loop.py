@@ -67,6 +67,8 @@ class _Turn:
     transcript: Transcript
     stats: dict[Role, Usage] = field(default_factory=dict)
     calls_made: set[str] = field(default_factory=set)
+    untrusted: bool = False
+    """Whether the models read text from outside: of files, or of other programs."""
 
 
 class Agent:
@@ -110,7 +112,7 @@ class Agent:
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
         before = conversation.transcript
-        turn = _Turn(before.plus(UserTurn(text.strip())))
+        turn = _Turn(before.plus(UserTurn(text.strip())), untrusted=self._has_untrusted(before))
         dropped = self._make_room(turn, "planner")
         if dropped:
             yield Trimmed(dropped)
@@ -174,24 +176,30 @@ class Agent:
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
-            ok, content = self._run_call(turn, call, approve)
+            ok, content = self._run_call(turn, call, approve, cancelled)
+            turn.untrusted |= self.toolbox.is_untrusted(call.name)
             yield Observation(step, index, call.name, ok, content)
             turn.transcript = turn.transcript.plus(ToolTurn(call.name, content, not ok))
         return not cancelled()
 
-    def _run_call(self, turn: _Turn, call: Call, approve: Approve | None) -> tuple[bool, str]:
+    def _has_untrusted(self, transcript: Transcript) -> bool:
+        return any(isinstance(t, ToolTurn) and self.toolbox.is_untrusted(t.name) for t in transcript.turns)
+
+    def _run_call(
+        self, turn: _Turn, call: Call, approve: Approve | None, cancelled: Cancelled
+    ) -> tuple[bool, str]:
         key = f"{call.name} {compact(dict(sorted(call.arguments.items())))}"
         if key in turn.calls_made:
             return False, "this very call was made before; do something else"
         turn.calls_made.add(key)
         tool = self.toolbox.get(call.name)
         try:
-            if tool is not None and tool.may != "read":
+            if tool is not None and tool.asks(turn.untrusted):
                 if approve is None:
                     raise ToolError(f"{call.name} needs the user's approval and nobody is there to give it")
                 if not approve(call, tool):
                     raise ToolError("the user refused this call")
-            return True, self.toolbox.run(call)
+            return True, self.toolbox.run(call, cancelled)
         except ToolError as error:
             return False, str(error)
         except Exception as error:

@@ -124,7 +124,7 @@ def test_the_same_call_is_not_run_twice(tmp_path: Path) -> None:
 def test_a_tool_that_breaks_is_an_observation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = scripted(calculation(), tmp_path).agent
 
-    def broken(made: object) -> str:
+    def broken(*_: object) -> str:
         raise RuntimeError("a bug in a tool")
 
     monkeypatch.setattr(agent.toolbox, "run", broken)

@@ -21,6 +21,7 @@ class Options:
     workspace: Path | None = None
     tools: tuple[str, ...] | None = None
     max_steps: int = DEFAULT_MAX_STEPS
+    allow_protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def open_agent(options: Options) -> LoadedAgent:
     from agent import setup
     from tui.cli.build import open_models
 
-    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools)
+    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
     bundle = open_models(options.models)
     files = tuple((file.file, file.size) for file in bundle.files)
     agent = setup.open_agent(bundle, toolbox, options.max_steps)

@@ -10,7 +10,7 @@ MAX_LENGTH = 10_000
 """Maximum length of a note, in characters."""
 
 
-@tool(may="read")
+@tool(may="note", untrusted=False)
 def add_note(context: ToolContext, text: str) -> str:
     """Save a note."""
     text = text.strip()
@@ -18,4 +18,4 @@ def add_note(context: ToolContext, text: str) -> str:
         raise ToolError("text is empty")
     if len(text) > MAX_LENGTH:
         raise ToolError(f"text is longer than {MAX_LENGTH} characters")
-    return f"saved note {append_note(context.notes, text)}"
+    return f"saved note {append_note(context.notes, text, str(context.workspace.root))}"

@@ -18,7 +18,10 @@ from agent.errors import ToolError
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
 
-Permission = Literal["read", "write", "execute", "network"]
+Permission = Literal["read", "note", "write", "execute", "network"]
+"""What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
+read them."""
+DEFAULT_TIME_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,27 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that the models can call. `spec` is its description for them, `may` its permission."""
+    """A function that the models can call. `spec` is its description for them, `may` its permission.
+
+    `untrusted` tells that its observations carry text from outside: of files, or of other programs.
+    """
 
     spec: ToolSpec
     may: Permission
     function: Callable[..., str]
     arguments: type[BaseModel]
     takes_context: bool
+    untrusted: bool = True
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
 
     @property
     def name(self) -> str:
         """The name by which the models call it."""
         return self.spec.name
+
+    def asks(self, untrusted: bool) -> bool:
+        """Return whether the user is asked before a call; `untrusted` tells that models read such text."""
+        return untrusted if self.may == "note" else self.may != "read"
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
         """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""
@@ -56,8 +68,14 @@ class Tool:
         return self.function(context, **given) if self.takes_context else self.function(**given)
 
 
-def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
-    """Return a decorator that makes a `Tool` of a typed function."""
+def tool(
+    may: Permission, *, untrusted: bool = True, time_limit_s: float = DEFAULT_TIME_LIMIT_S
+) -> Callable[[Callable[..., str]], Tool]:
+    """Return a decorator that makes a `Tool` of a typed function.
+
+    `untrusted=False` is for tools whose results depend on their arguments and this computer alone. A call
+    that takes longer than `time_limit_s` seconds is an error.
+    """
 
     def wrap(function: Callable[..., str]) -> Tool:
         hints = get_type_hints(function)
@@ -70,7 +88,7 @@ def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context)
+        return Tool(spec, may, function, model, takes_context, untrusted, time_limit_s)
 
     return wrap
 

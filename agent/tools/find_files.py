@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import join_lines, safe_name
-from agent.tools.lib.workspace import MAX_VISITED
+from agent.tools.lib.output import join_lines, pluralize, safe_name
+from agent.tools.lib.time_limit import is_time_up
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     """Find files by a part of their name.
 
@@ -25,8 +25,9 @@ def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     files, complete = context.workspace.files(path)
     found = []
     for file in files:
+        is_time_up()  # for a cancel; what was walked in time is compared in full
         compared = (file if "/" in wanted else file.rpartition("/")[2]).lower()
         if fnmatchcase(compared, wanted) if pattern else wanted in compared:
             found.append(safe_name(file))
-    remark = "" if complete else f"stopped after {MAX_VISITED} files"
+    remark = "" if complete else f"stopped after {pluralize(len(files), 'file')}; there are more"
     return join_lines(found or [f"no file name contains '{name}'"], remark)

@@ -6,7 +6,7 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import join_lines, safe_name
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def list_files(context: ToolContext, path: str | None = None) -> str:
     """List the files in a folder."""
     names, complete = context.workspace.names(path)

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from agent.errors import InputError, ToolError
 from agent.tools.base import Tool, ToolContext
+from agent.tools.lib.output import page_text
+from agent.tools.lib.time_limit import Cancelled, run_limited
 from agent.transcript import Call, ToolSpec
 
 
@@ -26,12 +28,25 @@ class Toolbox:
         """Return the tool called `name`, or None if it is not offered."""
         return self._tools.get(name)
 
-    def run(self, call: Call) -> str:
-        """Run a call and return its observation. Raise ToolError with a message for the model."""
+    def is_untrusted(self, name: str) -> bool:
+        """Return whether the observations of the tool called `name` carry text from outside.
+
+        Those of a tool that is not offered are taken to.
+        """
+        tool = self._tools.get(name)
+        return tool is None or tool.untrusted
+
+    def run(self, call: Call, cancelled: Cancelled = lambda: False) -> str:
+        """Run a call and return its observation. Raise ToolError with a message for the model.
+
+        The tool runs on a thread of its own, which is left alone where it neither ends in time nor stops.
+        """
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
-        return tool.run(self.context, call.arguments)
+        return page_text(
+            run_limited(lambda: tool.run(self.context, call.arguments), tool.time_limit_s, cancelled)
+        )
 
 
 def select_tools(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:

@@ -6,7 +6,7 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import pluralize
 
 
-@tool(may="write")
+@tool(may="write", untrusted=False)
 def write_file(context: ToolContext, path: str, content: str) -> str:
     """Write text to a file.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.errors import ToolError
 from agent.tools.lib.dates import now
+from agent.tools.lib.time_limit import check_time
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Note:
 
     id: int
     text: str
+    workspace: str = ""
+    """The folder in which the note was added, if it is known."""
 
 
-def append_note(path: Path, text: str) -> int:
-    """Append a note to the store at `path` under an exclusive lock and return its id.
+def append_note(path: Path, text: str, workspace: str) -> int:
+    """Append a note from `workspace` to the store at `path` under an exclusive lock and return its id.
 
     The file and its folder are created if needed. Raise ToolError if `text` cannot be encoded as UTF-8 or
     the store cannot be written.
@@ -34,7 +37,12 @@ def append_note(path: Path, text: str) -> int:
             fcntl.flock(file, fcntl.LOCK_EX)
             stored = file.read()
             note_id = max((note.id for note in _parse(stored.split(b"\n"))), default=0) + 1
-            row = {"id": note_id, "time": now().isoformat(timespec="seconds"), "text": text}
+            row = {
+                "id": note_id,
+                "time": now().isoformat(timespec="seconds"),
+                "text": text,
+                "workspace": workspace.encode("utf-8", "replace").decode(),
+            }
             # A line that a crash left incomplete must not run into this one.
             line_break = b"\n" if stored and not stored.endswith(b"\n") else b""
             file.write(line_break + json.dumps(row, ensure_ascii=False).encode() + b"\n")
@@ -62,10 +70,12 @@ def read_notes(path: Path) -> list[Note]:
 def _parse(lines: Iterable[bytes]) -> Iterator[Note]:
     """Yield the notes in the lines of a store; damaged lines are skipped."""
     for line in lines:
+        check_time()
         try:
             row = json.loads(line)
             if type(row["id"]) is int and isinstance(row["text"], str):
-                yield Note(row["id"], row["text"])
+                workspace = row.get("workspace", "")
+                yield Note(row["id"], row["text"], workspace if isinstance(workspace, str) else "")
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from agent.errors import ToolError
 from agent.tools.lib.confinement import FOLDER_FLAGS, MAX_DEPTH, Confinement, Location
+from agent.tools.lib.protected import Protection
 from agent.tools.lib.time_limit import committing, is_time_up
 from agent.tools.undo.store import UndoStore, Write
 
@@ -47,23 +48,29 @@ class Entry:
     changed: float
 
 
+class BinaryFile(ToolError):
+    """A file is read as text that holds none."""
+
+
 class Workspace:
     """Access to the files below the folder `root` only. Raise InputError if `root` is not a folder.
 
     Paths are relative to the root, or absolute and inside it. All methods raise ToolError for a path that
-    leads outside, does not exist, or is of the wrong kind. `undo` keeps what files held before a write;
-    without it, nothing is kept.
+    leads outside, does not exist, or is of the wrong kind, and Protected for a protected place that matches
+    no pattern of `allowed`. `undo` keeps what files held before a write; without it, nothing is kept.
     """
 
-    def __init__(self, root: Path, *, undo: UndoStore | None = None) -> None:
+    def __init__(self, root: Path, *, allowed: Sequence[str] = (), undo: UndoStore | None = None) -> None:
         self._confinement = Confinement(root)
         self.root = self._confinement.root
+        self._protection = Protection(self.root, allowed)
         self._undo = undo
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """Open the regular file at `path` for reading bytes."""
-        with self._confinement.locate(path) as location, _open_file(location, path) as file:
+        check = self._protection.check_read
+        with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
             yield file
 
     def read_text(self, path: str) -> tuple[str, bool]:
@@ -71,8 +78,9 @@ class Workspace:
         with self.open(path) as file:
             data = file.read(BINARY_HEAD)
             if is_binary(data):
-                raise ToolError(f"{path} is a binary file, not text")
+                raise BinaryFile(f"{path} is a binary file, not text")
             data += file.read(MAX_READ + 1 - len(data))
+        self._protection.check_content(path, data)
         complete = len(data) <= MAX_READ
         if not complete:
             data = data[: data.rfind(b"\n", 0, MAX_READ) + 1] or data[:MAX_READ]
@@ -97,8 +105,9 @@ class Workspace:
         if path.endswith("/"):
             self.entry(path)
             raise ToolError(f"{path or '.'} is a folder, not a file")
-        with self._confinement.locate(path, create=True) as location:
+        with self._confinement.locate(path, create=True, check=self._protection.check_write) as location:
             _require_regular_file(location, path)
+            self._protection.check_repository(location.folder, location.path)
             name = str(location.name)
             if location.mode and not os.access(name, os.W_OK, dir_fd=location.folder):
                 raise PermissionError
@@ -108,7 +117,7 @@ class Workspace:
 
     def remove(self, path: str, *, undoes: int | None = None) -> None:
         """Remove a file, if there is one."""
-        with self._confinement.locate(path) as location:
+        with self._confinement.locate(path, check=self._protection.check_write) as location:
             _require_regular_file(location, path)
             with self._kept(location, None, undoes), committing():
                 os.unlink(str(location.name), dir_fd=location.folder)

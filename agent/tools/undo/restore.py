@@ -65,7 +65,7 @@ def _last(store: UndoStore, writes: list[Write], undone: set[int]) -> Write:
 
 def _put_back(store: UndoStore, write: Write, force: bool) -> None:
     try:
-        workspace = Workspace(Path(write.root), undo=store)
+        workspace = Workspace(Path(write.root), allowed=("*",), undo=store)
     except InputError:
         raise ToolError(f"the workspace {write.root} is gone") from None
     if str(workspace.root) != write.root:

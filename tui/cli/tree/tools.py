@@ -33,6 +33,7 @@ def show_tool(name: Annotated[str, typer.Argument()]) -> None:
     from tui.text import one_line
 
     tool = select_tools(builtin_tools(), [name])[0]
-    asks = "" if tool.may == "read" else " (asks first)"
+    asks = "" if tool.may == "read" else " (asks where models read text of files or programs)"
+    asks = " (asks first)" if tool.asks(untrusted=False) else asks
     print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
     print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
