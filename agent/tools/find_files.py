@@ -30,4 +30,5 @@ def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
         if fnmatchcase(compared, wanted) if pattern else wanted in compared:
             found.append(safe_name(file))
     remark = "" if complete else f"stopped after {pluralize(len(files), 'file')}; there are more"
-    return join_lines(found or [f"no file name contains '{name}'"], remark)
+    nothing = f"no file name {'' if complete else 'that was looked at '}contains '{name}'"
+    return join_lines(found or [nothing], remark)

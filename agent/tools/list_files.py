@@ -10,7 +10,7 @@ from agent.tools.lib.output import join_lines, safe_name
 def list_files(context: ToolContext, path: str | None = None) -> str:
     """List the files in a folder."""
     names, complete = context.workspace.names(path)
-    if not names:
+    if complete and not names:
         return "the folder is empty"
     remark = "" if complete else f"stopped after {len(names)} names; there are more"
     return join_lines([safe_name(name) for name in names], remark)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from agent.errors import Protected, ToolError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import join_lines, pluralize, safe_name, shorten
-from agent.tools.lib.time_limit import is_time_up
+from agent.tools.lib.time_limit import CallEnded, is_time_up
 from agent.tools.lib.workspace import BINARY_HEAD, BinaryFile, Workspace
 
 MAX_CHARACTERS = 64 * 1024 * 1024
@@ -40,14 +40,17 @@ class _Search:
             self.begun.append(safe_name(file))
         self.found += _matching_lines(file, text, self.wanted)
 
-    def add_or_pass_over(self, workspace: Workspace, file: str) -> None:
-        """Search a file, or count it if it cannot be read."""
+    def add_or_pass_over(self, workspace: Workspace, file: str) -> bool:
+        """Search a file, or count it if it cannot be read; return False where the time is up before that."""
         try:
             self.add(workspace, file)
+        except CallEnded:
+            return not is_time_up()
         except ToolError as error:
             self.read += BINARY_HEAD
             self.protected += isinstance(error, Protected)
             self.unreadable += not isinstance(error, Protected | BinaryFile)
+        return True
 
     def remarks(self) -> list[str]:
         """Return what was not searched of the files that were looked at."""
@@ -79,10 +82,9 @@ def search_text(context: ToolContext, query: str, path: str | None = None) -> st
     else:
         files, complete = context.workspace.files(path)
         searched = 0
-        for file in files:
-            if search.is_over():
+        while searched < len(files) and not search.is_over():
+            if not search.add_or_pass_over(context.workspace, files[searched]):
                 break
-            search.add_or_pass_over(context.workspace, file)
             searched += 1
         if searched < len(files) or not complete:
             more = f"of {len(files)} files" if complete else "files"

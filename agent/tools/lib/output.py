@@ -53,8 +53,10 @@ def join_lines(lines: Sequence[str], remark: str = "", *, numbers: tuple[int, in
 
 def page_text(text: str) -> str:
     """Return a text of a tool that does not page itself; of one that is too long, its head and tail."""
+    lines = text.split("\n")
     # Room for the remarks of tools that do.
-    return text if len(text) <= MAX_CHARACTERS + 1000 else join_lines(text.split("\n"))
+    fits = len(text) <= MAX_CHARACTERS + 1000 and len(lines) <= MAX_LINES + 2
+    return text if fits else join_lines(lines)
 
 
 def _fits(lines: Sequence[str]) -> bool:

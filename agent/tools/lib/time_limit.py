@@ -17,10 +17,15 @@ from agent.errors import ToolError
 
 GRACE_S = 2.0
 """Seconds after its limit, or after a cancel, in which a tool can still return what it has."""
+CANCELLED = "the call was cancelled"
 POLL_S = 0.05
 """Seconds between two looks at whether the call was cancelled."""
 
 Cancelled = Callable[[], bool]
+
+
+class CallEnded(ToolError):
+    """A call was cancelled, or its time is up."""
 
 
 @dataclass
@@ -36,11 +41,15 @@ class _Call:
 
     def ends_with(self) -> str:
         """Return why the call must end, or an empty string."""
-        if self.cancelled() or self.abandoned:
-            return "the call was cancelled"
-        if time.monotonic() - self.started > self.limit_s:
-            return f"the call took longer than {self.limit_s:g} seconds"
-        return ""
+        if self.is_cancelled():
+            return CANCELLED
+        return f"the call took longer than {self.limit_s:g} seconds" if self.is_late() else ""
+
+    def is_cancelled(self) -> bool:
+        return self.abandoned or self.cancelled()
+
+    def is_late(self) -> bool:
+        return time.monotonic() - self.started > self.limit_s
 
     def abandon(self) -> bool:
         """Give up waiting, unless the tool is making its effect."""
@@ -53,27 +62,27 @@ _current: ContextVar[_Call | None] = ContextVar("current call", default=None)
 
 
 def check_time() -> None:
-    """Raise ToolError where the running call was cancelled or its time is up."""
+    """Raise CallEnded where the running call was cancelled or its time is up."""
     call = _current.get()
     if call is not None and (reason := call.ends_with()):
-        raise ToolError(reason)
+        raise CallEnded(reason)
 
 
 def is_time_up() -> bool:
-    """Return whether the time of the running call is up. Raise ToolError where it was cancelled."""
+    """Return whether the time of the running call is up. Raise CallEnded where it was cancelled."""
     call = _current.get()
     if call is None:
         return False
-    if call.cancelled() or call.abandoned:
-        raise ToolError(call.ends_with())
-    return bool(call.ends_with())
+    if call.is_cancelled():
+        raise CallEnded(CANCELLED)
+    return call.is_late()
 
 
 @contextmanager
 def committing() -> Iterator[None]:
     """Make the effect of a call in the block: one that was given up before does not make it any more.
 
-    Raise ToolError, before the block, where the call was cancelled or its time is up.
+    Raise CallEnded, before the block, where the call was cancelled or its time is up.
     """
     call = _current.get()
     if call is None:
@@ -91,7 +100,7 @@ def committing() -> Iterator[None]:
 def run_limited(function: Callable[[], str], limit_s: float, cancelled: Cancelled) -> str:
     """Return `function()`, which runs on a thread of its own for at most about `limit_s` seconds.
 
-    Raise what it raises, and ToolError where it neither returns nor raises in time; its thread then goes on
+    Raise what it raises, and CallEnded where it neither returns nor raises in time; its thread then goes on
     alone, and `committing` keeps it from making an effect.
     """
     call = _Call(limit_s, cancelled)
@@ -111,13 +120,17 @@ def run_limited(function: Callable[[], str], limit_s: float, cancelled: Cancelle
 
     threading.Thread(target=target, name="umi tool", daemon=True).start()
     ended: float | None = None
-    while not done.wait(POLL_S):
-        reason = call.ends_with()
-        if not reason:
-            continue
-        ended = ended or time.monotonic()
-        if time.monotonic() - ended > GRACE_S and call.abandon():
-            raise ToolError(f"{reason} and did not stop")
+    try:
+        while not done.wait(POLL_S):
+            reason = call.ends_with()
+            if not reason:
+                continue
+            ended = ended or time.monotonic()
+            if time.monotonic() - ended > GRACE_S and call.abandon():
+                raise CallEnded(f"{reason} and did not stop")
+    except BaseException:  # an interrupt too
+        call.abandon()
+        raise
     if errors:
         raise errors[0]
     return results[0]

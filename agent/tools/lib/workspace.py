@@ -15,7 +15,7 @@ from typing import BinaryIO
 from agent.errors import ToolError
 from agent.tools.lib.confinement import FOLDER_FLAGS, MAX_DEPTH, Confinement, Location
 from agent.tools.lib.protected import Protection
-from agent.tools.lib.time_limit import committing, is_time_up
+from agent.tools.lib.time_limit import check_time, committing, is_time_up
 from agent.tools.undo.store import UndoStore, Write
 
 MAX_READ = 4 * 1024 * 1024
@@ -27,6 +27,7 @@ MAX_VISITED = 1_000_000
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv"}
 """Folders that walks do not enter, in addition to hidden ones."""
 
+_CHUNK = 1024 * 1024
 # Without O_NONBLOCK, opening a named pipe waits for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,6 +70,7 @@ class Workspace:
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """Open the regular file at `path` for reading bytes."""
+        check_time()
         check = self._protection.check_read
         with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
             yield file
@@ -79,7 +81,9 @@ class Workspace:
             data = file.read(BINARY_HEAD)
             if is_binary(data):
                 raise BinaryFile(f"{path} is a binary file, not text")
-            data += file.read(MAX_READ + 1 - len(data))
+            while len(data) <= MAX_READ and (more := file.read(min(_CHUNK, MAX_READ + 1 - len(data)))):
+                check_time()
+                data += more
         self._protection.check_content(path, data)
         complete = len(data) <= MAX_READ
         if not complete:
