@@ -168,6 +168,23 @@ def test_links_to_protected_places_are_seen_through(context: ToolContext, root: 
     assert tree(root) == before
 
 
+def test_a_link_with_a_protected_name_is_protected(context: ToolContext, root: Path) -> None:
+    make(root, "settings/environment", "token=secret")
+    make(root, "data/config", "token=secret")
+    (root / ".env").symlink_to("settings/environment")
+    (root / ".git").symlink_to("data")
+    (root / "also").symlink_to(".git")
+    (root / ".bashrc").symlink_to("docs/plan.md")
+    for path in (".env", ".git/config", "also/config", "docs/../.git/config"):
+        with pytest.raises(Protected):
+            ask(context, "read_file", path=path)
+    before = tree(root)
+    for path in (".env", ".git/config", ".git/hooks/x", ".git/../new.txt", ".bashrc"):
+        with pytest.raises(Protected):
+            ask(context, "write_file", path=path, content="x")
+    assert tree(root) == before
+
+
 def test_a_link_to_where_nothing_is_yet_is_seen_through(context: ToolContext, root: Path) -> None:
     (root / ".git").mkdir()
     (root / "config.txt").symlink_to(".git/config")

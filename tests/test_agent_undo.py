@@ -14,13 +14,10 @@ from full_disk import full_disk
 from lock import ROOT
 
 from agent.errors import InputError, ToolError
-from agent.tools import ToolContext, Workspace, builtin_tools
+from agent.tools import Workspace
 from agent.tools.undo import store as store_module
 from agent.tools.undo.restore import undo
 from agent.tools.undo.store import UndoStore
-from tui.cli.main import main
-
-WRITE_FILE = next(tool for tool in builtin_tools() if tool.name == "write_file")
 
 
 @pytest.fixture
@@ -245,38 +242,3 @@ for number in range(20):
     assert sorted(write.path for write in store.writes()) == sorted(
         f"{process}-{number}.txt" for process in range(2) for number in range(20)
     )
-
-
-def test_the_command_undoes_lists_and_refuses(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    from agent.setup import make_toolbox
-
-    monkeypatch.setenv("UMI_HOME", str(tmp_path / "home"))
-    context: ToolContext = make_toolbox(root).context
-    assert main(["undo", "--list"]) == 0
-    assert capsys.readouterr().out == "no write is kept\n"
-    WRITE_FILE.run(context, {"path": "notes.txt", "content": "new"})
-    WRITE_FILE.run(context, {"path": "more.txt", "content": "new"})
-    assert main(["undo"]) == 0
-    assert capsys.readouterr().out == f"removed {root}/more.txt; take that back with: umi undo 3\n"
-    assert main(["undo", "1"]) == 0
-    assert capsys.readouterr().out == f"put back {root}/notes.txt; take that back with: umi undo 4\n"
-    assert main(["undo", "--list"]) == 0
-    listed = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [(line[0], *line[3:]) for line in listed] == [
-        ("4", "undo", "1", f"{root}/notes.txt"),
-        ("3", "undo", "2", f"{root}/more.txt"),
-        ("2", "new", f"{root}/more.txt", "(undone)"),
-        ("1", "changed", f"{root}/notes.txt", "(undone)"),
-    ]
-    for argv, says in (
-        (["undo"], "no write to undo"),
-        (["undo", "1"], "take that back with: umi undo 4"),
-        (["undo", "9"], "no write 9"),
-        (["undo", "--list", "1"], "--list stands alone"),
-    ):
-        assert main(argv) == 2
-        printed = capsys.readouterr()
-        assert says in printed.err
-        assert printed.err.count("\n") == 1

@@ -63,7 +63,7 @@ class Confinement:
         """Resolve `path`; its descriptors are closed on exit. Turn system errors into ToolError.
 
         With `create`, missing folders are created and the last component may be missing. `check` is called
-        with the resolved path before anything is created.
+        with the resolved path before anything is created, and with the path of each link on the way.
         """
         descriptors: list[int] = []
         try:
@@ -122,6 +122,8 @@ class Confinement:
                 links += 1
                 if links > MAX_LINKS:
                     raise ToolError(f"{path} goes through too many links")
+                if check is not None:  # a link called .git may lead to a folder of another name
+                    check("/".join([*names, part, *(() if ".." in pending else pending[::-1])]))
                 target = PurePosixPath(os.readlink(part, dir_fd=parent))
                 if target.is_absolute():
                     while names:
