@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import stat
@@ -17,7 +18,7 @@ from agent.errors import InputError, ToolError
 from agent.tools import Workspace
 from agent.tools.undo import store as store_module
 from agent.tools.undo.restore import undo
-from agent.tools.undo.store import UndoStore
+from agent.tools.undo.store import UndoStore, Write
 
 
 @pytest.fixture
@@ -201,6 +202,33 @@ Workspace(Path(sys.argv[1]), undo=UndoStore(Path(sys.argv[2]))).write_text("note
     undone = undo(store).write.path
     assert undone == ("notes.txt" if moment == "after" else "earlier.txt")
     assert (root / "notes.txt").read_bytes() == before
+
+
+def test_writes_that_killed_processes_did_not_make_are_no_obstacle(
+    workspace: Workspace, root: Path, store: UndoStore
+):
+    """Of each pair of pending writes, the first was made and not confirmed, the second was cut off."""
+    for text in ("one", "two", "three"):
+        workspace.write_text("list.txt", text)
+        cut_off = Write(str(root), "list.txt", 0o644, hashlib.sha256(b"never").hexdigest())
+        with (root / "list.txt").open("rb") as old:
+            store.keep(cut_off, old)
+        made = store.folder / f"{store.writes()[-2].id:08}"
+        made.rename(made.with_suffix(".pending"))
+    assert [write.pending for write in store.writes()] == [True] * 6
+    for text in ("two", "one"):
+        undo(store)
+        assert (root / "list.txt").read_text() == text
+    undo(store)
+    assert not (root / "list.txt").exists()
+    with pytest.raises(InputError, match="no write to undo"):
+        undo(store)
+
+
+def test_a_write_that_changes_nothing_is_not_kept(workspace: Workspace, root: Path, store: UndoStore):
+    workspace.write_text("list.txt", "one")
+    workspace.write_text("list.txt", "one")
+    assert [write.id for write in store.writes()] == [1]
 
 
 def test_damaged_files_of_the_store_are_passed_over(workspace: Workspace, root: Path, store: UndoStore):

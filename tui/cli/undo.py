@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.paths import undo_folder
-from agent.tools.undo.restore import undo, undone_ids
+from agent.tools.undo.restore import is_made, undo, undone_ids
 from agent.tools.undo.store import UndoStore, Write
 from tui.text import one_line
 
@@ -31,7 +31,7 @@ def list_writes() -> int:
     undone = undone_ids(writes)
     for write in reversed(writes):
         when = write.time[:16].replace("T", " ")
-        state = "  (undone)" if write.id in undone else ""
+        state = "  (undone)" if write.id in undone else "" if is_made(write) else "  (not made)"
         print(f"{write.id:>5}  {when}  {_kind(write):8}  {one_line(str(write.file))}{state}")
     if not writes:
         print("no write is kept")

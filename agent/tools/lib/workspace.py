@@ -203,6 +203,7 @@ class Workspace:
         except BaseException:
             self._undo.drop(kept)
             raise
+        self._undo.confirm(kept)
 
 
 def is_binary(data: bytes) -> bool:

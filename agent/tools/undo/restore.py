@@ -22,11 +22,16 @@ class Undone:
     id: int
 
 
+def is_made(write: Write) -> bool:
+    """Return whether a write was made: of one that is pending, whether the file holds what it wrote."""
+    return not write.pending or _digest(write) == write.after
+
+
 def undone_ids(writes: list[Write]) -> set[int]:
     """Return the ids of the writes that are taken back. An undo that was itself undone takes nothing back."""
     undone: set[int] = set()
     for write in reversed(writes):
-        if write.undoes is not None and write.id not in undone:
+        if write.undoes is not None and write.id not in undone and is_made(write):
             undone.add(write.undoes)
     return undone
 
@@ -40,13 +45,13 @@ def undo(store: UndoStore, write_id: int | None = None, *, force: bool = False) 
     writes = store.writes()
     undone = undone_ids(writes)
     if write_id is None:
-        write = _last(store, writes, undone)
+        write = _last(writes, undone)
     else:
         write = next((write for write in writes if write.id == write_id), None)
         if write is None:
             raise InputError(f"no write {write_id} is kept", "see `umi undo --list`")
         if write_id in undone:
-            by = max(other.id for other in writes if other.undoes == write_id)
+            by = max(other.id for other in writes if other.undoes == write_id and is_made(other))
             raise InputError(f"write {write_id} is undone", f"take that back with: umi undo {by}")
     try:
         _put_back(store, write, force)
@@ -55,10 +60,10 @@ def undo(store: UndoStore, write_id: int | None = None, *, force: bool = False) 
     return Undone(write, max(other.id for other in store.writes() if other.undoes == write.id))
 
 
-def _last(store: UndoStore, writes: list[Write], undone: set[int]) -> Write:
+def _last(writes: list[Write], undone: set[int]) -> Write:
     """Return the last write in effect. One that a killed process did not make any more is passed over."""
     for write in reversed(writes):
-        if write.undoes is None and write.id not in undone and _digest(write) != _old_digest(store, write):
+        if write.undoes is None and write.id not in undone and is_made(write):
             return write
     raise InputError("there is no write to undo", "see `umi undo --list`")
 

@@ -1,12 +1,14 @@
 """The store of what files held before tools wrote them: one file a write, in the user's own folder.
 
 A file is a line of JSON, which describes the write, and after it the old content, byte for byte. It is on the
-disk before the file in the workspace is touched. Several processes may use one store.
+disk before the file in the workspace is touched, under the name ID.pending, and called ID once the write is
+made. Several processes may use one store.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -27,6 +29,7 @@ MAX_WRITES = 1000
 """Maximum number of writes in a store."""
 LOCK_WAIT_S = 10.0
 """Seconds to wait for another process that keeps a write."""
+_PENDING = ".pending"
 _CHUNK = 1024 * 1024
 _MAX_HEADER = 64 * 1024
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,7 +41,8 @@ class Write:
 
     `path` is relative to the workspace `root`. `mode` is that of the old file, None if there was none.
     `after` is the sha256 of what was written, None if the file was removed. `folders` were made for the file.
-    `undoes` is the id of the write that this one took back. `time` is in ISO 8601 with a time zone.
+    `undoes` is the id of the write that this one took back. `time` is in ISO 8601 with a time zone. `pending`
+    says that the process ended, or has not come to it yet, before it told that the write was made.
     """
 
     root: str
@@ -49,6 +53,7 @@ class Write:
     undoes: int | None = None
     id: int = 0
     time: str = ""
+    pending: bool = True
 
     @property
     def file(self) -> Path:
@@ -65,7 +70,9 @@ class UndoStore:
     def keep(self, write: Write, old: BinaryIO | None) -> int:
         """Keep a write that is about to be made, with what `old` holds; return its id.
 
-        When it returns, the old content is on the disk. Raise ToolError where it cannot be kept.
+        A write that changes nothing is not kept, and its id is 0. When this returns, the old content is on
+        the disk; call `confirm` when the write is made, `drop` when it fails. Raise ToolError where the
+        content cannot be kept.
         """
         name = write.path
         try:
@@ -80,7 +87,11 @@ class UndoStore:
                 )
                 header = json.dumps(asdict(made)).encode() + b"\n"
                 self._make_room(len(header) + size)
-                self._write(made.id, header, old)
+                before = self._write(made.id, header, old)
+                self._confirm_earlier(made, before)
+                if before == made.after:
+                    self.drop(made.id)
+                    return 0
                 return made.id
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
@@ -88,10 +99,15 @@ class UndoStore:
                 f"{name} is left as it is: its old content cannot be kept in {self.folder}: {reason}"
             ) from None
 
+    def confirm(self, write_id: int) -> None:
+        """Note that a write was made."""
+        with suppress(OSError):
+            self._pending(write_id).rename(self._file(write_id))
+
     def drop(self, write_id: int) -> None:
         """Forget a write, as one that was not made."""
         with suppress(OSError):
-            self._file(write_id).unlink()
+            self._pending(write_id).unlink()
 
     def writes(self) -> list[Write]:
         """Return the writes in the store, oldest first; damaged ones are left out."""
@@ -101,7 +117,7 @@ class UndoStore:
     def open_old(self, write_id: int) -> Iterator[BufferedReader]:
         """Open the old content of a write for reading. Raise InputError where it cannot be read."""
         try:
-            with self._file(write_id).open("rb") as file:
+            with self._existing(write_id).open("rb") as file:
                 file.readline(_MAX_HEADER)
                 yield file
         except OSError as error:
@@ -113,32 +129,44 @@ class UndoStore:
     def _file(self, write_id: int) -> Path:
         return self.folder / f"{write_id:08}"
 
+    def _pending(self, write_id: int) -> Path:
+        return self.folder / f"{write_id:08}{_PENDING}"
+
+    def _existing(self, write_id: int) -> Path:
+        pending = self._pending(write_id)
+        return pending if pending.exists() else self._file(write_id)
+
     def _ids(self) -> list[int]:
         try:
-            return [int(name) for name in os.listdir(self.folder) if name.isascii() and name.isdigit()]
+            names = [name.removesuffix(_PENDING) for name in os.listdir(self.folder)]
         except FileNotFoundError:
             return []
+        return [int(name) for name in names if name.isascii() and name.isdigit()]
 
     def _read(self, write_id: int) -> Write | None:
         try:
-            with self._file(write_id).open("rb") as file:
+            path = self._existing(write_id)
+            with path.open("rb") as file:
                 row = json.loads(file.readline(_MAX_HEADER))
-            write = Write(**row | {"folders": tuple(row["folders"])})
+            write = Write(**row | {"folders": tuple(row["folders"]), "pending": path.suffix == _PENDING})
             return write if write.id == write_id else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
-    def _write(self, write_id: int, header: bytes, old: BinaryIO | None) -> None:
+    def _write(self, write_id: int, header: bytes, old: BinaryIO | None) -> str | None:
+        """Write a file of the store; return the sha256 of the old content, None if there is none."""
+        digest = hashlib.sha256()
         partial = self.folder / ".partial"
         try:
             with os.fdopen(os.open(partial, _FLAGS, 0o600), "wb") as file:
                 file.write(header)
                 while old and (data := old.read(_CHUNK)):
                     check_time()
+                    digest.update(data)
                     file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(self._file(write_id))
+            partial.replace(self._pending(write_id))
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -147,14 +175,25 @@ class UndoStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        return digest.hexdigest() if old else None
+
+    def _confirm_earlier(self, write: Write, before: str | None) -> None:
+        """Confirm the last write of the same file where the file holds what that one wrote."""
+        if sum(name.endswith(_PENDING) for name in os.listdir(self.folder)) == 1:
+            return
+        for earlier in reversed(self.writes()):
+            if earlier.id != write.id and earlier.file == write.file:
+                if earlier.pending and earlier.after == before:
+                    self.confirm(earlier.id)
+                return
 
     def _make_room(self, size: int) -> None:
         """Drop the oldest writes until one that takes `size` bytes fits."""
-        sizes = {write_id: self._file(write_id).stat().st_size for write_id in sorted(self._ids())}
+        sizes = {write_id: self._existing(write_id).stat().st_size for write_id in sorted(self._ids())}
         for write_id in list(sizes):
             if sum(sizes.values()) + size <= MAX_BYTES and len(sizes) < MAX_WRITES:
                 break
-            self._file(write_id).unlink()
+            self._existing(write_id).unlink()
             del sizes[write_id]
 
     @contextmanager
