@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from agent.errors import InputError, Protected, ToolError
 from agent.setup import make_toolbox
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
+from agent.tools.lib.protected import fold
 from agent.transcript import Call
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
@@ -300,6 +302,70 @@ def test_umis_own_files_are_protected_in_a_workspace_around_them(tmp_path: Path,
     with pytest.raises(Protected):
         toolbox.run(Call("read_file", {"path": "umi-home/sessions/a.json"}))
     assert os.listdir(umi_home) == ["sessions"]
+
+
+def test_random_paths_reach_no_protected_place(context: ToolContext, root: Path) -> None:
+    """Paths of hostile parts, through links of every kind; then the tree is compared with what it was."""
+    for path in (".git/config", ".ssh/id_rsa", ".env", "app/.env"):
+        make(root, path)
+    for path in (".github/workflows/ci.yml", ".bashrc"):
+        make(root, path, "may be read\n")
+    (root / "app" / "up").symlink_to("..")
+    (root / "g").symlink_to(".git")
+    (root / "app" / "s").symlink_to(root / ".ssh")
+    (root / "e").symlink_to("app/../.env")
+    (root / "loop").symlink_to("loop")
+    (root.parent / "outside").mkdir()
+    (root / "out").symlink_to("../outside")
+    protected = {path: content for path, content in tree(root).items() if path.startswith((".", "app/."))}
+    outside = root.parent / "outside"
+    parts = sorted({part for path in (*CREDENTIALS, *OBEYED, *SPELLINGS) for part in path.split("/")})
+    parts += [
+        "..",
+        ".",
+        "",
+        "app",
+        "up",
+        "g",
+        "s",
+        "e",
+        "out",
+        "loop",
+        "~",
+        "x\0",
+        "x" * 300,
+        "\udcff",
+        str(root),
+    ] * 3
+    random = Random(14)
+    refused = written = 0
+    for _ in range(600):
+        path = "/".join(random.choices(parts, k=random.randint(1, 5)))
+        for name, more in (
+            ("read_file", {}),
+            ("write_file", {"content": "x"}),
+            ("search_text", {"query": "t"}),
+        ):
+            try:
+                assert "token=" not in ask(context, name, path=path, **more)
+                written += name == "write_file"
+            except ToolError as error:
+                refused += isinstance(error, Protected)
+    after = tree(root)
+    assert {path: after.get(path) for path in protected} == protected
+    assert not os.listdir(outside)
+    made = [path for path, content in after.items() if content is not None and path not in protected]
+    assert not {fold(path.rpartition("/")[2]) for path in made} & {
+        ".env",
+        ".bashrc",
+        "head",
+        ".npmrc",
+        ".git",
+    }
+    folders = {fold(part) for path in made for part in path.split("/")[:-1]}
+    assert not folders & {".git", ".ssh", ".aws", ".vscode", ".husky", ".gnupg"}
+    assert refused > 150
+    assert written > 20
 
 
 def test_an_empty_pattern_is_refused(root: Path) -> None:
