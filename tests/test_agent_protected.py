@@ -12,7 +12,7 @@ import pytest
 from agent.errors import InputError, Protected, ToolError
 from agent.setup import make_toolbox
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
-from agent.tools.lib.protected import fold
+from agent.tools.lib.confinement.protected import fold
 from agent.transcript import Call
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from agent.tools.lib import time_limit, workspace
 from agent.tools.lib.time_limit import check_time, run_limited
 from agent.tools.search_text import MAX_MATCHES
 from agent.tools.toolbox import Toolbox
+from agent.tools.undo.store import UndoStore
 from agent.transcript import Call
 
 SEARCH = "agent.tools.search_text"
@@ -219,3 +222,24 @@ def test_a_long_result_of_a_tool_that_does_not_page_is_paged(context: ToolContex
     wide = toolbox.run(Call("repeat", {"text": "x", "times": 100_000}))
     assert len(wide) < 4200
     assert "of 100000 characters left out" in wide
+
+
+@pytest.mark.parametrize("kept", ["notes", "undo"])
+def test_a_store_that_another_program_locked_is_waited_for_in_time(
+    root: Path, tmp_path: Path, kept: str
+) -> None:
+    """The tool ends when its time is up, and does nothing when the lock is free again."""
+    context = ToolContext(Workspace(root, undo=UndoStore(tmp_path / "undo")), tmp_path / "notes.jsonl")
+    toolbox = Toolbox((replace(made, time_limit_s=0.05) for made in builtin_tools()), context)
+    (tmp_path / "undo").mkdir()
+    locked = {"notes": context.notes, "undo": tmp_path / "undo" / ".lock"}[kept]
+    made = {
+        "notes": Call("add_note", {"text": "x"}),
+        "undo": Call("write_file", {"path": "new/x.txt", "content": "x"}),
+    }[kept]
+    with locked.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ToolError, match="longer than"):
+            toolbox.run(made)
+    assert not (root / "new").exists()
+    assert not locked.read_bytes()

@@ -167,10 +167,13 @@ def test_a_write_that_fails_is_not_listed(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(ToolError, match="no space left"):
-        workspace.write_text("notes.txt", "x")
+    real, before = os.replace, sorted(root.rglob("*"))
+    monkeypatch.setattr(os, "replace", lambda *a, **o: full() if o else real(*a))
+    for path in ("notes.txt", "new/folder/notes.txt"):
+        with pytest.raises(ToolError, match="no space left"):
+            workspace.write_text(path, "x")
     assert store.writes() == []
+    assert sorted(root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("moment", ["keeping", "before", "after"])

@@ -24,11 +24,15 @@ def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     pattern = "*" in wanted or "?" in wanted
     files, complete = context.workspace.files(path)
     found = []
+    compared = 0
     for file in files:
-        is_time_up()  # for a cancel; what was walked in time is compared in full
-        compared = (file if "/" in wanted else file.rpartition("/")[2]).lower()
-        if fnmatchcase(compared, wanted) if pattern else wanted in compared:
+        if is_time_up() and complete:  # what was found until the time was up is compared
+            break
+        compared += 1
+        subject = (file if "/" in wanted else file.rpartition("/")[2]).lower()
+        if fnmatchcase(subject, wanted) if pattern else wanted in subject:
             found.append(safe_name(file))
-    remark = "" if complete else f"stopped after {pluralize(len(files), 'file')}; there are more"
+    complete = complete and compared == len(files)
+    remark = "" if complete else f"stopped after {pluralize(compared, 'file')}; there are more"
     nothing = f"no file name {'' if complete else 'that was looked at '}contains '{name}'"
     return join_lines(found or [nothing], remark)

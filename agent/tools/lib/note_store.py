@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from agent.errors import ToolError
 from agent.tools.lib.dates import now
-from agent.tools.lib.time_limit import check_time
+from agent.tools.lib.file_lock import lock
+from agent.tools.lib.time_limit import check_time, committing
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def append_note(path: Path, text: str, workspace: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             stored = file.read()
             note_id = max((note.id for note in _parse(stored.split(b"\n"))), default=0) + 1
             row = {
@@ -45,7 +45,10 @@ def append_note(path: Path, text: str, workspace: str) -> int:
             }
             # A line that a crash left incomplete must not run into this one.
             line_break = b"\n" if stored and not stored.endswith(b"\n") else b""
-            file.write(line_break + json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            line = line_break + json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            with committing():
+                file.write(line)
+                file.flush()
     except UnicodeEncodeError:
         raise ToolError("text holds characters that cannot be written as UTF-8") from None
     except OSError as error:

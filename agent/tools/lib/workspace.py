@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agent.errors import ToolError
-from agent.tools.lib.confinement import FOLDER_FLAGS, MAX_DEPTH, Confinement, Location
-from agent.tools.lib.protected import Protection
-from agent.tools.lib.time_limit import check_time, committing, is_time_up
+from agent.tools.lib.confinement.listing import list_names, walk_files
+from agent.tools.lib.confinement.protected import Protection
+from agent.tools.lib.confinement.resolution import MAX_DEPTH, Confinement, Location
+from agent.tools.lib.time_limit import check_time, committing
 from agent.tools.undo.store import UndoStore, Write
 
 MAX_READ = 4 * 1024 * 1024
@@ -24,8 +25,6 @@ BINARY_HEAD = 8192
 """Number of bytes by which a file is taken for text or binary."""
 MAX_VISITED = 1_000_000
 """Maximum number of files and folders visited in a walk or counted in a folder."""
-SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv"}
-"""Folders that walks do not enter, in addition to hidden ones."""
 
 _CHUNK = 1024 * 1024
 # Without O_NONBLOCK, opening a named pipe waits for a writer.
@@ -110,13 +109,18 @@ class Workspace:
             self.entry(path)
             raise ToolError(f"{path or '.'} is a folder, not a file")
         with self._confinement.locate(path, create=True, check=self._protection.check_write) as location:
-            _require_regular_file(location, path)
-            self._protection.check_repository(location.folder, location.path)
-            name = str(location.name)
-            if location.mode and not os.access(name, os.W_OK, dir_fd=location.folder):
-                raise PermissionError
-            with self._kept(location, hashlib.sha256(data).hexdigest(), undoes):
-                _replace(location, name, data, stat.S_IMODE(location.mode) if location.mode else mode)
+            try:
+                _require_regular_file(location, path)
+                self._protection.check_repository(location.folder, location.path)
+                name = str(location.name)
+                if location.mode and not os.access(name, os.W_OK, dir_fd=location.folder):
+                    raise PermissionError
+                with self._kept(location, hashlib.sha256(data).hexdigest(), undoes):
+                    _replace(location, name, data, stat.S_IMODE(location.mode) if location.mode else mode)
+            except BaseException:
+                for folder in reversed(location.made):
+                    self.remove_empty_folder(folder)
+                raise
             return location.path
 
     def remove(self, path: str, *, undoes: int | None = None) -> None:
@@ -149,34 +153,23 @@ class Workspace:
     def names(self, path: str | None = None) -> tuple[list[str], bool]:
         """Return the sorted names in a folder, folders with a slash, and whether these are all.
 
-        Links are not followed. The listing ends at `MAX_VISITED` names and where the time is up.
+        Links are not followed. At most `MAX_VISITED` names are listed.
         """
         with self._confinement.locate(path or ".", "folder") as location:
             if location.name is not None:
                 raise ToolError(f"{path} is a file, not a folder")
-            names: list[str] = []
-            complete = True
-            with os.scandir(location.folder) as listing:
-                for item in listing:
-                    if len(names) == MAX_VISITED or is_time_up():
-                        complete = False
-                        break
-                    names.append(f"{item.name}/" if item.is_dir(follow_symlinks=False) else item.name)
-            return sorted(names, key=_order), complete
+            return list_names(location.folder, MAX_VISITED)
 
     def files(self, path: str | None = None) -> tuple[list[str], bool]:
         """Return the paths of the regular files below a folder (or of one file), and whether these are all.
 
-        Hidden folders, `SKIPPED_FOLDERS` and links are left out. The walk ends at `MAX_VISITED` files and
-        folders and where the time is up.
+        What `walk_files` leaves out is left out, and at most `MAX_VISITED` files and folders are visited.
         """
         with self._confinement.locate(path or ".") as location:
             if location.name is not None:
                 return [location.path], True
             prefix = "" if location.path == "." else f"{location.path}/"
-            found: list[str] = []
-            complete = _walk(location.folder, prefix, MAX_DEPTH - prefix.count("/"), found, [MAX_VISITED])
-            return found, complete
+            return walk_files(location.folder, prefix, MAX_DEPTH - prefix.count("/"), MAX_VISITED)
 
     @contextmanager
     def _kept(self, location: Location, after: str | None, undoes: int | None) -> Iterator[None]:
@@ -210,12 +203,6 @@ def is_binary(data: bytes) -> bool:
     """Return whether the first 8 kB contain control characters that do not occur in text."""
     head = data[:BINARY_HEAD]
     return len(head.translate(None, _BINARY_CHARACTERS)) < len(head)
-
-
-def _order(name: str) -> tuple[str, str]:
-    """Return the sort key of a name, which ends with a slash if it is a folder's."""
-    name = name.removesuffix("/")
-    return name.casefold(), name
 
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
@@ -259,34 +246,3 @@ def _replace(location: Location, name: str, data: bytes, mode: int | None) -> No
     except BaseException:
         os.unlink(temporary, dir_fd=location.folder)
         raise
-
-
-def _walk(folder: int, prefix: str, depth: int, found: list[str], left: list[int]) -> bool:
-    """Add the regular files below the open `folder` to `found`; return whether the walk is complete.
-
-    The files of a folder come before those of its folders. `left` holds how many more may be visited.
-    """
-    files: list[str] = []
-    folders: list[str] = []
-    with os.scandir(folder) as listing:
-        for item in listing:
-            if left[0] == 0 or is_time_up():
-                found += sorted(files)
-                return False
-            left[0] -= 1
-            if item.is_file(follow_symlinks=False):
-                files.append(f"{prefix}{item.name}")
-            elif item.is_dir(follow_symlinks=False) and not item.name.startswith("."):
-                folders.append(item.name)
-    found += sorted(files)
-    if depth == 0:
-        return not folders
-    for name in sorted(set(folders) - SKIPPED_FOLDERS):
-        with suppress(OSError):
-            descriptor = os.open(name, FOLDER_FLAGS, dir_fd=folder)
-            try:
-                if not _walk(descriptor, f"{prefix}{name}/", depth - 1, found, left):
-                    return False
-            finally:
-                os.close(descriptor)
-    return True

@@ -7,11 +7,9 @@ made. Several processes may use one store.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,14 +19,13 @@ from typing import BinaryIO
 
 from agent.errors import InputError, ToolError
 from agent.tools.lib.dates import now
+from agent.tools.lib.file_lock import lock
 from agent.tools.lib.time_limit import check_time
 
 MAX_BYTES = 256 * 1024 * 1024
 """Maximum size of a store; the oldest writes are dropped to keep it."""
 MAX_WRITES = 1000
 """Maximum number of writes in a store."""
-LOCK_WAIT_S = 10.0
-"""Seconds to wait for another process that keeps a write."""
 _PENDING = ".pending"
 _CHUNK = 1024 * 1024
 _MAX_HEADER = 64 * 1024
@@ -201,14 +198,5 @@ class UndoStore:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         with os.fdopen(os.open(self.folder / ".lock", _FLAGS, 0o600), "wb") as file:
-            until = time.monotonic() + LOCK_WAIT_S
-            while True:
-                check_time()
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise
-                    time.sleep(0.01)
+            lock(file)
             yield
