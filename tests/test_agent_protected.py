@@ -178,8 +178,9 @@ def test_a_link_with_a_protected_name_is_protected(context: ToolContext, root: P
     (root / "also").symlink_to(".git")
     (root / ".bashrc").symlink_to("docs/plan.md")
     for path in (".env", ".git/config", "also/config", "docs/../.git/config"):
-        with pytest.raises(Protected):
-            ask(context, "read_file", path=path)
+        for name, more in (("read_file", {}), ("search_text", {"query": "token"})):
+            with pytest.raises(Protected):
+                ask(context, name, path=path, **more)
     before = tree(root)
     for path in (".env", ".git/config", ".git/hooks/x", ".git/../new.txt", ".bashrc"):
         with pytest.raises(Protected):
@@ -291,6 +292,17 @@ def test_a_pattern_allows_what_it_names_and_nothing_else(
             write(refused)
     make(root, allowed, KEY)
     assert "AAAA" in toolbox.run(Call("read_file", {"path": allowed}))
+
+
+def test_a_pattern_is_compared_with_the_resolved_path(root: Path) -> None:
+    toolbox = make_toolbox(root, allow_protected=["docs", "allowed.txt"])
+    for path in (".env", "deploy.pem", "docs/plan.md"):
+        make(root, path, KEY)
+    (root / "allowed.txt").symlink_to("deploy.pem")
+    for path in ("docs/../.env", "docs/../deploy.pem", "allowed.txt", str(root / "deploy.pem")):
+        with pytest.raises(Protected):
+            toolbox.run(Call("read_file", {"path": path}))
+    assert "AAAA" in toolbox.run(Call("read_file", {"path": str(root / "docs" / "plan.md")}))
 
 
 def test_umis_own_files_are_protected_in_a_workspace_around_them(tmp_path: Path, umi_home: Path) -> None:

@@ -87,6 +87,7 @@ def test_search_text(context: ToolContext):
     found = "notes.txt:3: Call the bank"
     assert ask(context, "search_text", query="call") == f"{found}\ndocs/Plan.md:1: call everybody"
     assert ask(context, "search_text", query="call", path="notes.txt") == found
+    assert ask(context, "search_text", query="call", path="./docs/../notes.txt") == found
     assert ask(context, "search_text", query="call", path="docs") == "docs/Plan.md:1: call everybody"
     assert ask(context, "search_text", query="zebra") == "no file contains 'zebra'"
     assert refusal(context, "search_text", query="") == "query is empty"

@@ -32,18 +32,18 @@ class _Search:
     def is_over(self) -> bool:
         return len(self.found) >= MAX_MATCHES or self.read >= MAX_CHARACTERS or is_time_up()
 
-    def add(self, workspace: Workspace, file: str) -> None:
-        """Search a file, of which only the beginning is read if it is long."""
-        text, complete = workspace.read_text(file)
+    def add(self, workspace: Workspace, path: str, name: str) -> None:
+        """Search the file at `path`, which is shown as `name`. Of a long one, only the beginning is read."""
+        text, complete = workspace.read_text(path)
         self.read += len(text)
         if not complete:
-            self.begun.append(safe_name(file))
-        self.found += _matching_lines(file, text, self.wanted)
+            self.begun.append(safe_name(name))
+        self.found += _matching_lines(name, text, self.wanted)
 
     def add_or_pass_over(self, workspace: Workspace, file: str) -> bool:
         """Search a file, or count it if it cannot be read; return False where the time is up before that."""
         try:
-            self.add(workspace, file)
+            self.add(workspace, file, file)
         except CallEnded:
             return not is_time_up()
         except ToolError as error:
@@ -77,8 +77,9 @@ def search_text(context: ToolContext, query: str, path: str | None = None) -> st
         raise ToolError("query is empty")
     search = _Search(wanted)
     stopped = []
-    if path is not None and not context.workspace.entry(path).is_folder:
-        search.add(context.workspace, path)
+    entry = context.workspace.entry(path or ".")
+    if path is not None and not entry.is_folder:
+        search.add(context.workspace, path, entry.path)
     else:
         files, complete = context.workspace.files(path)
         searched = 0

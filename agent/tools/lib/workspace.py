@@ -69,21 +69,19 @@ class Workspace:
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """Open the regular file at `path` for reading bytes."""
-        check_time()
-        check = self._protection.check_read
-        with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
+        with self._opened(path) as (_, file):
             yield file
 
     def read_text(self, path: str) -> tuple[str, bool]:
         """Return the text of a file, and whether it is complete (it ends at `MAX_READ` bytes)."""
-        with self.open(path) as file:
+        with self._opened(path) as (resolved, file):
             data = file.read(BINARY_HEAD)
             if is_binary(data):
                 raise BinaryFile(f"{path} is a binary file, not text")
             while len(data) <= MAX_READ and (more := file.read(min(_CHUNK, MAX_READ + 1 - len(data)))):
                 check_time()
                 data += more
-        self._protection.check_content(path, data)
+        self._protection.check_content(resolved, data)
         complete = len(data) <= MAX_READ
         if not complete:
             data = data[: data.rfind(b"\n", 0, MAX_READ) + 1] or data[:MAX_READ]
@@ -170,6 +168,14 @@ class Workspace:
                 return [location.path], True
             prefix = "" if location.path == "." else f"{location.path}/"
             return walk_files(location.folder, prefix, MAX_DEPTH - prefix.count("/"), MAX_VISITED)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Open the regular file at `path`; yield its path relative to the workspace, and the file."""
+        check_time()
+        check = self._protection.check_read
+        with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
+            yield location.path, file
 
     @contextmanager
     def _kept(self, location: Location, after: str | None, undoes: int | None) -> Iterator[None]:
