@@ -114,7 +114,7 @@ class UndoStore:
     def open_old(self, write_id: int) -> Iterator[BufferedReader]:
         """Open the old content of a write for reading. Raise InputError where it cannot be read."""
         try:
-            with self._existing(write_id).open("rb") as file:
+            with self._open(write_id) as file:
                 file.readline(_MAX_HEADER)
                 yield file
         except OSError as error:
@@ -129,9 +129,12 @@ class UndoStore:
     def _pending(self, write_id: int) -> Path:
         return self.folder / f"{write_id:08}{_PENDING}"
 
-    def _existing(self, write_id: int) -> Path:
-        pending = self._pending(write_id)
-        return pending if pending.exists() else self._file(write_id)
+    def _open(self, write_id: int) -> BufferedReader:
+        # In this order: a pending file may be confirmed by its process at any moment.
+        try:
+            return self._pending(write_id).open("rb")
+        except FileNotFoundError:
+            return self._file(write_id).open("rb")
 
     def _ids(self) -> list[int]:
         try:
@@ -142,10 +145,10 @@ class UndoStore:
 
     def _read(self, write_id: int) -> Write | None:
         try:
-            path = self._existing(write_id)
-            with path.open("rb") as file:
+            with self._open(write_id) as file:
                 row = json.loads(file.readline(_MAX_HEADER))
-            write = Write(**row | {"folders": tuple(row["folders"]), "pending": path.suffix == _PENDING})
+                pending = file.name.endswith(_PENDING)
+            write = Write(**row | {"folders": tuple(row["folders"]), "pending": pending})
             return write if write.id == write_id else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
@@ -186,11 +189,15 @@ class UndoStore:
 
     def _make_room(self, size: int) -> None:
         """Drop the oldest writes until one that takes `size` bytes fits."""
-        sizes = {write_id: self._existing(write_id).stat().st_size for write_id in sorted(self._ids())}
+        sizes: dict[int, int] = {}
+        for write_id in sorted(self._ids()):
+            with suppress(OSError), self._open(write_id) as file:
+                sizes[write_id] = os.fstat(file.fileno()).st_size
         for write_id in list(sizes):
             if sum(sizes.values()) + size <= MAX_BYTES and len(sizes) < MAX_WRITES:
                 break
-            self._existing(write_id).unlink()
+            self._pending(write_id).unlink(missing_ok=True)
+            self._file(write_id).unlink(missing_ok=True)
             del sizes[write_id]
 
     @contextmanager
