@@ -367,15 +367,19 @@ def test_random_paths_reach_no_protected_place(context: ToolContext, root: Path)
     assert {path: after.get(path) for path in protected} == protected
     assert not os.listdir(outside)
     made = [path for path, content in after.items() if content is not None and path not in protected]
-    assert not {fold(path.rpartition("/")[2]) for path in made} & {
-        ".env",
-        ".bashrc",
-        "head",
-        ".npmrc",
+    assert not {fold(path.rpartition("/")[2]) for path in made} & {"head", "id_rsa"}
+    names = {fold(part) for path in made for part in path.split("/")}
+    assert not names & {
         ".git",
+        ".ssh",
+        ".aws",
+        ".vscode",
+        ".env",
+        ".env.local",
+        ".bashrc",
+        ".npmrc",
+        ".netrc",
     }
-    folders = {fold(part) for path in made for part in path.split("/")[:-1]}
-    assert not folders & {".git", ".ssh", ".aws", ".vscode", ".husky", ".gnupg"}
     assert refused > 150
     assert written > 20
 

@@ -56,11 +56,16 @@ class _Places:
         self._folders = _Names(folders)
         self._files = _Names(files)
 
-    def find(self, parts: Sequence[str]) -> str:
-        """Return the beginning of the path that is one of these places, or an empty string."""
+    def find(self, parts: Sequence[str], outside: int) -> str:
+        """Return the beginning of the path that is one of these places, or an empty string.
+
+        The first `outside` parts lead to the workspace. Inside it, a folder with the hidden name of a
+        protected file is none to write in either.
+        """
         names = [fold(part) for part in parts]
         for end in range(1, len(names) + 1):
-            if self._folders.match(names[:end]) or (end == len(names) and self._files.match(names)):
+            is_file = end == len(names) or (end > outside and names[end - 1].startswith("."))
+            if self._folders.match(names[:end]) or (is_file and self._files.match(names[:end])):
                 return "/".join(parts[:end])
         return ""
 
@@ -147,11 +152,11 @@ class Protection:
             if file.is_relative_to(folder):
                 raise _refusal(action, path, path, "it belongs to umi itself")
         parts = file.parts[1:]
-        if parts and _HARMLESS.match([fold(parts[-1])]) and not _CREDENTIALS.find(parts[:-1]):
-            places = places[1:]
         outside = len(self._root.parts) - 1
+        if parts and _HARMLESS.match([fold(parts[-1])]) and not _CREDENTIALS.find(parts[:-1], outside):
+            places = places[1:]
         for kind in places:
-            if found := kind.find(parts):
+            if found := kind.find(parts, outside):
                 inside = found.split("/")[outside:]
                 raise _refusal(action, path, "/".join(inside) or "*", why)
 
