@@ -121,7 +121,8 @@ class Protection:
         self._allowed = tuple(pattern.strip("/") for pattern in allowed)
         own = {folder.resolve() for folder in (data_folder(), settings_path().parent, cache_folder())}
         # A workspace that is one of umi's own folders, or lies in one, was named by the user.
-        self._own = tuple(folder for folder in own if folder != root and folder.is_relative_to(root))
+        inside = (folder for folder in own if folder != root and folder.is_relative_to(root))
+        self._own = tuple([fold(part) for part in folder.parts] for folder in inside)
 
     def check_read(self, path: str) -> None:
         """Raise Protected where `path`, resolved and relative to the workspace, holds credentials."""
@@ -148,9 +149,9 @@ class Protection:
         if self._is_allowed(path):
             return
         file = self._root / path
-        for folder in self._own:
-            if file.is_relative_to(folder):
-                raise _refusal(action, path, path, "it belongs to umi itself")
+        names = [fold(part) for part in file.parts]
+        if any(names[: len(folder)] == folder for folder in self._own):
+            raise _refusal(action, path, path, "it belongs to umi itself")
         parts = file.parts[1:]
         outside = len(self._root.parts) - 1
         if parts and _HARMLESS.match([fold(parts[-1])]) and not _CREDENTIALS.find(parts[:-1], outside):
