@@ -210,7 +210,9 @@ def test_counts_of_very_many_files_are_true(toolbox: Toolbox, root: Path) -> Non
 def test_a_long_result_of_a_tool_that_does_not_page_is_paged(context: ToolContext) -> None:
     @tool(may="read")
     def repeat(text: str, times: int) -> str:
-        """Repeat it."""
+        """Repeat it; fail with what begins with an exclamation mark."""
+        if text.startswith("!"):
+            raise ValueError(text * times)
         return text * times
 
     toolbox = Toolbox([repeat], context)
@@ -222,6 +224,9 @@ def test_a_long_result_of_a_tool_that_does_not_page_is_paged(context: ToolContex
     wide = toolbox.run(Call("repeat", {"text": "x", "times": 100_000}))
     assert len(wide) < 4200
     assert "of 100000 characters left out" in wide
+    with pytest.raises(ToolError, match=r"of 100000 characters left out") as caught:
+        toolbox.run(Call("repeat", {"text": "!", "times": 100_000}))
+    assert len(str(caught.value)) < 4200
 
 
 @pytest.mark.parametrize("kept", ["notes", "undo"])

@@ -44,9 +44,14 @@ class Toolbox:
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
-        return page_text(
-            run_limited(lambda: tool.run(self.context, call.arguments), tool.time_limit_s, cancelled)
-        )
+        try:
+            return page_text(
+                run_limited(lambda: tool.run(self.context, call.arguments), tool.time_limit_s, cancelled)
+            )
+        except Exception as error:
+            if (paged := page_text(str(error))) != str(error):
+                raise ToolError(paged) from error
+            raise
 
 
 def select_tools(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:
