@@ -228,6 +228,25 @@ def test_writes_that_killed_processes_did_not_make_are_no_obstacle(
         undo(store)
 
 
+@pytest.mark.parametrize("path", ["notes.txt", "new.txt"])
+def test_what_another_program_wrote_meanwhile_is_not_lost(
+    workspace: Workspace, root: Path, store: UndoStore, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    """The other program writes after the old content was kept, while the new content goes to the disk."""
+    real = os.fsync
+
+    def sync(handle: int) -> None:
+        real(handle)
+        (root / path).write_text("of the other program")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(ToolError, match="another program"):
+        workspace.write_text(path, "x")
+    assert (root / path).read_text() == "of the other program"
+    assert store.writes() == []
+    assert sorted(os.listdir(root)) == sorted({"notes.txt", path})
+
+
 def test_a_write_that_changes_nothing_is_not_kept(workspace: Workspace, root: Path, store: UndoStore):
     workspace.write_text("list.txt", "one")
     workspace.write_text("list.txt", "one")

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +32,9 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Control characters that do not occur in text files; escape (0x1b) does, in coloured logs.
 _BINARY_CHARACTERS = bytes({*range(32)} - {7, 8, 9, 10, 12, 13, 27})
+
+
+_Version = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ class Workspace:
                 name = str(location.name)
                 if location.mode and not os.access(name, os.W_OK, dir_fd=location.folder):
                     raise PermissionError
-                with self._kept(location, hashlib.sha256(data).hexdigest(), undoes):
-                    _replace(location, name, data, stat.S_IMODE(location.mode) if location.mode else mode)
+                with self._kept(location, hashlib.sha256(data).hexdigest(), undoes) as version:
+                    new_mode = stat.S_IMODE(location.mode) if location.mode else mode
+                    _replace(location, name, data, new_mode, version)
             except BaseException:
                 for folder in reversed(location.made):
                     self.remove_empty_folder(folder)
@@ -125,7 +129,8 @@ class Workspace:
         """Remove a file, if there is one."""
         with self._confinement.locate(path, check=self._protection.check_write) as location:
             _require_regular_file(location, path)
-            with self._kept(location, None, undoes), committing():
+            with self._kept(location, None, undoes) as version, committing():
+                _require_version(location, version)
                 os.unlink(str(location.name), dir_fd=location.folder)
 
     def remove_empty_folder(self, path: str) -> None:
@@ -178,27 +183,21 @@ class Workspace:
             yield location.path, file
 
     @contextmanager
-    def _kept(self, location: Location, after: str | None, undoes: int | None) -> Iterator[None]:
-        """Keep what the file at `location` holds while the block replaces or removes it."""
+    def _kept(self, location: Location, after: str | None, undoes: int | None) -> Iterator[_Version | None]:
+        """Keep what the file at `location` holds while the block replaces or removes it.
+
+        Yield the version that was kept, None if there is no file.
+        """
+        before = _version(location)
         if self._undo is None:
-            yield
+            yield before
             return
-        mode = stat.S_IMODE(location.mode) if location.mode else None
+        mode = stat.S_IMODE(location.mode) if before else None
         write = Write(str(self.root), location.path, mode, after, location.made, undoes)
-        if mode is None:
-            kept = self._undo.keep(write, None)
-        else:
-            with _open_file(location, location.path) as old:
-                before = os.fstat(old.fileno())
-                kept = self._undo.keep(write, old)
-                status = os.stat(str(location.name), dir_fd=location.folder, follow_symlinks=False)
-                if _version(status) != _version(before):
-                    self._undo.drop(kept)
-                    raise ToolError(
-                        f"{location.path} was changed by another program at this moment; try again"
-                    )
+        with _open_file(location, location.path) if before else nullcontext() as old:
+            kept = self._undo.keep(write, old)
         try:
-            yield
+            yield before
         except BaseException:
             self._undo.drop(kept)
             raise
@@ -211,9 +210,19 @@ def is_binary(data: bytes) -> bool:
     return len(head.translate(None, _BINARY_CHARACTERS)) < len(head)
 
 
-def _version(status: os.stat_result) -> tuple[int, ...]:
-    """Return what differs where a file was replaced or changed."""
+def _version(location: Location) -> _Version | None:
+    """Return what differs where the file at `location` was replaced or changed, None if there is none."""
+    try:
+        status = os.stat(str(location.name), dir_fd=location.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _require_version(location: Location, version: _Version | None) -> None:
+    """Raise ToolError where the file at `location` is another one by now."""
+    if _version(location) != version:
+        raise ToolError(f"{location.path} was changed by another program at this moment; try again")
 
 
 def _require_regular_file(location: Location, path: str) -> None:
@@ -235,8 +244,11 @@ def _open_file(location: Location, path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _replace(location: Location, name: str, data: bytes, mode: int | None) -> None:
-    """Write a temporary file in the same folder, with `mode` if given, then rename it to `name`."""
+def _replace(location: Location, name: str, data: bytes, mode: int | None, version: _Version | None) -> None:
+    """Write a temporary file in the same folder, with `mode` if given, then rename it to `name`.
+
+    Raise ToolError where the file called `name` is no longer `version`.
+    """
     temporary = f".umi-{secrets.token_hex(8)}"
     permissions = 0o666 if mode is None else mode & 0o777
     descriptor = os.open(temporary, _CREATE_FLAGS, permissions, dir_fd=location.folder)
@@ -248,6 +260,7 @@ def _replace(location: Location, name: str, data: bytes, mode: int | None) -> No
             file.flush()
             os.fsync(file.fileno())
         with committing():
+            _require_version(location, version)
             os.replace(temporary, name, src_dir_fd=location.folder, dst_dir_fd=location.folder)
     except BaseException:
         os.unlink(temporary, dir_fd=location.folder)
