@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.consent import Request
 from agent.engine import Engine, Generated
 from agent.errors import ContextFull, UmiError
 from agent.evaluation.fixtures import write_workspace
@@ -196,7 +197,7 @@ def run_in_process(engine: Engine) -> RunQuestion:
         agent = Agent(engine, Toolbox(tools, ToolContext(Workspace(workspace), notes)))
         question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
         try:
-            for event in agent.run(agent.begin(), question, approve=lambda call, tool: True):
+            for event in agent.run(agent.begin(), question, approve=Request.allow):
                 if isinstance(event, Observation | Finished):
                     yield event_to_json(event)
         except UmiError as error:

@@ -9,7 +9,7 @@ from agent.tools.base import tool
 from agent.tools.lib.dates import parse_date, weekday
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def add_days(date: str, days: int) -> str:
     """Add days to a date, or take them away."""
     start = parse_date(date)

@@ -10,7 +10,7 @@ MAX_LENGTH = 10_000
 """Maximum length of a note, in characters."""
 
 
-@tool(may="read")
+@tool(may="note", untrusted=False)
 def add_note(context: ToolContext, text: str) -> str:
     """Save a note."""
     text = text.strip()

@@ -10,15 +10,19 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from agent.errors import ToolError
+from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
 
-Permission = Literal["read", "write", "execute", "network"]
+Permission = Literal["read", "write", "note", "execute", "network"]
+"""What a tool may do; `note` appends to the user's own notes."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,19 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that the models can call. `spec` is its description for them, `may` its permission."""
+    """A function that the models can call. `spec` is its description for them, `may` its permission.
+
+    `untrusted` says whether its results may hold text that neither the user nor umi wrote: of files, of file
+    names, of other programs. `preview` takes what `function` takes and returns what it would change.
+    """
 
     spec: ToolSpec
     may: Permission
     function: Callable[..., str]
     arguments: type[BaseModel]
     takes_context: bool
+    untrusted: bool = True
+    preview: Callable[..., FileChange] | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +56,16 @@ class Tool:
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
         """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""
+        return self._apply(self.function, context, arguments)
+
+    def change(self, context: ToolContext, arguments: Mapping[str, Any]) -> FileChange | None:
+        """Return the file that a call would write, where the tool can tell. Raise ToolError as `run` does."""
+        return self._apply(self.preview or (lambda *_, **__: None), context, arguments)
+
+    def _apply(
+        self, function: Callable[..., Result], context: ToolContext, arguments: Mapping[str, Any]
+    ) -> Result:
+        """Call `function` with the checked arguments. Raise ToolError if they are wrong."""
         try:
             validated = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
@@ -53,11 +73,13 @@ class Tool:
             where = ".".join(str(part) for part in first["loc"]) or "arguments"
             raise ToolError(f"{where}: {first['msg'].lower()}") from None
         given = {name: getattr(validated, name) for name in validated.model_fields_set}
-        return self.function(context, **given) if self.takes_context else self.function(**given)
+        return function(context, **given) if self.takes_context else function(**given)
 
 
-def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
-    """Return a decorator that makes a `Tool` of a typed function."""
+def tool(
+    may: Permission, *, untrusted: bool = True, preview: Callable[..., FileChange] | None = None
+) -> Callable[[Callable[..., str]], Tool]:
+    """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares."""
 
     def wrap(function: Callable[..., str]) -> Tool:
         hints = get_type_hints(function)
@@ -70,7 +92,7 @@ def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context)
+        return Tool(spec, may, function, model, takes_context, untrusted, preview)
 
     return wrap
 

@@ -7,7 +7,7 @@ from agent.tools.lib.arithmetic import evaluate
 from agent.tools.lib.number_format import format_number
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def calculate(expression: str) -> str:
     """Work out an arithmetic expression.
 

@@ -14,7 +14,7 @@ SIGNIFICANT_DIGITS = 6
 """Significant digits of a result that is not an integer."""
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def convert_units(value: float, from_unit: str, to_unit: str) -> str:
     """Convert a value from one unit to another."""
     if not math.isfinite(value):

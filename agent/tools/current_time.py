@@ -38,7 +38,7 @@ ZONES_BY_PLACE = {
 """IANA zone -> places in it that people ask for and that are not part of any zone's name."""
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def current_time(timezone: str | None = None) -> str:
     """Tell the current date and time.
 

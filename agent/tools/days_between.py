@@ -7,7 +7,7 @@ from agent.tools.lib.dates import parse_date
 from agent.tools.lib.output import pluralize
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def days_between(start: str, end: str) -> str:
     """Count the days from one date to another."""
     return pluralize((parse_date(end) - parse_date(start)).days, "day")

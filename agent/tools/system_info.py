@@ -10,7 +10,7 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import pluralize
 
 
-@tool(may="read")
+@tool(may="read", untrusted=False)
 def system_info(context: ToolContext) -> str:
     """Tell about this computer."""
     if platform.system() == "Darwin":

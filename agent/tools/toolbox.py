@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from agent.errors import InputError, ToolError
 from agent.tools.base import Tool, ToolContext
+from agent.tools.lib.file_change import FileChange
 from agent.transcript import Call, ToolSpec
 
 
@@ -28,10 +29,17 @@ class Toolbox:
 
     def run(self, call: Call) -> str:
         """Run a call and return its observation. Raise ToolError with a message for the model."""
+        return self._called(call).run(self.context, call.arguments)
+
+    def preview(self, call: Call) -> FileChange | None:
+        """Return what a call would change, where its tool can tell. Raise ToolError as `run` does."""
+        return self._called(call).change(self.context, call.arguments)
+
+    def _called(self, call: Call) -> Tool:
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
-        return tool.run(self.context, call.arguments)
+        return tool
 
 
 def select_tools(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:
