@@ -12,7 +12,8 @@ Reason = Literal["answered", "gave_up", "failed", "unsure", "step_limit", "cance
 """How a turn ended.
 
 `gave_up`: no tool fits. `failed`: a call of the last step that called tools ended in an error, whichever role
-tells of it. `unsure`: a call was in doubt and nobody was there to confirm it. `error`: umi or llama.cpp failed.
+tells of it. `unsure`: a call was in doubt and nobody was there to confirm it. `error`: umi or llama.cpp
+failed.
 """
 
 

@@ -16,7 +16,6 @@ from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, Unconfirmed
 from agent.consent.policy import Policy, call_key
-
 from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFull, InputError, ToolError, UmiError
 from agent.events import (
@@ -130,9 +129,10 @@ class Agent:
         """Answer `text`, yielding events; the last one is `Finished`.
 
         `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
-        call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first are
-        refused, and the second end the turn as `unsure`. Raise InputError for an empty question and
-        ContextFull for one that does not fit, before anything is generated; the conversation is then unchanged.
+        call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
+        are refused, and the second end the turn as `unsure`. Raise InputError for an empty question and
+        ContextFull for one that does not fit, before anything is generated; the conversation is then
+        unchanged.
         """
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")

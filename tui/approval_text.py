@@ -1,4 +1,4 @@
-"""The question about a call in words: why, what it would change, and every argument whole, for both front ends."""
+"""The question about a call in words: why, what it would change, and every argument whole."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def parts_of(request: Request) -> Iterator[Part]:
     yield Part("text", "because", visible(request.reason) or "(the planner gave no reason)")
     if request.other_tools:
         others = " and ".join(request.other_tools)
-        yield Part("warning", "look", f"the reason names {others}, but the call is {request.call.name}")
+        yield Part("warning", "note", f"the reason names {others}, but the call is {request.call.name}")
     if request.untrusted:
         yield Part(
             "warning",
-            "look",
+            "note",
             "text of files or of other programs was read before, and may have asked for this",
         )
     if request.change and (diff := "\n".join(map(visible, request.change.diff()))):

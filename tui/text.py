@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ _UNSAFE = re.compile(
 )
 
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-"""Characters that are drawn as nothing or as a blank and that Unicode counts among letters, marks or symbols."""
+"""Characters drawn as nothing or as a blank that Unicode counts among letters, marks or symbols."""
 
 
 def plain(text: str) -> str:
@@ -24,27 +23,23 @@ def plain(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return `text` with every character escaped that is not seen as what it is, line breaks and tabs excepted.
+    """Return `text` with every character escaped that is not seen as what it is, but line breaks and tabs.
 
-    Beside what `plain` escapes these are carriage returns, format characters (zero-width ones, joiners, tags),
+    These are what `plain` escapes, carriage returns, format characters (zero-width ones, joiners, tags),
     variation selectors, and all spaces but the ordinary one. For questions that a person decides by.
     """
 
     def shown(character: str) -> str:
-        if character in "\n " or (character.isprintable() and not _is_hidden(character)):
+        if character == "\n" or (character.isprintable() and not _is_blank(character)):
             return character
         return character.encode("unicode_escape").decode("ascii")
 
     return "".join(map(shown, text.expandtabs(4)))
 
 
-def _is_hidden(character: str) -> bool:
-    return (
-        character in _BLANK
-        or "\ufe00" <= character <= "\ufe0f"
-        or "\U000e0000" <= character <= "\U000e0fff"
-        or unicodedata.category(character) == "Cf"
-    )
+def _is_blank(character: str) -> bool:
+    variation = "\ufe00" <= character <= "\ufe0f" or "\U000e0000" <= character <= "\U000e0fff"
+    return variation or character in _BLANK
 
 
 def one_line(text: str, limit: int = 0) -> str:

@@ -1,9 +1,9 @@
 """The audit log: one JSON object a line for every decision, in the user's data folder, only ever appended to.
 
-A line is written before its call runs, in one append under a lock: a process that is killed leaves every line
-whole that it began to act on. Fields: `time` (ISO 8601, UTC), `workspace`, `kind`, `tool`, `arguments` (of the
-call as it may run), `asked` (the arguments asked about, where the person changed them), `decision` (`allow` or
-`deny`), `by` (who or which rule decided), `reason` (the refusal's).
+A line is written before its call runs, in one append under a lock: a process that is killed leaves whole the
+line of every call that ran. Fields: `time` (ISO 8601, UTC), `workspace`, `kind`, `tool`, `arguments` (of the
+call as it may run), `asked` (the arguments asked about, where the person changed them), `decision` (`allow`
+or `deny`), `by` (who or which rule decided), `reason` (the refusal's).
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Gate:
         return decision
 
     def _ensure_unchanged(self, request: Request, decision: Allow) -> None:
-        """Raise ToolError where an allowed call is another tool's, cannot run, or changes what was not shown."""
+        """Raise ToolError where the allowed call is another tool's, or changes what was not shown."""
         if decision.call.name != request.call.name:
             raise ToolError(
                 f"the approval names {decision.call.name}, and {request.call.name} was asked about"

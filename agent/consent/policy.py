@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict
 
-from agent.consent.request import Allow, Decision, Deny, Request
+from agent.consent.request import Allow, Deny, Request
 from agent.errors import InputError, cannot_write
 from agent.paths import permissions_path, write_atomically
 from agent.transcript import Call, compact
@@ -99,7 +99,7 @@ class Policy:
         return tuple(tools), tuple(self._session.values())
 
     def revoke(self, name: str = "") -> int:
-        """Take back what is allowed of the tool `name`, or of all tools; return the number of rules removed."""
+        """Take back what is allowed of the tool `name`, or of all; return the number of rules removed."""
         calls = [key for key, call in self._session.items() if name in ("", call.name)]
         for key in calls:
             del self._session[key]

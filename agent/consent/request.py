@@ -1,7 +1,7 @@
 """The protocol of consent: what is asked about a call, and the answers.
 
-A front end passes `Agent.run` a function `approve(Request) -> Allow(call) | Deny(reason) | None`. None says that
-nobody is there to answer: the call is then not made.
+A front end passes `Agent.run` a function `approve(Request) -> Allow(call) | Deny(reason) | None`. None says
+that nobody is there to answer: the call is then not made.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class UmiApp(App[None]):
             self._show_state("going on…")
 
     def on_key(self, event: events.Key) -> None:
-        """Allow the call that is asked about at Ctrl+G. Not a binding: those do not tell when a key was pressed."""
+        """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
         if event.key == "ctrl+g":
             for prompt in self.query(ApprovalPrompt):
                 prompt.allow(event.time)
@@ -225,7 +225,7 @@ class UmiApp(App[None]):
             self._stop()
 
     def action_mode(self) -> None:
-        """Switch to the next mode. Only a key does: no text that is typed or pasted widens what may happen."""
+        """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
         policy = self.opened.agent.policy if self.opened else None
         if policy is not None:
             policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]

@@ -1,7 +1,7 @@
 """The question about a call, shown above the input, which keeps the focus: typed text never answers it.
 
-Ctrl+G allows; or Tab brings the focus here, the arrow keys choose an answer and Enter gives it. Nothing counts
-that was typed before the question was drawn, nor within `ARMING_S` after that.
+Ctrl+G allows; or Tab brings the focus here, the arrow keys choose an answer and Enter gives it. Nothing
+counts that was typed before the question was drawn, nor within `ARMING_S` after that.
 """
 
 from __future__ import annotations

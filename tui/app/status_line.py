@@ -14,7 +14,7 @@ _SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class StatusLine(Static):
-    """Shows `state`, with a spinner while `busy`, the mode, the models, and the `rate` of the last turn in tokens/s."""
+    """Shows `state`, with a spinner while `busy`, the mode, the models, and the last turn's tokens/s."""
 
     state = reactive("loading models…")
     busy = reactive(True)

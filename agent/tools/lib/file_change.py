@@ -1,4 +1,4 @@
-"""What a call would change in a file: its real path, the whole new content, and what of the old one is lost."""
+"""What a call would change in a file: its real path, the whole new content, what of the old one is lost."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from agent.tools.lib.workspace import MAX_READ, Workspace, is_binary
 CONTEXT_LINES = 2
 """Lines of a diff that are shown before and after each change."""
 MAX_COMPARED = 4_000_000
-"""Old lines times new lines that are aligned: above it, everything that differs is one removal and addition."""
+"""Old lines times new lines that are aligned; above it, all that differs is one removal and one addition."""
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """A file that would be replaced: size in bytes, modification time in ns, text (None where it is not text)."""
+    """A file that would be replaced: size in bytes, modification time in ns; no text where it is binary."""
 
     size: int
     changed_ns: int
