@@ -56,8 +56,8 @@ _log = logging.getLogger(__name__)
 class Conversation:
     """The turns that the models see. Those dropped to make room are gone from it.
 
-    A run that ended without an answer leaves it unchanged. `untrusted` says whether text entered it that
-    neither the user nor umi wrote: set it where such text is put into a question.
+    A run that ended without an answer leaves it unchanged. `untrusted` tells that the models read text from
+    outside, of files or of other programs: set it where such text is put into a question.
     """
 
     transcript: Transcript
@@ -138,7 +138,7 @@ class Agent:
             raise InputError("the question is empty", "write what you want to know")
         before = conversation.transcript
         untrusted = conversation.untrusted or any(
-            isinstance(made, ToolTurn) and self._is_untrusted(made.name) for made in before.turns
+            isinstance(made, ToolTurn) and self.toolbox.is_untrusted(made.name) for made in before.turns
         )
         turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
@@ -217,7 +217,7 @@ class Agent:
             made[index] = passed
             results.append(ToolTurn(passed.name, content, not ok))
             turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
-            turn.untrusted |= self._is_untrusted(passed.name)
+            turn.untrusted |= self.toolbox.is_untrusted(passed.name)
         return not cancelled()
 
     def _run_call(self, turn: _Turn, call: Call, thought: str, gate: Gate) -> tuple[bool, str, Call]:
@@ -244,10 +244,6 @@ class Agent:
         except Exception as error:
             _log.exception("the tool %s failed", call.name)
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
-
-    def _is_untrusted(self, name: str) -> bool:
-        tool = self.toolbox.get(name)
-        return tool is None or tool.untrusted
 
     def _generate(
         self, turn: _Turn, role: Role, cancelled: Cancelled, stream: bool = False

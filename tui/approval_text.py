@@ -44,7 +44,7 @@ def parts_of(request: Request) -> Iterator[Part]:
         yield Part(
             "warning",
             "note",
-            "text of files or of other programs was read before, and may have asked for this",
+            "text of files or other programs was read before, and may have asked for this",
         )
     if request.change and (diff := "\n".join(map(visible, request.change.diff()))):
         yield Part("diff", "changes", diff)

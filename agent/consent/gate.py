@@ -84,8 +84,8 @@ class Gate:
     def _decision(self, request: Request) -> Decision:
         if self.policy and (refused := self.policy.forbids(request)):
             return refused
-        if request.tool.may == "note" and not request.untrusted:
-            return request.allow("no question: no untrusted text in the conversation")
+        if not request.tool.asks(request.untrusted):
+            return request.allow("no question: the models read nothing from outside")
         if self.approve and self.policy and (allowed := self.policy.allows(request)):
             return allowed
         decision = self.approve(request) if self.approve else None

@@ -105,7 +105,7 @@ class Policy:
             del self._session[key]
         with _changed() as folders:
             rules = folders.get(str(self.workspace), FolderRules())
-            kept = {
+            kept: dict[str, Rule] = {
                 tool: rule for tool, rule in rules.tools.items() if rule == "deny" or name not in ("", tool)
             }
             if kept != rules.tools:

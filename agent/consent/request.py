@@ -48,8 +48,8 @@ class Request:
     """The question whether a call may run: `permission` for what it may touch, `doubt` for what was meant.
 
     `call` has been checked against the tool's parameters, `reason` is the planner's thought, and `doubt` says
-    for a doubt what is uncertain. `untrusted` says whether the text of a file, a file name or the output of
-    another program stands in the conversation, and `change` which file the call would write.
+    for a doubt what is uncertain. `untrusted` tells that the models read text from outside before, of files
+    or of other programs, and `change` which file the call would write.
     """
 
     kind: Kind

@@ -19,8 +19,9 @@ from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
 
-Permission = Literal["read", "write", "note", "execute", "network"]
-"""What a tool may do; `note` appends to the user's own notes."""
+Permission = Literal["read", "note", "write", "execute", "network"]
+"""What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
+read them."""
 
 Result = TypeVar("Result")
 
@@ -37,8 +38,8 @@ class ToolContext:
 class Tool:
     """A function that the models can call. `spec` is its description for them, `may` its permission.
 
-    `untrusted` says whether its results may hold text that neither the user nor umi wrote: of files, of file
-    names, of other programs. `preview` takes what `function` takes and returns what it would change.
+    `untrusted` tells that its observations carry text from outside: of files, or of other programs. `preview`
+    takes what `function` takes and returns what that would change.
     """
 
     spec: ToolSpec
@@ -53,6 +54,10 @@ class Tool:
     def name(self) -> str:
         """The name by which the models call it."""
         return self.spec.name
+
+    def asks(self, untrusted: bool) -> bool:
+        """Return whether the user is asked before a call; `untrusted` tells that models read such text."""
+        return untrusted if self.may == "note" else self.may != "read"
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
         """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""

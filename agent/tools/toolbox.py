@@ -27,6 +27,14 @@ class Toolbox:
         """Return the tool called `name`, or None if it is not offered."""
         return self._tools.get(name)
 
+    def is_untrusted(self, name: str) -> bool:
+        """Return whether the observations of the tool called `name` carry text from outside.
+
+        Those of a tool that is not offered are taken to.
+        """
+        tool = self._tools.get(name)
+        return tool is None or tool.untrusted
+
     def run(self, call: Call) -> str:
         """Run a call and return its observation. Raise ToolError with a message for the model."""
         return self._called(call).run(self.context, call.arguments)

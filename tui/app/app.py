@@ -270,7 +270,10 @@ class UmiApp(App[None]):
         self._transcript.toggle_folds()
 
     def action_page(self, pages: int) -> None:
-        """Scroll the transcript by one page, up if `pages` is negative."""
+        """Scroll the question about a call, else the transcript, by one page, up if `pages` is negative."""
+        for prompt in self.query(ApprovalPrompt):
+            prompt.scroll_page(pages)
+            return
         if pages < 0:
             self._transcript.scroll_page_up()
         else:

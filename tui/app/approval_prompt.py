@@ -92,6 +92,11 @@ class ApprovalPrompt(Vertical, can_focus=True):
             if event.time >= self._armed_at:
                 self._answers()[self._chosen][1]()
 
+    def scroll_page(self, pages: int) -> None:
+        """Scroll the text of the question by one page, up if `pages` is negative."""
+        body = self.query_one(VerticalScroll)
+        body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
+
     async def on_input_submitted(self, message: Input.Submitted) -> None:
         """Refuse with the reason that was written."""
         message.stop()
@@ -125,8 +130,8 @@ class ApprovalPrompt(Vertical, can_focus=True):
         if self._policy is not None and self._request.kind == "permission":
             name = one_line(self._request.call.name, 30)
             answers += [
-                ("This call, all session", self._allow_call),
-                (f"{name} in this folder", self._allow_tool),
+                ("This call, until umi ends", self._allow_call),
+                (f"{name}, always in this folder", self._allow_tool),
             ]
         return [*answers, ("Change it…", self._edit), ("Refuse, because…", self._ask_reason)]
 
@@ -182,7 +187,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
         for index, (label, _) in enumerate(self._answers()):
             line.append(f" {label} ", "reverse" if index == number and self.has_focus else "")
             line.append("  ")
-        hint = "" if self.has_focus else "Tab: other answers"
+        hint = "" if self.has_focus else "Tab: other answers; PgDn: more of the text"
         try:
             self.query_one(".answers", Static).update(line.append(hint, "dim"))
         except NoMatches:
@@ -191,8 +196,12 @@ class ApprovalPrompt(Vertical, can_focus=True):
 
 def _widgets(request: Request) -> Iterator[Static]:
     for part in parts_of(request):
-        yield Static(part.label, markup=False, classes="name")
-        yield Static(_coloured(part), markup=False, classes=part.kind)
+        if "\n" in part.text.removesuffix("\n"):
+            yield Static(part.label, markup=False, classes="name")
+            yield Static(_coloured(part), markup=False, classes=part.kind)
+        else:
+            line = Text.assemble((f"{part.label}  ", "dim"), part.text.removesuffix("\n"))
+            yield Static(line, markup=False, classes=f"{part.kind} line")
 
 
 def _coloured(part: Part) -> Text:

@@ -190,7 +190,7 @@ def _fixture(world: World) -> Mapping[str, Any]:
 
 def _is_made_up(exchange: Exchange, outcome: Outcome, known: Iterable[str]) -> bool:
     """Return whether an answer from tools holds a number that is neither in a question nor in a result."""
-    if outcome.reason != "answered" or not exchange.solution:
+    if outcome.reason not in ("answered", "failed") or not exchange.solution:
         return False
     source, answer = atoms(known), atoms((outcome.answer,))
     return bool((answer.numbers | answer.words) - (source.numbers | source.words))
