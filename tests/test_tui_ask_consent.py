@@ -26,6 +26,7 @@ from agent.transcript import Call
 from tui.cli import terminal_approval
 from tui.cli.main import main
 from tui.cli.terminal_approval import TerminalApproval
+from tui.text import visible
 
 WRITING = [
     plan("I will use read_file for it.", "caller"),
@@ -256,3 +257,35 @@ def test_what_was_typed_ahead_in_a_terminal_is_discarded(monkeypatch: pytest.Mon
 def test_the_audit_log_is_readable_by_its_owner_alone(ask) -> None:
     ask(WRITING, "\n")
     assert stat.S_IMODE(audit_path().stat().st_mode) == 0o600
+
+
+def test_rules_are_listed_and_taken_back_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Policy(tmp_path).remember_tool("write_file")
+    assert main(["tools", "allowed"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}  starts in mode ask  allow write_file\n"
+    revoke = ["tools", "revoke", "write_file", "--workspace", str(tmp_path)]
+    assert main(revoke) == 0
+    assert Policy(tmp_path).allowed() == ((), ())
+    assert main(revoke) == 2
+    assert "nothing of that kind is allowed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, öäü, 日本語, é, 🙂\n", "plain text, öäü, 日本語, é, 🙂\n"),
+        ("a\tb", "a   b"),
+        ("a\rb\r\n", "a\\rb\\r\n"),
+        ("a\u200bb\u2060c\ufeffd", "a\\u200bb\\u2060c\\ufeffd"),
+        ("a\u202eb\u2066c\u061cd", "a\\u202eb\\u2066c\\u061cd"),
+        ("a\u00a0b\u2003c\u3000d", "a\\xa0b\\u2003c\\u3000d"),
+        ("a\U000e0041b\ufe0fc", "a\\U000e0041b\\ufe0fc"),
+        ("a\u3164b\u2800c\u115fd", "a\\u3164b\\u2800c\\u115fd"),
+        ("a\x1b[2J\x07\x00\x85\u2028", "a\\x1b[2J\\x07\\x00\\x85\\u2028"),
+        ("a\ud800", "a\\ud800"),
+    ],
+)
+def test_what_cannot_be_seen_is_escaped(text: str, shown: str) -> None:
+    assert visible(text) == shown

@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 
 from agent.consent import Deny, Request
 from agent.consent.policy import Policy
+from agent.errors import UmiError
 from tui.app.argument_editor import ArgumentEditor
 from tui.app.turn import Approval
 from tui.approval_text import Part, parts_of, title_of
@@ -142,7 +143,11 @@ class ApprovalPrompt(Vertical, can_focus=True):
 
     def _allow_tool(self) -> None:
         assert self._policy is not None
-        self._policy.remember_tool(self._request.call.name)
+        try:
+            self._policy.remember_tool(self._request.call.name)
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
+            return
         self._decide_allowed("the user, for this tool in this folder")
 
     def _decide_allowed(self, by: str) -> None:
