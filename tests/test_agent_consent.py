@@ -428,7 +428,7 @@ def applied(old: list[str], diff: list[str]) -> list[str]:
     return made + old[position:]
 
 
-@pytest.mark.parametrize("limit", [4_000_000, 0])
+@pytest.mark.parametrize("limit", [1_000_000, 0])
 def test_a_diff_leads_from_the_old_text_to_the_new_one(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr("agent.tools.lib.file_change.MAX_COMPARED", limit)
     randomness = random.Random(7)

@@ -70,6 +70,7 @@ def audited() -> list[dict[str, object]]:
     [
         ("NUMBER\n", True),
         ("481\nNUMBER\n", True),
+        ("1\n2\n3\nNUMBER\n", False),
         ("y\n", False),
         ("yes\n", False),
         ("NUMBERx\n", False),

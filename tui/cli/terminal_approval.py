@@ -29,6 +29,8 @@ from tui.text import one_line, truncate_lines
 
 SHOWN_LINES = 20
 """Lines of a part of the question that are printed; `v` shows all of them."""
+TRIES = 3
+"""Numbers that may be typed before the call is refused: many in a row are no answer to the question."""
 SHOWN_WIDTH = 400
 """Characters of a line that are printed."""
 
@@ -57,6 +59,7 @@ class TerminalApproval:
     def __call__(self, request: Request) -> Decision:
         """Ask until the call is allowed or refused."""
         _print_question(request)
+        wrong = 0
         while True:
             discard_typed_ahead()
             number = self._draw_number()
@@ -68,7 +71,7 @@ class TerminalApproval:
             if line == f"{number} here" and self._policy and request.kind == "permission":
                 self._policy.remember_tool(request.call.name)
                 return request.allow("the user, for this tool in this folder")
-            if line.isdecimal():
+            if line.isdecimal() and (wrong := wrong + 1) < TRIES:
                 say("  that is not the number; here is the question's new one")
             elif line == "v":
                 _page(_whole(request))
@@ -113,7 +116,9 @@ def _print_question(request: Request) -> None:
             lines.append(f"… {more} more lines, v shows them")
         elif any(len(line) > SHOWN_WIDTH for line in shown.split("\n")):
             lines.append("… v shows all of it")
-        say(f"    {part.label}: " + "\n      ".join(lines))
+        if len(lines) > 1:
+            lines.insert(0, "")
+        say(f"    {part.label}:" + ("\n      ".join(lines) if len(lines) > 1 else f" {lines[0]}"))
 
 
 def _whole(request: Request) -> str:
