@@ -49,9 +49,9 @@ def parts_of(request: Request) -> Iterator[Part]:
             "note",
             "text of files or other programs was read before, and may have asked for this",
         )
-    if request.change and (diff := [visible(line) for line in request.change.diff()]):
+    if request.change and (diff := list(request.change.diff())):
         more = [f"… {len(diff) - DIFF_LINES} more lines"] if len(diff) > DIFF_LINES else []
-        yield Part("diff", "changes", "\n".join(diff[:DIFF_LINES] + more))
+        yield Part("diff", "changes", "\n".join([*map(visible, diff[:DIFF_LINES]), *more]))
     for name, value in request.call.arguments.items():
         text = value if isinstance(value, str) else compact(value)
         yield Part("value", f"{one_line(visible(name))}{_length(text)}", visible(text))
