@@ -63,16 +63,41 @@ def cache_folder() -> Path:
     return Path(home).expanduser() / "cache" if home else platformdirs.user_cache_path("umi", appauthor=False)
 
 
-def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace `path` by `content` in one step: a reader sees the old file or the new one, never a part.
 
-    Missing parent folders are made; several processes may write the same file at once. `mode` is what the
-    file's permissions are before the umask. Raise OSError where it cannot be written.
+    Missing parent folders are made; several processes may write the same file at once. Raise OSError where it
+    cannot be written.
     """
     with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(handle, "wb") as file:
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Replace `path` in one step by a file that its owner alone can read; missing folders are made so too.
+
+    Raise OSError where it cannot be written.
+    """
+    make_private_folder(path.parent)
+    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder `path` and its missing parents for their owner alone. Raise OSError as mkdir does."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -81,7 +106,7 @@ def append_line(path: Path, line: bytes) -> None:
     A file that is made is readable by its owner alone, and its folder is made where there is none. A line
     that a crash cut off is ended first. Raise OSError where the file cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -23,7 +23,7 @@ from pydantic import ConfigDict
 
 from agent.consent.request import Allow, Deny, Request
 from agent.errors import InputError, cannot_write
-from agent.paths import permissions_path, write_atomically
+from agent.paths import make_private_folder, permissions_path, write_private
 from agent.transcript import Call, compact
 from agent.transcript.validation import InvalidFields, validate
 
@@ -137,7 +137,7 @@ def _changed() -> Iterator[dict[str, FolderRules]]:
     """Yield the rules for a change that is written when the block ends; other processes wait meanwhile."""
     path = permissions_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -145,7 +145,7 @@ def _changed() -> Iterator[dict[str, FolderRules]]:
             folders = dict(before)
             yield folders
             if folders != before:
-                write_atomically(path, _to_json(folders), mode=0o600)
+                write_private(path, _to_json(folders))
         finally:
             os.close(lock)
     except OSError as error:
