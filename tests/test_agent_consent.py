@@ -124,8 +124,23 @@ def test_what_changed_while_the_question_was_open_is_not_overwritten(tmp_path: P
         file.write_text("somebody else's")
         return request.allow()
 
-    assert "changed while the question was open" in observed(run(agent, approve))[0]
+    assert "changed each time while the question was open" in observed(run(agent, approve))[0]
     assert file.read_text() == "somebody else's"
+
+
+def test_where_the_file_changed_meanwhile_the_question_is_asked_again(tmp_path: Path) -> None:
+    agent = scripted(writing(), tmp_path).agent
+    asked: list[Request] = []
+
+    def approve(request: Request) -> Decision:
+        asked.append(request)
+        if len(asked) == 1:
+            (tmp_path / "workspace" / "a.txt").write_text("somebody else's")
+        return request.allow()
+
+    run(agent, approve)
+    assert [request.change and request.change.lines_lost for request in asked] == [0, 1]
+    assert (tmp_path / "workspace" / "a.txt").read_text() == "hi"
 
 
 @pytest.mark.parametrize("approve", [None, lambda request: None])

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 
 from agent.consent.audit import AuditLog
 from agent.consent.policy import Policy
-from agent.consent.request import Allow, Approve, Decision, Deny, Request
+from agent.consent.request import Approve, Decision, Deny, Request
 from agent.errors import ToolError
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, Transcript
 
 Check = Callable[[Transcript, Call], str]
 """Returns what is uncertain about a call that the models wrote, or an empty text."""
+
+ASKED_AT_MOST = 3
+"""Times that a call is asked about whose file changes while the question is open."""
 
 
 class Unconfirmed(Exception):
@@ -74,12 +77,21 @@ class Gate:
         return request.revised(decision.call) if decision.call != request.call else request
 
     def _permitted(self, request: Request) -> Call:
-        decision = self._decision(request)
-        self._record(request, decision)
-        if isinstance(decision, Deny):
-            raise ToolError(_refusal(decision))
-        self._ensure_unchanged(request, decision)
-        return decision.call
+        """Return the call that the person or a rule allows; ask again where what was shown has changed."""
+        for _ in range(ASKED_AT_MOST):
+            decision = self._decision(request)
+            self._record(request, decision)
+            if isinstance(decision, Deny):
+                raise ToolError(_refusal(decision))
+            if decision.call.name != request.call.name:
+                name = decision.call.name
+                raise ToolError(f"the approval names {name}, and {request.call.name} was asked about")
+            now = request.revised(decision.call)
+            seen = decision.seen or (request.change if decision.call == request.call else now.change)
+            if now.change == seen:
+                return decision.call
+            request = now
+        raise ToolError("the file changed each time while the question was open, so nothing was done")
 
     def _decision(self, request: Request) -> Decision:
         if self.policy and (refused := self.policy.forbids(request)):
@@ -94,17 +106,6 @@ class Gate:
                 f"{request.call.name} needs the user's approval and nobody is there to give it", "nobody"
             )
         return decision
-
-    def _ensure_unchanged(self, request: Request, decision: Allow) -> None:
-        """Raise ToolError where the allowed call is another tool's, or changes what was not shown."""
-        if decision.call.name != request.call.name:
-            raise ToolError(
-                f"the approval names {decision.call.name}, and {request.call.name} was asked about"
-            )
-        change = self.toolbox.preview(decision.call)
-        seen = decision.seen or (request.change if decision.call == request.call else None)
-        if change is not None and seen is not None and change != seen:
-            raise ToolError(f"{change.path.name} changed while the question was open, so nothing was done")
 
     def _record(self, request: Request, decision: Decision) -> None:
         if self.audit is not None:
