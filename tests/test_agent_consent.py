@@ -335,6 +335,15 @@ def test_a_rule_may_forbid_a_tool_and_survives_a_revocation(tmp_path: Path, umi_
     assert read_permissions().folders[folder].tools == {"write_file": "deny"}
 
 
+def test_a_rule_may_forbid_a_tool_that_reads(tmp_path: Path, umi_home: Path) -> None:
+    script = [plan("", "caller"), call("list_files"), plan("", "give up")]
+    agent = scripted(script, tmp_path).agent
+    umi_home.mkdir()
+    rules = {"folders": {str(tmp_path / "workspace"): {"mode": "read-only", "tools": {"list_files": "deny"}}}}
+    permissions_path().write_text(json.dumps(rules))
+    assert "forbid list_files" in observed(run(agent, Request.allow))[0]
+
+
 @pytest.mark.parametrize(
     "content",
     [

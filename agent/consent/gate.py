@@ -42,27 +42,19 @@ class Gate:
     def passed(self, call: Call, thought: str, transcript: Transcript, untrusted: bool) -> Call:
         """Return the call that may run: `call`, or what the person made of it.
 
-        `thought` is the planner's, and `untrusted` as in `Request`.
-
-        Raise ToolError for a call that cannot work or was refused, with a text for the planner, and
-        Unconfirmed for one in doubt that nobody is there to confirm.
+        `thought` is the planner's, `transcript` ends before the calls of this step that are not made yet, and
+        `untrusted` is as in `Request`. Raise ToolError for a call that cannot work or was refused, with a text
+        for the planner, and Unconfirmed for one in doubt that nobody is there to confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
         if tool is None:
             raise AssertionError("a preview of an unknown tool fails")
-        request = Request(
-            "permission",
-            call,
-            tool,
-            thought,
-            untrusted=untrusted,
-            change=change,
-            toolbox=self.toolbox,
-        )
+        request = Request("permission", call, tool, thought, "", untrusted, change, self.toolbox)
         if self.check is not None and (doubt := self.check(transcript, call)):
             request = self._confirmed(request, doubt)
-        return request.call if request.tool.may == "read" else self._permitted(request)
+        is_free = request.tool.may == "read" and not (self.policy and self.policy.forbids(request))
+        return request.call if is_free else self._permitted(request)
 
     def _confirmed(self, request: Request, doubt: str) -> Request:
         """Ask about a doubt; return the request for the call that was meant."""
