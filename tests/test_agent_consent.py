@@ -250,7 +250,8 @@ def decided(policy: Policy, request: Request) -> str:
 def request_of(agent: Agent, name: str, **arguments: str) -> Request:
     made = agent.toolbox.get(name)
     assert made is not None
-    return Request("permission", Call(name, arguments), made, "", toolbox=agent.toolbox)
+    change = agent.toolbox.preview(Call(name, arguments))
+    return Request("permission", Call(name, arguments), made, "", change=change, toolbox=agent.toolbox)
 
 
 def test_what_the_modes_do(tmp_path: Path) -> None:
@@ -264,15 +265,21 @@ def test_what_the_modes_do(tmp_path: Path) -> None:
         """Run a program."""
         return command
 
+    @tool(may="write")
+    def write_somewhere(text: str) -> str:
+        """Write a text, nobody knows where."""
+        return text
+
     program = Request("permission", Call("run_program", {"command": "ls"}), run_program, "")
+    unknown = Request("permission", Call("write_somewhere", {"text": "x"}), write_somewhere, "")
     said: dict[Mode, list[str]] = {}
     for mode in MODES:
         agent.policy.mode = mode
-        said[mode] = [decided(agent.policy, request) for request in (write, note, program)]
+        said[mode] = [decided(agent.policy, request) for request in (write, note, program, unknown)]
     assert said == {
-        "ask": ["ask", "ask", "ask"],
-        "read-only": ["deny", "deny", "deny"],
-        "auto": ["allow", "ask", "ask"],
+        "ask": ["ask"] * 4,
+        "read-only": ["deny"] * 4,
+        "auto": ["allow", "ask", "ask", "ask"],
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agent.consent.audit import AuditLog
 from agent.consent.policy import Policy
-from agent.consent.request import Approve, Decision, Deny, Request
+from agent.consent.request import PERSON, Approve, Decision, Deny, Request
 from agent.errors import ToolError
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, Transcript
@@ -15,6 +15,7 @@ from agent.transcript import Call, Transcript
 Check = Callable[[Transcript, Call], str]
 """Returns what is uncertain about a call that the models wrote, or an empty text."""
 
+REFUSED = "the user refused this call"
 ASKED_AT_MOST = 3
 """Times that a call is asked about whose file changes while the question is open."""
 
@@ -42,9 +43,9 @@ class Gate:
     def passed(self, call: Call, thought: str, transcript: Transcript, untrusted: bool) -> Call:
         """Return the call that may run: `call`, or what the person made of it.
 
-        `thought` is the planner's, `transcript` ends before the calls of this step that are not made yet, and
-        `untrusted` is as in `Request`. Raise ToolError for a call that cannot work or was refused, with a text
-        for the planner, and Unconfirmed for one in doubt that nobody is there to confirm.
+        `thought` is the planner's, `transcript` ends before those calls of the step that are yet to be made,
+        and `untrusted` is as in `Request`. Raise ToolError for a call that cannot work or was refused, with a
+        text for the planner, and Unconfirmed for one in doubt that nobody is there to confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
@@ -106,8 +107,6 @@ class Gate:
 
 def _refusal(decision: Deny) -> str:
     """Return the observation that the planner reads."""
-    if decision.by != Deny().by:
+    if decision.by != PERSON:
         return decision.reason
-    return (
-        f"the user refused this call: {decision.reason}" if decision.reason else "the user refused this call"
-    )
+    return f"{REFUSED}: {decision.reason}" if decision.reason else REFUSED

@@ -54,12 +54,12 @@ class Permissions:
 class Policy:
     """The mode and the rules of one workspace. `mode` may be set at any time, from any thread.
 
-    In the mode `read-only` every tool but those that read is refused; `auto` allows tools that write, which
-    are confined to the workspace, and asks about all others. Raise InputError for damaged rules.
+    In the mode `read-only` every tool but those that read is refused; `auto` allows calls that say which file
+    in the workspace they write, and asks about all others. Raise InputError for damaged rules.
     """
 
     def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
+        self.workspace = workspace.resolve()
         self.mode: Mode = self._rules().mode
         self._session: dict[str, Call] = {}
 
@@ -74,7 +74,7 @@ class Policy:
 
     def allows(self, request: Request) -> Allow | None:
         """Return the permission for a call that needs no question, or None."""
-        if self.mode == "auto" and request.tool.may == "write":
+        if self.mode == "auto" and request.change and request.change.path.is_relative_to(self.workspace):
             return request.allow("the mode auto")
         if call_key(request.call) in self._session:
             return request.allow("the rule: this call in this session")

@@ -17,6 +17,8 @@ from agent.tools.toolbox import Toolbox
 from agent.transcript import Call
 
 Kind = Literal["permission", "doubt"]
+PERSON = "the user"
+"""Who decides, where it is no rule."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Allow:
     """
 
     call: Call
-    by: str = "the user"
+    by: str = PERSON
     seen: FileChange | None = None
 
 
@@ -37,7 +39,7 @@ class Deny:
     """The call must not run; `reason`, where there is one, goes to the planner as the observation."""
 
     reason: str = ""
-    by: str = "the user"
+    by: str = PERSON
 
 
 Decision = Allow | Deny
@@ -75,7 +77,7 @@ class Request:
         change = self.toolbox.preview(call)
         return replace(self, call=call, tool=self.toolbox.get(call.name) or self.tool, change=change)
 
-    def allow(self, by: str = "the user") -> Allow:
+    def allow(self, by: str = PERSON) -> Allow:
         """Return the answer that the call may run, and may change just what this question shows."""
         return Allow(self.call, by, self.change)
 

@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 
 from agent.consent import Deny, Request
 from agent.consent.policy import Policy
+from agent.consent.request import PERSON
 from agent.errors import UmiError
 from tui.app.argument_editor import ArgumentEditor
 from tui.app.turn import Approval
@@ -63,7 +64,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
     def allow(self, pressed_at: float) -> None:
         """Allow the call once, unless the key was pressed at a time at which that does not count."""
         if pressed_at >= self._armed_at and not self._is_writing:
-            self._decide_allowed("the user")
+            self._decide_allowed(PERSON)
 
     def refuse(self, reason: str = "") -> None:
         """Refuse the call; `reason` goes to the planner. Counts at any time."""
@@ -126,7 +127,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
         yes = "Yes" if self._request.kind == "doubt" else "Allow once"
         answers: list[_Answer] = [
             ("Refuse (Esc)", self.refuse),
-            (f"{yes} (Ctrl+G)", lambda: self._decide_allowed("the user")),
+            (f"{yes} (Ctrl+G)", lambda: self._decide_allowed(PERSON)),
         ]
         if self._policy is not None and self._request.kind == "permission":
             name = one_line(self._request.call.name, 30)
@@ -139,7 +140,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
     def _allow_call(self) -> None:
         assert self._policy is not None
         self._policy.remember_call(self._request.call)
-        self._decide_allowed("the user, for this session")
+        self._decide_allowed(f"{PERSON}, for this session")
 
     def _allow_tool(self) -> None:
         assert self._policy is not None
@@ -148,7 +149,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
             return
-        self._decide_allowed("the user, for this tool in this folder")
+        self._decide_allowed(f"{PERSON}, for this tool in this folder")
 
     def _decide_allowed(self, by: str) -> None:
         self._approval.decide(self._request.allow(by))

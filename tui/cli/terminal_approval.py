@@ -21,6 +21,7 @@ from typing import Any
 
 from agent.consent import Decision, Deny, Request
 from agent.consent.policy import Policy
+from agent.consent.request import PERSON
 from agent.errors import UmiError
 from agent.transcript import Call
 from tui.approval_text import parts_of, title_of
@@ -70,7 +71,7 @@ class TerminalApproval:
                 return request.allow()
             if line == f"{number} here" and self._policy and request.kind == "permission":
                 self._policy.remember_tool(request.call.name)
-                return request.allow("the user, for this tool in this folder")
+                return request.allow(f"{PERSON}, for this tool in this folder")
             if line.isdecimal() and (wrong := wrong + 1) < TRIES:
                 say("  that is not the number; here is the question's new one")
             elif line == "v":
