@@ -322,6 +322,17 @@ def test_a_call_is_allowed_for_the_session_and_a_tool_for_its_folder(tmp_path: P
     assert stat.S_IMODE(permissions_path().stat().st_mode) == 0o600
 
 
+def test_a_folder_whose_name_is_not_utf8_has_rules_and_records(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    agent = scripted(writing(), folder).agent
+    assert agent.policy is not None
+    agent.policy.remember_tool("write_file")
+    assert Policy(agent.policy.workspace).allowed() == (("write_file",), ())
+    assert finished(run(agent, lambda request: Deny())).reason == "answered"
+    assert audited()[0]["workspace"] == str(folder / "workspace")
+
+
 def test_a_rule_that_another_process_took_back_is_gone_at_once(tmp_path: Path) -> None:
     policy = scripted([], tmp_path).agent.policy
     assert policy is not None

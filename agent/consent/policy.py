@@ -152,11 +152,12 @@ def _changed() -> Iterator[dict[str, FolderRules]]:
         raise cannot_write(path, error) from None
 
 
-def _to_json(folders: Mapping[str, FolderRules]) -> str:
+def _to_json(folders: Mapping[str, FolderRules]) -> bytes:
     value: dict[str, Any] = {
         folder: {"mode": rules.mode, "tools": dict(rules.tools)} for folder, rules in folders.items()
     }
-    return json.dumps({"folders": value}, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps({"folders": value}, ensure_ascii=False, indent=2) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # a path need not be UTF-8
 
 
 def call_key(call: Call) -> str:
