@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from approval_turns import audited
 from fakes import call, plan, scripted
 
 import tui.cli.ask
@@ -58,11 +59,6 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         return main(["ask", "write a plan", *argv]), err.getvalue()
 
     return run
-
-
-def audited() -> list[dict[str, object]]:
-    """The lines of the audit log."""
-    return [json.loads(line) for line in audit_path().read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.parametrize(
