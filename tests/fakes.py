@@ -63,8 +63,8 @@ def scripted(
     workspace.mkdir(exist_ok=True)
     engine = ScriptedEngine(script, on_generate=on_generate, context_length=context_length)
     toolbox = Toolbox(builtin_tools(), ToolContext(Workspace(workspace), folder / "notes.jsonl"))
-    agent = Agent(
-        engine, toolbox, max_steps, check=check, policy=Policy(workspace), audit=AuditLog(workspace)
-    )
+    audit = AuditLog(workspace)
+    policy = Policy(workspace, audit)
+    agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)
     files = (("planner.gguf", 5_100_000), ("caller.gguf", 5_200_000), ("summarizer.gguf", 5_300_000))
     return LoadedAgent(agent, AgentInfo("umi-mini", files, workspace))

@@ -17,7 +17,7 @@ from fakes import call, plan, scripted
 
 from agent.consent import Deny, Request
 from agent.consent.policy import MODES, Mode, Policy, read_permissions
-from agent.errors import InputError
+from agent.errors import InputError, UmiError
 from agent.loop import Agent
 from agent.paths import audit_path, permissions_path
 from agent.tools import tool
@@ -114,7 +114,31 @@ def test_a_folder_whose_name_is_not_utf8_has_rules_and_records(tmp_path: Path) -
     agent.policy.remember_tool("write_file")
     assert Policy(agent.policy.workspace).allowed() == (("write_file",), ())
     assert finished(run(agent, lambda request: Deny())).reason == "answered"
-    assert audited()[0]["workspace"] == str(folder / "workspace")
+    assert {line["workspace"] for line in audited()} == {str(folder / "workspace")}
+
+
+def test_changes_of_the_mode_and_the_rules_are_recorded(tmp_path: Path) -> None:
+    policy = scripted([], tmp_path).agent.policy
+    assert policy is not None
+    policy.mode = "auto"
+    policy.remember_tool("write_file")
+    policy.remember_call(Call("write_file", {"path": "a"}))
+    policy.revoke()
+    assert [(line["kind"], line.get("mode", line.get("tool"))) for line in audited()] == [
+        ("mode", "auto"),
+        ("rule", "write_file"),
+        ("rule", "write_file"),
+        ("revocation", "all"),
+    ]
+
+
+def test_a_mode_that_cannot_be_recorded_is_not_switched_to(tmp_path: Path, umi_home: Path) -> None:
+    policy = scripted([], tmp_path).agent.policy
+    assert policy is not None
+    audit_path().mkdir(parents=True)
+    with pytest.raises(UmiError, match=r"audit\.jsonl cannot be written"):
+        policy.mode = "auto"
+    assert policy.mode == "ask"
 
 
 def test_a_rule_that_another_process_took_back_is_gone_at_once(tmp_path: Path) -> None:

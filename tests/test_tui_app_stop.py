@@ -81,7 +81,7 @@ async def test_a_file_is_written_only_after_approval(tmp_path: Path, keys: list[
         await pilot.press(*keys)
         await until(pilot, lambda: texts(pilot, AnswerBlock) == ["All right."])
         await ready(pilot)
-        assert not app.query(ApprovalPrompt)
+        await until(pilot, lambda: not app.query(ApprovalPrompt))
         assert app.focused is app.query_one(QuestionInput)
         assert app.query_one(ObservationBlock).has_class("ok") is written
         assert app.query_one(AnswerBlock).has_class("failed") is not written
@@ -121,7 +121,7 @@ async def test_escape_without_focus_refuses(tmp_path: Path) -> None:
         await pilot.press("escape")
         await ready(pilot)
         await until(pilot, lambda: app.focused is app.query_one(QuestionInput))
-        assert not app.query(ApprovalPrompt)
+        await until(pilot, lambda: not app.query(ApprovalPrompt))
     assert not (tmp_path / "workspace" / "plan.txt").exists()
 
 

@@ -157,6 +157,21 @@ def test_without_a_person_only_yes_lets_a_tool_write(
     assert (tmp_path / "workspace" / "plan.txt").exists() is written
 
 
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_what_is_said_of_a_failure_is_no_answer(
+    models, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO]
+) -> None:
+    models([plan("", "caller"), call("read_file", path="b.txt"), plan("", "summarizer"), "It is empty."])
+    monkeypatch.setattr(sys, "stdout", stream())
+    assert main(["ask", "what is in b.txt?"]) == 5
+    assert isinstance(sys.stdout, io.StringIO)
+    assert sys.stdout.getvalue() == ""
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "umi: failed: read_file: no such file: b.txt",
+        "It is empty.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "piped", "question"),
     [

@@ -148,7 +148,8 @@ def test_a_tool_may_be_allowed_in_this_folder_from_now_on(ask, tmp_path: Path) -
     code, err = ask(WRITING, "")
     assert code == 0
     assert "type 482" not in err
-    assert [line["by"] for line in audited()] == [
+    assert [line.get("by", line["kind"]) for line in audited()] == [
+        "rule",
         "the user, for this tool in this folder",
         "the rule: write_file in this folder",
     ]

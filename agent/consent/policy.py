@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict
 
+from agent.consent.audit import AuditLog
 from agent.consent.request import Allow, Deny, Request
 from agent.errors import InputError, cannot_write
 from agent.paths import make_private_folder, permissions_path, write_private
@@ -52,16 +53,27 @@ class Permissions:
 
 
 class Policy:
-    """The mode and the rules of one workspace. `mode` may be set at any time, from any thread.
+    """The mode and the rules of one workspace; `audit` records each change of them.
 
     In the mode `read-only` every tool but those that read is refused; `auto` allows calls that say which file
     in the workspace they write, and asks about all others. Raise InputError for damaged rules.
     """
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, audit: AuditLog | None = None) -> None:
         self.workspace = workspace.resolve()
-        self.mode: Mode = self._rules().mode
+        self._audit = audit
+        self._mode: Mode = self._rules().mode
         self._session: dict[str, Call] = {}
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force. It may be set at any time, from any thread; raises UmiError as the log does."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self._record("mode", mode=mode)
+        self._mode = mode
 
     def forbids(self, request: Request) -> Deny | None:
         """Return the refusal of a call that no answer can allow, or None."""
@@ -84,10 +96,12 @@ class Policy:
 
     def remember_call(self, call: Call) -> None:
         """Allow this very call until the process ends."""
+        self._record("rule", tool=call.name, arguments=dict(call.arguments), allowed="until the process ends")
         self._session[call_key(call)] = call
 
     def remember_tool(self, name: str) -> None:
         """Allow the tool in this workspace from now on, in every process of the user."""
+        self._record("rule", tool=name, allowed="in this workspace")
         with _changed() as folders:
             rules = folders.get(str(self.workspace), FolderRules())
             tools: dict[str, Rule] = {**rules.tools, name: "allow"}
@@ -100,6 +114,7 @@ class Policy:
 
     def revoke(self, name: str = "") -> int:
         """Take back what is allowed of the tool `name`, or of all; return the number of rules removed."""
+        self._record("revocation", tool=name or "all")
         calls = [key for key, call in self._session.items() if name in ("", call.name)]
         for key in calls:
             del self._session[key]
@@ -111,6 +126,10 @@ class Policy:
             if kept != rules.tools:
                 folders[str(self.workspace)] = FolderRules(rules.mode, kept)
         return len(calls) + len(rules.tools) - len(kept)
+
+    def _record(self, kind: str, **fields: Any) -> None:
+        if self._audit is not None:
+            self._audit.record_change(kind, **fields)
 
     def _rules(self) -> FolderRules:
         """Return the rules as they are on disk: another process may have changed them."""

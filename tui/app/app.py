@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -30,9 +29,6 @@ from tui.text import one_line
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-
-_COMMAND = re.compile(r"/[a-z]*( .*)?")
-"""Messages that are commands; a path such as /etc/hosts is not."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +116,7 @@ class UmiApp(App[None]):
 
     async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
         """Run a command, or start a turn if none is running."""
-        if _COMMAND.fullmatch(message.text):
+        if commands.is_command(message.text):
             self._question.remember(message.text)
             await self._run_command(message.text)
         elif self._conversation is None or self.opened is None:
@@ -129,7 +125,7 @@ class UmiApp(App[None]):
                 "The models are still loading." if loading else "There are no models to ask.", markup=False
             )
         elif self._running_turn:
-            asked = bool(self.query(ApprovalPrompt))
+            asked = bool(self._open_prompts())
             hint = "Ctrl+G allows the call, Esc refuses it." if asked else "Esc stops the answer."
             self.notify(f"One question at a time: {hint}", markup=False)
         else:
@@ -213,12 +209,12 @@ class UmiApp(App[None]):
     def on_key(self, event: events.Key) -> None:
         """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
         if event.key == "ctrl+g":
-            for prompt in self.query(ApprovalPrompt):
+            for prompt in self._open_prompts():
                 prompt.allow(event.time)
 
     def action_cancel(self) -> None:
         """Refuse the call that is asked about, or cancel the running turn."""
-        prompts = self.query(ApprovalPrompt)
+        prompts = self._open_prompts()
         for prompt in prompts:
             prompt.refuse()
         if not prompts:
@@ -228,7 +224,10 @@ class UmiApp(App[None]):
         """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
         policy = self.opened.agent.policy if self.opened else None
         if policy is not None:
-            policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
+            try:
+                policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
+            except UmiError as error:
+                self.notify(one_line(str(error)), severity="error", markup=False)
             self._show_mode()
 
     def _show_mode(self) -> None:
@@ -240,7 +239,7 @@ class UmiApp(App[None]):
         if self._running_turn and not self._cancelled.is_set():
             self._cancelled.set()
             self._show_state("stopping…")
-            for prompt in self.query(ApprovalPrompt):
+            for prompt in self._open_prompts():
                 prompt.refuse()
 
     def action_interrupt(self) -> None:
@@ -271,13 +270,17 @@ class UmiApp(App[None]):
 
     def action_page(self, pages: int) -> None:
         """Scroll the question about a call, else the transcript, by one page, up if `pages` is negative."""
-        for prompt in self.query(ApprovalPrompt):
+        for prompt in self._open_prompts():
             prompt.scroll_page(pages)
             return
         if pages < 0:
             self._transcript.scroll_page_up()
         else:
             self._transcript.scroll_page_down()
+
+    def _open_prompts(self) -> list[ApprovalPrompt]:
+        """Return the question that waits for an answer, if there is one."""
+        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
 
     def _show_state(self, state: str, busy: bool = True) -> None:
         self._status.state, self._status.busy = state, busy

@@ -16,6 +16,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.css.query import NoMatches
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from agent.consent import Deny, Request
@@ -120,7 +121,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
 
     @property
     def _is_writing(self) -> bool:
-        return bool(self.query("Input, ArgumentEditor"))
+        return any(widget.display for widget in self.query("Input, ArgumentEditor"))
 
     def _answers(self) -> list[_Answer]:
         """Return the answers; refusing is the first, so that Enter alone changes nothing."""
@@ -129,35 +130,43 @@ class ApprovalPrompt(Vertical, can_focus=True):
             ("Refuse (Esc)", self.refuse),
             (f"{yes} (Ctrl+G)", lambda: self._decide_allowed(PERSON)),
         ]
-        if self._policy is not None and self._request.kind == "permission":
+        if (policy := self._policy) is not None and self._request.kind == "permission":
             name = one_line(self._request.call.name, 30)
             answers += [
-                ("This call, until umi ends", self._allow_call),
-                (f"{name}, always in this folder", self._allow_tool),
+                ("This call, until umi ends", lambda: self._allow_call(policy)),
+                (f"{name}, always in this folder", lambda: self._allow_tool(policy)),
             ]
         return [*answers, ("Change it…", self._edit), ("Refuse, because…", self._ask_reason)]
 
-    def _allow_call(self) -> None:
-        assert self._policy is not None
-        self._policy.remember_call(self._request.call)
-        self._decide_allowed(f"{PERSON}, for this session")
+    def _allow_call(self, policy: Policy) -> None:
+        self._allow_in_advance(lambda: policy.remember_call(self._request.call), "for this session")
 
-    def _allow_tool(self) -> None:
-        assert self._policy is not None
+    def _allow_tool(self, policy: Policy) -> None:
+        self._allow_in_advance(
+            lambda: policy.remember_tool(self._request.call.name), "for this tool in this folder"
+        )
+
+    def _allow_in_advance(self, remember: Callable[[], None], extent: str) -> None:
         try:
-            self._policy.remember_tool(self._request.call.name)
+            remember()
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
-            return
-        self._decide_allowed(f"{PERSON}, for this tool in this folder")
+        else:
+            self._decide_allowed(f"{PERSON}, {extent}")
 
     def _decide_allowed(self, by: str) -> None:
         self._approval.decide(self._request.allow(by))
         self._close()
 
     def _close(self) -> None:
-        self.app.post_message(self.Answered())
-        self.remove()
+        if self.display:
+            self.app.post_message(self.Answered())
+            self._take_away(self)
+
+    def _take_away(self, widget: Widget) -> None:
+        """Remove a widget once it is off the screen: textual fails where it paints what it is removing."""
+        widget.display = False
+        self.call_after_refresh(widget.remove)
 
     def _edit(self) -> None:
         self._write(ArgumentEditor(self._request))
@@ -175,7 +184,8 @@ class ApprovalPrompt(Vertical, can_focus=True):
     async def _show(self, request: Request) -> None:
         """Show a question; an answer counts once it has been on the screen for `ARMING_S`."""
         self._armed_at, self._request = math.inf, request
-        await self.query("Input, ArgumentEditor").remove()
+        for widget in self.query("Input, ArgumentEditor"):
+            self._take_away(widget)
         self.border_title = title_of(request)
         body = self.query_one(VerticalScroll)
         await body.remove_children()

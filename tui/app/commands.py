@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from agent.consent.policy import Policy
@@ -22,6 +23,11 @@ Shift+Tab switches between three modes; the status line shows the one in force.
 ask: umi asks before a tool changes anything. It starts so.
 read-only: whatever is not reading is refused.
 auto: files in this folder are written without a question; all else is still asked about."""
+
+
+def is_command(text: str) -> bool:
+    """Return whether a message is a command; a path such as /etc/hosts is none."""
+    return re.fullmatch(r"/[a-z]*( .*)?", text) is not None
 
 
 def answered(name: str, arguments: Sequence[str], policy: Policy | None) -> NoteBlock:

@@ -54,10 +54,11 @@ def list_allowed() -> None:
 @tools.command("revoke")
 def revoke(name: Annotated[str, typer.Argument(help="A tool, or all.")], workspace: Workspace = None) -> None:
     """Ask again before a tool runs that was allowed in this folder."""
+    from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
     from agent.errors import InputError
     from agent.tools import Workspace as Folder
 
     root = Folder(workspace or Path()).root
-    if not Policy(root).revoke("" if name == "all" else name):
+    if not Policy(root, AuditLog(root)).revoke("" if name == "all" else name):
         raise InputError(f"nothing of that kind is allowed in {root}", "see `umi tools allowed`")
