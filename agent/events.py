@@ -8,7 +8,13 @@ from typing import Any, Literal
 
 from agent.transcript import Next, Role
 
-Reason = Literal["answered", "gave_up", "step_limit", "cancelled", "error"]
+Reason = Literal["answered", "gave_up", "failed", "unsure", "step_limit", "cancelled", "error"]
+"""How a turn ended.
+
+`gave_up`: no tool fits. `failed`: a call of the last step that called tools ended in an error, whichever role
+tells of it. `unsure`: a call was in doubt and nobody was there to confirm it. `error`: umi or llama.cpp
+failed.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,10 @@ class Thought:
 
 @dataclass(frozen=True)
 class CallProposed:
-    """A call before it runs; `index` counts the calls of the step from 0."""
+    """A call before it runs; `index` counts the calls of the step from 0.
+
+    Where a person changed a call, it is proposed a second time with the same step and index.
+    """
 
     step: int
     index: int
@@ -86,7 +95,10 @@ class AnswerDelta:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of the turn. `answer` is the answer, the reason for giving up, or the error; else empty."""
+    """The end of the turn.
+
+    `answer` is the answer, the reason for giving up, the call that was in doubt, or the error; else empty.
+    """
 
     reason: Reason
     answer: str

@@ -1,7 +1,8 @@
 """The agent loop: planner → caller → tools → planner → … → summarizer, as a generator of events.
 
 Mistakes of the models (unusable arguments, a tool that failed, a repeated call) go back to the models as an
-observation; our own mistakes end the turn. This module knows neither llama.cpp nor any front end.
+observation, and so does a refusal of the user; our own mistakes end the turn. This module knows neither
+llama.cpp nor any front end.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from agent.consent import Approve
+from agent.consent.audit import AuditLog
+from agent.consent.gate import Check, Gate, Unconfirmed
+from agent.consent.policy import Policy, call_key
 from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFull, InputError, ToolError, UmiError
 from agent.events import (
@@ -26,7 +31,6 @@ from agent.events import (
     Usage,
 )
 from agent.prompting.trimming import make_room
-from agent.tools.base import Tool
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
@@ -36,12 +40,10 @@ from agent.transcript import (
     ToolTurn,
     Transcript,
     UserTurn,
-    compact,
     parse_calls,
     parse_planner,
 )
 
-Approve = Callable[[Call, Tool], bool]
 Cancelled = Callable[[], bool]
 
 WRITING_ROOM = 192
@@ -54,32 +56,53 @@ _log = logging.getLogger(__name__)
 class Conversation:
     """The turns that the models see. Those dropped to make room are gone from it.
 
-    A run that was cancelled or failed leaves it unchanged.
+    A run that ended without an answer leaves it unchanged. `untrusted` tells that the models read text from
+    outside, of files or of other programs: set it where such text is put into a question.
     """
 
     transcript: Transcript
+    untrusted: bool = False
 
 
 @dataclass
 class _Turn:
-    """One run of the agent: what the models see, what it cost, and which calls were made."""
+    """One run of the agent: what the models see, what it cost, and which calls were made.
+
+    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not.
+    """
 
     transcript: Transcript
+    untrusted: bool
     stats: dict[Role, Usage] = field(default_factory=dict)
-    calls_made: set[str] = field(default_factory=set)
-    untrusted: bool = False
-    """Whether the models read text from outside: of files, or of other programs."""
+    outcomes: dict[str, bool] = field(default_factory=dict)
+    failing: bool = False
 
 
 class Agent:
-    """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn."""
+    """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn.
 
-    def __init__(self, engine: Engine, toolbox: Toolbox, max_steps: int = 8) -> None:
+    `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
+    records every decision.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        toolbox: Toolbox,
+        max_steps: int = 8,
+        *,
+        check: Check | None = None,
+        policy: Policy | None = None,
+        audit: AuditLog | None = None,
+    ) -> None:
         if max_steps < 1:
             raise InputError(f"the step limit is {max_steps}", "give --max-steps a number of at least 1")
         self.engine = engine
         self.toolbox = toolbox
         self.max_steps = max_steps
+        self.check = check
+        self.policy = policy
+        self.audit = audit
 
     def __enter__(self) -> Self:
         return self
@@ -105,19 +128,25 @@ class Agent:
     ) -> Iterator[Event]:
         """Answer `text`, yielding events; the last one is `Finished`.
 
-        `approve(call, tool)` is asked before a tool that may write, execute or use the network runs; without
-        it such calls are refused. Raise InputError for an empty question and ContextFull for one that does
-        not fit, before anything is generated; the conversation is then unchanged.
+        `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
+        call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
+        are refused, and the second end the turn as `unsure`. Raise InputError for an empty question and
+        ContextFull for one that does not fit, before anything is generated; the conversation is then
+        unchanged.
         """
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
         before = conversation.transcript
-        turn = _Turn(before.plus(UserTurn(text.strip())), untrusted=self._has_untrusted(before))
+        untrusted = conversation.untrusted or any(
+            isinstance(made, ToolTurn) and self.toolbox.is_untrusted(made.name) for made in before.turns
+        )
+        turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
+        gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
         dropped = self._make_room(turn, "planner")
         if dropped:
             yield Trimmed(dropped)
         try:
-            reason, answer = yield from self._steps(turn, approve, cancelled)
+            reason, answer = yield from self._steps(turn, gate, cancelled)
         except UmiError as error:
             yield Finished("error", str(error), turn.stats)
             return
@@ -125,12 +154,13 @@ class Agent:
             _log.exception("the turn failed")
             yield Finished("error", f"umi itself failed: {type(error).__name__}: {error}", turn.stats)
             return
-        if reason in ("answered", "gave_up"):
+        if reason in ("answered", "gave_up", "failed"):
             conversation.transcript = turn.transcript
+            conversation.untrusted = turn.untrusted
         yield Finished(reason, answer, turn.stats)
 
     def _steps(
-        self, turn: _Turn, approve: Approve | None, cancelled: Cancelled
+        self, turn: _Turn, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
             generated = yield from self._generate(turn, "planner", cancelled)
@@ -147,11 +177,14 @@ class Agent:
                 return "step_limit", ""
             turn.transcript = turn.transcript.plus(plan)
             if plan.next == "give up":
-                return "gave_up", plan.content
+                return ("failed" if turn.failing else "gave_up"), plan.content
             if plan.next == "summarizer":
                 return (yield from self._answer(turn, cancelled))
-            if not (yield from self._call(turn, step, approve, cancelled)):
-                return "cancelled", ""
+            try:
+                if not (yield from self._call(turn, step, plan.content, gate, cancelled)):
+                    return "cancelled", ""
+            except Unconfirmed as unconfirmed:
+                return "unsure", str(unconfirmed)
         raise AssertionError("the last step ends the turn")
 
     def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
@@ -159,46 +192,54 @@ class Agent:
         if generated is None:
             return "cancelled", ""
         turn.transcript = turn.transcript.plus(SummarizerTurn(generated.strip()))
-        return "answered", generated.strip()
+        return ("failed" if turn.failing else "answered"), generated.strip()
 
     def _call(
-        self, turn: _Turn, step: int, approve: Approve | None, cancelled: Cancelled
+        self, turn: _Turn, step: int, thought: str, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
-        """Generate the step's calls and run them; return False where cancelled."""
+        """Generate the step's calls and run them; return False where cancelled. Raise Unconfirmed."""
         generated = yield from self._generate(turn, "caller", cancelled)
         if generated is None:
             return False
         calls = parse_calls(generated)
         if calls is None:
             raise UmiError(f"the caller wrote {generated[:60]!r}, which is not a call", "ask in other words")
-        turn.transcript = turn.transcript.plus(CallerTurn(calls))
+        before, made, results = turn.transcript, list(calls), list[ToolTurn]()
+        turn.failing = False
         for index, call in enumerate(calls):
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
-            ok, content = self._run_call(turn, call, approve, cancelled)
-            turn.untrusted |= self.toolbox.is_untrusted(call.name)
-            yield Observation(step, index, call.name, ok, content)
-            turn.transcript = turn.transcript.plus(ToolTurn(call.name, content, not ok))
+            ok, content, passed = self._run_call(turn, call, thought, gate, cancelled)
+            if passed != call:
+                yield CallProposed(step, index, passed.name, passed.arguments)
+            yield Observation(step, index, passed.name, ok, content)
+            made[index] = passed
+            results.append(ToolTurn(passed.name, content, not ok))
+            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
+            turn.untrusted |= self.toolbox.is_untrusted(passed.name)
         return not cancelled()
 
-    def _has_untrusted(self, transcript: Transcript) -> bool:
-        return any(isinstance(t, ToolTurn) and self.toolbox.is_untrusted(t.name) for t in transcript.turns)
-
     def _run_call(
-        self, turn: _Turn, call: Call, approve: Approve | None, cancelled: Cancelled
-    ) -> tuple[bool, str]:
-        key = f"{call.name} {compact(dict(sorted(call.arguments.items())))}"
-        if key in turn.calls_made:
-            return False, "this very call was made before; do something else"
-        turn.calls_made.add(key)
-        tool = self.toolbox.get(call.name)
+        self, turn: _Turn, call: Call, thought: str, gate: Gate, cancelled: Cancelled
+    ) -> tuple[bool, str, Call]:
+        """Run a call; return whether it succeeded, what it returned, and the call as the user let it run."""
+        if (succeeded := turn.outcomes.get(call_key(call))) is not None:
+            turn.failing |= not succeeded
+            return False, "this very call was made before; do something else", call
+        asked = call
         try:
-            if tool is not None and tool.asks(turn.untrusted):
-                if approve is None:
-                    raise ToolError(f"{call.name} needs the user's approval and nobody is there to give it")
-                if not approve(call, tool):
-                    raise ToolError("the user refused this call")
+            call = gate.passed(call, thought, turn.transcript, turn.untrusted)
+        except ToolError as refused:
+            ok, content = False, str(refused)
+        else:
+            ok, content = self._run_tool(call, cancelled)
+        turn.outcomes[call_key(asked)] = turn.outcomes[call_key(call)] = ok
+        turn.failing |= not ok
+        return ok, content, call
+
+    def _run_tool(self, call: Call, cancelled: Cancelled) -> tuple[bool, str]:
+        try:
             return True, self.toolbox.run(call, cancelled)
         except ToolError as error:
             return False, str(error)

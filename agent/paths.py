@@ -5,6 +5,7 @@ The environment variable `UMI_HOME`, where set, replaces every folder of the use
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -51,6 +52,16 @@ def settings_path() -> Path:
     return folder / "settings.json"
 
 
+def permissions_path() -> Path:
+    """Return the file of what the user allowed or forbade in advance, beside the settings."""
+    return settings_path().with_name("permissions.json")
+
+
+def audit_path() -> Path:
+    """Return the file to which every decision about a call is appended."""
+    return data_folder() / "audit.jsonl"
+
+
 def cache_folder() -> Path:
     """Return the folder of what can be computed again: the prompt cache, measured thread counts."""
     home = os.environ.get("UMI_HOME")
@@ -65,6 +76,55 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Replace `path` in one step by a file that its owner alone can read; missing folders are made so too.
+
+    Raise OSError where it cannot be written.
+    """
+    make_private_folder(path.parent)
+    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder `path` and its missing parents for their owner alone. Raise OSError as mkdir does."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append `line` and a line break to `path`, all of it or nothing, while no other process appends.
+
+    A file that is made is readable by its owner alone, and its folder is made where there is none. A line
+    that a crash cut off is ended first. Raise OSError where the file cannot be written.
+    """
+    make_private_folder(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        rest = line + b"\n"
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            rest = b"\n" + rest
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except BaseException:
+            file.truncate(size)
+            raise
 
 
 @contextmanager

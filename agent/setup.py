@@ -14,6 +14,7 @@ from agent.errors import InputError
 
 if TYPE_CHECKING:
     from agent.bundle import Bundle
+    from agent.consent.policy import Policy
     from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
     from agent.tools import Tool
@@ -60,16 +61,22 @@ def open_engine(bundle: Bundle, *, keep_states: bool = True) -> LlamaEngine:
     return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False))
 
 
-def open_agent(bundle: Bundle, toolbox: Toolbox, max_steps: int = DEFAULT_MAX_STEPS) -> Agent:
+def open_agent(
+    bundle: Bundle, toolbox: Toolbox, max_steps: int = DEFAULT_MAX_STEPS, policy: Policy | None = None
+) -> Agent:
     """Load the models of `bundle` and return an agent with them; close it to free them.
 
-    Raises InputError where the tools leave too little of the context, and as `LlamaEngine` does.
+    Its decisions about calls go into the user's audit log. Without `policy`, what the user allowed or forbade
+    in advance does not apply. Raises InputError where the tools leave too little of the context, and as
+    `LlamaEngine` does.
     """
+    from agent.consent.audit import AuditLog
     from agent.loop import WRITING_ROOM, Agent
 
     engine = open_engine(bundle)
     try:
-        agent = Agent(engine, toolbox, max_steps)
+        audit = AuditLog(toolbox.context.workspace.root)
+        agent = Agent(engine, toolbox, max_steps, policy=policy, audit=audit)
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
             length = bundle.context_length

@@ -3,7 +3,7 @@
 Prints:
 
     write_file may write: {'path': 'greet.txt', 'content': 'hello there'}
-    refused: the user refused this call
+    refused: the user refused this call: nothing is written today
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import umi
 from umi.events import Observation
 
 
-def refuse(call: umi.Call, tool: umi.Tool) -> bool:
+def refuse(request: umi.Request) -> umi.Deny:
     """Say what the call would do, and refuse it."""
-    print(f"{tool.name} may {tool.may}: {dict(call.arguments)}")
-    return False
+    print(f"{request.tool.name} may {request.tool.may}: {dict(request.call.arguments)}")
+    return umi.Deny("nothing is written today")
 
 
 with umi.open_agent() as agent:

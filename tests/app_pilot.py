@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tui.app.app import UmiApp
+from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.setup import LoadedAgent
@@ -34,6 +35,12 @@ async def send(pilot: Pilot[None], text: str) -> None:
     """Type and press Enter."""
     pilot.app.query_one(QuestionInput).insert(text)
     await pilot.press("enter")
+
+
+async def asked(pilot: Pilot[None]) -> ApprovalPrompt:
+    """Wait until a question about a call is on the screen and an answer to it counts."""
+    await until(pilot, lambda: any(prompt.armed for prompt in pilot.app.query(ApprovalPrompt)))
+    return pilot.app.query_one(ApprovalPrompt)
 
 
 def state(pilot: Pilot[None]) -> str:

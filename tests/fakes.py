@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.consent.audit import AuditLog
+from agent.consent.gate import Check
+from agent.consent.policy import Policy
 from agent.engine import ScriptedEngine
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
@@ -53,11 +56,15 @@ def scripted(
     max_steps: int = 8,
     on_generate: Callable[[Role], None] | None = None,
     context_length: int = 4096,
+    check: Check | None = None,
 ) -> LoadedAgent:
     """An agent over the built-in tools that works in `folder` and whose models follow the script."""
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
     engine = ScriptedEngine(script, on_generate=on_generate, context_length=context_length)
     toolbox = Toolbox(builtin_tools(), ToolContext(Workspace(workspace), folder / "notes.jsonl"))
+    audit = AuditLog(workspace)
+    policy = Policy(workspace, audit)
+    agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)
     files = (("planner.gguf", 5_100_000), ("caller.gguf", 5_200_000), ("summarizer.gguf", 5_300_000))
-    return LoadedAgent(Agent(engine, toolbox, max_steps), AgentInfo("umi-mini", files, workspace))
+    return LoadedAgent(agent, AgentInfo("umi-mini", files, workspace))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import calculation, call, plan, scripted
 
+from agent.consent import Allow, Approve, Decision, Deny, Request
 from agent.engine import ScriptedEngine
 from agent.errors import ContextFull, InputError
 from agent.events import (
@@ -19,7 +20,7 @@ from agent.events import (
     Trimmed,
     event_to_json,
 )
-from agent.loop import Agent, Approve, Conversation
+from agent.loop import Agent, Conversation
 from agent.transcript import CallerTurn, Role, SummarizerTurn, ToolTurn, Transcript, UserTurn
 
 
@@ -101,7 +102,7 @@ def test_errors_of_the_models_become_observations(tmp_path: Path, made: str, say
     observation = generations(agent)[2][1].turns[-1]
     assert isinstance(observation, ToolTurn)
     assert observation.error
-    assert finished(events).reason == "gave_up"
+    assert (finished(events).reason, finished(events).answer) == ("failed", "It failed.")
 
 
 def test_the_same_call_is_not_run_twice(tmp_path: Path) -> None:
@@ -142,11 +143,15 @@ def test_writing_needs_approval(tmp_path: Path, answer: bool | None) -> None:
     ]
     agent = scripted(script, tmp_path).agent
     asked = []
-    approve = None if answer is None else lambda made, tool: asked.append((made.name, tool.may)) or answer
-    (seen,) = only(turn(agent, approve=approve), Observation)
+
+    def approve(request: Request) -> Decision:
+        asked.append((request.kind, request.call.name, request.tool.may))
+        return Allow(request.call) if answer else Deny()
+
+    (seen,) = only(turn(agent, approve=None if answer is None else approve), Observation)
     assert seen.ok is bool(answer)
     assert (tmp_path / "workspace" / "a.txt").exists() is bool(answer)
-    assert asked == ([] if answer is None else [("write_file", "write")])
+    assert asked == ([] if answer is None else [("permission", "write_file", "write")])
 
 
 NOTE = [plan("Save.", "caller"), call("add_note", text="milk"), plan("Done.", "summarizer"), "Saved."]

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from app_pilot import app_of, ready, send, texts, until
+from app_pilot import app_of, asked, ready, send, texts, until
 from fakes import call, plan, scripted
 
 from agent.engine import ScriptedEngine
@@ -59,25 +59,32 @@ def writing(answer: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("key", "written"), [("y", True), ("n", False), ("escape", False)])
-async def test_a_file_is_written_only_after_approval(tmp_path: Path, key: str, written: bool) -> None:
+@pytest.mark.parametrize(
+    ("keys", "written"),
+    [
+        (["ctrl+g"], True),
+        (["tab", "right", "enter"], True),
+        (["escape"], False),
+        (["tab", "enter"], False),
+        (["tab", "escape"], False),
+    ],
+)
+async def test_a_file_is_written_only_after_approval(tmp_path: Path, keys: list[str], written: bool) -> None:
     app = app_of(scripted(writing("All right."), tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
         await send(pilot, "write a plan")
-        await until(pilot, lambda: bool(app.query(ApprovalPrompt)))
-        await pilot.pause()
-        shown = [str(part.render()) for part in app.query("ApprovalPrompt Static")]
-        assert shown[:4] == ["path", "plan.txt", "content", "buy milk\n" * 60]
-        ask, prompt = app.query_one("ApprovalPrompt .ask").region, app.query_one(ApprovalPrompt).region
-        assert prompt.contains_region(ask), "the question is cut off"
+        prompt = await asked(pilot)
+        answers = app.query_one("ApprovalPrompt .answers").region
+        assert prompt.region.contains_region(answers), "the answers are cut off"
         assert not (tmp_path / "workspace" / "plan.txt").exists()
-        await pilot.press(key)
+        await pilot.press(*keys)
         await until(pilot, lambda: texts(pilot, AnswerBlock) == ["All right."])
         await ready(pilot)
-        assert not app.query(ApprovalPrompt)
+        await until(pilot, lambda: not app.query(ApprovalPrompt))
         assert app.focused is app.query_one(QuestionInput)
         assert app.query_one(ObservationBlock).has_class("ok") is written
+        assert app.query_one(AnswerBlock).has_class("failed") is not written
     assert (tmp_path / "workspace" / "plan.txt").exists() is written
 
 
@@ -104,8 +111,8 @@ async def test_ctrl_c_refuses_and_stops(tmp_path: Path) -> None:
     assert not (tmp_path / "workspace" / "plan.txt").exists()
 
 
-async def test_escape_without_focus_refuses_and_stops(tmp_path: Path) -> None:
-    app = app_of(scripted(writing("Never said."), tmp_path))
+async def test_escape_without_focus_refuses(tmp_path: Path) -> None:
+    app = app_of(scripted(writing("So be it."), tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
         await send(pilot, "write a plan")
@@ -114,8 +121,7 @@ async def test_escape_without_focus_refuses_and_stops(tmp_path: Path) -> None:
         await pilot.press("escape")
         await ready(pilot)
         await until(pilot, lambda: app.focused is app.query_one(QuestionInput))
-        assert not app.query(ApprovalPrompt)
-        assert not app.query(AnswerBlock)
+        await until(pilot, lambda: not app.query(ApprovalPrompt))
     assert not (tmp_path / "workspace" / "plan.txt").exists()
 
 

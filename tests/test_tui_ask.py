@@ -147,34 +147,29 @@ WRITING = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("typed", "written"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
-)
-def test_a_person_at_the_terminal_is_asked_before_a_write(
-    models,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    typed: str,
-    written: bool,
-) -> None:
-    models(WRITING)
-    monkeypatch.setattr(sys, "stdin", Terminal(typed))
-    assert main(["ask", "write a plan"]) == 0
-    err = capsys.readouterr().err
-    assert "path: plan.txt" in err
-    assert "content: buy milk" in err
-    assert (tmp_path / "workspace" / "plan.txt").exists() is written
-
-
 @pytest.mark.parametrize(("options", "written"), [([], False), (["--yes"], True)])
 def test_without_a_person_only_yes_lets_a_tool_write(
     models, capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str], written: bool
 ) -> None:
     models(WRITING)
-    assert main(["ask", "write a plan", *options]) == 0
+    assert main(["ask", "write a plan", *options]) == (0 if written else 5)
     assert ("nobody is there" in capsys.readouterr().err) is not written
     assert (tmp_path / "workspace" / "plan.txt").exists() is written
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_what_is_said_of_a_failure_is_no_answer(
+    models, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO]
+) -> None:
+    models([plan("", "caller"), call("read_file", path="b.txt"), plan("", "summarizer"), "It is empty."])
+    monkeypatch.setattr(sys, "stdout", stream())
+    assert main(["ask", "what is in b.txt?"]) == 5
+    assert isinstance(sys.stdout, io.StringIO)
+    assert sys.stdout.getvalue() == ""
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "umi: failed: read_file: no such file: b.txt",
+        "It is empty.",
+    ]
 
 
 @pytest.mark.parametrize(

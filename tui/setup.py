@@ -67,10 +67,14 @@ def open_agent(options: Options) -> LoadedAgent:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
     from agent import setup
+    from agent.consent.audit import AuditLog
+    from agent.consent.policy import Policy
     from tui.cli.build import open_models
 
     toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
+    root = toolbox.context.workspace.root
+    policy = Policy(root, AuditLog(root))
     bundle = open_models(options.models)
     files = tuple((file.file, file.size) for file in bundle.files)
-    agent = setup.open_agent(bundle, toolbox, options.max_steps)
-    return LoadedAgent(agent, AgentInfo(bundle.name, files, toolbox.context.workspace.root))
+    agent = setup.open_agent(bundle, toolbox, options.max_steps, policy)
+    return LoadedAgent(agent, AgentInfo(bundle.name, files, root))

@@ -12,11 +12,34 @@ _UNSAFE = re.compile(
     "\ud800-\udfff]"  # halves of surrogate pairs: no stream can encode them
 )
 
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Characters drawn as nothing or as a blank that Unicode counts among letters, marks or symbols."""
+
 
 def plain(text: str) -> str:
     """Return `text` with every character that could steer a terminal or hide text escaped (`\\x1b`)."""
     text = text.replace("\r\n", "\n").expandtabs(4)
     return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def visible(text: str) -> str:
+    """Return `text` with every character escaped that is not seen as what it is, but line breaks and tabs.
+
+    These are what `plain` escapes, carriage returns, format characters (zero-width ones, joiners, tags),
+    variation selectors, and all spaces but the ordinary one. For questions that a person decides by.
+    """
+
+    def shown(character: str) -> str:
+        if character == "\n" or (character.isprintable() and not _is_blank(character)):
+            return character
+        return character.encode("unicode_escape").decode("ascii")
+
+    return "".join(map(shown, text.expandtabs(4)))
+
+
+def _is_blank(character: str) -> bool:
+    variation = "\ufe00" <= character <= "\ufe0f" or "\U000e0000" <= character <= "\U000e0fff"
+    return variation or character in _BLANK
 
 
 def one_line(text: str, limit: int = 0) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent.bundle import Bundle
+    from agent.consent import Allow, Deny, Request
     from agent.loop import Agent, Conversation
     from agent.tools import Tool, tool
     from agent.transcript import Call
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "Allow",
     "Bundle",
     "Call",
     "Conversation",
+    "Deny",
+    "Request",
     "Tool",
     "errors",
     "events",
@@ -38,9 +42,12 @@ __all__ = [
 
 _SOURCES = {
     "Agent": "agent.loop",
+    "Allow": "agent.consent",
     "Bundle": "agent.bundle",
     "Call": "agent.transcript",
     "Conversation": "agent.loop",
+    "Deny": "agent.consent",
+    "Request": "agent.consent",
     "Tool": "agent.tools",
     "errors": "umi.errors",
     "events": "umi.events",

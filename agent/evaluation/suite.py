@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.consent import Request
 from agent.engine import Engine, Generated
 from agent.errors import ContextFull, UmiError
 from agent.evaluation.fixtures import write_workspace
@@ -32,6 +33,7 @@ from agent.transcript import (
     PlannerTurn,
     Role,
     Row,
+    ToolTurn,
     Transcript,
     UserTurn,
     parse_calls,
@@ -164,18 +166,24 @@ def _score_question(
     finished = events[-1]
     question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
     answer = finished["answer"]
-    right = finished["reason"] == row.meta["reason"] and (
-        finished["reason"] == "gave_up"
+    right = finished["reason"] == _ending(row) and (
+        row.meta["reason"] == "gave_up"
         or all(_contains(answer, text, observations) for text in row.meta["expects"])
     )
     source, output = atoms((question, *observations)), atoms((answer,))
     invented = (output.numbers | output.words) - (source.numbers | source.words)
-    made_up = finished["reason"] == "answered" and bool(invented)
+    made_up = finished["reason"] in ("answered", "failed") and bool(invented)
     for scores in figures:
         scores.question.add(right, row.meta["reason"] == "gave_up")
         scores.made_up += made_up
     if not right:
         report.failures.append(Failure(row.id, question, answer, tuple(row.meta["expects"])))
+
+
+def _ending(row: Row) -> str:
+    """Return how the turn of a row ends: `failed` where its last call ends in an error, else as it says."""
+    results = [turn for turn in row.transcript.turns if isinstance(turn, ToolTurn)]
+    return "failed" if results and results[-1].error else row.meta["reason"]
 
 
 def _contains(answer: str, expected: str, observations: Iterable[str]) -> bool:
@@ -196,7 +204,7 @@ def run_in_process(engine: Engine) -> RunQuestion:
         agent = Agent(engine, Toolbox(tools, ToolContext(Workspace(workspace), notes)))
         question = next(turn.content for turn in row.transcript.turns if isinstance(turn, UserTurn))
         try:
-            for event in agent.run(agent.begin(), question, approve=lambda call, tool: True):
+            for event in agent.run(agent.begin(), question, approve=Request.allow):
                 if isinstance(event, Observation | Finished):
                     yield event_to_json(event)
         except UmiError as error:

@@ -10,11 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from agent.errors import ToolError
+from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
 
@@ -22,6 +23,8 @@ Permission = Literal["read", "note", "write", "execute", "network"]
 """What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
 read them."""
 DEFAULT_TIME_LIMIT_S = 30.0
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class ToolContext:
 class Tool:
     """A function that the models can call. `spec` is its description for them, `may` its permission.
 
-    `untrusted` tells that its observations carry text from outside: of files, or of other programs.
+    `untrusted` tells that its observations carry text from outside: of files, or of other programs. `preview`
+    takes what `function` takes and returns what that would change. A call ends after `time_limit_s` seconds.
     """
 
     spec: ToolSpec
@@ -45,6 +49,7 @@ class Tool:
     arguments: type[BaseModel]
     takes_context: bool
     untrusted: bool = True
+    preview: Callable[..., FileChange] | None = None
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
 
     @property
@@ -58,6 +63,16 @@ class Tool:
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
         """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""
+        return self._apply(self.function, context, arguments)
+
+    def change(self, context: ToolContext, arguments: Mapping[str, Any]) -> FileChange | None:
+        """Return the file that a call would write, where the tool can tell. Raise ToolError as `run` does."""
+        return self._apply(self.preview or (lambda *_, **__: None), context, arguments)
+
+    def _apply(
+        self, function: Callable[..., Result], context: ToolContext, arguments: Mapping[str, Any]
+    ) -> Result:
+        """Call `function` with the checked arguments. Raise ToolError if they are wrong."""
         try:
             validated = self.arguments.model_validate(dict(arguments))
         except ValidationError as error:
@@ -65,16 +80,19 @@ class Tool:
             where = ".".join(str(part) for part in first["loc"]) or "arguments"
             raise ToolError(f"{where}: {first['msg'].lower()}") from None
         given = {name: getattr(validated, name) for name in validated.model_fields_set}
-        return self.function(context, **given) if self.takes_context else self.function(**given)
+        return function(context, **given) if self.takes_context else function(**given)
 
 
 def tool(
-    may: Permission, *, untrusted: bool = True, time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    may: Permission,
+    *,
+    untrusted: bool = True,
+    preview: Callable[..., FileChange] | None = None,
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
 ) -> Callable[[Callable[..., str]], Tool]:
-    """Return a decorator that makes a `Tool` of a typed function.
+    """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares.
 
-    `untrusted=False` is for tools whose results depend on their arguments and this computer alone. A call
-    that takes longer than `time_limit_s` seconds is an error.
+    `untrusted=False` is for tools whose results depend on their arguments and this computer alone.
     """
 
     def wrap(function: Callable[..., str]) -> Tool:
@@ -88,7 +106,7 @@ def tool(
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context, untrusted, time_limit_s)
+        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s)
 
     return wrap
 

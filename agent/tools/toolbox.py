@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from agent.errors import InputError, ToolError
 from agent.tools.base import Tool, ToolContext
+from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.output import page_text
 from agent.tools.lib.time_limit import Cancelled, run_limited
 from agent.transcript import Call, ToolSpec
@@ -41,9 +42,7 @@ class Toolbox:
 
         The tool runs on a thread of its own, which is left alone where it neither ends in time nor stops.
         """
-        tool = self._tools.get(call.name)
-        if tool is None:
-            raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
+        tool = self._called(call)
         try:
             return page_text(
                 run_limited(lambda: tool.run(self.context, call.arguments), tool.time_limit_s, cancelled)
@@ -52,6 +51,16 @@ class Toolbox:
             if (paged := page_text(str(error))) != str(error):
                 raise ToolError(paged) from error
             raise
+
+    def preview(self, call: Call) -> FileChange | None:
+        """Return what a call would change, where its tool can tell. Raise ToolError as `run` does."""
+        return self._called(call).change(self.context, call.arguments)
+
+    def _called(self, call: Call) -> Tool:
+        tool = self._tools.get(call.name)
+        if tool is None:
+            raise ToolError(f"there is no tool {call.name}; the tools are {', '.join(sorted(self._tools))}")
+        return tool
 
 
 def select_tools(tools: Sequence[Tool], names: Iterable[str]) -> list[Tool]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.file_change import FileChange, written_file
 from agent.tools.lib.output import pluralize
 
 
-@tool(may="write", untrusted=False)
+def _preview(context: ToolContext, path: str, content: str) -> FileChange:
+    return written_file(context.workspace, path, content)
+
+
+@tool(may="write", untrusted=False, preview=_preview)
 def write_file(context: ToolContext, path: str, content: str) -> str:
     """Write text to a file.
 

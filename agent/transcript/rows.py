@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from agent.errors import InputError
+from agent.paths import append_line
 from agent.transcript.matching import compact
 from agent.transcript.schema import row_from_json, row_to_json
 from agent.transcript.turns import Row
@@ -151,20 +151,7 @@ def ensure_appendable(path: Path) -> None:
 def append_row(path: Path, row: Row) -> None:
     """Append `row` to `path` as one line, all of it or nothing. Raises InputError where that fails."""
     try:
-        line = compact(row_to_json(row)).encode("utf-8") + b"\n"
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            size = file.seek(0, os.SEEK_END)
-            # A line that a crash cut off must not run into this one.
-            if size and os.pread(handle, 1, size - 1) != b"\n":
-                line = b"\n" + line
-            try:
-                while line:
-                    line = line[file.write(line) :]
-            except BaseException:
-                file.truncate(size)
-                raise
+        append_line(path, compact(row_to_json(row)).encode("utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     except UnicodeEncodeError:

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 
+from agent.consent.policy import MODES
 from agent.errors import UmiError
 from agent.events import CallProposed, Finished, Reading
 from agent.loop import Conversation
+from tui.app import commands
 from tui.app.approval_prompt import ApprovalPrompt
-from tui.app.blocks import NoteBlock
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
-from tui.app.turn import ApprovalAsked, TurnEnded, TurnEvent, run_turn
+from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
 from tui.cli.steps import percent, tokens_per_second
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
 
-HELP = """\
-Enter sends, Shift+Enter or Ctrl+J makes a new line, Up and Down bring back what you sent.
-Esc stops the answer. Page Up and Page Down scroll. Ctrl+O shows or folds long results.
-Ctrl+Y or /copy copies the last answer. Ctrl+Q, /quit, or Ctrl+C twice leaves.
-/new starts a new conversation. /help shows this."""
-
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-
-_COMMAND = re.compile(r"/[a-z]*( .*)?")
-"""Messages that are commands; a path such as /etc/hosts is not."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +55,7 @@ class UmiApp(App[None]):
         Binding("ctrl+c", "interrupt", "quit", priority=True),
         Binding("ctrl+q", "quit", "quit", priority=True),
         Binding("ctrl+y", "copy", "copy the answer", priority=True),
+        Binding("shift+tab", "mode", "next mode", priority=True),
         Binding("ctrl+o", "fold", "show or fold long results", priority=True),
         Binding("pageup", "page(-1)", "scroll", priority=True),
         Binding("pagedown", "page(1)", "scroll", priority=True),
@@ -118,11 +111,12 @@ class UmiApp(App[None]):
             return
         self._conversation = self.opened.agent.begin()
         self._status.info = self.opened.info
+        self._show_mode()
         self._show_state("ready", busy=False)
 
     async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
         """Run a command, or start a turn if none is running."""
-        if _COMMAND.fullmatch(message.text):
+        if commands.is_command(message.text):
             self._question.remember(message.text)
             await self._run_command(message.text)
         elif self._conversation is None or self.opened is None:
@@ -131,7 +125,9 @@ class UmiApp(App[None]):
                 "The models are still loading." if loading else "There are no models to ask.", markup=False
             )
         elif self._running_turn:
-            self.notify("One question at a time: Esc stops the answer.", markup=False)
+            asked = bool(self._open_prompts())
+            hint = "Ctrl+G allows the call, Esc refuses it." if asked else "Esc stops the answer."
+            self.notify(f"One question at a time: {hint}", markup=False)
         else:
             self._question.remember(message.text)
             await self._start_turn(self.opened, self._conversation, message.text)
@@ -140,19 +136,16 @@ class UmiApp(App[None]):
         match text.split():
             case ["/quit" | "/exit"]:
                 self.exit()
-            case ["/help"]:
-                await self._transcript.add(NoteBlock(HELP))
             case ["/copy"]:
                 self.action_copy()
             case ["/new"]:
                 await self._restart()
-            case [name, *_]:
-                await self._transcript.add(
-                    NoteBlock(f"There is no command {name}; /help lists them.", error=True)
-                )
+            case [name, *rest]:
+                policy = self.opened.agent.policy if self.opened else None
+                await self._transcript.add(commands.answered(name, rest, policy))
 
     async def _restart(self) -> None:
-        self.action_cancel()
+        self._stop()
         self._shown_turn = 0
         if self.opened is not None:
             self._conversation = self.opened.agent.begin()
@@ -200,30 +193,54 @@ class UmiApp(App[None]):
             await self._transcript.fail_turn(message.error)
 
     async def on_approval_asked(self, message: ApprovalAsked) -> None:
-        """Show the approval prompt above the input."""
-        if not self._is_shown(message.turn) or self._cancelled.is_set():
-            message.approval.decide(False)
+        """Show the question above the input, which keeps the focus."""
+        if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
+            message.approval.decide(STOPPED)
             return
-        self._question.disabled = True
-        prompt = ApprovalPrompt(message.approval)
-        await self.mount(prompt, before=self._question)
-        prompt.focus()
+        await self.mount(ApprovalPrompt(message.approval, self.opened.agent.policy), before=self._question)
         self._show_state("waiting for your answer", busy=False)
 
     def on_approval_prompt_answered(self) -> None:
-        """Enable the input again."""
-        self._question.disabled = False
+        """Return to the input."""
         self._question.focus()
         if self._running_turn and not self._cancelled.is_set():
             self._show_state("going on…")
 
+    def on_key(self, event: events.Key) -> None:
+        """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
+        if event.key == "ctrl+g":
+            for prompt in self._open_prompts():
+                prompt.allow(event.time)
+
     def action_cancel(self) -> None:
-        """Cancel the running turn and refuse the approval that it waits for."""
+        """Refuse the call that is asked about, or cancel the running turn."""
+        prompts = self._open_prompts()
+        for prompt in prompts:
+            prompt.refuse()
+        if not prompts:
+            self._stop()
+
+    def action_mode(self) -> None:
+        """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
+        policy = self.opened.agent.policy if self.opened else None
+        if policy is not None:
+            try:
+                policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
+            except UmiError as error:
+                self.notify(one_line(str(error)), severity="error", markup=False)
+            self._show_mode()
+
+    def _show_mode(self) -> None:
+        if self.opened and self.opened.agent.policy:
+            self._status.mode = self.opened.agent.policy.mode
+
+    def _stop(self) -> None:
+        """Cancel the running turn, with the question that it waits for."""
         if self._running_turn and not self._cancelled.is_set():
             self._cancelled.set()
             self._show_state("stopping…")
-            for prompt in self.query(ApprovalPrompt):
-                prompt.action_answer(False)
+            for prompt in self._open_prompts():
+                prompt.refuse()
 
     def action_interrupt(self) -> None:
         """Copy the selection, or cancel the turn; a second time within `_QUIT_WINDOW_S`, quit."""
@@ -237,7 +254,7 @@ class UmiApp(App[None]):
             self.exit()
         else:
             self._interrupted_at = now
-            self.action_cancel()
+            self._stop()
             self.notify("Press Ctrl+C again to quit.", timeout=_QUIT_WINDOW_S, markup=False)
 
     def action_copy(self) -> None:
@@ -252,11 +269,18 @@ class UmiApp(App[None]):
         self._transcript.toggle_folds()
 
     def action_page(self, pages: int) -> None:
-        """Scroll the transcript by one page, up if `pages` is negative."""
+        """Scroll the question about a call, else the transcript, by one page, up if `pages` is negative."""
+        for prompt in self._open_prompts():
+            prompt.scroll_page(pages)
+            return
         if pages < 0:
             self._transcript.scroll_page_up()
         else:
             self._transcript.scroll_page_down()
+
+    def _open_prompts(self) -> list[ApprovalPrompt]:
+        """Return the question that waits for an answer, if there is one."""
+        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
 
     def _show_state(self, state: str, busy: bool = True) -> None:
         self._status.state, self._status.busy = state, busy

@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from agent.consent.policy import Mode
 from tui.setup import AgentInfo
 from tui.text import one_line, size_text
 
@@ -13,10 +14,11 @@ _SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class StatusLine(Static):
-    """Shows `state`, with a spinner while `busy`, the models, and `rate`, tokens/s of the last turn."""
+    """Shows `state`, with a spinner while `busy`, the mode, the models, and the last turn's tokens/s."""
 
     state = reactive("loading models…")
     busy = reactive(True)
+    mode: reactive[Mode] = reactive("ask")
     rate = reactive(0.0)
     info: reactive[AgentInfo | None] = reactive(None)
     _frame = reactive(0)
@@ -37,6 +39,7 @@ class StatusLine(Static):
         width = self.content_size.width
         left = Text(f"{_SPINNER_FRAMES[self._frame]} {self.state}" if self.busy else f"● {self.state}")
         left.stylize("yellow" if self.busy else "green", 0, 1)
+        left.append(f"  {self.mode}", "dim" if self.mode == "ask" else "bold")
         for right in model_descriptions(self.info, self.rate):
             space = width - left.cell_len - len(right)
             if space >= 2:

@@ -79,11 +79,17 @@ class TranscriptView(VerticalScroll, can_focus=False):
 
     async def _finish(self, event: Finished, max_steps: int) -> None:
         match event.reason:
-            case "answered" | "gave_up":
+            case "answered" | "gave_up" | "failed":
                 block = await self._answer_block()
+                if event.reason == "failed" and block.is_attached:
+                    text = "This failed: the last call ended in an error, which is shown above."
+                    await self.mount(NoteBlock(text, error=True), before=block)
                 block.set_class(event.reason == "gave_up", "gave-up")
+                block.set_class(event.reason == "failed", "failed")
                 await block.finish(event.answer)
                 self.last_answer = event.answer
+            case "unsure":
+                await self.add(NoteBlock(f"Not done: {event.answer}", error=True))
             case "step_limit":
                 text = f"No answer after {max_steps} steps; ask for less at once."
                 await self.add(NoteBlock(text, error=True))

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 from textual.message import Message
 
+from agent.consent import Decision, Deny, Request
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Reading
 from agent.loop import Agent, Conversation
-from agent.tools.base import Tool
-from agent.transcript import Call
 
 MIN_INTERVAL_S = 0.03
 """Minimum time between two updates of the answer or the reading progress, in seconds."""
@@ -26,28 +25,30 @@ _POLL_INTERVAL_S = 0.1
 
 _log = logging.getLogger(__name__)
 
+STOPPED = Deny("the turn was stopped")
+"""The decision about a call whose turn was cancelled."""
+
 
 class Approval:
-    """A call that waits for the user's decision: the thread of the turn waits, the app decides."""
+    """A question that waits for the user's answer: the thread of the turn waits, the app decides."""
 
-    def __init__(self, call: Call, tool: Tool) -> None:
-        self.call = call
-        self.tool = tool
+    def __init__(self, request: Request) -> None:
+        self.request = request
         self._decided = threading.Event()
-        self._allowed = False
+        self._decision: Decision = STOPPED
 
-    def decide(self, allowed: bool) -> None:
+    def decide(self, decision: Decision) -> None:
         """Record the decision; later ones are ignored."""
         if not self._decided.is_set():
-            self._allowed = allowed
+            self._decision = decision
             self._decided.set()
 
-    def wait(self, cancelled: Callable[[], bool]) -> bool:
-        """Return the decision, or False if the turn is cancelled first."""
+    def wait(self, cancelled: Callable[[], bool]) -> Decision:
+        """Return the decision, or a refusal if the turn is cancelled first."""
         while not self._decided.wait(_POLL_INTERVAL_S):
             if cancelled():
-                return False
-        return self._allowed
+                return STOPPED
+        return self._decision
 
 
 class TurnEvent(Message):
@@ -89,8 +90,8 @@ def run_turn(
     """Run a turn and post its events; the last message is `TurnEnded` in all cases."""
     error = ""
 
-    def approve(call: Call, tool: Tool) -> bool:
-        approval = Approval(call, tool)
+    def approve(request: Request) -> Decision:
+        approval = Approval(request)
         post(ApprovalAsked(turn, approval))
         return approval.wait(cancelled)
 

@@ -8,31 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from agent.errors import UmiError
-from agent.events import AnswerDelta, Event, Finished, Reason, event_to_json
-from agent.transcript import Call, Transcript, Turn, compact
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, event_to_json
+from agent.transcript import Transcript, Turn, compact
 from agent.transcript.rows import append_row, ensure_appendable
 from tui.cli.interrupts import INTERRUPTED, Interrupts
 from tui.cli.last_conversation import load_turns, save_turns
 from tui.cli.progress import say
-from tui.cli.question import read_question
+from tui.cli.question import Question, read_question
 from tui.cli.recording import recorded_row
 from tui.cli.steps import StepPrinter
+from tui.cli.terminal_approval import TerminalApproval
 from tui.setup import LoadedAgent, Options, open_agent
-from tui.text import call_line, one_line, plain, truncate_lines
+from tui.text import one_line, plain
 
 if TYPE_CHECKING:
-    from agent.tools.base import Tool
+    from agent.consent import Approve, Decision, Request
+    from agent.consent.policy import Policy
 
 EXIT_CODES: dict[Reason, int] = {
     "answered": 0,
     "gave_up": 3,
+    "unsure": 3,
+    "failed": 5,
     "step_limit": 4,
     "cancelled": INTERRUPTED,
     "error": 1,
 }
-
-ARGUMENT_LINES = 20
-"""Lines of an argument that are printed before the user is asked to approve a call."""
 
 
 def ask(
@@ -47,7 +48,7 @@ def ask(
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
     With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
-    answered or given up is kept for that, and appended to the file `record` as a row of training data.
+    answered, given up or failed is kept for that, and appended to `record` as a row of training data.
     """
     question = read_question(words)
     if record:
@@ -56,7 +57,7 @@ def ask(
     try:
         before = load_turns(opened.info.workspace) if go_on else ()
         with Interrupts() as interrupts:
-            approve = _approval(interrupts, yes)
+            approve = approval(interrupts, opened.agent.policy, yes)
             return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record, before)
     finally:
         opened.close()
@@ -64,8 +65,8 @@ def ask(
 
 def answer(
     opened: LoadedAgent,
-    question: str,
-    approve: Callable[[Call, Tool], bool] | None,
+    question: Question,
+    approve: Approve | None,
     cancelled: Callable[[], bool],
     as_json: bool,
     record: Path | None = None,
@@ -73,8 +74,8 @@ def answer(
 ) -> int:
     """Run one turn after those in `before` and print it; return the exit code.
 
-    A conversation whose last turn was answered or given up is kept, and appended to `record`. Raises UmiError
-    where the turn failed, and InputError where `record` cannot be written.
+    A conversation whose last turn was answered, given up or failed is kept, and appended to `record`. Raises
+    UmiError where the turn ended in an error, and InputError where `record` cannot be written.
     """
     agent = opened.agent
     printer: Callable[[Event], None] = (
@@ -82,22 +83,37 @@ def answer(
     )
     conversation = agent.begin()
     conversation.transcript = conversation.transcript.plus(*before)
+    conversation.untrusted = question.quotes
     tools = conversation.transcript.tools
     events: list[Event] = []
-    for event in agent.run(conversation, question, approve=approve, cancelled=cancelled):
+    for event in agent.run(conversation, question.text, approve=approve, cancelled=cancelled):
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
-            if event.reason in ("answered", "gave_up"):
+            if event.reason in ("answered", "gave_up", "failed"):
                 _keep(opened.info.workspace, conversation.transcript)
                 if record:
-                    append_row(record, recorded_row(tools, question, events, before))
+                    append_row(record, recorded_row(tools, question.text, events, before))
             if event.reason == "error":
                 raise UmiError(event.answer)
+            if event.reason == "failed":
+                say(f"umi: failed: {one_line(last_error(events), 400)}\n{plain(event.answer)}")
+            if event.reason == "unsure":
+                say(f"umi: not done: {one_line(event.answer)}")
             if event.reason == "step_limit":
                 say(f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less")
             return EXIT_CODES[event.reason]
     raise AssertionError("a turn ends with Finished")
+
+
+def last_error(events: Sequence[Event]) -> str:
+    """Return the last error of a call among the events of a turn, behind the tool's name."""
+    errors = [
+        f"{event.name}: {event.content}"
+        for event in events
+        if isinstance(event, Observation) and not event.ok
+    ]
+    return errors[-1] if errors else ""
 
 
 def _keep(workspace: Path, transcript: Transcript) -> None:
@@ -113,17 +129,27 @@ def _print_json(event: Event) -> None:
 
 
 class _Printer:
-    """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`."""
+    """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`.
+
+    What a role says after a call that failed is held back until it is known whether the turn failed.
+    """
 
     def __init__(self, out: TextIO, steps: StepPrinter) -> None:
         self._out = out
         self._steps = steps
         self._terminal = out.isatty()
         self._written = False
+        self._failing = False
 
     def show(self, event: Event) -> None:
         match event:
-            case AnswerDelta(text) if self._terminal:
+            case CallProposed(index=0):
+                self._failing = False
+                self._steps.show(event)
+            case Observation(ok=False):
+                self._failing = True
+                self._steps.show(event)
+            case AnswerDelta(text) if self._terminal and not self._failing:
                 self._steps.show(event)
                 self._write(plain(text) if self._written else plain(text).lstrip())
             case Finished(reason, text):
@@ -143,22 +169,20 @@ class _Printer:
             self._written = True
 
 
-def _approval(interrupts: Interrupts, yes: bool) -> Callable[[Call, Tool], bool] | None:
-    """Return what approves calls that write: always with --yes, the user at the terminal, else None."""
-    if yes:
-        return lambda call, tool: True
-    if sys.stdin is None or not sys.stdin.isatty():
-        return None
+def approval(interrupts: Interrupts, policy: Policy | None, yes: bool) -> Approve | None:
+    """Return what answers questions about calls: --yes gives all permissions, else a person is asked.
 
-    def approve(call: Call, tool: Tool) -> bool:
-        say(f"  {call_line(call.name, {})} may {tool.may}:")
-        for name, value in call.arguments.items():
-            shown, more = truncate_lines(
-                plain(value if isinstance(value, str) else compact(value)), ARGUMENT_LINES
-            )
-            body = "\n      ".join(shown.split("\n"))
-            say(f"    {one_line(name)}: {body}" + (f"\n      … {more} more lines" if more else ""))
-        print("  allow it? [y/N] ", end="", file=sys.stderr, flush=True)
-        return interrupts.read_line().strip().lower() in ("y", "yes")
+    None where nobody is at the terminal. A doubt about what was meant is for a person alone.
+    """
+    person = None
+    if all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        person = TerminalApproval(interrupts.read_line, policy)
+    if not yes:
+        return person
+
+    def approve(request: Request) -> Decision | None:
+        if request.kind == "permission":
+            return request.allow("--yes")
+        return person(request) if person else None
 
     return approve

@@ -7,6 +7,7 @@ import select
 import stat
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from agent.errors import InputError
 
@@ -17,7 +18,15 @@ _SILENCE_S = 2.0
 """Seconds to wait for a silent pipe before saying so."""
 
 
-def read_question(words: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Question:
+    """A question; `quotes` says whether what was piped in stands beside what was typed."""
+
+    text: str
+    quotes: bool
+
+
+def read_question(words: Sequence[str]) -> Question:
     """Return `words`, then a blank line and what is piped in; either may be missing.
 
     Raises InputError where both are empty and for more than `INPUT_LIMIT` bytes.
@@ -29,7 +38,7 @@ def read_question(words: Sequence[str]) -> str:
         raise InputError(
             "the question is empty", 'write it after the command: umi ask "what is 17.5% of 240?"'
         )
-    return question
+    return Question(question, bool(typed and piped))
 
 
 def _read_stdin(has_question: bool) -> str:

@@ -27,13 +27,14 @@ from agent.transcript import (
 def recorded_row(
     tools: tuple[ToolSpec, ...], question: str, events: Iterable[Event], before: Sequence[Turn] = ()
 ) -> Row:
-    """Return the row of the turns in `before` and one that was answered or given up, with all its steps.
+    """Return the row of the turns in `before` and of one that was answered, given up or failed.
 
     The agent's own conversation may lack some steps, dropped or shortened to fit the context.
     """
     turns: list[Turn] = [*before, UserTurn(question.strip())]
     calls: list[Call] = []
     results: list[ToolTurn] = []
+    next_ = None
     for event in events:
         match event:
             case Thought(_, text, next_):
@@ -41,11 +42,11 @@ def recorded_row(
                     turns += [CallerTurn(tuple(calls)), *results]
                 calls, results = [], []
                 turns.append(PlannerTurn(text, next_))
-            case CallProposed(_, _, name, arguments):
-                calls.append(Call(name, arguments))
+            case CallProposed(_, index, name, arguments):
+                calls[index:] = [Call(name, arguments)]
             case Observation(_, _, name, ok, content):
                 results.append(ToolTurn(name, content, not ok))
-            case Finished("answered", answer):
+            case Finished("answered" | "failed", answer) if next_ == "summarizer":
                 turns.append(SummarizerTurn(answer))
     row = Row("", "recorded", "train", Transcript(tools, tuple(turns)))
     digest = hashlib.blake2b(compact(row_to_json(row)).encode("utf-8", "replace"), digest_size=4).hexdigest()

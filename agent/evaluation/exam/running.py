@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.consent import Request
 from agent.engine import Engine
 from agent.errors import UmiError
 from agent.evaluation.exam.judging import Outcome, State, judge
@@ -101,7 +102,7 @@ class AgentRespondent:
         observations: list[str] = []
         try:
             for event in self._agent.run(
-                self._conversation, text, approve=lambda call, tool: True, cancelled=self._cancelled
+                self._conversation, text, approve=Request.allow, cancelled=self._cancelled
             ):
                 match event:
                     case CallProposed(_, _, name, _):
@@ -189,7 +190,7 @@ def _fixture(world: World) -> Mapping[str, Any]:
 
 def _is_made_up(exchange: Exchange, outcome: Outcome, known: Iterable[str]) -> bool:
     """Return whether an answer from tools holds a number that is neither in a question nor in a result."""
-    if outcome.reason != "answered" or not exchange.solution:
+    if outcome.reason not in ("answered", "failed") or not exchange.solution:
         return False
     source, answer = atoms(known), atoms((outcome.answer,))
     return bool((answer.numbers | answer.words) - (source.numbers | source.words))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tui.cli.tree.options import PLAIN
+from tui.cli.tree.options import PLAIN, Workspace
 
 tools = typer.Typer(help="The tools that models can call.", **PLAIN)
 
@@ -37,3 +38,27 @@ def show_tool(name: Annotated[str, typer.Argument()]) -> None:
     asks = " (asks first)" if tool.asks(untrusted=False) else asks
     print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
     print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
+
+
+@tools.command("allowed")
+def list_allowed() -> None:
+    """The rules of every folder: what runs there without a question, and what is refused."""
+    from agent.consent.policy import read_permissions
+    from tui.text import one_line
+
+    for folder, rules in sorted(read_permissions().folders.items()):
+        tools = ", ".join(f"{rule} {one_line(name)}" for name, rule in sorted(rules.tools.items()))
+        print(f"{one_line(folder)}  starts in mode {rules.mode}  {tools}".rstrip())
+
+
+@tools.command("revoke")
+def revoke(name: Annotated[str, typer.Argument(help="A tool, or all.")], workspace: Workspace = None) -> None:
+    """Ask again before a tool runs that was allowed in this folder."""
+    from agent.consent.audit import AuditLog
+    from agent.consent.policy import Policy
+    from agent.errors import InputError
+    from agent.tools import Workspace as Folder
+
+    root = Folder(workspace or Path()).root
+    if not Policy(root, AuditLog(root)).revoke("" if name == "all" else name):
+        raise InputError(f"nothing of that kind is allowed in {root}", "see `umi tools allowed`")
