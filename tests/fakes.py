@@ -12,8 +12,10 @@ from agent.consent.gate import Check
 from agent.consent.policy import Policy
 from agent.engine import ScriptedEngine
 from agent.loop import Agent
+from agent.paths import undo_folder
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox
+from agent.tools.undo.store import UndoStore
 from agent.transcript import Role
 from tui.cli.main import main
 from tui.setup import AgentInfo, LoadedAgent
@@ -62,7 +64,8 @@ def scripted(
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
     engine = ScriptedEngine(script, on_generate=on_generate, context_length=context_length)
-    toolbox = Toolbox(builtin_tools(), ToolContext(Workspace(workspace), folder / "notes.jsonl"))
+    context = ToolContext(Workspace(workspace, undo=UndoStore(undo_folder())), folder / "notes.jsonl")
+    toolbox = Toolbox(builtin_tools(), context)
     audit = AuditLog(workspace)
     policy = Policy(workspace, audit)
     agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)

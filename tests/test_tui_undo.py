@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes import call, plan
+from app_pilot import app_of, ready, send, texts, until
+from fakes import call, plan, scripted
 
 import tui.cli.ask
 from agent.engine import ScriptedEngine
 from agent.loop import Agent
 from agent.setup import make_toolbox
+from tui.app.blocks import NoteBlock
 from tui.cli.main import main
 from tui.setup import AgentInfo, LoadedAgent, Options
 
@@ -51,6 +53,25 @@ def test_yes_does_not_allow_a_protected_place_and_naming_it_does(
     assert "run-me" in (root / ".git" / "config").read_text()
     assert main(["undo"]) == 0
     assert (root / ".git" / "config").read_text() == "[core]\n"
+
+
+async def test_the_app_undoes(tmp_path: Path):
+    opened = scripted([], tmp_path)
+    workspace = opened.agent.toolbox.context.workspace
+    workspace.write_text("one.txt", "x")
+    workspace.write_text("two.txt", "x")
+    app = app_of(opened)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        for command, says in (
+            ("/undo", "two.txt; take that back with: umi undo 3"),
+            ("/undo 1", "one.txt; take that back with: umi undo 4"),
+            ("/undo", "there is no write to undo"),
+            ("/undo x", "/undo NUMBER"),
+        ):
+            await send(pilot, command)
+            await until(pilot, lambda says=says: any(says in text for text in texts(pilot, NoteBlock)))
+    assert list(workspace.root.iterdir()) == []
 
 
 def test_the_command_undoes_lists_and_refuses(root: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""The commands of the chat that answer with a text: help, the modes, and what is allowed in advance."""
+"""The commands of the chat that answer with a text: help, the modes, what is allowed, undo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agent.consent.policy import Policy
 from agent.errors import UmiError
 from tui.app.blocks import NoteBlock
+from tui.cli.undo import undo_message
 from tui.text import call_line
 
 HELP = """\
@@ -16,7 +17,8 @@ Esc stops the answer. Page Up and Page Down scroll. Ctrl+O shows or folds long r
 Ctrl+Y or /copy copies the last answer. Ctrl+Q, /quit, or Ctrl+C twice leaves.
 When a call asks first: Ctrl+G allows it once, Esc refuses it, Tab leads to the other answers.
 Shift+Tab switches the mode, /mode explains it. /allowed lists what runs without a question,
-/revoke TOOL or /revoke all takes it back. /new starts a new conversation. /help shows this."""
+/revoke TOOL or /revoke all takes it back. /undo puts back what the last written file held before.
+/new starts a new conversation. /help shows this."""
 
 MODES = """\
 Shift+Tab switches between three modes; the status line shows the one in force.
@@ -43,6 +45,12 @@ def answered(name: str, arguments: Sequence[str], policy: Policy | None) -> Note
             case ["/revoke", tool] if policy:
                 count = policy.revoke("" if tool == "all" else tool)
                 return NoteBlock(f"Taken back: {count}." if count else "Nothing of that kind is allowed.")
+            case ["/undo"]:
+                return NoteBlock(undo_message())
+            case ["/undo", number] if number.isascii() and number.isdecimal():
+                return NoteBlock(undo_message(int(number)))
+            case ["/undo", *_]:
+                return NoteBlock("Say /undo, or /undo NUMBER with one of `umi undo --list`.", error=True)
             case ["/revoke"]:
                 return NoteBlock("Say what: /revoke TOOL, or /revoke all.", error=True)
     except UmiError as error:

@@ -90,6 +90,10 @@ class Workspace:
             data = data[: data.rfind(b"\n", 0, MAX_READ) + 1] or data[:MAX_READ]
         return data.decode("utf-8-sig", "replace").replace("\r\n", "\n"), complete
 
+    def check_writable(self, file: Path) -> None:
+        """Raise Protected where `file`, a resolved path in the workspace, must not be written."""
+        self._protection.check_write(file.relative_to(self.root).as_posix())
+
     def write_text(self, path: str, content: str) -> str:
         """Write a file atomically, creating missing folders; return its path relative to the workspace."""
         try:
