@@ -12,8 +12,8 @@ import pytest
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
 from agent.llama.binding.model import Model, Vocabulary
-from agent.llama.constraints import MAX_THOUGHT, Constraint, Constraints
-from agent.llama.grounding import atoms
+from agent.llama.grammar.constraints import MAX_THOUGHT, Constraint, Constraints
+from agent.llama.grammar.grounding import atoms
 from agent.prompting import CHATML
 from agent.transcript import (
     Call,

@@ -1,7 +1,8 @@
 """`@tool`: a typed Python function as a tool, with a JSON Schema from its signature and a permission.
 
 A function that needs the workspace or the note store takes a first parameter annotated `ToolContext`, which
-is not part of the schema. The first paragraph of the docstring is the description that the models read.
+is not part of the schema. The first paragraph of the docstring is the description that the models read. An
+annotation of a parameter may say what its argument is made of (`agent.transcript.arguments`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from agent.errors import ToolError
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
+from agent.transcript.arguments import ArgumentKind
 
 Permission = Literal["read", "write", "execute", "network"]
 
@@ -38,6 +40,8 @@ class Tool:
     function: Callable[..., str]
     arguments: type[BaseModel]
     takes_context: bool
+    kinds: Mapping[str, ArgumentKind]
+    """What the parameters are made of; one that is not here is free."""
 
     @property
     def name(self) -> str:
@@ -60,19 +64,27 @@ def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
     """Return a decorator that makes a `Tool` of a typed function."""
 
     def wrap(function: Callable[..., str]) -> Tool:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)
         parameters = list(inspect.signature(function).parameters.values())
         takes_context = bool(parameters) and hints.get(parameters[0].name) is ToolContext
         fields: dict[str, Any] = {
             p.name: (hints[p.name], ... if p.default is p.empty else p.default)
             for p in parameters[1 if takes_context else 0 :]
         }
+        kinds = {name: kind for name, (hint, _) in fields.items() if (kind := _kind(hint))}
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context)
+        return Tool(spec, may, function, model, takes_context, kinds)
 
     return wrap
+
+
+def _kind(hint: Any) -> ArgumentKind | None:
+    """Return what a parameter is made of, where its annotation says so."""
+    return next(
+        (extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, ArgumentKind)), None
+    )
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import pluralize, safe_name
 from agent.tools.lib.workspace import Workspace, is_binary
 
@@ -14,7 +15,7 @@ MAX_COUNTED_SIZE = 256 * CHUNK_SIZE
 
 
 @tool(may="read")
-def file_info(context: ToolContext, path: str) -> str:
+def file_info(context: ToolContext, path: FilePath) -> str:
     """Tell the size and date of a file."""
     entry = context.workspace.entry(path)
     changed = f"changed {datetime.fromtimestamp(entry.changed):%Y-%m-%d %H:%M}"

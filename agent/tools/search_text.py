@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath, Query
 from agent.tools.lib.output import join_lines, safe_name, shorten
 from agent.tools.lib.workspace import MAX_VISITED
 
@@ -16,7 +17,7 @@ MAX_WIDTH = 200
 
 
 @tool(may="read")
-def search_text(context: ToolContext, query: str, path: str | None = None) -> str:
+def search_text(context: ToolContext, query: Query, path: FilePath | None = None) -> str:
     """Search the text of files for words.
 
     The query is found as it stands, in any case. Binary files are passed over.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import pluralize
 
 
 @tool(may="write")
-def write_file(context: ToolContext, path: str, content: str) -> str:
+def write_file(context: ToolContext, path: FilePath, content: str) -> str:
     """Write text to a file.
 
     A file that exists is replaced; folders on the way are made.
