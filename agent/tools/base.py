@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -82,9 +82,9 @@ def tool(may: Permission) -> Callable[[Callable[..., str]], Tool]:
 
 def _kind(hint: Any) -> ArgumentKind | None:
     """Return what a parameter is made of, where its annotation says so."""
-    return next(
-        (extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, ArgumentKind)), None
-    )
+    parts = [hint, *get_args(hint)]  # T | None holds what T says
+    extras = [extra for part in parts for extra in getattr(part, "__metadata__", ())]
+    return next((extra for extra in extras if isinstance(extra, ArgumentKind)), None)
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

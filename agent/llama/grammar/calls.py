@@ -7,6 +7,7 @@ conversation, and a derived one only with numbers that the conversation holds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -30,17 +31,23 @@ Kinds = Mapping[str, ArgumentKind]
 
 
 def caller_grammar(
-    tools: Sequence[ToolSpec], kinds: Mapping[str, Kinds] | None = None, texts: Sequence[str] = ()
+    tools: Sequence[ToolSpec],
+    kinds: Mapping[str, Kinds] | None = None,
+    texts: Sequence[str] = (),
+    thought: str = "",
 ) -> str:
     """Return a grammar of one to MAX_CALLS lines, each a compact JSON call valid for one of `tools`.
 
-    `kinds` are those of the parameters of the tools called so, `texts` what the user and the tools said.
+    `kinds` are those of the parameters of the tools called so, `texts` what the user and the tools said. The
+    first call is of a tool that the planner's `thought` names, if it names any.
     """
     if not tools:
         raise EngineError(NO_TOOLS)
     ordered = sorted(tools, key=lambda tool: tool.name)
+    named = [index for index, tool in enumerate(ordered) if names_tool(thought, tool.name)]
     lines = [
-        rf'start: call ("\n" call){{0,{MAX_CALLS - 1}}}',
+        rf'start: first ("\n" call){{0,{MAX_CALLS - 1}}}',
+        f"first: {' | '.join(f'call_{index}' for index in named or range(len(ordered)))}",
         f"call: {' | '.join(f'call_{index}' for index in range(len(ordered)))}",
     ]
     terminals = ArgumentTerminals(texts)
@@ -54,6 +61,11 @@ def caller_grammar(
             schema = compact(closed(tool.parameters) | {"x-guidance": _JSON_OPTIONS})
             lines.append(f'call_{index}: {opening} %json {schema} "}}"')
     return "\n".join([*lines, *terminals.lines()])
+
+
+def names_tool(text: str, name: str) -> bool:
+    """Return whether `text` holds the name of a tool as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _plain_properties(tool: ToolSpec, kinds: Kinds) -> Mapping[str, Any]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from agent.errors import EngineError, InputError
 from agent.llama.grammar.calls import Kinds, arguments_grammar, caller_grammar
-from agent.llama.grammar.grounding import atoms, grounded_pattern, sources
+from agent.llama.grammar.grounding import Atoms, atoms, grounded_pattern, sources, thought_pattern
+from agent.llama.grammar.numbers import plannable_numbers
 from agent.prompting.call_markup import CallMarkup
-from agent.transcript import Role, ToolSpec, Transcript
+from agent.transcript import PlannerTurn, Role, ToolSpec, Transcript
 
 MAX_THOUGHT = 300
 """Characters of a planner's thought, at most."""
@@ -113,7 +114,8 @@ class Constraints:
     def start(self, role: Role, transcript: Transcript, *, grounded: bool = False) -> Constraint:
         """Return a constraint for the next turn of `role`, at its beginning.
 
-        `grounded` restricts the summarizer's digits to those of the question and its observations. Raise
+        `grounded` restricts the digits of an answer to those of the question and its observations, and those
+        of a thought to numbers that follow from them. Raise
         InputError naming a tool whose parameters cannot be compiled.
         """
         if role == "caller":
@@ -170,20 +172,35 @@ def role_grammar(
     """Return the Lark grammar of the turn of `role` after `transcript`."""
     match role:
         case "planner":
-            return planner_grammar(can_call=bool(transcript.tools))
+            pattern = _thought_pattern(transcript) if grounded else ""
+            return planner_grammar(can_call=bool(transcript.tools), pattern=pattern)
         case "caller":
-            return caller_grammar(transcript.tools, kinds, sources(transcript.turns))
+            last = transcript.turns[-1] if transcript.turns else None
+            thought = last.content if isinstance(last, PlannerTurn) else ""
+            return caller_grammar(transcript.tools, kinds, sources(transcript.turns), thought)
         case "summarizer":
             pattern = grounded_pattern(atoms(sources(transcript.turns))) if grounded else _TEXT
             return _lark("start: ANSWER", ANSWER=f"/{_slashed(pattern)}/ & /{_VISIBLE}{_TEXT}/")
 
 
-def planner_grammar(*, can_call: bool) -> str:
-    """Return a grammar of a singly spaced line of at most MAX_THOUGHT characters and one of the endings."""
+def planner_grammar(*, can_call: bool, pattern: str = "") -> str:
+    """Return a grammar of a line of at most MAX_THOUGHT characters and one of the endings.
+
+    The line matches the regular expression `pattern` too, where it is given.
+    """
     endings = ["caller"] * can_call + ["summarizer", "give up"]
     choice = " | ".join(json.dumps(ending) for ending in endings)
-    words = f"/{_VISIBLE}+( {_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
+    words = f"/{_VISIBLE}+( {{1,8}}{_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
+    if pattern:
+        words += f" & /{_slashed(pattern)}/"
     return _lark(rf'start: THOUGHT "\nNext: " ({choice})', THOUGHT=words)
+
+
+def _thought_pattern(transcript: Transcript) -> str:
+    """Return a regular expression of thoughts whose numbers and names with digits are the conversation's."""
+    texts = sources(transcript.turns)
+    said = atoms([*texts, *(tool.line() for tool in transcript.tools)])
+    return thought_pattern(Atoms(said.numbers | plannable_numbers(texts), said.words))
 
 
 def answer_grammar(markup: CallMarkup) -> str:

@@ -92,7 +92,8 @@ _SUFFIX = re.compile(r"(\d+(?:\.\d+)?)\s?(k|m|bn|thousand|million|billion)\b", r
 _FUZZY_FROM, _SIMILARITY = 4, 0.8
 """Letters from which a word is compared with misspellings, and difflib's ratio from which it is one."""
 _DECIMAL = re.compile(r"\d{1,6}(?:\.\d+)?")
-_MOST_SUMMED = 40
+_MOST_SUMMED, _MOST_TERMS = 40, 200
+"""Numbers of a text that counts of days are made of, and terms of which sums are made, at most."""
 LONGEST_LIST = 400
 """Numbers of a text beyond which it is not a list that somebody counts."""
 
@@ -200,6 +201,15 @@ def derivable_numbers(texts: Sequence[str]) -> set[str]:
     return found
 
 
+def plannable_numbers(texts: Sequence[str]) -> set[str]:
+    """Return the numbers that a thought about `texts` may hold: operands, counts of days, parts of a date."""
+    found = derivable_numbers(texts) | {str(days) for days in day_counts(texts)}
+    found |= {str(month) for month in months(texts)} | holiday_days(texts)
+    whole = [number for number in found if number.isdigit()]
+    padded = {f"{int(number):02}" for number in whole if len(number) <= 2 and int(number) < 32}
+    return found | padded | {f"{number}.0" for number in whole}
+
+
 def day_counts(texts: Sequence[str]) -> set[int]:
     """Return the counts of days that `texts` may mean: numbers of days, weeks, months and years, and sums.
 
@@ -211,13 +221,15 @@ def day_counts(texts: Sequence[str]) -> set[int]:
         factors = {1} | {
             days for name, days in DAYS_OF.items() if re.search(rf"\b{name}", text, re.IGNORECASE)
         }
-        parts = sorted(number_atoms([text]) | spoken_numbers(text) | {"1"} | word_constants(text))
+        parts = sorted(number_atoms([text]) | spoken_numbers(text) | word_constants(text))
         values = {Fraction(part) for part in parts[:_MOST_SUMMED] if _DECIMAL.fullmatch(part)}
-        halves = {Fraction(1, 2)} if "half" in text.lower() else set()
-        terms = {value * factor for value in values | halves for factor in factors}
-        terms |= {value * factor + factor / 2 for value in values for factor in factors if halves}
-        sums = terms | ({one + other for one in terms for other in terms} if len(terms) < 200 else set())
-        found |= {int(term) for term in sums} | {-int(-term // 1) for term in sums}
+        if "half" in text.lower():
+            values |= {value + Fraction(1, 2) for value in {*values, Fraction(0), Fraction(1)}}
+        terms = {(value * factor, factor) for value in {*values, Fraction(1)} for factor in factors}
+        found |= {int(term) for term, _ in terms} | {-int(-term // 1) for term, _ in terms}
+        if re.search(r"\band\b|\bplus\b|,", text, re.IGNORECASE) and len(terms) < _MOST_TERMS:
+            pairs = ((one, other) for one, a in terms for other, b in terms if a > b)
+            found |= {int(one + other) for one, other in pairs}
     return found
 
 
