@@ -160,14 +160,19 @@ def test_numbers_that_were_not_said_do_not_follow() -> None:
     assert 17 in day_counts(["two weeks and 3 days"])
 
 
-def test_the_first_call_is_of_a_tool_that_the_thought_names(
+def test_calls_are_of_the_tools_that_the_thought_names(
     constraints: Constraints, vocabulary: Vocabulary
 ) -> None:
-    turns = (UserTurn("list the notes"), PlannerTurn("I will list them with list_files.", "caller"))
     listed, told = Call("list_files", {}).line(), Call("system_info", {}).line()
-    for text, allowed in ((listed, True), (told, False), (f"{listed}\n{told}", True)):
-        constraint = constraints.start("caller", Transcript(SPECS, turns))
-        assert can_write(constraint, text, vocabulary) == allowed
+    for thought, allowed in (
+        ("I will list them with list_files.", {listed, f"{listed}\n{listed}"}),
+        ("I will use list_files and system_info.", {listed, told, f"{listed}\n{told}", f"{told}\n{listed}"}),
+        ("I will use my_list_files.", {listed, told, f"{listed}\n{told}"}),
+    ):
+        turns = (UserTurn("list the notes"), PlannerTurn(thought, "caller"))
+        for text in (listed, told, f"{listed}\n{told}"):
+            constraint = constraints.start("caller", Transcript(SPECS, turns))
+            assert can_write(constraint, text, vocabulary) == (text in allowed)
 
 
 def test_a_tool_of_ones_own_says_what_its_arguments_are(vocabulary: Vocabulary) -> None:

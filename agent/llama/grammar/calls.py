@@ -39,15 +39,14 @@ def caller_grammar(
     """Return a grammar of one to MAX_CALLS lines, each a compact JSON call valid for one of `tools`.
 
     `kinds` are those of the parameters of the tools called so, `texts` what the user and the tools said. The
-    first call is of a tool that the planner's `thought` names, if it names any.
+    calls are of tools that the planner's `thought` names, if it names any.
     """
     if not tools:
         raise EngineError(NO_TOOLS)
-    ordered = sorted(tools, key=lambda tool: tool.name)
-    named = [index for index, tool in enumerate(ordered) if names_tool(thought, tool.name)]
+    named = [tool for tool in tools if names_tool(thought, tool.name)]
+    ordered = sorted(named or tools, key=lambda tool: tool.name)
     lines = [
-        rf'start: first ("\n" call){{0,{MAX_CALLS - 1}}}',
-        f"first: {' | '.join(f'call_{index}' for index in named or range(len(ordered)))}",
+        rf'start: call ("\n" call){{0,{MAX_CALLS - 1}}}',
         f"call: {' | '.join(f'call_{index}' for index in range(len(ordered)))}",
     ]
     terminals = ArgumentTerminals(texts)

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cached_property
 
 from agent.llama.grammar.grounding import Atoms, atoms, grounded_pattern
 from agent.llama.grammar.numbers import (
@@ -53,12 +54,19 @@ class ArgumentTerminals:
                 return rf'"\"" {self._define("EXPRESSION", self._expression())} "\""'
             case Derived("text"):
                 found = atoms(self._texts)
-                spoken = frozenset(number for text in self._texts for number in spoken_numbers(text))
-                pattern = grounded_pattern(Atoms(found.numbers | spoken, found.words))
+                pattern = grounded_pattern(Atoms(found.numbers | self._spoken, found.words))
                 return (
                     rf'"\"" {self._define("GROUNDED", f"/{_slashed(pattern)}/ & /{_slashed(_STRING)}/")} "\""'
                 )
         raise AssertionError(kind)
+
+    @cached_property
+    def _spoken(self) -> set[str]:
+        return {number for text in self._texts for number in spoken_numbers(text)}
+
+    @cached_property
+    def _derivable(self) -> set[str]:
+        return derivable_numbers(self._texts)
 
     def lines(self) -> list[str]:
         """Return the definitions."""
@@ -102,12 +110,12 @@ class ArgumentTerminals:
         if kind.form == "days":
             numbers = {str(days) for days in day_counts(self._texts)}
         else:
-            numbers = {number for number in derivable_numbers(self._texts) if _is_json_number(number)}
+            numbers = {number for number in self._derivable if _is_json_number(number)}
         pattern = "|".join(re.escape(number) for number in sorted(numbers))
         return self._define(kind.form.upper(), f"/-?({pattern})/")
 
     def _date(self) -> str:
-        said = number_atoms(self._texts) | {n for text in self._texts for n in spoken_numbers(text)}
+        said = number_atoms(self._texts) | self._spoken
         numbers = {int(number) for number in said if number.isdigit() and len(number) <= 4}
         years = {f"{number:04}" for number in numbers if number > 99}
         in_year = {f"{number:02}" for number in {*numbers, *months(self._texts)} if 1 <= number <= 12}
@@ -124,7 +132,7 @@ class ArgumentTerminals:
         return self._define("DATE", " | ".join(f"({part})" for part in parts))
 
     def _expression(self) -> str:
-        numbers = sorted(derivable_numbers(self._texts))
+        numbers = sorted(self._derivable)
         number = f"({'|'.join(map(re.escape, [*numbers, *FUNCTIONS_WITH_DIGITS]))})"
         between = f"{_FREE}*{_OPERATOR}({_FREE}*{_BEFORE_NUMBER})?"
         return f"/{_slashed(f'({_FREE}*{_BEFORE_NUMBER})?{number}({between}{number})*{_FREE}*')}/"

@@ -148,17 +148,8 @@ def spoken_numbers(text: str) -> set[str]:
 
 def word_constants(text: str) -> set[str]:
     """Return what the words of `text` may stand for by the table `WORDS`."""
-    found: set[str] = set()
-    for match in _WORD.finditer(text):
-        word = match.group().lower()
-        forms = {word, word.removesuffix("s"), word.removesuffix("d"), word.removesuffix("ed")}
-        if len(word) >= _FUZZY_FROM:
-            forms.update(get_close_matches(word, WORDS, n=1, cutoff=_SIMILARITY))
-        for form in forms:
-            found.update(WORDS.get(form, ()))
-    if "%" in text:
-        found.add("100")
-    return found
+    found = {number for match in _WORD.finditer(text) for number in _constants(match.group().lower())}
+    return found | {"100"} if "%" in text else found
 
 
 def number_atoms(texts: Sequence[str]) -> set[str]:
@@ -233,7 +224,7 @@ def day_counts(texts: Sequence[str]) -> set[int]:
     return found
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _cardinal(word: str) -> int | None:
     if word in CARDINALS:
         return CARDINALS[word]
@@ -241,6 +232,14 @@ def _cardinal(word: str) -> int | None:
         return None
     near = get_close_matches(word, CARDINALS, n=1, cutoff=_SIMILARITY)
     return CARDINALS[near[0]] if near else None
+
+
+@lru_cache(maxsize=4096)
+def _constants(word: str) -> tuple[str, ...]:
+    forms = {word, word.removesuffix("s"), word.removesuffix("d"), word.removesuffix("ed")}
+    if len(word) >= _FUZZY_FROM:
+        forms.update(get_close_matches(word, WORDS, n=1, cutoff=_SIMILARITY))
+    return tuple(number for form in forms for number in WORDS.get(form, ()))
 
 
 def _plain(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from functools import lru_cache
 from typing import Annotated
 
 from agent.tools.lib.units import unit_names
@@ -16,6 +17,12 @@ FILE_PATTERNS = (
 )
 """Patterns of the kinds of files that people name in words: Python files, spreadsheets, pictures."""
 
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
 Expression = Annotated[str, Derived("expression")]
 Amount = Annotated[float, Derived("number")]
 Days = Annotated[int, Derived("days")]
@@ -25,4 +32,4 @@ Query = Annotated[str, Copied(any_case=True)]
 FilePath = Annotated[str, Copied(glue="/", values=lambda: (".",))]
 FileName = Annotated[str, Copied(glue="*?./", values=FILE_PATTERNS.split)]
 UnitName = Annotated[str, Copied(values=unit_names)]
-TimeZone = Annotated[str, Copied(values=zoneinfo.available_timezones)]
+TimeZone = Annotated[str, Copied(values=_time_zones)]
