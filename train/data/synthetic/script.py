@@ -45,7 +45,7 @@ class ToolCall:
 class Step:
     """A thought and the calls after it.
 
-    `{tool}` and `{last_tool}` in the thought are replaced by the offered names of the first and the last call.
+    `{tool}` and `{last_tool}` in it are replaced by the offered names of the first and the last call.
     """
 
     thought: str
