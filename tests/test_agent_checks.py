@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.checks.answers import AnswerCheck, unsupported
 from agent.checks.calls import doubt_about
-from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
 from train.data.synthetic.generate import generate_rows
 
 
@@ -79,3 +80,66 @@ def test_no_call_of_the_generator_is_doubtful() -> None:
                 assert doubt_about(history, turn.calls[0]) == "", (history.turns[-2:], turn.calls[0])
                 checked += 1
     assert checked > 200
+
+
+LISTED = ToolTurn("list_files", "a.txt\nb.txt\nc.txt\nd.txt")
+MILES = ToolTurn("convert_units", "8.04672 km")
+READ = ToolTurn("read_file", "Meet Ana in ünï.txt")
+
+
+def exchange(question: str, observation: ToolTurn) -> Transcript:
+    call = CallerTurn((Call(observation.name, {}),))
+    return Transcript((), (UserTurn(question), call, observation))
+
+
+UNSUPPORTED = [
+    ("5 miles in km", MILES, "5 miles is 8.04672 miles.", "another unit"),
+    ("5 miles in km", MILES, "5 km is 8.04672 km.", "another unit"),
+    ("read it", READ, "It says: Meet Ana in öná.txt", "stands nowhere"),
+    ("read it", READ, "It says: Meet Eva there", "Eva stands nowhere"),
+    ("read it", READ, "other.txt says: Meet Ana in ünï.txt", "other.txt stands nowhere"),
+    ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),
+    ("list them", LISTED, "a.txt\nc.txt\nb.txt\nd.txt", "another order"),
+    ("list them", LISTED, '{"name":"list_files","arguments":{}}', "a call"),
+]
+
+
+@pytest.mark.parametrize(("question", "observation", "answer", "why"), UNSUPPORTED)
+def test_an_answer_that_nothing_supports_is_what_the_tool_said(
+    question: str, observation: ToolTurn, answer: str, why: str
+) -> None:
+    check = AnswerCheck(exchange(question, observation))
+    shown = "".join(check.feed(letter) for letter in answer) + check.finish()
+    assert why in check.doubt
+    assert shown == check.text
+    assert f"{observation.name} says:" in shown
+    assert observation.content in shown
+
+
+SUPPORTED = [
+    ("5 miles in km", MILES, "5 miles is 8.04672 km."),
+    ("5 miles in km", MILES, "That is 8.04672 kilometers."),
+    ("read it", READ, "It says:\nMeet Ana in ünï.txt"),
+    ("list them", LISTED, "The files are:\na.txt\nb.txt\nc.txt\nd.txt"),
+    ("the first three", LISTED, "a.txt\nb.txt\nc.txt"),
+    ("is there a c.txt", LISTED, "Yes, c.txt is there, on Monday as in May."),
+]
+
+
+@pytest.mark.parametrize(("question", "observation", "answer"), SUPPORTED)
+def test_an_answer_that_is_supported_is_passed_on(question: str, observation: ToolTurn, answer: str) -> None:
+    check = AnswerCheck(exchange(question, observation))
+    shown = "".join(check.feed(letter) for letter in answer) + check.finish()
+    assert (shown, check.doubt) == (answer, "")
+
+
+def test_no_answer_of_the_generator_is_unsupported() -> None:
+    checked = 0
+    for row in generate_rows(9, "test", 250):
+        turns = row.transcript.turns
+        for index, turn in enumerate(turns):
+            if isinstance(turn, SummarizerTurn):
+                history = Transcript(row.transcript.tools, turns[:index])
+                assert unsupported(turn.content, history) == "", (turn.content, history.turns[-3:])
+                checked += 1
+    assert checked > 250

@@ -26,23 +26,76 @@ _LISTING = {"list_files", "find_files", "search_text", "search_notes"}
 """The tools whose observation is a list that an answer tells whole."""
 
 
-def unsupported(answer: str, transcript: Transcript) -> str:
-    """Return what in `answer` nothing supports, as a clause; empty if no rule speaks.
+class AnswerCheck:
+    """Checks an answer while it is generated, and passes on what may be shown, a line at a time.
 
-    `transcript` ends with what the tools said to the last question. An answer without a call is only checked
-    for a call written as an answer.
+    Where a line is not supported, or the list that an answer tells is not whole, what the tool said follows,
+    under the tool's name.
     """
-    if _CALL.search(answer):
-        return "it holds a call"
-    question, observations = _exchange(transcript)
-    if not observations:
-        return ""
-    checks = (
-        _wrong_unit(answer, [question, *(turn.content for turn in observations)]),
-        _unknown_name(answer, list(_said(transcript))),
-        _incomplete_list(answer, question, observations[-1]),
-    )
-    return next((found for found in checks if found), "")
+
+    def __init__(self, transcript: Transcript) -> None:
+        """`transcript` ends with what the tools said to the last question."""
+        self._question, self._observations = _exchange(transcript)
+        self._said = list(_said(transcript))
+        self._held = ""
+        self.text = ""
+        """What was passed on."""
+        self.doubt = ""
+        """What nothing supports, as a clause; empty as long as all is well."""
+
+    def feed(self, text: str) -> str:
+        """Take the next piece of the answer; return what may be shown now."""
+        self._held += text
+        lines, newline, rest = self._held.rpartition("\n")
+        if not newline:
+            return ""
+        self._held = rest
+        return self._pass_on(lines + newline)
+
+    def finish(self) -> str:
+        """Return the rest of what may be shown, at the end of the answer."""
+        shown = self._pass_on(self._held)
+        if self._observations and not self.doubt:
+            self.doubt = _incomplete_list(self.text, self._question, self._observations[-1])
+        if not self.doubt:
+            return shown
+        told = [turn for turn in self._observations if turn.content not in self.text]
+        said = "\n".join(f"{turn.name} says:{_layout(turn.content)}" for turn in told)
+        if said and self.text.strip() and not self.text.endswith("\n"):
+            said = f"\n{said}"
+        self.text += said
+        return shown + said
+
+    def _pass_on(self, piece: str) -> str:
+        if not self.doubt:
+            self.doubt = self._local_doubt(piece)
+        if self.doubt:
+            return ""
+        self.text += piece
+        return piece
+
+    def _local_doubt(self, piece: str) -> str:
+        if _CALL.search(piece):
+            return "it holds a call"
+        if not self._observations:
+            return ""
+        texts = [self._question, *(turn.content for turn in self._observations)]
+        return _wrong_unit(piece, texts) or _unknown_name(piece, self._said)
+
+
+def unsupported(answer: str, transcript: Transcript) -> str:
+    """Return what in a whole `answer` nothing supports, as a clause; empty if no rule speaks.
+
+    An answer that no call came before is only checked for a call that is written as an answer.
+    """
+    check = AnswerCheck(transcript)
+    check.feed(answer)
+    check.finish()
+    return check.doubt
+
+
+def _layout(content: str) -> str:
+    return f"\n{content}" if "\n" in content else f" {content}"
 
 
 def _exchange(transcript: Transcript) -> tuple[str, list[ToolTurn]]:
