@@ -5,7 +5,7 @@ Heavy imports stand inside the functions: front ends import this module before t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,17 +48,22 @@ def make_toolbox(
     return Toolbox([*selected, *(tool for tool in tools if not isinstance(tool, str))], context)
 
 
-def open_engine(bundle: Bundle, *, keep_states: bool = True) -> LlamaEngine:
+def open_engine(
+    bundle: Bundle, *, keep_states: bool = True, tools: Iterable[Tool] | None = None
+) -> LlamaEngine:
     """Return an engine that runs `bundle` on llama.cpp, with the user's settings.
 
+    The arguments of `tools` are held to what these say they are made of; None stands for all built-in tools.
     Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
     that are read once would evict those in use.
     """
     from agent.llama.engine import LlamaEngine
     from agent.settings import engine_settings
+    from agent.tools import builtin_tools
 
     settings = engine_settings()
-    return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False))
+    kinds = {tool.name: tool.kinds for tool in (builtin_tools() if tools is None else tools)}
+    return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False), kinds=kinds)
 
 
 def open_agent(
@@ -73,7 +78,7 @@ def open_agent(
     from agent.consent.audit import AuditLog
     from agent.loop import WRITING_ROOM, Agent
 
-    engine = open_engine(bundle)
+    engine = open_engine(bundle, tools=toolbox.tools)
     try:
         audit = AuditLog(toolbox.context.workspace.root)
         agent = Agent(engine, toolbox, max_steps, policy=policy, audit=audit)

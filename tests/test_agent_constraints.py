@@ -12,8 +12,8 @@ import pytest
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
 from agent.llama.binding.model import Model, Vocabulary
-from agent.llama.constraints import MAX_THOUGHT, Constraint, Constraints
-from agent.llama.grounding import atoms
+from agent.llama.grammar.constraints import MAX_THOUGHT, Constraint, Constraints
+from agent.llama.grammar.grounding import atoms
 from agent.prompting import CHATML
 from agent.transcript import (
     Call,
@@ -81,7 +81,8 @@ PLANNER = [
     ("x" * (MAX_THOUGHT + 1) + "\nNext: give up", False, False),
     ("Next: caller", False, False),
     ("Two\nlines\nNext: summarizer", False, False),
-    ("Two  spaces\nNext: summarizer", False, False),
+    ("Two  spaces\nNext: summarizer", True, True),
+    ("Many" + " " * 9 + "spaces\nNext: summarizer", False, False),
     ("A tab\there\nNext: summarizer", False, False),
     ("I say it.\nNext: planner", False, False),
     ("I say it.\nNext: summarizer\n", False, False),
@@ -235,6 +236,10 @@ GROUNDED = [
     ("notes.txt:12 and day 31", True),
     ("It is a lot.", True),
     ("Of what was asked before: 99 and 2", True),
+    ("Erik,42,240", False),
+    ("Erik,42,Rome", True),
+    ("report2.txt:42: x", True),
+    ("report2.txt:43: x", False),
     ("It is 992.", False),
     ("It is 43.", False),
     ("It is 4.", False),

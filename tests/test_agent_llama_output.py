@@ -29,9 +29,9 @@ from tiny_gguf import write_tiny_bundle
 from agent.bundle import Bundle, Sampling
 from agent.llama.binding.context import Context
 from agent.llama.binding.model import Model
-from agent.llama.constraints import Constraints
 from agent.llama.decoding import sample
 from agent.llama.engine import LlamaEngine
+from agent.llama.grammar.constraints import Constraints
 from agent.prompting import CHATML, prompt_ids
 from agent.transcript import (
     ENDINGS,

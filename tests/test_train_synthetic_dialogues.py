@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from agent.llama.grounding import atoms, sources
+from agent.llama.grammar.grounding import atoms, sources
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.transcript import CallerTurn, PlannerTurn, Row, SummarizerTurn, ToolTurn, UserTurn
 from train.data.phrasings import QUESTIONS, normalize

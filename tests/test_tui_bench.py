@@ -17,9 +17,9 @@ from agent.engine import Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import TOOLS, TRACE, generated_turns
 from agent.llama.binding.model import Model
-from agent.llama.constraints import Constraints
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
+from agent.llama.grammar.constraints import Constraints
 from agent.prompting import prompt_ids, segments
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role, Transcript, UserTurn

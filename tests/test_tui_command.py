@@ -203,7 +203,7 @@ def test_the_doctor_reports_ok_or_the_next_step(
 ) -> None:
     engine = ScriptedEngine([])
     engine.threads = 1  # type: ignore[attr-defined]
-    monkeypatch.setattr(agent.setup, "open_engine", lambda bundle: engine)
+    monkeypatch.setattr(agent.setup, "open_engine", lambda bundle, **options: engine)
     monkeypatch.setattr("tui.cli.doctor.REQUIRED", ("textual",))
     assert main(["models", "use", "small"]) == 0
     assert main(["doctor"]) == 0

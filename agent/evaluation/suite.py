@@ -24,7 +24,7 @@ from agent.errors import ContextFull, UmiError
 from agent.evaluation.fixtures import write_workspace
 from agent.evaluation.metrics import first_tool_baseline, handover_matches, no_arguments_baseline, tools_match
 from agent.events import Finished, Observation, event_to_json
-from agent.llama.grounding import atoms
+from agent.llama.grammar.grounding import atoms
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox, select_tools

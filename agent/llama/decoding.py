@@ -21,7 +21,7 @@ from agent.errors import EngineError
 from agent.events import Usage
 from agent.llama.binding.context import BATCH, Context
 from agent.llama.binding.model import Vocabulary
-from agent.llama.constraints import Constraint
+from agent.llama.grammar.constraints import Constraint
 from agent.llama.prompt_lookup import FIRST_DRAFT, LONGEST_DRAFT, PromptLookup
 from agent.prompting.encoding import common_length
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -22,8 +22,9 @@ from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
-from agent.llama.constraints import NO_TOOLS, Constraint
 from agent.llama.decoding import ForcedDecoding, TurnDecoder
+from agent.llama.grammar.calls import NO_TOOLS, Kinds
+from agent.llama.grammar.constraints import Constraint
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
@@ -44,9 +45,16 @@ class LlamaEngine:
     """Runs a bundle. One generation at a time: a second one, from another thread, waits for the first."""
 
     def __init__(
-        self, bundle: Bundle, settings: EngineSettings | None = None, roles: Sequence[Role] = ROLES
+        self,
+        bundle: Bundle,
+        settings: EngineSettings | None = None,
+        roles: Sequence[Role] = ROLES,
+        *,
+        kinds: Mapping[str, Kinds] | None = None,
     ) -> None:
         """Load the models of the bundle's `roles`, mapped into memory.
+
+        `kinds` say what the arguments of the tools called so are made of; the caller is held to it.
 
         Raise BundleError where a model is damaged or an adapter does not fit it, EngineError where memory
         does not suffice.
@@ -66,7 +74,7 @@ class LlamaEngine:
                 file = bundle.roles[role].file
                 if file not in self._sessions:
                     together: list[Role] = [other for other in roles if bundle.roles[other].file == file]
-                    session = ModelSession(bundle, together, session_settings, prompt_cache)
+                    session = ModelSession(bundle, together, session_settings, prompt_cache, kinds)
                     self._sessions[file] = session
                     # The thread count that was measured for the first model serves all.
                     session_settings = replace(session_settings, threads=session.threads)

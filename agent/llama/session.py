@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,8 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
-from agent.llama.constraints import Constraints
+from agent.llama.grammar.calls import Kinds
+from agent.llama.grammar.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.stock import StockModel
 from agent.prompting.dialects import Prompt, make_dialect
@@ -47,12 +48,13 @@ class ModelSession:
         roles: Sequence[Role],
         settings: EngineSettings,
         prompt_cache: PromptCache | None,
+        kinds: Mapping[str, Kinds] | None = None,
     ) -> None:
         """Load the model of `roles`, which is the same for all of them, and their adapters.
 
         Raise BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
         """
-        self._settings, self._prompt_cache = settings, prompt_cache
+        self._settings, self._prompt_cache, self._kinds = settings, prompt_cache, kinds
         self._file = bundle.roles[roles[0]]
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
@@ -114,7 +116,7 @@ class ModelSession:
     @cached_property
     def constraints(self) -> Constraints:
         """The grammars of the roles; built at the first use (a second for a vocabulary of 150,000)."""
-        return Constraints(self.vocabulary.grammar_tokenizer(self.end_token))
+        return Constraints(self.vocabulary.grammar_tokenizer(self.end_token), self._kinds)
 
     def prompt(self, role: Role, transcript: Transcript) -> Prompt:
         """Return what `role` reads before it writes.

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from agent.errors import ToolError
 from agent.tools.base import tool
+from agent.tools.lib.argument_types import Date, Days
 from agent.tools.lib.dates import parse_date, weekday
 
 
 @tool(may="read", untrusted=False)
-def add_days(date: str, days: int) -> str:
+def add_days(date: Date, days: Days) -> str:
     """Add days to a date, or take them away."""
     start = parse_date(date)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import Text
 from agent.tools.lib.note_store import append_note
 
 MAX_LENGTH = 10_000
@@ -11,7 +12,7 @@ MAX_LENGTH = 10_000
 
 
 @tool(may="note", untrusted=False)
-def add_note(context: ToolContext, text: str) -> str:
+def add_note(context: ToolContext, text: Text) -> str:
     """Save a note."""
     text = text.strip()
     if not text:

@@ -1,16 +1,17 @@
 """`@tool`: a typed Python function as a tool, with a JSON Schema from its signature and a permission.
 
 A function that needs the workspace or the note store takes a first parameter annotated `ToolContext`, which
-is not part of the schema. The first paragraph of the docstring is the description that the models read.
+is not part of the schema. The first paragraph of the docstring is the description that the models read. An
+annotation of a parameter may say what its argument is made of (`agent.transcript.arguments`).
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -18,6 +19,7 @@ from agent.errors import ToolError
 from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.workspace import Workspace
 from agent.transcript import ToolSpec
+from agent.transcript.arguments import ArgumentKind
 
 Permission = Literal["read", "note", "write", "execute", "network"]
 """What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
@@ -51,6 +53,8 @@ class Tool:
     untrusted: bool = True
     preview: Callable[..., FileChange] | None = None
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    kinds: Mapping[str, ArgumentKind] = field(default_factory=dict)
+    """What the parameters are made of; one that is not here is free."""
 
     @property
     def name(self) -> str:
@@ -96,19 +100,27 @@ def tool(
     """
 
     def wrap(function: Callable[..., str]) -> Tool:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)
         parameters = list(inspect.signature(function).parameters.values())
         takes_context = bool(parameters) and hints.get(parameters[0].name) is ToolContext
         fields: dict[str, Any] = {
             p.name: (hints[p.name], ... if p.default is p.empty else p.default)
             for p in parameters[1 if takes_context else 0 :]
         }
+        kinds = {name: kind for name, (hint, _) in fields.items() if (kind := _kind(hint))}
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s)
+        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s, kinds)
 
     return wrap
+
+
+def _kind(hint: Any) -> ArgumentKind | None:
+    """Return what a parameter is made of, where its annotation says so."""
+    parts = [hint, *get_args(hint)]  # T | None holds what T says
+    extras = [extra for part in parts for extra in getattr(part, "__metadata__", ())]
+    return next((extra for extra in extras if isinstance(extra, ArgumentKind)), None)
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from agent.errors import ToolError
 from agent.tools.base import tool
+from agent.tools.lib.argument_types import Amount, UnitName
 from agent.tools.lib.number_format import format_significant
 from agent.tools.lib.units import Unit, find_unit
 
@@ -15,7 +16,7 @@ SIGNIFICANT_DIGITS = 6
 
 
 @tool(may="read", untrusted=False)
-def convert_units(value: float, from_unit: str, to_unit: str) -> str:
+def convert_units(value: Amount, from_unit: UnitName, to_unit: UnitName) -> str:
     """Convert a value from one unit to another."""
     if not math.isfinite(value):
         raise ToolError("value is not a finite number")

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from agent.errors import ToolError
 from agent.tools.base import tool
+from agent.tools.lib.argument_types import TimeZone
 from agent.tools.lib.dates import now, weekday
 
 ZONES_BY_PLACE = {
@@ -39,7 +40,7 @@ ZONES_BY_PLACE = {
 
 
 @tool(may="read", untrusted=False)
-def current_time(timezone: str | None = None) -> str:
+def current_time(timezone: TimeZone | None = None) -> str:
     """Tell the current date and time.
 
     The zone is an IANA name or a city; without one it is the computer's own.

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from agent.errors import Protected
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import pluralize, safe_name
 from agent.tools.lib.time_limit import check_time
 from agent.tools.lib.workspace import Workspace, is_binary
@@ -17,7 +18,7 @@ MAX_COUNTED_SIZE = 256 * CHUNK_SIZE
 
 
 @tool(may="read", time_limit_s=10)
-def file_info(context: ToolContext, path: str) -> str:
+def file_info(context: ToolContext, path: FilePath) -> str:
     """Tell the size and date of a file."""
     entry = context.workspace.entry(path)
     changed = f"changed {datetime.fromtimestamp(entry.changed):%Y-%m-%d %H:%M}"

@@ -6,12 +6,13 @@ from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FileName, FilePath
 from agent.tools.lib.output import join_lines, pluralize, safe_name
 from agent.tools.lib.time_limit import is_time_up
 
 
 @tool(may="read", time_limit_s=10)
-def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
+def find_files(context: ToolContext, name: FileName, path: FilePath | None = None) -> str:
     """Find files by a part of their name.
 
     A name with * or ? is a pattern for the whole name; one with a slash is compared with the whole path.

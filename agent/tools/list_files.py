@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import join_lines, safe_name
 
 
 @tool(may="read", time_limit_s=10)
-def list_files(context: ToolContext, path: str | None = None) -> str:
+def list_files(context: ToolContext, path: FilePath | None = None) -> str:
     """List the files in a folder."""
     names, complete = context.workspace.names(path)
     if complete and not names:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import join_lines, pluralize
 
 
 @tool(may="read", time_limit_s=10)
 def read_file(
-    context: ToolContext, path: str, start_line: int | None = None, end_line: int | None = None
+    context: ToolContext, path: FilePath, start_line: int | None = None, end_line: int | None = None
 ) -> str:
     """Read a text file.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import Query
 from agent.tools.lib.note_store import Note, read_notes
 from agent.tools.lib.output import MAX_CHARACTERS, join_lines, pluralize, safe_name, shorten
 
@@ -15,7 +16,7 @@ MAX_WORKSPACE = 60
 
 
 @tool(may="read")
-def search_notes(context: ToolContext, query: str | None = None) -> str:
+def search_notes(context: ToolContext, query: Query | None = None) -> str:
     """Search the saved notes.
 
     Every word of the query must appear; without a query, all notes match. The newest come last, and those of

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from agent.errors import Protected, ToolError
 from agent.tools.base import ToolContext, tool
+from agent.tools.lib.argument_types import FilePath, Query
 from agent.tools.lib.output import join_lines, pluralize, safe_name, shorten
 from agent.tools.lib.time_limit import CallEnded, is_time_up
 from agent.tools.lib.workspace import BINARY_HEAD, BinaryFile, Workspace
@@ -67,7 +68,7 @@ class _Search:
 
 
 @tool(may="read", time_limit_s=10)
-def search_text(context: ToolContext, query: str, path: str | None = None) -> str:
+def search_text(context: ToolContext, query: Query, path: FilePath | None = None) -> str:
     """Search the text of files for words.
 
     The query is found as it stands, in any case. Binary files are passed over.

@@ -25,6 +25,11 @@ class Toolbox:
         """The specifications that the models are given, sorted by name."""
         return tuple(self._tools[name].spec for name in sorted(self._tools))
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that are offered."""
+        return tuple(self._tools.values())
+
     def get(self, name: str) -> Tool | None:
         """Return the tool called `name`, or None if it is not offered."""
         return self._tools.get(name)

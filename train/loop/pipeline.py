@@ -201,11 +201,14 @@ def train_stage(
     )
     initialize_adapter(model, stage, recipe, tokenize)
     evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize)
-    before = evaluator.losses() if processes.first else {}
     inputs = stage_inputs(recipe, stage)
     checkpoint = run / CHECKPOINTS / f"{stage}.pt"
     with processes.first_before_others():
-        prepare_checkpoint(checkpoint, inputs, run / stage)
+        recorded = prepare_checkpoint(checkpoint, inputs, run / stage)
+    before: dict[str, float] = recorded.get("heldout_loss_before", {})
+    if processes.first and not before:
+        before = evaluator.losses()
+        write_json(checkpoint.with_suffix(".json"), {**inputs, "heldout_loss_before": before})
     result = Trainer(
         model,
         stage_rows.rows,
@@ -242,17 +245,19 @@ def train_stage(
     processes.wait()
 
 
-def prepare_checkpoint(checkpoint: Path, inputs: Mapping[str, Any], folder: Path) -> None:
-    """Record beside a stage's checkpoint that it is of `inputs`.
+def prepare_checkpoint(checkpoint: Path, inputs: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """Record beside a stage's checkpoint that it is of `inputs`, and return what is recorded.
 
     A checkpoint of other data or settings is removed first, and one of a stage that is finished in `folder`.
     """
     file = checkpoint.with_suffix(".json")
     if file.exists():
         recorded = read_json(file)
-        if not same_inputs(recorded, inputs) or (recorded.get("finished") and folder.is_dir()):
-            checkpoint.unlink(missing_ok=True)
+        if same_inputs(recorded, inputs) and not (recorded.get("finished") and folder.is_dir()):
+            return recorded
+        checkpoint.unlink(missing_ok=True)
     write_json(file, inputs)
+    return inputs
 
 
 def _silent(_: str) -> None:

@@ -23,7 +23,7 @@ from agent.bundle import Bundle
 from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
 from agent.llama.binding.model import gpu_layers
-from agent.llama.constraints import closed
+from agent.llama.grammar.calls import closed
 from agent.prompting import Markers, segments
 from agent.settings import EngineSettings
 from agent.transcript import Role, ToolSpec

@@ -20,7 +20,7 @@ from agent.evaluation.exam.reference import unrelated_texts
 from agent.evaluation.exam.schema import Exchange, Half, Task, World
 from agent.evaluation.fixtures import write_workspace
 from agent.events import CallProposed, Finished, Observation
-from agent.llama.grounding import atoms
+from agent.llama.grammar.grounding import atoms
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.lib.dates import fixed_clock

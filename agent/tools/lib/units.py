@@ -163,6 +163,11 @@ _POWERS = (
 )
 
 
+def unit_names() -> list[str]:
+    """Return the names of the units of the table, without plurals."""
+    return sorted(_units_by_name()[0])
+
+
 def find_unit(name: str) -> Unit | None:
     """Return the unit called `name`, or None.
 

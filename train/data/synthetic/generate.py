@@ -115,7 +115,7 @@ def run_script(
                     seen = [
                         sandbox.run(call, offered.name) for call, offered in zip(to_call, calls, strict=True)
                     ]
-                    named = thought.replace("{tool}", calls[0].name)
+                    named = thought.replace("{tool}", calls[0].name).replace("{last_tool}", calls[-1].name)
                     turns.extend((PlannerTurn(named, "caller"), CallerTurn(calls), *seen))
                     said = script.send(seen)
                 case Outcome():

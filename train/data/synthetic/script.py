@@ -43,7 +43,10 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Step:
-    """A thought (`{tool}` is replaced by the offered name of the first call) and the calls after it."""
+    """A thought and the calls after it.
+
+    `{tool}` and `{last_tool}` in it are replaced by the offered names of the first and the last call.
+    """
 
     thought: str
     calls: tuple[ToolCall, ...]

@@ -115,7 +115,7 @@ def two_times(sample: Sampler, world: World) -> Script:
 def time_and_list(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("time_and_list"))
     observations = yield Step(
-        "I will look at the clock with {tool} and list the files at once.",
+        "I will look at the clock with {tool} and list the files with {last_tool}.",
         (ToolCall("current_time"), ToolCall("list_files")),
     )
     _, _, time = clock_parts(observations[0])

@@ -71,7 +71,7 @@ def calc_and_convert(sample: Sampler, world: World) -> Script:
     e, v, (u1, u2) = sample.expression(), sample.number(1, 900), sample.units()
     yield Question(sample.question("calc_and_convert", e=e, v=v, u1=u1, u2=u2))
     observations = yield Step(
-        f"I will work out {e} with {{tool}} and convert {v} {u1} to {u2} at once.",
+        f"I will work out {e} with {{tool}} and convert {v} {u1} to {u2} with {{last_tool}}.",
         (
             ToolCall("calculate", {"expression": e}),
             ToolCall("convert_units", {"value": json_number(v), "from_unit": u1, "to_unit": u2}),

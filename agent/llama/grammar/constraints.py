@@ -10,29 +10,23 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from agent.errors import EngineError, InputError
-from agent.llama.grounding import atoms, grounded_pattern, sources
+from agent.llama.grammar.calls import Kinds, arguments_grammar, caller_grammar
+from agent.llama.grammar.grounding import Atoms, atoms, grounded_pattern, sources, thought_pattern
+from agent.llama.grammar.numbers import plannable_numbers
 from agent.prompting.call_markup import CallMarkup
-from agent.transcript import Role, ToolSpec, Transcript, compact
+from agent.transcript import PlannerTurn, Role, ToolSpec, Transcript
 
 MAX_THOUGHT = 300
 """Characters of a planner's thought, at most."""
-MAX_CALLS = 4
-"""Parallel calls in one step, at most."""
-NO_TOOLS = "the caller was asked to write a call and no tools are on offer"
-LONGEST_INTEGER = 9
-"""Digits of an integer that a stock model writes, at most."""
-_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
 _MAX_COMPILED = 16
 """Compiled grammars kept: three roles for a few sets of tools, or the arguments of as many tools."""
 
-_JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
 _JSON_DELIMITERS = (b'"', b":", b",", b"{", b"}", b"[", b"]")
 _TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
@@ -109,19 +103,24 @@ class Constraint:
 class Constraints:
     """Compiles and keeps the grammars of a model's roles; the tokenizer's end token is the close marker."""
 
-    def __init__(self, tokenizer: LLTokenizer) -> None:
+    def __init__(self, tokenizer: LLTokenizer, kinds: Mapping[str, Kinds] | None = None) -> None:
+        """`kinds` say what the arguments of the tools called so are made of."""
         self._tokenizer = tokenizer
+        self._kinds = kinds or {}
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
+        self._checked: set[str] = set()
+        """The lines of the tools that grammars can be made of."""
 
     def start(self, role: Role, transcript: Transcript, *, grounded: bool = False) -> Constraint:
         """Return a constraint for the next turn of `role`, at its beginning.
 
-        `grounded` restricts the summarizer's digits to those of the question and its observations. Raise
+        `grounded` restricts the digits of an answer to those of the question and its observations, and those
+        of a thought to numbers that follow from them. Raise
         InputError naming a tool whose parameters cannot be compiled.
         """
         if role == "caller":
             self._check_tools(transcript.tools)
-        return self._start(role, role_grammar(role, transcript, grounded=grounded))
+        return self._start(role, role_grammar(role, transcript, grounded=grounded, kinds=self._kinds))
 
     def start_arguments(self, tool: ToolSpec, markup: CallMarkup) -> Constraint:
         """Return a constraint for the arguments of a stock model's call of `tool`.
@@ -149,9 +148,9 @@ class Constraints:
         return Constraint(self._compiled[grammar].deep_copy(), self._tokenizer)
 
     def _check_tools(self, tools: Sequence[ToolSpec]) -> None:
-        if caller_grammar(tools) in self._compiled:
-            return
         for tool in tools:
+            if (line := tool.line()) in self._checked:
+                continue
             message = LLMatcher.validate_grammar(caller_grammar([tool]), self._tokenizer)
             if message:
                 reason = _first_line(message.partition("failed to compile JSON schema: ")[2] or message)
@@ -160,100 +159,54 @@ class Constraints:
                     f" ({reason})",
                     "simplify its parameters or leave it out with --tools",
                 )
+            self._checked.add(line)
 
 
-def role_grammar(role: Role, transcript: Transcript, *, grounded: bool = False) -> str:
+def role_grammar(
+    role: Role,
+    transcript: Transcript,
+    *,
+    grounded: bool = False,
+    kinds: Mapping[str, Kinds] | None = None,
+) -> str:
     """Return the Lark grammar of the turn of `role` after `transcript`."""
     match role:
         case "planner":
-            return planner_grammar(can_call=bool(transcript.tools))
+            pattern = _thought_pattern(transcript) if grounded else ""
+            return planner_grammar(can_call=bool(transcript.tools), pattern=pattern)
         case "caller":
-            return caller_grammar(transcript.tools)
+            last = transcript.turns[-1] if transcript.turns else None
+            thought = last.content if isinstance(last, PlannerTurn) else ""
+            return caller_grammar(transcript.tools, kinds, sources(transcript.turns), thought)
         case "summarizer":
             pattern = grounded_pattern(atoms(sources(transcript.turns))) if grounded else _TEXT
             return _lark("start: ANSWER", ANSWER=f"/{_slashed(pattern)}/ & /{_VISIBLE}{_TEXT}/")
 
 
-def planner_grammar(*, can_call: bool) -> str:
-    """Return a grammar of a singly spaced line of at most MAX_THOUGHT characters and one of the endings."""
+def planner_grammar(*, can_call: bool, pattern: str = "") -> str:
+    """Return a grammar of a line of at most MAX_THOUGHT characters and one of the endings.
+
+    The line matches the regular expression `pattern` too, where it is given.
+    """
     endings = ["caller"] * can_call + ["summarizer", "give up"]
     choice = " | ".join(json.dumps(ending) for ending in endings)
-    words = f"/{_VISIBLE}+( {_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
+    words = f"/{_VISIBLE}+( {{1,8}}{_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
+    if pattern:
+        words += f" & /{_slashed(pattern)}/"
     return _lark(rf'start: THOUGHT "\nNext: " ({choice})', THOUGHT=words)
 
 
-def caller_grammar(tools: Sequence[ToolSpec]) -> str:
-    """Return a grammar of one to MAX_CALLS lines, each a compact JSON call valid for one of `tools`."""
-    if not tools:
-        raise EngineError(NO_TOOLS)
-    ordered = sorted(tools, key=lambda tool: tool.name)
-    lines = [
-        rf'start: call ("\n" call){{0,{MAX_CALLS - 1}}}',
-        f"call: {' | '.join(f'call_{index}' for index in range(len(ordered)))}",
-    ]
-    for index, tool in enumerate(ordered):
-        opening = json.dumps(f'{{"name":{compact(tool.name)},"arguments":')
-        schema = compact(closed(tool.parameters) | {"x-guidance": _JSON_OPTIONS})
-        lines.append(f'call_{index}: {opening} %json {schema} "}}"')
-    return "\n".join(lines)
-
-
-def arguments_grammar(tool: ToolSpec, markup: CallMarkup) -> str:
-    """Return a grammar of the arguments of `tool`, spaced as `markup` has it."""
-    options = _JSON_OPTIONS | {
-        "item_separator": markup.item_separator,
-        "key_separator": markup.key_separator,
-    }
-    gap = markup.middle[len(markup.middle.rstrip(" ")) :]
-    schema = compact(_bounded(closed(tool.parameters)) | {"x-guidance": options})
-    return f"start: {json.dumps(gap)} %json {schema}" if gap else f"start: %json {schema}"
+def _thought_pattern(transcript: Transcript) -> str:
+    """Return a regular expression of thoughts whose numbers and names with digits are the conversation's."""
+    texts = sources(transcript.turns)
+    said = atoms([*texts, *(tool.line() for tool in transcript.tools)])
+    return thought_pattern(Atoms(said.numbers | plannable_numbers(texts), said.words))
 
 
 def answer_grammar(markup: CallMarkup) -> str:
     """Return a grammar of text that begins neither as a call in `markup` nor as one in plain JSON."""
     first = re.escape(markup.before.strip()[:1])
     return _lark("start: ANSWER", ANSWER=rf"/[^\s\x00-\x1f\x7f-\x9f{{`\[{first}]{_slashed(_TEXT)}/")
-
-
-def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `schema` with `additionalProperties` false in every object that lists its properties."""
-    result: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
-            result[key] = {name: _closed_part(part) for name, part in value.items()}
-        elif key in ("enum", "const", "default", "examples"):
-            result[key] = value
-        else:
-            result[key] = _closed_part(value)
-    # Beside these keywords, the listed properties are only some of the object's.
-    composed = any(key in schema for key in ("allOf", "anyOf", "oneOf", "$ref"))
-    if "properties" in schema and not composed:
-        result.setdefault("additionalProperties", False)
-    return result
-
-
-def _closed_part(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_closed_part(item) for item in value]
-    return closed(value) if isinstance(value, Mapping) else value
-
-
-def _bounded(schema: Any) -> Any:
-    """Return `schema` with integers of at most LONGEST_INTEGER digits where it has no bounds of its own.
-
-    Greedy decoding of a small model may go on writing zeros.
-    """
-    if isinstance(schema, list):
-        return [_bounded(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    bounded = {
-        key: part if key in ("enum", "const", "default", "examples") else _bounded(part)
-        for key, part in schema.items()
-    }
-    if bounded.get("type") == "integer" and not bounded.keys() & _BOUNDS:
-        bounded |= {"minimum": 1 - 10**LONGEST_INTEGER, "maximum": 10**LONGEST_INTEGER - 1}
-    return bounded
 
 
 def _lark(start: str, **terminals: str) -> str:

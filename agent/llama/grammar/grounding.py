@@ -28,6 +28,7 @@ _MOMENT = re.compile(r"(0[0/\-]*)T(0[0:.]*)(?:Z|[+\-]00:00)?")
 _CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 _JOINER = r".,:/+^_'\u2019\-\u2212\u2013\u2014"
 _FREE = rf"[^\p{{N}}{_CONTROL}]"
+_APART = rf"(?:[^\p{{N}}.,'_\u2019{_CONTROL}]|[^\p{{N}}{_CONTROL}][.,'_\u2019])"
 _LETTER = r"[\p{L}\p{M}]"
 _GAP = rf"[^\p{{N}}\p{{L}}\p{{M}}{_JOINER}{_CONTROL}]"
 _GAP_OR_JOINER = rf"[^\p{{N}}\p{{L}}\p{{M}}_{_CONTROL}]"
@@ -79,19 +80,32 @@ def grounded_pattern(found: Atoms) -> str:
     """Return a regular expression of text in which digits occur only as whole atoms.
 
     A number may come at the start or after a gap (a space, a bracket, a quote, a currency sign), or after a
-    letter and a colon; so neither two numbers nor a number and a minus, point or comma make a new one. A name
-    with digits may come where a word may start.
+    letter, or a name with digits, and a colon or a comma; so neither two numbers nor a number and a minus,
+    point or comma make a new one. A name with digits may come where a word may start.
     """
     number = _any(found.numbers)
     word = _any(found.words)
+    if number and word:
+        word = f"{word}(?::{number})?"  # FILE:LINE
     starts = [start for start in (number, word) if start]
     parts = [_FREE]
     if number:
-        parts.append(rf"(?:{_GAP}|{_LETTER}:){number}")
+        parts.append(rf"(?:{_GAP}|{_LETTER}[:,]){number}")
     if word:
         parts.append(rf"{_GAP_OR_JOINER}{word}")
     start = f"(?:{'|'.join(starts)})?" if starts else ""
     return f"{start}(?:{'|'.join(parts)})*"
+
+
+def thought_pattern(found: Atoms) -> str:
+    """Return a regular expression of a thought, in which digits occur only as whole atoms.
+
+    Unlike in an answer, an operator may join numbers: a thought says what is to be computed.
+    """
+    atom = _any(found.numbers | found.words)
+    if not atom:
+        return f"{_FREE}*"
+    return f"(?:{_FREE}*{_APART})?{atom}(?:{_FREE}*{_APART}{atom})*{_FREE}*|{_FREE}*"
 
 
 def _any(texts: frozenset[str]) -> str:

@@ -1,0 +1,166 @@
+"""Rules that an answer is checked by: what it names stands in the question or in what a tool said.
+
+Digits are held to that while an answer is written (`agent.llama.grammar.grounding`). Here it is seen whether
+a number kept its unit, whether names were copied whole, and whether a list is complete and in its order.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from agent.tools.lib.dates import MONTHS, WEEKDAYS
+from agent.tools.lib.units import Unit, find_unit
+from agent.transcript import CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
+
+LEAST_LIST = 3
+"""Lines from which what a tool said is a list."""
+_CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
+_QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
+_FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
+_NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w'-]+")
+_KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i'll", "i've", "umi", "ok"}
+_PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
+_LISTING = {"list_files", "find_files", "search_text", "search_notes"}
+"""The tools whose observation is a list that an answer tells whole."""
+
+
+class AnswerCheck:
+    """Checks an answer while it is generated, and passes on what may be shown, a line at a time.
+
+    Where a line is not supported, or the list that an answer tells is not whole, what the tool said follows,
+    under the tool's name.
+    """
+
+    def __init__(self, transcript: Transcript) -> None:
+        """`transcript` ends with what the tools said to the last question."""
+        self._question, self._observations = _exchange(transcript)
+        self._said = list(_said(transcript))
+        self._held = ""
+        self.text = ""
+        """What was passed on."""
+        self.doubt = ""
+        """What nothing supports, as a clause; empty as long as all is well."""
+
+    def feed(self, text: str) -> str:
+        """Take the next piece of the answer; return what may be shown now."""
+        self._held += text
+        lines, newline, rest = self._held.rpartition("\n")
+        if not newline:
+            return ""
+        self._held = rest
+        return self._pass_on(lines + newline)
+
+    def finish(self) -> str:
+        """Return the rest of what may be shown, at the end of the answer."""
+        shown = self._pass_on(self._held)
+        if self._observations and not self.doubt:
+            self.doubt = _incomplete_list(self.text, self._question, self._observations[-1])
+        if not self.doubt:
+            return shown
+        told = [turn for turn in self._observations if turn.content not in self.text]
+        said = "\n".join(f"{turn.name} says:{_layout(turn.content)}" for turn in told)
+        if said and self.text.strip() and not self.text.endswith("\n"):
+            said = f"\n{said}"
+        self.text += said
+        return shown + said
+
+    def _pass_on(self, piece: str) -> str:
+        if not self.doubt:
+            self.doubt = self._local_doubt(piece)
+        if self.doubt:
+            return ""
+        self.text += piece
+        return piece
+
+    def _local_doubt(self, piece: str) -> str:
+        if _CALL.search(piece):
+            return "it holds a call"
+        if not self._observations:
+            return ""
+        texts = [self._question, *(turn.content for turn in self._observations)]
+        return _wrong_unit(piece, texts) or _unknown_name(piece, self._said)
+
+
+def unsupported(answer: str, transcript: Transcript) -> str:
+    """Return what in a whole `answer` nothing supports, as a clause; empty if no rule speaks.
+
+    An answer that no call came before is only checked for a call that is written as an answer.
+    """
+    check = AnswerCheck(transcript)
+    check.feed(answer)
+    check.finish()
+    return check.doubt
+
+
+def _layout(content: str) -> str:
+    return f"\n{content}" if "\n" in content else f" {content}"
+
+
+def _exchange(transcript: Transcript) -> tuple[str, list[ToolTurn]]:
+    """Return the last question and what the tools said to it, without errors."""
+    observations: list[ToolTurn] = []
+    for turn in reversed(transcript.turns):
+        if isinstance(turn, UserTurn):
+            return turn.content, observations[::-1]
+        if isinstance(turn, ToolTurn) and not turn.error:
+            observations.append(turn)
+    return "", []
+
+
+def _said(transcript: Transcript) -> Iterator[str]:
+    """Yield the texts of a dialogue, the arguments of its calls, which are made of them, and its tools."""
+    yield from (tool.line() for tool in transcript.tools)
+    for turn in transcript.turns:
+        match turn:
+            case UserTurn(content) | ToolTurn(_, content) | SummarizerTurn(content):
+                yield content
+            case CallerTurn(calls):
+                yield from (str(value) for call in calls for value in call.arguments.values())
+            case _:
+                pass
+
+
+def _quantities(text: str) -> Iterator[tuple[str, Unit]]:
+    """Yield the numbers of `text` that a unit follows, and the unit."""
+    for number, words in _QUANTITY.findall(text):
+        if unit := find_unit(words) or find_unit(words.split(" ")[0]):
+            yield number, unit
+
+
+def _wrong_unit(answer: str, texts: Sequence[str]) -> str:
+    known: dict[str, set[Unit]] = {}
+    for text in texts:
+        for number, unit in _quantities(text):
+            known.setdefault(number, set()).add(unit)
+    for number, unit in _quantities(answer):
+        alike = {other for other in known.get(number, ()) if other.kind == unit.kind}
+        if alike and unit not in alike:
+            return f"{number} has another unit than in its source"
+    return ""
+
+
+def _unknown_name(answer: str, said: Sequence[str]) -> str:
+    texts = unicodedata.normalize("NFC", "\n".join(said)).lower()
+    words = [word for word in re.findall(r"[^\W\d_]+", answer) if not word.isascii()]
+    names = [name for name in _NAME.findall(answer) if name.lower() not in _KNOWN_NAMES]
+    for name in (*_FILE.findall(answer), *words, *names):
+        if unicodedata.normalize("NFC", name).lower().rstrip(".'") not in texts:
+            return f"{name} stands nowhere in what was said"
+    return ""
+
+
+def _incomplete_list(answer: str, question: str, observation: ToolTurn) -> str:
+    lines = [line.strip() for line in observation.content.splitlines() if line.strip()]
+    places = [answer.find(line) for line in lines]
+    told = [place for place in places if place >= 0]
+    if observation.name not in _LISTING or len(lines) < LEAST_LIST:
+        return ""
+    if len(told) < 2 or len(set(lines)) < len(lines):
+        return ""
+    if told != sorted(told):
+        return "it tells a list in another order"
+    if len(told) < len(lines) <= 2 * len(told) and not _PART.search(question):
+        return f"it leaves out {lines[places.index(-1)]}"
+    return ""

@@ -1,0 +1,104 @@
+"""Rules that a call is checked by before it runs, against the words of the question.
+
+A rule speaks only where the question is plain: it names an operator, a direction in time, a unit beside its
+number. It does not repair a call; it says what is doubtful, so that somebody can be asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
+from agent.transcript import Call, CallerTurn, Transcript, UserTurn
+
+Rule = Callable[[Mapping[str, Any], str], str | None]
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
+"""A number that stands alone: no part of a name, a date or a larger number."""
+_OPERATORS: Mapping[str, str] = {
+    "+": r"\d\s+plus\s|\badd(?:ed)?\b(?! to)|\bsum of\b|\bincreased by\b",
+    "-": r"\d\s+minus\s|\bsubtract(?:ed)?\b|\btake away\b|\bdecreased by\b",
+    "*": r"\d\s+times\s|\bmultipl(?:y|ied)\b|\bproduct\b",
+    "/": r"\bdivided?\b|\bquotient\b",
+}
+_BINARY = re.compile(r"(?<=[\d)%\w])\s*(\*\*|[-+*/^])\s*(?=[-+\d(.\w])")
+_CORRECTION = re.compile(
+    r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
+)
+_SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
+_BACKWARD = re.compile(r"\b(?:ago|before|earlier|prior|back|backwards?|subtract|minus)\b", re.IGNORECASE)
+_FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
+
+
+def doubt_about(transcript: Transcript, call: Call) -> str:
+    """Return what is doubtful about the first call that answers a question; empty if no rule speaks."""
+    for turn in reversed(transcript.turns):
+        if isinstance(turn, CallerTurn):
+            break
+        if isinstance(turn, UserTurn):
+            found = (rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ()))
+            return next((doubt for doubt in found if doubt), "")
+    return ""
+
+
+def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
+    """The operator that the question names is the one of an expression with a single operator."""
+    used = _BINARY.findall(str(arguments.get("expression", "")))
+    named = [sign for sign, words in _OPERATORS.items() if re.search(words, question, re.IGNORECASE)]
+    if len(used) == len(named) == 1 and len(_ASKED.findall(question)) == 2 and used[0] != named[0]:
+        return f"the question names {named[0]} and the expression has {used[0]}"
+    return None
+
+
+def _numbers(arguments: Mapping[str, Any], question: str) -> str | None:
+    """An expression that holds one of the numbers of a question holds all of them."""
+    if _CORRECTION.search(question) or _SEVERAL.search(question):
+        return None
+    numbers = _NUMBER.findall(str(arguments.get("expression", "")))
+    used = {spelling for number in numbers for spelling in spellings(number)}
+    asked = _ASKED.findall(question)
+    left_out = [number for number in asked if not used & set(spellings(number))]
+    if left_out and len(asked) > len(left_out):
+        return f"the expression leaves out {left_out[0]}"
+    return None
+
+
+def _direction(arguments: Mapping[str, Any], question: str) -> str | None:
+    """Days before a date are negative, those after it are not."""
+    days = arguments.get("days", 0)
+    back, forward = _BACKWARD.search(question), _FORWARD.search(question)
+    if back and not forward and days > 0:
+        return f"the question says {back.group()} and the days are counted forward"
+    if forward and not back and days < 0:
+        return f"the question says {forward.group()} and the days are counted back"
+    return None
+
+
+def _weeks(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A count of weeks alone is a multiple of seven days."""
+    only = re.search(r"\bweeks?\b", question) and not re.search(r"\b(?:days?|months?|years?)\b", question)
+    numbers = number_atoms([question]) | spoken_numbers(question)
+    days = arguments.get("days", 0)
+    if only and days % 7 and str(abs(days)) in numbers:
+        return "the question counts weeks and the call days"
+    return None
+
+
+def _units(arguments: Mapping[str, Any], question: str) -> str | None:
+    """The value stands beside the unit that it is in, not beside the other one."""
+    value = re.escape(f"{arguments.get('value', '')}".removesuffix(".0"))
+    source, target = (re.escape(str(arguments.get(name, ""))) for name in ("from_unit", "to_unit"))
+    beside = rf"(?<![\d.,]){value}\s*"
+    if re.search(rf"{beside}{target}\b", question) and not re.search(rf"{beside}{source}\b", question):
+        return f"the question gives {arguments.get('value')} in {arguments.get('to_unit')}"
+    return None
+
+
+_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "calculate": (_operator, _numbers),
+    "add_days": (_weeks, _direction),
+    "convert_units": (_units,),
+}
