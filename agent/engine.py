@@ -40,6 +40,11 @@ class Engine(Protocol):
         """Tokens that a prompt and what is generated after it may take together."""
         ...
 
+    @property
+    def grounded_answers(self) -> bool:
+        """Whether answers are made of what the question and the tools say, so that they can be checked."""
+        ...
+
     def room(self, role: Role, transcript: Transcript) -> int:
         """Return the tokens left for `role` after `transcript`; negative where it does not fit."""
         ...
@@ -61,6 +66,7 @@ class ScriptedEngine:
 
     script: Sequence[str]
     context_length: int = 4096
+    grounded_answers: bool = False
     on_generate: Callable[[Role], None] | None = None
     """Called with the role before each generation."""
     seen: list[tuple[Role, Transcript]] = field(default_factory=list)

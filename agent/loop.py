@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from agent.checks.answers import AnswerCheck
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, Unconfirmed
@@ -49,6 +50,9 @@ Cancelled = Callable[[], bool]
 WRITING_ROOM = 192
 """Tokens kept free for what a role generates; a transcript that leaves fewer is trimmed."""
 
+TOO_LONG = "the call was too long to be written, so it was not made"
+"""What the planner reads, and the person where it happens again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +72,8 @@ class Conversation:
 class _Turn:
     """One run of the agent: what the models see, what it cost, and which calls were made.
 
-    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not.
+    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not, and
+    `cut` whether the last calls were cut at their length.
     """
 
     transcript: Transcript
@@ -76,13 +81,19 @@ class _Turn:
     stats: dict[Role, Usage] = field(default_factory=dict)
     outcomes: dict[str, bool] = field(default_factory=dict)
     failing: bool = False
+    cut: bool = False
+
+
+class CutTwice(Exception):
+    """Two turns of the caller in a row were cut at their length."""
 
 
 class Agent:
     """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn.
 
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
-    records every decision.
+    records every decision. Where the engine's answers are grounded, they show only what the question and the
+    tools support (`agent.checks.answers`).
     """
 
     def __init__(
@@ -166,10 +177,12 @@ class Agent:
             generated = yield from self._generate(turn, "planner", cancelled)
             if generated is None:
                 return "cancelled", ""
-            plan = parse_planner(generated)
+            plan = parse_planner(generated.text)
+            if plan is None and generated.stop == "length":
+                return "failed", _told_so_far(turn.transcript, "the planner's turn was cut at its length")
             if plan is None:
                 raise UmiError(
-                    f"the planner ended with {generated[-60:]!r}, which hands over to nobody",
+                    f"the planner ended with {generated.text[-60:]!r}, which hands over to nobody",
                     "try other models with `umi models use`",
                 )
             yield Thought(step, plan.content, plan.next)
@@ -185,25 +198,47 @@ class Agent:
                     return "cancelled", ""
             except Unconfirmed as unconfirmed:
                 return "unsure", str(unconfirmed)
+            except CutTwice:
+                return "failed", _told_so_far(turn.transcript, TOO_LONG)
         raise AssertionError("the last step ends the turn")
 
     def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
-        generated = yield from self._generate(turn, "summarizer", cancelled, stream=True)
+        check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
+        generated = yield from self._generate(
+            turn, "summarizer", cancelled, show=check.feed if check else str
+        )
         if generated is None:
             return "cancelled", ""
-        turn.transcript = turn.transcript.plus(SummarizerTurn(generated.strip()))
-        return ("failed" if turn.failing else "answered"), generated.strip()
+        answer = generated.text
+        if check:
+            if rest := check.finish(cut=generated.stop == "length"):
+                yield AnswerDelta(rest)
+            answer = check.text
+        turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
+        return ("failed" if turn.failing else "answered"), answer.strip()
 
     def _call(
         self, turn: _Turn, step: int, thought: str, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
-        """Generate the step's calls and run them; return False where cancelled. Raise Unconfirmed."""
+        """Generate the step's calls and run them; return False where cancelled.
+
+        Raise Unconfirmed, and CutTwice for a second turn in a row that was cut at its length.
+        """
         generated = yield from self._generate(turn, "caller", cancelled)
         if generated is None:
             return False
-        calls = parse_calls(generated)
+        calls = parse_calls(generated.text)
+        if calls is None and generated.stop == "length":
+            if turn.cut:
+                raise CutTwice
+            turn.cut = True
+            turn.transcript = turn.transcript.plus(ToolTurn("", TOO_LONG, error=True))
+            return True
         if calls is None:
-            raise UmiError(f"the caller wrote {generated[:60]!r}, which is not a call", "ask in other words")
+            raise UmiError(
+                f"the caller wrote {generated.text[:60]!r}, which is not a call", "ask in other words"
+            )
+        turn.cut = False
         before, made, results = turn.transcript, list(calls), list[ToolTurn]()
         turn.failing = False
         for index, call in enumerate(calls):
@@ -248,9 +283,12 @@ class Agent:
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
 
     def _generate(
-        self, turn: _Turn, role: Role, cancelled: Cancelled, stream: bool = False
-    ) -> Generator[Event, None, str | None]:
-        """Generate the turn of `role`; return its text, or None where cancelled."""
+        self, turn: _Turn, role: Role, cancelled: Cancelled, show: Callable[[str], str] | None = None
+    ) -> Generator[Event, None, Generated | None]:
+        """Generate the turn of `role`; return it, or None where cancelled.
+
+        `show` returns what may be shown now of an answer, for each piece of its text.
+        """
         dropped = self._make_room(turn, role)
         if dropped:
             yield Trimmed(dropped)
@@ -259,11 +297,11 @@ class Agent:
                 case Reading():
                     yield event
                 case Delta(text):
-                    if stream:
-                        yield AnswerDelta(text)
-                case Generated(text, stop, usage):
-                    turn.stats[role] = turn.stats.get(role, Usage()) + usage
-                    return None if stop == "cancelled" else text
+                    if show and (shown := show(text)):
+                        yield AnswerDelta(shown)
+                case Generated():
+                    turn.stats[role] = turn.stats.get(role, Usage()) + event.usage
+                    return None if event.stop == "cancelled" else event
         raise AssertionError("an engine's last event is Generated")
 
     def _make_room(self, turn: _Turn, role: Role) -> int:
@@ -280,3 +318,14 @@ class Agent:
             available = self.engine.context_length
             raise ContextFull(available - left + WRITING_ROOM, available)
         return changed
+
+
+def _told_so_far(transcript: Transcript, why: str) -> str:
+    """Return why a turn ends early, and what the tools said until then."""
+    said: list[str] = []
+    for turn in reversed(transcript.turns):
+        if isinstance(turn, UserTurn):
+            break
+        if isinstance(turn, ToolTurn) and not turn.error:
+            said.insert(0, f"{turn.name} says:\n{turn.content}")
+    return "\n".join([f"{why[0].upper()}{why[1:]}.", *said])

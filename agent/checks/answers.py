@@ -52,9 +52,11 @@ class AnswerCheck:
         self._held = rest
         return self._pass_on(lines + newline)
 
-    def finish(self) -> str:
-        """Return the rest of what may be shown, at the end of the answer."""
+    def finish(self, *, cut: bool = False) -> str:
+        """Return the rest of what may be shown, at the end of the answer; `cut` says that it has none."""
         shown = self._pass_on(self._held)
+        if cut and not self.doubt:
+            self.doubt = "it was cut at its length"
         if self._observations and not self.doubt:
             self.doubt = _incomplete_list(self.text, self._question, self._observations[-1])
         if not self.doubt:

@@ -88,6 +88,11 @@ class LlamaEngine:
         return self.bundle.context_length
 
     @property
+    def grounded_answers(self) -> bool:
+        """Whether the bundle's summarizer is grounded."""
+        return self.bundle.roles["summarizer"].grounded
+
+    @property
     def threads(self) -> int:
         """The number of threads that llama.cpp computes with."""
         return next(iter(self._sessions.values())).threads

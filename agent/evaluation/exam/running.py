@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.consent import Request
+from agent.checks.calls import doubt_about
+from agent.consent import Allow, Request
 from agent.engine import Engine
 from agent.errors import UmiError
 from agent.evaluation.exam.judging import Outcome, State, judge
@@ -88,11 +89,15 @@ class TaskResult:
         return value
 
 
+def _permit(request: Request) -> Allow | None:
+    return request.allow() if request.kind == "permission" else None
+
+
 class AgentRespondent:
-    """An agent in one conversation, with every call approved."""
+    """An agent in one conversation, with every call permitted, and nobody to ask about one in doubt."""
 
     def __init__(self, engine: Engine, toolbox: Toolbox, cancelled: Callable[[], bool]) -> None:
-        self._agent = Agent(engine, toolbox)
+        self._agent = Agent(engine, toolbox, check=doubt_about)
         self._conversation = self._agent.begin()
         self._cancelled = cancelled
 
@@ -102,7 +107,7 @@ class AgentRespondent:
         observations: list[str] = []
         try:
             for event in self._agent.run(
-                self._conversation, text, approve=Request.allow, cancelled=self._cancelled
+                self._conversation, text, approve=_permit, cancelled=self._cancelled
             ):
                 match event:
                     case CallProposed(_, _, name, _):
