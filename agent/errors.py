@@ -6,6 +6,7 @@
     │   └── ContextFull     a prompt that does not fit the models' context
     ├── EngineError         llama.cpp refused or failed, or memory does not suffice
     └── ToolError           a tool that failed: shown to the model as an observation
+        └── Protected       a path that holds credentials, or that other programs obey
 
 The loop turns a `ToolError` into an observation (`error: …`) that the planner reads; any other error ends the
 turn, and outside of a turn the command, with its exit code.
@@ -57,6 +58,10 @@ class EngineError(UmiError):
 
 class ToolError(UmiError):
     """A tool failed; the text is meant for the model."""
+
+
+class Protected(ToolError):
+    """A path holds credentials, or is one that other programs run or obey by themselves."""
 
 
 def cannot_write(path: Path | str, error: OSError) -> UmiError:

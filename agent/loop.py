@@ -210,7 +210,7 @@ class Agent:
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
-            ok, content, passed = self._run_call(turn, call, thought, gate)
+            ok, content, passed = self._run_call(turn, call, thought, gate, cancelled)
             if passed != call:
                 yield CallProposed(step, index, passed.name, passed.arguments)
             yield Observation(step, index, passed.name, ok, content)
@@ -220,7 +220,9 @@ class Agent:
             turn.untrusted |= self.toolbox.is_untrusted(passed.name)
         return not cancelled()
 
-    def _run_call(self, turn: _Turn, call: Call, thought: str, gate: Gate) -> tuple[bool, str, Call]:
+    def _run_call(
+        self, turn: _Turn, call: Call, thought: str, gate: Gate, cancelled: Cancelled
+    ) -> tuple[bool, str, Call]:
         """Run a call; return whether it succeeded, what it returned, and the call as the user let it run."""
         if (succeeded := turn.outcomes.get(call_key(call))) is not None:
             turn.failing |= not succeeded
@@ -231,14 +233,14 @@ class Agent:
         except ToolError as refused:
             ok, content = False, str(refused)
         else:
-            ok, content = self._run_tool(call)
+            ok, content = self._run_tool(call, cancelled)
         turn.outcomes[call_key(asked)] = turn.outcomes[call_key(call)] = ok
         turn.failing |= not ok
         return ok, content, call
 
-    def _run_tool(self, call: Call) -> tuple[bool, str]:
+    def _run_tool(self, call: Call, cancelled: Cancelled) -> tuple[bool, str]:
         try:
-            return True, self.toolbox.run(call)
+            return True, self.toolbox.run(call, cancelled)
         except ToolError as error:
             return False, str(error)
         except Exception as error:

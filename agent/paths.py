@@ -40,6 +40,11 @@ def notes_path() -> Path:
     return data_folder() / "notes.jsonl"
 
 
+def undo_folder() -> Path:
+    """Return the folder of what files held before tools wrote them."""
+    return data_folder() / "undo"
+
+
 def settings_path() -> Path:
     """Return the file of the user's settings."""
     home = os.environ.get("UMI_HOME")

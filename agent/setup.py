@@ -24,17 +24,24 @@ DEFAULT_MAX_STEPS = 8
 """Steps that call tools in one turn, at most."""
 
 
-def make_toolbox(workspace: Path, tools: Sequence[str | Tool] | None = None) -> Toolbox:
+def make_toolbox(
+    workspace: Path, tools: Sequence[str | Tool] | None = None, allow_protected: Sequence[str] = ()
+) -> Toolbox:
     """Return the toolbox of an agent that works in the folder `workspace`.
 
-    `tools` are names of built-in tools and tools of one's own; None stands for all that are built in. Raises
-    InputError where the folder or a name does not exist.
+    `tools` are names of built-in tools and tools of one's own; None stands for all that are built in.
+    `allow_protected` are patterns of paths in the workspace that tools may use though they are protected.
+    Raises InputError where the folder or a name does not exist.
     """
-    from agent.paths import notes_path
+    from agent.paths import notes_path, undo_folder
     from agent.tools import ToolContext, Workspace, builtin_tools
     from agent.tools.toolbox import Toolbox, select_tools
+    from agent.tools.undo.store import UndoStore
 
-    context = ToolContext(Workspace(workspace), notes_path())
+    if not all(pattern.strip("/") for pattern in allow_protected):
+        raise InputError("--allow-protected names nothing", "give a path in the workspace, such as '.env'")
+    files = Workspace(workspace, allowed=allow_protected, undo=UndoStore(undo_folder()))
+    context = ToolContext(files, notes_path())
     if tools is None:
         return Toolbox(builtin_tools(), context)
     selected = select_tools(builtin_tools(), [tool for tool in tools if isinstance(tool, str)])

@@ -29,7 +29,7 @@ def run_export(argv: Sequence[str]) -> int:
     return main(["export", *argv])
 
 
-def call(name: str, **arguments: Any) -> str:
+def call(name: str, /, **arguments: Any) -> str:
     """What a caller writes to call a tool."""
     return json.dumps({"name": name, "arguments": arguments}, separators=(",", ":"))
 

@@ -344,6 +344,21 @@ def test_notes_are_kept_and_found(context: ToolContext):
     assert datetime.fromisoformat(rows[0]["time"]).tzinfo is not None
 
 
+def test_a_note_of_another_workspace_names_it(context: ToolContext, tmp_path: Path):
+    other = tmp_path / "o\nther"
+    other.mkdir()
+    ask(ToolContext(Workspace(other), context.notes), "add_note", text="call home")
+    with context.notes.open("a") as file:
+        file.write('{"id":2,"text":"old"}\n{"id":3,"text":"odd","workspace":7}\n')
+    ask(context, "add_note", text="buy milk")
+    first, *others = ask(context, "search_notes").split("\n")
+    origin = str(other).replace("\n", "")
+    assert first == f"1: (from {origin if len(origin) <= 60 else origin[:59] + '…'}) call home"
+    assert others == ["2: old", "3: odd", "4: buy milk"]
+    rows = [json.loads(line) for line in context.notes.read_text("utf-8").splitlines()]
+    assert rows[3]["workspace"] == str(context.workspace.root)
+
+
 def test_a_damaged_note_store_loses_only_the_damaged_line(context: ToolContext):
     ask(context, "add_note", text="first")
     with context.notes.open("ab") as file:

@@ -87,6 +87,7 @@ def test_search_text(context: ToolContext):
     found = "notes.txt:3: Call the bank"
     assert ask(context, "search_text", query="call") == f"{found}\ndocs/Plan.md:1: call everybody"
     assert ask(context, "search_text", query="call", path="notes.txt") == found
+    assert ask(context, "search_text", query="call", path="./docs/../notes.txt") == found
     assert ask(context, "search_text", query="call", path="docs") == "docs/Plan.md:1: call everybody"
     assert ask(context, "search_text", query="zebra") == "no file contains 'zebra'"
     assert refusal(context, "search_text", query="") == "query is empty"
@@ -126,16 +127,43 @@ def test_errors_of_read_file(context: ToolContext, arguments: dict[str, Any], wh
     assert why in refusal(context, "read_file", **arguments)
 
 
-def test_long_files_are_cut_with_a_note(context: ToolContext, root: Path):
+def test_of_a_long_file_head_tail_and_count_are_shown_and_the_rest_can_be_asked_for(
+    context: ToolContext, root: Path
+):
     (root / "list.txt").write_text("".join(f"line {n}\n" for n in range(1, 1001)))
     shown = ask(context, "read_file", path="list.txt").split("\n")
-    assert shown[-1] == f"… ({1000 - (len(shown) - 1)} more lines)"
-    assert shown[-2] == f"line {len(shown) - 1}"
-    assert 3900 < len("\n".join(shown)) < 4100
-    (root / "exact.txt").write_text("x" * 4000)
-    assert ask(context, "read_file", path="exact.txt") == "x" * 4000
+    assert (shown[0], shown[-1]) == ("line 1", "line 1000")
+    (at,) = [index for index, line in enumerate(shown) if line.startswith("…")]
+    found = re.fullmatch(
+        r"… \(lines (\d+) to (\d+) of 1000 left out; read them with start_line and end_line\)", shown[at]
+    )
+    assert found
+    first, last = int(found[1]), int(found[2])
+    assert (shown[at - 1], shown[at + 1]) == (f"line {first - 1}", f"line {last + 1}")
+    rest = ask(context, "read_file", path="list.txt", start_line=first, end_line=first + 49)
+    assert rest == "\n".join(f"line {n}" for n in range(first, first + 50))
+    part = ask(context, "read_file", path="list.txt", start_line=first, end_line=last)
+    assert f"line {first}\n" in part
+    assert part.endswith(f"line {last}")
+    assert "of 1000 left out" in part
+
+
+def test_text_that_fits_is_shown_as_it_is_and_wide_lines_are_cut(context: ToolContext, root: Path):
+    for text in ("x" * 4000, "\n".join(["y" * 39] * 100), "\n".join(str(n) for n in range(100))):
+        (root / "exact.txt").write_text(text)
+        assert ask(context, "read_file", path="exact.txt") == text
+    (root / "wide.txt").write_text("a" + "x" * 4999 + "b")
+    shown = ask(context, "read_file", path="wide.txt")
+    (cut,) = re.findall(r"… \((\d+) of 5001 characters left out\) …", shown)
+    assert (shown[0], shown[-1]) == ("a", "b")
+    assert shown.count("x") == 4999 - int(cut)
     (root / "wide.txt").write_text("x" * 4001 + "\nmore\n")
-    assert ask(context, "read_file", path="wide.txt") == "x" * 4000 + "… (1 more characters)\n… (1 more line)"
+    shown = ask(context, "read_file", path="wide.txt")
+    assert re.fullmatch(r"x+… \(\d+ of 4001 characters left out\) …x+\nmore", shown)
+    (root / "lines.txt").write_text("\n".join(["z" * 3000] * 50))
+    shown = ask(context, "read_file", path="lines.txt")
+    assert len(shown) < 4300
+    assert re.search(r"\n… \(lines 3 to 49 of 50 left out", shown)
 
 
 def test_a_ten_megabyte_file_is_read_in_part(context: ToolContext, root: Path):

@@ -21,6 +21,7 @@ class Options:
     workspace: Path | None = None
     tools: tuple[str, ...] | None = None
     max_steps: int = DEFAULT_MAX_STEPS
+    allow_protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def open_agent(options: Options) -> LoadedAgent:
     from agent.consent.policy import Policy
     from tui.cli.build import open_models
 
-    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools)
+    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
     root = toolbox.context.workspace.root
     policy = Policy(root, AuditLog(root))
     bundle = open_models(options.models)

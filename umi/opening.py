@@ -28,13 +28,15 @@ def open_agent(
     workspace: str | Path = ".",
     tools: Sequence[str | Tool] | None = None,
     max_steps: int = setup.DEFAULT_MAX_STEPS,
+    allow_protected: Sequence[str] = (),
 ) -> Agent:
     """Load `models` (default: the bundle in use) and return an agent; leaving its `with` block frees them.
 
     `tools` are names of built-in tools and tools of your own (see `tool`); None stands for all that are built
-    in. They see nothing but the folder `workspace`. At most `max_steps` steps call tools in one turn. Raises
-    InputError where something that was given cannot be used, and EngineError where llama.cpp fails.
+    in. They see nothing but the folder `workspace`, and of that no protected place that matches no pattern of
+    `allow_protected`. At most `max_steps` steps call tools in one turn. Raises InputError where something
+    that was given cannot be used, and EngineError where llama.cpp fails.
     """
-    toolbox = setup.make_toolbox(Path(workspace), tools)
+    toolbox = setup.make_toolbox(Path(workspace), tools, allow_protected)
     bundle = models if isinstance(models, Bundle) else load_bundle(models)
     return setup.open_agent(bundle, toolbox, max_steps)

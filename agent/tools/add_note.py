@@ -18,4 +18,4 @@ def add_note(context: ToolContext, text: str) -> str:
         raise ToolError("text is empty")
     if len(text) > MAX_LENGTH:
         raise ToolError(f"text is longer than {MAX_LENGTH} characters")
-    return f"saved note {append_note(context.notes, text)}"
+    return f"saved note {append_note(context.notes, text, str(context.workspace.root))}"

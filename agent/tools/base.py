@@ -22,6 +22,7 @@ from agent.transcript import ToolSpec
 Permission = Literal["read", "note", "write", "execute", "network"]
 """What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
 read them."""
+DEFAULT_TIME_LIMIT_S = 30.0
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,7 @@ class Tool:
     """A function that the models can call. `spec` is its description for them, `may` its permission.
 
     `untrusted` tells that its observations carry text from outside: of files, or of other programs. `preview`
-    takes what `function` takes and returns what that would change.
+    takes what `function` takes and returns what that would change. A call ends after `time_limit_s` seconds.
     """
 
     spec: ToolSpec
@@ -49,6 +50,7 @@ class Tool:
     takes_context: bool
     untrusted: bool = True
     preview: Callable[..., FileChange] | None = None
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
 
     @property
     def name(self) -> str:
@@ -82,9 +84,16 @@ class Tool:
 
 
 def tool(
-    may: Permission, *, untrusted: bool = True, preview: Callable[..., FileChange] | None = None
+    may: Permission,
+    *,
+    untrusted: bool = True,
+    preview: Callable[..., FileChange] | None = None,
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
 ) -> Callable[[Callable[..., str]], Tool]:
-    """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares."""
+    """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares.
+
+    `untrusted=False` is for tools whose results depend on their arguments and this computer alone.
+    """
 
     def wrap(function: Callable[..., str]) -> Tool:
         hints = get_type_hints(function)
@@ -97,7 +106,7 @@ def tool(
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context, untrusted, preview)
+        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s)
 
     return wrap
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
+from agent.errors import Protected
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import pluralize, safe_name
+from agent.tools.lib.time_limit import check_time
 from agent.tools.lib.workspace import Workspace, is_binary
 
 CHUNK_SIZE = 1024 * 1024
@@ -13,18 +16,20 @@ MAX_COUNTED_SIZE = 256 * CHUNK_SIZE
 """Size in bytes up to which lines are counted."""
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def file_info(context: ToolContext, path: str) -> str:
     """Tell the size and date of a file."""
     entry = context.workspace.entry(path)
     changed = f"changed {datetime.fromtimestamp(entry.changed):%Y-%m-%d %H:%M}"
     name = safe_name(entry.path)
     if entry.is_folder:
-        inside = len(context.workspace.entries(path))
-        return f"{name}: folder with {inside} {'entry' if inside == 1 else 'entries'}, {changed}"
-    lines = (
-        _count_lines(context.workspace, path) if entry.is_file and entry.size <= MAX_COUNTED_SIZE else None
-    )
+        names, complete = context.workspace.names(path)
+        entries = "entry" if len(names) == 1 else "entries"
+        return f"{name}: folder with {'' if complete else 'more than '}{len(names)} {entries}, {changed}"
+    lines = None
+    if entry.is_file and entry.size <= MAX_COUNTED_SIZE:
+        with suppress(Protected):
+            lines = _count_lines(context.workspace, path)
     counts = [pluralize(entry.size, "byte")] + ([] if lines is None else [pluralize(lines, "line")])
     return f"{name}: {', '.join(counts)}, {changed}"
 
@@ -38,6 +43,7 @@ def _count_lines(workspace: Workspace, path: str) -> int | None:
             if first and is_binary(data):
                 return None
             first = False
+            check_time()
             lines += data.count(b"\n")
             last = data[-1:]
     return lines + (last != b"\n")

@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import join_lines, safe_name
-from agent.tools.lib.workspace import MAX_VISITED
+from agent.tools.lib.output import join_lines, pluralize, safe_name
+from agent.tools.lib.time_limit import is_time_up
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     """Find files by a part of their name.
 
@@ -24,9 +24,15 @@ def find_files(context: ToolContext, name: str, path: str | None = None) -> str:
     pattern = "*" in wanted or "?" in wanted
     files, complete = context.workspace.files(path)
     found = []
+    compared = 0
     for file in files:
-        compared = (file if "/" in wanted else file.rpartition("/")[2]).lower()
-        if fnmatchcase(compared, wanted) if pattern else wanted in compared:
+        if is_time_up() and complete:  # what was found until the time was up is compared
+            break
+        compared += 1
+        subject = (file if "/" in wanted else file.rpartition("/")[2]).lower()
+        if fnmatchcase(subject, wanted) if pattern else wanted in subject:
             found.append(safe_name(file))
-    remark = "" if complete else f"stopped after {MAX_VISITED} files"
-    return join_lines(found or [f"no file name contains '{name}'"], remark)
+    complete = complete and compared == len(files)
+    remark = "" if complete else f"stopped after {pluralize(compared, 'file')}; there are more"
+    nothing = f"no file name {'' if complete else 'that was looked at '}contains '{name}'"
+    return join_lines(found or [nothing], remark)

@@ -6,11 +6,11 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import join_lines, safe_name
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def list_files(context: ToolContext, path: str | None = None) -> str:
     """List the files in a folder."""
-    entries = context.workspace.entries(path)
-    if not entries:
+    names, complete = context.workspace.names(path)
+    if complete and not names:
         return "the folder is empty"
-    names = (entry.path.rpartition("/")[2] + ("/" if entry.is_folder else "") for entry in entries)
-    return join_lines([safe_name(name) for name in names])
+    remark = "" if complete else f"stopped after {len(names)} names; there are more"
+    return join_lines([safe_name(name) for name in names], remark)

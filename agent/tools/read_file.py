@@ -7,7 +7,7 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.output import join_lines, pluralize
 
 
-@tool(may="read")
+@tool(may="read", time_limit_s=10)
 def read_file(
     context: ToolContext, path: str, start_line: int | None = None, end_line: int | None = None
 ) -> str:
@@ -29,4 +29,8 @@ def read_file(
         least = "" if complete else "more than can be read; the first part has "
         raise ToolError(f"{path} has {least}{pluralize(len(lines), 'line')}")
     truncated = not complete and end >= len(lines)
-    return join_lines(lines[start - 1 : end], "the file is longer than can be read" if truncated else "")
+    return join_lines(
+        lines[start - 1 : end],
+        "the file is longer than can be read" if truncated else "",
+        numbers=(start, len(lines)),
+    )

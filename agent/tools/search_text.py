@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from agent.errors import ToolError
+from dataclasses import dataclass, field
+
+from agent.errors import Protected, ToolError
 from agent.tools.base import ToolContext, tool
-from agent.tools.lib.output import join_lines, safe_name, shorten
-from agent.tools.lib.workspace import MAX_VISITED
+from agent.tools.lib.output import join_lines, pluralize, safe_name, shorten
+from agent.tools.lib.time_limit import CallEnded, is_time_up
+from agent.tools.lib.workspace import BINARY_HEAD, BinaryFile, Workspace
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 """Maximum number of characters that one search reads."""
@@ -15,7 +18,55 @@ MAX_WIDTH = 200
 """Maximum number of characters shown of a line."""
 
 
-@tool(may="read")
+@dataclass
+class _Search:
+    """What a search found, and what it did not look at."""
+
+    wanted: str
+    found: list[str] = field(default_factory=list)
+    read: int = 0
+    begun: list[str] = field(default_factory=list)
+    protected: int = 0
+    unreadable: int = 0
+
+    def is_over(self) -> bool:
+        return len(self.found) >= MAX_MATCHES or self.read >= MAX_CHARACTERS or is_time_up()
+
+    def add(self, workspace: Workspace, path: str, name: str) -> None:
+        """Search the file at `path`, which is shown as `name`. Of a long one, only the beginning is read."""
+        text, complete = workspace.read_text(path)
+        self.read += len(text)
+        if not complete:
+            self.begun.append(safe_name(name))
+        self.found += _matching_lines(name, text, self.wanted)
+
+    def add_or_pass_over(self, workspace: Workspace, file: str) -> bool:
+        """Search a file, or count it if it cannot be read; return False where the time is up before that."""
+        try:
+            self.add(workspace, file, file)
+        except CallEnded:
+            return not is_time_up()
+        except ToolError as error:
+            self.read += BINARY_HEAD
+            self.protected += isinstance(error, Protected)
+            self.unreadable += not isinstance(error, Protected | BinaryFile)
+        return True
+
+    def remarks(self) -> list[str]:
+        """Return what was not searched of the files that were looked at."""
+        remarks = []
+        if len(self.begun) == 1:
+            remarks.append(f"only the beginning of {self.begun[0]} was searched")
+        elif self.begun:
+            remarks.append(f"only the beginnings of {len(self.begun)} long files were searched")
+        for count, kind in ((self.protected, "protected"), (self.unreadable, "unreadable")):
+            if count:
+                were = "was" if count == 1 else "were"
+                remarks.append(f"{pluralize(count, f'{kind} file')} {were} not searched")
+        return remarks
+
+
+@tool(may="read", time_limit_s=10)
 def search_text(context: ToolContext, query: str, path: str | None = None) -> str:
     """Search the text of files for words.
 
@@ -24,30 +75,29 @@ def search_text(context: ToolContext, query: str, path: str | None = None) -> st
     wanted = query.strip().lower()
     if not wanted:
         raise ToolError("query is empty")
-    one_file = path is not None and not context.workspace.entry(path).is_folder
-    files, complete = context.workspace.files(path)
-    remark = "" if complete else f"stopped after {MAX_VISITED} files"
-    found: list[str] = []
-    read = 0
-    for file in files:
-        try:
-            text, whole_file = context.workspace.read_text(file)
-        except ToolError:
-            if one_file:
-                raise
-            continue
-        read += len(text)
-        if not whole_file:
-            remark = f"only the beginning of {safe_name(file)} was searched"
-        found += _matching_lines(file, text, wanted)
-        if len(found) >= MAX_MATCHES or read >= MAX_CHARACTERS:
-            remark = f"stopped at {safe_name(file)}"
-            break
-    return join_lines(found[:MAX_MATCHES] or [f"no file contains '{shorten(query, 100)}'"], remark)
+    search = _Search(wanted)
+    stopped = []
+    entry = context.workspace.entry(path or ".")
+    if path is not None and not entry.is_folder:
+        search.add(context.workspace, path, entry.path)
+    else:
+        files, complete = context.workspace.files(path)
+        searched = 0
+        while searched < len(files) and not search.is_over():
+            if not search.add_or_pass_over(context.workspace, files[searched]):
+                break
+            searched += 1
+        if searched < len(files) or not complete:
+            more = f"of {len(files)} files" if complete else "files"
+            stopped = [f"stopped after {searched} {more}; the others were not searched"]
+    if len(search.found) > MAX_MATCHES:
+        stopped.append(f"only the first {MAX_MATCHES} lines found are counted")
+    nothing = f"no file {'that was searched ' if stopped else ''}contains '{shorten(query, 100)}'"
+    return join_lines(search.found[:MAX_MATCHES] or [nothing], "; ".join([*stopped, *search.remarks()]))
 
 
 def _matching_lines(file: str, text: str, wanted: str) -> list[str]:
-    """Return `FILE:NUMBER: LINE` for the lines of `text` that contain `wanted`, at most `MAX_MATCHES`."""
+    """Return `FILE:NUMBER: LINE` for the lines of `text` that contain `wanted`, at most `MAX_MATCHES` + 1."""
     if wanted not in text.lower():
         return []
     name = safe_name(file)
@@ -56,7 +106,7 @@ def _matching_lines(file: str, text: str, wanted: str) -> list[str]:
         at = line.lower().find(wanted)
         if at >= 0:
             found.append(f"{name}:{number}: {_excerpt(line, at)}")
-            if len(found) == MAX_MATCHES:
+            if len(found) > MAX_MATCHES:
                 break
     return found
 

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from agent.errors import InputError, ToolError
 from agent.tools.base import Tool, ToolContext
 from agent.tools.lib.file_change import FileChange
+from agent.tools.lib.output import page_text
+from agent.tools.lib.time_limit import Cancelled, run_limited
 from agent.transcript import Call, ToolSpec
 
 
@@ -35,9 +37,20 @@ class Toolbox:
         tool = self._tools.get(name)
         return tool is None or tool.untrusted
 
-    def run(self, call: Call) -> str:
-        """Run a call and return its observation. Raise ToolError with a message for the model."""
-        return self._called(call).run(self.context, call.arguments)
+    def run(self, call: Call, cancelled: Cancelled = lambda: False) -> str:
+        """Run a call and return its observation. Raise ToolError with a message for the model.
+
+        The tool runs on a thread of its own, which is left alone where it neither ends in time nor stops.
+        """
+        tool = self._called(call)
+        try:
+            return page_text(
+                run_limited(lambda: tool.run(self.context, call.arguments), tool.time_limit_s, cancelled)
+            )
+        except Exception as error:
+            if (paged := page_text(str(error))) != str(error):
+                raise ToolError(paged) from error
+            raise
 
     def preview(self, call: Call) -> FileChange | None:
         """Return what a call would change, where its tool can tell. Raise ToolError as `run` does."""

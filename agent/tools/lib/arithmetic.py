@@ -23,6 +23,7 @@ from agent.tools.lib.arithmetic_functions import (
     power,
 )
 from agent.tools.lib.number_format import format_number
+from agent.tools.lib.time_limit import check_time
 
 MAX_CHARACTERS = 1000
 MAX_DEPTH = 40
@@ -187,6 +188,7 @@ class _Parser:
             self.position += 1
 
     def operand(self) -> Number:
+        check_time()
         token = self.peek()
         if isinstance(token, Fraction):
             self.position += 1

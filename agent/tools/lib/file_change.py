@@ -74,7 +74,8 @@ class FileChange:
 def written_file(workspace: Workspace, path: str, content: str) -> FileChange:
     """Return what writing `content` to `path` would change. Nothing is written or made.
 
-    Raise ToolError for a path that leads outside the workspace or to something that is not a regular file.
+    Raise ToolError for a path that leads outside the workspace, to a protected place or to something that is
+    not a regular file.
     """
     try:
         real = Path(os.path.realpath(workspace.root / os.path.expanduser(path)))
@@ -82,6 +83,7 @@ def written_file(workspace: Workspace, path: str, content: str) -> FileChange:
         raise ToolError("the path holds characters that no file name can") from None
     if not real.is_relative_to(workspace.root):
         raise ToolError(f"{path} is outside the workspace")
+    workspace.check_writable(real)
     try:
         mode = os.lstat(real).st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 
 from agent.errors import ToolError
 from agent.tools.lib.dates import now
+from agent.tools.lib.file_lock import lock
+from agent.tools.lib.time_limit import check_time, committing
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Note:
 
     id: int
     text: str
+    workspace: str = ""
+    """The folder in which the note was added, if it is known."""
 
 
-def append_note(path: Path, text: str) -> int:
-    """Append a note to the store at `path` under an exclusive lock and return its id.
+def append_note(path: Path, text: str, workspace: str) -> int:
+    """Append a note from `workspace` to the store at `path` under an exclusive lock and return its id.
 
     The file and its folder are created if needed. Raise ToolError if `text` cannot be encoded as UTF-8 or
     the store cannot be written.
@@ -31,13 +34,21 @@ def append_note(path: Path, text: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             stored = file.read()
             note_id = max((note.id for note in _parse(stored.split(b"\n"))), default=0) + 1
-            row = {"id": note_id, "time": now().isoformat(timespec="seconds"), "text": text}
+            row = {
+                "id": note_id,
+                "time": now().isoformat(timespec="seconds"),
+                "text": text,
+                "workspace": workspace.encode("utf-8", "replace").decode(),
+            }
             # A line that a crash left incomplete must not run into this one.
             line_break = b"\n" if stored and not stored.endswith(b"\n") else b""
-            file.write(line_break + json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            line = line_break + json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            with committing():
+                file.write(line)
+                file.flush()
     except UnicodeEncodeError:
         raise ToolError("text holds characters that cannot be written as UTF-8") from None
     except OSError as error:
@@ -62,10 +73,12 @@ def read_notes(path: Path) -> list[Note]:
 def _parse(lines: Iterable[bytes]) -> Iterator[Note]:
     """Yield the notes in the lines of a store; damaged lines are skipped."""
     for line in lines:
+        check_time()
         try:
             row = json.loads(line)
             if type(row["id"]) is int and isinstance(row["text"], str):
-                yield Note(row["id"], row["text"])
+                workspace = row.get("workspace", "")
+                yield Note(row["id"], row["text"], workspace if isinstance(workspace, str) else "")
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
 

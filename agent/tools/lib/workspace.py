@@ -1,42 +1,40 @@
-"""Confinement of file access to one folder by open directory descriptors.
-
-A path is resolved one component at a time, each relative to the descriptor of its parent and with O_NOFOLLOW.
-A symbolic link is read and its target resolved in the same way, so that no path leads outside the folder, and
-a component replaced by a link during the resolution is not followed.
-"""
+"""The files that tools may use: those of one folder, without what is protected in it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from agent.errors import InputError, ToolError
+from agent.errors import ToolError
+from agent.tools.lib.confinement.listing import list_names, walk_files
+from agent.tools.lib.confinement.protected import Protection
+from agent.tools.lib.confinement.resolution import MAX_DEPTH, Confinement, Location
+from agent.tools.lib.time_limit import check_time, committing
+from agent.tools.undo.store import UndoStore, Write
 
 MAX_READ = 4 * 1024 * 1024
 """Maximum number of bytes read of a file."""
-MAX_VISITED = 20_000
-"""Maximum number of files and folders visited in a walk."""
-MAX_DEPTH = 64
-"""Maximum depth of folders; each level costs an open descriptor."""
-MAX_PATH = 1000
-"""Maximum length of a path in characters."""
-MAX_LINKS = 40
-"""Maximum number of symbolic links followed in a path, as in the Linux kernel."""
-SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv"}
-"""Folders that walks do not enter, in addition to hidden ones."""
+BINARY_HEAD = 8192
+"""Number of bytes by which a file is taken for text or binary."""
+MAX_VISITED = 1_000_000
+"""Maximum number of files and folders visited in a walk or counted in a folder."""
 
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 1024 * 1024
 # Without O_NONBLOCK, opening a named pipe waits for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Control characters that do not occur in text files; escape (0x1b) does, in coloured logs.
 _BINARY_CHARACTERS = bytes({*range(32)} - {7, 8, 9, 10, 12, 13, 27})
+
+
+_Version = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,60 +51,48 @@ class Entry:
     changed: float
 
 
-@dataclass(frozen=True)
-class _Location:
-    """A resolved path: `name` in the open folder descriptor `folder`, or the folder itself if `name` is None.
-
-    `mode` is 0 if nothing is called `name` yet.
-    """
-
-    folder: int
-    name: str | None
-    mode: int
-    path: str
+class BinaryFile(ToolError):
+    """A file is read as text that holds none."""
 
 
 class Workspace:
     """Access to the files below the folder `root` only. Raise InputError if `root` is not a folder.
 
     Paths are relative to the root, or absolute and inside it. All methods raise ToolError for a path that
-    leads outside, does not exist, or is of the wrong kind.
+    leads outside, does not exist, or is of the wrong kind, and Protected for a protected place that matches
+    no pattern of `allowed`. `undo` keeps what files held before a write; without it, nothing is kept.
     """
 
-    def __init__(self, root: Path) -> None:
-        hint = "name a folder that exists with --workspace"
-        try:
-            root = Path(root).expanduser()
-            self.root = root.resolve(strict=True)
-        except (OSError, RuntimeError, ValueError):
-            raise InputError(f"the workspace {root} does not exist", hint) from None
-        if not self.root.is_dir():
-            raise InputError(f"the workspace {root} is not a folder", hint)
-        self._given = Path(os.path.abspath(root))
+    def __init__(self, root: Path, *, allowed: Sequence[str] = (), undo: UndoStore | None = None) -> None:
+        self._confinement = Confinement(root)
+        self.root = self._confinement.root
+        self._protection = Protection(self.root, allowed)
+        self._undo = undo
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """Open the regular file at `path` for reading bytes."""
-        with self._locate(path) as location:
-            if location.name is None:
-                raise ToolError(f"{path or '.'} is a folder, not a file")
-            if not stat.S_ISREG(location.mode):
-                raise ToolError(f"{path} is not a regular file")
-            with os.fdopen(os.open(location.name, _FILE_FLAGS, dir_fd=location.folder), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ToolError(f"{path} is not a regular file")
-                yield file
+        with self._opened(path) as (_, file):
+            yield file
 
     def read_text(self, path: str) -> tuple[str, bool]:
         """Return the text of a file, and whether it is complete (it ends at `MAX_READ` bytes)."""
-        with self.open(path) as file:
-            data = file.read(MAX_READ + 1)
-        if is_binary(data):
-            raise ToolError(f"{path} is a binary file, not text")
+        with self._opened(path) as (resolved, file):
+            data = file.read(BINARY_HEAD)
+            if is_binary(data):
+                raise BinaryFile(f"{path} is a binary file, not text")
+            while len(data) <= MAX_READ and (more := file.read(min(_CHUNK, MAX_READ + 1 - len(data)))):
+                check_time()
+                data += more
+        self._protection.check_content(resolved, data)
         complete = len(data) <= MAX_READ
         if not complete:
             data = data[: data.rfind(b"\n", 0, MAX_READ) + 1] or data[:MAX_READ]
         return data.decode("utf-8-sig", "replace").replace("\r\n", "\n"), complete
+
+    def check_writable(self, file: Path) -> None:
+        """Raise Protected where `file`, a resolved path in the workspace, must not be written."""
+        self._protection.check_write(file.relative_to(self.root).as_posix())
 
     def write_text(self, path: str, content: str) -> str:
         """Write a file atomically, creating missing folders; return its path relative to the workspace."""
@@ -114,183 +100,172 @@ class Workspace:
             data = content.encode()
         except UnicodeEncodeError:
             raise ToolError("the content holds characters that cannot be written as UTF-8") from None
+        return self.write_bytes(path, data)
+
+    def write_bytes(
+        self, path: str, data: bytes, *, mode: int | None = None, undoes: int | None = None
+    ) -> str:
+        """Write a file as `write_text` does.
+
+        A file that exists keeps its mode; a new one is given `mode`, if it is not None. `undoes` is the id of
+        the write that this one takes back.
+        """
         if path.endswith("/"):
             self.entry(path)
             raise ToolError(f"{path or '.'} is a folder, not a file")
-        with self._locate(path, create=True) as location:
-            if location.name is None:
-                raise ToolError(f"{path or '.'} is a folder, not a file")
-            if location.mode and not stat.S_ISREG(location.mode):
-                raise ToolError(f"{path} is not a regular file")
-            if location.mode and not os.access(location.name, os.W_OK, dir_fd=location.folder):
-                raise PermissionError
-            self._replace(location, location.name, data)
+        with self._confinement.locate(path, create=True, check=self._protection.check_write) as location:
+            try:
+                _require_regular_file(location, path)
+                self._protection.check_repository(location.folder, location.path)
+                name = str(location.name)
+                if location.mode and not os.access(name, os.W_OK, dir_fd=location.folder):
+                    raise PermissionError
+                with self._kept(location, hashlib.sha256(data).hexdigest(), undoes) as version:
+                    new_mode = stat.S_IMODE(location.mode) if location.mode else mode
+                    _replace(location, name, data, new_mode, version)
+            except BaseException:
+                for folder in reversed(location.made):
+                    self.remove_empty_folder(folder)
+                raise
             return location.path
+
+    def remove(self, path: str, *, undoes: int | None = None) -> None:
+        """Remove a file, if there is one."""
+        with self._confinement.locate(path, check=self._protection.check_write) as location:
+            _require_regular_file(location, path)
+            with self._kept(location, None, undoes) as version, committing():
+                _require_version(location, version)
+                os.unlink(str(location.name), dir_fd=location.folder)
+
+    def remove_empty_folder(self, path: str) -> None:
+        """Remove a folder, if there is one and it is empty."""
+        parent, _, name = path.rpartition("/")
+        with suppress(ToolError), self._confinement.locate(parent or ".", "folder") as location:
+            if location.name is None:
+                os.rmdir(name, dir_fd=location.folder)
 
     def entry(self, path: str) -> Entry:
         """Return the file or folder at `path`."""
-        with self._locate(path) as location:
+        with self._confinement.locate(path) as location:
             status = (
                 os.fstat(location.folder)
                 if location.name is None
                 else os.stat(location.name, dir_fd=location.folder, follow_symlinks=False)
             )
-            return _entry(location.path, status)
+            mode = status.st_mode
+            return Entry(
+                location.path, stat.S_ISDIR(mode), stat.S_ISREG(mode), status.st_size, status.st_mtime
+            )
 
-    def entries(self, path: str | None = None) -> list[Entry]:
-        """Return the entries of a folder, sorted by name, at most `MAX_VISITED`. Links are not followed."""
-        with self._open_folder(path or ".") as location:
-            names: list[str] = []
-            with os.scandir(location.folder) as listing:
-                for item in listing:
-                    names.append(item.name)
-                    if len(names) == MAX_VISITED:
-                        break
-            found: list[Entry] = []
-            for name in sorted(names, key=lambda name: (name.casefold(), name)):
-                with suppress(FileNotFoundError):
-                    status = os.stat(name, dir_fd=location.folder, follow_symlinks=False)
-                    found.append(_entry(name if location.path == "." else f"{location.path}/{name}", status))
-            return found
+    def names(self, path: str | None = None) -> tuple[list[str], bool]:
+        """Return the sorted names in a folder, folders with a slash, and whether these are all.
+
+        Links are not followed. At most `MAX_VISITED` names are listed.
+        """
+        with self._confinement.locate(path or ".", "folder") as location:
+            if location.name is not None:
+                raise ToolError(f"{path} is a file, not a folder")
+            return list_names(location.folder, MAX_VISITED)
 
     def files(self, path: str | None = None) -> tuple[list[str], bool]:
         """Return the paths of the regular files below a folder (or of one file), and whether these are all.
 
-        Hidden folders, `SKIPPED_FOLDERS` and links are left out.
+        What `walk_files` leaves out is left out, and at most `MAX_VISITED` files and folders are visited.
         """
-        with self._locate(path or ".") as location:
+        with self._confinement.locate(path or ".") as location:
             if location.name is not None:
                 return [location.path], True
-            found: list[str] = []
-            visited = 0
-            for top, folders, names, handle in os.fwalk(".", dir_fd=location.folder):
-                inside = PurePosixPath(location.path, top)
-                folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in SKIPPED_FOLDERS)
-                if len(inside.parts) >= MAX_DEPTH:
-                    folders.clear()
-                for name in sorted(names):
-                    visited += 1
-                    if visited > MAX_VISITED:
-                        return found, False
-                    with suppress(FileNotFoundError):
-                        if stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-                            found.append(str(inside / name))
-                visited += len(folders)
-                if visited > MAX_VISITED:
-                    return found, False
-            return found, True
+            prefix = "" if location.path == "." else f"{location.path}/"
+            return walk_files(location.folder, prefix, MAX_DEPTH - prefix.count("/"), MAX_VISITED)
 
     @contextmanager
-    def _open_folder(self, path: str) -> Iterator[_Location]:
-        with self._locate(path, "folder") as location:
-            if location.name is not None:
-                raise ToolError(f"{path} is a file, not a folder")
-            yield location
+    def _opened(self, path: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Open the regular file at `path`; yield its path relative to the workspace, and the file."""
+        check_time()
+        check = self._protection.check_read
+        with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
+            yield location.path, file
 
     @contextmanager
-    def _locate(self, path: str, noun: str = "file", *, create: bool = False) -> Iterator[_Location]:
-        """Resolve `path`; its descriptors are closed on exit. Turn system errors into ToolError.
+    def _kept(self, location: Location, after: str | None, undoes: int | None) -> Iterator[_Version | None]:
+        """Keep what the file at `location` holds while the block replaces or removes it.
 
-        With `create`, missing folders are created and the last component may be missing.
+        Yield the version that was kept, None if there is no file.
         """
-        descriptors: list[int] = []
+        before = _version(location)
+        if self._undo is None:
+            yield before
+            return
+        mode = stat.S_IMODE(location.mode) if before else None
+        write = Write(str(self.root), location.path, mode, after, location.made, undoes)
+        with _open_file(location, location.path) if before else nullcontext() as old:
+            kept = self._undo.keep(write, old)
         try:
-            if "\0" in path:
-                raise ToolError("a path cannot hold a NUL character")
-            if len(path) > MAX_PATH:
-                raise ToolError(f"the path is longer than {MAX_PATH} characters")
-            parts = self._components(PurePosixPath(os.path.expanduser(path)), path)
-            descriptors.append(os.open(self.root, _FOLDER_FLAGS))
-            yield self._resolve(path, parts, descriptors, create)
-        except (FileNotFoundError, NotADirectoryError):
-            raise ToolError(f"no such {noun}: {path}") from None
-        except PermissionError:
-            raise ToolError(f"no permission for {path}") from None
-        except UnicodeEncodeError:
-            raise ToolError("the path holds characters that no file name can") from None
-        except OSError as error:
-            raise ToolError(f"cannot use {path}: {(error.strerror or str(error)).lower()}") from None
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def _resolve(self, path: str, parts: list[str], descriptors: list[int], create: bool) -> _Location:
-        """Resolve `parts`; `descriptors` is the stack of open folders from the root to the current one."""
-        names: list[str] = []
-        links = 0
-        pending = parts[::-1]
-        while pending:
-            part = pending.pop()
-            if part == "..":
-                if not names:
-                    raise ToolError(f"{path} is outside the workspace")
-                names.pop()
-                os.close(descriptors.pop())
-                continue
-            parent = descriptors[-1]
-            try:
-                mode = os.stat(part, dir_fd=parent, follow_symlinks=False).st_mode
-            except FileNotFoundError:
-                if not create or ".." in pending:
-                    raise
-                if not pending:
-                    return _Location(parent, part, 0, "/".join([*names, part]))
-                os.mkdir(part, dir_fd=parent)
-                mode = stat.S_IFDIR
-            if stat.S_ISLNK(mode):
-                links += 1
-                if links > MAX_LINKS:
-                    raise ToolError(f"{path} goes through too many links")
-                target = PurePosixPath(os.readlink(part, dir_fd=parent))
-                if target.is_absolute():
-                    while names:
-                        names.pop()
-                        os.close(descriptors.pop())
-                pending += self._components(target, path)[::-1]
-            elif stat.S_ISDIR(mode):
-                if len(descriptors) > MAX_DEPTH:
-                    raise ToolError(f"{path} is more than {MAX_DEPTH} folders deep")
-                descriptors.append(os.open(part, _FOLDER_FLAGS, dir_fd=parent))
-                names.append(part)
-            elif pending:
-                raise NotADirectoryError
-            else:
-                return _Location(parent, part, mode, "/".join([*names, part]))
-        return _Location(descriptors[-1], None, stat.S_IFDIR, "/".join(names) or ".")
-
-    def _components(self, target: PurePosixPath, path: str) -> list[str]:
-        """Return the components of `target`, relative to the root if it is absolute."""
-        if not target.is_absolute():
-            return list(target.parts)
-        for root in (self.root, self._given):
-            if target.is_relative_to(root):
-                return list(target.relative_to(root).parts)
-        raise ToolError(f"{path} is outside the workspace")
-
-    def _replace(self, location: _Location, name: str, data: bytes) -> None:
-        """Write a temporary file in the same folder, then rename it to `name`."""
-        temporary = f".umi-{secrets.token_hex(8)}"
-        mode = stat.S_IMODE(location.mode) & 0o777 if location.mode else 0o666
-        descriptor = os.open(temporary, _CREATE_FLAGS, mode, dir_fd=location.folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if location.mode:
-                    os.fchmod(file.fileno(), mode)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, name, src_dir_fd=location.folder, dst_dir_fd=location.folder)
+            yield before
         except BaseException:
-            os.unlink(temporary, dir_fd=location.folder)
+            self._undo.drop(kept)
             raise
+        self._undo.confirm(kept)
 
 
 def is_binary(data: bytes) -> bool:
     """Return whether the first 8 kB contain control characters that do not occur in text."""
-    head = data[:8192]
+    head = data[:BINARY_HEAD]
     return len(head.translate(None, _BINARY_CHARACTERS)) < len(head)
 
 
-def _entry(path: str, status: os.stat_result) -> Entry:
-    mode = status.st_mode
-    return Entry(path, stat.S_ISDIR(mode), stat.S_ISREG(mode), status.st_size, status.st_mtime)
+def _version(location: Location) -> _Version | None:
+    """Return what differs where the file at `location` was replaced or changed, None if there is none."""
+    try:
+        status = os.stat(str(location.name), dir_fd=location.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _require_version(location: Location, version: _Version | None) -> None:
+    """Raise ToolError where the file at `location` is another one by now."""
+    if _version(location) != version:
+        raise ToolError(f"{location.path} was changed by another program at this moment; try again")
+
+
+def _require_regular_file(location: Location, path: str) -> None:
+    """Raise ToolError where there is something at `location` that is no regular file."""
+    if location.name is None:
+        raise ToolError(f"{path or '.'} is a folder, not a file")
+    if location.mode and not stat.S_ISREG(location.mode):
+        raise ToolError(f"{path} is not a regular file")
+
+
+@contextmanager
+def _open_file(location: Location, path: str) -> Iterator[BinaryIO]:
+    """Open the regular file at `location` for reading bytes."""
+    _require_regular_file(location, path)
+    descriptor = os.open(str(location.name), _FILE_FLAGS, dir_fd=location.folder)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ToolError(f"{path} is not a regular file")
+        yield file
+
+
+def _replace(location: Location, name: str, data: bytes, mode: int | None, version: _Version | None) -> None:
+    """Write a temporary file in the same folder, with `mode` if given, then rename it to `name`.
+
+    Raise ToolError where the file called `name` is no longer `version`.
+    """
+    temporary = f".umi-{secrets.token_hex(8)}"
+    permissions = 0o666 if mode is None else mode & 0o777
+    descriptor = os.open(temporary, _CREATE_FLAGS, permissions, dir_fd=location.folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), permissions)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with committing():
+            _require_version(location, version)
+            os.replace(temporary, name, src_dir_fd=location.folder, dst_dir_fd=location.folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=location.folder)
+        raise

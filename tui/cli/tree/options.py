@@ -22,6 +22,10 @@ Workspace = Annotated[
     Path | None, typer.Option(metavar="D", help="The folder that tools may touch (default: this).")
 ]
 ToolNames = Annotated[str | None, typer.Option(metavar="A,B", help="Offer only these tools.")]
+AllowProtected = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Paths that tools may use though they are protected (repeatable)."),
+]
 MaxSteps = Annotated[int, typer.Option(metavar="N", help="Steps that call tools, at most.")]
 
 Stage = Literal["backbone", "planner", "caller", "summarizer"]

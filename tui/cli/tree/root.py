@@ -15,7 +15,7 @@ from agent.errors import InputError
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
 from tui.cli.tree.models import models as models_group
-from tui.cli.tree.options import PLAIN, Json, MaxSteps, Models, ToolNames, Workspace
+from tui.cli.tree.options import PLAIN, AllowProtected, Json, MaxSteps, Models, ToolNames, Workspace
 from tui.cli.tree.settings import settings
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
@@ -54,12 +54,13 @@ def chat(
     workspace: Workspace = None,
     tools: ToolNames = None,
     max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    allow_protected: AllowProtected = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> int:
     """An agent on three small local models. Without a command, it opens the chat."""
-    options = Options(models, workspace, parse_tool_names(tools), max_steps)
+    options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
     if ctx.invoked_subcommand:
         if options != Options():
             raise InputError(
@@ -90,6 +91,7 @@ def ask(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
     max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    allow_protected: AllowProtected = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
     ] = None,
@@ -97,8 +99,26 @@ def ask(
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
     from tui.cli.ask import ask as run_ask
 
-    options = Options(models, workspace, parse_tool_names(tools), max_steps)
+    options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
     return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on)
+
+
+@umi.command()
+def undo(
+    write: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="A write (default: the last).", show_default=False)
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the writes that can be undone.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Undo though the file was changed since.")] = False,
+) -> int:
+    """Take back a write of a tool: the file holds again what it held before."""
+    from tui.cli.undo import list_writes, undo_write
+
+    if list_:
+        if write is not None or force:
+            raise InputError("--list stands alone", "see the writes with: umi undo --list")
+        return list_writes()
+    return undo_write(write, force=force)
 
 
 umi.add_typer(models_group, name="models")

@@ -1,0 +1,246 @@
+"""Protected places: not written and, where they hold credentials, not read, however they are spelled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from protected_places import CREDENTIALS, KEY, OBEYED, SPELLINGS, make, tree
+
+from agent.errors import Protected, ToolError
+from agent.tools import Tool, ToolContext, Workspace, builtin_tools
+from agent.tools.lib.confinement.protected import fold
+
+TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "work"
+    (root / "docs").mkdir(parents=True)
+    (root / "docs" / "plan.md").write_text("a plan without a secret\n")
+    return root
+
+
+@pytest.fixture
+def context(root: Path, tmp_path: Path) -> ToolContext:
+    return ToolContext(Workspace(root), tmp_path / "notes.jsonl")
+
+
+def ask(context: ToolContext, name: str, /, **arguments: Any) -> str:
+    return TOOLS[name].run(context, arguments)
+
+
+@pytest.mark.parametrize("path", [*CREDENTIALS, *OBEYED, *SPELLINGS])
+def test_protected_places_are_not_written_and_no_folder_is_made(
+    context: ToolContext, root: Path, path: str
+) -> None:
+    before = tree(root)
+    if path.startswith("new/.."):  # a folder that is missing is no way back either
+        with pytest.raises(ToolError):
+            ask(context, "write_file", path=path, content="x")
+    else:
+        with pytest.raises(Protected) as caught:
+            ask(context, "write_file", path=path, content="x")
+        assert "--allow-protected" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("path", CREDENTIALS)
+def test_credentials_are_neither_read_nor_found_nor_counted(
+    context: ToolContext, root: Path, path: str
+) -> None:
+    make(root, path)
+    before = tree(root)
+    for name, arguments in (
+        ("read_file", {"path": path}),
+        ("search_text", {"query": "token", "path": path}),
+        ("write_file", {"path": path, "content": "x"}),
+    ):
+        with pytest.raises(Protected):
+            ask(context, name, **arguments)
+    assert "secret" not in ask(context, "search_text", query="token")
+    assert "line" not in ask(context, "file_info", path=path)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("path", ["readme.txt", "link/credentials", "deep/readme.txt", "around/../a"])
+def test_links_to_protected_places_are_seen_through(context: ToolContext, root: Path, path: str) -> None:
+    make(root, ".aws/credentials")
+    make(root, "deep/.env")
+    (root / "readme.txt").symlink_to(".aws/credentials")
+    (root / "link").symlink_to(root / ".aws")
+    (root / "deep" / "readme.txt").symlink_to(".env")
+    (root / "around").symlink_to("deep")
+    (root / "a").symlink_to("around/.env")
+    before = tree(root)
+    for name, more in (("read_file", {}), ("search_text", {"query": "t"}), ("write_file", {"content": "x"})):
+        with pytest.raises(Protected):
+            ask(context, name, path=path, **more)
+    assert tree(root) == before
+
+
+def test_a_link_with_a_protected_name_is_protected(context: ToolContext, root: Path) -> None:
+    make(root, "settings/environment", "token=secret")
+    make(root, "data/config", "token=secret")
+    (root / ".env").symlink_to("settings/environment")
+    (root / ".git").symlink_to("data")
+    (root / "also").symlink_to(".git")
+    (root / ".bashrc").symlink_to("docs/plan.md")
+    for path in (".env", ".git/config", "also/config", "docs/../.git/config"):
+        for name, more in (("read_file", {}), ("search_text", {"query": "token"})):
+            with pytest.raises(Protected):
+                ask(context, name, path=path, **more)
+    before = tree(root)
+    for path in (".env", ".git/config", ".git/hooks/x", ".git/../new.txt", ".bashrc"):
+        with pytest.raises(Protected):
+            ask(context, "write_file", path=path, content="x")
+    assert tree(root) == before
+
+
+def test_a_link_to_where_nothing_is_yet_is_seen_through(context: ToolContext, root: Path) -> None:
+    (root / ".git").mkdir()
+    (root / "config.txt").symlink_to(".git/config")
+    (root / "hooks").symlink_to(".git/hooks")
+    for path in ("config.txt", "hooks/post-checkout"):
+        with pytest.raises(ToolError):
+            ask(context, "write_file", path=path, content="x")
+    assert os.listdir(root / ".git") == []
+
+
+@pytest.mark.parametrize("place", [".git", ".github/workflows", ".ssh"])
+def test_a_workspace_in_a_protected_place_is_protected(tmp_path: Path, place: str) -> None:
+    (tmp_path / place / "sub").mkdir(parents=True)
+    for root in (tmp_path / place, tmp_path / place / "sub", (tmp_path / place).parent):
+        context = ToolContext(Workspace(root), tmp_path / "notes.jsonl")
+        inside = Path(place).name + "/x" if root == (tmp_path / place).parent else "x"
+        with pytest.raises(Protected):
+            ask(context, "write_file", path=inside, content="x")
+
+
+def test_a_repository_by_another_name_is_protected(context: ToolContext, root: Path) -> None:
+    for name in ("objects", "refs", "hooks"):
+        (root / "data" / name).mkdir(parents=True)
+    make(root, "data/HEAD", "ref: refs/heads/main\n")
+    for path in ("data/config", "data/hooks/post-checkout", "data/worktrees/x/gitdir"):
+        with pytest.raises(Protected, match="git repository"):
+            ask(context, "write_file", path=path, content="x")
+        assert not (root / path).exists()
+    ask(context, "write_file", path="beside.txt", content="x")
+
+
+@pytest.mark.parametrize("path", ["deploy.pem", "server.key", "backup/innocent.txt", "values.yaml"])
+def test_a_private_key_is_not_read_whatever_its_name(context: ToolContext, root: Path, path: str) -> None:
+    make(root, path, f"# deployment\nkey: |\n  {KEY}" if path.endswith("yaml") else KEY)
+    with pytest.raises(Protected, match="private key"):
+        ask(context, "read_file", path=path)
+    output = ask(context, "search_text", query="secret")
+    assert "AAAA" not in output
+    assert "1 protected file was not searched" in output
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".env.example",
+        "environment.txt",
+        ".gitignore",
+        ".github/CODEOWNERS",
+        "src/profile.py",
+        "HEAD.txt",
+        "cert.pem",
+        "id_rsa.pub",
+        "git/config",
+        "vscode/a.json",
+        ".envoy.yaml",
+        "aws/config",
+        "notes~1.txt",
+        ".gitattributes",
+    ],
+)
+def test_ordinary_files_are_read_and_written(context: ToolContext, root: Path, path: str) -> None:
+    text = "-----BEGIN CERTIFICATE-----\n"
+    assert ask(context, "write_file", path=path, content=text).startswith("wrote")
+    assert ask(context, "read_file", path=path) == text.strip()
+    assert "protected" not in ask(context, "search_text", query="zebra")
+
+
+def test_what_is_no_credential_can_be_read(context: ToolContext, root: Path) -> None:
+    make(root, ".github/workflows/ci.yml", "on: push\n")
+    make(root, ".bashrc", "alias x=y\n")
+    make(root, ".git/HEAD", "ref: refs/heads/main\n")
+    assert ask(context, "read_file", path=".github/workflows/ci.yml") == "on: push"
+    assert ask(context, "read_file", path=".bashrc") == "alias x=y"
+    assert ask(context, "read_file", path=".git/HEAD") == "ref: refs/heads/main"
+
+
+def test_random_paths_reach_no_protected_place(context: ToolContext, root: Path) -> None:
+    """Paths of hostile parts, through links of every kind; then the tree is compared with what it was."""
+    for path in (".git/config", ".ssh/id_rsa", ".env", "app/.env"):
+        make(root, path)
+    for path in (".github/workflows/ci.yml", ".bashrc"):
+        make(root, path, "may be read\n")
+    (root / "app" / "up").symlink_to("..")
+    (root / "g").symlink_to(".git")
+    (root / "app" / "s").symlink_to(root / ".ssh")
+    (root / "e").symlink_to("app/../.env")
+    (root / "loop").symlink_to("loop")
+    (root.parent / "outside").mkdir()
+    (root / "out").symlink_to("../outside")
+    protected = {path: content for path, content in tree(root).items() if path.startswith((".", "app/."))}
+    outside = root.parent / "outside"
+    parts = sorted({part for path in (*CREDENTIALS, *OBEYED, *SPELLINGS) for part in path.split("/")})
+    parts += [
+        "..",
+        ".",
+        "",
+        "app",
+        "up",
+        "g",
+        "s",
+        "e",
+        "out",
+        "loop",
+        "~",
+        "x\0",
+        "x" * 300,
+        "\udcff",
+        str(root),
+    ] * 3
+    random = Random(14)
+    refused = written = 0
+    for _ in range(600):
+        path = "/".join(random.choices(parts, k=random.randint(1, 5)))
+        for name, more in (
+            ("read_file", {}),
+            ("write_file", {"content": "x"}),
+            ("search_text", {"query": "t"}),
+        ):
+            try:
+                assert "token=" not in ask(context, name, path=path, **more)
+                written += name == "write_file"
+            except ToolError as error:
+                refused += isinstance(error, Protected)
+    after = tree(root)
+    assert {path: after.get(path) for path in protected} == protected
+    assert not os.listdir(outside)
+    made = [path for path, content in after.items() if content is not None and path not in protected]
+    assert not {fold(path.rpartition("/")[2]) for path in made} & {"head", "id_rsa"}
+    names = {fold(part) for path in made for part in path.split("/")}
+    assert not names & {
+        ".git",
+        ".ssh",
+        ".aws",
+        ".vscode",
+        ".env",
+        ".env.local",
+        ".bashrc",
+        ".npmrc",
+        ".netrc",
+    }
+    assert refused > 150
+    assert written > 20
