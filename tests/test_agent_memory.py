@@ -16,7 +16,7 @@ import agent.llama.binding.memory_estimate
 from agent.bundle import Bundle
 from agent.errors import EngineError
 from agent.llama.binding.context import Context
-from agent.llama.binding.gguf_header import read_metadata
+from agent.llama.gguf.header import read_metadata
 from agent.llama.binding.hardware import require_memory
 from agent.llama.binding.memory_estimate import cache_bytes, require_room
 from agent.llama.binding.model import Model

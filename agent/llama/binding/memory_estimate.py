@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.bundle import Bundle
-from agent.llama.binding.gguf_header import MetadataValue, read_metadata
+from agent.llama.gguf.header import MetadataValue, read_metadata
 from agent.llama.binding.hardware import available_bytes, require_memory
 from agent.llama.binding.model import gpu_layers
 from agent.settings import CacheType, EngineSettings
