@@ -1,127 +1,29 @@
-"""Hostile GGUF files: one very small model, damaged or forged in one place each."""
+"""Hostile GGUF files: one very small model, or adapter, damaged or forged in one place each."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import signal
 import struct
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gguf
-
-U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
-_LETTERS = dict(zip((U8, I8, U16, I16, U32, I32, F32, BOOL, U64, I64, F64), "BbHhIifBQqd", strict=True))
-ALIGNMENT = 32
-HUGE = 2**63
-ALL = 2**64 - 1
-
-
-@dataclass
-class Value:
-    """A metadata value as it is written; `content` of an array is a list, `count` overrides its length."""
-
-    kind: int
-    content: Any
-    item: int = 0
-    count: int | None = None
-
-    def encode(self) -> bytes:
-        if self.kind == STRING:
-            return _text(self.content, self.count)
-        if self.kind == ARRAY:
-            count = len(self.content) if self.count is None else self.count
-            items = b"".join(Value(self.item, one).encode() for one in self.content)
-            return struct.pack("<IQ", self.item, count) + items
-        return self.content if self.kind not in _LETTERS else struct.pack("<" + _LETTERS[self.kind], self.content)
-
-
-@dataclass
-class Tensor:
-    """An entry of the list of tensors."""
-
-    name: str | bytes
-    dims: list[int]
-    kind: int
-    offset: int
-    count: int | None = None
-
-    def encode(self) -> bytes:
-        count = len(self.dims) if self.count is None else self.count
-        dims = b"".join(struct.pack("<Q", dim) for dim in self.dims)
-        return _text(self.name) + struct.pack("<I", count) + dims + struct.pack("<IQ", self.kind, self.offset)
-
-
-@dataclass
-class Forged:
-    """A GGUF file in parts; every part can be set to anything."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-    tensors: list[Tensor] = field(default_factory=list)
-    data: bytes = b""
-    magic: bytes = b"GGUF"
-    version: int = 3
-    value_count: int | None = None
-    tensor_count: int | None = None
-    key_length: int | None = None
-    extra: bytes = b""
-
-    def encode(self) -> bytes:
-        """Return the bytes of the file."""
-        tensors = len(self.tensors) if self.tensor_count is None else self.tensor_count
-        values = len(self.values) if self.value_count is None else self.value_count
-        head = self.magic + struct.pack("<IQQ", self.version, tensors, values)
-        for number, (key, value) in enumerate(self.values.items()):
-            length = self.key_length if number == 1 else None
-            head += _text(key, length) + struct.pack("<I", value.kind) + value.encode()
-        head += self.extra + b"".join(tensor.encode() for tensor in self.tensors)
-        return head + bytes(-len(head) % ALIGNMENT) + self.data
-
-    def set(self, key: str, kind: int, content: Any, item: int = 0, count: int | None = None) -> None:
-        """Set a metadata value."""
-        self.values[key] = Value(kind, content, item, count)
-
-    def lay_out(self) -> None:
-        """Place the tensors one after the other, as their shapes and types say; their data is zeros."""
-        end = 0
-        for tensor in self.tensors:
-            block, size = gguf.GGML_QUANT_SIZES.get(gguf.GGMLQuantizationType(tensor.kind), (1, 4))
-            tensor.offset = end
-            end += -(-math.prod(tensor.dims) // block * size // ALIGNMENT) * ALIGNMENT
-        self.data = bytes(end)
-
-    def tensor(self, name: str) -> Tensor:
-        """Return the entry of a tensor."""
-        return next(tensor for tensor in self.tensors if tensor.name == name)
-
-
-def _text(text: str | bytes, count: int | None = None) -> bytes:
-    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    return struct.pack("<Q", len(data) if count is None else count) + data
-
-
-def taken_apart(path: Path) -> Forged:
-    """Return the parts of the GGUF file at `path`."""
-    reader = gguf.GGUFReader(path)
-    parts = Forged()
-    for name, entry in reader.fields.items():
-        if name.startswith("GGUF."):
-            continue
-        kinds = [int(kind) for kind in entry.types]
-        parts.set(name, kinds[0], entry.contents(), kinds[1] if len(kinds) > 1 else 0)
-    for tensor in reader.tensors:
-        dims = [int(size) for size in tensor.shape]
-        offset = int(tensor.data_offset) - reader.data_offset
-        parts.tensors.append(Tensor(tensor.name, dims, int(tensor.tensor_type), offset))
-    parts.data = path.read_bytes()[reader.data_offset :]
-    return parts
+from forged_gguf import (
+    ALL,
+    ARRAY,
+    F32,
+    HUGE,
+    I32,
+    STRING,
+    U8,
+    U16,
+    U32,
+    U64,
+    Forged,
+    Tensor,
+    taken_apart,
+)
 
 
 def hostile_files(whole: Path) -> Iterator[tuple[str, bytes]]:
@@ -132,6 +34,56 @@ def hostile_files(whole: Path) -> Iterator[tuple[str, bytes]]:
         forged = deepcopy(parts)
         change(forged)
         yield name, forged.encode()
+
+
+def hostile_adapters(whole: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of each file that is made of the GGUF adapter `whole`."""
+    parts = taken_apart(whole)
+    for name, change in [*_counts(), *_adapter_values(parts.tensors[0])]:
+        forged = deepcopy(parts)
+        change(forged)
+        yield name, forged.encode()
+
+
+def _adapter_values(first: Tensor) -> Iterator[tuple[str, Any]]:
+    def tensor(**changes: Any) -> Any:
+        def change(forged: Forged) -> None:
+            for attribute, value in changes.items():
+                setattr(forged.tensors[0], attribute, value)
+            forged.lay_out()
+
+        return change
+
+    for value in (math.nan, math.inf, -1.0, 0.0, 3e38):
+        yield f"alpha {value}", _put("adapter.lora.alpha", F32, value)
+    yield "alpha as text", _put("adapter.lora.alpha", STRING, "4")
+    yield "no alpha", _drop("adapter.lora.alpha")
+    for kind in ("model", "", "x" * 10_000):
+        yield f"type {kind[:9]!r}", _put("general.type", STRING, kind)
+        yield f"adapter type {kind[:9]!r}", _put("adapter.type", STRING, kind)
+        yield f"architecture {kind[:9]!r}", _put("general.architecture", STRING, kind)
+    invocation = "adapter.alora.invocation_tokens"
+    for kind in (STRING, F32, U64, I32, U8):
+        yield f"invocation of type {kind}", _put(invocation, ARRAY, ["1"] if kind == STRING else [1], kind)
+    yield "invocation as a number", _put(invocation, U32, 1)
+    yield "no invocation", _put(invocation, ARRAY, [], U32)
+    yield "an invocation of 2**32 - 1", _put(invocation, ARRAY, [2**32 - 1], U32)
+    yield "a long invocation", _put(invocation, ARRAY, [1] * 100_000, U32)
+    for kind in (1, 8, 24, 26, 28, 30, 39):
+        yield f"laid out in type {kind}", tensor(kind=kind, dims=[64, 4])
+    for dims in ([1], [64], [64, 1], [1, 64], [63, 4], [64, 5], [64, 4, 2], [64, 4, 1, 1], [1, 1]):
+        yield f"laid out as {dims}", tensor(dims=dims)
+    for name in (
+        "",
+        "x",
+        ".lora_a",
+        "blk.0.attn_q.weight",
+        "blk.99.attn_q.weight.lora_a",
+        "token_embd.weight.lora_a",
+    ):
+        yield f"named {name!r}", tensor(name=name)
+    yield "no tensors", lambda forged: forged.tensors.clear()
+    yield "half of a pair", lambda forged: forged.tensors.remove(forged.tensors[0]) or forged.lay_out()
 
 
 def _damaged(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -219,7 +171,17 @@ def _entries() -> Iterator[tuple[str, Any]]:
         return change
 
     embedding, norm = "token_embd.weight", "output_norm.weight"
-    for dims in ([0, 64], [64, 0], [HUGE, 1], [2**32, 2**32], [2**62, 4], [64, 2**40], [64], [1, 1], [64, 8, 40]):
+    for dims in (
+        [0, 64],
+        [64, 0],
+        [HUGE, 1],
+        [2**32, 2**32],
+        [2**62, 4],
+        [64, 2**40],
+        [64],
+        [1, 1],
+        [64, 8, 40],
+    ):
         yield f"dimensions {dims}", tensor(embedding, dims=dims)
     for count in (0, 1, 5, 2**31, 2**32 - 1):
         yield f"{count} dimensions", tensor(embedding, count=count)
@@ -313,8 +275,14 @@ def _vocabularies(size: int) -> Iterator[tuple[str, Any]]:
     yield "a token too many", changed("tokens", lambda content: content.append("more"))
     yield "tokens missing", _drop(tokens)
     for text in ("", "\udcff\udcfe", "x" * 2**20, "a\0b"):
-        yield f"a token {text[:4]!r}", changed("tokens", lambda content, text=text: content.__setitem__(300, text))
-    yield "one token for all", changed("tokens", lambda content: content.__setitem__(slice(None), ["a"] * size))
+        yield (
+            f"a token {text[:4]!r}",
+            changed("tokens", lambda content, text=text: content.__setitem__(300, text)),
+        )
+    yield (
+        "one token for all",
+        changed("tokens", lambda content: content.__setitem__(slice(None), ["a"] * size)),
+    )
     yield "empty tokens", changed("tokens", lambda content: content.__setitem__(slice(None), [""] * size))
     for name in ("token_type", "scores"):
         for item in (U32, I32, F32, STRING):
@@ -346,54 +314,3 @@ def _vocabularies(size: int) -> Iterator[tuple[str, Any]]:
     yield "a template as a number", _put("tokenizer.chat_template", U32, 1)
     yield "a template of no UTF-8", _put("tokenizer.chat_template", STRING, "\udcff")
     yield "a template of 4 MB", _put("tokenizer.chat_template", STRING, "x" * 2**22)
-
-
-def load_in_forks(names: Mapping[str, bytes], folder: Path, limit_s: int = 20) -> dict[str, str]:
-    """Load each file in a fork of a child process, decode two tokens and return what came of it by name.
-
-    `loaded`, `refused: ` and the one line of an error, `died: ` and a signal, or `raised: ` and an exception.
-    """
-    folder.mkdir(exist_ok=True)
-    for number, content in enumerate(names.values()):
-        (folder / f"{number}.gguf").write_bytes(content)
-    command = [sys.executable, "-P", __file__, str(folder), str(len(names)), str(limit_s)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit_s * len(names))
-    return dict(zip(names, json.loads(done.stdout), strict=True))
-
-
-def _outcome(path: Path, limit_s: int) -> str:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(limit_s)
-        os.write(writer, _load(path).encode()[:4000])
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8", errors="replace") as stream:
-        text = stream.read()
-    _, status = os.waitpid(child, 0)
-    return f"died: {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else text
-
-
-def _load(path: Path) -> str:
-    from agent.errors import UmiError
-    from agent.llama.binding.context import Context
-    from agent.llama.binding.model import Model
-
-    try:
-        model = Model(path)
-        context = Context(model, 256, threads=1)
-        context.decode(model.vocabulary.tokenize("the call", True)[:2] or [0])
-        model.vocabulary.grammar_tokenizer(model.vocabulary.turn_end)
-        return "loaded"
-    except UmiError as error:
-        return f"refused: {error}"
-    except BaseException as error:
-        return f"raised: {type(error).__name__}: {error}"
-
-
-if __name__ == "__main__":
-    import agent.llama.binding.context  # noqa: F401 (before the forks)
-
-    where, files, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    print(json.dumps([_outcome(where / f"{number}.gguf", seconds) for number in range(files)]))

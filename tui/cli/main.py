@@ -11,6 +11,7 @@ import contextlib
 import io
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except Exception as error:
         logging.getLogger("umi").exception("umi failed")
+        if isinstance(error, (MemoryError, ImportError)) and (limit := _address_space_limit()):
+            return _report(
+                f"memory does not suffice: this process is limited to {limit / 1e9:.2f} GB; raise the limit"
+                " (ulimit -v unlimited)",
+                UmiError.exit_code,
+            )
         return _report(
             f"umi itself failed: {type(error).__name__}: {error}; for the details, set UMI_LOG=umi.log",
             UmiError.exit_code,
@@ -53,6 +60,12 @@ def _report(message: str, code: int) -> int:
     with contextlib.suppress(BrokenPipeError):
         print(f"umi: {one_line(message)}", file=sys.stderr)
     return code
+
+
+def _address_space_limit() -> int:
+    """Return the limit of this process's address space in bytes; 0 where there is none."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 0 if limit == resource.RLIM_INFINITY else limit
 
 
 def _prepare_streams() -> None:

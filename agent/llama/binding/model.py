@@ -92,7 +92,8 @@ class Vocabulary:
                 return lltokenizer_from_vocab(self._handle, eos_token=end)
             except ValueError as error:
                 raise BundleError(
-                    f"the model's vocabulary cannot be used: {' '.join(str(error).split())}", "take another model"
+                    f"the model's vocabulary cannot be used: {' '.join(str(error).split())}",
+                    "take another model",
                 ) from None
 
     def _tokenize_uncached(self, text: str, special: bool) -> tuple[int, ...]:

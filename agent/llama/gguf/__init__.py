@@ -1,1 +1,1 @@
-"""GGUF files before llama.cpp reads them: the header, the checks of its values, and trial loads in a child process."""
+"""GGUF files before llama.cpp reads them: their header, checks of its values, trial loads in a child."""

@@ -1,4 +1,4 @@
-"""The values in a GGUF header checked against each other, where llama.cpp asserts them and would end the process.
+"""The values in a GGUF header, checked where llama.cpp asserts them and would end the process.
 
 What llama.cpp reports as an error itself (a tensor that is missing, a shape that does not fit) is left to it.
 """
@@ -22,7 +22,7 @@ MAX_TEMPLATE_BYTES = 1 << 20
 """The longest chat templates in use have 20,000 bytes."""
 MAX_INVOCATION_TOKENS = 4096
 _INT32 = 2**31 - 1
-_UINT32_KIND = 4
+_UINT32_KIND, _FLOAT32_KIND = 4, 6
 _NUMBER_TYPES = frozenset({24, 25, 26, 27, 28})
 """ggml's types of whole numbers and F64, which no operation on weights takes."""
 _F32 = 0
@@ -68,7 +68,12 @@ def _check_adapter(header: Header) -> None:
     _architecture(header)
     _check_tensors(header)
     _check_floats(header, "adapter")
-    invocation = "adapter.alora.invocation_tokens"
+    for tensor in header.tensors.values():
+        if any(size > 1 for size in tensor.shape[2:]):
+            raise HeaderError(f"the tensor {tensor.name[:60]!r} has the shape {list(tensor.shape)}")
+    alpha, invocation = "adapter.lora.alpha", "adapter.alora.invocation_tokens"
+    if alpha in header.lengths or header.kinds.get(alpha, _FLOAT32_KIND) != _FLOAT32_KIND:
+        raise HeaderError(f"{alpha} is no number")
     if header.kinds.get(invocation, _UINT32_KIND) != _UINT32_KIND:
         raise HeaderError(f"{invocation} are no tokens")
     if header.lengths.get(invocation, 0) > MAX_INVOCATION_TOKENS:
@@ -150,7 +155,7 @@ def _check_vocabulary(header: Header) -> None:
         raise HeaderError("its vocabulary holds a token twice")
     if max(map(len, tokens), default=0) > MAX_TOKEN_BYTES:
         raise HeaderError(f"its vocabulary holds a token of more than {MAX_TOKEN_BYTES} bytes")
-    if model == "llama" and not _BYTE_TOKENS <= set(named):
+    if model == "llama" and not set(named) >= _BYTE_TOKENS:
         raise HeaderError("its vocabulary lacks tokens for single bytes")
     kinds = header.metadata.get("tokenizer.ggml.token_type")
     if isinstance(kinds, list) and not set(kinds) <= set(_TOKEN_TYPES):
@@ -161,7 +166,7 @@ def _check_vocabulary(header: Header) -> None:
 
 
 def _numbers(header: Header, key: str) -> list[int]:
-    """Return a whole number or a list of them; empty where there is none. Raise HeaderError for other types."""
+    """Return a whole number or a list of them; empty for none. Raise HeaderError for other types."""
     value = header.metadata.get(key)
     if value is None and key in header.lengths:
         raise HeaderError(f"{key} is no whole number")
