@@ -1,21 +1,28 @@
-"""The paths of the shipped models and of the user's folders.
+"""The paths of the shipped models and of the user's folders, and files read and written with care.
 
-The environment variable `UMI_HOME`, where set, replaces every folder of the user.
+The environment variable `UMI_HOME`, where set, replaces every folder of the user. What is read is a regular
+file of a bounded size; what is private is readable by its owner alone, whatever the umask is.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NoReturn
 
 import platformdirs
 
 SHIPPED = Path(__file__).resolve().parent / "bundles" / "umi-mini"
 """The bundle that the package contains."""
+MAX_FILE_BYTES = 64 << 20
+"""Of a settings file, a manifest or another file that is read whole; the largest in use have 1 MB."""
 
 
 def data_folder() -> Path:
@@ -60,6 +67,83 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Replace `path` in one step by a file that its owner alone can read; missing folders are made so too.
+
+    Raise OSError where it cannot be written.
+    """
+    make_private_folder(path.parent)
+    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder `path` and its missing parents for their owner alone. Raise OSError as mkdir does."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
+
+
+def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a regular file: a FIFO is waited for without end, and /dev/zero fills the memory.
+
+    Raise OSError where it is another kind of file, cannot be read, or has more than `limit` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if stat.S_ISDIR(about.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return content
+
+
+def read_json(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
+    """Return the JSON value in a regular file. Raise OSError as `read_file`, ValueError as `parse_json`."""
+    return parse_json(read_file(path, limit))
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raise ValueError where it is none, is nested too deeply, or holds NaN, infinity or half of a surrogate.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"it holds {text[:20]}, which is too large")
+    return value
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from hostile_gguf import hostile_adapters, hostile_files
 from load_forks import load_in_forks
 from tiny_gguf import write_tiny_adapter, write_tiny_gguf
 
+from agent.bundle import load_bundle
 from agent.errors import BundleError
 from agent.llama.gguf.header import TYPES
 from agent.llama.gguf.rules import require_sound_adapter, require_sound_model
+from agent.llama.gguf.trial import TrialLoad, require_loadable, trial_loads
+from agent.paths import SHIPPED
 
 THOROUGH = bool(os.environ.get("UMI_HOSTILE"))
 """Whether llama.cpp loads every file that passes, not one in four."""
@@ -64,3 +68,46 @@ def test_a_whole_file_passes(tmp_path: Path) -> None:
 
 def test_sizes_of_tensor_types_are_ggmls() -> None:
     assert {int(kind): tuple(sizes) for kind, sizes in gguf.GGML_QUANT_SIZES.items()} == dict(TYPES)
+
+
+def test_a_file_is_tried_once_in_a_child_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = write_tiny_gguf(tmp_path / "model.gguf")
+    load = TrialLoad(model, (write_tiny_adapter(tmp_path / "adapter.gguf", [1, 2]),))
+    require_loadable([load])
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/bin/false")
+        require_loadable([load])
+        model.write_bytes(model.read_bytes())
+        with pytest.raises(BundleError, match=r"model\.gguf cannot be loaded: llama\.cpp ended with code 1"):
+            require_loadable([load])
+    os.utime(model, (0, 0))
+    forged = dict(hostile_files(model))["block_count 513"]
+    model.write_bytes(forged)
+    with pytest.raises(BundleError, match=r"model\.gguf is damaged: qwen3\.block_count is 513; take another"):
+        require_loadable([load], "take another")
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("kill -ABRT $$", "cannot be loaded: llama.cpp ended by SIGABRT"),
+        ("kill -SEGV $$", "cannot be loaded: llama.cpp ended by SIGSEGV"),
+        ("exec sleep 60", "was not loaded within 0 seconds"),
+    ],
+)
+def test_a_child_that_dies_or_hangs_is_one_line(
+    does: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = tmp_path / "child"
+    child.write_text(f'#!/bin/sh\necho \'{{"loading": "second.gguf"}}\'\n{does}\n')
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    load = TrialLoad(write_tiny_gguf(tmp_path / "model.gguf"))
+    for _ in range(2):  # what failed is not remembered
+        with pytest.raises(BundleError, match=f"^second.gguf {says}; take another$"):
+            require_loadable([load], "take another", limit_s=0.3)
+
+
+def test_models_that_ship_with_umi_need_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    require_loadable(trial_loads(load_bundle(SHIPPED)))
