@@ -35,14 +35,14 @@ def test_there_are_many_hostile_templates() -> None:
 @pytest.mark.parametrize("name", COSTLY_NAMES)
 @pytest.mark.usefixtures("short_limits")
 def test_a_costly_template_is_refused(name: str) -> None:
-    with pytest.raises(
-        TemplateTooCostly, match="it (takes more than .* of (processor time|memory)|writes)"
-    ) as e:
+    reason = r"it (takes more than .* of (processor time|memory)|writes more than)"
+    with pytest.raises(TemplateTooCostly, match=reason) as caught:
         ChatTemplate(COSTLY[name], bos="<s>", eos="</s>")
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.usefixtures("short_limits")
 def test_a_broken_template_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(BundleError) as caught:
         ChatTemplate(BROKEN[name], bos="<s>", eos="</s>")
@@ -52,12 +52,16 @@ def test_a_broken_template_is_refused_in_one_line(name: str) -> None:
 
 def test_the_time_of_all_renderings_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     template = TemplateProgram("{% for i in range(n) %}{% endfor %}done")
-    monkeypatch.setattr(program, "ALL_SECONDS", 0.05)
+    monkeypatch.setattr(program, "ALL_SECONDS", 0.02)
     monkeypatch.setattr(program, "EACH_SECONDS", 0.001)
     assert template.render({"n": 10}) == "done"
-    with pytest.raises(TemplateTooCostly):  # each alone is within the limit
-        for _ in range(1000):
+
+    def render_often() -> None:
+        for _ in range(1000):  # each alone is within the limit
             template.render({"n": 50_000})
+
+    with pytest.raises(TemplateTooCostly):
+        render_often()
 
 
 def test_after_a_costly_template_others_work() -> None:

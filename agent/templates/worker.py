@@ -1,8 +1,8 @@
 """The child process that compiles and renders templates: `python -P -m agent.templates.worker`.
 
-It reads a request a line and answers each with a line, both JSON. A request that takes more processor time
-than it allows ends the process by SIGPROF, wherever it is, also inside one call of Python's; memory is limited
-by the address space, and a MemoryError is an answer.
+It reads a request a line and answers each with a line, both JSON. A request that takes more processor
+time than it allows ends the process by SIGPROF, wherever it is, also inside one call of Python's. Memory is
+limited as address space, and a MemoryError is an answer.
 
 Request: `source`, `in_json` (a regular expression and its replacement, for what the filter tojson writes),
 `seconds`, and `variables`, or null to compile only. Answer: `text`, or `literals` where it was compiled, or
