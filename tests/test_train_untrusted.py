@@ -30,7 +30,8 @@ def folder_with_code(folder: Path, ran: Path) -> Path:
     folder.mkdir()
     code = f"open({str(ran)!r}, 'w').close()\n"
     code += "from transformers import PretrainedConfig, PreTrainedModel\n"
-    code += "class C(PretrainedConfig):\n    model_type = 'own'\nclass M(PreTrainedModel):\n    config_class = C\n"
+    code += "class C(PretrainedConfig):\n    model_type = 'own'\n"
+    code += "class M(PreTrainedModel):\n    config_class = C\n"
     (folder / "own.py").write_text(code)
     config = {
         "model_type": "own",

@@ -18,7 +18,7 @@ from tui.cli.question import read_question
 from tui.cli.recording import recorded_row
 from tui.cli.steps import StepPrinter
 from tui.setup import LoadedAgent, Options, open_agent
-from tui.text import call_line, one_line, plain, truncate_lines
+from tui.text import call_line, json_without_controls, one_line, plain, truncate_lines, without_controls
 
 if TYPE_CHECKING:
     from agent.tools.base import Tool
@@ -43,9 +43,11 @@ def ask(
     yes: bool = False,
     record: Path | None = None,
     go_on: bool = False,
+    raw: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
+    An answer that is piped has its control characters escaped, unless `raw`.
     With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
     answered or given up is kept for that, and appended to the file `record` as a row of training data.
     """
@@ -57,7 +59,9 @@ def ask(
         before = load_turns(opened.info.workspace) if go_on else ()
         with Interrupts() as interrupts:
             approve = _approval(interrupts, yes)
-            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record, before)
+            return answer(
+                opened, question, approve, interrupts.cancelled.is_set, as_json, record, before, raw
+            )
     finally:
         opened.close()
 
@@ -70,6 +74,7 @@ def answer(
     as_json: bool,
     record: Path | None = None,
     before: tuple[Turn, ...] = (),
+    raw: bool = False,
 ) -> int:
     """Run one turn after those in `before` and print it; return the exit code.
 
@@ -78,7 +83,7 @@ def answer(
     """
     agent = opened.agent
     printer: Callable[[Event], None] = (
-        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr)).show
+        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
     )
     conversation = agent.begin()
     conversation.transcript = conversation.transcript.plus(*before)
@@ -109,14 +114,15 @@ def _keep(workspace: Path, transcript: Transcript) -> None:
 
 
 def _print_json(event: Event) -> None:
-    print(compact(event_to_json(event)), flush=True)
+    print(json_without_controls(compact(event_to_json(event))), flush=True)
 
 
 class _Printer:
     """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`."""
 
-    def __init__(self, out: TextIO, steps: StepPrinter) -> None:
+    def __init__(self, out: TextIO, steps: StepPrinter, *, raw: bool = False) -> None:
         self._out = out
+        self._raw = raw
         self._steps = steps
         self._terminal = out.isatty()
         self._written = False
@@ -131,10 +137,15 @@ class _Printer:
                     self._write("\n")
                 elif reason in ("answered", "gave_up"):
                     self._steps.clear()
-                    self._write((plain(text) if self._terminal else text) + "\n")
+                    self._write(self._shown(text) + "\n")
                 self._steps.show(event)
             case _:
                 self._steps.show(event)
+
+    def _shown(self, text: str) -> str:
+        if self._terminal:
+            return plain(text)
+        return text if self._raw else without_controls(text)
 
     def _write(self, text: str) -> None:
         if text:

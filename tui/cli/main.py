@@ -8,7 +8,6 @@ or in `tui.cli.tree`: `umi --help` must answer at once.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import resource
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 
 from agent.errors import InputError, UmiError
 from tui.cli.interrupts import INTERRUPTED
+from tui.cli.streams import OutputFailed, discard_stdout, prepare_streams
 
 BROKEN_PIPE = 141
 """What a shell reports for a program whose reader closed the pipe (128 + SIGPIPE)."""
@@ -24,7 +24,7 @@ BROKEN_PIPE = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `umi` with these arguments (default: those of the process) and return its exit code."""
-    _prepare_streams()
+    prepare_streams()
     try:
         _prepare_log()
         from tui.cli.tree.root import run
@@ -32,12 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
+    except OutputFailed as error:
+        discard_stdout()
+        return _report(str(error), error.exit_code)
     except UmiError as error:
         return _report(str(error), error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         return BROKEN_PIPE
     except Exception as error:
         logging.getLogger("umi").exception("umi failed")
@@ -68,13 +71,6 @@ def _address_space_limit() -> int:
     return 0 if limit == resource.RLIM_INFINITY else limit
 
 
-def _prepare_streams() -> None:
-    """Let stdout and stderr escape what their encoding lacks, rather than fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _prepare_log() -> None:
     """Send the log to the file that UMI_LOG names, else nowhere: a traceback would tear the screen."""
     path = os.environ.get("UMI_LOG")
@@ -85,11 +81,3 @@ def _prepare_log() -> None:
         except OSError as error:
             raise InputError(f"UMI_LOG: cannot write {path}: {error.strerror}", "name another file") from None
     logging.basicConfig(handlers=[handler], level=logging.INFO)
-
-
-def _discard_stdout() -> None:
-    """Point standard output at the null device, so that the interpreter's last flush does not fail again."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
