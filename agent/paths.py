@@ -105,16 +105,23 @@ def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error), str(path)) from None
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if stat.S_ISDIR(about.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        content = file.read(limit + 1)
-    if len(content) > limit:
+    try:
+        require_regular(descriptor, path, limit)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def require_regular(descriptor: int, path: Path, limit: int = MAX_FILE_BYTES) -> None:
+    """Raise OSError where the open file `path` is not a regular one, or has more than `limit` bytes."""
+    about = os.fstat(descriptor)
+    if stat.S_ISDIR(about.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if about.st_size > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
-    return content
 
 
 def read_json(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
@@ -128,7 +135,8 @@ def parse_json(content: str | bytes) -> Any:
     Raise ValueError where it is none, is nested too deeply, or holds NaN, infinity or half of a surrogate.
     """
     try:
-        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
