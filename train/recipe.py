@@ -38,7 +38,7 @@ CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan
 """Of every table of a recipe: an unknown key is an error, and the text below a field is its description."""
 
 MAX_RECIPE_BYTES = 64 << 10
-"""The longest that ships has 3 kB; the time of tomllib for a dotted key grows with the square of its length."""
+"""The longest that ships has 3 kB; for a dotted key tomllib takes time in the square of its length."""
 
 Method = Literal["two-stage", "two-stage-without-reuse", "one-stage", "multi-task", "one-model"]
 _TRAINED: Mapping[str, tuple[str, ...]] = {
