@@ -6,13 +6,18 @@ import hashlib
 import json
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from engine_runs import QUESTION, run
+from llama_cpp import llama_cpp as native
 
-from agent.errors import InputError
+from agent.bundle import Bundle
+from agent.errors import EngineError, InputError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.threads import candidates, fastest, remembered_threads
+from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.prompt_lookup import PromptLookup
 from agent.machine_key import authentication_code, is_authentic, key_path
@@ -251,3 +256,32 @@ def test_a_draft_is_what_followed_the_longest_ngram_last() -> None:
 def test_an_ngram_does_not_match_itself() -> None:
     assert PromptLookup([1, 2, 3]).draft() == []
     assert PromptLookup([5, 5, 5, 5]).draft(2) == [5]
+
+
+def test_a_state_after_which_computing_fails_is_dropped(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = EngineSettings(threads=1)
+    with closing(LlamaEngine(tiny_bundle, settings, ["planner"])) as engine:
+        run(engine, "planner", QUESTION)
+    states = cache_folder() / "states"
+    assert len(list(states.iterdir())) == 1
+    with closing(LlamaEngine(tiny_bundle, settings, ["planner"])) as engine:
+        with monkeypatch.context() as patched:
+            patched.setattr(native, "llama_decode", lambda *_: -3)
+            with pytest.raises(EngineError, match="failed to compute"):
+                run(engine, "planner", QUESTION)
+        assert not list(states.iterdir())
+        assert run(engine, "planner", QUESTION).text
+
+
+def test_a_state_that_llama_cpp_refuses_is_dropped(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(LlamaEngine(tiny_bundle, EngineSettings(threads=1), ["planner"])) as engine:
+        text = run(engine, "planner", QUESTION).text
+        (file,) = (cache_folder() / "states").iterdir()
+        PromptCache().put(file.stem, b"no state of llama.cpp")
+    with closing(LlamaEngine(tiny_bundle, EngineSettings(threads=1), ["planner"])) as engine:
+        assert run(engine, "planner", QUESTION).text == text
+    assert len(file.read_bytes()) > 1000, "it was computed and kept again"

@@ -77,6 +77,8 @@ def _prepare_log() -> None:
     handler: logging.Handler = logging.NullHandler()
     if path:
         try:
+            # Made for its owner alone; a FIFO without a reader is an error and not waited for.
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600))
             handler = logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
             raise InputError(f"UMI_LOG: cannot write {path}: {error.strerror}", "name another file") from None
