@@ -51,13 +51,19 @@ def make_toolbox(
 def open_engine(bundle: Bundle, *, keep_states: bool = True) -> LlamaEngine:
     """Return an engine that runs `bundle` on llama.cpp, with the user's settings.
 
+    Files that did not come with umi are loaded in a child process first, once each: where that dies, this one
+    raises BundleError.
+
     Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
     that are read once would evict those in use.
     """
+    from agent.bundle import mend
     from agent.llama.engine import LlamaEngine
+    from agent.llama.gguf.trial import require_loadable, trial_loads
     from agent.settings import engine_settings
 
     settings = engine_settings()
+    require_loadable(trial_loads(bundle), mend(bundle.folder))
     return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False))
 
 

@@ -31,6 +31,7 @@ from agent.llama.stock import StockModel
 from agent.llama.tool_choice import ToolChoice
 from agent.prompting.dialects import Prompt
 from agent.settings import EngineSettings
+from agent.templates.program import start_worker
 from agent.transcript import ROLES, Call, Role, Transcript, planner_text
 
 RESERVE = 48
@@ -59,6 +60,8 @@ class LlamaEngine:
         self._sessions: dict[str, ModelSession] = {}
         """By the name of the model file."""
         require_room(bundle, roles, self.settings)
+        if bundle.dialect == "chat":
+            start_worker()  # it takes 0.2 s, beside the loading of the model
         prompt_cache = PromptCache() if self.settings.disk else None
         session_settings = self.settings
         try:
