@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,17 @@ def test_hostile_adapters_are_refused_in_one_line_or_load(tmp_path: Path) -> Non
     passed = {name: hostile[name] for name, text in refusals.items() if not text}
     outcomes = load_in_forks(passed, tmp_path / "passed", model=model)
     assert not {name: text for name, text in outcomes.items() if text.startswith(("died", "raised"))}
+
+
+@pytest.mark.parametrize(("kind", "count"), [(8, 2**25), (0, 2**27), (0, 2**40), (8, 2**40)])
+def test_a_long_list_in_a_file_of_holes_is_not_read(kind: int, count: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    key = b"tokenizer.ggml.tokens"
+    start = b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, len(key)) + key + struct.pack("<IIQ", 9, kind, count)
+    path.write_bytes(start)
+    os.truncate(path, 2**42)
+    with pytest.raises(BundleError, match=f"claims to hold {count}"):
+        require_sound_model(path)
 
 
 def test_a_whole_file_passes(tmp_path: Path) -> None:

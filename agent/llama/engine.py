@@ -24,6 +24,7 @@ from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
 from agent.llama.constraints import NO_TOOLS, Constraint
 from agent.llama.decoding import ForcedDecoding, TurnDecoder
+from agent.llama.gguf.header import forget_headers
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
@@ -76,6 +77,8 @@ class LlamaEngine:
         except BaseException:
             self.close()
             raise
+        finally:
+            forget_headers()
 
     @property
     def context_length(self) -> int:

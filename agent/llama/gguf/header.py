@@ -23,6 +23,8 @@ MAX_HEADER_BYTES = 256 << 20
 """A header of 260,000 tokens with their merges takes about 15 MB."""
 MAX_ENTRIES = 65_536
 """Metadata keys, and tensors; the models of a thousand experts that exist have a few thousand."""
+MAX_ITEMS = 1 << 22
+"""Items of a list: vocabularies have up to 300,000 tokens, and twice as many merges."""
 MAX_NAME_BYTES = 65_535
 """Of a key, by the format; llama.cpp's names of tensors have at most 63."""
 MAX_DIMENSIONS = 4
@@ -111,6 +113,11 @@ def read_metadata(path: Path) -> Mapping[str, MetadataValue]:
         return {}
 
 
+def forget_headers() -> None:
+    """Free the headers that are kept: those of three models with large vocabularies take some 30 MB."""
+    _read.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _read(path: str, identity: tuple[int, ...]) -> Header:
     # A FIFO that nobody writes to would be waited for, and a device may have no end.
@@ -173,13 +180,13 @@ class _Reader:
 
     def _array(self, key: str, kind: int, count: int) -> list[int] | None:
         if kind == _STRING:
-            if count > self._left() // 8:
+            if count > min(MAX_ITEMS, self._left() // 8):
                 raise HeaderError(f"{key} claims to hold {count} texts")
             self._strings(count, keep=key == _KEPT_TEXTS)
             return None
         if kind not in _SCALARS:
             raise HeaderError(f"{key} is a list of the unknown type {kind}")
-        if count > self._left():
+        if count > min(MAX_ITEMS, self._left()):
             raise HeaderError(f"{key} claims to hold {count} numbers")
         data = self._bytes(count * struct.calcsize(f"<{_SCALARS[kind]}"))
         return list(struct.unpack(f"<{count}{_INTEGERS[kind]}", data)) if kind in _INTEGERS else None
