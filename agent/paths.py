@@ -1,22 +1,29 @@
-"""The paths of the shipped models and of the user's folders.
+"""The paths of the shipped models and of the user's folders, and files read and written with care.
 
-The environment variable `UMI_HOME`, where set, replaces every folder of the user.
+The environment variable `UMI_HOME`, where set, replaces every folder of the user. What is read is a regular
+file of a bounded size; what is private is readable by its owner alone, whatever the umask is.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NoReturn
 
 import platformdirs
 
 SHIPPED = Path(__file__).resolve().parent / "bundles" / "umi-mini"
 """The bundle that the package contains."""
+MAX_FILE_BYTES = 64 << 20
+"""Of a settings file, a manifest or another file that is read whole; the largest in use have 1 MB."""
 
 
 def data_folder() -> Path:
@@ -125,6 +132,64 @@ def append_line(path: Path, line: bytes) -> None:
         except BaseException:
             file.truncate(size)
             raise
+
+
+def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a regular file: a FIFO is waited for without end, and /dev/zero fills the memory.
+
+    Raise OSError where it is another kind of file, cannot be read, or has more than `limit` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    try:
+        require_regular(descriptor, path, limit)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def require_regular(descriptor: int, path: Path, limit: int = MAX_FILE_BYTES) -> None:
+    """Raise OSError where the open file `path` is not a regular one, or has more than `limit` bytes."""
+    about = os.fstat(descriptor)
+    if stat.S_ISDIR(about.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if about.st_size > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+
+
+def read_json(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
+    """Return the JSON value in a regular file. Raise OSError as `read_file`, ValueError as `parse_json`."""
+    return parse_json(read_file(path, limit))
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raise ValueError where it is none, is nested too deeply, or holds NaN, infinity or half of a surrogate.
+    """
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"it holds {text[:20]}, which is too large")
+    return value
 
 
 @contextmanager

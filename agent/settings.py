@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
 from agent.llama.binding.threads import forget_threads
-from agent.paths import settings_path, write_atomically
+from agent.paths import parse_json, read_json, settings_path, write_private
 from agent.transcript.validation import InvalidFields, describe, schema_of, validate
 
 CacheType = Literal["f32", "f16", "q8_0"]
@@ -57,7 +57,7 @@ def read_settings() -> dict[str, Any]:
     """The user's settings as they are on disk. Raises InputError where the file is damaged."""
     path = settings_path()
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -78,7 +78,7 @@ def change_settings(**changes: Any) -> None:
         except InputError:
             path.replace(path.with_suffix(".json.damaged"))
             settings = {}
-        write_atomically(path, json.dumps(settings | changes, ensure_ascii=False, indent=2) + "\n")
+        write_private(path, json.dumps(settings | changes, ensure_ascii=False, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}", "make its folder writable") from None
 
@@ -87,9 +87,10 @@ def engine_settings() -> EngineSettings:
     """The user's engine settings. Raises InputError naming one that is unknown or has a wrong value."""
     value = read_settings().get("engine", {})
     if not isinstance(value, Mapping) or set(value) - set(NAMES):
-        unknown = ", ".join(sorted(set(value) - set(NAMES))) if isinstance(value, Mapping) else value
+        unknown = ", ".join(sorted(set(value) - set(NAMES))) if isinstance(value, Mapping) else str(value)
+        unknown = unknown if unknown.isprintable() else ascii(unknown)
         raise InputError(
-            f"{settings_path()}: engine has {unknown}",
+            f"{settings_path()}: engine has {unknown[:200]}",
             f"it knows {', '.join(NAMES)}; any `umi settings set NAME VALUE` mends it",
         )
     return _validated(value)
@@ -141,7 +142,7 @@ def _is_valid(name: str, value: Any) -> bool:
 
 def _parsed(text: str) -> Any:
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return text
     return value if isinstance(value, (int, bool)) else text

@@ -53,15 +53,21 @@ def open_engine(
 ) -> LlamaEngine:
     """Return an engine that runs `bundle` on llama.cpp, with the user's settings.
 
+    Files that did not come with umi are loaded in a child process first, once each: where that dies, this one
+    raises BundleError.
+
     The arguments of `tools` are held to what these say they are made of; None stands for all built-in tools.
     Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
     that are read once would evict those in use.
     """
+    from agent.bundle import mend
     from agent.llama.engine import LlamaEngine
+    from agent.llama.gguf.trial import require_loadable, trial_loads
     from agent.settings import engine_settings
     from agent.tools import builtin_tools
 
     settings = engine_settings()
+    require_loadable(trial_loads(bundle), mend(bundle.folder))
     kinds = {tool.name: tool.kinds for tool in (builtin_tools() if tools is None else tools)}
     return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False), kinds=kinds)
 

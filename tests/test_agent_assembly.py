@@ -46,10 +46,11 @@ def test_errors_name_the_users_own_files(model: Path, tmp_path: Path) -> None:
     }
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(adapters["caller"].read_bytes()[:-2000])
-    for wrong in (broken, model):
+    refusals = {broken: "is damaged: the file is cut short", model: f"is no adapter of {model}: "}
+    for wrong, what in refusals.items():
         with pytest.raises(BundleError) as caught:
             assemble(tmp_path / "x", {**adapters, "caller": wrong}, backbone=model)
-        assert str(caught.value).startswith(f"{wrong} is no adapter of {model}: ")
+        assert str(caught.value).startswith(f"{wrong} {what}")
         assert str(caught.value).endswith("; give GGUF files that belong together")
     (tmp_path / "text.gguf").write_text("not a model")
     with pytest.raises(BundleError, match=r"text\.gguf"):

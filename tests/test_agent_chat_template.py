@@ -30,7 +30,7 @@ from chat_templates import (
 from agent.errors import BundleError
 from agent.prompting.call_markup import PLAIN, CallMarkup
 from agent.prompting.chat import check_template
-from agent.prompting.sandbox import CompiledTemplate
+from agent.templates.program import TemplateProgram
 from agent.transcript import Transcript
 
 STYLES = {"strict": (False, False), "INST": (False, False)}
@@ -195,7 +195,7 @@ def test_a_template_that_raises_on_a_long_conversation_is_an_error() -> None:
 
 
 def test_templates_get_the_variables_they_use() -> None:
-    program = CompiledTemplate(
+    program = TemplateProgram(
         "{% generation %}{% for n in [1, 2, 3] %}{% if n == 2 %}{% break %}{% endif %}{{ n }}{% endfor %}"
         "{% endgeneration %}{% set ns = namespace(at=1) %}{% set ns.at = ns.at + 1 %}{{ ns.at }}"
         "{{ {'a': '<é>'} | tojson }}{{ dict(a=1) | tojson(indent=1, separators=(',', ':')) }}"

@@ -34,6 +34,7 @@ def test_a_call_that_cannot_work_is_not_asked_about(tmp_path: Path) -> None:
     for made in (
         call("write_file", path="../a.txt", content="x"),
         call("write_file", path="folder", content="x"),
+        call("write_file", path=".git/config", content="x"),
         call("write_file", path="a.txt"),
     ):
         agent = scripted([plan("", "caller"), made, plan("No.", "give up")], tmp_path).agent

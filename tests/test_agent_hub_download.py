@@ -17,7 +17,9 @@ from hub import REPO, Hub, made_bundle, repository_of
 from hub_pulls import edit, large_requests, no_progress, refusal
 
 from agent.bundle import load_bundle
+from agent.bundle.download import rate
 from agent.bundle.download.pull import pull
+from agent.bundle.download.rate import RateWatch
 from agent.bundle.store import find_bundle, list_bundles
 from agent.errors import InputError, UmiError
 
@@ -192,3 +194,33 @@ def test_an_exception_of_the_progress_callback_passes_unchanged(
     pull(REPO, None, no_progress)
     assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]
     load_bundle(models / "small", verify=True)
+
+
+def test_a_rate_too_low_for_a_minute_ends_it_and_it_is_resumed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+
+        def slow_from_here(file: str, done: int, size: int) -> None:
+            patched.setattr(rate, "WINDOW_S", 0.0)
+            patched.setattr(rate, "LOW_BYTES_PER_S", 10**12)
+
+        with pytest.raises(
+            UmiError, match=r"stopped: .*give the same command again; what was finished is kept"
+        ):
+            pull(REPO, None, slow_from_here)
+    hub.requests.clear()
+    pull(REPO, None, no_progress)
+    starts = [request.headers.get("range") for request in hub.requests if request.large]
+    assert any(starts), "it went on where it stopped"
+
+
+def test_only_a_whole_window_counts() -> None:
+    times = [0.0]
+    watch = RateWatch("downloading it", lambda: times[-1])
+    for seconds, done in ((0.0, 5), (59.0, 5), (61.0, 70_000), (120.0, 70_000), (130.0, 3), (180.0, 3)):
+        times.append(seconds)
+        watch.check(done)
+    times.append(191.0)
+    with pytest.raises(UmiError, match="downloading it stopped: 1 bytes came in 61 seconds"):
+        watch.check(4)

@@ -130,7 +130,7 @@ def test_a_damaged_model_is_refused_in_one_line(
     path.write_bytes(path.read_bytes()[:kept])
     files: dict[Role, str] = {role: f"{role}.gguf" for role in ROLES}
     bundle = write_bundle(folder, name="broken", context_length=512, files=files)
-    with pytest.raises(BundleError, match=r"cannot load .*caller\.gguf: .+; .*umi models use") as caught:
+    with pytest.raises(BundleError, match=r"caller\.gguf is damaged: .+; .*umi models use") as caught:
         LlamaEngine(bundle, ONE_THREAD)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

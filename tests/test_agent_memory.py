@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +18,10 @@ import agent.llama.binding.memory_estimate
 from agent.bundle import Bundle
 from agent.errors import EngineError
 from agent.llama.binding.context import Context
-from agent.llama.binding.gguf_header import read_metadata
 from agent.llama.binding.hardware import require_memory
 from agent.llama.binding.memory_estimate import cache_bytes, require_room
 from agent.llama.binding.model import Model
+from agent.llama.gguf.header import read_metadata
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
@@ -84,7 +86,7 @@ def test_a_model_without_a_cache_or_readable_header_counts_none(tmp_path: Path) 
 
 def test_a_header_has_the_values_that_the_gguf_library_reads(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "m.gguf", chat_template="{{ messages }}")
-    found = read_metadata(path)
+    found = dict(read_metadata(path))
     fields = {name: field for name, field in gguf.GGUFReader(path).fields.items() if name[:5] != "GGUF."}
     assert found.pop("tokenizer.ggml.token_type") == fields["tokenizer.ggml.token_type"].contents()
     arrays = {name for name, field in fields.items() if field.types[0] == gguf.GGUFValueType.ARRAY}
@@ -155,3 +157,26 @@ def test_too_little_memory_is_reported_with_the_figures() -> None:
     require_memory(3_000_000_000, "the models", None)
     with pytest.raises(EngineError, match=r"need 3\.0 GB of memory and 2\.0 GB are available"):
         require_memory(3_000_000_000, "the models", 2_000_000_000)
+
+
+def test_a_limit_of_address_space_is_one_line_and_no_abort() -> None:
+    script = (
+        "import resource\n"
+        "from agent.bundle import load_bundle\n"
+        "from agent.llama.engine import LlamaEngine\n"
+        "from agent.paths import SHIPPED\n"
+        "from agent.llama.binding.hardware import address_space_left\n"
+        "taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "limit = taken + 100_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "assert 90_000_000 < address_space_left() <= 100_000_000\n"
+        "try:\n"
+        "    LlamaEngine(load_bundle(SHIPPED))\n"
+        "except Exception as error:\n"
+        "    print(f'{type(error).__name__}: {error}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("EngineError: umi-mini takes about ")
+    assert "ulimit -v" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert not done.stderr

@@ -217,8 +217,8 @@ def test_files_that_are_damaged_are_named(tmp_path: Path) -> None:
         (b"", "is no GGUF file"),
         (b"PK\x03\x04" + whole[4:], "is no GGUF file"),
         (whole[:4] + b"\x09" + whole[5:], "of version 9"),
-        (whole[:200], "is damaged or cut short in its header"),
-        (whole[:8] + b"\xff" * 8 + whole[16:], "is damaged or cut short in its header"),
+        (whole[:200], "is damaged: its header ends early"),
+        (whole[:8] + b"\xff" * 8 + whole[16:], "is damaged: it claims to hold 18446744073709551615 tensors"),
         (whole[:-1000], "is cut short"),
     ):
         bad.write_bytes(content)

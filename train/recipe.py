@@ -26,6 +26,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
+from agent.paths import read_file
 from agent.prompting import Markers
 from agent.transcript import ROLES
 from agent.transcript.validation import FieldError, InvalidFields, validate
@@ -35,6 +36,9 @@ STAGES = (BACKBONE, *ROLES)
 
 CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 """Of every table of a recipe: an unknown key is an error, and the text below a field is its description."""
+
+MAX_RECIPE_BYTES = 64 << 10
+"""The longest that ships has 3 kB; for a dotted key tomllib takes time in the square of its length."""
 
 Method = Literal["two-stage", "two-stage-without-reuse", "one-stage", "multi-task", "one-model"]
 _TRAINED: Mapping[str, tuple[str, ...]] = {
@@ -205,12 +209,12 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def read_fields(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The fields in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
+        value = tomllib.loads(read_file(path, MAX_RECIPE_BYTES).decode("utf-8"))
     except FileNotFoundError:
         raise InputError(f"no recipe at {path}", "give the path of a TOML recipe") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "give the path of a TOML recipe") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of too many digits
         raise InputError(f"{path} is not TOML: {error}", "mend that line") from None
     for override in overrides:
         _apply(value, override)
@@ -223,7 +227,7 @@ def _apply(value: dict[str, Any], override: str) -> None:
         raise InputError(f"{override!r} is not key=value", "write for example lora.rank=16")
     try:
         parsed = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = text
     *tables, name = key.strip().split(".")
     for table in tables:

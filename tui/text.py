@@ -18,7 +18,12 @@ _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 def plain(text: str) -> str:
     """Return `text` with every character that could steer a terminal or hide text escaped (`\\x1b`)."""
-    text = text.replace("\r\n", "\n").expandtabs(4)
+    return without_controls(text.replace("\r\n", "\n").expandtabs(4))
+
+
+def without_controls(text: str) -> str:
+    """Return `text` with control characters and direction marks escaped; line feeds and tabs stay."""
+    text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
@@ -40,6 +45,11 @@ def visible(text: str) -> str:
 def _is_blank(character: str) -> bool:
     variation = "\ufe00" <= character <= "\ufe0f" or "\U000e0000" <= character <= "\U000e0fff"
     return variation or character in _BLANK
+
+
+def json_without_controls(text: str) -> str:
+    """Return a JSON text with the same characters escaped as JSON does (`\\u001b`): its value is the same."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def one_line(text: str, limit: int = 0) -> str:

@@ -17,6 +17,7 @@ from agent.errors import InputError, UmiError
 from agent.llama.binding.model import Model
 from agent.llama.calibration import measure_biases
 from agent.llama.engine import LlamaEngine
+from agent.llama.gguf.trial import TrialLoad, require_loadable
 from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
@@ -25,6 +26,7 @@ MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 5
 MAX_DEFAULT_CONTEXT = 8192
 """Upper limit of the default context length in tokens; the key-value cache grows with it."""
 _PART = ".part"
+_HINT = "give GGUF files of models, and adapters beside a --backbone"
 
 
 def assemble(
@@ -52,10 +54,12 @@ def assemble(
     if layout != "single" and missing:
         need = "all three adapters, or none," if backbone else "all three models, or --backbone,"
         raise InputError(f"{need} are needed, and --{missing[0]} is not given", "give the missing file")
-    for path in (*roles.values(), *([backbone] if backbone else [])):
+    models = [backbone] if backbone else list(roles.values())
+    for path in (*roles.values(), *models):
         if not path.is_file():
             raise InputError(f"there is no file {path}", "give GGUF files that exist")
-    length = _context_length([backbone] if backbone else list(roles.values()), context_length)
+    require_loadable([TrialLoad(path) for path in dict.fromkeys(models)], _HINT)
+    length = _context_length(models, context_length)
     out = out.absolute()
     try:
         if out.exists() and not out.is_dir():
@@ -149,7 +153,7 @@ def _context_length(models: Sequence[Path], requested: int) -> int:
 
 def _declared_context(path: Path) -> int:
     """Return the context length that a model declares, in tokens."""
-    model = Model(path, hint="give GGUF files of models, and adapters beside a --backbone")
+    model = Model(path, hint=_HINT)
     try:
         return model.declared_context
     finally:

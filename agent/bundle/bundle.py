@@ -24,7 +24,7 @@ from agent.bundle.manifest import (
     parse_manifest,
 )
 from agent.errors import BundleError
-from agent.paths import sha256_of, write_atomically
+from agent.paths import read_json, sha256_of, write_atomically
 from agent.prompting import CHATML, PROMPT_VERSION, Markers
 from agent.transcript import ROLES, Role
 
@@ -45,13 +45,16 @@ def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
         )
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
     except FileNotFoundError:
         raise BundleError(f"{folder} has no {MANIFEST}, so it is not a model bundle", mend(folder)) from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
+    except ValueError as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeError) else error
+        raise BundleError(f"{path} is damaged: {reason}", mend(folder)) from None
     bundle = parse_manifest(folder, manifest)
     check_prompt_version(bundle)
     for file in bundle.files:

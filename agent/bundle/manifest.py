@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ Layout = Literal["merged", "shared", "single"]
 Dialect = Literal["umi", "chat"]
 """How a transcript is written for the models: umi's own turns, or the model's chat template."""
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name, on the file systems in use."""
 _UPDATE = "update umi, or go back with: umi models use umi-mini"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -44,6 +47,8 @@ def _file_name(value: str) -> str:
     # A bundle may come from anyone: its files are its own, never some other path of this machine.
     if value != Path(value).name or value in ("", ".", ".."):
         raise ValueError("it is not the name of a file beside it")
+    if not value.isprintable() or len(os.fsencode(value)) > _LONGEST_NAME:
+        raise ValueError(f"{value[:60]!r} is no name of a model file")
     return value
 
 
@@ -245,9 +250,13 @@ def parse_manifest(folder: Path, manifest: Any) -> Bundle:
 def _refusal(folder: Path, error: FieldError) -> BundleError:
     if error.path in (("dialect",), ("layout",)) and isinstance(error.value, str):
         known = error.wanted.removeprefix("one of ")
-        what = f"has the {error.name} {error.value}, and this umi knows {known}"
+        what = f"has the {error.name} {_shortened(error.value)}, and this umi knows {known}"
         return BundleError(f"{folder / MANIFEST} {what}", _UPDATE)
     return _damaged(folder, str(error))
+
+
+def _shortened(text: str) -> str:
+    return text if text.isprintable() and len(text) <= 40 else ascii(text[:40])
 
 
 def _damaged(folder: Path, how: str) -> BundleError:

@@ -158,8 +158,11 @@ def selected_bundle(*, check: bool = True) -> Path:
     if not isinstance(choice, str) or not choice:
         return SHIPPED
     folder = {bundle.name: bundle.folder for bundle in _named_bundles()}.get(choice, Path(choice))
-    if check and not folder.exists():
-        raise InputError(f"the models you picked, {choice}, are gone", "pick others: umi models use umi-mini")
+    if check and _existing_path(str(folder)) is None:
+        shown = choice if choice.isprintable() else ascii(choice)
+        raise InputError(
+            f"the models you picked, {shown[:200]}, are gone", "pick others: umi models use umi-mini"
+        )
     return folder
 
 

@@ -24,7 +24,7 @@ from pydantic import ConfigDict
 from agent.consent.audit import AuditLog
 from agent.consent.request import Allow, Deny, Request
 from agent.errors import InputError, cannot_write
-from agent.paths import make_private_folder, permissions_path, write_private
+from agent.paths import make_private_folder, permissions_path, read_file, write_private
 from agent.transcript import Call, compact
 from agent.transcript.validation import InvalidFields, validate
 
@@ -140,7 +140,7 @@ def read_permissions() -> Permissions:
     """Return the user's rules. Raise InputError where the file cannot be read or is damaged."""
     path = permissions_path()
     try:
-        return validate(Permissions, json.loads(path.read_bytes()))
+        return validate(Permissions, json.loads(read_file(path)))
     except FileNotFoundError:
         return Permissions()
     except OSError as error:

@@ -1,8 +1,9 @@
 """The prompt cache: states of system turns on disk, so that a new process does not read the tools again.
 
-A file is the sha256 of a state followed by the state; its name is a hash of all that the state depends on.
-Damaged files are removed, and the least recently used ones when the folder grows too large. Nothing here may
-fail a question: a state that cannot be kept or found is computed.
+A file is a code under this machine's key followed by the state; its name is a hash of all that the state
+depends on. llama.cpp reads a state as its own memory, so one that somebody else wrote is never given to it.
+Damaged and forged files are removed, and the least recently used ones when the folder grows too large.
+Nothing here may fail a question: a state that cannot be kept or found is computed.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from agent.paths import cache_folder, write_atomically
+from agent.machine_key import CODE_BYTES, authentication_code, is_authentic
+from agent.paths import cache_folder, read_file, write_private
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 1 << 30
 """Of all states together: about fifty tool lists of 1,500 tokens for a 0.5B model."""
 _MAX_SHARE = 4
 """One state takes at most 1/4 of the folder, so that a long tool list does not evict all others."""
 _STALE_SECONDS = 3600
 """A partial file of this age was left by a process that was killed."""
-_DIGEST = hashlib.sha256().digest_size
+_PURPOSE = "prompt cache"
 _SUFFIX = ".state"
 
 _log = logging.getLogger(__name__)
@@ -45,13 +47,13 @@ class PromptCache:
         self._max_bytes = max_bytes
 
     def get(self, key: str) -> bytes | None:
-        """Return the state of `key`; None where there is none or it is damaged."""
+        """Return the state of `key`; None where there is none or it is not one that this machine wrote."""
         path = self._path(key)
         try:
-            content = path.read_bytes()
-            state = content[_DIGEST:]
-            if hashlib.sha256(state).digest() != content[:_DIGEST]:
-                _log.info("%s is damaged and will be computed again", path)
+            content = read_file(path, self._max_bytes // _MAX_SHARE)
+            code, state = content[:CODE_BYTES], content[CODE_BYTES:]
+            if not is_authentic(code, _PURPOSE, key.encode(), state):
+                _log.info("%s is damaged or forged and will be computed again", path)
                 self.drop(key)
                 return None
         except OSError:
@@ -74,11 +76,14 @@ class PromptCache:
 
     def put(self, key: str, state: bytes) -> None:
         """Store `state`, unless it is larger than a quarter of the folder's limit."""
-        if _DIGEST + len(state) > self._max_bytes // _MAX_SHARE:
+        if CODE_BYTES + len(state) > self._max_bytes // _MAX_SHARE:
+            return
+        code = authentication_code(_PURPOSE, key.encode(), state)
+        if code is None:
             return
         try:
-            self._evict(_DIGEST + len(state))
-            write_atomically(self._path(key), hashlib.sha256(state).digest() + state)
+            self._evict(CODE_BYTES + len(state))
+            write_private(self._path(key), code + state)
         except OSError as error:
             _log.info("a state was not kept: %s", error)
 

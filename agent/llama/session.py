@@ -60,6 +60,8 @@ class ModelSession:
         self._context: Context | None = None
         self._divergence = 0
         """The position from which the prompt being read differs from the one before it."""
+        self._loaded_key: str | None = None
+        """The key of the state that was last loaded from the prompt cache."""
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
@@ -143,8 +145,9 @@ class ModelSession:
         state = self._prompt_cache.get(key) if self._prompt_cache else None
         if state is None:
             return reused
-        if not self.context.load_state(state, prompt.ids[: prompt.system_length]) and self._prompt_cache:
-            self._prompt_cache.drop(key)
+        self._loaded_key = key
+        if not self.context.load_state(state, prompt.ids[: prompt.system_length]):
+            self._drop_loaded()
         return len(self.context.tokens)
 
     def chunks(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[PromptChunk]:
@@ -165,8 +168,12 @@ class ModelSession:
     def read(self, chunk: PromptChunk, cancelled: Callable[[], bool]) -> bool:
         """Decode a chunk; return False where it was cancelled."""
         self.context.set_adapter(chunk.adapter)
-        if not self.context.decode(chunk.ids, cancelled):
-            return False
+        try:
+            if not self.context.decode(chunk.ids, cancelled):
+                return False
+        except EngineError:
+            self._drop_loaded()  # what failed once after it would fail in every process
+            raise
         if chunk.cache_key and self._prompt_cache:
             self._prompt_cache.put(chunk.cache_key, self.context.save_state())
         if chunk.snapshot:
@@ -197,6 +204,12 @@ class ModelSession:
         if kept:
             self._prompt_cache.put(key, kept)
         return kept
+
+    def _drop_loaded(self) -> None:
+        """Remove the state that was last loaded from the prompt cache."""
+        if self._loaded_key and self._prompt_cache:
+            self._prompt_cache.drop(self._loaded_key)
+        self._loaded_key = None
 
     def _is_cached(self, prompt: Prompt) -> bool:
         return self._prompt_cache is not None and prompt.system_length >= MIN_CACHED_TOKENS

@@ -26,7 +26,7 @@ from agent.prompting.call_markup import (
     find_markup,
 )
 from agent.prompting.chat_messages import Message, Style, chat_messages, sorted_tools
-from agent.prompting.sandbox import HINT, CompiledTemplate
+from agent.templates.program import HINT, TemplateProgram, TemplateTooCostly
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -63,14 +63,13 @@ class ChatTemplate:
         """Compile `source`, a GGUF file's `tokenizer.chat_template`, and find the style that it can render.
 
         `bos` and `eos` are the texts of these control tokens. Raise BundleError where the template does not
-        compile or can render no chat.
+        compile or can render no chat, TemplateTooCostly where that takes too much time or memory.
         """
         # Letters and digits only, which no filter alters, and no text of the template itself.
         self._stem = "umiPart"
         while self._stem in source + bos + eos:
             self._stem += "X"
-        raw = re.compile(rf"{self._stem}(\d+)z")
-        self._template = CompiledTemplate(source, lambda text: raw.sub(rf"{self._stem}\1j", text))
+        self._template = TemplateProgram(source, (rf"{self._stem}(\d+)z", rf"{self._stem}\1j"))
         self._variables = {
             **{"bos_token": bos, "eos_token": eos, "documents": None},
             **{"add_generation_prompt": True, "enable_thinking": False, "thinking": False},
@@ -131,6 +130,8 @@ class ChatTemplate:
                         continue
                     style = Style(system, results, markup, as_text)
                     chats = [self._rendered(transcript, style) for transcript in _sample_steps()]
+                except TemplateTooCostly:
+                    raise
                 except BundleError as error:
                     refusal = error
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,7 +87,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     """The lines of a file that are not blank; gzip is recognized by its first bytes. Raises DamagedFile."""
     number = 0
     try:
-        with path.open("rb") as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
+        with _opened(path) as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
             if b"\0" in file.peek(1):
                 raise DamagedFile(path, "holds null bytes, which no text does", 0, _NAME_ROWS)
             while content := file.readline(LINE_LIMIT + 1):
@@ -156,6 +158,16 @@ def append_row(path: Path, row: Row) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     except UnicodeEncodeError:
         raise InputError(f"{path}: this row holds text that UTF-8 cannot encode", "leave it out") from None
+
+
+def _opened(path: Path) -> BufferedReader:
+    """Open a file or a pipe to read. A FIFO that nobody writes to is empty; opening it would wait."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
 
 
 def _begins_as_gzip(path: Path) -> bool:

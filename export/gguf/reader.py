@@ -20,6 +20,7 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
 from agent.errors import InputError
+from agent.llama.gguf.header import read_header
 from train.model.weights.reader import BLOCK
 
 MAGIC = b"GGUF"
@@ -113,6 +114,7 @@ def read_gguf(path: Path) -> GgufFile:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise InputError(f"{path} is no GGUF file", "name a .gguf file")
+            read_header(path, _AGAIN)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 metadata, tensors = _HeaderReader(data, path).header()
     except OSError as error:

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import torch
 from torch.nn.functional import cross_entropy
 
-from agent.errors import InputError
 from agent.prompting.encoding import encode, load_tokenize, view_roles
 from agent.transcript import Row
 from export.merge.checkpoint import write_merged_checkpoint
 from export.options import MergeBase, Say
+from train.model.loading import NO_PICKLES, cannot_load
 from train.run.finished import Run
 
 _CANDIDATES: tuple[Literal["dequant", "original"], ...] = ("dequant", "original")
@@ -45,10 +45,9 @@ def load_model(folder: Path) -> Any:
 
     disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **NO_PICKLES)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder} is no checkpoint: {reason}", "check the folder") from None
+        raise cannot_load(folder, "is no checkpoint", error) from None
     return model.eval()
 
 

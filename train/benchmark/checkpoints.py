@@ -93,7 +93,7 @@ def write_checkpoint(shape: Dimensions, folder: Path, seed: int = 0) -> int:
 
 def _on_meta(loader: Any, config: Any) -> Any:
     with torch.device("meta"):
-        return loader.from_config(config)
+        return loader.from_config(config, trust_remote_code=False)
 
 
 def _by_layer(names: Iterable[str]) -> list[list[str]]:

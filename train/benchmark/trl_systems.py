@@ -19,6 +19,7 @@ import torch
 from agent.prompting.encoding import Encoded
 from train.benchmark.systems import Clock, Epoch, Untrained
 from train.model.base_model import load_base, mixed_precision, pick_device
+from train.model.loading import NO_CODE
 from train.model.packing import IGNORE
 from train.recipe import Recipe
 from train.run.files import BACKBONE
@@ -87,7 +88,7 @@ class Trl:
                 disable_tqdm=True,
             ),
             train_dataset=Dataset.from_list([example(row) for row in rows]),
-            processing_class=AutoTokenizer.from_pretrained(recipe.base, local_files_only=True),
+            processing_class=AutoTokenizer.from_pretrained(recipe.base, **NO_CODE),
             peft_config=_adapter(recipe),
             callbacks=[self._timer],
         )

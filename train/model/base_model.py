@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from agent.errors import InputError
+from train.model.loading import NO_PICKLES, cannot_load
 from train.model.packing_check import require_branches
 from train.recipe import Recipe
 
@@ -62,13 +63,12 @@ def load_base(recipe: Recipe, device: torch.device) -> Any:
             folder,
             dtype=dtype,
             device_map={"": str(device)},
-            local_files_only=True,
             output_loading_info=True,
+            **NO_PICKLES,
             **options,
         )
     except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder} cannot be trained: {reason}", "check the checkpoint folder") from None
+        raise cannot_load(folder, "cannot be trained", error) from None
     model, loading_info = loaded
     if loading_info["missing_keys"]:
         # transformers fills in random weights.

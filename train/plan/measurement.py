@@ -18,6 +18,7 @@ from train.loop.optimizer import make_optimizer
 from train.loop.out_of_memory import split_passes
 from train.loop.processes import Processes
 from train.loop.trainer import accumulate_gradients, take_step
+from train.model.loading import NO_CODE, cannot_load
 from train.model.lora import LoraModel
 from train.model.packing import Packed
 from train.plan.shape import Shape
@@ -104,14 +105,14 @@ def _write_shallow(base: Path, folder: Path, layers: int) -> None:
 
     disable_progress_bar()
     try:
-        config: Any = AutoConfig.from_pretrained(base, local_files_only=True).get_text_config()
+        config: Any = AutoConfig.from_pretrained(base, **NO_CODE).get_text_config()
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{base} cannot be trained: {reason}", "check the checkpoint folder") from None
+        raise cannot_load(base, "cannot be trained", error) from None
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
-    AutoModelForCausalLM.from_config(config, dtype=config.dtype or "float32").save_pretrained(folder)
+    model = AutoModelForCausalLM.from_config(config, dtype=config.dtype or "float32", trust_remote_code=False)
+    model.save_pretrained(folder)
 
 
 def _spread(passes: Sequence[Sequence[Packed]], count: int = 8) -> list[Sequence[Packed]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
+from agent.paths import read_file
 
 HEADER_LIMIT = 100 * 1024 * 1024
 """The most bytes of a header, by the format."""
@@ -134,12 +135,12 @@ def read_shape(folder: Path) -> Shape:
 
 def _read_text_config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_file(folder / "config.json"))
     except FileNotFoundError:
         raise InputError(
             f"{folder} is not a checkpoint folder", "give base the folder that holds config.json"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder / 'config.json'} cannot be read: {error}", "fetch it again") from None
     return {**config, **config.get("text_config", {})}
 

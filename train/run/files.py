@@ -37,6 +37,8 @@ BACKBONE = "backbone"
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+PICKLED_ADAPTER_WEIGHTS = "adapter_model.bin"
+"""Older versions of peft wrote this one; reading it would run whatever code it holds."""
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 """The files of an adapter that peft reads."""
 

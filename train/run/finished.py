@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
+from agent.paths import read_json
 from agent.prompting import PROMPT_VERSION, Markers
 from agent.transcript import ROLES, Row
 from agent.transcript.rows import read_rows
@@ -79,7 +79,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not manifest.is_file():
         raise InputError(f"the run in {folder} is not finished", "go on with: umi train glpft RECIPE")
     try:
-        value = json.loads(manifest.read_text(encoding="utf-8"))
+        value = read_json(manifest)
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from safetensors import SafetensorError
 
 from agent.errors import InputError, UmiError
-from agent.paths import replacing
+from agent.paths import parse_json, read_file, replacing
 from agent.prompting import PROMPT_VERSION
 from agent.transcript import ROLES
 from agent.transcript.rows import row_files
@@ -102,8 +102,8 @@ def stored_fields(recipe: Recipe) -> dict[str, Any]:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file of the run folder. Raise InputError where it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return parse_json(read_file(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged: {error}", "give out a new folder") from None
 
 

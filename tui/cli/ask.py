@@ -19,7 +19,7 @@ from tui.cli.recording import recorded_row
 from tui.cli.steps import StepPrinter
 from tui.cli.terminal_approval import TerminalApproval
 from tui.setup import LoadedAgent, Options, open_agent
-from tui.text import one_line, plain
+from tui.text import json_without_controls, one_line, plain, without_controls
 
 if TYPE_CHECKING:
     from agent.consent import Approve, Decision, Request
@@ -44,9 +44,11 @@ def ask(
     yes: bool = False,
     record: Path | None = None,
     go_on: bool = False,
+    raw: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
+    An answer that is piped has its control characters escaped, unless `raw`.
     With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
     answered, given up or failed is kept for that, and appended to `record` as a row of training data.
     """
@@ -58,7 +60,9 @@ def ask(
         before = load_turns(opened.info.workspace) if go_on else ()
         with Interrupts() as interrupts:
             approve = approval(interrupts, opened.agent.policy, yes)
-            return answer(opened, question, approve, interrupts.cancelled.is_set, as_json, record, before)
+            return answer(
+                opened, question, approve, interrupts.cancelled.is_set, as_json, record, before, raw
+            )
     finally:
         opened.close()
 
@@ -71,6 +75,7 @@ def answer(
     as_json: bool,
     record: Path | None = None,
     before: tuple[Turn, ...] = (),
+    raw: bool = False,
 ) -> int:
     """Run one turn after those in `before` and print it; return the exit code.
 
@@ -79,7 +84,7 @@ def answer(
     """
     agent = opened.agent
     printer: Callable[[Event], None] = (
-        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr)).show
+        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
     )
     conversation = agent.begin()
     conversation.transcript = conversation.transcript.plus(*before)
@@ -125,7 +130,7 @@ def _keep(workspace: Path, transcript: Transcript) -> None:
 
 
 def _print_json(event: Event) -> None:
-    print(compact(event_to_json(event)), flush=True)
+    print(json_without_controls(compact(event_to_json(event))), flush=True)
 
 
 class _Printer:
@@ -134,8 +139,9 @@ class _Printer:
     What a role says after a call that failed is held back until it is known whether the turn failed.
     """
 
-    def __init__(self, out: TextIO, steps: StepPrinter) -> None:
+    def __init__(self, out: TextIO, steps: StepPrinter, *, raw: bool = False) -> None:
         self._out = out
+        self._raw = raw
         self._steps = steps
         self._terminal = out.isatty()
         self._written = False
@@ -157,10 +163,15 @@ class _Printer:
                     self._write("\n")
                 elif reason in ("answered", "gave_up"):
                     self._steps.clear()
-                    self._write((plain(text) if self._terminal else text) + "\n")
+                    self._write(self._shown(text) + "\n")
                 self._steps.show(event)
             case _:
                 self._steps.show(event)
+
+    def _shown(self, text: str) -> str:
+        if self._terminal:
+            return plain(text)
+        return text if self._raw else without_controls(text)
 
     def _write(self, text: str) -> None:
         if text:

@@ -6,12 +6,11 @@ One file a workspace in the user's data folder, readable by its owner only and r
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.paths import data_folder, replacing
+from agent.paths import data_folder, read_json, write_private
 from agent.transcript import Transcript, Turn, compact, transcript_to_json
 from agent.transcript.validation import InvalidFields, validate
 
@@ -28,12 +27,7 @@ def save_turns(workspace: Path, transcript: Transcript) -> None:
     Raises OSError where it cannot be written, and UnicodeEncodeError for half of a surrogate pair.
     """
     path = conversation_path(workspace)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = compact({"workspace": os.fspath(workspace), **transcript_to_json(transcript)}).encode()
-    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+    write_private(path, compact({"workspace": os.fspath(workspace), **transcript_to_json(transcript)}))
 
 
 def load_turns(workspace: Path) -> tuple[Turn, ...]:
@@ -44,7 +38,7 @@ def load_turns(workspace: Path) -> tuple[Turn, ...]:
     path = conversation_path(workspace)
     start_anew = "ask without --continue"
     try:
-        value = json.loads(path.read_bytes())
+        value = read_json(path)
         return validate(Transcript, {"tools": value["tools"], "turns": value["turns"]}).turns
     except FileNotFoundError:
         raise InputError(f"nothing was asked in {workspace} so far", start_anew) from None

@@ -8,14 +8,15 @@ heavy is imported here or in `tui.cli.tree`: `umi --help` must answer at once.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
 from agent.errors import InputError, UmiError
 from tui.cli.interrupts import INTERRUPTED
+from tui.cli.streams import OutputFailed, discard_stdout, prepare_streams
 
 BROKEN_PIPE = 141
 """What a shell reports for a program whose reader closed the pipe (128 + SIGPIPE)."""
@@ -23,7 +24,7 @@ BROKEN_PIPE = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `umi` with these arguments (default: those of the process) and return its exit code."""
-    _prepare_streams()
+    prepare_streams()
     try:
         _prepare_log()
         from tui.cli.tree.root import run
@@ -31,15 +32,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
+    except OutputFailed as error:
+        discard_stdout()
+        return _report(str(error), error.exit_code)
     except UmiError as error:
         return _report(str(error), error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         return BROKEN_PIPE
     except Exception as error:
         logging.getLogger("umi").exception("umi failed")
+        if isinstance(error, (MemoryError, ImportError)) and (limit := _address_space_limit()):
+            return _report(
+                f"memory does not suffice: this process is limited to {limit / 1e9:.2f} GB; raise the limit"
+                " (ulimit -v unlimited)",
+                UmiError.exit_code,
+            )
         return _report(
             f"umi itself failed: {type(error).__name__}: {error}; for the details, set UMI_LOG=umi.log",
             UmiError.exit_code,
@@ -55,11 +65,10 @@ def _report(message: str, code: int) -> int:
     return code
 
 
-def _prepare_streams() -> None:
-    """Let stdout and stderr escape what their encoding lacks, rather than fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _address_space_limit() -> int:
+    """Return the limit of this process's address space in bytes; 0 where there is none."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 0 if limit == resource.RLIM_INFINITY else limit
 
 
 def _prepare_log() -> None:
@@ -68,15 +77,9 @@ def _prepare_log() -> None:
     handler: logging.Handler = logging.NullHandler()
     if path:
         try:
+            # Made for its owner alone; a FIFO without a reader is an error and not waited for.
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600))
             handler = logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
             raise InputError(f"UMI_LOG: cannot write {path}: {error.strerror}", "name another file") from None
     logging.basicConfig(handlers=[handler], level=logging.INFO)
-
-
-def _discard_stdout() -> None:
-    """Point standard output at the null device, so that the interpreter's last flush does not fail again."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)

@@ -18,6 +18,7 @@ from gguf import GGMLQuantizationType as Type
 
 from agent.bundle.deltas.lora import Rows, add_lora
 from agent.errors import BundleError, InputError, cannot_write
+from agent.llama.gguf.header import read_header
 from agent.paths import replacing
 
 BLOCK = 1 << 20
@@ -161,6 +162,7 @@ def closing_writer(writer: gguf.GGUFWriter) -> Iterator[None]:
 
 def _open(file: Path, hint: str) -> gguf.GGUFReader:
     """Open a GGUF file. Raise BundleError, with `hint` as the next step, where it cannot be read."""
+    read_header(file, hint)
     try:
         reader = gguf.GGUFReader(file)
         if gguf.Keys.General.ARCHITECTURE in reader.fields:

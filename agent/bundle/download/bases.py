@@ -14,7 +14,7 @@ from pydantic import ConfigDict, StrictInt
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
-from agent.paths import bases_folder, sha256_of
+from agent.paths import bases_folder, read_json, sha256_of
 from agent.transcript.validation import InvalidFields, validate
 
 RECORD = "base.json"
@@ -68,7 +68,7 @@ def find_base(name: str, *, verify: bool = False) -> InstalledBase:
     if name not in base_names():
         raise InputError(f"there is no base named {name or '(nothing)'} on this machine", pulling)
     try:
-        base = validate(InstalledBase, json.loads(path.read_text(encoding="utf-8")))
+        base = validate(InstalledBase, read_json(path))
         if (base.name, base.file) != (name, Path(base.file).name):
             raise InputError(f"{path} is damaged: it describes {base.name}/{base.file}", pulling)
         if base.path.stat().st_size != base.size or (verify and sha256_of(base.path) != base.sha256):
@@ -79,7 +79,7 @@ def find_base(name: str, *, verify: bool = False) -> InstalledBase:
         raise InputError(f"cannot read {error.filename or path}: {error.strerror}", pulling) from None
     except InvalidFields as error:
         raise InputError(f"{path} is damaged: {error}", pulling) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InputError(f"{path} is damaged: it is not JSON", pulling) from None
     return base
 

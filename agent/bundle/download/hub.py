@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.bundle.download.rate import RateWatch
 from agent.errors import InputError, UmiError
 
 if TYPE_CHECKING:
@@ -71,9 +72,11 @@ def look_up(repo: str, revision: str | None = None) -> Snapshot:
 def read_file(snapshot: Snapshot, name: str, limit: int) -> bytes:
     """Return a file's contents. Raise InputError if it exceeds `limit` bytes; other errors as `look_up`."""
     data = b""
+    watch = RateWatch(f"reading {snapshot.repo}")
     with _translated_errors("reading", snapshot.repo), _open_response(snapshot, name) as response:
         for chunk in response.iter_bytes():
             data += chunk
+            watch.check(len(data))
             if len(data) > limit:
                 raise InputError(
                     f"{snapshot.repo}: {name} has more than {limit:,} bytes",
@@ -85,18 +88,21 @@ def read_file(snapshot: Snapshot, name: str, limit: int) -> bytes:
 def download(snapshot: Snapshot, name: str, target: Path, size: int) -> Generator[int]:
     """Download a file of `size` bytes to `target`, resuming after the bytes there; yield the bytes so far.
 
-    A broken connection is retried. The bytes received stay in `target` in all cases; the caller verifies
-    their hash. Raise InputError if the file has another size; other errors as `look_up`. Since progress is
-    yielded, an exception of the code that displays it is neither retried nor translated.
+    A broken connection is retried, one whose rate is too low for a minute is not. The bytes received stay in
+    `target` in all cases; the caller verifies their hash. Raise InputError if the file has another size;
+    other errors as `look_up`. Since progress is yielded, an exception of the code that displays it is neither
+    retried nor translated.
     """
     from httpx2 import TransportError
 
-    failures = 0
+    failures, watch = 0, RateWatch(f"downloading {snapshot.repo}")
     with _translated_errors("downloading", snapshot.repo):
         while True:
             before = _file_size(target)
             try:
-                yield from _append(snapshot, name, target, size)
+                for done in _append(snapshot, name, target, size):
+                    watch.check(done)
+                    yield done
                 break
             except TransportError:
                 failures = 0 if _file_size(target) > before else failures + 1

@@ -20,6 +20,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from agent.bundle.download.catalogue import IndexSource
+from agent.bundle.download.rate import RateWatch
 from agent.errors import InputError, UmiError
 
 Command = Callable[[IndexSource, Path], list[str]]
@@ -64,8 +65,8 @@ def download_wheel(source: IndexSource, folder: Path, command: Command) -> Gener
     """Run `command` for a new folder `folder`; yield the number of bytes so far, at last `source.size`.
 
     Temporary files of the child process are beside `folder`. If the generator is closed, the child is killed.
-    Raise UmiError if the index does not answer, InputError if it has no such wheel, OSError if the disk is
-    full.
+    Raise UmiError if the index does not answer or its rate is too low for a minute, InputError if it has no
+    such wheel, OSError if the disk is full.
     """
     folder.mkdir(parents=True)
     place, log = folder.parent, folder.with_name("log")
@@ -80,9 +81,13 @@ def download_wheel(source: IndexSource, folder: Path, command: Command) -> Gener
             env={**os.environ, "TMPDIR": str(place)},
         ) as process,
     ):
+        watch = RateWatch(f"downloading {source}")
         try:
             while process.poll() is None:
-                yield min(_largest_file(place), source.size - 1)
+                done = _largest_file(place)
+                if done < source.size:  # pip and uv take their time with a file that is whole, too
+                    watch.check(done)
+                yield min(done, source.size - 1)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
         finally:

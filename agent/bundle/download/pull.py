@@ -6,7 +6,6 @@ complete, and the folder is renamed at the end. A manifest is untrusted input: i
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Generator
@@ -19,7 +18,7 @@ from agent.bundle.download.partial import OnProgress, complete_file, remove_fore
 from agent.bundle.manifest import parse_manifest
 from agent.bundle.store import locked_folder, partial_folder, validate_name
 from agent.errors import BundleError, InputError
-from agent.paths import SHIPPED, models_folder, write_atomically
+from agent.paths import SHIPPED, models_folder, parse_json, write_atomically
 
 MAX_MANIFEST_SIZE = 8_000_000
 """In bytes; the shipped manifest has 7,000, recipe and metrics included."""
@@ -101,12 +100,12 @@ def _validate_manifest(repo: str, manifest: bytes, folder: Path | None = None) -
     try:
         if folder:
             return load_bundle(folder)
-        bundle = parse_manifest(Path(repo), json.loads(manifest))
+        bundle = parse_manifest(Path(repo), parse_json(manifest))
         check_prompt_version(bundle)
         return bundle
     except BundleError as error:
         what = error.what
-    except (ValueError, RecursionError):
+    except ValueError:
         what = f"{repo}/{MANIFEST} is damaged: it is not JSON"
     raise BundleError(what, "update umi, or pull another revision: umi models pull OWNER/NAME@REVISION")
 

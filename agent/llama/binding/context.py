@@ -20,6 +20,7 @@ from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.log import clear_errors, first_error
 from agent.llama.binding.model import Model, gpu_layers, metadata_value
+from agent.llama.gguf.rules import require_sound_adapter
 from agent.prompting.encoding import common_length
 from agent.settings import CacheType, EngineSettings, Switch
 
@@ -38,7 +39,8 @@ class Adapter:
     """A LoRA adapter of a model. It is freed with its model."""
 
     def __init__(self, model: Model, path: Path, *, hint: str = "") -> None:
-        """Load `path`. Raise BundleError where it is not an adapter of `model`."""
+        """Load `path`. Raise BundleError where it is damaged or not an adapter of `model`."""
+        require_sound_adapter(path, hint)
         clear_errors()
         handle = native.llama_adapter_lora_init(model.handle, os.fsencode(path))
         if not handle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,21 @@ def available_bytes() -> int | None:
     except (OSError, ValueError):
         return free
     return min(free, max(0, limit - used + _file_cache_bytes()))
+
+
+def address_space_left() -> int | None:
+    """Return the bytes of address space that this process may still take; None where it has no limit.
+
+    `ulimit -v` sets one (RLIMIT_AS). Mapped files, libraries and stacks count as memory does.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        pages = 0
+    return max(0, limit - pages * resource.getpagesize())
 
 
 def _file_cache_bytes() -> int:

@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.bundle import Bundle
-from agent.llama.binding.gguf_header import MetadataValue, read_metadata
-from agent.llama.binding.hardware import available_bytes, require_memory
+from agent.errors import EngineError
+from agent.llama.binding.hardware import address_space_left, available_bytes, require_memory
 from agent.llama.binding.model import gpu_layers
+from agent.llama.gguf.header import MetadataValue, read_metadata
 from agent.settings import CacheType, EngineSettings
 from agent.transcript import Role
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}
 """Bytes of one number in the cache; a q8_0 block holds 32 numbers in 34 bytes."""
+_WORKING_BYTES = 192 << 20
+"""Address space beside files, a copy of them for repacking, and caches: buffers, vocabulary, grammars.
+Measured: 104 MB for the shipped models, 166 MB for SmolLM2-135M."""
 
 
 def cache_bytes(path: Path, cache: CacheType) -> int:
@@ -25,7 +29,8 @@ def cache_bytes(path: Path, cache: CacheType) -> int:
 
 
 def require_room(bundle: Bundle, roles: Sequence[Role], settings: EngineSettings) -> None:
-    """Raise EngineError, with the numbers, where the models of `roles` and their caches do not fit in memory.
+    """Raise EngineError, with the numbers, where the models of `roles` and their caches do not fit in memory
+    or in the address space that this process is limited to.
 
     Each model has one cache of the bundle's whole context. Where layers go to a GPU the files do not count.
     """
@@ -39,6 +44,18 @@ def require_room(bundle: Bundle, roles: Sequence[Role], settings: EngineSettings
     if files:
         what = f"{files / 1e9:.1f} GB of models and {what}"
     require_memory(files + caches, f"{bundle.name}'s {what}", available_bytes())
+    _require_address_space(bundle.name, 2 * files + caches + _WORKING_BYTES)
+
+
+def _require_address_space(name: str, needed: int) -> None:
+    """Raise EngineError where a limit leaves less than `needed` bytes: llama.cpp aborts without them."""
+    left = address_space_left()
+    if left is not None and needed > left:
+        raise EngineError(
+            f"{name} takes about {needed / 1e6:.0f} MB of address space and this process may take"
+            f" {left / 1e6:.0f} MB more",
+            "raise its limit (ulimit -v), or pick smaller models",
+        )
 
 
 def _cached_numbers(metadata: Mapping[str, MetadataValue]) -> int:

@@ -18,6 +18,7 @@ from llguidance.llamacpp import lltokenizer_from_vocab
 
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.log import clear_errors, first_error
+from agent.llama.gguf.rules import require_sound_model
 from agent.settings import EngineSettings
 
 _ALL_LAYERS = 999
@@ -80,11 +81,20 @@ class Vocabulary:
         return (native.llama_vocab_get_text(self._handle, token) or b"").decode("utf-8", "replace")
 
     def grammar_tokenizer(self, end: int) -> LLTokenizer:
-        """Return llguidance's tokenizer with `end` as its only end token. Takes about 7 µs for each token."""
+        """Return llguidance's tokenizer with `end` as its only end token. Takes about 7 µs for each token.
+
+        Raise BundleError where llguidance can do nothing with the vocabulary.
+        """
         with warnings.catch_warnings():
             # llguidance 1.9 asks for token attributes by a name that llama-cpp-python 0.3.36 deprecates.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return lltokenizer_from_vocab(self._handle, eos_token=end)
+            try:
+                return lltokenizer_from_vocab(self._handle, eos_token=end)
+            except ValueError as error:
+                raise BundleError(
+                    f"the model's vocabulary cannot be used: {' '.join(str(error).split())}",
+                    "take another model",
+                ) from None
 
     def _tokenize_uncached(self, text: str, special: bool) -> tuple[int, ...]:
         # Lone surrogates (undecodable bytes of a command line) have no UTF-8.
@@ -113,8 +123,9 @@ class Model:
     def __init__(self, path: Path, *, gpu_layers: int = 0, hint: str = "") -> None:
         """Load `path`, with `gpu_layers` of its layers on a GPU.
 
-        Raise BundleError, whose next step is `hint`, where llama.cpp cannot load it.
+        Raise BundleError, whose next step is `hint`, where its header is damaged or llama.cpp cannot load it.
         """
+        require_sound_model(path, hint)
         params = native.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         self.path = path

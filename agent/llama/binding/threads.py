@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from agent.llama.binding.hardware import usable_cores
-from agent.paths import cache_folder, write_atomically
+from agent.paths import cache_folder, read_json, write_private
 
 ROUNDS = 3
 """How often each count is timed, in turns; its best time counts."""
@@ -37,7 +37,7 @@ def remembered_threads(model_sha256: str, measure: Callable[[int], None]) -> int
         return count
     best = fastest(candidates(cores), measure)
     try:
-        write_atomically(path, json.dumps(known | {key: best}, indent=1) + "\n")
+        write_private(path, json.dumps(known | {key: best}, indent=1) + "\n")
     except OSError as error:
         _log.info("the thread count was not remembered: %s", error)
     return best
@@ -65,7 +65,7 @@ def fastest(counts: list[int], measure: Callable[[int], None]) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

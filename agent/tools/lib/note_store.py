@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ToolError
+from agent.paths import make_private_folder, read_file, require_regular
 from agent.tools.lib.dates import now
 from agent.tools.lib.file_lock import lock
 from agent.tools.lib.time_limit import check_time, committing
@@ -31,9 +32,11 @@ def append_note(path: Path, text: str, workspace: str) -> int:
     the store cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
+            require_regular(descriptor, path)
+            os.fchmod(descriptor, 0o600)
             lock(file)
             stored = file.read()
             note_id = max((note.id for note in _parse(stored.split(b"\n"))), default=0) + 1
@@ -62,8 +65,7 @@ def read_notes(path: Path) -> list[Note]:
     Raise ToolError if the store cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return list(_parse(file))
+        return list(_parse(read_file(path).split(b"\n")))
     except FileNotFoundError:
         return []
     except OSError as error:

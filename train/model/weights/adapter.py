@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agent.errors import InputError
 from train.model.weights.reader import read_header
-from train.run.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from train.run.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PICKLED_ADAPTER_WEIGHTS
 
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 _UNSUPPORTED = ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out")
@@ -38,6 +38,11 @@ class LoraAdapter:
 
 def read_adapter(folder: Path) -> LoraAdapter:
     """Read an adapter folder. Raise InputError where it is damaged or not a plain LoRA of linear layers."""
+    if (folder / PICKLED_ADAPTER_WEIGHTS).exists() and not (folder / ADAPTER_WEIGHTS).exists():
+        raise InputError(
+            f"{folder / PICKLED_ADAPTER_WEIGHTS} is a pickle, which can run any code when it is read",
+            "save the adapter as safetensors (peft does so by itself)",
+        )
     try:
         config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         tensors = {tensor.name: tensor for tensor in read_header(folder / ADAPTER_WEIGHTS)}

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import InputError
+from agent.paths import read_file
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -102,8 +103,8 @@ def narrow(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """Return a checkpoint's config.json. Raise InputError where there is none."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = json.loads(read_file(folder / "config.json"))
+    except (OSError, ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{folder} has no readable config.json", "give a checkpoint folder")

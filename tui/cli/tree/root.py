@@ -95,12 +95,15 @@ def ask(
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Leave control characters in an answer that is piped as they are.")
+    ] = False,
 ) -> int:
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
     from tui.cli.ask import ask as run_ask
 
     options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
-    return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on)
+    return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on, raw=raw)
 
 
 @umi.command()

@@ -58,8 +58,11 @@ def import_base(
     ] = None,
 ) -> None:
     """Make a checkpoint to train of a GGUF file, and compare it with llama.cpp (needs the extra `export`)."""
+    from agent.llama.gguf.trial import TrialLoad, require_loadable
+    from export.base_import import find_gguf
     from export.base_import import import_base as import_gguf
 
+    require_loadable([TrialLoad(find_gguf(source))], "get the file again")
     print(import_gguf(source, out, say))
 
 

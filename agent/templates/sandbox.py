@@ -1,7 +1,8 @@
-"""A model's chat template, compiled in a sandbox: it is a Jinja program from an untrusted file.
+"""A chat template compiled in Jinja's sandbox, which keeps it from Python's objects but not from using up the
+machine: only the child process of `worker` imports this module.
 
 It has what Hugging Face's templates use: `raise_exception`, `strftime_now`, `tojson`, loop controls and the
-`generation` block. This module does not know roles or tokens.
+`generation` block.
 """
 
 from __future__ import annotations
@@ -11,27 +12,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from agent.errors import BundleError
-
 FIXED_DATE = datetime(2025, 1, 1)
 """The date of `strftime_now`: a prompt with today's date would be read again every day."""
-HINT = "use a model whose GGUF file has another chat template"
 
 
-class CompiledTemplate:
+class SandboxedTemplate:
     """A compiled template."""
 
     def __init__(self, source: str, in_json: Callable[[str], str] = str) -> None:
         """Compile `source`; `in_json` is applied to what its filter `tojson` writes.
 
-        Raise BundleError, with the line, where its syntax is wrong.
+        Raise TemplateSyntaxError where its syntax is wrong, and anything where it cannot be compiled.
         """
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
@@ -42,17 +40,8 @@ class CompiledTemplate:
             "strftime_now": FIXED_DATE.strftime,
             "namespace": _PlainNamespace,
         }
-        try:
-            self._template = environment.from_string(source)
-            self._tree = environment.parse(source)
-        except TemplateSyntaxError as error:
-            raise BundleError(
-                f"the model's chat template does not compile: line {error.lineno}: {error.message}", HINT
-            ) from None
-        except Exception as error:
-            raise BundleError(
-                f"the model's chat template does not compile: {_one_line(error)}", HINT
-            ) from None
+        self._template = environment.from_string(source)
+        self._tree = environment.parse(source)
 
     @property
     def literals(self) -> list[str]:
@@ -62,13 +51,8 @@ class CompiledTemplate:
         return plain + [value for value in constants if isinstance(value, str)]
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        """Return the template's text for `variables`. Raise BundleError, with the reason, where it fails."""
-        try:
-            return self._template.render(variables)
-        except Exception as error:
-            raise BundleError(
-                f"the model's chat template cannot show the conversation: {_one_line(error)}", HINT
-            ) from None
+        """Return the template's text for `variables`. Raise anything where it fails."""
+        return self._template.render(variables)
 
 
 class _Generation(Extension):
@@ -117,9 +101,3 @@ def _tojson(
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
-
-
-def _one_line(error: Exception) -> str:
-    """Return the error's message in one line."""
-    words = " ".join(str(error).split())
-    return words if isinstance(error, TemplateError) and words else f"{type(error).__name__}: {words}"
