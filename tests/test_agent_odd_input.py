@@ -101,7 +101,7 @@ def readers(folder: Path) -> list[tuple[Path, Callable[[], object], bool]]:
         (gguf, lambda: read_header(gguf), True),
         (rows, lambda: list(read_rows(rows)), False),  # an empty file has no rows
         (notes_path(), lambda: read_notes(notes_path()), False),  # damaged lines are passed over
-        (notes_path(), lambda: append_note(notes_path(), "a"), False),
+        (notes_path(), lambda: append_note(notes_path(), "a", "here"), False),
         (threads, lambda: remembered_threads("model", lambda count: None), False),
         (state, lambda: PromptCache().get("a"), False),
     ]
@@ -132,7 +132,7 @@ def test_files_of_the_user_are_readable_by_their_owner_alone(umask: int, umi_hom
     before = os.umask(umask)
     try:
         settings.change_settings(models="umi-mini")
-        append_note(notes_path(), "a note")
+        append_note(notes_path(), "a note", "here")
         save_turns(Path("/"), Transcript((), (UserTurn("hello"),)))
         remembered_threads("model", lambda count: None)
         PromptCache().put("a", b"state")
