@@ -112,7 +112,7 @@ models-135m: $(VENV)/.dev $(VENV)/.models   ## umi-135m, on SmolLM2-135M: hours 
 	$(BIN)/umi train data make --seed 7 --count 500 --split test --plain 0.8 --out $(RUN135)/heldout.jsonl
 	$(BIN)/umi train glpft train/recipes/umi-135m.toml
 	$(BIN)/umi export bundle $(RUN135)/roles --out agent/bundles/umi-135m --deltas \
-	  --grounded summarizer --license Apache-2.0
+	  --grounded planner --grounded summarizer --license Apache-2.0
 	$(BIN)/umi eval $(RUN135)/heldout.jsonl --models agent/bundles/umi-135m
 
 golden: $(VENV)/.dev         ## our conversion against llama.cpp's own script, bit for bit (needs the package index)
