@@ -146,7 +146,7 @@ def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     try:
         require_regular(descriptor, path, limit)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
+            return file.read()
     finally:
         os.close(descriptor)
 
