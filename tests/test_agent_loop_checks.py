@@ -1,0 +1,109 @@
+"""The loop with its checks: doubts about calls, answers that nothing supports, turns that were cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from agent.checks.calls import doubt_about
+from agent.consent import Allow, Deny, Request
+from agent.engine import Delta, Generated, ScriptedEngine
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading
+from agent.loop import TOO_LONG, Agent
+from agent.setup import make_toolbox
+from agent.transcript import Call, Role, Transcript
+
+CALL = "I will use calculate.\nNext: caller"
+DONE = "I have it.\nNext: summarizer"
+CUT = "…"
+
+
+class CuttingEngine(ScriptedEngine):
+    """A scripted engine whose turns that end with an ellipsis were cut at their length."""
+
+    def generate(
+        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+    ) -> Iterator[Reading | Delta | Generated]:
+        for event in super().generate(role, transcript, cancelled=cancelled):
+            if isinstance(event, Generated) and event.text.endswith(CUT):
+                event = replace(event, stop="length")
+            yield event
+
+
+def run(
+    tmp_path: Path, script: list[str], question: str, approve: Callable[[Request], Allow | Deny | None]
+) -> tuple[list[Event], Finished]:
+    engine = CuttingEngine(script, grounded_answers=True)
+    agent = Agent(engine, make_toolbox(tmp_path), check=doubt_about)
+    events = list(agent.run(agent.begin(), question, approve=approve))
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert len(engine.seen) == len(script)
+    return events, last
+
+
+def permit(request: Request) -> Allow | None:
+    return request.allow() if request.kind == "permission" else None
+
+
+def calculate(expression: str) -> str:
+    return Call("calculate", {"expression": expression}).line()
+
+
+def test_a_doubtful_call_is_not_made_without_a_person(tmp_path: Path) -> None:
+    events, last = run(tmp_path, [CALL, calculate("12 - 30")], "what is 12 plus 30?", permit)
+    assert last.reason == "unsure"
+    assert "names +" in last.answer
+    assert "12 - 30" in last.answer
+    assert not any(isinstance(event, Observation) for event in events)
+
+
+def test_a_person_may_mend_a_doubtful_call(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def mend(request: Request) -> Allow:
+        asked.append(request.doubt)
+        return Allow(Call("calculate", {"expression": "12 + 30"}))
+
+    script = [CALL, calculate("12 - 30"), DONE, "12 + 30 = 42"]
+    events, last = run(tmp_path, script, "what is 12 plus 30?", mend)
+    assert len(asked) == 1
+    assert (last.reason, last.answer) == ("answered", "12 + 30 = 42")
+    made = [event.arguments["expression"] for event in events if isinstance(event, CallProposed)]
+    assert made == ["12 - 30", "12 + 30"]
+
+
+def test_what_the_tool_said_takes_the_place_of_an_unsupported_answer(tmp_path: Path) -> None:
+    (tmp_path / "ünï.txt").write_text("hello")
+    script = [
+        "I will use list_files.\nNext: caller",
+        Call("list_files", {}).line(),
+        DONE,
+        "There is öná.txt.",
+    ]
+    events, last = run(tmp_path, script, "what is here?", permit)
+    assert (last.reason, last.answer) == ("answered", "list_files says: ünï.txt")
+    assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == last.answer
+
+
+def test_a_call_that_was_cut_is_tried_once_more(tmp_path: Path) -> None:
+    script = [CALL, '{"name":"calculate","arg' + CUT, CALL, calculate("12 + 30"), DONE, "It is 42."]
+    _, last = run(tmp_path, script, "12 + 30", permit)
+    assert (last.reason, last.answer) == ("answered", "It is 42.")
+
+
+def test_a_turn_that_is_cut_again_ends_with_what_is_known(tmp_path: Path) -> None:
+    cut = '{"name":"calculate","arg' + CUT
+    _, last = run(tmp_path, [CALL, calculate("12 + 30"), CALL, cut, CALL, cut], "12 + 30", permit)
+    assert last.reason == "failed"
+    assert last.answer == f"{TOO_LONG[0].upper()}{TOO_LONG[1:]}.\ncalculate says:\n42"
+
+
+def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: Path) -> None:
+    _, last = run(tmp_path, [CALL, calculate("12 + 30"), "I think" + CUT], "12 + 30", permit)
+    assert last.reason == "failed"
+    assert last.answer.endswith("calculate says:\n42")
+    _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
+    assert last.reason == "answered"
+    assert last.answer == f"It is{CUT}\ncalculate says: 42"
