@@ -1,0 +1,39 @@
+"""What came of an attack: how much was tried, and what happened that must not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Result:
+    """Counts of one attack. `tried` says how much of what; `wrong`, by kind, what must not have happened."""
+
+    attack: str
+    tried: Counter[str] = field(default_factory=Counter)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+
+    def allow_none(self, *kinds: str) -> None:
+        """Name kinds of outcomes of which there must be none."""
+        for kind in kinds:
+            self.wrong.setdefault(kind, [])
+
+    def fail(self, kind: str, what: str) -> None:
+        """Note an outcome that must not be."""
+        self.wrong.setdefault(kind, []).append(what)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing happened that must not."""
+        return not any(self.wrong.values())
+
+    def __str__(self) -> str:
+        counts = [f"{count:,} {what}" for what, count in self.tried.items()]
+        counts += [f"{len(found)} {kind}" for kind, found in self.wrong.items()]
+        return f"{self.attack}: {', '.join(counts)}"
+
+
+def share(full: int, scale: float) -> int:
+    """Return how many of `full` cases a run of this scale tries; at least one."""
+    return max(1, round(full * scale))
