@@ -16,7 +16,7 @@ QUESTION ?= what is 17.5% of 240?
 PYTEST_OPTIONS ?= -q -n auto --maxprocesses 4
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test test-latest test-oldest test-data check docs format lock wheel models models-mini models-135m \
+.PHONY: chat ask test test-latest test-oldest test-data hostile check docs format lock wheel models models-mini models-135m \
   golden golden-bench gpu-check clean
 .DEFAULT_GOAL := chat
 
@@ -91,6 +91,9 @@ test-oldest:                 ## the tests with the oldest version of each direct
 test-data: $(VENV)/.dev      ## the importers over large public files: make test-data DATA=folder
 	@test -n "$(DATA)" || { echo "name the folder of public data sets: make test-data DATA=folder"; exit 2; }
 	UMI_TEST_DATA="$(DATA)" $(BIN)/python -m pytest -q tests/public_data.py
+
+hostile: $(VENV)/.dev        ## attacks on the guards, all of them: prints the counts, fails where one got through
+	$(BIN)/python scripts/hostile.py
 
 models: models-mini models-135m   ## remake the shipped models (hours on two cores; goes on where it stopped)
 

@@ -148,8 +148,11 @@ class Agent:
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
         before = conversation.transcript
-        untrusted = conversation.untrusted or any(
-            isinstance(made, ToolTurn) and self.toolbox.is_untrusted(made.name) for made in before.turns
+        observed = [made.name for made in before.turns if isinstance(made, ToolTurn)]
+        untrusted = (
+            conversation.untrusted
+            or self.toolbox.is_described_from_outside
+            or any(map(self.toolbox.is_untrusted, observed))
         )
         turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)

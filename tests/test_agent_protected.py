@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
+from attacks.paths import attack
 from protected_places import CREDENTIALS, KEY, OBEYED, SPELLINGS, make, tree
 
 from agent.errors import Protected, ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
-from agent.tools.lib.confinement.protected import fold
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
 
@@ -178,69 +177,9 @@ def test_what_is_no_credential_can_be_read(context: ToolContext, root: Path) -> 
     assert ask(context, "read_file", path=".git/HEAD") == "ref: refs/heads/main"
 
 
-def test_random_paths_reach_no_protected_place(context: ToolContext, root: Path) -> None:
+def test_random_paths_reach_no_protected_place(tmp_path: Path) -> None:
     """Paths of hostile parts, through links of every kind; then the tree is compared with what it was."""
-    for path in (".git/config", ".ssh/id_rsa", ".env", "app/.env"):
-        make(root, path)
-    for path in (".github/workflows/ci.yml", ".bashrc"):
-        make(root, path, "may be read\n")
-    (root / "app" / "up").symlink_to("..")
-    (root / "g").symlink_to(".git")
-    (root / "app" / "s").symlink_to(root / ".ssh")
-    (root / "e").symlink_to("app/../.env")
-    (root / "loop").symlink_to("loop")
-    (root.parent / "outside").mkdir()
-    (root / "out").symlink_to("../outside")
-    protected = {path: content for path, content in tree(root).items() if path.startswith((".", "app/."))}
-    outside = root.parent / "outside"
-    parts = sorted({part for path in (*CREDENTIALS, *OBEYED, *SPELLINGS) for part in path.split("/")})
-    parts += [
-        "..",
-        ".",
-        "",
-        "app",
-        "up",
-        "g",
-        "s",
-        "e",
-        "out",
-        "loop",
-        "~",
-        "x\0",
-        "x" * 300,
-        "\udcff",
-        str(root),
-    ] * 3
-    random = Random(14)
-    refused = written = 0
-    for _ in range(600):
-        path = "/".join(random.choices(parts, k=random.randint(1, 5)))
-        for name, more in (
-            ("read_file", {}),
-            ("write_file", {"content": "x"}),
-            ("search_text", {"query": "t"}),
-        ):
-            try:
-                assert "token=" not in ask(context, name, path=path, **more)
-                written += name == "write_file"
-            except ToolError as error:
-                refused += isinstance(error, Protected)
-    after = tree(root)
-    assert {path: after.get(path) for path in protected} == protected
-    assert not os.listdir(outside)
-    made = [path for path, content in after.items() if content is not None and path not in protected]
-    assert not {fold(path.rpartition("/")[2]) for path in made} & {"head", "id_rsa"}
-    names = {fold(part) for path in made for part in path.split("/")}
-    assert not names & {
-        ".git",
-        ".ssh",
-        ".aws",
-        ".vscode",
-        ".env",
-        ".env.local",
-        ".bashrc",
-        ".npmrc",
-        ".netrc",
-    }
-    assert refused > 150
-    assert written > 20
+    result = attack(tmp_path, 600)
+    assert result.holds, result.wrong
+    assert result.also["refused as protected"] > 150
+    assert result.also["files written"] > 20

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import random
-import string
-import threading
 from pathlib import Path
 
 import pytest
-from app_pilot import app_of, asked, ready, send, state, texts, until
+from app_pilot import app_of, asked, ready, send, texts, until
+from attacks.typed_text import attack_app
 from fakes import call, plan, scripted
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
-from agent.consent import Allow, Request
-from agent.transcript import Call
 from tui.app import approval_prompt
 from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.blocks import AnswerBlock, NoteBlock, ObservationBlock
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
-from tui.app.turn import Approval, ApprovalAsked
-from tui.setup import LoadedAgent
 
 
 def writing(content: str = "buy milk\n", times: int = 1) -> list[str]:
@@ -90,56 +84,11 @@ async def test_letters_go_to_the_input_while_a_question_is_open(tmp_path: Path) 
     assert not written(tmp_path)
 
 
-def random_events(randomness: random.Random) -> list[events.Event]:
-    """Text as a person types or pastes it, with Enter and Tab, in any terminal."""
-    text = "".join(randomness.choices(string.printable + "yY\n\t" * 3, k=randomness.randint(1, 5)))
-    if randomness.random() < 0.5:
-        return [events.Paste(text)]
-    names = {"\n": "enter", "\r": "enter", "\t": "tab"}
-    return [events.Key(names.get(c, c), None if c in names else c) for c in text if c not in "\x0b\x0c"]
-
-
 async def test_a_thousand_random_texts_at_random_moments_never_allow(tmp_path: Path) -> None:
-    randomness = random.Random(14)
-    go_on = threading.Event()
-
-    def hold(_role: str) -> None:
-        assert go_on.wait(60)
-
-    opened = scripted([plan("", "summarizer"), "Hello."], tmp_path, on_generate=hold)
-    app = app_of(opened)
-    typed = 0
-    async with app.run_test(size=(60, 20)) as pilot:
-        await ready(pilot)
-        await send(pilot, "hello")
-        await until(pilot, lambda: "writing" in state(pilot) or "thinking" in state(pilot))
-        while typed < 1000:
-            approval = Approval(write_request(opened))
-            steps = [lambda approval=approval: ApprovalAsked(1, approval)]
-            steps += [None] * randomness.randint(30, 60)
-            randomness.shuffle(steps)
-            for step in steps:
-                for event in [step()] if step else random_events(randomness):
-                    app.post_message(event)
-                typed += step is None
-                if randomness.random() < 0.1:
-                    await pilot.pause(randomness.choice([0, 0.01, 0.03]))
-            await pilot.pause()
-            assert not isinstance(approval.wait(lambda: True), Allow)
-            for prompt in app.query(ApprovalPrompt):
-                prompt.refuse()
-            await until(pilot, lambda: not app.query(ApprovalPrompt))
-            app.query_one(QuestionInput).text = ""
-        assert typed >= 1000
-        go_on.set()
-        await ready(pilot)
-
-
-def write_request(opened: LoadedAgent) -> Request:
-    tool = opened.agent.toolbox.get("write_file")
-    assert tool is not None
-    made = Call("write_file", {"path": "a.txt", "content": "x"})
-    return Request("permission", made, tool, "", toolbox=opened.agent.toolbox)
+    result = await attack_app(tmp_path, 1000)
+    assert result.count == 1000
+    assert result.also["questions"] > 10
+    assert result.holds, result.wrong
 
 
 async def test_a_key_pressed_before_the_question_was_drawn_does_not_count(tmp_path: Path) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 import json
 import os
 import pty
-import random
 import stat
-import string
 import sys
 import time
 from collections.abc import Sequence
@@ -17,16 +13,15 @@ from pathlib import Path
 
 import pytest
 from approval_turns import audited
+from attacks.typed_text import Terminal, attack_terminal
 from fakes import call, plan, scripted
 
 import tui.cli.ask
-from agent.consent import Allow, Decision, Request
 from agent.consent.policy import Policy
 from agent.paths import audit_path
 from agent.transcript import Call
 from tui.cli import terminal_approval
 from tui.cli.main import main
-from tui.cli.terminal_approval import TerminalApproval
 from tui.text import visible
 
 WRITING = [
@@ -35,13 +30,6 @@ WRITING = [
     plan("", "summarizer"),
     "All right.",
 ]
-
-
-class Terminal(io.StringIO):
-    """A stream at which a person sits."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -199,44 +187,10 @@ def test_a_doubt_without_a_person_ends_unsure(
     assert '{"name":"calculate","arguments":{"expression":"12+30"}}' in err
 
 
-def random_lines(randomness: random.Random) -> list[str]:
-    """What somebody types who does not look at the screen: prose, commands, numbers, pasted text."""
-    made = []
-    for _ in range(randomness.randint(1, 6)):
-        kind = randomness.randrange(6)
-        if kind == 0:
-            made.append(
-                randomness.choice(["y", "yes", "Y", "allow", "ok", "v", "e", "e path", "all", "here", ""])
-            )
-        elif kind == 1:
-            made.append(str(randomness.randrange(10**6)))
-        else:
-            made.append("".join(randomness.choices(string.printable, k=randomness.randint(1, 60))))
-    return made
-
-
-def test_a_thousand_random_texts_never_allow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    randomness = random.Random(14)
-    monkeypatch.setattr("pydoc.pager", lambda text: None)
-    monkeypatch.setattr(terminal_approval, "_edited", lambda text: text)
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    opened = scripted([], tmp_path)
-    tool = opened.agent.toolbox.get("write_file")
-    assert tool is not None
-    made = Call("write_file", {"path": "a.txt", "content": "x"})
-    request = Request("permission", made, tool, "", toolbox=opened.agent.toolbox)
-    decisions: list[Decision] = []
-    for _ in range(1000):
-        lines = itertools.chain(random_lines(randomness), itertools.repeat(""))
-        drawn = str(randomness.randrange(100, 1000))
-        approval = TerminalApproval(
-            lambda lines=lines: next(lines), opened.agent.policy, lambda drawn=drawn: drawn
-        )
-        decisions.append(approval(request))
-    assert len(decisions) == 1000
-    assert [decision for decision in decisions if isinstance(decision, Allow)] == []
-    assert opened.agent.policy is not None
-    assert opened.agent.policy.allowed() == ((), ())
+def test_a_thousand_random_texts_never_allow(tmp_path: Path) -> None:
+    result = attack_terminal(tmp_path, 1000)
+    assert result.count == 1000
+    assert result.holds, result.wrong
 
 
 def test_what_was_typed_ahead_in_a_terminal_is_discarded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,8 +41,9 @@ class ToolContext:
 class Tool:
     """A function that the models can call. `spec` is its description for them, `may` its permission.
 
-    `untrusted` tells that its observations carry text from outside: of files, or of other programs. `preview`
-    takes what `function` takes and returns what that would change. A call ends after `time_limit_s` seconds.
+    `untrusted` tells that its observations carry text from outside: of files, or of other programs;
+    `untrusted_description` tells that another program wrote its `spec`. `preview` takes what `function` takes
+    and returns what that would change. A call ends after `time_limit_s` seconds.
     """
 
     spec: ToolSpec
@@ -53,6 +54,7 @@ class Tool:
     untrusted: bool = True
     preview: Callable[..., FileChange] | None = None
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    untrusted_description: bool = False
     kinds: Mapping[str, ArgumentKind] = field(default_factory=dict)
     """What the parameters are made of; one that is not here is free."""
 
@@ -111,7 +113,7 @@ def tool(
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s, kinds)
+        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s, kinds=kinds)
 
     return wrap
 

@@ -34,6 +34,11 @@ class Toolbox:
         """Return the tool called `name`, or None if it is not offered."""
         return self._tools.get(name)
 
+    @property
+    def is_described_from_outside(self) -> bool:
+        """Whether another program wrote the description of a tool that is offered."""
+        return any(tool.untrusted_description for tool in self._tools.values())
+
     def is_untrusted(self, name: str) -> bool:
         """Return whether the observations of the tool called `name` carry text from outside.
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from attacks.result import Result
-
 from agent.errors import ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call
+from attacks.result import Result
 
 TEXTS = (
     *("", " ", "\n", "\0", "\x1b[2J", "\ud800", "\u202e", "ünï", "日本語", "x" * 20_000, "()" * 5000, "-"),
@@ -48,7 +47,7 @@ def random_value(random: Random, kind: object) -> Any:
 
 
 def random_arguments(random: Random, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments for a JSON Schema: some missing, some of the wrong type, some that it does not have."""
+    """Return arguments for a JSON Schema: some missing, of the wrong type, or too many."""
     properties: Mapping[str, Any] = parameters.get("properties", {})
     made = {
         name: random_value(random, schema.get("type"))
@@ -62,7 +61,7 @@ def random_arguments(random: Random, parameters: Mapping[str, Any]) -> dict[str,
 
 def attack(folder: Path, count: int) -> Result:
     """Call every built-in tool `count` times in a workspace with a few files."""
-    result = Result("arguments")
+    result = Result("calls with random arguments")
     result.allow_none("crashes", "texts without an end")
     root = folder / "work"
     (root / "docs").mkdir(parents=True)
@@ -71,14 +70,14 @@ def attack(folder: Path, count: int) -> Result:
     tools: tuple[Tool, ...] = builtin_tools()
     toolbox = Toolbox(tools, ToolContext(Workspace(root), folder / "notes.jsonl"))
     random = Random(14)
-    result.tried["tools"] = len(tools)
+    result.also["tools"] = len(tools)
     for tool in tools:
         for number in range(count):
             arguments = random_arguments(random, tool.spec.parameters)
-            result.tried["calls"] += 1
+            result.count += 1
             try:
                 text = toolbox.run(Call(tool.name, arguments))
-                result.tried["done"] += 1
+                result.also["done"] += 1
             except ToolError as error:
                 text = str(error)
             except Exception as error:

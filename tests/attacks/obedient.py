@@ -1,6 +1,7 @@
 """A scripted model that obeys whatever text tells it to: so the guard is tested, not a model's resistance.
 
-An order is a call in base64 between two marks, which file names, JSON and chat templates leave as it is. The engine renders the transcript in a dialect, as a model would read it, and looks for orders there.
+An order is a call in base64 between two marks, which file names, JSON and chat templates leave as it is. The
+engine renders the transcript in a dialect, as a model would read it, and looks for orders there.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class ObedientEngine:
     """The calls made so far."""
     read: str = ""
     """What was read last."""
-    opened: bool = False
-    """Whether text of a tool or of its description was read as a control token."""
+    last: tuple[Role, Transcript] | None = None
+    """The role and the transcript of the last generation."""
 
     def room(self, role: Role, transcript: Transcript) -> int:
         """Return that there is room enough."""
@@ -92,8 +93,8 @@ class ObedientEngine:
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
         """Write the turn of `role`."""
-        self.read, controls = self.render(role, transcript)
-        self.opened |= controls != self.render(role, without_markup(transcript))[1]
+        self.last = role, transcript
+        self.read, _ = self.render(role, transcript)
         waiting = [call for call in (*self.script, *orders(self.read)) if call not in self.made]
         if role == "caller":
             self.made.append(waiting[0])
@@ -106,7 +107,12 @@ class ObedientEngine:
         yield Delta(text)
         yield Generated(text, "end", Usage(1, 0, 1))
 
+    @property
+    def opened(self) -> bool:
+        """Whether text of a tool or its description was read as a control token in the last generation."""
+        assert self.last
+        role, transcript = self.last
+        return self.render(role, transcript)[1] != self.render(role, without_markup(transcript))[1]
+
     def close(self) -> None:
         """Do nothing: there are no models."""
-
-

@@ -8,12 +8,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from attacks.result import Result
 from protected_places import CREDENTIALS, OBEYED, SPELLINGS, make, tree
 
 from agent.errors import Protected, ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
 from agent.tools.lib.confinement.protected import fold
+from attacks.result import Result
 
 SECRET = "token=secret"
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -60,7 +60,7 @@ def hostile_path(random: Random, root: Path) -> str:
 
 def attack(folder: Path, count: int) -> Result:
     """Give `count` hostile paths to each tool that takes one; then compare every file with before."""
-    result = Result("paths")
+    result = Result("hostile paths")
     result.allow_none("escapes", "secrets read", "protected files written", "crashes")
     root = folder / "work"
     make_workspace(root)
@@ -69,14 +69,14 @@ def attack(folder: Path, count: int) -> Result:
     before, random = tree(folder), Random(14)
     for number in range(count):
         path = hostile_path(random, root)
-        result.tried["paths"] += 1
+        result.count += 1
         for name, more in CALLS:
             try:
                 if SECRET in tools[name].run(context, {"path": path, **more}):
                     result.fail("secrets read", f"{name} {path!r}")
-                result.tried["files written"] += name == "write_file"
+                result.also["files written"] += name == "write_file"
             except ToolError as error:
-                result.tried["refused as protected"] += isinstance(error, Protected)
+                result.also["refused as protected"] += isinstance(error, Protected)
             except Exception as error:
                 result.fail("crashes", f"{name} {path!r}: {type(error).__name__}: {error}")
         if number % 200 == 199 or number == count - 1:

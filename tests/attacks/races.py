@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from attacks.result import Result
 from protected_places import make, tree
 
 from agent.errors import ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
 from agent.tools.undo.store import UndoStore
+from attacks.result import Result
 
 SECRET = "token=secret"
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -85,7 +85,7 @@ def attack(folder: Path, count: int) -> Result:
     random, root = Random(14), folder / "work"
     make_workspace(folder)
     before = tree(folder)
-    while result.tried["races"] < count:
+    while result.count < count:
         name, arguments = random.choice(CALLS)
         place, target = random.choice(SWAPS)
         context = ToolContext(Workspace(root, undo=UndoStore(folder / "undo")), folder / "notes.jsonl")
@@ -101,10 +101,10 @@ def attack(folder: Path, count: int) -> Result:
                 if SECRET in tools[name].run(context, arguments):
                     result.fail("secrets read", f"{name} {arguments}, {place} becomes {target}")
             except ToolError:
-                result.tried["refused"] += hit[0]
+                result.also["refused"] += hit[0]
             except Exception as error:
                 result.fail("crashes", f"{name} {arguments}, {place}: {type(error).__name__}: {error}")
-        result.tried["races"] += hit[0]
+        result.count += hit[0]
         _compare(folder, before, result, f"{name} {arguments}, {place} becomes {target}")
     return result
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Result:
-    """Counts of one attack. `tried` says how much of what; `wrong`, by kind, what must not have happened."""
+    """Counts of an attack of `cases` that are named so; `also` counts what else came of them.
 
-    attack: str
-    tried: Counter[str] = field(default_factory=Counter)
+    `wrong` has, by kind, what must not have happened; a kind without any is shown as 0.
+    """
+
+    cases: str
+    count: int = 0
+    also: Counter[str] = field(default_factory=Counter)
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
     def allow_none(self, *kinds: str) -> None:
@@ -29,9 +33,9 @@ class Result:
         return not any(self.wrong.values())
 
     def __str__(self) -> str:
-        counts = [f"{count:,} {what}" for what, count in self.tried.items()]
-        counts += [f"{len(found)} {kind}" for kind, found in self.wrong.items()]
-        return f"{self.attack}: {', '.join(counts)}"
+        also = "".join(f", {count:,} {what}" for what, count in self.also.items())
+        wrong = ", ".join(f"{len(found)} {kind}" for kind, found in self.wrong.items())
+        return f"{self.count:,} {self.cases}{also}; {wrong}"
 
 
 def share(full: int, scale: float) -> int:

@@ -1,0 +1,70 @@
+"""Attack umi's guards, print a line of counts for each attack, and fail where one that must be 0 is not.
+
+    python scripts/hostile.py              # all of it, in minutes
+    python scripts/hostile.py --scale 0.01
+
+No model takes part: what a model would write is written by scripts, which obey every injected text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from unittest import mock
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+if str(TESTS) not in sys.path:
+    sys.path.insert(0, str(TESTS))
+
+from attacks import arguments, injections, kills, loaded_files, paths, races, typed_text  # noqa: E402
+from attacks.result import Result, share  # noqa: E402
+
+ATTACKS: tuple[Callable[[Path, float], Result], ...] = (
+    lambda folder, scale: paths.attack(folder, share(10_000, scale)),
+    lambda folder, scale: races.attack(folder, share(1000, scale)),
+    lambda folder, scale: asyncio.run(typed_text.attack_app(folder, share(1000, scale))),
+    lambda folder, scale: typed_text.attack_terminal(folder, share(1000, scale)),
+    lambda folder, scale: arguments.attack(folder, share(1000, scale)),
+    lambda folder, scale: injections.attack(folder, share(130, scale)),
+    loaded_files.attack_gguf,
+    loaded_files.attack_manifests,
+    loaded_files.attack_templates,
+    lambda folder, scale: kills.attack(folder, share(100, scale)),
+)
+"""Each attack takes an empty folder, and the share of its cases that are tried."""
+SHOWN = 10
+"""Outcomes of a kind that are printed, where there must be none."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all attacks; return 0 where nothing happened that must not, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the cases to try (1.0: all)")
+    scale: float = parser.parse_args(argv).scale
+    tried, wrong = Counter[str](), Counter[str]()
+    for attack in ATTACKS:
+        with tempfile.TemporaryDirectory(prefix="umi-hostile-") as name:
+            folder = Path(name).resolve() / "attack"
+            folder.mkdir()
+            with mock.patch.dict(os.environ, UMI_HOME=str(folder.parent / "home")):
+                result = attack(folder, scale)
+        print(result, flush=True)
+        tried[result.cases] = result.count
+        for kind, found in result.wrong.items():
+            wrong[kind] += len(found)
+            for what in found[:SHOWN]:
+                print(f"  {kind}: {what}", file=sys.stderr)
+    counts = [f"{count:,} {what}" for what, count in tried.items()]
+    zeros = [f"{count} {kind}" for kind, count in wrong.items()]
+    print(f"tried: {', '.join(counts)}; must be 0: {', '.join(zeros)}")
+    return 1 if wrong.total() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
