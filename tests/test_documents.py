@@ -18,7 +18,10 @@ from lock import ROOT
 from docs import PAGES, updated
 from tui.cli.tree.root import umi
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TIMING = re.compile(r"^  \d+\.\d+ s: read .*", re.MULTILINE)
 """The last line of a turn: seconds and token counts."""

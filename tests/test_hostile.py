@@ -43,7 +43,7 @@ def test_an_effect_that_nobody_approved_is_found(tmp_path: Path, monkeypatch: py
 
 def test_a_markup_that_is_read_as_such_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(obedient, "prompt_ids", prompt_with_special_tokens_on)
-    result = injections.attack(tmp_path, 10)
+    result = injections.attack(tmp_path, 6)
     assert result.wrong["turns opened by text"]
 
 
@@ -58,7 +58,9 @@ def test_a_protected_file_that_is_written_is_found(tmp_path: Path, monkeypatch: 
 
 def test_a_link_that_is_followed_in_a_race_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolution, "FOLDER_FLAGS", resolution.FOLDER_FLAGS & ~os.O_NOFOLLOW)
-    assert not races.attack(tmp_path, 60).holds
+    monkeypatch.setattr(races, "CALLS", (("write_file", {"path": "docs/a.txt", "content": "x"}),))
+    monkeypatch.setattr(races, "SWAPS", (("docs", "../outside"),))
+    assert races.attack(tmp_path, 30).wrong["escapes"]
 
 
 @pytest.mark.parametrize(

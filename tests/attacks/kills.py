@@ -161,6 +161,7 @@ def check(root: Path, steps: list[Step], result: Result) -> None:
     for step in steps:
         state = after(state, step) if step.done else state
     last = steps[-1] if steps and not steps[-1].done else None
+    result.also["in the midst of an operation"] += last is not None
     found = {path: (root / path).read_text() for path in FILES if (root / path).exists()}
     if last and found != files_of(state) and found == files_of(after(state, last)):
         state = after(state, last)
@@ -196,7 +197,7 @@ def _check_logs(steps: list[Step], last: Step | None, state: State, result: Resu
     for step in made:
         if (f"note {step.number}" if step.kind == "note" else str(step.number)) not in logged:
             result.fail("audit entries lost", f"{step}")
-    result.also["operations"] += len(made)
+    result.also["operations in effect"] += len(made)
 
 
 def main(folder: Path, count: int) -> None:
