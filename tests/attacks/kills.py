@@ -191,9 +191,16 @@ def _check_logs(steps: list[Step], last: Step | None, state: State, result: Resu
     for step in made:
         if step.kind == "note" and f"note {step.number}" not in noted:
             result.fail("notes lost", f"{step}")
-    lines = audit_path().read_text(encoding="utf-8").splitlines() if audit_path().exists() else []
-    rows = [json.loads(line) for line in lines]
-    logged = {row["arguments"].get("text") or row["arguments"]["content"].partition("\n")[0] for row in rows}
+    logged: set[str] = set()
+    for line in audit_path().read_text(encoding="utf-8").splitlines() if audit_path().exists() else ():
+        try:
+            arguments = json.loads(line)["arguments"]
+        except (
+            ValueError
+        ):  # Linux writes a page at a time: a kill may cut off a line, whose call then never ran
+            result.also["audit lines cut off before their call"] += 1
+            continue
+        logged.add(arguments.get("text") or arguments["content"].partition("\n")[0])
     for step in made:
         if (f"note {step.number}" if step.kind == "note" else str(step.number)) not in logged:
             result.fail("audit entries lost", f"{step}")
@@ -215,10 +222,7 @@ def main(folder: Path, count: int) -> None:
         if crash := next((step for step in steps if step.kind == "crash"), None):
             result.fail("crashes", crash.path)
             continue
-        try:
-            check(root, steps, result)
-        except ValueError as error:
-            result.fail("audit entries lost", f"{steps[-2:]}: {error}")
+        check(root, steps, result)
     wrong = [(kind, what) for kind, found in result.wrong.items() for what in found]
     print(json.dumps({"count": result.count, "also": result.also, "wrong": wrong}))
 
