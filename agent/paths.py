@@ -115,8 +115,9 @@ def make_private_folder(path: Path) -> None:
 def append_line(path: Path, line: bytes) -> None:
     """Append `line` and a line break to `path`, all of it or nothing, while no other process appends.
 
-    A file that is made is readable by its owner alone, and its folder is made where there is none. A line
-    that a crash cut off is ended first. Raise OSError where the file cannot be written.
+    A file that is made is readable by its owner alone, and its folder is made where there is none. A kill may
+    cut off a long line, as Linux writes page by page; the next one then begins on a new line. Raise OSError
+    where the file cannot be written.
     """
     make_private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -84,7 +84,10 @@ def test_what_a_kill_would_lose_is_found(
         kills.do(root, step)
     told = [told for step in steps for told in (step, replace(step, done=True))]
     path = tmp_path / lost
-    path.write_bytes(path.read_bytes()[:-10]) if cut else path.unlink()
+    if cut:
+        path.write_bytes(path.read_bytes()[:-10])
+    else:
+        path.unlink()
     result = Result("kills")
     kills.check(root, told, result)
     assert result.wrong[kind]

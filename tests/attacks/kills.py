@@ -195,9 +195,8 @@ def _check_logs(steps: list[Step], last: Step | None, state: State, result: Resu
     for line in audit_path().read_text(encoding="utf-8").splitlines() if audit_path().exists() else ():
         try:
             arguments = json.loads(line)["arguments"]
-        except (
-            ValueError
-        ):  # Linux writes a page at a time: a kill may cut off a line, whose call then never ran
+        except ValueError:
+            # Linux writes page by page, so that a kill may cut off a long line; its call never ran.
             result.also["audit lines cut off before their call"] += 1
             continue
         logged.add(arguments.get("text") or arguments["content"].partition("\n")[0])
