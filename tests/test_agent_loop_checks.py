@@ -64,7 +64,9 @@ def test_a_person_may_mend_a_doubtful_call(tmp_path: Path) -> None:
 
     def mend(request: Request) -> Allow:
         asked.append(request.doubt)
-        return Allow(Call("calculate", {"expression": "12 + 30"}))
+        mended = request.revised(Call("calculate", {"expression": "12 + 30"}))
+        assert mended.doubt == ""
+        return mended.allow()
 
     script = [CALL, calculate("12 - 30"), DONE, "12 + 30 = 42"]
     events, last = run(tmp_path, script, "what is 12 plus 30?", mend)

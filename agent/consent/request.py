@@ -71,11 +71,15 @@ class Request:
         return tuple(sorted(names.intersection(found) - {self.call.name}))
 
     def revised(self, call: Call) -> Request:
-        """Return the same question about another call. Raise ToolError where that cannot work."""
+        """Return the same question about a call that the person wrote, which is not in doubt.
+
+        Raise ToolError where that call cannot work.
+        """
         if self.toolbox is None:
-            return replace(self, call=call)
+            return replace(self, call=call, doubt="")
         change = self.toolbox.preview(call)
-        return replace(self, call=call, tool=self.toolbox.get(call.name) or self.tool, change=change)
+        tool = self.toolbox.get(call.name) or self.tool
+        return replace(self, call=call, tool=tool, change=change, doubt="")
 
     def allow(self, by: str = PERSON) -> Allow:
         """Return the answer that the call may run, and may change just what this question shows."""
