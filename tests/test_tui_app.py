@@ -7,12 +7,21 @@ from pathlib import Path
 
 from app_pilot import app_of, ready, send, state, texts, until
 from fakes import calculation, call, plan, scripted
+from textual.widgets import Markdown
 
 from agent.engine import ScriptedEngine
 from agent.errors import BundleError
-from agent.transcript import UserTurn
+from agent.transcript import Call, UserTurn
 from tui.app.app import UmiApp
-from tui.app.blocks import AnswerBlock, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
+from tui.app.blocks import (
+    AnswerBlock,
+    CallBlock,
+    NoteBlock,
+    ObservationBlock,
+    PlainAnswerBlock,
+    ThoughtBlock,
+    UserBlock,
+)
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.setup import LoadedAgent
@@ -41,6 +50,27 @@ async def test_a_turn_shows_a_block_for_each_event(tmp_path: Path) -> None:
             "AnswerBlock",
         ]
         assert app.query_one(QuestionInput).text == ""
+
+
+async def test_a_grounded_answer_is_shown_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "notes.md").write_text("# Heading\n- one\n- *two*")
+    answer = "notes.md says:\n# Heading\n- one\n- *two*"
+    reading = Call("read_file", {"path": "notes.md"}).line()
+    script = ["I will use read_file.\nNext: caller", reading, "I have it.\nNext: summarizer", answer]
+    loaded = scripted(script, tmp_path)
+    assert isinstance(loaded.agent.engine, ScriptedEngine)
+    loaded.agent.engine.grounded_answers = True
+    app = app_of(loaded)
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "read notes.md")
+        await until(pilot, lambda: bool(texts(pilot, PlainAnswerBlock)))
+        await ready(pilot)
+        block = app.query_one(PlainAnswerBlock)
+        assert block.text == answer
+        assert block.content_size.height == 4
+        assert not app.query(Markdown)
 
 
 async def test_a_failed_load_is_shown_in_the_app() -> None:

@@ -37,7 +37,7 @@ import asyncio
 from pathlib import Path
 from tui.app.app import UmiApp
 from tui.setup import Options, open_agent
-from tui.app.blocks import AnswerBlock
+from tui.app.blocks import PlainAnswerBlock
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 async def until(pilot, true):
@@ -52,7 +52,7 @@ async def run():
         await until(pilot, lambda: app.query_one(StatusLine).state == "ready")
         app.query_one(QuestionInput).insert("what is 12 * 12?")
         await pilot.press("enter")
-        await until(pilot, lambda: any("144" in block.text for block in app.query(AnswerBlock)))
+        await until(pilot, lambda: any("144" in block.text for block in app.query(PlainAnswerBlock)))
     app.opened.close()
 asyncio.run(run())
 print(0, *[name for name in {CLIENTS} if name in sys.modules], file=sys.stderr)

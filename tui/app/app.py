@@ -110,6 +110,7 @@ class UmiApp(App[None]):
             await self._transcript.add_error(message.error)
             return
         self._conversation = self.opened.agent.begin()
+        self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self._show_mode()
         self._show_state("ready", busy=False)

@@ -109,3 +109,23 @@ class AnswerBlock(Markdown):
         if text is not None:
             self.text = plain(text)
         await self.update(self.text)
+
+
+class PlainAnswerBlock(Block):
+    """The answer as it was written, streamed: lines stay lines, and a file's heading is not the chat's."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    async def write(self, text: str) -> None:
+        """Append a piece of the answer."""
+        self._show(self.text + plain(text if self.text else text.lstrip()))
+
+    async def finish(self, text: str | None = None) -> None:
+        """Show `text`, or what was streamed so far if None."""
+        if text is not None:
+            self._show(plain(text))
+
+    def _show(self, text: str) -> None:
+        self.text = text
+        self.update(text)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from textual.containers import VerticalScroll
 
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Trimmed
-from tui.app.blocks import AnswerBlock, Block, CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
+from tui.app.blocks import (
+    AnswerBlock,
+    Block,
+    CallBlock,
+    NoteBlock,
+    ObservationBlock,
+    PlainAnswerBlock,
+    ThoughtBlock,
+    UserBlock,
+)
 from tui.text import one_line
 
 WELCOME = "umi: three small models on this machine, nothing leaves it. /help lists keys and commands."
@@ -18,7 +27,9 @@ class TranscriptView(VerticalScroll, can_focus=False):
         super().__init__(NoteBlock(WELCOME), id="transcript")
         self.last_answer = ""
         """The text of the last finished answer."""
-        self._answer: AnswerBlock | None = None
+        self.plain_answers = False
+        """Whether answers quote texts as they are, and are no Markdown."""
+        self._answer: AnswerBlock | PlainAnswerBlock | None = None
 
     async def add(self, block: Block | AnswerBlock) -> None:
         """Append a block; do nothing once the view is removed from the screen."""
@@ -71,9 +82,9 @@ class TranscriptView(VerticalScroll, can_focus=False):
         for block in blocks:
             block.fold(all_shown)
 
-    async def _answer_block(self) -> AnswerBlock:
+    async def _answer_block(self) -> AnswerBlock | PlainAnswerBlock:
         if self._answer is None:
-            self._answer = AnswerBlock()
+            self._answer = PlainAnswerBlock() if self.plain_answers else AnswerBlock()
             await self.add(self._answer)
         return self._answer
 
