@@ -217,6 +217,8 @@ class Agent:
             if rest := check.finish(cut=generated.stop == "length"):
                 yield AnswerDelta(rest)
             answer = check.text
+            if check.doubt and not answer.strip():
+                return "failed", f"There is no answer: {check.doubt}."
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()
 

@@ -15,6 +15,8 @@ from agent.bundle import Bundle
 if TYPE_CHECKING:
     from hub import Hub
 
+    from agent.llama.binding.model import Vocabulary
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose which warnings are errors by whether the lock is in force."""
@@ -46,6 +48,16 @@ def models(umi_home: Path) -> Path:
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Three models of random weights, one a role. Not to be written to."""
     return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tiny_bundle: Bundle) -> Iterator[Vocabulary]:
+    """The vocabulary of the very small planner."""
+    from agent.llama.binding.model import Model
+
+    model = Model(tiny_bundle.path("planner"))
+    yield model.vocabulary
+    model.close()
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
+from grammar_turns import can_write, end_token
 
-from agent.bundle import Bundle
-from agent.llama.binding.model import Model, Vocabulary
-from agent.llama.grammar.constraints import Constraint, Constraints
+from agent.llama.binding.model import Vocabulary
+from agent.llama.grammar.constraints import Constraints
 from agent.llama.grammar.numbers import day_counts, derivable_numbers, spoken_numbers
-from agent.prompting import CHATML
 from agent.tools import builtin_tools
 from agent.tools.base import tool
 from agent.transcript import (
@@ -37,24 +36,8 @@ KINDS = {one.name: one.kinds for one in builtin_tools()}
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tiny_bundle: Bundle) -> Iterator[Vocabulary]:
-    model = Model(tiny_bundle.path("planner"))
-    yield model.vocabulary
-    model.close()
-
-
-@pytest.fixture(scope="module")
 def constraints(vocabulary: Vocabulary) -> Constraints:
-    return Constraints(vocabulary.grammar_tokenizer(vocabulary.tokenize(CHATML.close, True)[0]), KINDS)
-
-
-def can_write(constraint: Constraint, text: str, vocabulary: Vocabulary) -> bool:
-    """Whether `text` is a whole turn."""
-    for token in vocabulary.tokenize(text, False):
-        if not constraint.allows(token):
-            return False
-        constraint.accept(token)
-    return constraint.may_end
+    return Constraints(vocabulary.grammar_tokenizer(end_token(vocabulary)), KINDS)
 
 
 def can_call(constraints: Constraints, vocabulary: Vocabulary, said: str | list[Turn], call: Call) -> bool:
@@ -181,7 +164,7 @@ def test_a_tool_of_ones_own_says_what_its_arguments_are(vocabulary: Vocabulary) 
         """Pay somebody."""
         return f"{to} {amount} {why}"
 
-    end = vocabulary.tokenize(CHATML.close, True)[0]
+    end = end_token(vocabulary)
     constraints = Constraints(vocabulary.grammar_tokenizer(end), {"pay": pay.kinds})
     transcript = Transcript((pay.spec,), (UserTurn("pay Ana 40"),))
     for arguments, allowed in [

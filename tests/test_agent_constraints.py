@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from grammar_turns import can_write, end_token
 
-from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
-from agent.llama.binding.model import Model, Vocabulary
-from agent.llama.grammar.constraints import MAX_THOUGHT, Constraint, Constraints
+from agent.llama.binding.model import Vocabulary
+from agent.llama.grammar.constraints import MAX_THOUGHT, Constraints
 from agent.llama.grammar.grounding import atoms
-from agent.prompting import CHATML
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -46,30 +45,13 @@ CLOCK = ToolSpec("clock", "Time.", {"type": "object", "properties": {}})
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tiny_bundle: Bundle) -> Iterator[Vocabulary]:
-    model = Model(tiny_bundle.path("planner"))
-    yield model.vocabulary
-    model.close()
-
-
-@pytest.fixture(scope="module")
 def constraints(vocabulary: Vocabulary) -> Constraints:
-    return Constraints(vocabulary.grammar_tokenizer(vocabulary.tokenize(CHATML.close, True)[0]))
+    return Constraints(vocabulary.grammar_tokenizer(end_token(vocabulary)))
 
 
 @pytest.fixture(scope="module")
 def end(vocabulary: Vocabulary) -> int:
-    return vocabulary.tokenize(CHATML.close, True)[0]
-
-
-def can_write(constraint: Constraint, text: str, vocabulary: Vocabulary, end: int) -> bool:
-    """Whether `text` is a whole turn."""
-    for token in vocabulary.tokenize(text, False):
-        if not constraint.allows(token):
-            return False
-        constraint.accept(token)
-    assert constraint.allows(end) == constraint.may_end
-    return constraint.may_end
+    return end_token(vocabulary)
 
 
 PLANNER = [
@@ -95,9 +77,9 @@ def test_the_planner_writes_a_thought_and_one_of_three_endings(
     constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, with_tools: bool, without: bool
 ) -> None:
     offered = constraints.start("planner", Transcript((COUNT,)))
-    assert can_write(offered, text, vocabulary, end) == with_tools
+    assert can_write(offered, text, vocabulary) == with_tools
     assert not with_tools or parse_planner(text)
-    assert can_write(constraints.start("planner", Transcript()), text, vocabulary, end) == without
+    assert can_write(constraints.start("planner", Transcript()), text, vocabulary) == without
 
 
 CALLER = [
@@ -127,7 +109,7 @@ def test_the_caller_writes_calls_that_fit_the_tools(
     constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
 ) -> None:
     constraint = constraints.start("caller", Transcript((COUNT, CLOCK)))
-    assert can_write(constraint, text, vocabulary, end) == allowed
+    assert can_write(constraint, text, vocabulary) == allowed
     assert not allowed or parse_calls(text)
 
 
@@ -145,7 +127,7 @@ def test_references_and_nested_objects_are_enforced(
 
     def allowed(points: Any) -> bool:
         text = json.dumps({"name": 'dr"aw', "arguments": {"points": points}}, separators=(",", ":"))
-        return can_write(constraints.start("caller", transcript), text, vocabulary, end)
+        return can_write(constraints.start("caller", transcript), text, vocabulary)
 
     assert allowed([{"x": 1}, {"x": -2}])
     assert not allowed([{"x": 1, "y": 2}])
@@ -185,7 +167,7 @@ def test_a_caller_without_tools_is_an_internal_error(constraints: Constraints) -
 def test_the_summarizer_writes_plain_text(
     constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
 ) -> None:
-    assert can_write(constraints.start("summarizer", Transcript()), text, vocabulary, end) == allowed
+    assert can_write(constraints.start("summarizer", Transcript()), text, vocabulary) == allowed
 
 
 @pytest.mark.parametrize("role", ["planner", "caller", "summarizer"])
@@ -265,19 +247,17 @@ def test_a_grounded_answer_has_only_digits_from_its_sources(
     constraints: Constraints, vocabulary: Vocabulary, end: int, text: str, allowed: bool
 ) -> None:
     constraint = constraints.start("summarizer", Transcript((), tuple(GROUND)), grounded=True)
-    assert can_write(constraint, text, vocabulary, end) == allowed
+    assert can_write(constraint, text, vocabulary) == allowed
 
 
 def test_without_numbers_in_the_sources_no_digit_can_be_written(
     constraints: Constraints, vocabulary: Vocabulary, end: int
 ) -> None:
     transcript = Transcript((), (UserTurn("hello"),))
-    assert can_write(
-        constraints.start("summarizer", transcript, grounded=True), "Hello, you.", vocabulary, end
-    )
+    assert can_write(constraints.start("summarizer", transcript, grounded=True), "Hello, you.", vocabulary)
     for digit in "0123456789":
         constraint = constraints.start("summarizer", transcript, grounded=True)
-        assert not can_write(constraint, f"Hello {digit}", vocabulary, end)
+        assert not can_write(constraint, f"Hello {digit}", vocabulary)
 
 
 def test_every_number_of_a_long_observation_can_be_written(
@@ -288,7 +268,7 @@ def test_every_number_of_a_long_observation_can_be_written(
     transcript = Transcript((), (UserTurn("list"), ToolTurn("read_file", "\n".join(numbers))))
     for number in numbers[:25]:
         constraint = constraints.start("summarizer", transcript, grounded=True)
-        assert can_write(constraint, f"It is {number}.", vocabulary, end)
+        assert can_write(constraint, f"It is {number}.", vocabulary)
 
 
 @pytest.mark.parametrize(

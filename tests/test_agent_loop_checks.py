@@ -109,3 +109,9 @@ def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: 
     _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
     assert last.reason == "answered"
     assert last.answer == f"It is{CUT}\ncalculate says: 42"
+
+
+def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> None:
+    events, last = run(tmp_path, ["Small talk.\nNext: summarizer", calculate("12 + 30")], "hello", permit)
+    assert (last.reason, last.answer) == ("failed", "There is no answer: it holds a call.")
+    assert not any(isinstance(event, AnswerDelta) for event in events)

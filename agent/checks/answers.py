@@ -1,7 +1,8 @@
 """Rules that an answer is checked by: what it names stands in the question or in what a tool said.
 
-Digits are held to that while an answer is written (`agent.llama.grammar.grounding`). Here it is seen whether
-a number kept its unit, whether names were copied whole, and whether a list is complete and in its order.
+Digits are held to that while an answer is written (`agent.llama.grammar.grounding`). Here it is seen
+whether a number kept its unit, whether names were copied whole, and whether a list is complete and in its
+order.
 """
 
 from __future__ import annotations
