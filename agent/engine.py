@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -27,6 +28,9 @@ class Generated:
     text: str
     stop: Stop
     usage: Usage
+    margin: float = math.inf
+    """The least difference of log-probabilities (nats) between a token that the model chose and the likeliest
+    other that the grammar allowed; infinite where it had no choice, or where tokens are drawn by chance."""
 
 
 class Engine(Protocol):
@@ -43,6 +47,11 @@ class Engine(Protocol):
     @property
     def grounded_answers(self) -> bool:
         """Whether answers are made of what the question and the tools say, so that they can be checked."""
+        ...
+
+    @property
+    def least_margins(self) -> Mapping[str, float]:
+        """The margins, in nats by tool, under which a call is in doubt (`agent.checks.calls.CallCheck`)."""
         ...
 
     def room(self, role: Role, transcript: Transcript) -> int:
@@ -67,6 +76,9 @@ class ScriptedEngine:
     script: Sequence[str]
     context_length: int = 4096
     grounded_answers: bool = False
+    least_margins: Mapping[str, float] = field(default_factory=dict)
+    margin: float = math.inf
+    """Of each generation."""
     on_generate: Callable[[Role], None] | None = None
     """Called with the role before each generation."""
     seen: list[tuple[Role, Transcript]] = field(default_factory=list)
@@ -96,7 +108,7 @@ class ScriptedEngine:
             piece = word if not generated else f" {word}"
             generated += piece
             yield Delta(piece)
-        yield Generated(generated, "end", Usage(1, 0, len(generated.split())))
+        yield Generated(generated, "end", Usage(1, 0, len(generated.split())), self.margin)
 
     def close(self) -> None:
         """Record that it was closed."""

@@ -197,7 +197,7 @@ class Agent:
             if plan.next == "summarizer":
                 return (yield from self._answer(turn, cancelled))
             try:
-                if not (yield from self._call(turn, step, plan.content, gate, cancelled)):
+                if not (yield from self._call(turn, step, plan.content, generated.margin, gate, cancelled)):
                     return "cancelled", ""
             except Unconfirmed as unconfirmed:
                 return "unsure", str(unconfirmed)
@@ -223,9 +223,9 @@ class Agent:
         return ("failed" if turn.failing else "answered"), answer.strip()
 
     def _call(
-        self, turn: _Turn, step: int, thought: str, gate: Gate, cancelled: Cancelled
+        self, turn: _Turn, step: int, thought: str, margin: float, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
-        """Generate the step's calls and run them; return False where cancelled.
+        """Generate the step's calls and run them; return False where cancelled. `margin` is the thought's.
 
         Raise Unconfirmed, and CutTwice for a second turn in a row that was cut at its length.
         """
@@ -245,12 +245,13 @@ class Agent:
             )
         turn.cut = False
         before, made, results = turn.transcript, list(calls), list[ToolTurn]()
+        margin = min(margin, generated.margin)
         turn.failing = False
         for index, call in enumerate(calls):
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
-            ok, content, passed = self._run_call(turn, call, thought, gate, cancelled)
+            ok, content, passed = self._run_call(turn, call, thought, margin, gate, cancelled)
             if passed != call:
                 yield CallProposed(step, index, passed.name, passed.arguments)
             yield Observation(step, index, passed.name, ok, content)
@@ -261,7 +262,7 @@ class Agent:
         return not cancelled()
 
     def _run_call(
-        self, turn: _Turn, call: Call, thought: str, gate: Gate, cancelled: Cancelled
+        self, turn: _Turn, call: Call, thought: str, margin: float, gate: Gate, cancelled: Cancelled
     ) -> tuple[bool, str, Call]:
         """Run a call; return whether it succeeded, what it returned, and the call as the user let it run."""
         if (succeeded := turn.outcomes.get(call_key(call))) is not None:
@@ -269,7 +270,7 @@ class Agent:
             return False, "this very call was made before; do something else", call
         asked = call
         try:
-            call = gate.passed(call, thought, turn.transcript, turn.untrusted)
+            call = gate.passed(call, thought, turn.transcript, turn.untrusted, margin)
         except ToolError as refused:
             ok, content = False, str(refused)
         else:

@@ -81,14 +81,15 @@ def open_agent(
     in advance does not apply. Raises InputError where the tools leave too little of the context, and as
     `LlamaEngine` does.
     """
-    from agent.checks.calls import doubt_about
+    from agent.checks.calls import CallCheck
     from agent.consent.audit import AuditLog
     from agent.loop import WRITING_ROOM, Agent
 
     engine = open_engine(bundle, tools=toolbox.tools)
     try:
         audit = AuditLog(toolbox.context.workspace.root)
-        agent = Agent(engine, toolbox, max_steps, check=doubt_about, policy=policy, audit=audit)
+        check = CallCheck(engine.least_margins)
+        agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
             length = bundle.context_length

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from agent.checks.calls import doubt_about
+from agent.checks.calls import CallCheck
 from agent.consent import Allow, Deny, Request
 from agent.engine import Delta, Generated, ScriptedEngine
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading
@@ -35,7 +35,7 @@ def run(
     tmp_path: Path, script: list[str], question: str, approve: Callable[[Request], Allow | Deny | None]
 ) -> tuple[list[Event], Finished]:
     engine = CuttingEngine(script, grounded_answers=True)
-    agent = Agent(engine, make_toolbox(tmp_path), check=doubt_about)
+    agent = Agent(engine, make_toolbox(tmp_path), check=CallCheck())
     events = list(agent.run(agent.begin(), question, approve=approve))
     last = events[-1]
     assert isinstance(last, Finished)

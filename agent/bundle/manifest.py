@@ -173,6 +173,8 @@ class Bundle:
     """In nats, for the dialect `chat`: how much likelier a call than an answer must be to be made."""
     result_bias: StrictFloat = 0.0
     """The same where the result of a call was just read."""
+    least_margins: Mapping[str, StrictFloat] = field(default_factory=dict)
+    """In nats, by tool: a call chosen with less than that is asked about (`umi eval margins`)."""
     base: Annotated[BaseFile | None, _required("name")] = None
     """What the models are built over, in a bundle of deltas."""
 

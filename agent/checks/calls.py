@@ -6,12 +6,18 @@ number. It does not repair a call; it says what is doubtful, so that somebody ca
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
 from agent.transcript import Call, CallerTurn, Transcript, UserTurn
+
+ANY_TOOL = "*"
+"""Stands for the tools that have no least margin of their own."""
+UNSURE = "the models were not sure of this call"
 
 Rule = Callable[[Mapping[str, Any], str], str | None]
 
@@ -31,6 +37,21 @@ _CORRECTION = re.compile(
 _SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
 _BACKWARD = re.compile(r"\b(?:ago|before|earlier|prior|back|backwards?|subtract|minus)\b", re.IGNORECASE)
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class CallCheck:
+    """The rules of this module, and the least margins that a bundle's calls of each tool should have.
+
+    `least_margins` are in nats, by the tool's name or ANY_TOOL; `agent.checks.margins` finds them.
+    """
+
+    least_margins: Mapping[str, float] = field(default_factory=dict)
+
+    def __call__(self, transcript: Transcript, call: Call, margin: float) -> str:
+        """Return what is doubtful about a call; empty if nothing is."""
+        least = self.least_margins.get(call.name, self.least_margins.get(ANY_TOOL, -math.inf))
+        return doubt_about(transcript, call) or (UNSURE if margin < least else "")
 
 
 def doubt_about(transcript: Transcript, call: Call) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,8 +13,9 @@ from agent.errors import ToolError
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, Transcript
 
-Check = Callable[[Transcript, Call], str]
-"""Returns what is uncertain about a call that the models wrote, or an empty text."""
+Check = Callable[[Transcript, Call, float], str]
+"""Returns what is uncertain about a call, or an empty text. The number is the least margin, in nats, of the
+tokens that the models chose for it and for the thought before it (`agent.engine.Generated.margin`)."""
 
 REFUSED = "the user refused this call"
 ASKED_AT_MOST = 3
@@ -40,19 +42,22 @@ class Gate:
     policy: Policy | None = None
     audit: AuditLog | None = None
 
-    def passed(self, call: Call, thought: str, transcript: Transcript, untrusted: bool) -> Call:
+    def passed(
+        self, call: Call, thought: str, transcript: Transcript, untrusted: bool, margin: float = math.inf
+    ) -> Call:
         """Return the call that may run: `call`, or what the person made of it.
 
         `thought` is the planner's, `transcript` ends before those calls of the step that are yet to be made,
-        and `untrusted` is as in `Request`. Raise ToolError for a call that cannot work or was refused, with a
-        text for the planner, and Unconfirmed for one in doubt that nobody is there to confirm.
+        `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that cannot work
+        or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody is there to
+        confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
         if tool is None:
             raise AssertionError("a preview of an unknown tool fails")
         request = Request("permission", call, tool, thought, "", untrusted, change, self.toolbox)
-        if self.check is not None and (doubt := self.check(transcript, call)):
+        if self.check is not None and (doubt := self.check(transcript, call, margin)):
             request = self._confirmed(request, doubt)
         is_free = request.tool.may == "read" and not (self.policy and self.policy.forbids(request))
         return request.call if is_free else self._permitted(request)

@@ -8,6 +8,7 @@ tokens are known as jump-forward decoding.)
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -24,6 +25,9 @@ from agent.llama.binding.model import Vocabulary
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.prompt_lookup import FIRST_DRAFT, LONGEST_DRAFT, PromptLookup
 from agent.prompting.encoding import common_length
+
+MARGIN_TRIES = 4
+"""Likely tokens that the grammar is asked about one by one, before its mask is computed."""
 
 TokenSelector = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
 """(logits, constraint, the turn's tokens so far) -> the next token, or the one that ends the turn."""
@@ -101,6 +105,8 @@ class TurnDecoder:
         self._draft_length = FIRST_DRAFT
         self._generated: list[int] = []
         self._stop: Stop | None = None
+        self._measures_margin = forced is None and sampling.temperature <= 0
+        self._margin = math.inf
 
     def opening(self) -> list[int]:
         """Return the tokens that begin the turn in any case; decode them with the prompt, before `run`."""
@@ -121,7 +127,7 @@ class TurnDecoder:
                 yield Delta(piece)
             if self._stop:
                 total = usage + Usage(generated=len(self._generated), write_seconds=seconds)
-                yield Generated(text, self._stop, total)
+                yield Generated(text, self._stop, total, self._margin)
                 return
 
     def _next_tokens(self, cancelled: Callable[[], bool]) -> list[int]:
@@ -152,6 +158,8 @@ class TurnDecoder:
         while True:
             logits = context.logits(len(draft) - len(accepted))
             token = self._select(logits, self._constraint, self._generated)
+            if self._measures_margin:
+                self._margin = min(self._margin, margin(logits, self._constraint, token))
             if token == self._end_token:
                 self._stop = "end"
                 verified = len(accepted)
@@ -196,6 +204,21 @@ class TurnDecoder:
             self._lookup.extend(tokens)
         self._generated += tokens
         return tokens
+
+
+def margin(logits: NDArray[np.float32], constraint: Constraint, token: int) -> float:
+    """Return by how much the logit of `token` exceeds that of the likeliest other allowed token, in nats.
+
+    The difference of two logits is that of their log-probabilities. Infinite where no other is allowed.
+    """
+    others = logits.copy()
+    others[token] = -np.inf
+    for _ in range(MARGIN_TRIES):
+        other = int(others.argmax())
+        if constraint.allows(other):
+            return float(logits[token] - others[other])
+        others[other] = -np.inf
+    return float(logits[token] - np.where(constraint.mask(), others, -np.inf).max())
 
 
 def _sampling_selector(sampling: Sampling) -> TokenSelector:

@@ -99,6 +99,11 @@ class LlamaEngine:
         return self.bundle.roles["summarizer"].grounded
 
     @property
+    def least_margins(self) -> Mapping[str, float]:
+        """The least margins of the bundle's calls, in nats by tool."""
+        return self.bundle.least_margins
+
+    @property
     def threads(self) -> int:
         """The number of threads that llama.cpp computes with."""
         return next(iter(self._sessions.values())).threads

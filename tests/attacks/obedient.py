@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chat_templates import TAGS, Letters, prompts
@@ -78,6 +78,7 @@ class ObedientEngine:
     script: Sequence[Call] = ()
     context_length: int = 100_000
     grounded_answers: bool = False
+    least_margins: Mapping[str, float] = field(default_factory=dict)
     made: list[Call] = field(default_factory=list)
     """The calls made so far."""
     read: str = ""

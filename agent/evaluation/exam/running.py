@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.checks.calls import doubt_about
+from agent.checks.calls import CallCheck
 from agent.consent import Allow, Request
 from agent.engine import Engine
 from agent.errors import UmiError
@@ -97,7 +97,7 @@ class AgentRespondent:
     """An agent in one conversation, with every call permitted, and nobody to ask about one in doubt."""
 
     def __init__(self, engine: Engine, toolbox: Toolbox, cancelled: Callable[[], bool]) -> None:
-        self._agent = Agent(engine, toolbox, check=doubt_about)
+        self._agent = Agent(engine, toolbox, check=CallCheck(engine.least_margins))
         self._conversation = self._agent.begin()
         self._cancelled = cancelled
 

@@ -83,6 +83,25 @@ def paper(
 
 
 @evaluate.command()
+def margins(
+    rows: Annotated[Path, typer.Argument(metavar="FILE", help="A file of held-out schema-1 rows.")],
+    models: Models = None,
+    made: Annotated[
+        float, typer.Option(metavar="SHARE", min=0.5, max=1, help="Calls that are made without asking.")
+    ] = 0.9,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the least margins into the bundle, which asks by them.")
+    ] = False,
+    limit: FirstRows = ALL,
+    json: Json = False,
+) -> int:
+    """How sure models are of their calls: at which margin to ask, and how many wrong ones that keeps back."""
+    from tui.evaluation.margins import evaluate_margins
+
+    return evaluate_margins(rows, models, coverage=made, save=save, limit=limit, as_json=json)
+
+
+@evaluate.command()
 def tasks(
     half: Annotated[
         str, typer.Option(metavar="dev|test|both", help="Failures are shown of the half dev only.")
