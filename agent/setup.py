@@ -61,9 +61,9 @@ def open_engine(
     that are read once would evict those in use.
     """
     from agent.bundle import mend
+    from agent.config import engine_settings
     from agent.llama.engine import LlamaEngine
     from agent.llama.gguf.trial import require_loadable, trial_loads
-    from agent.settings import engine_settings
     from agent.tools import builtin_tools
 
     settings = engine_settings()

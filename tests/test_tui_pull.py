@@ -13,7 +13,7 @@ import pytest
 from hub import REPO, Hub, made_bundle
 
 from agent.bundle.store import find_bundle, partial_folder, select_bundle
-from agent.paths import SHIPPED, settings_path
+from agent.paths import SHIPPED, config_path
 from tui.cli.main import main
 
 ROOT = Path(__file__).parent.parent
@@ -121,7 +121,7 @@ def test_remove_asks(own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         assert main(["models", "remove", "small"]) == code
         assert f"remove {own} (90" in capsys.readouterr().err
     assert not own.exists()
-    assert not settings_path().exists()
+    assert not config_path().exists()
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
+from textual.screen import Screen
 
+from agent.config import Config, read_config
 from agent.consent.policy import MODES
 from agent.errors import UmiError
 from agent.events import CallProposed, Finished, Reading
 from agent.loop import Conversation
-from tui.app import commands
+from agent.paths import config_path
+from tui.app.appearance import apply_config
 from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.blocks import NoteBlock
+from tui.app.commands import COMMANDS, find, parse
+from tui.app.keys import key_help
+from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
+from tui.app.screens.help import HelpScreen
 from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
 from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
@@ -29,6 +38,7 @@ from tui.text import one_line
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
+_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page")
 
 _log = logging.getLogger(__name__)
 
@@ -48,22 +58,24 @@ class UmiApp(App[None]):
     """
 
     CSS_PATH = "umi.tcss"
-    ENABLE_COMMAND_PALETTE = False
     TITLE = "umi"
     BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
-        Binding("escape", "cancel", "stop"),
-        Binding("ctrl+c", "interrupt", "quit", priority=True),
-        Binding("ctrl+q", "quit", "quit", priority=True),
-        Binding("ctrl+y", "copy", "copy the answer", priority=True),
-        Binding("shift+tab", "mode", "next mode", priority=True),
-        Binding("ctrl+o", "fold", "show or fold long results", priority=True),
-        Binding("pageup", "page(-1)", "scroll", priority=True),
-        Binding("pagedown", "page(1)", "scroll", priority=True),
+        Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
+        Binding("f1", "help", "keys and commands", priority=True, id="help"),
+        Binding("escape", "cancel", "stop", id="stop"),
+        Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
+        Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
+        Binding("ctrl+y", "copy", "copy the answer", priority=True, id="copy"),
+        Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
+        Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
+        Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
+        Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
     ]
 
-    def __init__(self, open_agent: Callable[[], LoadedAgent]) -> None:
+    def __init__(self, open_agent: Callable[[], LoadedAgent], config: Config | None = None) -> None:
         super().__init__()
         self._open_agent = open_agent
+        self.config = config or Config()
         self.opened: LoadedAgent | None = None
         self._conversation: Conversation | None = None
         self._turns = 0
@@ -84,6 +96,7 @@ class UmiApp(App[None]):
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
+        apply_config(self, self.config)
         self._transcript.anchor()
         self._question.focus()
         self.run_worker(self._load, thread=True, group="load")
@@ -112,14 +125,14 @@ class UmiApp(App[None]):
         self._conversation = self.opened.agent.begin()
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
-        self._show_mode()
+        self.show_mode()
         self._show_state("ready", busy=False)
 
     async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
         """Run a command, or start a turn if none is running."""
-        if commands.is_command(message.text):
+        if command := parse(message.text):
             self._question.remember(message.text)
-            await self._run_command(message.text)
+            await self.run_command(*command)
         elif self._conversation is None or self.opened is None:
             loading = self._status.busy
             self.notify(
@@ -133,19 +146,38 @@ class UmiApp(App[None]):
             self._question.remember(message.text)
             await self._start_turn(self.opened, self._conversation, message.text)
 
-    async def _run_command(self, text: str) -> None:
-        match text.split():
-            case ["/quit" | "/exit"]:
-                self.exit()
-            case ["/copy"]:
-                self.action_copy()
-            case ["/new"]:
-                await self._restart()
-            case [name, *rest]:
-                policy = self.opened.agent.policy if self.opened else None
-                await self._transcript.add(commands.answered(name, rest, policy))
+    async def run_command(self, name: str, rest: str = "") -> None:
+        """Run a slash command; show the error where it cannot be run."""
+        try:
+            await find(COMMANDS, name).run(self, rest)
+        except UmiError as error:
+            await self.show_note(str(error), error=True)
 
-    async def _restart(self) -> None:
+    def type_command(self, text: str) -> None:
+        """Put the beginning of a command into the input, for the user to complete."""
+        self._question.text = text
+        self._question.move_cursor(self._question.document.end)
+        self._question.focus()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
+        """Yield what the command palette offers."""
+        yield from palette_commands(self)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Return whether an action is available: those of the chat are not while a screen is over it."""
+        return len(self.screen_stack) == 1 or action not in _CHAT_ACTIONS
+
+    def action_help(self) -> None:
+        """Show the keys and commands."""
+        keys = key_help(self.BINDINGS, self.config.keys)
+        self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
+
+    async def show_note(self, text: str, *, error: bool = False) -> None:
+        """Append a message of the app to the transcript."""
+        await self._transcript.add(NoteBlock(text, error=error))
+
+    async def start_conversation(self) -> None:
+        """Stop the running turn and begin a new conversation on a cleared transcript."""
         self._stop()
         self._shown_turn = 0
         if self.opened is not None:
@@ -198,7 +230,8 @@ class UmiApp(App[None]):
         if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
             message.approval.decide(STOPPED)
             return
-        await self.mount(ApprovalPrompt(message.approval, self.opened.agent.policy), before=self._question)
+        prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
+        await self.screen_stack[0].mount(prompt, before=self._question)
         self._show_state("waiting for your answer", busy=False)
 
     def on_approval_prompt_answered(self) -> None:
@@ -229,9 +262,10 @@ class UmiApp(App[None]):
                 policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
             except UmiError as error:
                 self.notify(one_line(str(error)), severity="error", markup=False)
-            self._show_mode()
+            self.show_mode()
 
-    def _show_mode(self) -> None:
+    def show_mode(self) -> None:
+        """Show the mode that is in force in the status line."""
         if self.opened and self.opened.agent.policy:
             self._status.mode = self.opened.agent.policy.mode
 
@@ -281,7 +315,7 @@ class UmiApp(App[None]):
 
     def _open_prompts(self) -> list[ApprovalPrompt]:
         """Return the question that waits for an answer, if there is one."""
-        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
+        return [prompt for prompt in self.screen_stack[0].query(ApprovalPrompt) if prompt.display]
 
     def _show_state(self, state: str, busy: bool = True) -> None:
         self._status.state, self._status.busy = state, busy
@@ -293,7 +327,7 @@ class UmiApp(App[None]):
 
 def chat(options: Options) -> int:
     """Run the app until the user leaves it; return the exit code."""
-    app = UmiApp(lambda: open_agent(options))
+    app = UmiApp(lambda: open_agent(options), read_config())
     try:
         app.run()
     finally:

@@ -70,10 +70,10 @@ def _memory() -> str:
 def _check_llama() -> None:
     import llama_cpp
 
+    from agent.config import engine_settings
     from agent.llama.binding.context import flash_attention_mode
     from agent.llama.binding.hardware import devices
     from agent.llama.binding.model import gpu_layers
-    from agent.settings import engine_settings
 
     _print_fact("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
     _print_fact("devices", "; ".join(devices()) or "none")
@@ -118,11 +118,11 @@ def _check_workspace() -> None:
 
 def _check_folders() -> None:
     from agent.llama.prompt_cache import PromptCache
-    from agent.paths import data_folder, models_folder, notes_path, settings_path
+    from agent.paths import config_path, data_folder, models_folder, notes_path
 
     _print_fact("own models", str(models_folder()))
     _print_fact("notes", str(notes_path()))
-    _print_fact("settings", str(settings_path()))
+    _print_fact("settings", str(config_path()))
     count, taken = PromptCache().usage()
     _print_fact("kept states", f"{count} of tool lists, {size_text(taken)}")
     existing = next(path for path in (data_folder(), *data_folder().parents) if path.exists())

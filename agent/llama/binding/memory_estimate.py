@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.bundle import Bundle
+from agent.config import CacheType, EngineSettings
 from agent.errors import EngineError
 from agent.llama.binding.hardware import address_space_left, available_bytes, require_memory
 from agent.llama.binding.model import gpu_layers
 from agent.llama.gguf.header import MetadataValue, read_metadata
-from agent.settings import CacheType, EngineSettings
 from agent.transcript import Role
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}

@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from agent.errors import InputError
+from tui.cli.tree.config import config
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
 from tui.cli.tree.models import models as models_group
 from tui.cli.tree.options import PLAIN, AllowProtected, Json, MaxSteps, Models, ToolNames, Workspace
-from tui.cli.tree.settings import settings
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
 from tui.cli.tree.usage import ExtraGroup, default_command, usage_error
@@ -126,7 +126,7 @@ def undo(
 
 umi.add_typer(models_group, name="models")
 umi.add_typer(tools_group, name="tools")
-umi.add_typer(settings, name="settings")
+umi.add_typer(config, name="config")
 umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Score models.")
 
 
