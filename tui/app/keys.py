@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from agent.errors import InputError
 
@@ -23,12 +23,12 @@ class KeyHelp:
     help: str
 
 
-def keymap(bindings: Iterable[Binding], changes: Mapping[str, str]) -> dict[str, str]:
+def keymap(bindings: Iterable[BindingType], changes: Mapping[str, str]) -> dict[str, str]:
     """Return `changes` (name of a binding -> keys, separated by commas) for `App.set_keymap`.
 
     Raise InputError for a name that no binding has, and for a key that two bindings would have.
     """
-    known = {binding.id: binding.key for binding in bindings if binding.id}
+    known = {binding.id or "": binding.key for binding in _named(bindings)}
     for name in changes:
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -42,16 +42,20 @@ def keymap(bindings: Iterable[Binding], changes: Mapping[str, str]) -> dict[str,
     return dict(changes)
 
 
-def key_help(bindings: Iterable[Binding], changes: Mapping[str, str]) -> list[KeyHelp]:
+def key_help(bindings: Iterable[BindingType], changes: Mapping[str, str]) -> list[KeyHelp]:
     """Return the bindings with the keys in force, in their order."""
     return [
         KeyHelp(
             tuple(map(_shown, _split(changes.get(binding.id or "", binding.key)))),
             binding.description,
         )
-        for binding in bindings
-        if binding.id
+        for binding in _named(bindings)
     ]
+
+
+def _named(bindings: Iterable[BindingType]) -> list[Binding]:
+    """Return the bindings that have a name."""
+    return [binding for binding in bindings if isinstance(binding, Binding) and binding.id]
 
 
 def _split(keys: str) -> list[str]:

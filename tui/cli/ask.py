@@ -1,11 +1,11 @@
-"""`umi ask`: one question, the answer on stdout, the steps on stderr (or every event on stdout, as JSON)."""
+"""`umi ask`: one question, the answer on stdout, the steps on stderr (or the events on stdout, as JSON)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from agent.errors import UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, event_to_json
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from agent.consent import Approve, Decision, Request
     from agent.consent.policy import Policy
 
+Output = Literal["text", "quiet", "events", "final"]
+"""The answer and the steps; the answer alone; every event as a line of JSON; the last event so."""
+
 EXIT_CODES: dict[Reason, int] = {
     "answered": 0,
     "gave_up": 3,
@@ -40,7 +43,8 @@ def ask(
     words: Sequence[str],
     options: Options,
     *,
-    as_json: bool = False,
+    output: Output = "text",
+    template: str | None = None,
     yes: bool = False,
     record: Path | None = None,
     go_on: bool = False,
@@ -48,11 +52,12 @@ def ask(
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
-    An answer that is piped has its control characters escaped, unless `raw`.
+    With a `template`, `words` are what its placeholder stands for. An answer that is piped has its control
+    characters escaped, unless `raw`.
     With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
     answered, given up or failed is kept for that, and appended to `record` as a row of training data.
     """
-    question = read_question(words)
+    question = read_question(words, template)
     if record:
         ensure_appendable(record)
     opened = open_agent(options)
@@ -60,9 +65,7 @@ def ask(
         before = load_turns(opened.info.workspace) if go_on else ()
         with Interrupts() as interrupts:
             approve = approval(interrupts, opened.agent.policy, yes)
-            return answer(
-                opened, question, approve, interrupts.cancelled.is_set, as_json, record, before, raw
-            )
+            return answer(opened, question, approve, interrupts.cancelled.is_set, output, record, before, raw)
     finally:
         opened.close()
 
@@ -72,7 +75,7 @@ def answer(
     question: Question,
     approve: Approve | None,
     cancelled: Callable[[], bool],
-    as_json: bool,
+    output: Output = "text",
     record: Path | None = None,
     before: tuple[Turn, ...] = (),
     raw: bool = False,
@@ -83,15 +86,19 @@ def answer(
     UmiError where the turn ended in an error, and InputError where `record` cannot be written.
     """
     agent = opened.agent
-    printer: Callable[[Event], None] = (
-        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
-    )
+    printer = _printer(output, raw)
     conversation = agent.begin()
     conversation.transcript = conversation.transcript.plus(*before)
     conversation.untrusted = question.quotes
     tools = conversation.transcript.tools
     events: list[Event] = []
-    for event in agent.run(conversation, question.text, approve=approve, cancelled=cancelled):
+    for event in agent.run(
+        conversation,
+        question.text,
+        attachments=opened.attachments,
+        approve=approve,
+        cancelled=cancelled,
+    ):
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
@@ -129,17 +136,30 @@ def _keep(workspace: Path, transcript: Transcript) -> None:
         say(f"umi: --continue will not know of this: {one_line(str(error))}")
 
 
+def _printer(output: Output, raw: bool) -> Callable[[Event], None]:
+    """Return what prints the events of a turn."""
+    match output:
+        case "events":
+            return _print_json
+        case "final":
+            return lambda event: _print_json(event) if isinstance(event, Finished) else None
+        case "quiet":
+            return _Printer(sys.stdout, None, raw=raw).show
+        case "text":
+            return _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
+
+
 def _print_json(event: Event) -> None:
     print(json_without_controls(compact(event_to_json(event))), flush=True)
 
 
 class _Printer:
-    """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`.
+    """The answer on `out`, as it is written where that is a terminal; all else goes to `steps`, or nowhere.
 
     What a role says after a call that failed is held back until it is known whether the turn failed.
     """
 
-    def __init__(self, out: TextIO, steps: StepPrinter, *, raw: bool = False) -> None:
+    def __init__(self, out: TextIO, steps: StepPrinter | None, *, raw: bool = False) -> None:
         self._out = out
         self._raw = raw
         self._steps = steps
@@ -151,22 +171,27 @@ class _Printer:
         match event:
             case CallProposed(index=0):
                 self._failing = False
-                self._steps.show(event)
+                self._show_step(event)
             case Observation(ok=False):
                 self._failing = True
-                self._steps.show(event)
+                self._show_step(event)
             case AnswerDelta(text) if self._terminal and not self._failing:
-                self._steps.show(event)
+                self._show_step(event)
                 self._write(plain(text) if self._written else plain(text).lstrip())
             case Finished(reason, text):
                 if self._written:
                     self._write("\n")
                 elif reason in ("answered", "gave_up"):
-                    self._steps.clear()
+                    if self._steps:
+                        self._steps.clear()
                     self._write(self._shown(text) + "\n")
-                self._steps.show(event)
+                self._show_step(event)
             case _:
-                self._steps.show(event)
+                self._show_step(event)
+
+    def _show_step(self, event: Event) -> None:
+        if self._steps:
+            self._steps.show(event)
 
     def _shown(self, text: str) -> str:
         if self._terminal:

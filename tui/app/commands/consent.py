@@ -30,7 +30,7 @@ async def _mode(app: UmiApp, rest: str) -> None:
         await app.show_note(EXPLAINED)
         return
     policy = _policy(app)
-    modes = {mode: mode for mode in MODES}
+    modes: dict[str, Mode] = {mode: mode for mode in MODES}
     wanted = modes.get(rest.lower())
     if wanted is None:
         near = get_close_matches(rest.lower(), modes, n=1)

@@ -26,7 +26,7 @@ AllowProtected = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Paths that tools may use though they are protected (repeatable)."),
 ]
-MaxSteps = Annotated[int, typer.Option(metavar="N", help="Steps that call tools, at most.")]
+MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Steps that call tools, at most.")]
 
 Stage = Literal["backbone", "planner", "caller", "summarizer"]
 Split = Literal["train", "valid", "test"]

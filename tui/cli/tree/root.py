@@ -20,7 +20,7 @@ from tui.cli.tree.options import PLAIN, AllowProtected, Json, MaxSteps, Models, 
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
 from tui.cli.tree.usage import ExtraGroup, default_command, usage_error
-from tui.setup import DEFAULT_MAX_STEPS, Options, parse_tool_names
+from tui.setup import Options, parse_tool_names
 
 umi = typer.Typer(invoke_without_command=True, **PLAIN)
 
@@ -53,7 +53,7 @@ def chat(
     models: Models = None,
     workspace: Workspace = None,
     tools: ToolNames = None,
-    max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -83,6 +83,14 @@ def ask(
         list[str] | None, typer.Argument(help="What you want to know.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
+    final: Annotated[bool, typer.Option("--final", help="With --json, print only the last event.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no steps, only the answer.")] = False,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", metavar="F", help="Attach a text file (repeatable).")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A template of the config, for the question to fill.")
+    ] = None,
     models: Models = None,
     workspace: Workspace = None,
     tools: ToolNames = None,
@@ -90,7 +98,7 @@ def ask(
         bool, typer.Option("--continue", help="Go on from the last question asked in this workspace.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
-    max_steps: MaxSteps = DEFAULT_MAX_STEPS,
+    max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
@@ -100,10 +108,30 @@ def ask(
     ] = False,
 ) -> int:
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
+    from tui.cli.ask import Output
     from tui.cli.ask import ask as run_ask
 
-    options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
-    return run_ask(question or [], options, as_json=json, yes=yes, record=record, go_on=go_on, raw=raw)
+    if final and not json:
+        raise InputError("--final is about --json", "give both, or --quiet for the answer alone")
+    options = Options(
+        models,
+        workspace,
+        parse_tool_names(tools),
+        max_steps,
+        tuple(allow_protected or ()),
+        tuple(file or ()),
+    )
+    output: Output = "final" if final else "events" if json else "quiet" if quiet else "text"
+    return run_ask(
+        question or [],
+        options,
+        output=output,
+        template=template,
+        yes=yes,
+        record=record,
+        go_on=go_on,
+        raw=raw,
+    )
 
 
 @umi.command()
