@@ -47,6 +47,11 @@ def notes_path() -> Path:
     return data_folder() / "notes.jsonl"
 
 
+def sessions_path() -> Path:
+    """Return the database of sessions."""
+    return data_folder() / "sessions.db"
+
+
 def undo_folder() -> Path:
     """Return the folder of what files held before tools wrote them."""
     return data_folder() / "undo"

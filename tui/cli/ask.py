@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from agent.errors import UmiError
+from agent.errors import InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, event_to_json
-from agent.transcript import Transcript, Turn, compact
+from agent.sessions import CONCLUDED, SessionStore, SessionWriter, turns_of
+from agent.sessions.export import recorded_row
+from agent.transcript import compact
 from agent.transcript.rows import append_row, ensure_appendable
 from tui.cli.interrupts import INTERRUPTED, Interrupts
-from tui.cli.last_conversation import load_turns, save_turns
 from tui.cli.progress import say
 from tui.cli.question import Question, read_question
-from tui.cli.recording import recorded_row
 from tui.cli.steps import StepPrinter
 from tui.cli.terminal_approval import TerminalApproval
-from tui.setup import LoadedAgent, Options, open_agent
+from tui.setup import AgentInfo, LoadedAgent, Options, open_agent
 from tui.text import json_without_controls, one_line, plain, without_controls
 
 if TYPE_CHECKING:
@@ -48,26 +48,37 @@ def ask(
     yes: bool = False,
     record: Path | None = None,
     go_on: bool = False,
+    session: str | None = None,
+    save: bool = True,
     raw: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
     With a `template`, `words` are what its placeholder stands for. An answer that is piped has its control
     characters escaped, unless `raw`.
-    With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
-    answered, given up or failed is kept for that, and appended to `record` as a row of training data.
+    The question follows the session whose id begins with `session`, with `go_on` the last session of the
+    workspace, and else begins one; with `save` it is written there. A conversation whose last turn was
+    answered, given up or failed is appended to `record` as a row of training data.
     """
     question = read_question(words, template)
     if record:
         ensure_appendable(record)
-    opened = open_agent(options)
+    store = _open_store(needed=go_on or session is not None) if save or go_on or session else None
     try:
-        before = load_turns(opened.info.workspace) if go_on else ()
-        with Interrupts() as interrupts:
-            approve = approval(interrupts, opened.agent.policy, yes)
-            return answer(opened, question, approve, interrupts.cancelled.is_set, output, record, before, raw)
+        if store and session:
+            session = store.find(session).id  # before the models are loaded
+        opened = open_agent(options)
+        try:
+            writer = _writer(store, opened.info, go_on, session) if store else None
+            with Interrupts() as interrupts:
+                approve = approval(interrupts, opened.agent.policy, yes)
+                cancelled = interrupts.cancelled.is_set
+                return answer(opened, question, approve, cancelled, output, record, writer, save, raw)
+        finally:
+            opened.close()
     finally:
-        opened.close()
+        if store:
+            store.close()
 
 
 def answer(
@@ -77,21 +88,27 @@ def answer(
     cancelled: Callable[[], bool],
     output: Output = "text",
     record: Path | None = None,
-    before: tuple[Turn, ...] = (),
+    writer: SessionWriter | None = None,
+    save: bool = False,
     raw: bool = False,
 ) -> int:
-    """Run one turn after those in `before` and print it; return the exit code.
+    """Run one turn after those of `writer` and print it; return the exit code.
 
-    A conversation whose last turn was answered, given up or failed is kept, and appended to `record`. Raises
-    UmiError where the turn ended in an error, and InputError where `record` cannot be written.
+    With `save`, `writer` writes it. A conversation whose last turn was answered, given up or failed is
+    appended to `record`. Raises UmiError where the turn ended in an error, and InputError where `record`
+    cannot be written.
     """
     agent = opened.agent
     printer = _printer(output, raw)
-    conversation = agent.begin()
-    conversation.transcript = conversation.transcript.plus(*before)
-    conversation.untrusted = question.quotes
-    tools = conversation.transcript.tools
+    conversation = writer.conversation(agent) if writer else agent.begin()
+    conversation.untrusted |= question.quotes
+    before = conversation.transcript
     events: list[Event] = []
+    kept = writer if save else None
+    if kept:
+        kept.question(question.text, conversation)
+        if kept.forked:
+            say("umi: this session went on elsewhere meanwhile; the question begins a branch of it")
     for event in agent.run(
         conversation,
         question.text,
@@ -99,13 +116,13 @@ def answer(
         approve=approve,
         cancelled=cancelled,
     ):
+        if kept:
+            kept.event(event)
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
-            if event.reason in ("answered", "gave_up", "failed"):
-                _keep(opened.info.workspace, conversation.transcript)
-                if record:
-                    append_row(record, recorded_row(tools, question.text, events, before))
+            if record and event.reason in CONCLUDED:
+                append_row(record, recorded_row(before.plus(*turns_of(question.text, events))))
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "failed":
@@ -118,6 +135,31 @@ def answer(
     raise AssertionError("a turn ends with Finished")
 
 
+def _open_store(*, needed: bool) -> SessionStore | None:
+    """Open the sessions. Where they are not `needed`, one that cannot be opened does not stop a question."""
+    try:
+        return SessionStore.open()
+    except UmiError as error:
+        if needed:
+            raise
+        say(f"umi: this question is not saved: {one_line(str(error))}")
+        return None
+
+
+def _writer(store: SessionStore, info: AgentInfo, go_on: bool, session: str | None) -> SessionWriter:
+    """Return the writer of the session that the question belongs to. Raises InputError for none."""
+    if session:
+        writer = SessionWriter.resume(store, session, info.bundle)
+    elif not go_on:
+        writer = SessionWriter.begin(store, info.workspace, info.bundle)
+    elif last := store.last(info.workspace):
+        writer = SessionWriter.resume(store, last.id, info.bundle)
+    else:
+        raise InputError(f"nothing was asked in {info.workspace} so far", "ask without --continue")
+    writer.warn = lambda line: say(f"umi: {one_line(line)}")
+    return writer
+
+
 def last_error(events: Sequence[Event]) -> str:
     """Return the last error of a call among the events of a turn, behind the tool's name."""
     errors = [
@@ -126,14 +168,6 @@ def last_error(events: Sequence[Event]) -> str:
         if isinstance(event, Observation) and not event.ok
     ]
     return errors[-1] if errors else ""
-
-
-def _keep(workspace: Path, transcript: Transcript) -> None:
-    """Keep a conversation; an answer that is printed is not spoiled by a disk that is full."""
-    try:
-        save_turns(workspace, transcript)
-    except (OSError, UnicodeEncodeError) as error:
-        say(f"umi: --continue will not know of this: {one_line(str(error))}")
 
 
 def _printer(output: Output, raw: bool) -> Callable[[Event], None]:

@@ -22,6 +22,10 @@ Workspace = Annotated[
     Path | None, typer.Option(metavar="D", help="The folder that tools may touch (default: this).")
 ]
 ToolNames = Annotated[str | None, typer.Option(metavar="A,B", help="Offer only these tools.")]
+Session = Annotated[
+    str | None,
+    typer.Option("--session", metavar="ID", help="Go on from this session; the beginning of its id will do."),
+]
 AllowProtected = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Paths that tools may use though they are protected (repeatable)."),

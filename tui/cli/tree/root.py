@@ -16,7 +16,17 @@ from tui.cli.tree.config import config
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
 from tui.cli.tree.models import models as models_group
-from tui.cli.tree.options import PLAIN, AllowProtected, Json, MaxSteps, Models, ToolNames, Workspace
+from tui.cli.tree.options import (
+    PLAIN,
+    AllowProtected,
+    Json,
+    MaxSteps,
+    Models,
+    Session,
+    ToolNames,
+    Workspace,
+)
+from tui.cli.tree.sessions import sessions
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
 from tui.cli.tree.usage import ExtraGroup, default_command, usage_error
@@ -97,6 +107,8 @@ def ask(
     go_on: Annotated[
         bool, typer.Option("--continue", help="Go on from the last question asked in this workspace.")
     ] = False,
+    session: Session = None,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Leave nothing among the sessions.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
@@ -113,6 +125,8 @@ def ask(
 
     if final and not json:
         raise InputError("--final is about --json", "give both, or --quiet for the answer alone")
+    if go_on and session is not None:
+        raise InputError("--continue and --session name two sessions", "give one of them")
     options = Options(
         models,
         workspace,
@@ -130,6 +144,8 @@ def ask(
         yes=yes,
         record=record,
         go_on=go_on,
+        session=session,
+        save=not no_save,
         raw=raw,
     )
 
@@ -154,6 +170,7 @@ def undo(
 
 umi.add_typer(models_group, name="models")
 umi.add_typer(tools_group, name="tools")
+umi.add_typer(sessions, name="sessions")
 umi.add_typer(config, name="config")
 umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Score models.")
 
