@@ -39,7 +39,7 @@ class SessionWriter:
         self.head: int | None = None
         self.forked = False
         """Whether the last question began a branch, since another process had gone on with the session."""
-        self.warn: Callable[[str], None] = lambda line: None
+        self.warn: Callable[[str], object] = lambda line: None
         self._warned = False
         self._pending: list[Callable[[], None]] = []
         self._exchange: int | None = None

@@ -29,6 +29,7 @@ from tui.app.keys import key_help
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
 from tui.app.screens.help import HelpScreen
+from tui.app.sessions import AppSessions, SessionWarning
 from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
 from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
@@ -38,7 +39,7 @@ from tui.text import one_line
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page")
+_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page", "sessions")
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class UmiApp(App[None]):
     BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
         Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
         Binding("f1", "help", "keys and commands", priority=True, id="help"),
+        Binding("f3", "sessions", "find and resume sessions", priority=True, id="sessions"),
         Binding("escape", "cancel", "stop", id="stop"),
         Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
         Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
@@ -72,10 +74,16 @@ class UmiApp(App[None]):
         Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
     ]
 
-    def __init__(self, open_agent: Callable[[], LoadedAgent], config: Config | None = None) -> None:
+    def __init__(
+        self,
+        open_agent: Callable[[], LoadedAgent],
+        config: Config | None = None,
+        sessions: AppSessions | None = None,
+    ) -> None:
         super().__init__()
         self._open_agent = open_agent
         self.config = config or Config()
+        self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
         self._conversation: Conversation | None = None
         self._turns = 0
@@ -109,6 +117,7 @@ class UmiApp(App[None]):
         error = ""
         try:
             self.opened = self._open_agent()
+            self.sessions.open(self.opened.info, self.post_message)
         except UmiError as failure:
             error = str(failure)
         except Exception as failure:
@@ -122,11 +131,15 @@ class UmiApp(App[None]):
             self._show_state("no models", busy=False)
             await self._transcript.add_error(message.error)
             return
-        self._conversation = self.opened.agent.begin()
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self.show_mode()
+        await self.show_session()
         self._show_state("ready", busy=False)
+
+    async def on_session_warning(self, message: SessionWarning) -> None:
+        """Say that something of the session is not saved."""
+        await self.show_note(message.line, error=True)
 
     async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
         """Run a command, or start a turn if none is running."""
@@ -155,9 +168,7 @@ class UmiApp(App[None]):
 
     def type_command(self, text: str) -> None:
         """Put the beginning of a command into the input, for the user to complete."""
-        self._question.text = text
-        self._question.move_cursor(self._question.document.end)
-        self._question.focus()
+        self.put_question(text)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         """Yield what the command palette offers."""
@@ -172,17 +183,39 @@ class UmiApp(App[None]):
         keys = key_help(self.BINDINGS, self.config.keys)
         self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
 
+    async def action_sessions(self) -> None:
+        """Open the list of sessions."""
+        await self.run_command("sessions")
+
     async def show_note(self, text: str, *, error: bool = False) -> None:
         """Append a message of the app to the transcript."""
         await self._transcript.add(NoteBlock(text, error=error))
 
     async def start_conversation(self) -> None:
         """Stop the running turn and begin a new conversation on a cleared transcript."""
+        self.sessions.begin()
+        await self.show_session()
+
+    async def show_session(self) -> None:
+        """Stop the running turn, show the session of `sessions` and go on from its end."""
         self._stop()
         self._shown_turn = 0
         if self.opened is not None:
-            self._conversation = self.opened.agent.begin()
+            self._conversation = self.sessions.conversation(self.opened.agent)
         await self._transcript.restart()
+        if again := await self.sessions.show(self._transcript):
+            self.put_question(again)
+
+    def put_question(self, text: str) -> None:
+        """Put a text into the input, for the user to change or send."""
+        self._question.text = text
+        self._question.move_cursor(self._question.document.end)
+        self._question.focus()
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a turn is running."""
+        return bool(self._running_turn)
 
     async def _start_turn(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
         self._turns += 1
@@ -198,6 +231,7 @@ class UmiApp(App[None]):
             turn=self._running_turn,
             cancelled=self._cancelled.is_set,
             post=self.post_message,
+            writer=self.sessions.writer,
         )
         self.run_worker(run, thread=True, group="turn")
 
@@ -325,12 +359,13 @@ class UmiApp(App[None]):
         return turn == self._shown_turn and self._transcript.is_attached
 
 
-def chat(options: Options) -> int:
+def chat(options: Options, sessions: AppSessions | None = None) -> int:
     """Run the app until the user leaves it; return the exit code."""
-    app = UmiApp(lambda: open_agent(options), read_config())
+    app = UmiApp(lambda: open_agent(options), read_config(), sessions)
     try:
         app.run()
     finally:
         if app.opened is not None:
             app.opened.close()
+        app.sessions.close()
     return app.return_code or 0

@@ -79,8 +79,8 @@ def _lines(exchange: Exchange) -> Iterable[str]:
             case CallProposed(_, _, name, arguments):
                 yield f"  ▸ {call_line(name, arguments)}"
             case Observation(_, _, _, ok, content):
-                head, more = truncate_lines(plain(content).rstrip(), RESULT_LINES)
-                yield "\n".join(f"    {line}" for line in ("" if ok else "error: ", head)[ok:])
+                head, more = truncate_lines(("" if ok else "error: ") + plain(content).rstrip(), RESULT_LINES)
+                yield "\n".join(f"    {line}" for line in head.split("\n"))
                 if more:
                     yield f"    … {more} more line{'' if more == 1 else 's'}"
     if exchange.answer:
@@ -104,7 +104,11 @@ def export_sessions(session: str | None, form: Format, *, marked: bool, out: Pat
         except OSError as error:
             raise cannot_write(out, error) from None
         return
-    sys.stdout.write(text if form == "md" and not sys.stdout.isatty() else json_without_controls(text))
+    if form != "md":
+        text = json_without_controls(text)
+    elif sys.stdout.isatty():
+        text = plain(text)
+    sys.stdout.write(text)
     if not text:
         say("umi: there is nothing to export")
 

@@ -57,6 +57,11 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit()
 
 
+def _require_one(go_on: bool, session: str | None) -> None:
+    if go_on and session is not None:
+        raise InputError("--continue and --session name two sessions", "give one of them")
+
+
 @umi.callback()
 def chat(
     ctx: typer.Context,
@@ -65,14 +70,19 @@ def chat(
     tools: ToolNames = None,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Resume the last session of this workspace.")
+    ] = False,
+    session: Session = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> int:
     """An agent on three small local models. Without a command, it opens the chat."""
     options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
+    _require_one(go_on, session)
     if ctx.invoked_subcommand:
-        if options != Options():
+        if options != Options() or go_on or session is not None:
             raise InputError(
                 f"options stand before {ctx.invoked_subcommand}",
                 f"put them behind it: umi {ctx.invoked_subcommand} …",
@@ -81,10 +91,13 @@ def chat(
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise InputError("the chat needs a terminal", 'ask one question with `umi ask "…"`')
     from tui.app.app import chat as run_chat
+    from tui.app.sessions import AppSessions
     from tui.cli.build import open_models
 
+    sessions = AppSessions(go_on=go_on, session=session)
+    sessions.check()
     open_models(models)  # deltas are built before the app takes the screen
-    return run_chat(options)
+    return run_chat(options, sessions)
 
 
 @umi.command()
@@ -125,8 +138,7 @@ def ask(
 
     if final and not json:
         raise InputError("--final is about --json", "give both, or --quiet for the answer alone")
-    if go_on and session is not None:
-        raise InputError("--continue and --session name two sessions", "give one of them")
+    _require_one(go_on, session)
     options = Options(
         models,
         workspace,
