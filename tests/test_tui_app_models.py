@@ -92,7 +92,7 @@ async def test_models_are_listed_and_pulled(
         assert rows(pilot)["umi-mini"][0] == "*"
         assert "Apache-2.0" in rows(pilot)["umi-mini"]
         assert rows(pilot)["far"][2:] == [
-            *("~1.0 kB", "MIT", ">202.3 MB", "1000000 / 1000000", "to pull: A base")
+            *("~1.0 kB", "MIT", ">201.3 MB", "1000000 / 1000000", "to pull: A base")
         ]
         assert not calls
         await pilot.press("ctrl+end", "enter")

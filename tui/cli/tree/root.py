@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from agent.errors import InputError
+from tui.cli import completion
 from tui.cli.tree.config import config
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
@@ -41,6 +42,8 @@ umi = typer.Typer(invoke_without_command=True, **PLAIN)
 def run(argv: list[str]) -> int:
     """Run a command line and return its exit code. Raises UmiError for what cannot be done."""
     command = typer.main.get_command(umi)
+    if (completed := completion.answer(command)) is not None:
+        return completed
     try:
         # Not command.main(): it turns a broken pipe into exit code 1.
         with command.make_context("umi", argv) as context:
@@ -269,6 +272,14 @@ def doctor(
     from tui.cli.doctor import examine
 
     return remove() if clean else examine()
+
+
+@umi.command("completion")
+def print_completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell that evaluates it.")],
+) -> None:
+    """Print what makes a shell complete umi's command lines: eval "$(umi completion bash)"."""
+    print(completion.script(shell))
 
 
 umi.add_typer(train, name="train", cls=ExtraGroup)
