@@ -25,7 +25,7 @@ from agent.loop import Conversation
 from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
-from tui.app.agent_changes import continued, offer_tools, switched
+from tui.app.agent_changes import offer_tools, switched
 from tui.app.appearance import apply_config
 from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.ascii_filter import AsciiFilter
