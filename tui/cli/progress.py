@@ -1,9 +1,10 @@
-"""Progress on stderr: lines of text, and how far a download is."""
+"""Lines and live progress on stderr, tables on stdout."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from tui.text import one_line, size_text
@@ -15,6 +16,13 @@ _REFRESH_S = 0.2
 def say(line: str) -> None:
     """Print a line of progress to stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells in columns to stdout."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 class DownloadProgress:

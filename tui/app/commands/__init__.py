@@ -6,10 +6,15 @@ table goes into `COMMANDS` below.
 
 from __future__ import annotations
 
-from tui.app.commands import consent, conversation, general
+from tui.app.commands import agent, consent, conversation, general
 from tui.app.commands.registry import SlashCommand, find, parse
 
-COMMANDS: tuple[SlashCommand, ...] = (*general.COMMANDS, *conversation.COMMANDS, *consent.COMMANDS)
+COMMANDS: tuple[SlashCommand, ...] = (
+    *general.COMMANDS,
+    *conversation.COMMANDS,
+    *agent.COMMANDS,
+    *consent.COMMANDS,
+)
 """All commands, in the order in which the help screen shows them."""
 
 __all__ = ["COMMANDS", "SlashCommand", "find", "parse"]
