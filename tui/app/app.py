@@ -13,6 +13,7 @@ from typing import Any
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
@@ -27,6 +28,7 @@ from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import continued, offer_tools, switched
 from tui.app.appearance import apply_config
 from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.ascii_filter import AsciiFilter
 from tui.app.blocks import NoteBlock
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.keys import key_help, keymap
@@ -36,6 +38,7 @@ from tui.app.screens.help import HelpScreen
 from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
 from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
+from tui.ascii import wants_ascii
 from tui.cli.steps import percent, tokens_per_second
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
@@ -85,6 +88,7 @@ class UmiApp(App[None]):
         super().__init__()
         self._open_agent = open_agent
         self._open_models = open_models
+        self._ascii = [AsciiFilter()] if wants_ascii() else []
         self._toolbox: Toolbox | None = None
         self._tools_off: set[str] = set()
         self.config = config or Config()
@@ -220,6 +224,10 @@ class UmiApp(App[None]):
         self._question.text = text
         self._question.move_cursor(self._question.document.end)
         self._question.focus()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to each line before it is drawn."""
+        return [*super().get_line_filters(), *self._ascii]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         """Yield what the command palette offers."""

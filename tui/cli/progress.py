@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class DownloadProgress:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._live = out.isatty()
+        self._live = out.isatty() and os.environ.get("TERM") != "dumb"
         self._shown_at = 0.0
 
     def update(self, file: str, done: int, size: int) -> None:
