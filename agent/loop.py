@@ -56,6 +56,8 @@ TOO_LONG = "the call was too long to be written, so it was not made"
 """What the planner reads, and the person where it happens again."""
 
 _log = logging.getLogger(__name__)
+_content_log = logging.getLogger("umi.content")
+"""Of what people wrote; kept out of the log file unless the user asks for it."""
 
 
 @dataclass
@@ -156,6 +158,7 @@ class Agent:
         """
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
+        _content_log.info("question: %s", text)
         before = conversation.transcript
         observed = [made.name for made in before.turns if isinstance(made, ToolTurn)]
         untrusted = (
@@ -185,6 +188,7 @@ class Agent:
         if reason in ("answered", "gave_up", "failed"):
             conversation.transcript = turn.transcript
             conversation.untrusted = turn.untrusted
+        _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
         yield Finished(reason, answer, turn.stats)
 
     def _steps(

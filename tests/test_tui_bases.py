@@ -39,7 +39,9 @@ def failed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 def test_pull(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     hub.repositories["someone/base"] = Repository({"small.gguf": DATA})
     source = HubSource("someone/base")
-    base = CataloguedBase("small-base", "Zeros", "MIT", 1, "small.gguf", 300_000, tried=False, hub=source)
+    base = CataloguedBase(
+        "small-base", "Zeros", "MIT", "Q8_0", 1, "small.gguf", 300_000, tried=False, hub=source
+    )
     monkeypatch.setattr(tui.cli.bases, "find_in_catalogue", {"small-base": base}.__getitem__)
     assert main(["models", "pull", "small-base"]) == 0
     out, err = capsys.readouterr()

@@ -33,6 +33,8 @@ class AgentInfo:
     bundle: str
     files: tuple[tuple[str, int], ...]
     workspace: Path
+    folder: Path | None = None
+    """The bundle's folder."""
 
 
 @dataclass(frozen=True)
@@ -87,4 +89,4 @@ def open_agent(options: Options) -> LoadedAgent:
     files = tuple((file.file, file.size) for file in bundle.files)
     max_steps = config.max_steps if options.max_steps is None else options.max_steps
     agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona)
-    return LoadedAgent(agent, AgentInfo(bundle.name, files, root), attachments)
+    return LoadedAgent(agent, AgentInfo(bundle.name, files, root, bundle.folder), attachments)

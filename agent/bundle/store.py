@@ -170,7 +170,7 @@ def _unknown_bundle(name: str) -> InputError:
     if name in base_names():
         return InputError(
             f"{name} is a base, not a bundle: it has no three roles yet",
-            f"train them on it: umi train base import {name}",
+            f"run it as a stock model: umi models use {name}; or train them: umi train base import {name}",
         )
     near = difflib.get_close_matches(name, [bundle.name for bundle in _named_bundles()], n=1)
     guess = f"did you mean {near[0]}? see: umi models list" if near else "see what there is: umi models list"

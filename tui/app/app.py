@@ -5,27 +5,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
 from agent.config import Config, read_config
 from agent.consent.policy import MODES
-from agent.errors import UmiError
+from agent.errors import InputError, UmiError
 from agent.events import CallProposed, Finished, Reading
 from agent.loop import Conversation
 from agent.paths import config_path
+from agent.tools import Tool
+from agent.tools.toolbox import Toolbox
+from tui.app.agent_changes import continued, offer_tools, switched
 from tui.app.appearance import apply_config
 from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.ascii_filter import AsciiFilter
 from tui.app.blocks import NoteBlock
 from tui.app.commands import COMMANDS, find, parse
-from tui.app.keys import key_help
+from tui.app.keys import key_help, keymap
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
 from tui.app.screens.help import HelpScreen
@@ -33,6 +39,7 @@ from tui.app.sessions import AppSessions, SessionWarning
 from tui.app.status_line import StatusLine
 from tui.app.transcript_view import TranscriptView
 from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
+from tui.ascii import wants_ascii
 from tui.cli.steps import percent, tokens_per_second
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
@@ -78,10 +85,15 @@ class UmiApp(App[None]):
         self,
         open_agent: Callable[[], LoadedAgent],
         config: Config | None = None,
+        open_models: Callable[[str], LoadedAgent] | None = None,
         sessions: AppSessions | None = None,
     ) -> None:
         super().__init__()
         self._open_agent = open_agent
+        self._open_models = open_models
+        self._ascii = [AsciiFilter()] if wants_ascii() else []
+        self._toolbox: Toolbox | None = None
+        self._tools_off: set[str] = set()
         self.config = config or Config()
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
@@ -125,12 +137,24 @@ class UmiApp(App[None]):
             error = f"umi itself failed: {type(failure).__name__}: {failure}"
         self.post_message(Loaded(error))
 
+    def _load_other(self, open_models: Callable[[str], LoadedAgent], name: str) -> None:
+        """Load the models `name` in place of those in memory; where that fails, these are loaded again."""
+        opened, error = switched(self.opened, open_models, name)
+        self.opened = opened
+        self.post_message(Loaded(error))
+
     async def on_loaded(self, message: Loaded) -> None:
         """Show the loaded models, or the error."""
         if self.opened is None:
             self._show_state("no models", busy=False)
             await self._transcript.add_error(message.error)
             return
+        if message.error:
+            await self.show_note(message.error, error=True)
+        agent = self.opened.agent
+        self._toolbox = agent.toolbox
+        on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
+        self._conversation = offer_tools(agent, agent.toolbox, on, continued(agent, self._conversation))
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self.show_mode()
@@ -166,9 +190,54 @@ class UmiApp(App[None]):
         except UmiError as error:
             await self.show_note(str(error), error=True)
 
-    def type_command(self, text: str) -> None:
-        """Put the beginning of a command into the input, for the user to complete."""
-        self.put_question(text)
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that may be offered in this session."""
+        return self._toolbox.tools if self._toolbox else ()
+
+    @property
+    def tools_on(self) -> list[str]:
+        """The names of the tools that are offered."""
+        return [tool.name for tool in self.opened.agent.toolbox.tools] if self.opened else []
+
+    def offer_tools(self, names: Sequence[str]) -> None:
+        """Offer only these of the session's tools from here on. Raise InputError while a turn runs."""
+        self._require_idle()
+        if self.opened is None or self._toolbox is None or self._conversation is None:
+            raise InputError("there are no models yet", "wait until they are loaded")
+        self._conversation = offer_tools(self.opened.agent, self._toolbox, names, self._conversation)
+        self._tools_off = {tool.name for tool in self.tools} - set(names)
+
+    def switch_models(self, name: str) -> None:
+        """Load other models, which go on with the conversation. Raise InputError while a turn runs."""
+        self._require_idle()
+        if self._open_models is None:
+            raise InputError("these models cannot be switched", "start umi with --models")
+        self._show_state(f"loading {one_line(name, 30)}…")
+        self.run_worker(partial(self._load_other, self._open_models, name), thread=True, group="load")
+
+    def _require_idle(self) -> None:
+        if self._running_turn:
+            raise InputError("a question is being answered", "wait, or stop it with Esc")
+        if self._status.busy:
+            raise InputError("models are being loaded", "wait until that is done")
+
+    def run_soon(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run what may raise UmiError, which is shown."""
+        try:
+            action(*arguments)
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
+
+    def type_text(self, text: str) -> None:
+        """Put a text into the input, for the user to complete."""
+        self._question.text = text
+        self._question.move_cursor(self._question.document.end)
+        self._question.focus()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to each line before it is drawn."""
+        return [*super().get_line_filters(), *self._ascii]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         """Yield what the command palette offers."""
@@ -361,7 +430,11 @@ class UmiApp(App[None]):
 
 def chat(options: Options, sessions: AppSessions | None = None) -> int:
     """Run the app until the user leaves it; return the exit code."""
-    app = UmiApp(lambda: open_agent(options), read_config(), sessions)
+    config = read_config()
+    keymap(UmiApp.BINDINGS, config.keys)
+    app = UmiApp(
+        lambda: open_agent(options), config, lambda name: open_agent(replace(options, models=name)), sessions
+    )
     try:
         app.run()
     finally:

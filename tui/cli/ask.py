@@ -19,7 +19,7 @@ from tui.cli.question import Question, read_question
 from tui.cli.steps import StepPrinter
 from tui.cli.terminal_approval import TerminalApproval
 from tui.setup import AgentInfo, LoadedAgent, Options, open_agent
-from tui.text import json_without_controls, one_line, plain, without_controls
+from tui.text import json_for, json_without_controls, one_line, plain, without_controls
 
 if TYPE_CHECKING:
     from agent.consent import Approve, Decision, Request
@@ -184,7 +184,8 @@ def _printer(output: Output, raw: bool) -> Callable[[Event], None]:
 
 
 def _print_json(event: Event) -> None:
-    print(json_without_controls(compact(event_to_json(event))), flush=True)
+    line = json_without_controls(compact(event_to_json(event)))
+    print(json_for(sys.stdout.encoding, line), flush=True)
 
 
 class _Printer:

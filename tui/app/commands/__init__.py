@@ -6,13 +6,14 @@ table goes into `COMMANDS` below.
 
 from __future__ import annotations
 
-from tui.app.commands import consent, conversation, general, sessions
+from tui.app.commands import agent, consent, conversation, general, sessions
 from tui.app.commands.registry import SlashCommand, find, parse
 
 COMMANDS: tuple[SlashCommand, ...] = (
     *general.COMMANDS,
     *conversation.COMMANDS,
     *sessions.COMMANDS,
+    *agent.COMMANDS,
     *consent.COMMANDS,
 )
 """All commands, in the order in which the help screen shows them."""

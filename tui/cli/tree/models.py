@@ -23,17 +23,20 @@ RoleModel = Annotated[
 @models.command("list")
 def list_models() -> None:
     """The bundles at hand (a star marks the one in use) and the bases that were pulled."""
-    from tui.cli.bundles import print_bundles
+    from tui.cli.bundles import print_models
 
-    print_bundles()
+    print_models()
 
 
 @models.command("show")
-def show_model(bundle: BundleName = None) -> None:
-    """What a bundle's manifest says."""
+def show_model(
+    bundle: BundleName = None,
+    everything: Annotated[bool, typer.Option("--all", help="Metrics and recipe in full.")] = False,
+) -> None:
+    """What a bundle's manifest says, on one screen."""
     from tui.cli.bundles import print_bundle
 
-    print_bundle(bundle)
+    print_bundle(bundle, everything=everything)
 
 
 @models.command("assemble")
@@ -63,7 +66,7 @@ def verify_model(bundle: BundleName = None) -> None:
 
 @models.command("catalogue")
 def show_catalogue() -> None:
-    """The bases that `pull` knows by name: pretrained models to train roles on."""
+    """The models that `pull` knows by name, with size, licence, memory and the speed expected here."""
     from tui.cli.bases import print_catalogue
 
     print_catalogue()
@@ -121,9 +124,9 @@ def remove_model(
 
 @models.command("use")
 def use_model(
-    bundle: Annotated[str, typer.Argument(metavar="B", help="A bundle's folder or name.")],
+    bundle: Annotated[str, typer.Argument(metavar="B", help="A bundle's folder or name, or a base.")],
 ) -> None:
-    """Run this bundle from now on."""
+    """Run this bundle from now on; a base runs as a stock model in all three roles."""
     from tui.cli.bundles import use_bundle
 
     use_bundle(bundle)

@@ -5,6 +5,7 @@ Each command imports what it needs when it is called.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,8 @@ from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
 from tui.cli.tree.usage import ExtraGroup, default_command, usage_error
 from tui.setup import Options, parse_tool_names
+
+_ASKING = 'ask one question with `umi ask "…"`'
 
 umi = typer.Typer(invoke_without_command=True, **PLAIN)
 
@@ -89,7 +92,9 @@ def chat(
             )
         return 0
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise InputError("the chat needs a terminal", 'ask one question with `umi ask "…"`')
+        raise InputError("the chat needs a terminal", _ASKING)
+    if os.environ.get("TERM") == "dumb":
+        raise InputError("the chat needs a terminal that can place text, and TERM is dumb", _ASKING)
     from tui.app.app import chat as run_chat
     from tui.app.sessions import AppSessions
     from tui.cli.build import open_models
@@ -215,11 +220,16 @@ def bench(
 
 
 @umi.command()
-def doctor() -> int:
-    """Look at everything that umi needs and say what to mend."""
+def doctor(
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Only remove caches and unfinished downloads.")
+    ] = False,
+) -> int:
+    """Look at everything that umi needs, say what to mend, and what takes room on the disk."""
+    from tui.cli.doctor import clean as remove
     from tui.cli.doctor import examine
 
-    return examine()
+    return remove() if clean else examine()
 
 
 umi.add_typer(train, name="train", cls=ExtraGroup)
