@@ -103,8 +103,10 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def compact(self) -> None:
-        """Give the space of what was deleted back to the file system."""
+        """Overwrite what was deleted, in the search indexes too, and give its space back to the disk."""
         with self._lock, self._errors():
+            for index in ("search", "title_search"):
+                self._connection.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
