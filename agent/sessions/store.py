@@ -158,11 +158,11 @@ class SessionStore:
 
     def search(self, text: str, limit: int = 50) -> list[Hit]:
         """Return the sessions in which all words of `text` occur in a title or an exchange, newest first."""
-        return [
-            Hit(Session(*self.database.read(f"SELECT {_COLUMNS} FROM session WHERE number = ?", number)[0]),
-                exchange, snippet)
-            for number, exchange, snippet in search(self.database, text, limit)
-        ]  # fmt: skip
+        hits: list[Hit] = []
+        for number, exchange, snippet in search(self.database, text, limit):
+            rows = self.database.read(f"SELECT {_COLUMNS} FROM session WHERE number = ?", number)
+            hits += [Hit(Session(*row), exchange, snippet) for row in rows]
+        return sorted(hits, key=lambda hit: hit.session.updated, reverse=True)
 
     def rename(self, session: str, title: str) -> Session:
         """Give a session another title. Raise InputError for an empty one."""

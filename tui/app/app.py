@@ -159,6 +159,8 @@ class UmiApp(App[None]):
         self._status.info = self.opened.info
         self.show_mode()
         await self.show_session()
+        if self.sessions.problem:
+            await self.show_note(self.sessions.problem, error=True)
         self._show_state("ready", busy=False)
 
     async def on_session_warning(self, message: SessionWarning) -> None:
