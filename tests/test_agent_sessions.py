@@ -230,6 +230,9 @@ def test_marks(store: SessionStore, mark: Mark | None) -> None:
     assert (exchange.mark, exchange.correction) == (mark, correction)
     with pytest.raises(InputError, match="needs the text"):
         writer.mark(writer.head or 0, mark, "" if mark == "corrected" else "words")
+    assert len(store.search("one right")) == (mark == "corrected")
+    writer.mark(writer.head or 0, None)
+    assert not store.search("right")
     writer.question("two", Conversation(Transcript()))
     with pytest.raises(InputError, match="no answer to mark"):
         writer.mark(writer.head or 0, "good")
@@ -251,9 +254,11 @@ def test_an_old_database_is_migrated(umi_home: Path) -> None:
     old.close()
     with SessionStore.open() as store:
         assert [hit.session.title for hit in store.search("question yes")] == ["an old one"]
-        store.mark(1, "good")
+        store.mark(1, "corrected", "no")
         (exchange,) = store.read("abc").branch
-        assert (exchange.answer, exchange.mark) == ("yes", "good")
+        assert (exchange.answer, exchange.mark, exchange.correction) == ("yes", "corrected", "no")
+        assert len(store.search("old yes no")) == 1
+        store.database.read("INSERT INTO search (search) VALUES ('integrity-check')")
         assert store.database.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 

@@ -91,6 +91,22 @@ END;
 _MARKS = """
 ALTER TABLE exchange ADD COLUMN mark TEXT;
 ALTER TABLE exchange ADD COLUMN correction TEXT NOT NULL DEFAULT '';
+DROP VIEW passage;
+CREATE VIEW passage (id, text) AS SELECT exchange.id, exchange.question || coalesce((
+    SELECT group_concat(line, '') FROM (
+        SELECT char(10) || coalesce(
+            json_extract(event.content, '$.content'), json_extract(event.content, '$.answer'), ''
+        ) AS line
+        FROM event WHERE event.exchange = exchange.id AND event.kind IN ('observation', 'finished')
+        ORDER BY event.id
+    )
+), '') || iif(exchange.correction = '', '', char(10) || exchange.correction) FROM exchange;
+CREATE TRIGGER correction_comes BEFORE UPDATE OF correction ON exchange BEGIN
+    INSERT INTO search (search, rowid, text) SELECT 'delete', id, text FROM passage WHERE id = old.id;
+END;
+CREATE TRIGGER correction_changed AFTER UPDATE OF correction ON exchange BEGIN
+    INSERT INTO search (rowid, text) SELECT id, text FROM passage WHERE id = new.id;
+END;
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _MARKS)
