@@ -158,9 +158,10 @@ class UmiApp(App[None]):
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self.show_mode()
-        await self.show_session()
-        if self.sessions.problem:
-            await self.show_note(self.sessions.problem, error=True)
+        if not self.sessions.switched(self.opened.info):
+            await self.show_session()
+            if self.sessions.problem:
+                await self.show_note(self.sessions.problem, error=True)
         self._show_state("ready", busy=False)
 
     async def on_session_warning(self, message: SessionWarning) -> None:
@@ -275,13 +276,7 @@ class UmiApp(App[None]):
             self._conversation = self.sessions.conversation(self.opened.agent)
         await self._transcript.restart()
         if again := await self.sessions.show(self._transcript):
-            self.put_question(again)
-
-    def put_question(self, text: str) -> None:
-        """Put a text into the input, for the user to change or send."""
-        self._question.text = text
-        self._question.move_cursor(self._question.document.end)
-        self._question.focus()
+            self.type_text(again)
 
     @property
     def is_answering(self) -> bool:

@@ -68,6 +68,13 @@ class AppSessions:
         except UmiError as error:
             self.problem = f"This session is not saved: {error}"
 
+    def switched(self, info: AgentInfo) -> bool:
+        """Return whether these are other models than before; the session names them from here on."""
+        before, self._info = self._info, info
+        if self.writer:
+            self.writer.models = info.bundle
+        return before is not None and before is not info
+
     def close(self) -> None:
         """Close the store. May be called twice."""
         if self.store:
