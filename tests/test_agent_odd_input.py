@@ -21,12 +21,13 @@ from agent.errors import UmiError
 from agent.llama.binding.threads import remembered_threads
 from agent.llama.gguf.header import read_header
 from agent.llama.prompt_cache import PromptCache
-from agent.paths import bases_folder, cache_folder, config_path, notes_path, parse_json
+from agent.loop import Conversation
+from agent.paths import bases_folder, cache_folder, config_path, notes_path, parse_json, sessions_path
+from agent.sessions import SessionStore, SessionWriter
 from agent.tools.lib.note_store import append_note, read_notes
-from agent.transcript import Transcript, UserTurn
+from agent.transcript import Transcript
 from agent.transcript.rows import read_rows
 from train.recipe import load_recipe
-from tui.cli.last_conversation import conversation_path, load_turns, save_turns
 
 THOROUGH = bool(os.environ.get("UMI_HOSTILE"))
 """Whether every odd value is tried, not one in eight."""
@@ -98,13 +99,13 @@ def _as_toml(text: str) -> str:
 def readers(folder: Path, kind: str) -> list[tuple[Path, Callable[[], object], bool]]:
     """Return each file that is read, what reads it, and whether it is refused where it is odd."""
     rows, recipe, gguf = folder / "rows.jsonl", folder / "recipe.toml", folder / "m.gguf"
-    bundle, base, here = folder / "bundle", bases_folder() / "x" / "base.json", Path("/")
+    bundle, base = folder / "bundle", bases_folder() / "x" / "base.json"
     state, threads = cache_folder() / "states" / "a.state", cache_folder() / "threads.json"
     return [
         (config_path(), engine_settings, kind != "nothing in it"),
         (bundle / "bundle.json", lambda: load_bundle(bundle), True),
         (base, lambda: find_base("x"), True),
-        (conversation_path(here), lambda: load_turns(here), True),
+        (sessions_path(), lambda: SessionStore.open().close(), False),  # an empty file is a new one
         (recipe, lambda: load_recipe(recipe), True),
         (gguf, lambda: read_header(gguf), True),
         (rows, lambda: list(read_rows(rows)), False),  # an empty file has no rows
@@ -141,7 +142,9 @@ def test_files_of_the_user_are_readable_by_their_owner_alone(umask: int, umi_hom
     try:
         set_value("models", "umi-mini")
         append_note(notes_path(), "a note", "here")
-        save_turns(Path("/"), Transcript((), (UserTurn("hello"),)))
+        with SessionStore.open() as store:
+            conversation = Conversation(Transcript())
+            SessionWriter.begin(store, Path("/"), "umi-mini").question("hello", conversation)
         remembered_threads("model", lambda count: None)
         PromptCache().put("a", b"state")
     finally:

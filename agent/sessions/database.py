@@ -44,12 +44,7 @@ class Database:
         self._lock = threading.RLock()
         try:
             make_private_folder(path.parent)
-            # SQLite makes its -wal and -shm files with the permissions of this one.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
-            try:
-                require_regular(descriptor, path, limit=1 << 62)
-            finally:
-                os.close(descriptor)
+            _make_private(path)
         except OSError as error:
             raise cannot_write(path, error) from None
         with self._errors():
@@ -103,8 +98,10 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def compact(self) -> None:
-        """Give the space of what was deleted back to the file system."""
+        """Overwrite what was deleted, in the search indexes too, and give its space back to the disk."""
         with self._lock, self._errors():
+            for index in ("search", "title_search"):
+                self._connection.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -125,3 +122,21 @@ class Database:
                 "SQLITE_BUSY": "another umi is writing; try again",
             }.get(name, "see that you may write it and its folder")
             raise SessionsError(f"{self.path} cannot be used: {error}", hint) from None
+
+
+def _make_private(path: Path) -> None:
+    """Make a file for its owner alone where there is none, whatever the umask is; -wal and -shm follow it.
+
+    Raise OSError where that fails, or another kind of file is there.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        descriptor = os.open(path, flags)
+    else:
+        os.fchmod(descriptor, 0o600)
+    try:
+        require_regular(descriptor, path, limit=1 << 62)
+    finally:
+        os.close(descriptor)

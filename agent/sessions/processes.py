@@ -21,6 +21,7 @@ class ProcessLock:
         self._path = folder / self.token
         make_private_folder(folder)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(self._descriptor, 0o600)  # whatever the umask is
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ CREATE TABLE event (
 CREATE INDEX event_of_exchange ON event (exchange, id);
 
 CREATE VIRTUAL TABLE title_search USING fts5 (
-    title, content = 'session', content_rowid = 'number', tokenize = 'unicode61', prefix = '2 3'
+    title, content = 'session', content_rowid = 'number', tokenize = 'unicode61', prefix = '1 2 3'
 );
 CREATE TRIGGER title_added AFTER INSERT ON session BEGIN
     INSERT INTO title_search (rowid, title) VALUES (new.number, new.title);
@@ -72,7 +72,7 @@ CREATE VIEW passage (id, text) AS SELECT exchange.id, exchange.question || coale
     )
 ), '') FROM exchange;
 CREATE VIRTUAL TABLE search USING fts5 (
-    text, content = 'passage', content_rowid = 'id', tokenize = 'unicode61', prefix = '2 3'
+    text, content = 'passage', content_rowid = 'id', tokenize = 'unicode61', prefix = '1 2 3'
 );
 CREATE TRIGGER exchange_added AFTER INSERT ON exchange BEGIN
     INSERT INTO search (rowid, text) SELECT id, text FROM passage WHERE id = new.id;
@@ -91,6 +91,22 @@ END;
 _MARKS = """
 ALTER TABLE exchange ADD COLUMN mark TEXT;
 ALTER TABLE exchange ADD COLUMN correction TEXT NOT NULL DEFAULT '';
+DROP VIEW passage;
+CREATE VIEW passage (id, text) AS SELECT exchange.id, exchange.question || coalesce((
+    SELECT group_concat(line, '') FROM (
+        SELECT char(10) || coalesce(
+            json_extract(event.content, '$.content'), json_extract(event.content, '$.answer'), ''
+        ) AS line
+        FROM event WHERE event.exchange = exchange.id AND event.kind IN ('observation', 'finished')
+        ORDER BY event.id
+    )
+), '') || iif(exchange.correction = '', '', char(10) || exchange.correction) FROM exchange;
+CREATE TRIGGER correction_comes BEFORE UPDATE OF correction ON exchange BEGIN
+    INSERT INTO search (search, rowid, text) SELECT 'delete', id, text FROM passage WHERE id = old.id;
+END;
+CREATE TRIGGER correction_changed AFTER UPDATE OF correction ON exchange BEGIN
+    INSERT INTO search (rowid, text) SELECT id, text FROM passage WHERE id = new.id;
+END;
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _MARKS)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from agent.errors import InputError
-from agent.events import event_from_json
+from agent.events import AnswerDelta, Event, event_from_json
 from agent.paths import sessions_path
 from agent.sessions.database import Database, SessionsError
 from agent.sessions.processes import ProcessLock, is_running
@@ -113,13 +113,13 @@ class SessionStore:
         """Return a session with all its exchanges."""
         found = self.find(session)
         ((number, head),) = self.database.read("SELECT number, head FROM session WHERE id = ?", found.id)
-        events: dict[int, list[Any]] = {}
+        events: dict[int, list[Event]] = {}
         for exchange, kind, content in self.database.read(
             "SELECT event.exchange, event.kind, event.content FROM event JOIN exchange"
             " ON exchange.id = event.exchange WHERE exchange.session = ? ORDER BY event.id",
             number,
         ):
-            events.setdefault(exchange, []).append(self._parsed(_event, kind, content))
+            _append(events.setdefault(exchange, []), self._parsed(_event, kind, content))
         rows = self.database.read(
             "SELECT exchange.id, parent, content, question, untrusted, started, reason, process, mark,"
             " correction FROM exchange JOIN preamble ON preamble.id = exchange.preamble"
@@ -158,11 +158,11 @@ class SessionStore:
 
     def search(self, text: str, limit: int = 50) -> list[Hit]:
         """Return the sessions in which all words of `text` occur in a title or an exchange, newest first."""
-        return [
-            Hit(Session(*self.database.read(f"SELECT {_COLUMNS} FROM session WHERE number = ?", number)[0]),
-                exchange, snippet)
-            for number, exchange, snippet in search(self.database, text, limit)
-        ]  # fmt: skip
+        hits: list[Hit] = []
+        for number, exchange, snippet in search(self.database, text, limit):
+            rows = self.database.read(f"SELECT {_COLUMNS} FROM session WHERE number = ?", number)
+            hits += [Hit(Session(*row), exchange, snippet) for row in rows]
+        return sorted(hits, key=lambda hit: hit.session.updated, reverse=True)
 
     def rename(self, session: str, title: str) -> Session:
         """Give a session another title. Raise InputError for an empty one."""
@@ -236,7 +236,15 @@ def workspace_text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _event(kind: str, content: str) -> Any:
+def _append(events: list[Event], event: Event) -> None:
+    """Append an event; a piece of an answer joins the one before it."""
+    if events and isinstance(event, AnswerDelta) and isinstance(last := events[-1], AnswerDelta):
+        events[-1] = AnswerDelta(last.text + event.text)
+    else:
+        events.append(event)
+
+
+def _event(kind: str, content: str) -> Event:
     """Return an event from its row. Raise ValueError, TypeError or KeyError for what is none."""
     return event_from_json({"event": kind, **json.loads(content)})
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from agent.loop import Agent, Conversation
 
 
+ANSWER_ROW = 1000
+"""Characters of an answer from which on its next piece begins a row of its own."""
+
+
 class SessionWriter:
     """A conversation that is written. One thread at a time may call it.
 
@@ -44,7 +48,7 @@ class SessionWriter:
         self._pending: list[Callable[[], None]] = []
         self._exchange: int | None = None
         self._answer: tuple[int, str] | None = None
-        """The event of the answer that is being written, and its text so far."""
+        """The row of the answer that is being written, and its text so far."""
         if session_id is not None:
             record = store.read(session_id)
             self.title, self.head = record.session.title, record.head
@@ -181,7 +185,8 @@ class SessionWriter:
             else:
                 cursor.execute("UPDATE event SET content = ? WHERE id = ?", (content, identity))
         assert identity is not None
-        self._answer = identity, text
+        # A row that grew without end would be written anew with each piece.
+        self._answer = (identity, text) if len(text) < ANSWER_ROW else None
 
     def _add_event(self, event: Event) -> None:
         content = event_to_json(event)

@@ -25,7 +25,7 @@ from agent.loop import Conversation
 from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
-from tui.app.agent_changes import offer_tools, switched
+from tui.app.agent_changes import continued, offer_tools, switched
 from tui.app.appearance import apply_config
 from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.ascii_filter import AsciiFilter
@@ -85,8 +85,8 @@ class UmiApp(App[None]):
         self,
         open_agent: Callable[[], LoadedAgent],
         config: Config | None = None,
-        sessions: AppSessions | None = None,
         open_models: Callable[[str], LoadedAgent] | None = None,
+        sessions: AppSessions | None = None,
     ) -> None:
         super().__init__()
         self._open_agent = open_agent
@@ -153,14 +153,15 @@ class UmiApp(App[None]):
             await self.show_note(message.error, error=True)
         agent = self.opened.agent
         self._toolbox = agent.toolbox
+        on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
+        self._conversation = offer_tools(agent, agent.toolbox, on, continued(agent, self._conversation))
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self.show_mode()
-        if self._conversation is None:
+        if not self.sessions.switched(self.opened.info):
             await self.show_session()
-        else:  # other models go on with what was said, and with the tools that are on
-            on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
-            self._conversation = offer_tools(agent, agent.toolbox, on, self._conversation)
+            if self.sessions.problem:
+                await self.show_note(self.sessions.problem, error=True)
         self._show_state("ready", busy=False)
 
     async def on_session_warning(self, message: SessionWarning) -> None:
@@ -231,6 +232,12 @@ class UmiApp(App[None]):
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
 
+    def type_text(self, text: str) -> None:
+        """Put a text into the input, for the user to complete."""
+        self._question.text = text
+        self._question.move_cursor(self._question.document.end)
+        self._question.focus()
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what is done to each line before it is drawn."""
         return [*super().get_line_filters(), *self._ascii]
@@ -269,13 +276,7 @@ class UmiApp(App[None]):
             self._conversation = self.sessions.conversation(self.opened.agent)
         await self._transcript.restart()
         if again := await self.sessions.show(self._transcript):
-            self.put_question(again)
-
-    def put_question(self, text: str) -> None:
-        """Put a text into the input, for the user to change or send."""
-        self._question.text = text
-        self._question.move_cursor(self._question.document.end)
-        self._question.focus()
+            self.type_text(again)
 
     @property
     def is_answering(self) -> bool:
@@ -429,10 +430,7 @@ def chat(options: Options, sessions: AppSessions | None = None) -> int:
     config = read_config()
     keymap(UmiApp.BINDINGS, config.keys)
     app = UmiApp(
-        lambda: open_agent(options),
-        config,
-        sessions,
-        lambda name: open_agent(replace(options, models=name)),
+        lambda: open_agent(options), config, lambda name: open_agent(replace(options, models=name)), sessions
     )
     try:
         app.run()

@@ -41,6 +41,7 @@ class AppSessions:
         self._post: Callable[[Message], object] = lambda message: None
         self.store: SessionStore | None = None
         self.writer: SessionWriter | None = None
+        self.problem = ""
 
     def check(self) -> None:
         """Raise UmiError where the session to start with does not exist, before the app takes the screen."""
@@ -49,20 +50,30 @@ class AppSessions:
                 store.find(self._session)
 
     def open(self, info: AgentInfo, post: Callable[[Message], object]) -> None:
-        """Open the store, in the thread that loads the models. What fails is posted as a warning."""
+        """Open the store, in the thread that loads the models; `problem` says what failed.
+
+        Warnings of the writers are given to `post`.
+        """
         self._info, self._post = info, post
         try:
             self.store = SessionStore.open()
             found = self.store.find(self._session) if self._session else None
             if self._go_on and (found := self.store.last(info.workspace)) is None:
-                post(SessionWarning("There is no session of this folder to go on from; this is a new one."))
+                self.problem = "There is no session of this folder to go on from; this is a new one."
             self._write(
                 SessionWriter.resume(self.store, found.id, info.bundle)
                 if found
                 else SessionWriter.begin(self.store, info.workspace, info.bundle)
             )
         except UmiError as error:
-            post(SessionWarning(f"This session is not saved: {error}"))
+            self.problem = f"This session is not saved: {error}"
+
+    def switched(self, info: AgentInfo) -> bool:
+        """Return whether these are other models than before; the session names them from here on."""
+        before, self._info = self._info, info
+        if self.writer:
+            self.writer.models = info.bundle
+        return before is not None and before is not info
 
     def close(self) -> None:
         """Close the store. May be called twice."""

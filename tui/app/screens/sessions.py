@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -20,10 +21,12 @@ from agent.sessions.export import export
 from tui.cli.sessions import local_time
 from tui.text import one_line, plain
 
-LISTED = 200
+LISTED = 100
 """Sessions that are listed at most; the search goes through all."""
 PREVIEWED = 12
 """Questions in the preview, the last ones."""
+PREVIEW_WIDTH = 80
+"""Columns of the terminal from which on the preview is shown."""
 _HINT = "Enter resumes  F2 renames  Del removes  Ctrl+Z takes back  Ctrl+E exports  Esc closes"
 
 
@@ -66,6 +69,10 @@ class SessionsScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Show the newest sessions, or those that were searched for."""
         self._search()
+
+    def on_resize(self, event: Resize) -> None:
+        """Leave the preview out where both would be too narrow."""
+        self.query_one("#preview").display = event.size.width >= PREVIEW_WIDTH
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search as one types."""
