@@ -116,8 +116,20 @@ _EVENT_NAMES: dict[type, str] = {
     AnswerDelta: "answer",
     Finished: "finished",
 }
+_EVENTS = {name: kind for kind, name in _EVENT_NAMES.items()}
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """Return an event as the object that `umi ask --json` prints on a line."""
     return {"event": _EVENT_NAMES[type(event)], **asdict(event)}
+
+
+def event_from_json(value: Mapping[str, Any]) -> Event:
+    """Return the event in an object that `event_to_json` returned.
+
+    Raise KeyError for an unknown name, TypeError for a field that is missing or unknown.
+    """
+    fields = {name: field for name, field in value.items() if name != "event"}
+    if "stats" in fields:
+        fields["stats"] = {role: Usage(**usage) for role, usage in fields["stats"].items()}
+    return _EVENTS[value["event"]](**fields)

@@ -8,10 +8,11 @@ llama.cpp nor any front end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from agent.attachments import Attachment, attached_turns
 from agent.checks.answers import AnswerCheck
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
@@ -36,6 +37,7 @@ from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
     CallerTurn,
+    PlannerTurn,
     Role,
     SummarizerTurn,
     ToolTurn,
@@ -54,6 +56,8 @@ TOO_LONG = "the call was too long to be written, so it was not made"
 """What the planner reads, and the person where it happens again."""
 
 _log = logging.getLogger(__name__)
+_content_log = logging.getLogger("umi.content")
+"""Of what people wrote; kept out of the log file unless the user asks for it."""
 
 
 @dataclass
@@ -92,7 +96,8 @@ class Agent:
     """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn.
 
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
-    records every decision. Where the engine's answers are grounded, they show only what the question and the
+    records every decision. `instruction` is a standing one, which the models read after the tools. Where the
+    engine's answers are grounded, they show only what the question and the
     tools support (`agent.checks.answers`).
     """
 
@@ -105,6 +110,7 @@ class Agent:
         check: Check | None = None,
         policy: Policy | None = None,
         audit: AuditLog | None = None,
+        instruction: str = "",
     ) -> None:
         if max_steps < 1:
             raise InputError(f"the step limit is {max_steps}", "give --max-steps a number of at least 1")
@@ -114,6 +120,7 @@ class Agent:
         self.check = check
         self.policy = policy
         self.audit = audit
+        self.instruction = instruction
 
     def __enter__(self) -> Self:
         return self
@@ -126,18 +133,22 @@ class Agent:
         self.engine.close()
 
     def begin(self) -> Conversation:
-        """Return a new conversation with this agent's tools."""
-        return Conversation(Transcript(self.toolbox.specs))
+        """Return a new conversation with this agent's tools and standing instruction."""
+        return Conversation(Transcript(self.toolbox.specs, instruction=self.instruction))
 
     def run(
         self,
         conversation: Conversation,
         text: str,
         *,
+        attachments: Sequence[Attachment] = (),
         approve: Approve | None = None,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[Event]:
         """Answer `text`, yielding events; the last one is `Finished`.
+
+        The files in `attachments` are shown to the models as read in a step of their own, which counts as
+        step 0.
 
         `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
         call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
@@ -147,6 +158,7 @@ class Agent:
         """
         if not text.strip():
             raise InputError("the question is empty", "write what you want to know")
+        _content_log.info("question: %s", text)
         before = conversation.transcript
         observed = [made.name for made in before.turns if isinstance(made, ToolTurn)]
         untrusted = (
@@ -155,10 +167,15 @@ class Agent:
             or any(map(self.toolbox.is_untrusted, observed))
         )
         turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
+        if attachments:
+            turn.transcript = turn.transcript.plus(*attached_turns(attachments))
+            turn.untrusted = True
+            turn.outcomes |= {call_key(attached.call): True for attached in attachments}
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
         dropped = self._make_room(turn, "planner")
         if dropped:
             yield Trimmed(dropped)
+        yield from _shown(attachments)
         try:
             reason, answer = yield from self._steps(turn, gate, cancelled)
         except UmiError as error:
@@ -171,6 +188,7 @@ class Agent:
         if reason in ("answered", "gave_up", "failed"):
             conversation.transcript = turn.transcript
             conversation.untrusted = turn.untrusted
+        _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
         yield Finished(reason, answer, turn.stats)
 
     def _steps(
@@ -324,6 +342,16 @@ class Agent:
             available = self.engine.context_length
             raise ContextFull(available - left + WRITING_ROOM, available)
         return changed
+
+
+def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:
+    """Yield the events of the step in which attachments are read."""
+    for turn in attached_turns(attachments)[:1] if attachments else ():
+        assert isinstance(turn, PlannerTurn)
+        yield Thought(0, turn.content, turn.next)
+    for index, attached in enumerate(attachments):
+        yield CallProposed(0, index, attached.call.name, attached.call.arguments)
+        yield Observation(0, index, attached.call.name, True, attached.content)
 
 
 def _told_so_far(transcript: Transcript, why: str) -> str:

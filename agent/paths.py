@@ -47,26 +47,36 @@ def notes_path() -> Path:
     return data_folder() / "notes.jsonl"
 
 
+def sessions_path() -> Path:
+    """Return the database of sessions."""
+    return data_folder() / "sessions.db"
+
+
 def undo_folder() -> Path:
     """Return the folder of what files held before tools wrote them."""
     return data_folder() / "undo"
 
 
-def settings_path() -> Path:
-    """Return the file of the user's settings."""
+def config_path() -> Path:
+    """Return the file of the user's settings, which users edit too."""
     home = os.environ.get("UMI_HOME")
     folder = Path(home).expanduser() if home else platformdirs.user_config_path("umi", appauthor=False)
-    return folder / "settings.json"
+    return folder / "config.toml"
 
 
 def permissions_path() -> Path:
-    """Return the file of what the user allowed or forbade in advance, beside the settings."""
-    return settings_path().with_name("permissions.json")
+    """Return the file of what the user allowed or forbade in advance, beside the config file."""
+    return config_path().with_name("permissions.json")
 
 
 def audit_path() -> Path:
     """Return the file to which every decision about a call is appended."""
     return data_folder() / "audit.jsonl"
+
+
+def log_path() -> Path:
+    """Return the log file that is written where the user names no other."""
+    return data_folder() / "umi.log"
 
 
 def cache_folder() -> Path:

@@ -61,9 +61,9 @@ def open_engine(
     that are read once would evict those in use.
     """
     from agent.bundle import mend
+    from agent.config import engine_settings
     from agent.llama.engine import LlamaEngine
     from agent.llama.gguf.trial import require_loadable, trial_loads
-    from agent.settings import engine_settings
     from agent.tools import builtin_tools
 
     settings = engine_settings()
@@ -73,13 +73,17 @@ def open_engine(
 
 
 def open_agent(
-    bundle: Bundle, toolbox: Toolbox, max_steps: int = DEFAULT_MAX_STEPS, policy: Policy | None = None
+    bundle: Bundle,
+    toolbox: Toolbox,
+    max_steps: int = DEFAULT_MAX_STEPS,
+    policy: Policy | None = None,
+    instruction: str = "",
 ) -> Agent:
     """Load the models of `bundle` and return an agent with them; close it to free them.
 
     Its decisions about calls go into the user's audit log. Without `policy`, what the user allowed or forbade
-    in advance does not apply. Raises InputError where the tools leave too little of the context, and as
-    `LlamaEngine` does.
+    in advance does not apply. `instruction` is a standing one, which the models read
+    after the tools. Raises InputError where these leave too little of the context, and as `LlamaEngine` does.
     """
     from agent.checks.calls import CallCheck
     from agent.consent.audit import AuditLog
@@ -88,13 +92,21 @@ def open_agent(
     engine = open_engine(bundle, tools=toolbox.tools)
     try:
         audit = AuditLog(toolbox.context.workspace.root)
-        check = CallCheck(engine.least_margins)
-        agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)
+        agent = Agent(
+            engine,
+            toolbox,
+            max_steps,
+            check=CallCheck(engine.least_margins),
+            policy=policy,
+            audit=audit,
+            instruction=instruction,
+        )
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
             length = bundle.context_length
+            what = "the tools and the persona" if instruction else "the tools"
             raise InputError(
-                f"the tools take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"
+                f"{what} take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"
                 " them to write in",
                 "offer fewer tools with --tools, or pick models with a longer context",
             )

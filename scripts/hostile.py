@@ -22,7 +22,16 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from attacks import arguments, injections, kills, loaded_files, paths, races, typed_text  # noqa: E402
+from attacks import (  # noqa: E402
+    arguments,
+    injections,
+    kills,
+    loaded_files,
+    paths,
+    races,
+    session_kills,
+    typed_text,
+)
 from attacks.result import Result, share  # noqa: E402
 
 ATTACKS: tuple[Callable[[Path, float], Result], ...] = (
@@ -36,6 +45,7 @@ ATTACKS: tuple[Callable[[Path, float], Result], ...] = (
     loaded_files.attack_manifests,
     loaded_files.attack_templates,
     lambda folder, scale: kills.attack(folder, share(100, scale)),
+    lambda folder, scale: session_kills.attack(folder, share(50, scale)),
 )
 """Each attack takes an empty folder, and the share of its cases that are tried."""
 SHOWN = 10

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from agent.bundle import Bundle, Sampling
+from agent.config import EngineSettings
 from agent.engine import Delta, Engine, Generated
 from agent.events import Reading
 from agent.llama.engine import LlamaEngine
-from agent.settings import EngineSettings
 from agent.transcript import (
     Call,
     CallerTurn,

@@ -64,7 +64,7 @@ def test_a_pattern_is_compared_with_the_resolved_path(root: Path) -> None:
 def test_umis_own_files_are_protected_in_a_workspace_around_them(tmp_path: Path, umi_home: Path) -> None:
     toolbox = make_toolbox(tmp_path)
     make(umi_home, "sessions/a.json", "{}")
-    for path in ("umi-home/settings.json", "umi-home/notes.jsonl", "UMI-Home/undo/00000001"):
+    for path in ("umi-home/config.toml", "umi-home/notes.jsonl", "UMI-Home/undo/00000001"):
         with pytest.raises(Protected, match="umi itself"):
             toolbox.run(Call("write_file", {"path": path, "content": "{}"}))
     with pytest.raises(Protected):

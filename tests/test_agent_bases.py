@@ -46,6 +46,7 @@ BASE = CataloguedBase(
     name="small-base",
     description="Zeros",
     license="MIT",
+    type="Q8_0",
     parameters=1,
     file="small.gguf",
     size=len(DATA),

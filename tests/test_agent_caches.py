@@ -1,9 +1,8 @@
-"""The prompt cache on disk, measured thread counts, settings, and prompt lookup."""
+"""The prompt cache on disk, measured thread counts, and prompt lookup."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from contextlib import closing
@@ -14,15 +13,15 @@ from engine_runs import QUESTION, run
 from llama_cpp import llama_cpp as native
 
 from agent.bundle import Bundle
-from agent.errors import EngineError, InputError
+from agent.config import EngineSettings, set_value
+from agent.errors import EngineError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.threads import candidates, fastest, remembered_threads
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.prompt_lookup import PromptLookup
 from agent.machine_key import authentication_code, is_authentic, key_path
-from agent.paths import cache_folder, settings_path
-from agent.settings import EngineSettings, engine_settings, set_engine
+from agent.paths import cache_folder
 
 
 def test_a_stored_state_is_loaded_again(tmp_path: Path) -> None:
@@ -163,83 +162,14 @@ def test_thread_counts_to_try(cores: int, expected: list[int]) -> None:
     assert candidates(cores) == expected
 
 
-def test_settings_are_stored_and_unset() -> None:
-    assert engine_settings() == EngineSettings()
-    set_engine("threads", "3")
-    set_engine("cache", "q8_0")
-    set_engine("disk", "false")
-    assert engine_settings() == EngineSettings(threads=3, cache="q8_0", disk=False)
-    set_engine("threads", "default")
-    assert engine_settings().threads == "auto"
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("threads", "none", "threads is 'none'; give auto or a whole number from 1 to 512"),
-        ("threads", "0", "from 1 to 512"),
-        ("threads", "true", "from 1 to 512"),
-        ("gpu_layers", "-1", "from 0 to 10000"),
-        ("gpu_layers", "1000000000000", "from 0 to 10000"),
-        ("threads", "513", "from 1 to 512"),
-        ("cache", "q4_0", "give one of f32, f16, q8_0"),
-        ("speculate", "maybe", "give true or false"),
-        ("colour", "red", "there is no setting colour"),
-    ],
-)
-def test_invalid_settings_are_refused(name: str, value: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        set_engine(name, value)
-    assert not settings_path().exists()
-
-
-def test_a_quantized_cache_needs_flash_attention() -> None:
-    set_engine("flash_attention", "off")
-    with pytest.raises(InputError, match="needs flash attention"):
-        set_engine("cache", "q8_0")
-
-
-def test_settings_written_by_hand_are_checked() -> None:
-    settings_path().parent.mkdir(parents=True, exist_ok=True)
-    settings_path().write_text(json.dumps({"engine": {"thread": 3}}))
-    with pytest.raises(InputError, match="engine has thread; it knows threads"):
-        engine_settings()
-
-
-@pytest.mark.parametrize(
-    ("written", "kept"),
-    [
-        ({"engine": [1]}, {}),
-        ({"engine": "fast"}, {}),
-        ({"engine": {"thread": 3, "cache": "f32", "gpu_layers": "many"}}, {"cache": "f32"}),
-        ({"engine": {"cache": {"a": 1}, "disk": False}}, {"disk": False}),
-    ],
-)
-def test_damaged_settings_are_replaced(written: dict[str, object], kept: dict[str, object]) -> None:
-    settings_path().parent.mkdir(parents=True, exist_ok=True)
-    settings_path().write_text(json.dumps({"models": "mine"} | written))
-    set_engine("speculate", "false")
-    assert engine_settings() == EngineSettings(speculate=False, **kept)  # type: ignore[arg-type]
-    assert json.loads(settings_path().read_text())["models"] == "mine"
-
-
-def test_an_unknown_setting_can_be_unset() -> None:
-    settings_path().parent.mkdir(parents=True, exist_ok=True)
-    settings_path().write_text(json.dumps({"engine": {"thread": 3, "threads": 1}}))
-    set_engine("thread", "default")
-    assert json.loads(settings_path().read_text()) == {"engine": {"threads": 1}}
-    with pytest.raises(InputError, match="there is no setting thread"):
-        set_engine("thread", "default")
-
-
 @pytest.mark.parametrize("value", ["auto", "default"])
 def test_setting_threads_measures_them_again(value: str) -> None:
     measured: list[int] = []
     remembered_threads("model", lambda _: None)
-    set_engine("cache", "f32")
+    set_value("engine.cache", "f32")
     remembered_threads("model", measured.append)
     assert not measured
-    set_engine("threads", value)
+    set_value("engine.threads", value)
     remembered_threads("model", measured.append)
     assert measured
 

@@ -17,6 +17,7 @@ from tiny_mamba import write_tiny_mamba
 from agent.bundle import Bundle, load_bundle
 from agent.bundle.assemble import assemble
 from agent.bundle.manifest import Dialect
+from agent.config import EngineSettings
 from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
 from agent.llama.binding.context import Adapter, Context
@@ -25,7 +26,6 @@ from agent.llama.engine import LlamaEngine
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
 from agent.prompting.dialects import DIALECTS
-from agent.settings import EngineSettings
 from agent.transcript import (
     ROLES,
     Call,

@@ -16,13 +16,13 @@ from tiny_mamba import write_tiny_mamba
 import agent.llama.binding.hardware
 import agent.llama.binding.memory_estimate
 from agent.bundle import Bundle
+from agent.config import EngineSettings
 from agent.errors import EngineError
 from agent.llama.binding.context import Context
 from agent.llama.binding.hardware import require_memory
 from agent.llama.binding.memory_estimate import cache_bytes, require_room
 from agent.llama.binding.model import Model
 from agent.llama.gguf.header import read_metadata
-from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
 F16 = EngineSettings(threads=1)

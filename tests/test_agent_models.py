@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from agent.bundle import Bundle
 from agent.bundle import store as models
 from agent.errors import BundleError, InputError
-from agent.paths import notes_path, settings_path
+from agent.paths import config_path, notes_path
 
 
 @pytest.fixture
@@ -71,15 +70,14 @@ def test_a_missing_selected_bundle_is_named(own: Path) -> None:
         models.find_bundle()
 
 
-def test_damaged_settings_are_reported_replaced_and_backed_up(own: Path) -> None:
-    path = settings_path()
+def test_a_damaged_config_file_is_named_and_left_as_it_is(own: Path) -> None:
+    path = config_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{oh")
-    with pytest.raises(InputError, match=r"settings\.json is damaged.*umi models use"):
-        models.find_bundle()
-    models.select_bundle("mine")
-    assert models.find_bundle() == own
-    assert path.with_suffix(".json.damaged").read_text() == "{oh"
+    path.write_text("# mine\nmodels = oh")
+    for run in (models.find_bundle, lambda: models.select_bundle("mine")):
+        with pytest.raises(InputError, match=r"config\.toml is damaged: .*line 2.*mend that line"):
+            run()
+    assert path.read_text() == "# mine\nmodels = oh"
 
 
 def test_settings_that_cannot_be_written_are_named(
@@ -87,18 +85,18 @@ def test_settings_that_cannot_be_written_are_named(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("UMI_HOME", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"cannot write .*settings\.json"):
+    with pytest.raises(InputError, match=r"cannot write .*config\.toml"):
         models.select_bundle(str(tiny_bundle.folder))
 
 
 def test_other_settings_are_kept(own: Path) -> None:
-    path = settings_path()
+    path = config_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('{"theme": "dark"}')
+    path.write_text('theme = "light"  # in the sun\n')
     models.select_bundle("mine")
-    assert json.loads(path.read_text()) == {"theme": "dark", "models": "mine"}
+    assert path.read_text() == 'theme = "light"  # in the sun\nmodels = "mine"\n'
 
 
 def test_umi_home_holds_everything(umi_home: Path) -> None:
     assert notes_path().parent == umi_home
-    assert settings_path().parent == umi_home
+    assert config_path().parent == umi_home

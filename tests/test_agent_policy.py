@@ -200,7 +200,7 @@ def test_nothing_in_a_workspace_is_a_rule(tmp_path: Path) -> None:
     rules = json.dumps(
         {"folders": {str(tmp_path / "workspace"): {"mode": "auto", "tools": {"write_file": "allow"}}}}
     )
-    for name in ("permissions.json", "settings.json", ".umi/permissions.json", "umi/permissions.json"):
+    for name in ("permissions.json", "config.toml", ".umi/permissions.json", "umi/permissions.json"):
         file = tmp_path / "workspace" / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(rules)

@@ -17,12 +17,12 @@ import agent.setup
 import tui.setup
 from agent.bundle import Bundle
 from agent.bundle.assemble import assemble
+from agent.config import EngineSettings
 from agent.errors import BundleError, EngineError, UmiError
 from agent.llama.binding.context import Context
 from agent.llama.binding.model import Model
 from agent.llama.engine import LlamaEngine
 from agent.llama.session import ModelSession
-from agent.settings import EngineSettings
 from agent.tools.toolbox import Toolbox
 from agent.transcript import ROLES, Role
 

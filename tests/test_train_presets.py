@@ -11,12 +11,12 @@ from fakes import run_export as export
 from tiny_base import make_base, make_run, tiny_rows
 
 from agent.bundle import load_bundle
+from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import InputError
 from agent.llama.engine import LlamaEngine
 from agent.prompting import CHATML, Tokenize, segments
 from agent.prompting.encoding import encode, load_tokenize
-from agent.settings import EngineSettings
 from agent.transcript import ROLES, PlannerTurn, Transcript, UserTurn
 from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view

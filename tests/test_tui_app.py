@@ -182,18 +182,18 @@ async def test_copy_takes_the_last_answer(tmp_path: Path) -> None:
         assert app.clipboard == "Copy me."
 
 
-async def test_unknown_commands_are_reported(tmp_path: Path) -> None:
+async def test_commands_are_found_in_any_case_and_the_nearest_is_named(tmp_path: Path) -> None:
     app = app_of(scripted([], tmp_path))
     async with app.run_test() as pilot:
         await ready(pilot)
         await send(pilot, "/nwe now")
         await until(
-            pilot, lambda: texts(pilot, NoteBlock)[-1] == "There is no command /nwe; /help lists them."
+            pilot, lambda: texts(pilot, NoteBlock)[-1] == "there is no command /nwe; did you mean /new?"
         )
-        await send(pilot, "/help")
+        await send(pilot, "/MODE")
+        await until(pilot, lambda: "Shift+Tab" in texts(pilot, NoteBlock)[-1])
         assert not app.query(UserBlock)
-        await until(pilot, lambda: "/quit" in texts(pilot, NoteBlock)[-1])
-        await send(pilot, "/quit")
+        await send(pilot, "/Quit")
         await until(pilot, lambda: not app.is_running)
 
 

@@ -13,6 +13,7 @@ from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 from agent.bundle import Bundle, load_bundle
 from agent.bundle.assemble import assemble
+from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import TOOLS, TRACE, generated_turns
@@ -21,7 +22,6 @@ from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraints
 from agent.prompting import prompt_ids, segments
-from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role, Transcript, UserTurn
 from tui.bench.command import OTHERS, SYSTEMS
 from tui.cli.main import main

@@ -14,7 +14,7 @@ from tiny_gguf import write_tiny_gguf
 import tui.bench.stock
 from agent.bundle import Bundle
 from agent.bundle.assemble import assemble
-from agent.settings import EngineSettings
+from agent.config import EngineSettings
 from agent.tools import builtin_tools
 from tui.bench.stock import SYSTEMS, called_tool, figures, load_questions, table
 from tui.cli.main import main

@@ -1,4 +1,4 @@
-"""`umi ask --continue`: what is kept of a workspace's last question, and how the next one goes on from it."""
+"""`umi ask --continue` and `--session`: what is kept of a question, and how the next one goes on from it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fakes import calculation, plan, scripted
 
 import tui.cli.ask
 from agent.engine import ScriptedEngine
+from agent.sessions import SessionStore
 from agent.transcript import SummarizerTurn, UserTurn
 from agent.transcript.rows import read_rows
-from tui.cli.last_conversation import conversation_path
 from tui.cli.main import main
 
 CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]
@@ -81,36 +81,64 @@ def test_a_turn_given_up_is_kept(ask) -> None:
     assert users(ask(CHAT, "--continue", "pity")[1]) == ["book a flight", "pity"]
 
 
-def test_only_its_owner_can_read_it(ask, tmp_path: Path) -> None:
+def test_only_its_owner_can_read_it(ask, umi_home: Path) -> None:
     ask(CHAT, "my secret")
-    path = conversation_path(tmp_path / "one" / "workspace")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert stat.S_IMODE((umi_home / "sessions.db").stat().st_mode) == 0o600
+    assert stat.S_IMODE(umi_home.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", '{"tools":[]}', '{"tools":[],"turns":[{"role":"ghost"}]}', "\xff"]
-)
-def test_a_damaged_file_is_named(
-    ask, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+@pytest.mark.parametrize("content", [b"[]", b"\xff" * 5000])
+def test_a_damaged_database_is_named_and_left(
+    ask, umi_home: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
-    ask(CHAT, "hello")
-    path = conversation_path(tmp_path / "one" / "workspace")
-    path.write_bytes(content.encode("latin-1"))
-    assert ask(CHAT, "--continue", "and?")[0] == 2
-    assert f"{path} is damaged" in capsys.readouterr().err
+    umi_home.mkdir()
+    (umi_home / "sessions.db").write_bytes(content)
+    code, engine = ask(CHAT, "--continue", "and?")
+    assert code == 1
+    assert not engine.seen
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert f"{umi_home / 'sessions.db'} is damaged" in err
+    assert "move it away" in err
+    assert ask(CHAT, "hello")[0] == 0  # without --continue the answer comes all the same
+    out, err = capsys.readouterr()
+    assert out == "You are welcome.\n"
+    assert "this question is not saved" in err
+    assert (umi_home / "sessions.db").read_bytes() == content
 
 
 def test_an_answer_is_printed_even_if_it_cannot_be_kept(
     ask, umi_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    umi_home.mkdir()
-    (umi_home / "conversations").write_text("in the way")
+    (umi_home / "sessions.db").mkdir(parents=True)
     assert ask(CHAT, "hello")[0] == 0
     out, err = capsys.readouterr()
     assert out == "You are welcome.\n"
-    assert "--continue will not know of this" in err
+    assert "this question is not saved" in err
+
+
+def test_a_session_is_named_by_the_beginning_of_its_id(ask, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(CHAT, "hello", folder="one")
+    ask(CHAT, "moin", folder="two")
+    with SessionStore.open() as store:
+        first = store.list()[-1]
+    code, engine = ask(CHAT, "--session", first.id[:8], "and?", folder="two")
+    assert code == 0
+    assert users(engine) == ["hello", "and?"]
+    capsys.readouterr()
+    code, engine = ask(CHAT, "--session", "ffff", "and?")
+    assert code == 2
+    assert not engine.seen
+    assert "there is no session ffff" in capsys.readouterr().err
+    assert ask(CHAT, "--session", first.id, "--continue", "and?")[0] == 2
+
+
+def test_nothing_is_left_without_saving(ask, umi_home: Path) -> None:
+    ask(CHAT, "--no-save", "hello")
+    assert not (umi_home / "sessions.db").exists()
+    ask(CHAT, "hi")
+    assert users(ask(CHAT, "--continue", "--no-save", "again")[1]) == ["hi", "again"]
+    assert users(ask(CHAT, "--continue", "bye")[1]) == ["hi", "bye"]
 
 
 def test_a_recorded_row_holds_the_turns_before(ask, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""`umi models assemble`, `umi settings` and `umi doctor` on small models."""
+"""`umi models assemble` and `umi doctor` on small models."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from llama_cpp import llama_supports_gpu_offload
 from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 import tui.cli.doctor
-from agent.paths import cache_folder, settings_path
+from agent.paths import cache_folder
 from agent.transcript import ROLES
 from tui.cli.main import main
 
@@ -65,15 +64,6 @@ def test_tools_that_do_not_fit_are_refused_before_any_work(
     assert main(["ask", "hello", "--models", out, "--tools", "system_info"]) in (0, 1, 3, 4, 5)
 
 
-def test_settings_are_shown_and_set(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["settings", "set", "threads", "1"]) == 0
-    assert "* threads         1 " in capsys.readouterr().out
-    assert main(["settings", "set", "threads", "many"]) == 2
-    assert "give auto or a whole number from 1 to 512" in capsys.readouterr().err
-    assert main(["settings", "set", "threads", "default"]) == 0
-    assert "* threads" not in capsys.readouterr().out
-
-
 def test_doctor_names_the_devices_and_how_it_computes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     output = capsys.readouterr().out
@@ -86,8 +76,8 @@ def test_doctor_says_what_has_no_effect_and_what_is_kept(capsys: pytest.CaptureF
     states = cache_folder() / "states"
     states.mkdir(parents=True)
     (states / "a.state").write_bytes(bytes(2_000_000))
-    assert main(["settings", "set", "gpu_layers", "20"]) == 0
-    assert main(["settings", "set", "threads", "1"]) == 0
+    assert main(["config", "set", "engine.gpu_layers", "20"]) == 0
+    assert main(["config", "set", "engine.threads", "1"]) == 0
     main(["doctor"])
     output = capsys.readouterr().out
     if not llama_supports_gpu_offload():
@@ -99,15 +89,6 @@ def test_doctor_reports_the_memory_of_the_models(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tui.cli.doctor, "available_bytes", lambda: 123_000_000)
-    assert main(["settings", "set", "threads", "1"]) == 0
+    assert main(["config", "set", "engine.threads", "1"]) == 0
     main(["doctor"])
     assert "123.0 MB available" in capsys.readouterr().out
-
-
-def test_damaged_settings_are_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    settings_path().parent.mkdir(parents=True, exist_ok=True)
-    settings_path().write_text(json.dumps({"models": "x", "engine": {"colour": "red", "cache": "f32"}}))
-    assert main(["settings", "show"]) == 2
-    assert "any `umi settings set NAME VALUE` mends it" in capsys.readouterr().err
-    assert main(["settings", "set", "colour", "default"]) == 0
-    assert json.loads(settings_path().read_text()) == {"models": "x", "engine": {"cache": "f32"}}

@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import InputError
-from agent.setup import DEFAULT_MAX_STEPS
 
 if TYPE_CHECKING:
+    from agent.attachments import Attachment
     from agent.loop import Agent
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `umi` and `umi ask`; None stands for the default."""
+    """The options of `umi` and `umi ask`; None stands for what the config says."""
 
     models: str | None = None
     workspace: Path | None = None
     tools: tuple[str, ...] | None = None
-    max_steps: int = DEFAULT_MAX_STEPS
+    max_steps: int | None = None
     allow_protected: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Files to attach to the question; relative ones are in the current folder."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class AgentInfo:
     bundle: str
     files: tuple[tuple[str, int], ...]
     workspace: Path
+    folder: Path | None = None
+    """The bundle's folder."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class LoadedAgent:
 
     agent: Agent
     info: AgentInfo
+    attachments: tuple[Attachment, ...] = ()
+    """The files of `Options.files`."""
 
     def close(self) -> None:
         """Free the models. May be called twice."""
@@ -63,10 +69,12 @@ def open_agent(options: Options) -> LoadedAgent:
 
     Raises InputError for an option that cannot be used.
     """
-    if options.max_steps < 1:
+    if options.max_steps is not None and options.max_steps < 1:
         raise InputError(f"the step limit is {options.max_steps}", "give --max-steps a number of at least 1")
 
     from agent import setup
+    from agent.attachments import read_attachments
+    from agent.config import read_config
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
     from tui.cli.build import open_models
@@ -74,7 +82,11 @@ def open_agent(options: Options) -> LoadedAgent:
     toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
     root = toolbox.context.workspace.root
     policy = Policy(root, AuditLog(root))
+    files = (Path(file).expanduser().absolute() for file in options.files)
+    attachments = read_attachments(toolbox, files, outside=True)
+    config = read_config()
     bundle = open_models(options.models)
     files = tuple((file.file, file.size) for file in bundle.files)
-    agent = setup.open_agent(bundle, toolbox, options.max_steps, policy)
-    return LoadedAgent(agent, AgentInfo(bundle.name, files, root))
+    max_steps = config.max_steps if options.max_steps is None else options.max_steps
+    agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona)
+    return LoadedAgent(agent, AgentInfo(bundle.name, files, root, bundle.folder), attachments)

@@ -52,6 +52,17 @@ def json_without_controls(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
+def json_for(encoding: str | None, text: str) -> str:
+    """Return a JSON text for a stream of that encoding: what it lacks is escaped as JSON does."""
+    try:
+        text.encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        units = text.encode("utf-16-be", "surrogatepass")
+        pairs = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+        return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in pairs)
+    return text
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """Return `plain(text)` on one line, white space collapsed, cut to `limit` characters unless 0."""
     line = " ".join(plain(text).split())

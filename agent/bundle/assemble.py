@@ -13,12 +13,12 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, with_biases, write_bundle
 from agent.bundle.manifest import SHORTEST_CONTEXT
+from agent.config import EngineSettings
 from agent.errors import InputError, UmiError
 from agent.llama.binding.model import Model
 from agent.llama.calibration import measure_biases
 from agent.llama.engine import LlamaEngine
 from agent.llama.gguf.trial import TrialLoad, require_loadable
-from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
 MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}

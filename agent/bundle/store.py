@@ -16,9 +16,9 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, load_bundle
 from agent.bundle.download.bases import base_names
+from agent.config import read_config, set_value
 from agent.errors import InputError
 from agent.paths import SHIPPED, bases_folder, models_folder
-from agent.settings import change_settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def select_bundle(name_or_path: str) -> Path:
     folder = find_bundle(name_or_path)
     load_bundle(folder)
     known = {bundle.folder: bundle.name for bundle in _named_bundles()}
-    change_settings(models=known.get(folder, str(folder.resolve())))
+    set_value("models", known.get(folder, str(folder.resolve())))
     return folder
 
 
@@ -148,14 +148,14 @@ def remove_bundle(name: str) -> bool:
             f"{error.filename} cannot be removed: {error.strerror}", "remove it yourself"
         ) from None
     if was_selected:
-        change_settings(models=SHIPPED.name)
+        set_value("models", SHIPPED.name)
     return was_selected
 
 
 def selected_bundle(*, check: bool = True) -> Path:
     """Return the folder of the default bundle. With `check`, raise InputError if it does not exist."""
-    choice = read_settings().get("models")
-    if not isinstance(choice, str) or not choice:
+    choice = read_config().models
+    if not choice:
         return SHIPPED
     folder = {bundle.name: bundle.folder for bundle in _named_bundles()}.get(choice, Path(choice))
     if check and _existing_path(str(folder)) is None:
@@ -170,7 +170,7 @@ def _unknown_bundle(name: str) -> InputError:
     if name in base_names():
         return InputError(
             f"{name} is a base, not a bundle: it has no three roles yet",
-            f"train them on it: umi train base import {name}",
+            f"run it as a stock model: umi models use {name}; or train them: umi train base import {name}",
         )
     near = difflib.get_close_matches(name, [bundle.name for bundle in _named_bundles()], n=1)
     guess = f"did you mean {near[0]}? see: umi models list" if near else "see what there is: umi models list"

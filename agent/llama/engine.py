@@ -17,6 +17,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from agent.bundle import Bundle
+from agent.config import EngineSettings
 from agent.engine import Delta, Generated
 from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
@@ -32,7 +33,6 @@ from agent.llama.session import ModelSession
 from agent.llama.stock import StockModel
 from agent.llama.tool_choice import ToolChoice
 from agent.prompting.dialects import Prompt
-from agent.settings import EngineSettings
 from agent.templates.program import start_worker
 from agent.transcript import ROLES, Call, Role, Transcript, planner_text
 

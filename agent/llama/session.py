@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent.bundle import Bundle, mend
 from agent.bundle.manifest import BACKBONE_KEY
+from agent.config import EngineSettings
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
@@ -20,7 +21,6 @@ from agent.llama.grammar.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.stock import StockModel
 from agent.prompting.dialects import Prompt, make_dialect
-from agent.settings import EngineSettings
 from agent.transcript import Role, Transcript
 
 MIN_CACHED_TOKENS = 64

@@ -16,6 +16,7 @@ from agent.consent import Decision, Deny, Request
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Reading
 from agent.loop import Agent, Conversation
+from agent.sessions import SessionWriter
 
 MIN_INTERVAL_S = 0.03
 """Minimum time between two updates of the answer or the reading progress, in seconds."""
@@ -86,8 +87,9 @@ def run_turn(
     turn: int,
     cancelled: Callable[[], bool],
     post: Callable[[Message], object],
+    writer: SessionWriter | None = None,
 ) -> None:
-    """Run a turn and post its events; the last message is `TurnEnded` in all cases."""
+    """Run a turn and post its events, each after `writer` has written it; the last message is `TurnEnded`."""
     error = ""
 
     def approve(request: Request) -> Decision:
@@ -97,7 +99,11 @@ def run_turn(
 
     try:
         throttle = _Throttle(lambda event: post(TurnEvent(turn, event)))
+        if writer:
+            writer.question(text, conversation)
         for event in agent.run(conversation, text, approve=approve, cancelled=cancelled):
+            if writer:
+                writer.event(event)
             throttle.pass_on(event)
     except UmiError as failure:
         error = str(failure)

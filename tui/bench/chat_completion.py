@@ -20,12 +20,12 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
 from agent.bundle import Bundle
+from agent.config import EngineSettings
 from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
 from agent.llama.binding.model import gpu_layers
 from agent.llama.grammar.calls import closed
 from agent.prompting import Markers, segments
-from agent.settings import EngineSettings
 from agent.transcript import Role, ToolSpec
 from tui.bench.systems import require_text
 

@@ -18,7 +18,7 @@ from typing import Any
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
 from agent.llama.binding.hardware import processor_name, usable_cores
-from agent.paths import cache_folder, settings_path
+from agent.paths import cache_folder, config_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table
@@ -88,7 +88,7 @@ class _BenchRun:
             path.mkdir(parents=True)
         # The user's settings, and the number of threads if it is measured already.
         for source, target in (
-            (settings_path(), self._home / "settings.json"),
+            (config_path(), self._home / "config.toml"),
             (cache_folder() / "threads.json", self._home / "cache" / "threads.json"),
         ):
             if source.exists():

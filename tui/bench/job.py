@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent.bundle import Bundle, Sampling, load_bundle
+from agent.config import EngineSettings, engine_settings
 from agent.errors import EngineError
-from agent.settings import EngineSettings, engine_settings
 from agent.transcript import ROLES
 
 

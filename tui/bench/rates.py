@@ -20,6 +20,7 @@ import numpy as np
 from llama_cpp import llama_cpp as native
 
 from agent.bundle import Bundle
+from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import CONVERSION_CALL, QUESTION, TRACE, TraceTurn, generated_turns
@@ -28,7 +29,6 @@ from agent.llama.binding.context import BATCH
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.session import ModelSession
-from agent.settings import EngineSettings
 from agent.transcript import Transcript, UserTurn
 
 ROUNDS = 7

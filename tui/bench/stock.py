@@ -22,11 +22,11 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 import agent.evaluation
 from agent.bundle import Bundle
+from agent.config import EngineSettings, engine_settings
 from agent.engine import Generated
 from agent.errors import InputError
 from agent.llama.binding.model import gpu_layers
 from agent.llama.engine import LlamaEngine
-from agent.settings import EngineSettings, engine_settings
 from agent.tools import builtin_tools
 from agent.transcript import Role, ToolSpec, Transcript, UserTurn, parse_calls, parse_planner
 from tui.bench.chat_completion import openai_tool

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Protocol
 
 from agent.bundle import Bundle
+from agent.config import EngineSettings
 from agent.engine import Delta, Generated
 from agent.errors import EngineError
 from agent.evaluation.trace import TraceTurn
@@ -15,7 +16,6 @@ from agent.events import Usage
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.session import ModelSession
-from agent.settings import EngineSettings
 from agent.transcript import ROLES, Role
 
 

@@ -1,29 +1,32 @@
-"""`umi ask`: one question, the answer on stdout, the steps on stderr (or every event on stdout, as JSON)."""
+"""`umi ask`: one question, the answer on stdout, the steps on stderr (or the events on stdout, as JSON)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
-from agent.errors import UmiError
+from agent.errors import InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, event_to_json
-from agent.transcript import Transcript, Turn, compact
+from agent.sessions import CONCLUDED, SessionStore, SessionWriter, turns_of
+from agent.sessions.export import recorded_row
+from agent.transcript import compact
 from agent.transcript.rows import append_row, ensure_appendable
 from tui.cli.interrupts import INTERRUPTED, Interrupts
-from tui.cli.last_conversation import load_turns, save_turns
 from tui.cli.progress import say
 from tui.cli.question import Question, read_question
-from tui.cli.recording import recorded_row
 from tui.cli.steps import StepPrinter
 from tui.cli.terminal_approval import TerminalApproval
-from tui.setup import LoadedAgent, Options, open_agent
-from tui.text import json_without_controls, one_line, plain, without_controls
+from tui.setup import AgentInfo, LoadedAgent, Options, open_agent
+from tui.text import json_for, json_without_controls, one_line, plain, without_controls
 
 if TYPE_CHECKING:
     from agent.consent import Approve, Decision, Request
     from agent.consent.policy import Policy
+
+Output = Literal["text", "quiet", "events", "final"]
+"""The answer and the steps; the answer alone; every event as a line of JSON; the last event so."""
 
 EXIT_CODES: dict[Reason, int] = {
     "answered": 0,
@@ -40,31 +43,42 @@ def ask(
     words: Sequence[str],
     options: Options,
     *,
-    as_json: bool = False,
+    output: Output = "text",
+    template: str | None = None,
     yes: bool = False,
     record: Path | None = None,
     go_on: bool = False,
+    session: str | None = None,
+    save: bool = True,
     raw: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
-    An answer that is piped has its control characters escaped, unless `raw`.
-    With `go_on`, the question follows the workspace's last conversation. A conversation whose last turn was
-    answered, given up or failed is kept for that, and appended to `record` as a row of training data.
+    With a `template`, `words` are what its placeholder stands for. An answer that is piped has its control
+    characters escaped, unless `raw`.
+    The question follows the session whose id begins with `session`, with `go_on` the last session of the
+    workspace, and else begins one; with `save` it is written there. A conversation whose last turn was
+    answered, given up or failed is appended to `record` as a row of training data.
     """
-    question = read_question(words)
+    question = read_question(words, template)
     if record:
         ensure_appendable(record)
-    opened = open_agent(options)
+    store = _open_store(needed=go_on or session is not None) if save or go_on or session else None
     try:
-        before = load_turns(opened.info.workspace) if go_on else ()
-        with Interrupts() as interrupts:
-            approve = approval(interrupts, opened.agent.policy, yes)
-            return answer(
-                opened, question, approve, interrupts.cancelled.is_set, as_json, record, before, raw
-            )
+        if store and session:
+            session = store.find(session).id  # before the models are loaded
+        opened = open_agent(options)
+        try:
+            writer = _writer(store, opened.info, go_on, session) if store else None
+            with Interrupts() as interrupts:
+                approve = approval(interrupts, opened.agent.policy, yes)
+                cancelled = interrupts.cancelled.is_set
+                return answer(opened, question, approve, cancelled, output, record, writer, save, raw)
+        finally:
+            opened.close()
     finally:
-        opened.close()
+        if store:
+            store.close()
 
 
 def answer(
@@ -72,33 +86,43 @@ def answer(
     question: Question,
     approve: Approve | None,
     cancelled: Callable[[], bool],
-    as_json: bool,
+    output: Output = "text",
     record: Path | None = None,
-    before: tuple[Turn, ...] = (),
+    writer: SessionWriter | None = None,
+    save: bool = False,
     raw: bool = False,
 ) -> int:
-    """Run one turn after those in `before` and print it; return the exit code.
+    """Run one turn after those of `writer` and print it; return the exit code.
 
-    A conversation whose last turn was answered, given up or failed is kept, and appended to `record`. Raises
-    UmiError where the turn ended in an error, and InputError where `record` cannot be written.
+    With `save`, `writer` writes it. A conversation whose last turn was answered, given up or failed is
+    appended to `record`. Raises UmiError where the turn ended in an error, and InputError where `record`
+    cannot be written.
     """
     agent = opened.agent
-    printer: Callable[[Event], None] = (
-        _print_json if as_json else _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
-    )
-    conversation = agent.begin()
-    conversation.transcript = conversation.transcript.plus(*before)
-    conversation.untrusted = question.quotes
-    tools = conversation.transcript.tools
+    printer = _printer(output, raw)
+    conversation = writer.conversation(agent) if writer else agent.begin()
+    conversation.untrusted |= question.quotes
+    before = conversation.transcript
     events: list[Event] = []
-    for event in agent.run(conversation, question.text, approve=approve, cancelled=cancelled):
+    kept = writer if save else None
+    if kept:
+        kept.question(question.text, conversation)
+        if kept.forked:
+            say("umi: this session went on elsewhere meanwhile; the question begins a branch of it")
+    for event in agent.run(
+        conversation,
+        question.text,
+        attachments=opened.attachments,
+        approve=approve,
+        cancelled=cancelled,
+    ):
+        if kept:
+            kept.event(event)
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
-            if event.reason in ("answered", "gave_up", "failed"):
-                _keep(opened.info.workspace, conversation.transcript)
-                if record:
-                    append_row(record, recorded_row(tools, question.text, events, before))
+            if record and event.reason in CONCLUDED:
+                append_row(record, recorded_row(before.plus(*turns_of(question.text, events))))
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "failed":
@@ -111,6 +135,31 @@ def answer(
     raise AssertionError("a turn ends with Finished")
 
 
+def _open_store(*, needed: bool) -> SessionStore | None:
+    """Open the sessions. Where they are not `needed`, one that cannot be opened does not stop a question."""
+    try:
+        return SessionStore.open()
+    except UmiError as error:
+        if needed:
+            raise
+        say(f"umi: this question is not saved: {one_line(str(error))}")
+        return None
+
+
+def _writer(store: SessionStore, info: AgentInfo, go_on: bool, session: str | None) -> SessionWriter:
+    """Return the writer of the session that the question belongs to. Raises InputError for none."""
+    if session:
+        writer = SessionWriter.resume(store, session, info.bundle)
+    elif not go_on:
+        writer = SessionWriter.begin(store, info.workspace, info.bundle)
+    elif last := store.last(info.workspace):
+        writer = SessionWriter.resume(store, last.id, info.bundle)
+    else:
+        raise InputError(f"nothing was asked in {info.workspace} so far", "ask without --continue")
+    writer.warn = lambda line: say(f"umi: {one_line(line)}")
+    return writer
+
+
 def last_error(events: Sequence[Event]) -> str:
     """Return the last error of a call among the events of a turn, behind the tool's name."""
     errors = [
@@ -121,25 +170,31 @@ def last_error(events: Sequence[Event]) -> str:
     return errors[-1] if errors else ""
 
 
-def _keep(workspace: Path, transcript: Transcript) -> None:
-    """Keep a conversation; an answer that is printed is not spoiled by a disk that is full."""
-    try:
-        save_turns(workspace, transcript)
-    except (OSError, UnicodeEncodeError) as error:
-        say(f"umi: --continue will not know of this: {one_line(str(error))}")
+def _printer(output: Output, raw: bool) -> Callable[[Event], None]:
+    """Return what prints the events of a turn."""
+    match output:
+        case "events":
+            return _print_json
+        case "final":
+            return lambda event: _print_json(event) if isinstance(event, Finished) else None
+        case "quiet":
+            return _Printer(sys.stdout, None, raw=raw).show
+        case "text":
+            return _Printer(sys.stdout, StepPrinter(sys.stderr), raw=raw).show
 
 
 def _print_json(event: Event) -> None:
-    print(json_without_controls(compact(event_to_json(event))), flush=True)
+    line = json_without_controls(compact(event_to_json(event)))
+    print(json_for(sys.stdout.encoding, line), flush=True)
 
 
 class _Printer:
-    """The answer on `out`, as it is written where that is a terminal; everything else goes to `steps`.
+    """The answer on `out`, as it is written where that is a terminal; all else goes to `steps`, or nowhere.
 
     What a role says after a call that failed is held back until it is known whether the turn failed.
     """
 
-    def __init__(self, out: TextIO, steps: StepPrinter, *, raw: bool = False) -> None:
+    def __init__(self, out: TextIO, steps: StepPrinter | None, *, raw: bool = False) -> None:
         self._out = out
         self._raw = raw
         self._steps = steps
@@ -151,22 +206,27 @@ class _Printer:
         match event:
             case CallProposed(index=0):
                 self._failing = False
-                self._steps.show(event)
+                self._show_step(event)
             case Observation(ok=False):
                 self._failing = True
-                self._steps.show(event)
+                self._show_step(event)
             case AnswerDelta(text) if self._terminal and not self._failing:
-                self._steps.show(event)
+                self._show_step(event)
                 self._write(plain(text) if self._written else plain(text).lstrip())
             case Finished(reason, text):
                 if self._written:
                     self._write("\n")
                 elif reason in ("answered", "gave_up"):
-                    self._steps.clear()
+                    if self._steps:
+                        self._steps.clear()
                     self._write(self._shown(text) + "\n")
-                self._steps.show(event)
+                self._show_step(event)
             case _:
-                self._steps.show(event)
+                self._show_step(event)
+
+    def _show_step(self, event: Event) -> None:
+        if self._steps:
+            self._steps.show(event)
 
     def _shown(self, text: str) -> str:
         if self._terminal:

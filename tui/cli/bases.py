@@ -1,39 +1,46 @@
-"""`umi models …` of bases: the catalogue, the bases that were pulled, pulling one."""
+"""`umi models …` of bases: the catalogue, and pulling one."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from agent.bundle.download.bases import base_names, find_base
 from agent.bundle.download.catalogue import CataloguedBase, SourceName, find_in_catalogue, read_catalogue
-from agent.errors import InputError
 from tui.cli.interrupts import Interrupted
-from tui.cli.progress import DownloadProgress, say
+from tui.cli.progress import DownloadProgress, print_table, say
+from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
+
+if TYPE_CHECKING:
+    from agent.bundle.listing import ModelEntry
 
 
 def print_catalogue() -> None:
-    """Print a line for each base that can be pulled."""
-    rows = [_catalogue_row(base) for base in read_catalogue()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    """Print a line for each base that can be pulled or was, with the speed expected on this machine."""
+    from agent.bundle.listing import list_models
+    from agent.config import engine_settings
+    from tui.cli.machine_speed import machine_rates
+
+    settings = engine_settings()
+    names = {base.name: base for base in read_catalogue()}
+    entries = [entry for entry in list_models(settings) if entry.name in names and entry.state != "bundle"]
+    rates = machine_rates(entries, settings)
+    rows = [
+        (
+            *model_row(entry, rates)[:-1],
+            f"{names[entry.name].description}; {_source(names[entry.name], entry)}",
+        )
+        for entry in entries
+    ]
+    print_table([HEADINGS, *rows])
+    say("tokens/s: reading / writing, expected; memory of what is not here yet grows with the context")
 
 
-def print_bases() -> None:
-    """Print the bases that were pulled, in a section of their own; nothing if there are none."""
-    names = base_names()
-    if not names:
-        return
-    print("\nbases, to train roles on:")
-    width = max(map(len, names))
-    for name in names:
-        try:
-            base = find_base(name)
-            facts = f"{size_text(base.size)}, {one_line(base.license)}, {one_line(str(base.path))}"
-        except InputError as error:
-            facts = one_line(str(error))
-        print(f"  {one_line(name):{width}}  {facts}")
+def _source(base: CataloguedBase, entry: ModelEntry) -> str:
+    if entry.state == "base":
+        return "pulled"
+    tried = "" if base.tried else ", not tried here"
+    return f"from the {' or the '.join(base.sources)}{tried}"
 
 
 def pull_catalogued_base(name: str, source: SourceName | None) -> None:
@@ -57,14 +64,4 @@ def pull_catalogued_base(name: str, source: SourceName | None) -> None:
         return
     facts = f"{size_text(base.size)}, licence {base.license}, from {base.source}"
     print(f"{one_line(str(base.path))}: {one_line(facts)}")
-    say(f"train roles on it: umi train base import {base.name}")
-
-
-def _catalogue_row(base: CataloguedBase) -> tuple[str, ...]:
-    size = size_text(base.size) if base.sha256 else f"about {size_text(base.size)}"
-    notes = [f"from the {' or the '.join(base.sources)}"]
-    if not base.tried:
-        notes.append("not tried here")
-    if base.name in base_names():
-        notes.append("pulled")
-    return base.name, size, base.license, base.description, ", ".join(notes)
+    say(f"run it: umi models use {base.name}; train roles on it: umi train base import {base.name}")

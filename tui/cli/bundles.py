@@ -8,29 +8,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from agent.bundle import MANIFEST, Dialect, load_bundle, store
+from agent.bundle import MANIFEST, Dialect, RoleFile, load_bundle, store
 from agent.bundle.download.bases import removable_base_folders, remove_base
-from agent.bundle.store import SHIPPED, find_bundle, list_bundles
+from agent.bundle.store import SHIPPED, find_bundle
 from agent.errors import InputError
 from agent.paths import models_folder
-from agent.transcript import ROLES, Role
-from tui.cli.bases import print_bases
+from agent.transcript import ROLES, Role, compact
 from tui.cli.interrupts import INTERRUPTED, Interrupted
-from tui.cli.progress import DownloadProgress, say
+from tui.cli.progress import DownloadProgress, print_table, say
+from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
 
 
-def print_bundles() -> None:
-    """Print a line for each bundle, where a star marks the one in use, and for each base that was pulled."""
-    rows = list_bundles()
-    width = max(len(row.name) for row in rows)
-    for row in rows:
-        print(f"{'*' if row.selected else ' '} {one_line(row.name):{width}}  {one_line(str(row.folder))}")
-    print_bases()
+def print_models() -> None:
+    """Print a line for each bundle, where a star marks the one in use, and for each base that was pulled.
+
+    The speed is shown where this machine was measured before.
+    """
+    from agent.bundle.listing import list_models
+    from agent.config import engine_settings
+    from agent.llama.speed.probe import known_rates
+    from tui.cli.machine_speed import threads_of
+
+    settings = engine_settings()
+    rates = known_rates(threads_of(settings))
+    here = [entry for entry in list_models(settings) if entry.state != "catalogue"]
+    rows = [(entry.selected, model_row(entry, rates)) for entry in here]
+    marked = [(f"{'*' if selected else ' '} {name}", *cells) for selected, (name, *cells) in rows]
+    print_table([(f"  {HEADINGS[0]}", *HEADINGS[1:]), *marked])
+    hint = "" if rates else "; the speed expected here: umi models catalogue"
+    say(f"folders and files: umi models show NAME; more to pull: umi models catalogue{hint}")
 
 
-def print_bundle(name: str | None) -> None:
-    """Print what a bundle's manifest says. Raises InputError where there is none or it is damaged."""
+def print_bundle(name: str | None, *, everything: bool = False) -> None:
+    """Print what a bundle's manifest says; metrics and recipe in full where `everything` is wanted.
+
+    Raises InputError where there is none or it is damaged.
+    """
     bundle = load_bundle(find_bundle(name))
     facts = {
         "folder": str(bundle.folder),
@@ -44,22 +58,36 @@ def print_bundle(name: str | None) -> None:
     for key, value in facts.items():
         print(f"  {key:10}  {one_line(value)}")
     for role, file in bundle.roles.items():
-        sampling = file.sampling
-        how = (
-            "greedy"
-            if sampling.temperature == 0
-            else f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}"
-        )
-        grounded = ", grounded" if file.grounded else ""
-        limits = f"{how}, at most {sampling.max_tokens} tokens{grounded}"
-        adapter = f" + {file.adapter.file}  {size_text(file.adapter.size)}" if file.adapter else ""
-        deltas = f" (to be built of {' and '.join(one.file for one in file.deltas)})" if file.deltas else ""
-        print(f"  {role:10}  {file.file}  {size_text(file.size)}{one_line(deltas)}{adapter}  {limits}")
+        print(f"  {role:10}  {_role_line(file)}")
     for title, value in (("metrics", bundle.metrics), ("recipe", bundle.recipe)):
-        if value:
+        if not value:
+            continue
+        if everything:
             print(f"  {title}")
             for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()[1:-1]:
                 print(f"  {line}")
+        else:
+            entries = [
+                f"{key}={compact(one)}" for key, one in value.items() if not isinstance(one, (dict, list))
+            ]
+            groups = [key for key, one in value.items() if isinstance(one, (dict, list))]
+            print(f"  {title:10}  {one_line(', '.join([*entries, *groups]), 200)}")
+    if not everything and (bundle.metrics or bundle.recipe):
+        say("metrics and recipe in full: --all")
+
+
+def _role_line(file: RoleFile) -> str:
+    sampling = file.sampling
+    how = (
+        "greedy"
+        if sampling.temperature == 0
+        else f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}"
+    )
+    grounded = ", grounded" if file.grounded else ""
+    adapter = f" + {file.adapter.file}  {size_text(file.adapter.size)}" if file.adapter else ""
+    deltas = f" (to be built of {' and '.join(one.file for one in file.deltas)})" if file.deltas else ""
+    size = f"{size_text(file.size)}{one_line(deltas)}{adapter}"
+    return f"{file.file}  {size}  {how}, at most {sampling.max_tokens} tokens{grounded}"
 
 
 def verify_bundle(name: str | None) -> None:
@@ -150,6 +178,14 @@ def remove_bundle(name: str, *, yes: bool) -> int:
 
 
 def use_bundle(name: str) -> None:
-    """Pick a bundle for every later run. Raises InputError where it cannot run."""
-    folder: Path = store.select_bundle(name)
+    """Pick a bundle for every later run; that of a base is made first.
+
+    Raises InputError where it cannot run.
+    """
+    from agent.bundle.stock import runnable_bundle
+
+    try:
+        folder = store.select_bundle(str(runnable_bundle(name, lambda line: say(one_line(line)))))
+    except KeyboardInterrupt:
+        raise Interrupted("give the same command again") from None
     print(f"from now on umi runs {one_line(str(folder))}")

@@ -48,6 +48,14 @@ def examine() -> int:
     return 1
 
 
+def clean() -> int:
+    """Remove caches and unfinished downloads, and print what that frees; return the exit code."""
+    from agent.disk_use import remove_caches
+
+    print(f"removed {size_text(remove_caches())} of caches and unfinished downloads")
+    return 0
+
+
 def _print_fact(name: str, value: str) -> None:
     print(f"{name:18}{one_line(value)}")
 
@@ -70,10 +78,10 @@ def _memory() -> str:
 def _check_llama() -> None:
     import llama_cpp
 
+    from agent.config import engine_settings
     from agent.llama.binding.context import flash_attention_mode
     from agent.llama.binding.hardware import devices
     from agent.llama.binding.model import gpu_layers
-    from agent.settings import engine_settings
 
     _print_fact("llama.cpp", llama_cpp.llama_print_system_info().decode("utf-8", "replace"))
     _print_fact("devices", "; ".join(devices()) or "none")
@@ -92,12 +100,13 @@ def _check_models() -> None:
     from agent.bundle.deltas.build import open_bundle
     from agent.bundle.store import find_bundle
     from agent.setup import open_engine
+    from agent.tools.lib.output import pluralize
 
     folder = find_bundle(None)
     _print_fact("models", str(folder))
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))
-    _print_fact("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
+    _print_fact("", f"{bundle.name}: {pluralize(len(bundle.files), 'file')}, {total}, as the manifest says")
     if bundle.base:
         bundle = open_bundle(folder, lambda _: None)
         _print_fact("", f"built in {bundle.folder}")
@@ -117,18 +126,24 @@ def _check_workspace() -> None:
 
 
 def _check_folders() -> None:
+    from agent.disk_use import disk_use
     from agent.llama.prompt_cache import PromptCache
-    from agent.paths import data_folder, models_folder, notes_path, settings_path
+    from agent.paths import config_path, data_folder, models_folder, notes_path
+    from tui.cli.log import current_log_path
 
     _print_fact("own models", str(models_folder()))
     _print_fact("notes", str(notes_path()))
-    _print_fact("settings", str(settings_path()))
+    _print_fact("config", str(config_path()))
+    log = current_log_path()
+    _print_fact("log", f"{log}{'' if log.exists() else ' (nothing yet)'}" if log else "off")
     count, taken = PromptCache().usage()
     _print_fact("kept states", f"{count} of tool lists, {size_text(taken)}")
     existing = next(path for path in (data_folder(), *data_folder().parents) if path.exists())
     if not os.access(existing, os.W_OK):
         raise UmiError(f"{existing} cannot be written", "make it writable or set UMI_HOME to another folder")
     _print_fact("disk", f"{size_text(shutil.disk_usage(existing).free)} free")
+    for use in disk_use():
+        _print_fact("", f"{use.name}: {size_text(use.size)} ({use.remedy or 'umi doctor --clean'})")
 
 
 def _print_extras() -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import resource
 import sys
 from collections.abc import Sequence
 
-from agent.errors import InputError, UmiError
+from agent.errors import UmiError
 from tui.cli.interrupts import INTERRUPTED
+from tui.cli.log import prepare_log
 from tui.cli.streams import OutputFailed, discard_stdout, prepare_streams
 
 BROKEN_PIPE = 141
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `umi` with these arguments (default: those of the process) and return its exit code."""
     prepare_streams()
     try:
-        _prepare_log()
+        prepare_log()
         from tui.cli.tree.root import run
 
         code = run(list(sys.argv[1:] if argv is None else argv))
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 UmiError.exit_code,
             )
         return _report(
-            f"umi itself failed: {type(error).__name__}: {error}; for the details, set UMI_LOG=umi.log",
+            f"umi itself failed: {type(error).__name__}: {error}; the details are in the log file, which"
+            " `umi doctor` names",
             UmiError.exit_code,
         )
 
@@ -69,17 +70,3 @@ def _address_space_limit() -> int:
     """Return the limit of this process's address space in bytes; 0 where there is none."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return 0 if limit == resource.RLIM_INFINITY else limit
-
-
-def _prepare_log() -> None:
-    """Send the log to the file that UMI_LOG names, else nowhere: a traceback would tear the screen."""
-    path = os.environ.get("UMI_LOG")
-    handler: logging.Handler = logging.NullHandler()
-    if path:
-        try:
-            # Made for its owner alone; a FIFO without a reader is an error and not waited for.
-            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600))
-            handler = logging.FileHandler(path, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"UMI_LOG: cannot write {path}: {error.strerror}", "name another file") from None
-    logging.basicConfig(handlers=[handler], level=logging.INFO)

@@ -1,9 +1,11 @@
-"""Progress on stderr: lines of text, and how far a download is."""
+"""Lines and live progress on stderr, tables on stdout."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from tui.text import one_line, size_text
@@ -17,6 +19,13 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells in columns to stdout."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 class DownloadProgress:
     """Writes the progress of one file after the other to `out`.
 
@@ -25,7 +34,7 @@ class DownloadProgress:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._live = out.isatty()
+        self._live = out.isatty() and os.environ.get("TERM") != "dumb"
         self._shown_at = 0.0
 
     def update(self, file: str, done: int, size: int) -> None:

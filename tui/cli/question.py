@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.config import expand_template
 from agent.errors import InputError
 
 INPUT_LIMIT = 4_000_000
@@ -26,12 +27,15 @@ class Question:
     quotes: bool
 
 
-def read_question(words: Sequence[str]) -> Question:
+def read_question(words: Sequence[str], template: str | None = None) -> Question:
     """Return `words`, then a blank line and what is piped in; either may be missing.
 
-    Raises InputError where both are empty and for more than `INPUT_LIMIT` bytes.
+    With a `template`, `words` are put into it. Raises InputError where both are empty and for more than
+    `INPUT_LIMIT` bytes.
     """
     typed = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    if template is not None:
+        typed = expand_template(template, typed)
     piped = _read_stdin(bool(typed)).strip()
     question = f"{typed}\n\n{piped}" if typed and piped else typed or piped
     if not question:

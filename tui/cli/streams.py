@@ -9,6 +9,7 @@ import sys
 from typing import Any, TextIO, cast
 
 from agent.errors import UmiError
+from tui.ascii import NAME, wants_ascii
 
 
 class OutputFailed(UmiError):
@@ -16,7 +17,7 @@ class OutputFailed(UmiError):
 
 
 def prepare_streams() -> None:
-    """Let the standard streams escape what their encoding lacks, and fail in one line or not at all.
+    """Let the standard streams write ASCII for what they cannot show, and fail in one line or not at all.
 
     A descriptor that is closed is opened on the null device: else the next file that is opened would get its
     number, and whatever is printed.
@@ -27,7 +28,9 @@ def prepare_streams() -> None:
         os.close(descriptor)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # A pipe keeps what is written in it; a terminal shows what it can.
+            ascii_only = wants_ascii() and stream.isatty()
+            stream.reconfigure(encoding="ascii" if ascii_only else None, errors=NAME)
     if sys.stdout is None or sys.stdout is sys.__stdout__:
         sys.stdout = cast(TextIO, _Output(sys.stdout))
     if sys.stderr is None or sys.stderr is sys.__stderr__:

@@ -60,9 +60,11 @@ class CataloguedBase:
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     """The name to pull it by."""
     description: str
-    """The model, the type of its weights, and its languages, in a line."""
+    """The model and its languages, in a line."""
     license: License
     """Of the weights (SPDX identifier)."""
+    type: Literal["Q4_1", "Q8_0", "Q4_K_M"]
+    """The number format of most of its weights."""
     parameters: _Size
     """Number of weights, rounded."""
     file: _FileName

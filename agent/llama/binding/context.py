@@ -17,12 +17,12 @@ from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
 
 from agent.bundle.manifest import BACKBONE_KEY
+from agent.config import CacheType, EngineSettings, Switch
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.log import clear_errors, first_error
 from agent.llama.binding.model import Model, gpu_layers, metadata_value
 from agent.llama.gguf.rules import require_sound_adapter
 from agent.prompting.encoding import common_length
-from agent.settings import CacheType, EngineSettings, Switch
 
 BATCH = 256
 """Tokens per decode of a prompt: one or two seconds of a 0.5B model on a laptop."""

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.bundle import Bundle
+from agent.config import CacheType, EngineSettings
 from agent.errors import EngineError
 from agent.llama.binding.hardware import address_space_left, available_bytes, require_memory
 from agent.llama.binding.model import gpu_layers
 from agent.llama.gguf.header import MetadataValue, read_metadata
-from agent.settings import CacheType, EngineSettings
 from agent.transcript import Role
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32}
 """Bytes of one number in the cache; a q8_0 block holds 32 numbers in 34 bytes."""
-_WORKING_BYTES = 192 << 20
+WORKING_BYTES = 192 << 20
 """Address space beside files, a copy of them for repacking, and caches: buffers, vocabulary, grammars.
 Measured: 104 MB for the shipped models, 166 MB for SmolLM2-135M."""
 
@@ -34,17 +34,27 @@ def require_room(bundle: Bundle, roles: Sequence[Role], settings: EngineSettings
 
     Each model has one cache of the bundle's whole context. Where layers go to a GPU the files do not count.
     """
-    used = [bundle.roles[role] for role in roles]
-    models = {role.file for role in used}
-    each = [cache_bytes(bundle.folder / file, settings.cache) for file in models]
-    caches = sum(each) * bundle.context_length
-    names = models | {role.adapter.file for role in used if role.adapter}
-    files = 0 if gpu_layers(settings) else sum(file.size for file in bundle.files if file.file in names)
+    files, caches = _file_and_cache_bytes(bundle, roles, settings)
     what = f"{caches / 1e9:.1f} GB of key-value cache for {bundle.context_length} tokens"
     if files:
         what = f"{files / 1e9:.1f} GB of models and {what}"
     require_memory(files + caches, f"{bundle.name}'s {what}", available_bytes())
-    _require_address_space(bundle.name, 2 * files + caches + _WORKING_BYTES)
+    _require_address_space(bundle.name, 2 * files + caches + WORKING_BYTES)
+
+
+def needed_bytes(bundle: Bundle, roles: Sequence[Role], settings: EngineSettings) -> int:
+    """Return the bytes that the models of `roles` take when they run: files, caches, and working memory."""
+    return sum(_file_and_cache_bytes(bundle, roles, settings)) + WORKING_BYTES
+
+
+def _file_and_cache_bytes(bundle: Bundle, roles: Sequence[Role], settings: EngineSettings) -> tuple[int, int]:
+    """Return the bytes of the files of `roles`, unless layers go to a GPU, and of their caches."""
+    used = [bundle.roles[role] for role in roles]
+    models = {role.file for role in used}
+    each = [cache_bytes(bundle.folder / file, settings.cache) for file in models]
+    names = models | {role.adapter.file for role in used if role.adapter}
+    files = 0 if gpu_layers(settings) else sum(file.size for file in bundle.files if file.file in names)
+    return files, sum(each) * bundle.context_length
 
 
 def _require_address_space(name: str, needed: int) -> None:

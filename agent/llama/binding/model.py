@@ -16,10 +16,10 @@ from llama_cpp import llama_cpp as native
 from llguidance import LLTokenizer
 from llguidance.llamacpp import lltokenizer_from_vocab
 
+from agent.config import EngineSettings
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.log import clear_errors, first_error
 from agent.llama.gguf.rules import require_sound_model
-from agent.settings import EngineSettings
 
 _ALL_LAYERS = 999
 """More layers than any model has."""

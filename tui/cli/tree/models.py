@@ -8,12 +8,18 @@ from typing import Annotated, Literal
 import typer
 
 from agent.errors import InputError
+from tui.cli import completion
 from tui.cli.tree.options import PLAIN
 
 models = typer.Typer(help="The model bundles at hand.", **PLAIN)
 
 BundleName = Annotated[
-    str | None, typer.Argument(metavar="[B]", help="A folder or name (default: the one in use).")
+    str | None,
+    typer.Argument(
+        metavar="[B]",
+        help="A folder or name (default: the one in use).",
+        autocompletion=completion.model_names,
+    ),
 ]
 RoleModel = Annotated[
     Path | None, typer.Option(metavar="F", help="Its model, or its adapter beside --backbone.")
@@ -23,17 +29,20 @@ RoleModel = Annotated[
 @models.command("list")
 def list_models() -> None:
     """The bundles at hand (a star marks the one in use) and the bases that were pulled."""
-    from tui.cli.bundles import print_bundles
+    from tui.cli.bundles import print_models
 
-    print_bundles()
+    print_models()
 
 
 @models.command("show")
-def show_model(bundle: BundleName = None) -> None:
-    """What a bundle's manifest says."""
+def show_model(
+    bundle: BundleName = None,
+    everything: Annotated[bool, typer.Option("--all", help="Metrics and recipe in full.")] = False,
+) -> None:
+    """What a bundle's manifest says, on one screen."""
     from tui.cli.bundles import print_bundle
 
-    print_bundle(bundle)
+    print_bundle(bundle, everything=everything)
 
 
 @models.command("assemble")
@@ -63,7 +72,7 @@ def verify_model(bundle: BundleName = None) -> None:
 
 @models.command("catalogue")
 def show_catalogue() -> None:
-    """The bases that `pull` knows by name: pretrained models to train roles on."""
+    """The models that `pull` knows by name, with size, licence, memory and the speed expected here."""
     from tui.cli.bases import print_catalogue
 
     print_catalogue()
@@ -74,7 +83,9 @@ def pull_model(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|OWNER/NAME[@REVISION]", help="A base of the catalogue, or a bundle's repository."
+            metavar="NAME|OWNER/NAME[@REVISION]",
+            help="A base of the catalogue, or a bundle's repository.",
+            autocompletion=completion.catalogue_names,
         ),
     ],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call a bundle here.")] = None,
@@ -121,9 +132,14 @@ def remove_model(
 
 @models.command("use")
 def use_model(
-    bundle: Annotated[str, typer.Argument(metavar="B", help="A bundle's folder or name.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="A bundle's folder or name, or a base.", autocompletion=completion.model_names
+        ),
+    ],
 ) -> None:
-    """Run this bundle from now on."""
+    """Run this bundle from now on; a base runs as a stock model in all three roles."""
     from tui.cli.bundles import use_bundle
 
     use_bundle(bundle)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from agent.errors import Protected
-from agent.paths import cache_folder, data_folder, settings_path
+from agent.paths import cache_folder, config_path, data_folder
 
 _CREDENTIAL_FOLDERS = """
 .ssh .gnupg .aws .azure .kube .password-store .config/gcloud .config/gh .config/rclone .config/op
@@ -119,7 +119,7 @@ class Protection:
     def __init__(self, root: Path, allowed: Iterable[str] = ()) -> None:
         self._root = root
         self._allowed = tuple(pattern.strip("/") for pattern in allowed)
-        own = {folder.resolve() for folder in (data_folder(), settings_path().parent, cache_folder())}
+        own = {folder.resolve() for folder in (data_folder(), config_path().parent, cache_folder())}
         # A workspace that is one of umi's own folders, or lies in one, was named by the user.
         inside = (folder for folder in own if folder != root and folder.is_relative_to(root))
         self._own = tuple([fold(part) for part in folder.parts] for folder in inside)

@@ -1,0 +1,83 @@
+"""Changes of the agent while the app runs: other models, other tools. The conversation goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from agent.bundle import load_bundle
+from agent.bundle.stock import runnable_bundle
+from agent.bundle.store import select_bundle
+from agent.errors import UmiError
+from agent.loop import Agent, Conversation
+from agent.tools.toolbox import Toolbox, select_tools
+from tui.setup import LoadedAgent
+
+_log = logging.getLogger(__name__)
+
+
+def switched(
+    before: LoadedAgent | None, open_models: Callable[[str], LoadedAgent], name: str
+) -> tuple[LoadedAgent | None, str]:
+    """Load the models `name` in place of those of `before`, and make them the default.
+
+    Return the agent that is in use then, and the error if there is one: what can be found out before is, and
+    where loading fails after that, the models of `before` are loaded again. Two sets of models are never in
+    memory at once. The new agent keeps the modes and rules of `before`.
+    """
+    try:
+        folder = runnable_bundle(name, lambda line: None)
+        load_bundle(folder)
+    except UmiError as error:
+        return before, str(error)
+    if before is not None:
+        before.close()
+    try:
+        opened, error = open_models(str(folder)), ""
+    except UmiError as failure:
+        if before is None:
+            return None, str(failure)
+        opened, error = _reopened(before, open_models), str(failure)
+    if opened is not None and before is not None:
+        opened.agent.policy = before.agent.policy
+    if not error:
+        error = _made_default(folder)
+    return opened, error
+
+
+def _reopened(before: LoadedAgent, open_models: Callable[[str], LoadedAgent]) -> LoadedAgent | None:
+    try:
+        return open_models(str(before.info.folder))
+    except UmiError:
+        _log.exception("the models in use before cannot be loaded again")
+        return None
+
+
+def _made_default(folder: Path) -> str:
+    try:
+        select_bundle(str(folder))
+    except UmiError as error:
+        return f"these models run, but not from the next start on: {error}"
+    return ""
+
+
+def continued(agent: Agent, before: Conversation | None) -> Conversation:
+    """Return a conversation of `agent` with the turns of `before`."""
+    new = agent.begin()
+    if before is None:
+        return new
+    transcript = replace(new.transcript, turns=before.transcript.turns)
+    return replace(before, transcript=transcript)
+
+
+def offer_tools(
+    agent: Agent, toolbox: Toolbox, names: Sequence[str], conversation: Conversation
+) -> Conversation:
+    """Offer only the tools `names` of `toolbox` from here on; return the conversation with these.
+
+    Raise InputError for a name that the toolbox does not have.
+    """
+    agent.toolbox = Toolbox(select_tools(toolbox.tools, names), toolbox.context)
+    return continued(agent, conversation)

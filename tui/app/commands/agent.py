@@ -1,0 +1,49 @@
+"""The commands of what runs: the models, the tools, templates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.config import expand_template, read_config
+from tui.app.commands.registry import SlashCommand
+from tui.app.screens.models import ModelsScreen
+from tui.app.screens.tools import ToolsScreen
+from tui.text import one_line
+
+if TYPE_CHECKING:
+    from tui.app.app import UmiApp
+
+
+async def _model(app: UmiApp, rest: str) -> None:
+    if rest:
+        app.switch_models(rest)
+        return
+    app.push_screen(ModelsScreen(), lambda name: app.run_soon(app.switch_models, name) if name else None)
+
+
+async def _tools(app: UmiApp, rest: str) -> None:
+    app.push_screen(
+        ToolsScreen(app.tools, app.tools_on),
+        lambda names: app.run_soon(app.offer_tools, names) if names is not None else None,
+    )
+
+
+async def _template(app: UmiApp, rest: str) -> None:
+    name, _, text = rest.partition(" ")
+    if name:
+        app.type_text(expand_template(name, text.strip()))
+        return
+    templates = read_config().templates
+    lines = [f"{key}: {one_line(value, 70)}" for key, value in sorted(templates.items())]
+    await app.show_note(
+        "\n".join(["/template NAME TEXT puts one into the input:", *lines])
+        if lines
+        else 'There are no templates; add one: umi config set templates.sum "Sum up {input}"'
+    )
+
+
+COMMANDS = (
+    SlashCommand("model", "the models: choose, pull, switch", _model, "[NAME]", aliases=("models",)),
+    SlashCommand("tools", "what tools there are, on or off for this session", _tools),
+    SlashCommand("template", "put a text of the config into the input", _template, "[NAME [TEXT]]"),
+)

@@ -1,0 +1,117 @@
+"""The commands of sessions: the list, the title, going back, marks of answers, exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from agent.errors import InputError, cannot_write
+from agent.paths import write_private
+from agent.sessions import Mark, Record
+from agent.sessions.export import Format, export
+from tui.app.commands.registry import SlashCommand
+
+if TYPE_CHECKING:
+    from tui.app.app import UmiApp
+
+_SUFFIXES: dict[Format, str] = {"md": "md", "json": "json", "train": "jsonl"}
+
+
+async def _sessions(app: UmiApp, rest: str) -> None:
+    from tui.app.screens.sessions import SessionsScreen
+
+    async def resume(session: str | None) -> None:
+        if session:
+            app.sessions.resume(session)
+            await app.show_session()
+
+    await app.push_screen(SessionsScreen(app.sessions.require_store(), rest), resume)
+
+
+async def _rename(app: UmiApp, rest: str) -> None:
+    writer = app.sessions.require_writer()
+    renamed = app.sessions.require_store().rename(writer.session_id or "", rest)
+    writer.title = renamed.title
+    await app.show_note(f"This session is called: {renamed.title}")
+
+
+async def _rewind(app: UmiApp, rest: str) -> None:
+    if rest and not (rest.isascii() and rest.isdecimal() and int(rest)):
+        raise InputError(f"{rest!r} is no number of questions", "/rewind 2 goes back two questions")
+    if app.is_answering:
+        raise InputError("the answer is still being written", "Esc stops it")
+    writer = app.sessions.require_writer()
+    branch = writer.record().branch
+    count = int(rest or 1)
+    if count > len(branch):
+        raise InputError(f"there are {len(branch)} questions to go back", "give a smaller number")
+    first = branch[-count]
+    writer.fork(first.id)
+    await app.show_session()
+    app.type_text(first.question)
+
+
+async def _good(app: UmiApp, rest: str) -> None:
+    await _mark(app, "good")
+
+
+async def _wrong(app: UmiApp, rest: str) -> None:
+    await _mark(app, "wrong")
+
+
+async def _correct(app: UmiApp, rest: str) -> None:
+    if not rest:
+        raise InputError("/correct takes the right answer", "write it behind the command")
+    await _mark(app, "corrected", rest)
+
+
+async def _unmark(app: UmiApp, rest: str) -> None:
+    await _mark(app, None)
+
+
+async def _mark(app: UmiApp, mark: Mark | None, correction: str = "") -> None:
+    if app.is_answering:
+        raise InputError("the answer is still being written", "mark it when it is complete")
+    writer = app.sessions.require_writer()
+    if writer.head is None:
+        raise InputError("there is no answer to mark", "ask something first")
+    writer.mark(writer.head, mark, correction)
+    exported = "`umi sessions export --format train --marked` takes it along."
+    await app.show_note(f"Marked {mark}; {exported}" if mark in ("good", "corrected") else f"Marked {mark}.")
+
+
+async def _export(app: UmiApp, rest: str) -> None:
+    record = app.sessions.require_writer().record()
+    first, _, name = rest.partition(" ")
+    forms: dict[str, Format] = {form: form for form in get_args(Format)}
+    form = forms.get(first.lower())
+    if form is None:
+        form, name = "md", rest
+    path = _export_path(app, record, form, name.strip())
+    text = export([record], form)
+    if not text:
+        raise InputError("there is no answer to learn from in this session", "export it as md or json")
+    if path.exists():
+        raise InputError(f"{path} exists", "name another file behind /export")
+    try:
+        write_private(path, text)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    await app.show_note(f"Written: {path}")
+
+
+def _export_path(app: UmiApp, record: Record, form: Format, name: str) -> Path:
+    folder = app.opened.info.workspace if app.opened else Path()
+    return folder / Path(name or f"umi-{record.session.id}.{_SUFFIXES[form]}").expanduser()
+
+
+COMMANDS = (
+    SlashCommand("sessions", "find, resume, rename, remove, export", _sessions, "[WORDS]", ("resume",)),
+    SlashCommand("rename", "give this session another title", _rename, "TITLE"),
+    SlashCommand("rewind", "go back before the last question, or the last N", _rewind, "[N]"),
+    SlashCommand("good", "mark the last answer as good", _good),
+    SlashCommand("wrong", "mark the last answer as wrong", _wrong),
+    SlashCommand("correct", "mark the last answer as wrong and say what is right", _correct, "TEXT"),
+    SlashCommand("unmark", "take the mark of the last answer away", _unmark),
+    SlashCommand("export", "write this session to a file", _export, "[md|json|train] [FILE]"),
+)

@@ -1,0 +1,27 @@
+"""The command palette: what it offers, beside Textual's own search in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import SystemCommand
+
+from agent.config import THEME_NAMES
+from tui.app.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from tui.app.app import UmiApp
+
+
+def palette_commands(app: UmiApp) -> Iterator[SystemCommand]:
+    """Yield every slash command, run at once where it takes no argument and else typed into the input."""
+    for command in COMMANDS:
+        needed = command.arguments and not command.arguments.startswith("[")
+        action: Callable[[], object] = (
+            partial(app.type_text, f"/{command.name} ") if needed else partial(app.run_command, command.name)
+        )
+        yield SystemCommand(f"/{command.name}", command.help, action)
+    for name in THEME_NAMES:
+        yield SystemCommand(f"Theme: {name}", "colours of the app", partial(app.run_command, "theme", name))

@@ -1,0 +1,188 @@
+"""The models screen: what is here and what can be pulled, with size, licence, memory and expected speed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Static
+from textual.worker import Worker, get_current_worker
+
+from agent.errors import UmiError
+from tui.models_table import HEADINGS, model_row
+from tui.text import one_line, size_text
+
+if TYPE_CHECKING:
+    from agent.bundle.listing import ModelEntry
+    from agent.llama.speed.estimate import Rates
+
+_log = logging.getLogger(__name__)
+
+HINT = "Enter uses a model, or pulls it first; Esc closes"
+
+
+class PullCancelled(Exception):
+    """Raised out of the progress of a pull that the user stopped; what arrived is kept."""
+
+
+class ModelsScreen(ModalScreen[str | None]):
+    """Lists models; it is dismissed with the name of the one to use, or None.
+
+    Nothing connects before Enter is pressed on a model that is not here.
+    """
+
+    BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
+        Binding("escape", "close", "close, or stop pulling"),
+        Binding("q", "close", "close", show=False),
+    ]
+
+    class Listed(Message):
+        """The models were listed."""
+
+        def __init__(self, entries: list[ModelEntry], rates: Mapping[int, Rates]) -> None:
+            self.entries = entries
+            self.rates = rates
+            super().__init__()
+
+    class Pulling(Message):
+        """`text` says how far the pull is."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    class Pulled(Message):
+        """The pull has ended; `error` is why it failed, `name` the model that is here now."""
+
+        def __init__(self, name: str, error: str = "") -> None:
+            self.name = name
+            self.error = error
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[str, ModelEntry] = {}
+        self._pull: Worker[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield the table and a line below it."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "Models"
+            dialog.border_subtitle = HINT
+            yield DataTable(cursor_type="row", zebra_stripes=False)
+            yield Static("reading…", classes="progress", markup=False)
+
+    def on_mount(self) -> None:
+        """List the models in a thread, and measure this machine where that was not done."""
+        self.query_one(DataTable).add_columns("", *HEADINGS)
+        self.run_worker(self._list, thread=True, group="list")
+
+    def _list(self) -> None:
+        from agent.bundle.listing import list_models, tensor_types
+        from agent.config import engine_settings
+        from agent.llama.speed.probe import known_rates, measured_rates
+        from tui.cli.machine_speed import threads_of
+
+        worker = get_current_worker()
+        try:
+            settings = engine_settings()
+            entries, threads = list_models(settings), threads_of(settings)
+            rates = known_rates(threads)
+            self.post_message(self.Listed(entries, rates))
+            if tensor_types(entries) - rates.keys() and not worker.is_cancelled:
+                self.post_message(self.Pulling("measuring this machine, once…"))
+                rates = measured_rates(tensor_types(entries), threads)
+                self.post_message(self.Listed(entries, rates))
+        except (OSError, UmiError) as error:
+            self.post_message(self.Pulling(f"the speed was not measured: {error}"))
+        except Exception:
+            _log.exception("the models were not listed")
+            self.post_message(self.Pulling("the models were not listed; see the log file"))
+
+    def on_models_screen_listed(self, message: Listed) -> None:
+        """Show the rows; the cursor stays where it is."""
+        table = self.query_one(DataTable)
+        at = table.cursor_row
+        table.clear()
+        self._entries = {f"{entry.state} {entry.name}": entry for entry in message.entries}
+        for key, entry in self._entries.items():
+            table.add_row("*" if entry.selected else " ", *model_row(entry, message.rates), key=key)
+        table.move_cursor(row=at)
+        self._say("tokens/s: expected, reading / writing" if message.rates else "")
+
+    def on_models_screen_pulling(self, message: Pulling) -> None:
+        """Show the progress."""
+        self._say(message.text)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Use the model of the row, or pull it."""
+        entry = self._entries.get(event.row_key.value or "")
+        if entry is None or self._pull is not None:
+            return
+        if not entry.usable:
+            self._say(entry.about)
+        elif entry.state == "catalogue":
+            self._say(f"{entry.name}: asking for it…")
+            self._pull = self.run_worker(partial(self._pull_base, entry.name), thread=True, group="pull")
+        else:
+            self.dismiss(entry.name)
+
+    def on_models_screen_pulled(self, message: Pulled) -> None:
+        """List the models anew after a pull."""
+        self._pull = None
+        if message.error:
+            self._say(message.error)
+        else:
+            self.run_worker(self._list, thread=True, group="list", exclusive=True)
+
+    def action_close(self) -> None:
+        """Stop the pull that is going on, or close the screen."""
+        if self._pull is not None:
+            self._pull.cancel()
+            self._say("stopping…")
+        else:
+            self.dismiss(None)
+
+    def on_unmount(self) -> None:
+        """Stop a pull, whose thread would keep the process alive."""
+        if self._pull is not None:
+            self._pull.cancel()
+
+    def _pull_base(self, name: str) -> None:
+        from agent.bundle.download.catalogue import find_in_catalogue
+        from agent.bundle.download.pull_base import pull_base
+
+        worker = get_current_worker()
+        shown = ""
+
+        def progress(file: str, done: int, size: int) -> None:
+            nonlocal shown
+            if worker.is_cancelled:
+                raise PullCancelled
+            text = f"{name}: {100 * done // size} % of {size_text(size)}; Esc stops, a later pull goes on"
+            if text != shown:
+                shown = text
+                self.post_message(self.Pulling(text))
+
+        error = ""
+        try:
+            pull_base(find_in_catalogue(name), progress)
+        except PullCancelled:
+            error = f"{name}: stopped; pulling it again goes on where it is"
+        except UmiError as failure:
+            error = str(failure)
+        except Exception as failure:
+            _log.exception("a pull failed")
+            error = f"umi itself failed: {type(failure).__name__}: {failure}"
+        self.post_message(self.Pulled(name, error))
+
+    def _say(self, text: str) -> None:
+        if self.is_attached:
+            self.query_one(".progress", Static).update(one_line(text))

@@ -1,0 +1,141 @@
+"""The sessions of the app: the store, the session that the chat writes, and a stored one shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from textual.message import Message
+
+from agent.errors import InputError, UmiError
+from agent.loop import Agent, Conversation
+from agent.sessions import Exchange, SessionStore, SessionWriter
+from tui.app.blocks import NoteBlock
+from tui.app.transcript_view import TranscriptView
+from tui.setup import AgentInfo
+from tui.text import one_line
+
+INTERRUPTED = "Interrupted: umi ended before this was answered. The question is in the input again."
+RUNNING = "Another umi is answering this question."
+
+
+class SessionWarning(Message):
+    """What is said or asked from now on is not saved; `line` says why."""
+
+    def __init__(self, line: str) -> None:
+        self.line = one_line(line)
+        super().__init__()
+
+
+class AppSessions:
+    """The store and the writer of the session on the screen; both None where nothing can be saved.
+
+    With `session`, the app starts with the session whose id begins so, with `go_on` with the last one of the
+    workspace, else with a new one.
+    """
+
+    def __init__(self, *, go_on: bool = False, session: str | None = None) -> None:
+        self._go_on = go_on
+        self._session = session
+        self._info: AgentInfo | None = None
+        self._post: Callable[[Message], object] = lambda message: None
+        self.store: SessionStore | None = None
+        self.writer: SessionWriter | None = None
+        self.problem = ""
+
+    def check(self) -> None:
+        """Raise UmiError where the session to start with does not exist, before the app takes the screen."""
+        if self._session is not None:
+            with SessionStore.open() as store:
+                store.find(self._session)
+
+    def open(self, info: AgentInfo, post: Callable[[Message], object]) -> None:
+        """Open the store, in the thread that loads the models; `problem` says what failed.
+
+        Warnings of the writers are given to `post`.
+        """
+        self._info, self._post = info, post
+        try:
+            self.store = SessionStore.open()
+            found = self.store.find(self._session) if self._session else None
+            if self._go_on and (found := self.store.last(info.workspace)) is None:
+                self.problem = "There is no session of this folder to go on from; this is a new one."
+            self._write(
+                SessionWriter.resume(self.store, found.id, info.bundle)
+                if found
+                else SessionWriter.begin(self.store, info.workspace, info.bundle)
+            )
+        except UmiError as error:
+            self.problem = f"This session is not saved: {error}"
+
+    def switched(self, info: AgentInfo) -> bool:
+        """Return whether these are other models than before; the session names them from here on."""
+        before, self._info = self._info, info
+        if self.writer:
+            self.writer.models = info.bundle
+        return before is not None and before is not info
+
+    def close(self) -> None:
+        """Close the store. May be called twice."""
+        if self.store:
+            self.store.close()
+
+    def begin(self) -> None:
+        """Let the next question begin a new session."""
+        if self.store and self._info:
+            self._write(SessionWriter.begin(self.store, self._info.workspace, self._info.bundle))
+
+    def resume(self, session: str) -> None:
+        """Go on from the end of a stored session. Raise UmiError where that cannot be read."""
+        if self.store and self._info:
+            self._write(SessionWriter.resume(self.store, session, self._info.bundle))
+
+    def _write(self, writer: SessionWriter) -> None:
+        writer.warn = lambda line: self._post(SessionWarning(line[0].upper() + line[1:]))
+        self.writer = writer
+
+    def require_store(self) -> SessionStore:
+        """Return the store. Raise InputError where there is none."""
+        if self.store is None:
+            raise InputError("sessions are not saved", "see why with: umi sessions list")
+        return self.store
+
+    def require_writer(self) -> SessionWriter:
+        """Return the writer of a session that has a question. Raise InputError where there is none."""
+        self.require_store()
+        if self.writer is None or self.writer.session_id is None:
+            raise InputError("nothing was asked in this session so far", "ask something first")
+        return self.writer
+
+    def conversation(self, agent: Agent) -> Conversation:
+        """Return the conversation that the next question goes on from; a new one if it cannot be read."""
+        if self.writer:
+            with suppress(UmiError):
+                return self.writer.conversation(agent)
+        return agent.begin()
+
+    async def show(self, view: TranscriptView) -> str:
+        """Show the current branch; return its last question where that was interrupted, to be asked again."""
+        if self.writer is None or self.writer.session_id is None:
+            return ""
+        branch = self.writer.record().branch
+        for exchange in branch:
+            await _show_exchange(view, exchange)
+        return branch[-1].question if branch and branch[-1].state == "interrupted" else ""
+
+    def question_of_head(self) -> str:
+        """Return the question that the current branch ends with; empty where it has none."""
+        branch = self.require_writer().record().branch
+        return branch[-1].question if branch else ""
+
+
+async def _show_exchange(view: TranscriptView, exchange: Exchange) -> None:
+    await view.start_turn(exchange.question)
+    for event in exchange.events:
+        await view.show(event, 0)
+    if exchange.state == "interrupted":
+        await view.fail_turn(INTERRUPTED)
+    elif exchange.state == "running":
+        await view.add(NoteBlock(RUNNING, error=True))
+    if exchange.mark:
+        await view.add(NoteBlock(f"Marked {exchange.mark}. {exchange.correction}".rstrip()))
