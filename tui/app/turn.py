@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from textual.message import Message
 
@@ -99,11 +100,8 @@ def run_turn(
 
     try:
         throttle = _Throttle(lambda event: post(TurnEvent(turn, event)))
-        if writer:
-            writer.question(text, conversation)
-        for event in agent.run(conversation, text, approve=approve, cancelled=cancelled):
-            if writer:
-                writer.event(event)
+        run = partial(writer.run, agent) if writer else agent.run
+        for event in run(conversation, text, approve=approve, cancelled=cancelled):
             throttle.pass_on(event)
     except UmiError as failure:
         error = str(failure)
