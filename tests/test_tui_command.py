@@ -178,8 +178,12 @@ def test_models_are_listed_shown_verified_and_picked(
     ]
     assert main(["models", "show", str(bundle)]) == 0
     shown = capsys.readouterr().out
-    for part in ("small", "2048 tokens", "Apache-2.0", "planner.gguf", '"questions": 0.9'):
+    for part in ("small", "2048 tokens", "Apache-2.0", "planner.gguf", "questions=0.9"):
         assert part in shown
+    assert main(["models", "show", str(bundle), "--all"]) == 0
+    assert '"questions": 0.9' in capsys.readouterr().out
+    assert main(["models", "show", "umi-mini"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) <= 24
     assert main(["models", "list"]) == 0
     assert "* umi-mini" in capsys.readouterr().out
     assert main(["models", "use", "small"]) == 0

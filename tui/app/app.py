@@ -152,13 +152,15 @@ class UmiApp(App[None]):
         if message.error:
             await self.show_note(message.error, error=True)
         agent = self.opened.agent
+        first = self._conversation is None
         self._toolbox = agent.toolbox
         on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
         self._conversation = offer_tools(agent, agent.toolbox, on, continued(agent, self._conversation))
         self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
         self._status.info = self.opened.info
         self.show_mode()
-        if not self.sessions.switched(self.opened.info):
+        self.sessions.switched(self.opened.info)
+        if first:
             await self.show_session()
             if self.sessions.problem:
                 await self.show_note(self.sessions.problem, error=True)
