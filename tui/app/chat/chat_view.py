@@ -192,7 +192,8 @@ class ChatView(Vertical):
     # Turns
 
     async def _start_turn(self, question: Question, typed: str) -> None:
-        assert self.opened is not None and self.conversation is not None
+        assert self.opened is not None
+        assert self.conversation is not None
         self._turns += 1
         self._running_turn = self._shown_turn = self._turns
         self._running_text, self._reason = typed, ""

@@ -52,7 +52,8 @@ class TimesScreen(ModalScreen[None]):
 def _row(usage: Usage) -> str:
     seconds = usage.read_seconds + usage.write_seconds
     return (
-        f"{usage.prompt_evaluated:7,}{usage.prompt_reused:8,}{_rate(usage.prompt_evaluated, usage.read_seconds):>7}"
+        f"{usage.prompt_evaluated:7,}{usage.prompt_reused:8,}"
+        f"{_rate(usage.prompt_evaluated, usage.read_seconds):>7}"
         f"{usage.generated:7,}{_rate(usage.generated, usage.write_seconds):>7}{seconds:6.1f} s"
     )
 
