@@ -72,7 +72,7 @@ class UmiApp(App[None]):
         Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
         Binding("ctrl+r", "retry", "ask the last question once more", priority=True, id="retry"),
         Binding("ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry", priority=True, id="select"),
-        Binding("f2", "times", "time per role", priority=True, id="times"),
+        Binding("f4", "times", "time per role", priority=True, id="times"),
         Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
         Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
         Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
@@ -140,9 +140,11 @@ class UmiApp(App[None]):
         before = self.sessions.conversation(agent) if first else self.chat.conversation
         self.chat.conversation = offer_tools(agent, agent.toolbox, on, before or agent.begin())
         self.show_mode()
-        if first:
+        if not self.sessions.switched(self.opened.info):
             self.chat.opened = self.opened
             await self.chat.show_session()
+            if self.sessions.problem:
+                await self.show_note(self.sessions.problem, error=True)
         await self.chat.use(self.opened)
 
     @property
@@ -252,6 +254,10 @@ class UmiApp(App[None]):
         if event.key == "ctrl+g":
             for prompt in self.chat.prompts:
                 prompt.allow(event.time)
+
+    def on_approval_prompt_answered(self) -> None:
+        """Return to the input."""
+        self.chat.prompt_answered()
 
     # Keys
 

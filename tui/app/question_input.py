@@ -35,7 +35,7 @@ class QuestionInput(TextArea):
         super().__init__(
             compact=True, highlight_cursor_line=False, placeholder="Ask something, or /help", id="question"
         )
-        self.history = QuestionHistory()
+        self.sent_before = QuestionHistory()
         self.examples: Sequence[str] = ()
         self.queued = False
         """Whether Up in an empty input takes a question back instead of recalling one."""
@@ -47,17 +47,17 @@ class QuestionInput(TextArea):
 
     def on_mount(self) -> None:
         """Read the history."""
-        self.history.load()
-        self._history_index = len(self.history.questions)
+        self.sent_before.load()
+        self._history_index = len(self.sent_before.questions)
 
     def remember(self, text: str) -> None:
         """Append a sent text to the history and clear the input."""
-        self.history.add(text)
+        self.sent_before.add(text)
         self.put("")
 
     def put(self, text: str) -> None:
         """Replace the text, the cursor at its end."""
-        self._history_index = len(self.history.questions)
+        self._history_index = len(self.sent_before.questions)
         self._replace_text(text)
 
     def update_completions(self) -> None:
@@ -148,7 +148,7 @@ class QuestionInput(TextArea):
             self._recall(1)
 
     def _recall(self, step: int) -> None:
-        sent = self.history.questions
+        sent = self.sent_before.questions
         index = min(max(self._history_index + step, 0), len(sent))
         if index == self._history_index:
             return

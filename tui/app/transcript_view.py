@@ -1,7 +1,7 @@
 """The scrolling transcript: shows the events of the agent as blocks.
 
 Of a long conversation only the end is mounted: what is above is mounted as one scrolls up to it, and taken
-off again when the next turn starts, so that layout takes the same time for a thousand blocks as for a hundred.
+off again when the next turn starts, so that a thousand blocks take no more time to lay out than a hundred.
 """
 
 from __future__ import annotations

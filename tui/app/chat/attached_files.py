@@ -45,7 +45,7 @@ def pasted_folder() -> Path:
 
 
 def save_pasted(text: str) -> str:
-    """Write a pasted text to a file of its own and return the name to mention. Raise OSError as writing does."""
+    """Write a pasted text to a file of its own; return the name to mention. Raise OSError as writing does."""
     stem = time.strftime("pasted-%Y%m%d-%H%M%S")
     name, number = f"{stem}.txt", 2
     while (pasted_folder() / name).exists():

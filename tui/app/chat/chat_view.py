@@ -1,4 +1,4 @@
-"""The conversation on the screen: transcript, waiting questions, input, status line, at most one running turn.
+"""The conversation on the screen: transcript, waiting questions, input, status line, one running turn.
 
 The turn runs in a thread (`tui.app.turn`) and posts its events here.
 """
@@ -50,7 +50,7 @@ class ChatView(Vertical):
         self.question = QuestionInput(self.completions)
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
-        self._context = ContextMeter()
+        self._meter = ContextMeter()
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -146,7 +146,7 @@ class ChatView(Vertical):
         self.question.border_subtitle = "an earlier question, changed; Esc leaves it as it is"
 
     async def retry(self, exchange: int | None = None) -> None:
-        """Ask an earlier question (the last one at None) once more, in its place. Raise InputError as `edit`."""
+        """Ask an earlier question (the last one at None) once more, in its place. Raise as `edit` does."""
         exchange = self._require_question(exchange)
         text = self.sessions.typed(exchange)
         self._editing = exchange
@@ -290,7 +290,7 @@ class ChatView(Vertical):
         await self.mount(prompt, before=self.question)
         self.status.show("waiting for your answer", "waiting")
 
-    def on_approval_prompt_answered(self, message: ApprovalPrompt.Answered) -> None:
+    def prompt_answered(self) -> None:
         """Return to the input."""
         self.question.focus()
         if self.is_answering and not self._cancelled.is_set():
@@ -375,15 +375,15 @@ class ChatView(Vertical):
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""
-        warning = self._context.update(message.used, message.total)
+        warning = self._meter.update(message.used, message.total)
         self._show_context()
         if warning:
             await self.transcript.add(NoteBlock(warning))
 
     def _show_context(self) -> None:
         if self._editing is None:
-            self.question.border_subtitle = self._context.text
-            self.question.set_class(self._context.is_nearly_full, "nearly-full")
+            self.question.border_subtitle = self._meter.text
+            self.question.set_class(self._meter.is_nearly_full, "nearly-full")
 
     async def _show_welcome(self) -> None:
         tools = [tool.name for tool in self.opened.agent.toolbox.tools] if self.opened else []

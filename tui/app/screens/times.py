@@ -16,9 +16,9 @@ from agent.transcript import Role
 
 
 class TimesScreen(ModalScreen[None]):
-    """Shows the costs of the last turn and of all since umi started; Esc, F2 or q closes it."""
+    """Shows the costs of the last turn and of all since umi started; Esc, F4 or q closes it."""
 
-    BINDINGS = [Binding("escape,f2,q", "dismiss", "close")]  # noqa: RUF012 - declared without ClassVar
+    BINDINGS = [Binding("escape,f4,q", "dismiss", "close")]  # noqa: RUF012 - declared without ClassVar
 
     def __init__(self, last: Mapping[Role, Usage], total: Mapping[Role, Usage]) -> None:
         super().__init__()
