@@ -15,7 +15,7 @@ import pytest
 from attacks import session_kills
 from fakes import calculation, plan, scripted
 
-from agent.errors import InputError
+from agent.errors import ContextFull, InputError
 from agent.events import AnswerDelta, Event, Finished, Reading, Thought
 from agent.loop import Agent, Conversation
 from agent.paths import sessions_path
@@ -38,13 +38,7 @@ def new(store: SessionStore, folder: str = "/work") -> SessionWriter:
 
 def have(writer: SessionWriter, agent: Agent, question: str) -> list[Event]:
     """Ask in the session of `writer`, as both front ends do; return the events."""
-    conversation = writer.conversation(agent)
-    writer.question(question, conversation)
-    events: list[Event] = []
-    for event in agent.run(conversation, question):
-        writer.event(event)
-        events.append(event)
-    return events
+    return list(writer.run(agent, writer.conversation(agent), question))
 
 
 def said(store: SessionStore, *questions: str) -> SessionWriter:
@@ -114,6 +108,15 @@ def test_a_failed_turn_without_an_answer_is_left_out(store: SessionStore) -> Non
     writer.event(Finished("failed", "the call was too long"))
     (one,) = writer.record().branch
     assert (one.answer, one.turns) == ("the call was too long", ())
+
+
+def test_a_question_that_does_not_fit_has_ended(store: SessionStore, tmp_path: Path) -> None:
+    writer = new(store)
+    with pytest.raises(ContextFull):
+        have(writer, scripted([], tmp_path, context_length=300).agent, "word " * 300)
+    (exchange,) = writer.record().branch
+    assert exchange.state == "error"
+    assert "the models hold 300" in exchange.answer
 
 
 def test_branches(store: SessionStore, tmp_path: Path) -> None:

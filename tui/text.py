@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 _UNSAFE = re.compile(
@@ -94,3 +95,17 @@ def truncate_lines(text: str, lines: int) -> tuple[str, int]:
     """Return the first `lines` lines of `text`, and the number of lines that are left out."""
     parts = text.split("\n")
     return "\n".join(parts[:lines]), max(0, len(parts) - lines)
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return `1 line`, `2 lines`, `1,200 lines`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def folder_text(path: Path) -> str:
+    """Return a folder's path, with `~` for the home folder."""
+    try:
+        inside = path.relative_to(Path.home())
+    except (ValueError, RuntimeError):
+        return str(path)
+    return "~" if inside == Path() else f"~/{inside}"

@@ -7,9 +7,9 @@ none. What cannot be written is kept and tried again with the next event, and on
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.events import AnswerDelta, Event, Finished, Reading, event_to_json
 from agent.sessions.database import SessionsError
@@ -66,6 +66,20 @@ class SessionWriter:
         """
         found = store.find(session)
         return cls(store, found.workspace, models or found.models, found.id)
+
+    def run(self, agent: Agent, conversation: Conversation, text: str, **options: Any) -> Iterator[Event]:
+        """Yield the events of `agent.run(conversation, text, **options)`, each once it is written.
+
+        An exception of it is written as the end of the turn.
+        """
+        self.question(text, conversation)
+        try:
+            for event in agent.run(conversation, text, **options):
+                self.event(event)
+                yield event
+        except Exception as error:
+            self.event(Finished("error", str(error)))
+            raise
 
     def question(self, text: str, conversation: Conversation) -> None:
         """Write a question that is about to be asked in `conversation`, as the one after `head`.

@@ -1,9 +1,8 @@
-"""The chat app: a transcript, an input, a status line, and at most one running turn, in a thread."""
+"""The app: the conversation, the models and tools that it runs on, and the keys."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,33 +19,28 @@ from textual.screen import Screen
 from agent.config import Config, read_config
 from agent.consent.policy import MODES
 from agent.errors import InputError, UmiError
-from agent.events import CallProposed, Finished, Reading
-from agent.loop import Conversation
 from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
-from tui.app.agent_changes import continued, offer_tools, switched
+from tui.app.agent_changes import offer_tools, switched
 from tui.app.appearance import apply_config
-from tui.app.approval_prompt import ApprovalPrompt
 from tui.app.ascii_filter import AsciiFilter
 from tui.app.blocks import NoteBlock
+from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.keys import key_help, keymap
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
 from tui.app.screens.help import HelpScreen
+from tui.app.screens.times import TimesScreen
 from tui.app.sessions import AppSessions, SessionWarning
-from tui.app.status_line import StatusLine
-from tui.app.transcript_view import TranscriptView
-from tui.app.turn import STOPPED, ApprovalAsked, TurnEnded, TurnEvent, run_turn
 from tui.ascii import wants_ascii
-from tui.cli.steps import percent, tokens_per_second
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page", "sessions")
+_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page", "retry", "select", "sessions", "times")
 
 _log = logging.getLogger(__name__)
 
@@ -71,11 +65,14 @@ class UmiApp(App[None]):
         Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
         Binding("f1", "help", "keys and commands", priority=True, id="help"),
         Binding("f3", "sessions", "find and resume sessions", priority=True, id="sessions"),
-        Binding("escape", "cancel", "stop", id="stop"),
+        Binding("escape", "cancel", "stop, and edit the question", id="stop"),
         Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
         Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
-        Binding("ctrl+y", "copy", "copy the answer", priority=True, id="copy"),
+        Binding("ctrl+y", "copy", "copy the selected block or the answer", priority=True, id="copy"),
         Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
+        Binding("ctrl+r", "retry", "ask the last question once more", priority=True, id="retry"),
+        Binding("ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry", priority=True, id="select"),
+        Binding("f4", "times", "time per role", priority=True, id="times"),
         Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
         Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
         Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
@@ -91,39 +88,25 @@ class UmiApp(App[None]):
         super().__init__()
         self._open_agent = open_agent
         self._open_models = open_models
-        self._ascii = [AsciiFilter()] if wants_ascii() else []
         self._toolbox: Toolbox | None = None
         self._tools_off: set[str] = set()
+        self._ascii = [AsciiFilter()] if wants_ascii() else []
+        self._interrupted_at = 0.0
         self.config = config or Config()
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
-        self._conversation: Conversation | None = None
-        self._turns = 0
-        self._shown_turn = 0
-        self._running_turn = 0
-        self._cancelled = threading.Event()
-        self._interrupted_at = 0.0
-        # Kept rather than queried: a turn may end after the screen has dropped its widgets.
-        self._transcript = TranscriptView()
-        self._question = QuestionInput()
-        self._status = StatusLine()
+        self.chat = ChatView(self.sessions)
 
     def compose(self) -> ComposeResult:
-        """Yield the transcript, the input and the status line."""
-        yield self._transcript
-        yield self._question
-        yield self._status
+        """Yield the conversation."""
+        yield self.chat
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
         apply_config(self, self.config)
-        self._transcript.anchor()
-        self._question.focus()
         self.run_worker(self._load, thread=True, group="load")
 
-    def on_unmount(self) -> None:
-        """Cancel a running turn, whose thread would keep the process alive."""
-        self._cancelled.set()
+    # Models and tools
 
     def _load(self) -> None:
         error = ""
@@ -139,61 +122,31 @@ class UmiApp(App[None]):
 
     def _load_other(self, open_models: Callable[[str], LoadedAgent], name: str) -> None:
         """Load the models `name` in place of those in memory; where that fails, these are loaded again."""
-        opened, error = switched(self.opened, open_models, name)
-        self.opened = opened
+        self.opened, error = switched(self.opened, open_models, name)
         self.post_message(Loaded(error))
 
     async def on_loaded(self, message: Loaded) -> None:
         """Show the loaded models, or the error."""
         if self.opened is None:
-            self._show_state("no models", busy=False)
-            await self._transcript.add_error(message.error)
+            self.chat.status.show("no models", "idle")
+            await self.chat.transcript.add_error(message.error)
             return
         if message.error:
             await self.show_note(message.error, error=True)
         agent = self.opened.agent
-        first = self._conversation is None
+        first = self._toolbox is None
         self._toolbox = agent.toolbox
         on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
-        self._conversation = offer_tools(agent, agent.toolbox, on, continued(agent, self._conversation))
-        self._transcript.plain_answers = self.opened.agent.engine.grounded_answers
-        self._status.info = self.opened.info
+        before = self.sessions.conversation(agent) if first else self.chat.conversation
+        self.chat.conversation = offer_tools(agent, agent.toolbox, on, before or agent.begin())
         self.show_mode()
-        self.sessions.switched(self.opened.info)
+        self.sessions.use_models(self.opened.info)
         if first:
-            await self.show_session()
+            self.chat.opened = self.opened
+            await self.chat.show_session()
             if self.sessions.problem:
                 await self.show_note(self.sessions.problem, error=True)
-        self._show_state("ready", busy=False)
-
-    async def on_session_warning(self, message: SessionWarning) -> None:
-        """Say that something of the session is not saved."""
-        await self.show_note(message.line, error=True)
-
-    async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
-        """Run a command, or start a turn if none is running."""
-        if command := parse(message.text):
-            self._question.remember(message.text)
-            await self.run_command(*command)
-        elif self._conversation is None or self.opened is None:
-            loading = self._status.busy
-            self.notify(
-                "The models are still loading." if loading else "There are no models to ask.", markup=False
-            )
-        elif self._running_turn:
-            asked = bool(self._open_prompts())
-            hint = "Ctrl+G allows the call, Esc refuses it." if asked else "Esc stops the answer."
-            self.notify(f"One question at a time: {hint}", markup=False)
-        else:
-            self._question.remember(message.text)
-            await self._start_turn(self.opened, self._conversation, message.text)
-
-    async def run_command(self, name: str, rest: str = "") -> None:
-        """Run a slash command; show the error where it cannot be run."""
-        try:
-            await find(COMMANDS, name).run(self, rest)
-        except UmiError as error:
-            await self.show_note(str(error), error=True)
+        await self.chat.use(self.opened)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -208,9 +161,9 @@ class UmiApp(App[None]):
     def offer_tools(self, names: Sequence[str]) -> None:
         """Offer only these of the session's tools from here on. Raise InputError while a turn runs."""
         self._require_idle()
-        if self.opened is None or self._toolbox is None or self._conversation is None:
+        if self.opened is None or self._toolbox is None or self.chat.conversation is None:
             raise InputError("there are no models yet", "wait until they are loaded")
-        self._conversation = offer_tools(self.opened.agent, self._toolbox, names, self._conversation)
+        self.chat.conversation = offer_tools(self.opened.agent, self._toolbox, names, self.chat.conversation)
         self._tools_off = {tool.name for tool in self.tools} - set(names)
 
     def switch_models(self, name: str) -> None:
@@ -218,14 +171,31 @@ class UmiApp(App[None]):
         self._require_idle()
         if self._open_models is None:
             raise InputError("these models cannot be switched", "start umi with --models")
-        self._show_state(f"loading {one_line(name, 30)}…")
+        self.chat.status.show(f"loading {one_line(name, 30)}…")
         self.run_worker(partial(self._load_other, self._open_models, name), thread=True, group="load")
 
     def _require_idle(self) -> None:
-        if self._running_turn:
+        if self.is_answering:
             raise InputError("a question is being answered", "wait, or stop it with Esc")
-        if self._status.busy:
+        if self.chat.status.busy:
             raise InputError("models are being loaded", "wait until that is done")
+
+    # What commands and screens use
+
+    async def on_question_input_sent(self, message: QuestionInput.Sent) -> None:
+        """Run a command, or ask a question."""
+        if command := parse(message.text):
+            self.chat.question.remember(message.text)
+            await self.run_command(*command)
+        else:
+            await self.chat.ask(message.text)
+
+    async def run_command(self, name: str, rest: str = "") -> None:
+        """Run a slash command; show the error where it cannot be run."""
+        try:
+            await find(COMMANDS, name).run(self, rest)
+        except UmiError as error:
+            await self.show_note(str(error), error=True)
 
     def run_soon(self, action: Callable[..., None], *arguments: object) -> None:
         """Run what may raise UmiError, which is shown."""
@@ -234,11 +204,39 @@ class UmiApp(App[None]):
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
 
-    def type_text(self, text: str) -> None:
-        """Put a text into the input, for the user to complete."""
-        self._question.text = text
-        self._question.move_cursor(self._question.document.end)
-        self._question.focus()
+    def put_question(self, text: str) -> None:
+        """Put a text into the input, for the user to change, complete or send."""
+        self.chat.put_question(text)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a turn is running."""
+        return self.chat.is_answering
+
+    async def show_note(self, text: str, *, error: bool = False) -> None:
+        """Append a message of the app to the transcript."""
+        await self.chat.transcript.add(NoteBlock(text, error=error))
+
+    async def start_conversation(self) -> None:
+        """Stop the running turn and begin a new conversation on a cleared transcript."""
+        self.sessions.begin()
+        self.chat.queue.clear_all()
+        await self.chat.show_session()
+
+    async def show_session(self) -> None:
+        """Stop the running turn, show the session of `sessions` and go on from its end."""
+        await self.chat.show_session()
+
+    async def on_session_warning(self, message: SessionWarning) -> None:
+        """Say that something of the session is not saved."""
+        await self.show_note(message.line, error=True)
+
+    def show_mode(self) -> None:
+        """Show the mode that is in force in the status line."""
+        if self.opened and self.opened.agent.policy:
+            self.chat.status.mode = self.opened.agent.policy.mode
+
+    # Textual's own hooks
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what is done to each line before it is drawn."""
@@ -252,6 +250,18 @@ class UmiApp(App[None]):
         """Return whether an action is available: those of the chat are not while a screen is over it."""
         return len(self.screen_stack) == 1 or action not in _CHAT_ACTIONS
 
+    def on_key(self, event: events.Key) -> None:
+        """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
+        if event.key == "ctrl+g":
+            for prompt in self.chat.prompts:
+                prompt.allow(event.time)
+
+    def on_approval_prompt_answered(self) -> None:
+        """Return to the input."""
+        self.chat.prompt_answered()
+
+    # Keys
+
     def action_help(self) -> None:
         """Show the keys and commands."""
         keys = key_help(self.BINDINGS, self.config.keys)
@@ -261,100 +271,13 @@ class UmiApp(App[None]):
         """Open the list of sessions."""
         await self.run_command("sessions")
 
-    async def show_note(self, text: str, *, error: bool = False) -> None:
-        """Append a message of the app to the transcript."""
-        await self._transcript.add(NoteBlock(text, error=error))
-
-    async def start_conversation(self) -> None:
-        """Stop the running turn and begin a new conversation on a cleared transcript."""
-        self.sessions.begin()
-        await self.show_session()
-
-    async def show_session(self) -> None:
-        """Stop the running turn, show the session of `sessions` and go on from its end."""
-        self._stop()
-        self._shown_turn = 0
-        if self.opened is not None:
-            self._conversation = self.sessions.conversation(self.opened.agent)
-        await self._transcript.restart()
-        if again := await self.sessions.show(self._transcript):
-            self.type_text(again)
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a turn is running."""
-        return bool(self._running_turn)
-
-    async def _start_turn(self, opened: LoadedAgent, conversation: Conversation, text: str) -> None:
-        self._turns += 1
-        self._running_turn = self._shown_turn = self._turns
-        self._cancelled = threading.Event()
-        await self._transcript.start_turn(text)
-        self._show_state("thinking…")
-        run = partial(
-            run_turn,
-            opened.agent,
-            conversation,
-            text,
-            turn=self._running_turn,
-            cancelled=self._cancelled.is_set,
-            post=self.post_message,
-            writer=self.sessions.writer,
-        )
-        self.run_worker(run, thread=True, group="turn")
-
-    async def on_turn_event(self, message: TurnEvent) -> None:
-        """Show an event of the turn in the transcript and the status line."""
-        if not self._is_shown(message.turn):
-            return
-        match message.event:
-            case Reading(role, done, total):
-                reading = done < total
-                self._show_state(
-                    f"{role} reading {percent(done, total)} %" if reading else f"{role} writing…"
-                )
-            case CallProposed(_, _, name, _):
-                self._show_state(f"running {one_line(name, 30)}…")
-            case Finished(stats=stats):
-                self._status.rate = tokens_per_second(stats)
-        await self._transcript.show(message.event, self.opened.agent.max_steps if self.opened else 0)
-
-    async def on_turn_ended(self, message: TurnEnded) -> None:
-        """Allow the next question, and show the error if the turn failed."""
-        if message.turn == self._running_turn:
-            self._running_turn = 0
-            self._show_state("ready", busy=False)
-        if self._is_shown(message.turn) and message.error:
-            await self._transcript.fail_turn(message.error)
-
-    async def on_approval_asked(self, message: ApprovalAsked) -> None:
-        """Show the question above the input, which keeps the focus."""
-        if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
-            message.approval.decide(STOPPED)
-            return
-        prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
-        await self.screen_stack[0].mount(prompt, before=self._question)
-        self._show_state("waiting for your answer", busy=False)
-
-    def on_approval_prompt_answered(self) -> None:
-        """Return to the input."""
-        self._question.focus()
-        if self._running_turn and not self._cancelled.is_set():
-            self._show_state("going on…")
-
-    def on_key(self, event: events.Key) -> None:
-        """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
-        if event.key == "ctrl+g":
-            for prompt in self._open_prompts():
-                prompt.allow(event.time)
+    def action_times(self) -> None:
+        """Show the time per role."""
+        self.push_screen(TimesScreen(self.chat.progress.last, self.chat.progress.total))
 
     def action_cancel(self) -> None:
-        """Refuse the call that is asked about, or cancel the running turn."""
-        prompts = self._open_prompts()
-        for prompt in prompts:
-            prompt.refuse()
-        if not prompts:
-            self._stop()
+        """Refuse the call that is asked about, or stop the running turn and give its question back."""
+        self.chat.cancel()
 
     def action_mode(self) -> None:
         """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
@@ -366,65 +289,49 @@ class UmiApp(App[None]):
                 self.notify(one_line(str(error)), severity="error", markup=False)
             self.show_mode()
 
-    def show_mode(self) -> None:
-        """Show the mode that is in force in the status line."""
-        if self.opened and self.opened.agent.policy:
-            self._status.mode = self.opened.agent.policy.mode
-
-    def _stop(self) -> None:
-        """Cancel the running turn, with the question that it waits for."""
-        if self._running_turn and not self._cancelled.is_set():
-            self._cancelled.set()
-            self._show_state("stopping…")
-            for prompt in self._open_prompts():
-                prompt.refuse()
-
     def action_interrupt(self) -> None:
         """Copy the selection, or cancel the turn; a second time within `_QUIT_WINDOW_S`, quit."""
-        selected = self.screen.get_selected_text() or self._question.selected_text
+        selected = self.screen.get_selected_text() or self.chat.question.selected_text
         now = time.monotonic()
         if selected:
-            self.copy_to_clipboard(selected)
+            self.chat.copy(selected)
             self.screen.clear_selection()
-            self.notify("Copied.", markup=False)
         elif now - self._interrupted_at < _QUIT_WINDOW_S:
             self.exit()
         else:
             self._interrupted_at = now
-            self._stop()
+            self.chat.stop()
             self.notify("Press Ctrl+C again to quit.", timeout=_QUIT_WINDOW_S, markup=False)
 
     def action_copy(self) -> None:
-        """Copy the last answer."""
-        answer = self._transcript.last_answer
-        if answer:
-            self.copy_to_clipboard(answer)
-        self.notify("The answer is copied." if answer else "There is no answer to copy.", markup=False)
+        """Copy the selected block, else the last answer."""
+        transcript = self.chat.transcript
+        if text := transcript.selected.text if transcript.selected else transcript.last_answer:
+            self.chat.copy(text)
+        else:
+            self.notify("There is no answer to copy.", markup=False)
+
+    async def action_retry(self) -> None:
+        """Ask the last question once more."""
+        await self.run_command("retry")
+
+    async def action_select(self) -> None:
+        """Select the last block, or the one above the selected one."""
+        await self.chat.select_block(-1)
 
     def action_fold(self) -> None:
         """Show every long result in full, or fold them all if none is folded."""
-        self._transcript.toggle_folds()
+        self.chat.transcript.toggle_folds()
 
     def action_page(self, pages: int) -> None:
         """Scroll the question about a call, else the transcript, by one page, up if `pages` is negative."""
-        for prompt in self._open_prompts():
+        for prompt in self.chat.prompts:
             prompt.scroll_page(pages)
             return
         if pages < 0:
-            self._transcript.scroll_page_up()
+            self.chat.transcript.scroll_page_up()
         else:
-            self._transcript.scroll_page_down()
-
-    def _open_prompts(self) -> list[ApprovalPrompt]:
-        """Return the question that waits for an answer, if there is one."""
-        return [prompt for prompt in self.screen_stack[0].query(ApprovalPrompt) if prompt.display]
-
-    def _show_state(self, state: str, busy: bool = True) -> None:
-        self._status.state, self._status.busy = state, busy
-
-    def _is_shown(self, turn: int) -> bool:
-        """Return whether the transcript shows turn number `turn`, and is on the screen."""
-        return turn == self._shown_turn and self._transcript.is_attached
+            self.chat.transcript.scroll_page_down()
 
 
 def chat(options: Options, sessions: AppSessions | None = None) -> int:

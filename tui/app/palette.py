@@ -20,7 +20,9 @@ def palette_commands(app: UmiApp) -> Iterator[SystemCommand]:
     for command in COMMANDS:
         needed = command.arguments and not command.arguments.startswith("[")
         action: Callable[[], object] = (
-            partial(app.type_text, f"/{command.name} ") if needed else partial(app.run_command, command.name)
+            partial(app.put_question, f"/{command.name} ")
+            if needed
+            else partial(app.run_command, command.name)
         )
         yield SystemCommand(f"/{command.name}", command.help, action)
     for name in THEME_NAMES:

@@ -9,14 +9,12 @@ from textual.message import Message
 
 from agent.errors import InputError, UmiError
 from agent.loop import Agent, Conversation
-from agent.sessions import Exchange, SessionStore, SessionWriter
-from tui.app.blocks import NoteBlock
+from agent.sessions import SessionStore, SessionWriter
+from tui.app.chat.attached_files import typed_again
+from tui.app.replay import blocks_of
 from tui.app.transcript_view import TranscriptView
 from tui.setup import AgentInfo
 from tui.text import one_line
-
-INTERRUPTED = "Interrupted: umi ended before this was answered. The question is in the input again."
-RUNNING = "Another umi is answering this question."
 
 
 class SessionWarning(Message):
@@ -68,12 +66,11 @@ class AppSessions:
         except UmiError as error:
             self.problem = f"This session is not saved: {error}"
 
-    def switched(self, info: AgentInfo) -> bool:
-        """Return whether these are other models than before; the session names them from here on."""
-        before, self._info = self._info, info
+    def use_models(self, info: AgentInfo) -> None:
+        """Let the session go on with other models, which it names from its next question on."""
+        self._info = info
         if self.writer:
             self.writer.models = info.bundle
-        return before is not None and before is not info
 
     def close(self) -> None:
         """Close the store. May be called twice."""
@@ -118,24 +115,28 @@ class AppSessions:
         """Show the current branch; return its last question where that was interrupted, to be asked again."""
         if self.writer is None or self.writer.session_id is None:
             return ""
-        branch = self.writer.record().branch
-        for exchange in branch:
-            await _show_exchange(view, exchange)
-        return branch[-1].question if branch and branch[-1].state == "interrupted" else ""
+        record = self.writer.record()
+        branch = record.branch
+        versions: dict[int | None, list[int]] = {}
+        for exchange in record.exchanges:
+            versions.setdefault(exchange.parent, []).append(exchange.id)
+        await view.open(
+            block
+            for exchange in branch
+            for block in blocks_of(exchange, versions[exchange.parent], plain_answers=view.plain_answers)
+        )
+        if branch and branch[-1].state == "interrupted":
+            return typed_again(branch[-1].question, branch[-1].events)
+        return ""
+
+    def typed(self, exchange: int) -> str:
+        """Return the question of an exchange as it was typed. Raise InputError for one that is not there."""
+        found = [one for one in self.require_writer().record().exchanges if one.id == exchange]
+        if not found:
+            raise InputError("this question is not saved", "ask it again")
+        return typed_again(found[0].question, found[0].events)
 
     def question_of_head(self) -> str:
         """Return the question that the current branch ends with; empty where it has none."""
         branch = self.require_writer().record().branch
         return branch[-1].question if branch else ""
-
-
-async def _show_exchange(view: TranscriptView, exchange: Exchange) -> None:
-    await view.start_turn(exchange.question)
-    for event in exchange.events:
-        await view.show(event, 0)
-    if exchange.state == "interrupted":
-        await view.fail_turn(INTERRUPTED)
-    elif exchange.state == "running":
-        await view.add(NoteBlock(RUNNING, error=True))
-    if exchange.mark:
-        await view.add(NoteBlock(f"Marked {exchange.mark}. {exchange.correction}".rstrip()))

@@ -1,6 +1,9 @@
-"""The last line of the screen: the state of the agent, the models, and the speed."""
+"""The last line of the screen: what the agent does, the models, and the speed."""
 
 from __future__ import annotations
+
+import time
+from typing import Literal
 
 from rich.text import Text
 from textual.reactive import reactive
@@ -8,27 +11,48 @@ from textual.widgets import Static
 
 from agent.consent.policy import Mode
 from tui.setup import AgentInfo
-from tui.text import one_line, size_text
+from tui.text import count_text, one_line, size_text
+
+Kind = Literal["idle", "busy", "waiting"]
 
 _SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_COLOURS: dict[Kind, str] = {"idle": "green", "busy": "yellow", "waiting": "bold magenta"}
+_BAR_WIDTH = 10
+_SHOW_SECONDS_FROM = 3
+"""Seconds in one state from which on they are shown."""
 
 
 class StatusLine(Static):
-    """Shows `state`, with a spinner while `busy`, the mode, the models, and the last turn's tokens/s."""
+    """Shows `state`, with a spinner while busy and `?` while a person is waited for, and what it runs on."""
 
     state = reactive("loading models…")
-    busy = reactive(True)
+    kind: reactive[Kind] = reactive("busy")
+    progress: reactive[float | None] = reactive(None)
+    """The share of a long prompt that is read, from 0 to 1; shown as a bar."""
     mode: reactive[Mode] = reactive("ask")
-    rate = reactive(0.0)
+    rates: reactive[tuple[float, float]] = reactive((0.0, 0.0))
+    """Tokens read and tokens written in a second."""
     info: reactive[AgentInfo | None] = reactive(None)
     _frame = reactive(0)
 
     def __init__(self) -> None:
         super().__init__(markup=False, id="status")
+        self._since = time.monotonic()
 
     def on_mount(self) -> None:
-        """Advance the spinner ten times a second."""
-        self.set_interval(0.1, self._advance)
+        """Advance the spinner five times a second."""
+        self.set_interval(0.2, self._advance)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the agent or the loading works."""
+        return self.kind == "busy"
+
+    def show(self, state: str, kind: Kind = "busy", progress: float | None = None) -> None:
+        """Show what is being done."""
+        if state != self.state:
+            self._since = time.monotonic()
+        self.state, self.kind, self.progress = state, kind, progress
 
     def _advance(self) -> None:
         if self.busy:
@@ -37,10 +61,18 @@ class StatusLine(Static):
     def render(self) -> Text:
         """Return the state on the left, and on the right the longest model description that fits."""
         width = self.content_size.width
-        left = Text(f"{_SPINNER_FRAMES[self._frame]} {self.state}" if self.busy else f"● {self.state}")
-        left.stylize("yellow" if self.busy else "green", 0, 1)
+        mark = {"idle": "●", "waiting": "?", "busy": _SPINNER_FRAMES[self._frame]}[self.kind]
+        left = Text(f"{mark} {self.state}")
+        left.stylize(_COLOURS[self.kind], 0, len(left) if self.kind == "waiting" else 1)
+        if self.progress is not None:
+            done = round(self.progress * _BAR_WIDTH)
+            left.append(" " + "▰" * done + "▱" * (_BAR_WIDTH - done), "cyan")
+            left.append(f" {int(100 * self.progress)} %")
+        seconds = int(time.monotonic() - self._since)
+        if self.busy and seconds >= _SHOW_SECONDS_FROM:
+            left.append(f" {seconds} s", "dim")
         left.append(f"  {self.mode}", "dim" if self.mode == "ask" else "bold")
-        for right in model_descriptions(self.info, self.rate):
+        for right in model_descriptions(self.info, self.rates):
             space = width - left.cell_len - len(right)
             if space >= 2:
                 return left + Text(" " * space) + Text(right, "dim")
@@ -48,12 +80,20 @@ class StatusLine(Static):
         return left
 
 
-def model_descriptions(info: AgentInfo | None, rate: float) -> list[str]:
-    """Return the descriptions of the models and the speed, longest first."""
+def model_descriptions(info: AgentInfo | None, rates: tuple[float, float]) -> list[str]:
+    """Return the descriptions of the models and the tokens/s read and written, longest first."""
     if info is None:
         return []
-    speed = f" · {rate:.0f} tok/s" if rate else ""
+    read, written = rates
+    speed = f" · reads {read:,.0f}, writes {written:,.0f} tok/s" if read or written else ""
+    short = f" · {written:,.0f} tok/s" if written else ""
     name = one_line(info.bundle, 40)
     files = "  ".join(f"{one_line(file, 40)} {size_text(size)}" for file, size in info.files)
-    total = f"{len(info.files)} models {size_text(sum(size for _, size in info.files))}"
-    return [f"{name}: {files}{speed}", f"{name}: {total}{speed}", f"{name}{speed}", speed.removeprefix(" · ")]
+    total = f"{count_text(len(info.files), 'model')} {size_text(sum(size for _, size in info.files))}"
+    return [
+        f"{name}: {files}{speed}",
+        f"{name}: {total}{speed}",
+        f"{name}{speed}",
+        f"{name}{short}",
+        short.removeprefix(" · "),
+    ]

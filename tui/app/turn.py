@@ -8,17 +8,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual.message import Message
 
+from agent.attachments import Attachment
 from agent.consent import Decision, Deny, Request
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Reading
 from agent.loop import Agent, Conversation
 from agent.sessions import SessionWriter
 
-MIN_INTERVAL_S = 0.03
+MIN_INTERVAL_S = 0.1
 """Minimum time between two updates of the answer or the reading progress, in seconds."""
 
 _POLL_INTERVAL_S = 0.1
@@ -70,6 +72,15 @@ class ApprovalAsked(Message):
         super().__init__()
 
 
+class ContextUsed(Message):
+    """The conversation takes `used` of the `total` tokens that the models hold."""
+
+    def __init__(self, used: int, total: int) -> None:
+        self.used = used
+        self.total = total
+        super().__init__()
+
+
 class TurnEnded(Message):
     """Turn number `turn` has ended; `error` is the reason if it failed, else empty."""
 
@@ -88,6 +99,7 @@ def run_turn(
     cancelled: Callable[[], bool],
     post: Callable[[Message], object],
     writer: SessionWriter | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> None:
     """Run a turn and post its events, each after `writer` has written it; the last message is `TurnEnded`."""
     error = ""
@@ -99,12 +111,10 @@ def run_turn(
 
     try:
         throttle = _Throttle(lambda event: post(TurnEvent(turn, event)))
-        if writer:
-            writer.question(text, conversation)
-        for event in agent.run(conversation, text, approve=approve, cancelled=cancelled):
-            if writer:
-                writer.event(event)
+        run = partial(writer.run, agent) if writer else agent.run
+        for event in run(conversation, text, attachments=attachments, approve=approve, cancelled=cancelled):
             throttle.pass_on(event)
+        post(context_used(agent, conversation))
     except UmiError as failure:
         error = str(failure)
     except Exception as failure:
@@ -112,6 +122,12 @@ def run_turn(
         error = f"umi itself failed: {type(failure).__name__}: {failure}"
     finally:
         post(TurnEnded(turn, error))
+
+
+def context_used(agent: Agent, conversation: Conversation) -> ContextUsed:
+    """Return how full the context is. Call it from the thread that uses the engine."""
+    total = agent.engine.context_length
+    return ContextUsed(total - agent.engine.room("planner", conversation.transcript), total)
 
 
 class _Throttle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -104,20 +105,16 @@ def answer(
     conversation.untrusted |= question.quotes
     before = conversation.transcript
     events: list[Event] = []
-    kept = writer if save else None
-    if kept:
-        kept.question(question.text, conversation)
-        if kept.forked:
-            say("umi: this session went on elsewhere meanwhile; the question begins a branch of it")
-    for event in agent.run(
+    run = partial(writer.run, agent) if writer and save else agent.run
+    for event in run(
         conversation,
         question.text,
         attachments=opened.attachments,
         approve=approve,
         cancelled=cancelled,
     ):
-        if kept:
-            kept.event(event)
+        if writer and writer.forked and not events:
+            say("umi: this session went on elsewhere meanwhile; the question begins a branch of it")
         printer(event)
         events.append(event)
         if isinstance(event, Finished):

@@ -15,7 +15,7 @@ from agent.sessions import Exchange, Mark, Session, SessionStore
 from agent.sessions.export import Format, export
 from agent.transcript import compact
 from tui.cli.progress import say
-from tui.text import call_line, json_without_controls, one_line, plain, truncate_lines
+from tui.text import call_line, json_for, json_without_controls, one_line, plain, truncate_lines
 
 RESULT_LINES = 12
 """Lines of a tool's result that `show` prints; exports hold all."""
@@ -26,7 +26,7 @@ def print_sessions(*, as_json: bool, removed: bool) -> None:
     with SessionStore.open() as store:
         found = store.list(removed=removed)
     if as_json:
-        print(json_without_controls(compact([asdict(session) for session in found])))
+        _print_json([asdict(session) for session in found])
         return
     for session in found:
         print(_line(session))
@@ -37,13 +37,16 @@ def print_hits(text: str, *, as_json: bool) -> None:
     with SessionStore.open() as store:
         hits = store.search(text)
     if as_json:
-        objects = [{**asdict(hit.session), "snippet": hit.snippet} for hit in hits]
-        print(json_without_controls(compact(objects)))
+        _print_json([{**asdict(hit.session), "snippet": hit.snippet} for hit in hits])
         return
     for hit in hits:
         print(_line(hit.session))
         if hit.exchange is not None:
             print(f"    {one_line(hit.snippet, 160)}")
+
+
+def _print_json(value: object) -> None:
+    print(json_for(sys.stdout.encoding, json_without_controls(compact(value))))
 
 
 def _line(session: Session) -> str:
@@ -105,7 +108,7 @@ def export_sessions(session: str | None, form: Format, *, marked: bool, out: Pat
             raise cannot_write(out, error) from None
         return
     if form != "md":
-        text = json_without_controls(text)
+        text = json_for(sys.stdout.encoding, json_without_controls(text))
     elif sys.stdout.isatty():
         text = plain(text)
     sys.stdout.write(text)

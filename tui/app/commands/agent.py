@@ -31,7 +31,7 @@ async def _tools(app: UmiApp, rest: str) -> None:
 async def _template(app: UmiApp, rest: str) -> None:
     name, _, text = rest.partition(" ")
     if name:
-        app.type_text(expand_template(name, text.strip()))
+        app.put_question(expand_template(name, text.strip()))
         return
     templates = read_config().templates
     lines = [f"{key}: {one_line(value, 70)}" for key, value in sorted(templates.items())]

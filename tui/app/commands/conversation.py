@@ -20,6 +20,18 @@ async def _copy(app: UmiApp, rest: str) -> None:
     app.action_copy()
 
 
+async def _retry(app: UmiApp, rest: str) -> None:
+    await app.chat.retry()
+
+
+async def _edit(app: UmiApp, rest: str) -> None:
+    app.chat.edit()
+
+
+async def _times(app: UmiApp, rest: str) -> None:
+    app.action_times()
+
+
 async def _undo(app: UmiApp, rest: str) -> None:
     if rest and not (rest.isascii() and rest.isdecimal()):
         raise InputError(f"{rest!r} is no number of a write", "/undo NUMBER takes one of `umi undo --list`")
@@ -29,5 +41,8 @@ async def _undo(app: UmiApp, rest: str) -> None:
 COMMANDS = (
     SlashCommand("new", "start a new conversation", _new, aliases=("clear",)),
     SlashCommand("copy", "copy the last answer", _copy),
+    SlashCommand("retry", "ask the last question once more", _retry),
+    SlashCommand("edit", "change the last question and ask it in its place", _edit),
+    SlashCommand("times", "what each role read and wrote, and how long", _times),
     SlashCommand("undo", "put back what the last written file held before", _undo, "[NUMBER]"),
 )

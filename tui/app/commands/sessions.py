@@ -48,7 +48,7 @@ async def _rewind(app: UmiApp, rest: str) -> None:
     first = branch[-count]
     writer.fork(first.id)
     await app.show_session()
-    app.type_text(first.question)
+    app.put_question(first.question)
 
 
 async def _good(app: UmiApp, rest: str) -> None:

@@ -1,0 +1,1 @@
+"""The conversation on the screen: questions that wait, files given along, completion, what runs."""

@@ -1,0 +1,394 @@
+"""The conversation on the screen: transcript, waiting questions, input, status line, one running turn.
+
+The turn runs in a thread (`tui.app.turn`) and posts its events here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import TextArea
+
+from agent.errors import InputError, ToolError, UmiError
+from agent.events import Event, Finished
+from agent.loop import Conversation
+from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.blocks import NoteBlock, UserBlock
+from tui.app.chat.attached_files import Question, question_of
+from tui.app.chat.completion import Completion, CompletionList, completions
+from tui.app.chat.context import ContextMeter
+from tui.app.chat.progress import TurnProgress
+from tui.app.chat.queue import QueuedQuestions
+from tui.app.chat.welcome import WelcomeBlock
+from tui.app.commands import COMMANDS
+from tui.app.question_input import QuestionInput
+from tui.app.sessions import AppSessions
+from tui.app.status_line import StatusLine
+from tui.app.transcript_view import TranscriptView
+from tui.app.turn import STOPPED, ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
+from tui.setup import LoadedAgent
+from tui.text import folder_text, one_line
+
+
+class ChatView(Vertical):
+    """Asks the questions that are sent, one after the other, in the session of `sessions`."""
+
+    def __init__(self, sessions: AppSessions) -> None:
+        super().__init__(id="chat")
+        self.sessions = sessions
+        self.opened: LoadedAgent | None = None
+        self.conversation: Conversation | None = None
+        # Kept rather than queried: a turn may end after the screen has dropped its widgets.
+        self.transcript = TranscriptView()
+        self.queue = QueuedQuestions()
+        self.completions = CompletionList(self._complete)
+        self.question = QuestionInput(self.completions)
+        self.status = StatusLine()
+        self.progress = TurnProgress(self.status)
+        self._meter = ContextMeter()
+        self._turns = 0
+        self._shown_turn = 0
+        self._running_turn = 0
+        self._running_text = ""
+        self._reason = ""
+        self._editing: int | None = None
+        self._cancelled = threading.Event()
+        self._engine = threading.Lock()
+
+    def compose(self) -> ComposeResult:
+        """Yield the transcript, what waits, the input and the status line."""
+        yield self.transcript
+        yield self.queue
+        yield self.completions
+        yield self.question
+        yield self.status
+
+    async def on_mount(self) -> None:
+        """Show the start screen; the user may type while the models load."""
+        await self._show_welcome()
+        self.question.focus()
+
+    def on_unmount(self) -> None:
+        """Cancel a running turn, whose thread would keep the process alive."""
+        self._cancelled.set()
+
+    # What the app asks for
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a turn is running."""
+        return bool(self._running_turn)
+
+    async def use(self, opened: LoadedAgent) -> None:
+        """Go on with these models; a question that was sent while they were loaded is asked."""
+        self.opened = opened
+        self.transcript.plain_answers = opened.agent.engine.grounded_answers
+        self.status.info = opened.info
+        self.question.border_title = one_line(folder_text(opened.info.workspace), 50)
+        self.status.show("ready", "idle")
+        await self._ask_next()
+
+    async def show_session(self) -> None:
+        """Stop the running turn, show the session of `sessions` and go on from its end."""
+        self.stop()
+        self._shown_turn = 0
+        self._editing = None
+        if self.opened is not None:
+            self.conversation = self.sessions.conversation(self.opened.agent)
+        await self.transcript.open(())
+        again = await self.sessions.show(self.transcript)
+        if not self.transcript.children:
+            await self._show_welcome()
+        if again:
+            self.put_question(again)
+        self.measure_context()
+
+    def put_question(self, text: str) -> None:
+        """Put a text into the input, for the user to change or send."""
+        self.question.put(text)
+        self.question.focus()
+
+    async def ask(self, text: str) -> None:
+        """Ask a question, or let it wait while another is answered or the models are loaded."""
+        if self.opened is None and not self.status.busy:
+            self.notify("There are no models to ask.", markup=False)
+        elif not text:
+            if self.queue.paused and not self.is_answering:
+                await self._ask_next()
+        elif self.is_answering or self.opened is None or self.status.busy:
+            self.question.remember(text)
+            self.queue.add(text)
+            self.question.queued = True
+        else:
+            try:
+                question = question_of(text, self.opened.agent.toolbox)
+                if self._editing is not None:
+                    await self._fork(self._editing)
+            except UmiError as error:
+                self.notify(one_line(str(error)), severity="error", markup=False)
+                return
+            self.question.remember(text)
+            await self._start_turn(question, text)
+
+    def edit(self, exchange: int | None = None) -> None:
+        """Put an earlier question into the input (the last one at None); sent, it takes that one's place.
+
+        Raise InputError while a turn runs, and where nothing was asked or nothing can be saved.
+        """
+        exchange = self._require_question(exchange)
+        self.put_question(self.sessions.typed(exchange))
+        self._editing = exchange
+        self.question.border_subtitle = "an earlier question, changed; Esc leaves it as it is"
+
+    async def retry(self, exchange: int | None = None) -> None:
+        """Ask an earlier question (the last one at None) once more, in its place. Raise as `edit` does."""
+        exchange = self._require_question(exchange)
+        text = self.sessions.typed(exchange)
+        self._editing = exchange
+        await self.ask(text)
+
+    async def switch_version(self, block: UserBlock, step: int) -> None:
+        """Show another version of a question with what followed it. Raise InputError while a turn runs."""
+        if block.exchange not in block.versions:
+            return
+        index = block.versions.index(block.exchange) + step
+        if 0 <= index < len(block.versions):
+            self._require_question(block.exchange)
+            self.sessions.require_writer().switch(block.versions[index])
+            await self.show_session()
+
+    def cancel(self) -> None:
+        """Refuse the call that is asked about, stop the running turn, or leave what is edited."""
+        if prompts := self.prompts:
+            for prompt in prompts:
+                prompt.refuse()
+        elif self.is_answering:
+            if not self._cancelled.is_set() and not self.question.text:
+                self.put_question(self._running_text)
+            self.stop()
+        elif self._editing is not None:
+            self._editing = None
+            self.question.put("")
+            self._show_context()
+
+    def stop(self) -> None:
+        """Cancel the running turn, with the question that it waits for; what is queued waits for the user."""
+        if self.is_answering and not self._cancelled.is_set():
+            self._cancelled.set()
+            self.status.show("stopping…")
+            for prompt in self.prompts:
+                prompt.refuse()
+
+    @property
+    def prompts(self) -> list[ApprovalPrompt]:
+        """The question about a call that waits for an answer, if there is one."""
+        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
+
+    # Turns
+
+    async def _start_turn(self, question: Question, typed: str) -> None:
+        assert self.opened is not None
+        assert self.conversation is not None
+        self._turns += 1
+        self._running_turn = self._shown_turn = self._turns
+        self._running_text, self._reason = typed, ""
+        self._cancelled = threading.Event()
+        self.question.examples = ()
+        for welcome in self.query(WelcomeBlock):
+            await welcome.remove()
+        await self.transcript.start_turn(typed)
+        self.status.show("planner reading…")
+        run = partial(
+            run_turn,
+            self.opened.agent,
+            self.conversation,
+            question.text,
+            turn=self._running_turn,
+            cancelled=self._cancelled.is_set,
+            post=self.post_message,
+            writer=self.sessions.writer,
+            attachments=question.attachments,
+        )
+        self.run_worker(partial(self._locked, run), thread=True, group="turn")
+
+    def _locked(self, run: Callable[[], None]) -> None:
+        """Run what uses the engine; one thread at a time may."""
+        with self._engine:
+            run()
+
+    async def on_turn_event(self, message: TurnEvent) -> None:
+        """Show an event of the turn in the transcript and the status line."""
+        if not self._is_shown(message.turn):
+            return
+        event: Event = message.event
+        if not self._cancelled.is_set() or isinstance(event, Finished):
+            self.progress.show(event)
+        if isinstance(event, Finished):
+            self._reason = event.reason
+        await self.transcript.show(event, self.opened.agent.max_steps if self.opened else 0)
+
+    async def on_turn_ended(self, message: TurnEnded) -> None:
+        """Ask the next question, and show the error if the turn failed."""
+        if message.turn != self._running_turn:
+            return
+        shown = self._is_shown(message.turn)
+        self._running_turn = 0
+        self.status.show("ready", "idle")
+        if shown:
+            await self._number_question()
+            if message.error:
+                await self.transcript.fail_turn(message.error)
+        if message.error or self._reason in ("cancelled", "error"):
+            self.queue.pause()
+        else:
+            await self._ask_next()
+
+    async def _ask_next(self) -> None:
+        if (text := self.queue.next()) is not None:
+            self.question.queued = bool(self.queue.questions)
+            draft = self.question.text
+            await self.ask(text)
+            self.question.put(draft)
+
+    async def _number_question(self) -> None:
+        """Tell the block of the question which exchange of the session it is."""
+        writer = self.sessions.writer
+        if writer and writer.head is not None and self.transcript.question is not None:
+            versions = tuple(one.id for one in writer.record().siblings(writer.head))
+            self.transcript.question.show_version(writer.head, versions)
+
+    def _require_question(self, exchange: int | None) -> int:
+        if self.is_answering:
+            raise InputError("a question is being answered", "wait, or stop it with Esc")
+        writer = self.sessions.require_writer()
+        exchange = writer.head if exchange is None else exchange
+        if exchange is None:
+            raise InputError("nothing was asked so far", "ask something first")
+        return exchange
+
+    async def _fork(self, exchange: int) -> None:
+        self.sessions.require_writer().fork(exchange)
+        await self.show_session()
+
+    def _is_shown(self, turn: int) -> bool:
+        """Return whether the transcript shows turn number `turn`, and is on the screen."""
+        return turn == self._shown_turn and self.transcript.is_attached
+
+    # Questions about calls
+
+    async def on_approval_asked(self, message: ApprovalAsked) -> None:
+        """Show the question above the input, which keeps the focus."""
+        if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
+            message.approval.decide(STOPPED)
+            return
+        prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
+        await self.mount(prompt, before=self.question)
+        self.status.show("waiting for your answer", "waiting")
+
+    def prompt_answered(self) -> None:
+        """Return to the input."""
+        self.question.focus()
+        if self.is_answering and not self._cancelled.is_set():
+            self.status.show("going on…")
+
+    # The input and the selected block
+
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        """Show what completes the word before the cursor."""
+        if message.text_area is self.question:
+            self.question.update_completions()
+
+    def on_question_input_taken_back(self) -> None:
+        """Put the question that was queued last into the input."""
+        if text := self.queue.take_back():
+            self.put_question(text)
+        self.question.queued = bool(self.queue.questions)
+
+    async def on_transcript_view_key_pressed(self, message: TranscriptView.KeyPressed) -> None:
+        """Act on the selected block."""
+        block = message.block
+        if message.key == "copy":
+            self.copy(block.text)
+            return
+        self.leave_selection()
+        try:
+            match message.key, block:
+                case "edit", UserBlock():
+                    self.edit(block.exchange)
+                case "retry", UserBlock():
+                    await self.retry(block.exchange)
+                case (("older" | "newer"), UserBlock()):
+                    await self.switch_version(block, -1 if message.key == "older" else 1)
+                case (("edit" | "retry"), _):
+                    raise InputError("this is no question", "select a question of yours")
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
+
+    async def select_block(self, step: int) -> None:
+        """Select the last block, or the one `step` from the selected one."""
+        await self.transcript.select(step)
+        self.status.show("c copies, e edits, r retries, Esc leaves", self.status.kind)
+
+    def leave_selection(self) -> None:
+        """Return from the selected block to the input."""
+        self.transcript.leave()
+        self.question.focus()
+        if not self.is_answering:
+            self.status.show("ready", "idle")
+
+    def copy(self, text: str) -> None:
+        """Copy a text to the clipboard of the terminal (OSC 52)."""
+        self.app.copy_to_clipboard(text)
+        self.notify("Copied.", markup=False)
+
+    def _complete(self, before: str) -> tuple[int, list[Completion]]:
+        return completions(before, COMMANDS, self._files)
+
+    def _files(self) -> list[str]:
+        if self.opened is None:
+            return []
+        try:
+            return self.opened.agent.toolbox.context.workspace.files()[0]
+        except (OSError, ToolError):
+            return []
+
+    # The context
+
+    def measure_context(self) -> None:
+        """Find out in a thread how full the context is; while a turn runs, that tells at its end."""
+        if self.opened is None or self.conversation is None or self.is_answering:
+            return
+        agent, conversation = self.opened.agent, self.conversation
+        self.run_worker(
+            partial(self._locked, lambda: self._post(context_used(agent, conversation))),
+            thread=True,
+            group="context",
+        )
+
+    def _post(self, message: Message) -> None:
+        self.post_message(message)
+
+    async def on_context_used(self, message: ContextUsed) -> None:
+        """Show how full the context is, and warn once before something has to be dropped."""
+        warning = self._meter.update(message.used, message.total)
+        self._show_context()
+        if warning:
+            await self.transcript.add(NoteBlock(warning))
+
+    def _show_context(self) -> None:
+        if self._editing is None:
+            self.question.border_subtitle = self._meter.text
+            self.question.set_class(self._meter.is_nearly_full, "nearly-full")
+
+    async def _show_welcome(self) -> None:
+        tools = [tool.name for tool in self.opened.agent.toolbox.tools] if self.opened else []
+        for old in self.query(WelcomeBlock):
+            await old.remove()
+        welcome = WelcomeBlock(self.opened.info if self.opened else None, tools)
+        self.question.examples = welcome.examples
+        await self.transcript.add(welcome)

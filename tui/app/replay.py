@@ -1,0 +1,97 @@
+"""The blocks of exchanges that are over, made from their stored events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Trimmed
+from agent.sessions import Exchange
+from tui.app.blocks import (
+    AnswerBlock,
+    Block,
+    CallBlock,
+    NoteBlock,
+    ObservationBlock,
+    PlainAnswerBlock,
+    ThoughtBlock,
+    UserBlock,
+)
+from tui.text import count_text, one_line
+
+AnyBlock = Block | AnswerBlock
+
+FAILED = "This failed: the last call ended in an error, which is shown above."
+STOPPED = "Stopped; this question is not part of the conversation."
+INTERRUPTED = "Interrupted: umi ended before this was answered. The question is in the input again."
+RUNNING = "Another umi is answering this question."
+
+
+def error_block(message: str) -> NoteBlock:
+    """Return the block of an error of the app."""
+    return NoteBlock(f"umi: {one_line(message)}", error=True)
+
+
+def step_block(event: Event) -> Block | None:
+    """Return the block of an event before the answer; None where it has none."""
+    match event:
+        case Thought(_, text, next_):
+            return ThoughtBlock(text) if text and next_ != "give up" else None
+        case CallProposed(_, _, name, arguments):
+            return CallBlock(name, arguments)
+        case Observation(_, _, _, ok, content):
+            return ObservationBlock(content, ok)
+        case Trimmed(dropped):
+            what = "1 old turn or result was" if dropped == 1 else f"{dropped} old turns or results were"
+            return NoteBlock(f"To make room, {what} left out or cut. /new starts afresh.")
+    return None
+
+
+def end_block(event: Finished, max_steps: int) -> NoteBlock | None:
+    """Return the note on a turn that ended without an answer; None where there is one."""
+    match event.reason:
+        case "unsure":
+            return NoteBlock(f"Not done: {event.answer}", error=True)
+        case "step_limit":
+            limit = f" after {count_text(max_steps, 'step')}" if max_steps else ""
+            return NoteBlock(f"No answer{limit}; ask for less at once.", error=True)
+        case "cancelled":
+            return NoteBlock(STOPPED)
+        case "error":
+            return error_block(event.answer)
+        case _:
+            return None
+
+
+def blocks_of(exchange: Exchange, versions: Sequence[int], *, plain_answers: bool) -> Iterator[AnyBlock]:
+    """Yield the blocks of an exchange, its question first."""
+    yield UserBlock(exchange.question, exchange.id, versions)
+    written = ""
+    for event in exchange.events:
+        block = step_block(event)
+        if isinstance(block, ObservationBlock) and block.is_repeated_by(exchange.answer):
+            block.mark_repeated()
+        if block is not None:
+            yield block
+        match event:
+            case AnswerDelta(text):
+                written += text
+            case Finished():
+                yield from _end(event, written, plain_answers)
+    if exchange.state == "interrupted":
+        yield error_block(INTERRUPTED)
+    elif exchange.state == "running":
+        yield NoteBlock(RUNNING, error=True)
+    if exchange.mark:
+        yield NoteBlock(f"Marked {exchange.mark}. {exchange.correction}".rstrip())
+
+
+def _end(event: Finished, written: str, plain_answers: bool) -> Iterator[AnyBlock]:
+    kind = PlainAnswerBlock if plain_answers else AnswerBlock
+    if event.reason in ("answered", "gave_up", "failed"):
+        if event.reason == "failed":
+            yield NoteBlock(FAILED, error=True)
+        yield kind(event.answer, "" if event.reason == "answered" else event.reason.replace("_", "-"))
+    elif written.strip():
+        yield kind(written.strip())
+    if note := end_block(event, 0):
+        yield note
