@@ -22,7 +22,7 @@ from train.data.synthetic.script import Outcome, Question, Script, Step, give_up
 from train.data.synthetic.spelling import ORDINALS, ordinal
 from train.data.synthetic.world import World
 
-KEYED = ("settings", "prices", "people", "table")
+KEYED = ("settings", "json", "prices", "people", "table")
 
 
 def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, str]:
