@@ -54,7 +54,9 @@ def _settings(sample: Sampler) -> Document:
 
 
 def _json(sample: Sampler) -> Document:
-    facts = tuple((key, setting(sample)) for key in sample.rng.sample(list(names.KEYS), _size(sample, 2, 5, 12)))
+    facts = tuple(
+        (key, setting(sample)) for key in sample.rng.sample(list(names.KEYS), _size(sample, 2, 5, 12))
+    )
     shown = [f'  "{key}": {value if value.isdigit() else chr(34) + value + chr(34)}' for key, value in facts]
     return Document("json", "{\n" + ",\n".join(shown) + "\n}\n", facts)
 

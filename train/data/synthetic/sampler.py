@@ -280,6 +280,14 @@ class Sampler:
         """Return a random date in one of the forms that people write."""
         return self.value(lambda: self.format_date(self.day()))
 
+    def write(self, day: date) -> WrittenDate:
+        """Return a day in a form that people write, sometimes as 14.3.2026 or 14/03/2026, the day first."""
+        if self.chance(0.8) or day.day < 13:
+            text = self.format_date(day)
+            return WrittenDate(text, text)
+        text = self.rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d/%m/%Y}", f"{day:%d.%m.%Y}"))
+        return WrittenDate(text, day.isoformat(), f"{text} is {day.isoformat()}")
+
     def written_date(self, year: int) -> WrittenDate:
         """Return a date as people write it, with how a call gives it; `year` is the current one."""
         kind = self.rng.random()

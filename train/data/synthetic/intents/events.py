@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 from agent.transcript import ToolTurn
-from train.data.phrasings import names
 from train.data.synthetic.actions import count_days, shifted_date
 from train.data.synthetic.intents.calendar import span
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import INTENTS, Intent, Outcome, Question, Script, Step, intent
+from train.data.synthetic.script import INTENTS, Intent, Question, Script, Step, intent
 from train.data.synthetic.world import World
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -76,7 +74,9 @@ def no_such_day(sample: Sampler, world: World) -> Script:
         ((30, "February"), (31, "February"), (31, "April"), (31, "June"), (31, "September"), (31, "November"))
     )
     year, days = sample.rng.randint(2015, 2035), sample.integer(2, 40)
-    text = sample.rng.choice((f"{number} {month} {year}", f"{month} {number} {year}", f"{month} {number}, {year}"))
+    text = sample.rng.choice(
+        (f"{number} {month} {year}", f"{month} {number} {year}", f"{month} {number}, {year}")
+    )
     return shifted_date(sample.question("add_days", date=text, days=days), text, int(days))
 
 
@@ -95,7 +95,9 @@ def _both(sample: Sampler, world: World) -> Script:
     first, second = (INTENTS[name].script(sample, world) for name in (first_name, second_name))
     asked, asked2 = next(first), next(second)
     assert isinstance(asked, Question) and isinstance(asked2, Question)
-    joint = sample.rng.choice((" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then "))
+    joint = sample.rng.choice(
+        (" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ")
+    )
     yield Question(f"{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
     outcome = yield from first
     if outcome.gave_up:

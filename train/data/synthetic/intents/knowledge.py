@@ -31,9 +31,7 @@ def _tables() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
 def _questions() -> dict[str, str]:
     """Return each question of `questions.txt`, its wordings separated by ` / `, with its answer."""
     listed = lines("knowledge/questions.txt")
-    return {
-        asked: answer.removeprefix("= ") for asked, answer in zip(listed[::2], listed[1::2], strict=True)
-    }
+    return {asked: answer.removeprefix("= ") for asked, answer in zip(listed[::2], listed[1::2], strict=True)}
 
 
 TABLES = _tables()

@@ -27,7 +27,9 @@ def _cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> 
         f"The {column} of {row[0]} is {value}.",
         (value,),
         thought=f"The line of {row[0]} is {','.join(row)}, so {pairs}.",
-        memory=Memory(Again("cell", {"column": column, "path": path, "row": row[0]}), number=number, path=path),
+        memory=Memory(
+            Again("cell", {"column": column, "path": path, "row": row[0]}), number=number, path=path
+        ),
     )
 
 
@@ -47,9 +49,7 @@ def cell_somewhere(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
     yield Question(sample.question("cell_somewhere", col=column, row=row[0]))
-    seen = yield step(
-        f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0]
-    )
+    seen = yield step(f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0])
     hits = seen[0].content.split("\n")
     if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
         raise ValueError(row[0])
@@ -63,9 +63,7 @@ def rows_where(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     word = table.cell(sample.rng.choice(table.rows), table.grouped)
     said = spoken_path(sample, path)
-    yield Question(
-        sample.question("rows_where", kind=table.kind, col=table.grouped, value=word, path=said)
-    )
+    yield Question(sample.question("rows_where", kind=table.kind, col=table.grouped, value=word, path=said))
     yield from opened(world, said, path)
     rows = [row[0] for row in table.rows if table.cell(row, table.grouped) == word]
     return Outcome(
@@ -86,9 +84,7 @@ def group_total(sample: Sampler, world: World) -> Script:
     if not 2 <= len(values) <= 4:
         raise ValueError(word)
     said = spoken_path(sample, path)
-    yield Question(
-        sample.question("group_total", kind=table.kind, col=column, value=word, path=said)
-    )
+    yield Question(sample.question("group_total", kind=table.kind, col=column, value=word, path=said))
     yield from opened(world, said, path)
     expression = " + ".join(values)
     seen = yield step(

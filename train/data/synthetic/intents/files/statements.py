@@ -25,7 +25,10 @@ def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
     number = value if value.replace(".", "", 1).isdigit() else ""
     memory = Memory(Again("stated"), number=number, path=path)
     return Outcome(
-        f"{where}: {value}.", (value,), thought=f"The line says: {line} - asked for is {value}.", memory=memory
+        f"{where}: {value}.",
+        (value,),
+        thought=f"The line says: {line} - asked for is {value}.",
+        memory=memory,
     )
 
 
@@ -138,9 +141,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world, "readings")
     (word, value), (label, number) = world.documents[path].facts
     yield Question(sample.question("reading_with_alarm", word=word.lower(), path=path))
-    seen = yield step(
-        f"I will search {path} for {word} with {{tool}}.", "search_text", query=word, path=path
-    )
+    seen = yield step(f"I will search {path} for {word} with {{tool}}.", "search_text", query=word, path=path)
     if seen[0].error or "\n" in seen[0].content:
         return give_up(seen[0], f"It cannot be searched: {seen[0].content}.")
     return Outcome(
