@@ -171,9 +171,9 @@ def _readings(sample: Sampler) -> Document:
 
 def _measures(sample: Sampler) -> Document:
     """Quantities with units."""
-    things = sample.rng.sample(list(_QUANTITIES), sample.rng.randint(1, 4))
+    things = sample.rng.sample(list(QUANTITIES), sample.rng.randint(1, 4))
     facts = tuple(
-        (thing, f"{sample.number(2, 900)} {sample.rng.choice(_QUANTITIES[thing])}") for thing in things
+        (thing, f"{sample.number(2, 900)} {sample.rng.choice(QUANTITIES[thing])}") for thing in things
     )
     form = sample.rng.choice(("{}: {}", "{} {}", "{} = {}", "- {}: {}"))
     return Document("measures", _lines([form.format(*fact) for fact in facts]), facts)
@@ -189,7 +189,7 @@ def _empty(sample: Sampler) -> Document:
     return Document("empty", "")
 
 
-_QUANTITIES: dict[str, tuple[str, ...]] = {
+QUANTITIES: dict[str, tuple[str, ...]] = {
     "distance": ("km", "miles"),
     "way to work": ("km", "miles"),
     "length of the rope": ("metres", "feet", "yards"),

@@ -54,7 +54,7 @@ EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 
 
 BUILTIN_SHARE = 0.6
-"""Share of groups over exactly the built-in tools, as in the app; training reads a list once for many rows."""
+"""Share of groups over exactly the built-in tools; training reads that list once for many rows."""
 LONG_SHARE = 0.375
 """Share of other lists with more tools than the app's: 25 % of all lists are short, 15 % long."""
 FOREIGN_SHARE = 0.5

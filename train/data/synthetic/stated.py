@@ -27,6 +27,14 @@ class Stated:
         value, asked = sample.rng.choice(self.questions)
         return sample.pick(asked, HELD_OUT_PHRASINGS), value
 
+    def shared_word(self, question: str) -> str:
+        """Return the longest word of a question that the line has. Raise ValueError if there is none."""
+        line = self.line.lower()
+        shared = [word for word in re.findall(r"[a-z]{4,}", question.lower()) if word in line]
+        if not shared:
+            raise ValueError(question)
+        return max(shared, key=len)
+
 
 def draw_stated(sample: Sampler, count: int) -> tuple[Stated, ...]:
     """Return `count` different statements with random values."""

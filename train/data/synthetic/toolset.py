@@ -60,9 +60,9 @@ def make_toolset(
 ) -> Toolset:
     """Return a tool list that offers at least `needs`.
 
-    With probability `plain` it has the built-in tools, as in the app. Else it has more tools than these, up to
-    `max_tools`, with probability `long`; or fewer: some of the built-in ones under their own names, or built-in
-    and foreign ones, most of the built-in ones renamed.
+    With probability `plain` it has the built-in tools, as in the app. Else it has more tools than these, up
+    to `max_tools`, with probability `long`; or fewer: some of the built-in ones under their own names, or
+    built-in and foreign ones, most of the built-in ones renamed.
     """
     rng = sample.rng
     short = len(BUILTIN)

@@ -1,4 +1,4 @@
-"""Intents over dates with a story: deadlines, warranties, ages, weekdays to choose from, two requests at once."""
+"""Intents over dates with a story (deadlines, warranties, ages), and two requests at once."""
 
 from __future__ import annotations
 
@@ -80,11 +80,12 @@ def no_such_day(sample: Sampler, world: World) -> Script:
     return shifted_date(sample.question("add_days", date=text, days=days), text, int(days))
 
 
+_JOINTS = (" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ")
 _BOTH: tuple[str, ...] = (
     *("time_in", "convert", "temperature", "percent_of", "multiply", "add", "from_today", "days_until"),
     *("weekday_of", "note_add", "info_size", "system", "date_today", "divide", "near_day", "span_after"),
 )
-"""Intents of one call that a person may ask two of at once; the first is never a note, whose text has no end."""
+"""Intents that a person may ask two of at once; the first is never a note, whose text has no end."""
 
 
 def _both(sample: Sampler, world: World) -> Script:
@@ -94,10 +95,9 @@ def _both(sample: Sampler, world: World) -> Script:
         first_name, second_name = second_name, first_name
     first, second = (INTENTS[name].script(sample, world) for name in (first_name, second_name))
     asked, asked2 = next(first), next(second)
-    assert isinstance(asked, Question) and isinstance(asked2, Question)
-    joint = sample.rng.choice(
-        (" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ")
-    )
+    assert isinstance(asked, Question)
+    assert isinstance(asked2, Question)
+    joint = sample.rng.choice(_JOINTS)
     yield Question(f"{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
     outcome = yield from first
     if outcome.gave_up:

@@ -1,8 +1,8 @@
 """The intent of general knowledge: questions that a model answers by itself, without a tool.
 
-The texts are in `train/data/phrasings/knowledge/`. In `tables.txt` a section has phrasings that begin with `?`
-and pairs `word = answer`; in `questions.txt` a line with one question in several wordings precedes its answer.
-No answer holds a digit, since a grounded answer shows only numbers that the user or a tool gave.
+The texts are in `train/data/phrasings/knowledge/`. In `tables.txt` a section has phrasings that begin with
+`?` and pairs `word = answer`; in `questions.txt` a line with a question in several wordings precedes its
+answer. No answer holds a digit, since a grounded answer shows only numbers that the user or a tool gave.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def group_total(sample: Sampler, world: World) -> Script:
     yield from opened(world, said, path)
     expression = " + ".join(values)
     seen = yield step(
-        f"The {column} of the lines with {word} is {', '.join(values)}: I will work out {expression} with {{tool}}.",
+        f"The {column} of the lines with {word} is {', '.join(values)}: "
+        f"I will work out {expression} with {{tool}}.",
         "calculate",
         expression=expression,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import change_units, days_from_to
+from train.data.synthetic.documents import QUANTITIES
 from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
@@ -64,15 +65,16 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = _statement(sample, world)
     asked, value = one.ask(sample)
+    query = one.shared_word(asked)
     yield Question(sample.question("stated_somewhere", q=asked))
     seen = yield step(
-        f"It must stand in a file: I will search the files for {one.word} with {{tool}}.",
+        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
         "search_text",
-        query=one.word,
+        query=query,
     )
     hits = seen[0].content.split("\n")
     if len(hits) > 3 or sum(one.line in hit for hit in hits) != 1:
-        raise ValueError(one.word)
+        raise ValueError(query)
     return answer_stated(one.line, value, path, path)
 
 
@@ -80,12 +82,13 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
+    query = one.shared_word(asked)
     yield Question(sample.question("stated_noted", q=asked))
     seen = yield step(
-        f"It is noted: I will search the notes for {one.word} with {{tool}}.", "search_notes", query=one.word
+        f"It is noted: I will search the notes for {query} with {{tool}}.", "search_notes", query=query
     )
-    if one.line not in seen[0].content or "\n" in seen[0].content:
-        raise ValueError(one.word)
+    if one.line not in seen[0].content:
+        raise ValueError(query)
     return answer_stated(one.line, value, "Your note says", "")
 
 
@@ -123,12 +126,10 @@ def days_to_stated(sample: Sampler, world: World) -> Script:
 @intent("read_file", "find_files", "convert_units", topic="converting units", weight=1.3)
 def measure_converted(sample: Sampler, world: World) -> Script:
     """A quantity that a file gives, in another unit."""
-    from train.data.synthetic.documents import _QUANTITIES
-
     path = any_path(sample, world, "measures")
     key, given = sample.rng.choice(world.documents[path].facts)
     value, _, unit = given.partition(" ")
-    other = sample.rng.choice([name for name in _QUANTITIES[key] if name != unit])
+    other = sample.rng.choice([name for name in QUANTITIES[key] if name != unit])
     said = spoken_path(sample, path)
     yield Question(sample.question("measure_converted", key=key, path=said, u2=other))
     yield from opened(world, said, path)
