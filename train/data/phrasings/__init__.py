@@ -3,8 +3,8 @@
 In `questions/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
 precedes the phrasings of an intent, with slots in braces; several files may have phrasings of one intent.
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
-impossible requests in `impossible`, what is answered from general knowledge in `knowledge/`, lines of files with
-questions about them in `facts.txt`, and what people say around a request in `framing.txt`.
+impossible requests in `impossible`, what is answered from general knowledge in `knowledge/`, lines of files
+with questions about them in `facts.txt`, and what people say around a request in `framing.txt`.
 """
 
 from pathlib import Path

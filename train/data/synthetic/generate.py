@@ -40,6 +40,8 @@ Exchanges = list[tuple[list[Turn], Outcome]]
 """The turns of each exchange and how it ended."""
 GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
+GOLDEN = 0.6180339887
+"""Step between the places of successive groups: its multiples modulo 1 are spread evenly."""
 RESTRAINED_SHARE = 0.12
 """Share of rows whose every question calls for no tool, or for none on offer."""
 UNSERVED_SHARE = 0.1
@@ -230,7 +232,10 @@ def generate_rows(
     foreign = Foreign(collection, split == "test") if collection else None
     with tempfile.TemporaryDirectory() as folder:
         while generated < count:
-            group = make_group(f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign)
+            place = (number * GOLDEN) % 1
+            group = make_group(
+                f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign, place
+            )
             for _ in range(GROUP_SIZE):
                 row = _row(group, f"synthetic-{split}-{seed}-{generated}", split, follow_up)
                 if row is None:
@@ -243,19 +248,30 @@ def generate_rows(
 
 
 def make_group(
-    seed: str, split: Split, folder: Path, plain: float, max_tools: int, foreign: Foreign | None
+    seed: str,
+    split: Split,
+    folder: Path,
+    plain: float,
+    max_tools: int,
+    foreign: Foreign | None,
+    place: float,
 ) -> Group:
-    """Return a group with a random world in `folder` and a random tool list."""
+    """Return a group with a random world in `folder` and a random tool list.
+
+    `place`, from 0 to 1, says which kind of list: below `plain` the built-in tools, above it a short or a
+    long other one. Evenly spread places give the shares even among few groups.
+    """
     sample = Sampler(random.Random(seed), split)
     world = make_world(sample)
     extra: tuple[Intent, ...] = ()
-    if sample.chance(plain):
+    long = float(place >= 1 - (1 - plain) * LONG_SHARE)
+    if place < plain:
         tools = make_toolset(sample, plain=1)
     elif foreign and sample.chance(FOREIGN_SHARE):
-        tools = make_foreign_toolset(sample, foreign, max_tools, long=LONG_SHARE)
+        tools = make_foreign_toolset(sample, foreign, max_tools, long=long)
         extra = tuple(foreign.intents(tools.offered))
     else:
-        tools = make_toolset(sample, plain=0, max_tools=max_tools, long=LONG_SHARE)
+        tools = make_toolset(sample, plain=0, max_tools=max_tools, long=long)
     return Group(sample, world, Sandbox(folder, world), tools, foreign, extra)
 
 

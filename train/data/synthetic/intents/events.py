@@ -53,7 +53,9 @@ def weekday_choice(sample: Sampler, world: World) -> Script:
     sample.rng.shuffle(pair)
     because = ", ".join(part for part in (written.why, "0 days tell the weekday") if part)
     question = sample.question("weekday_choice", date=written.text, day=pair[0], day2=pair[1])
-    return shifted_date(question, written.value, 0, because, say="{day} is a {weekday}.")
+    return shifted_date(
+        question, written.value, 0, because, say="{day} is a {weekday}.", slots={"kind": "weekday"}
+    )
 
 
 @intent("days_between", topic="dates", weight=1.3)

@@ -19,7 +19,8 @@ def _table(sample: Sampler, world: World) -> tuple[str, Table]:
     return path, table
 
 
-def _cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> Outcome:
+def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> Outcome:
+    """Return the answer that gives one cell of a table that was read."""
     value = table.cell(row, column)
     number = value if value.replace(".", "", 1).isdigit() else ""
     pairs = ", ".join(f"{name} {cell}" for name, cell in zip(table.header, row, strict=True))
@@ -40,7 +41,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
     said = spoken_path(sample, path)
     yield Question(sample.question("cell_in", col=column, row=row[0], path=said))
     yield from opened(world, said, path)
-    return _cell_answer(table, row, column, path)
+    return cell_answer(table, row, column, path)
 
 
 @intent("search_text", "read_file", topic="searching files", weight=1.6)
@@ -53,8 +54,12 @@ def cell_somewhere(sample: Sampler, world: World) -> Script:
     hits = seen[0].content.split("\n")
     if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
         raise ValueError(row[0])
-    yield step(f"It is in {path}: I will read {path} for the columns with {{tool}}.", "read_file", path=path)
-    return _cell_answer(table, row, column, path)
+    text = yield step(
+        f"It is in {path}: I will read {path} for the columns with {{tool}}.", "read_file", path=path
+    )
+    if text[0].content.split("\n")[0] != table.lines[0]:
+        raise ValueError(path)
+    return cell_answer(table, row, column, path)
 
 
 @intent("read_file", "find_files", topic="reading files", weight=0.9)

@@ -56,7 +56,9 @@ def stated_in_named(sample: Sampler, world: World) -> Script:
     found = seen[0].content.split("\n")[0]
     if found != path:
         raise ValueError(found)
-    yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
+    read = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
+    if one.line not in read[0].content:
+        raise ValueError(found)
     return answer_stated(one.line, value, path, path)
 
 
