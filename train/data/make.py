@@ -9,7 +9,7 @@ from agent.errors import InputError
 from agent.transcript import Split
 from train.data.foreign.reading import read_foreign
 from train.data.rows import write_rows
-from train.data.synthetic.generate import generate_rows
+from train.data.synthetic.generate import BUILTIN_SHARE, generate_rows
 
 
 def make(
@@ -19,14 +19,14 @@ def make(
     count: int = 1000,
     split: Split = "train",
     seed: int = 1,
-    plain: float = 0.6,
+    plain: float = BUILTIN_SHARE,
     foreign: Sequence[Path] = (),
 ) -> int:
     """Write `count` synthetic rows of `split` to `out`, training or held-out data; return the exit code.
 
-    `plain` is the share of tool lists with the built-in names; tools and requests of the files `foreign` are
-    mixed in. Raises InputError for a number out of range
-    and where `out` cannot be written.
+    `plain` is the share of lists of exactly the built-in tools; tools and requests of the files `foreign` are
+    mixed into half of the other lists. Raises InputError for a number out of range and where `out` cannot be
+    written.
     """
     if count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")

@@ -41,9 +41,32 @@ SERVED_INTENTS = frozenset(
         *("who_made_you", "are_you_a_bot", "how_old_are_you", "where_are_you_from", "what_can_i_ask_you"),
         *("do_you_have_pets", "what_are_your_hobbies", "who_do_you_work_for", "tell_joke", "fun_fact"),
         *("meaning_of_life", "change_ai_name", "user_name", "change_user_name", "change_language"),
+        # What is known in general, or is advice.
+        *("recipe", "nutrition_info", "calories", "ingredient_substitution", "ingredients_list", "cook_time"),
+        *("food_last", "meal_suggestion", "improve_credit_score", "oil_change_how", "tire_change"),
+        *("jump_start", "gas_type", "plug_type", "international_visa", "vaccines", "travel_suggestion"),
+        *("taxes", "w2", "rollover_401k", "insurance", "carry_on", "flip_coin", "roll_dice", "tire_pressure"),
+        *("how_busy", "international_fees", "whisper_mode", "change_accent", "change_speed", "sync_device"),
     )
 )
-"""Intents of CLINC150 that are no requests without a tool."""
+"""Intents of CLINC150 that are no requests without a tool, or can be answered without one."""
+_LIVE = re.compile(
+    r"\b(?:my|mine|our|i|i'm|me|today|tonight|tomorrow|yesterday|now|currently|latest|recent|next|nearest|nearby"
+    r"|closest|near|this (?:week|month|year|season)|last (?:night|week|game)|score|stock|shares?|prices?|news"
+    r"|headlines|tickets?|flights?|open|playing)\b"
+)
+_ADVICE = re.compile(
+    r"^(?:how (?:do|can|should|would) (?:i|you)|why|should i|what(?:'s| is| are)? the best)\b"
+)
+
+
+def needs_a_tool(text: str) -> bool:
+    """Return whether a request outside all intents asks for live or personal data.
+
+    Anything else may be known in general, so that refusing it would be wrong.
+    """
+    lowered = text.lower()
+    return bool(_LIVE.search(lowered)) and not _ADVICE.match(lowered)
 
 
 def read_foreign(paths: Sequence[Path]) -> Collection:
@@ -143,7 +166,11 @@ def _read_json(file: Path, value: Any, collection: Collection) -> bool:
             collection.add_tool(ForeignTool(_one_text(plugin["name_for_model"], said)))
     elif "oos_train" in first:
         texts = (pair for part in first.values() for pair in part)
-        collection.unserved += [text for text, intent in texts if intent not in SERVED_INTENTS]
+        collection.unserved += [
+            text
+            for text, intent in texts
+            if intent not in SERVED_INTENTS and (intent != "oos" or needs_a_tool(text))
+        ]
     elif isinstance(only[1], list):
         _slots(only[0], only[1], collection)
     elif first.get("schema") == 1:

@@ -1,8 +1,10 @@
 """Phrasings of requests by intent, written by hand, one a line in the text files of this folder.
 
 In `questions/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
-precedes the phrasings of an intent, with slots in braces. The values of the slots are in `pools/` and in
-`names`, the foreign tools in `foreign`, the kinds of impossible requests in `impossible`.
+precedes the phrasings of an intent, with slots in braces; several files may have phrasings of one intent.
+The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
+impossible requests in `impossible`, what is answered from general knowledge in `knowledge/`, lines of files
+with questions about them in `facts.txt`, and what people say around a request in `framing.txt`.
 """
 
 from pathlib import Path
@@ -38,18 +40,21 @@ def normalize(phrasing: str) -> str:
 
 
 def _questions() -> dict[str, tuple[str, ...]]:
-    questions: dict[str, tuple[str, ...]] = {}
+    questions: dict[str, dict[str, str]] = {}
     files = (path for folder in ("questions", "follow_ups") for path in sorted((HERE / folder).glob("*.txt")))
     for path in files:
         for intent, phrasings in sections(f"{path.parent.name}/{path.name}").items():
-            # Sorted, so that the order of the phrasings in a file does not matter.
-            questions[intent] = tuple(
-                sorted({normalize(text): text for text in reversed(phrasings)}.values())
-            )
-    return questions
+            known = questions.setdefault(intent, {})
+            known.update({normalize(text): text for text in reversed(phrasings)} | known)
+    # Sorted, so that the order of the phrasings in a file does not matter.
+    return {intent: tuple(sorted(known.values())) for intent, known in questions.items()}
 
 
 QUESTIONS: dict[str, tuple[str, ...]] = _questions()
 """Phrasings of requests, by intent."""
 REPLIES: dict[str, tuple[str, ...]] = sections("replies.txt")
 """Answers to small talk, by intent."""
+FRAMING: dict[str, tuple[str, ...]] = sections("framing.txt")
+"""What people say around a request: `opening`, `closing`, and `story_…` before it."""
+FACTS: dict[str, tuple[str, ...]] = sections("facts.txt")
+"""Lines of files, each with its questions: `line | word to search for` -> `slot: question / question`."""

@@ -74,6 +74,13 @@ def change_units(value: str, source: str, target: str, because: str = "") -> Scr
     )
 
 
+_ASSUMED = {
+    "a month counted": " A month is counted as thirty days.",
+    "a year counted": " A year is counted without leap days.",
+}
+"""What an answer says of a span whose length in days the calendar would give otherwise."""
+
+
 def shifted_date(
     question: str,
     date: str,
@@ -104,8 +111,9 @@ def shift(
     if observations[0].error:
         return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
     day, weekday = observations[0].content.split(" ")
+    assumed = next((said for unit, said in _ASSUMED.items() if unit in because), "")
     return Outcome(
-        say.format(day=day, weekday=weekday),
+        f"{say.format(day=day, weekday=weekday)}{assumed}",
         (DATE_PATTERN if relative else day,) if "{day}" in say else (weekday,),
         thought=f"It is {day}, a {weekday}.",
         memory=Memory(Again("add_days", {"date": date} | (slots or {})), day=day, weekday=weekday),

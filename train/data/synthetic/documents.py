@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.stated import Stated, draw_stated
+from train.data.synthetic.tables import Table, draw_table
 
 LONG_SHARE = 0.1
 """Share of documents with many lines."""
@@ -20,6 +22,10 @@ class Document:
     kind: str
     text: str
     facts: tuple[tuple[str, str], ...] = ()
+    stated: tuple[Stated, ...] = ()
+    """What its lines state, for a document of statements."""
+    table: Table | None = None
+    """What a document with several columns holds."""
 
     @property
     def lines(self) -> list[str]:
@@ -45,6 +51,14 @@ def _settings(sample: Sampler) -> Document:
     mark = sample.rng.choice((": ", ": ", " = ", "="))
     facts = tuple((key, setting(sample)) for key in keys)
     return Document("settings", _lines([f"{key}{mark}{value}" for key, value in facts]), facts)
+
+
+def _json(sample: Sampler) -> Document:
+    facts = tuple(
+        (key, setting(sample)) for key in sample.rng.sample(list(names.KEYS), _size(sample, 2, 5, 12))
+    )
+    shown = [f'  "{key}": {value if value.isdigit() else chr(34) + value + chr(34)}' for key, value in facts]
+    return Document("json", "{\n" + ",\n".join(shown) + "\n}\n", facts)
 
 
 def setting(sample: Sampler) -> str:
@@ -126,6 +140,45 @@ def _prose(sample: Sampler) -> Document:
     return Document("prose", _lines(lines))
 
 
+def _statements(sample: Sampler) -> Document:
+    stated = draw_stated(sample, _size(sample, 1, 5, 12))
+    mark = sample.rng.choice(("", "", "", "- ", "* "))
+    lines = [mark + one.line for one in stated]
+    if sample.chance(0.2):
+        lines.insert(0, sample.rng.choice(("# Notes", "Things to know", "Good to know:", "# Plan", "memo")))
+    return Document("statements", _lines(lines), stated=stated)
+
+
+def _columns(sample: Sampler) -> Document:
+    table = draw_table(sample)
+    return Document("columns", _lines(table.lines), table=table)
+
+
+def _readings(sample: Sampler) -> Document:
+    """Measurements by number, of which one raised an alarm."""
+    count = _size(sample, 3, 7, 24)
+    alarm, base = sample.rng.randint(1, count), sample.rng.randint(-80, 60)
+    label = sample.rng.choice(("entry", "reading", "no.", "sample"))
+    word = sample.rng.choice(("ALARM", "ALARM", "FAULT", "HIGH"))
+    lines, facts = [], []
+    for number in range(1, count + 1):
+        value = str(base + sample.rng.randint(-4, 4) + (17 if number == alarm else 0))
+        lines.append(f"{label} {number} {value} {word if number == alarm else 'ok'}")
+        if number == alarm:
+            facts = [(word, value), (label, str(number))]
+    return Document("readings", _lines(lines), tuple(facts))
+
+
+def _measures(sample: Sampler) -> Document:
+    """Quantities with units."""
+    things = sample.rng.sample(list(QUANTITIES), sample.rng.randint(1, 4))
+    facts = tuple(
+        (thing, f"{sample.number(2, 900)} {sample.rng.choice(QUANTITIES[thing])}") for thing in things
+    )
+    form = sample.rng.choice(("{}: {}", "{} {}", "{} = {}", "- {}: {}"))
+    return Document("measures", _lines([form.format(*fact) for fact in facts]), facts)
+
+
 def _hostile(sample: Sampler) -> Document:
     lines = [sample.line() for _ in range(sample.rng.randint(0, 2))]
     lines.insert(sample.rng.randint(0, len(lines)), sample.pick(names.HOSTILE))
@@ -136,6 +189,29 @@ def _empty(sample: Sampler) -> Document:
     return Document("empty", "")
 
 
+QUANTITIES: dict[str, tuple[str, ...]] = {
+    "distance": ("km", "miles"),
+    "way to work": ("km", "miles"),
+    "length of the rope": ("metres", "feet", "yards"),
+    "height of the shelf": ("cm", "inches"),
+    "garden": ("square meters", "square feet"),
+    "field": ("hectares", "acres"),
+    "tank": ("litres", "gallons"),
+    "barrel": ("litres", "gallons"),
+    "milk": ("ml", "cups"),
+    "flour": ("g", "ounces"),
+    "suitcase": ("kg", "pounds"),
+    "parcel": ("kg", "lbs"),
+    "top speed": ("km/h", "mph"),
+    "wind": ("knots", "km/h"),
+    "film": ("minutes", "seconds"),
+    "oven": ("celsius", "fahrenheit"),
+    "freezer": ("celsius", "fahrenheit"),
+    "engine": ("kilowatts", "horsepower"),
+    "tyre pressure": ("bar", "psi"),
+    "archive": ("GB", "MB"),
+}
+"""What a file of quantities may name, with the units that it may be given in."""
 _KINDS: dict[Callable[[Sampler], Document], float] = {
     _settings: 5,
     _prices: 4,
@@ -144,7 +220,12 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _log: 1.5,
     _people: 2,
     _items: 2,
-    _prose: 6,
+    _prose: 5,
+    _statements: 6,
+    _columns: 3.5,
+    _readings: 0.8,
+    _measures: 1.2,
+    _json: 1.5,
     _hostile: 0.8,
     _empty: 0.3,
 }

@@ -20,35 +20,47 @@ from train.data.synthetic.intents.from_tables import (
     SMALL_TALK_INTENTS,
     TOPICS_BY_TOOL,
 )
+from train.data.synthetic.intents.knowledge import KNOWLEDGE
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.sandbox import Sandbox
 from train.data.synthetic.script import Intent, Outcome, Question, Step
-from train.data.synthetic.toolset import BUILTIN, Toolset, make_foreign_toolset, make_toolset
+from train.data.synthetic.toolset import BUILTIN, FOREIGN, Toolset, make_foreign_toolset, make_toolset
 from train.data.synthetic.world import World, make_world
 
 ALL_INTENTS: dict[str, Intent] = {
     **INTENTS,
-    **{intent.name: intent for intent in (*SMALL_TALK_INTENTS, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)},
+    **{
+        intent.name: intent
+        for intent in (*SMALL_TALK_INTENTS, KNOWLEDGE, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)
+    },
 }
 Exchanges = list[tuple[list[Turn], Outcome]]
 """The turns of each exchange and how it ended."""
 GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
+GOLDEN = 0.6180339887
+"""Step between the places of successive groups: its multiples modulo 1 are spread evenly."""
 RESTRAINED_SHARE = 0.12
 """Share of rows whose every question calls for no tool, or for none on offer."""
 UNSERVED_SHARE = 0.1
 """Share of questions of other rows that call for no tool, or for none on offer."""
 REFERRING_SHARE = 0.75
 """Share of later questions that refer back, where they can."""
+KNOWLEDGE_SHARE = 0.4
+"""Share of general knowledge among the questions that call for no tool or for none on offer."""
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 """How often a dialogue has so many exchanges."""
 
 
-FOREIGN_SHARE = 0.25
-"""Share of groups over tools of a collection, where there is one."""
+BUILTIN_SHARE = 0.6
+"""Share of groups over exactly the built-in tools; training reads that list once for many rows."""
+LONG_SHARE = 0.375
+"""Share of other lists with more tools than the app's: 25 % of all lists are short, 15 % long."""
+FOREIGN_SHARE = 0.5
+"""Share of these other lists over tools of a collection, where there is one."""
 FOREIGN_REQUESTS = 0.72
 """Share of questions of such a group that ask for one of its foreign tools."""
 
@@ -71,6 +83,16 @@ class Group:
     def run(self, intent: Intent) -> Exchanges | None:
         """Return the exchanges of an intent with their outcomes; None if the world does not fit it."""
         return run_script(intent, self.sample, self.world, self.sandbox, self.tools)
+
+    @property
+    def knows(self) -> bool:
+        """Whether general knowledge is asked for: no tool on offer may be one that looks it up."""
+        return self.foreign_free and not (self.tools.has("define_word") or self.tools.has("translate_text"))
+
+    @property
+    def foreign_free(self) -> bool:
+        """Whether no tool of a collection is on offer."""
+        return all(tool in BUILTIN or tool in FOREIGN for tool in self.tools.offered)
 
 
 @dataclass
@@ -103,10 +125,13 @@ def run_script(
     try:
         script = intent.script(sample, world)
         said = next(script)
+        # A request that refers back has no topic, and comes without a story.
+        framed = intent.topic
         while True:
             match said:
                 case Question(text):
-                    turns = [UserTurn(text)]
+                    turns = [UserTurn(sample.frame(text, framed) if framed else text)]
+                    framed = ""
                     if not all(tools.has(tool) for tool in intent.needs):
                         return [_exchange(turns, Outcome(refusal(text), gave_up=True))]
                     said = next(script)
@@ -138,8 +163,11 @@ def _exchange(turns: list[Turn], outcome: Outcome) -> tuple[list[Turn], Outcome]
 def draw_restrained(group: Group) -> Intent:
     """Return an intent that calls nothing: small talk, or what no tool on offer does."""
     sample = group.sample
-    if sample.chance(0.42):
+    roll = sample.rng.random()
+    if roll < 0.24:
         return sample.rng.choice(SMALL_TALK_INTENTS)
+    if roll < 0.24 + KNOWLEDGE_SHARE and group.knows:
+        return KNOWLEDGE
     # Among foreign tools, only requests are unserved that share no word with any of them.
     if group.foreign and (group.extra or sample.chance(0.4)):
         unserved = group.foreign.unserved_intent(sample, group.tools.offered)
@@ -187,7 +215,7 @@ def generate_rows(
     split: Split,
     count: int,
     *,
-    plain: float = 0.55,
+    plain: float = BUILTIN_SHARE,
     max_tools: int = 30,
     follow_up: float = 0.5,
     collection: Collection | None = None,
@@ -195,7 +223,7 @@ def generate_rows(
     """Yield `count` schema-1 rows of a split, in groups that share their tool list.
 
     `train` and `valid` draw from the same phrasings and values, `test` from those held out from both. `plain`
-    is the share of tool lists with the built-in names, `max_tools` the longest other list. With probability
+    is the share of lists of exactly the built-in tools, `max_tools` the longest other list. With probability
     `follow_up` (half of it in the test split) a row is a dialogue of two to five questions, most of which
     refer back. Where there is a collection of foreign tools, some groups are over these. The `meta` of a test
     row with one question holds the world and the texts that a right answer contains.
@@ -204,7 +232,10 @@ def generate_rows(
     foreign = Foreign(collection, split == "test") if collection else None
     with tempfile.TemporaryDirectory() as folder:
         while generated < count:
-            group = make_group(f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign)
+            place = (number * GOLDEN) % 1
+            group = make_group(
+                f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign, place
+            )
             for _ in range(GROUP_SIZE):
                 row = _row(group, f"synthetic-{split}-{seed}-{generated}", split, follow_up)
                 if row is None:
@@ -217,17 +248,30 @@ def generate_rows(
 
 
 def make_group(
-    seed: str, split: Split, folder: Path, plain: float, max_tools: int, foreign: Foreign | None
+    seed: str,
+    split: Split,
+    folder: Path,
+    plain: float,
+    max_tools: int,
+    foreign: Foreign | None,
+    place: float,
 ) -> Group:
-    """Return a group with a random world in `folder` and a random tool list."""
+    """Return a group with a random world in `folder` and a random tool list.
+
+    `place`, from 0 to 1, says which kind of list: below `plain` the built-in tools, above it a short or a
+    long other one. Evenly spread places give the shares even among few groups.
+    """
     sample = Sampler(random.Random(seed), split)
     world = make_world(sample)
     extra: tuple[Intent, ...] = ()
-    if foreign and sample.chance(FOREIGN_SHARE):
-        tools = make_foreign_toolset(sample, foreign, max_tools)
+    long = float(place >= 1 - (1 - plain) * LONG_SHARE)
+    if place < plain:
+        tools = make_toolset(sample, plain=1)
+    elif foreign and sample.chance(FOREIGN_SHARE):
+        tools = make_foreign_toolset(sample, foreign, max_tools, long=long)
         extra = tuple(foreign.intents(tools.offered))
     else:
-        tools = make_toolset(sample, plain=plain, max_tools=max_tools)
+        tools = make_toolset(sample, plain=0, max_tools=max_tools, long=long)
     return Group(sample, world, Sandbox(folder, world), tools, foreign, extra)
 
 

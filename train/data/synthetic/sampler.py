@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import cache
 
-from train.data.phrasings import QUESTIONS, names, normalize
+from train.data.phrasings import FRAMING, QUESTIONS, names, normalize
 from train.data.synthetic.paraphrase import paraphrase
 from train.data.synthetic.spelling import ordinal
 
@@ -22,17 +22,29 @@ HELD_OUT_PHRASINGS = 6
 HELD_OUT_VALUES = 8
 """One value in so many belongs to the test split."""
 
-_OPENERS = (
-    "hey, ",
-    "hi, ",
-    "please ",
-    "can you tell me ",
-    "quick question: ",
-    "ok, ",
-    "umi, ",
-    "so, ",
-    "um, ",
-)
+STORY_SHARE = 0.11
+"""Share of first questions of a row with a sentence before them that asks nothing."""
+CLOSING_SHARE = 0.1
+"""Share of first questions with words after them that ask nothing."""
+_STORIES = {
+    "arithmetic": "arithmetic",
+    "dates": "dates",
+    "converting units": "units",
+    "the time": "time",
+    "the date": "time",
+    "this computer": "computer",
+    "saving notes": "notes",
+    "finding notes": "notes",
+    "writing files": "writing",
+    **dict.fromkeys(
+        (
+            *("reading files", "searching files", "finding files", "listing files", "file sizes"),
+            *("file dates", "counting lines", "counting files"),
+        ),
+        "files",
+    ),
+}
+"""Topic of an intent -> the section of `framing.txt` with what people say before such requests."""
 _CLOSERS = (" please", " thanks", ", please", " pls", "?", " for me", " right now", ", thank you", " :)")
 _MONTHS = [
     "January",
@@ -108,7 +120,7 @@ class Sampler:
         Outside the test split it is sometimes paraphrased as well.
         """
         phrasing = self.pick(QUESTIONS[intent], HELD_OUT_PHRASINGS)
-        text = self._vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
+        text = self.vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
         if not self.is_test and normalize(text) in _held_out_phrasings(intent):
             text = phrasing
         return text.format(**{name: self._quoted(name, value, text) for name, value in slots.items()})
@@ -121,18 +133,36 @@ class Sampler:
         mark = "'" if '"' in str(value) or ("'" not in str(value) and self.chance(0.5)) else '"'
         return f"{mark}{value}{mark}"
 
-    def _vary(self, text: str) -> str:
-        if self.chance(0.12):
-            text = self.rng.choice(_OPENERS) + text[:1].lower() + text[1:]
-        if self.chance(0.08):
-            bare = text.rstrip("?.!")
-            text = bare + self.rng.choice(_CLOSERS)
+    def vary(self, text: str) -> str:
+        """Return a text with another beginning, end, or case, as people type."""
+        if self.chance(0.16):
+            text = self.pick(FRAMING["opening"]) + text[:1].lower() + text[1:]
+        if self.chance(0.1):
+            text = text.rstrip("?.!") + self.rng.choice(_CLOSERS)
         if self.chance(0.25):
             text = text.rstrip("?.!")
         elif self.chance(0.15) and text[-1:].isalnum():
             text += "?"
         text = text[:1].upper() + text[1:] if self.chance(0.4) else text[:1].lower() + text[1:]
         return _lower_outside_slots(text) if self.chance(0.15) else text
+
+    def frame(self, text: str, topic: str) -> str:
+        """Return a request with a sentence before it or words after it that ask nothing.
+
+        `topic` is that of its intent. Nothing follows a request whose end may be a text to be saved.
+        """
+        roll, kind = self.rng.random(), _STORIES.get(topic, "")
+        if roll < STORY_SHARE:
+            own = FRAMING.get(f"story_{kind}", ())
+            story = self.pick(own if own and self.chance(0.55) else FRAMING["story_any"])
+            if self.chance(0.25):
+                return f"{story.rstrip('.').lower()}, {text}"
+            return f"{story} {text}"
+        if roll < STORY_SHARE + CLOSING_SHARE and kind not in ("", "notes", "writing"):
+            closing = self.pick(FRAMING["closing"])
+            joint = "" if closing[0] in "?!.," else " "
+            return f"{text.rstrip('?.! ')}{joint}{closing}"
+        return text
 
     def integer(self, low: int = 2, high: int = 999) -> str:
         """Return a whole number; small ones are more frequent."""
@@ -249,6 +279,14 @@ class Sampler:
     def date(self) -> str:
         """Return a random date in one of the forms that people write."""
         return self.value(lambda: self.format_date(self.day()))
+
+    def write(self, day: date) -> WrittenDate:
+        """Return a day in a form that people write, sometimes as 14.3.2026 or 14/03/2026, the day first."""
+        if self.chance(0.8) or day.day < 13:
+            text = self.format_date(day)
+            return WrittenDate(text, text)
+        text = self.rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d/%m/%Y}", f"{day:%d.%m.%Y}"))
+        return WrittenDate(text, day.isoformat(), f"{text} is {day.isoformat()}")
 
     def written_date(self, year: int) -> WrittenDate:
         """Return a date as people write it, with how a call gives it; `year` is the current one."""

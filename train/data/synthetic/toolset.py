@@ -51,26 +51,30 @@ class Toolset:
 
 
 def make_toolset(
-    sample: Sampler, needs: tuple[str, ...] = (), *, plain: float = 0.55, max_tools: int = 30
+    sample: Sampler,
+    needs: tuple[str, ...] = (),
+    *,
+    plain: float = 0.6,
+    max_tools: int = 30,
+    long: float = 0.375,
 ) -> Toolset:
     """Return a tool list that offers at least `needs`.
 
-    With probability `plain` it has built-in tools under their own names: all, as in the app, or a few. Else
-    it has up to `max_tools` built-in and foreign tools, most of the built-in ones renamed; nearly half
-    of these lists are longer than the app's.
+    With probability `plain` it has the built-in tools, as in the app. Else it has more tools than these, up
+    to `max_tools`, with probability `long`; or fewer: some of the built-in ones under their own names, or
+    built-in and foreign ones, most of the built-in ones renamed.
     """
     rng = sample.rng
-    if sample.chance(plain) and all(tool in BUILTIN for tool in needs):
-        all_tools = sample.chance(0.6)
-        chosen = list(BUILTIN) if all_tools else rng.sample(list(BUILTIN), rng.randint(1, 8))
-        offered = {tool: BUILTIN[tool] for tool in (*needs, *chosen)}
-        return Toolset(offered, {tool: {} for tool in offered})
     short = len(BUILTIN)
-    size = (
-        rng.randint(short + 1, max_tools)
-        if max_tools > short and sample.chance(0.45)
-        else rng.randint(1, min(short, max_tools))
-    )
+    is_builtin = all(tool in BUILTIN for tool in needs)
+    if is_builtin and sample.chance(plain):
+        return Toolset(BUILTIN, {tool: {} for tool in BUILTIN})
+    is_long = max_tools > short and sample.chance(long)
+    if is_builtin and not is_long and sample.chance(0.45):
+        size = rng.randint(1, 8) if sample.chance(0.5) else rng.randint(9, short - 1)
+        chosen = (*needs, *rng.sample(list(BUILTIN), size))
+        return Toolset({tool: BUILTIN[tool] for tool in chosen}, {tool: {} for tool in chosen})
+    size = rng.randint(short + 1, max_tools) if is_long else rng.randint(1, min(short, max_tools))
     pool = list(BUILTIN) + list(FOREIGN)
     rest = rng.sample(pool, min(size, len(pool)))
     offered, renamed, taken = {}, {}, set()
@@ -85,11 +89,16 @@ def make_toolset(
     return Toolset(offered, renamed)
 
 
-def make_foreign_toolset(sample: Sampler, foreign: Foreign, max_tools: int = 30) -> Toolset:
-    """Return a list of foreign tools, some alike, in a third of the cases with built-in ones among them."""
+def make_foreign_toolset(
+    sample: Sampler, foreign: Foreign, max_tools: int = 30, *, long: float = 0.2
+) -> Toolset:
+    """Return a list of foreign tools, some alike, in a third of the cases with built-in ones among them.
+
+    With probability `long` it is longer than the app's list.
+    """
     rng = sample.rng
     short = len(BUILTIN)
-    is_long = max_tools > short and sample.chance(0.2)
+    is_long = max_tools > short and sample.chance(long)
     size = rng.randint(short + 1, max_tools) if is_long else rng.randint(1, min(short, max_tools))
     described = sample.chance(0.6)
     offered: dict[str, ToolSpec] = {}

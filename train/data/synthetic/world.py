@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from train.data.synthetic.documents import Document, make_document
 from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.stated import Stated, draw_stated
 
 
 @dataclass
@@ -19,6 +20,8 @@ class World:
     changed: Mapping[str, datetime]
     notes: list[str]
     now: datetime
+    noted: tuple[Stated, ...] = ()
+    """What some of the notes state."""
     files: dict[str, str] = field(init=False)
     """The texts of the files by relative path."""
 
@@ -60,5 +63,9 @@ def make_world(sample: Sampler) -> World:
         documents[path] = make_document(sample)
     now = datetime.now().astimezone() if sample.is_test else sample.moment()
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}
-    notes = [sample.phrase() for _ in range(sample.rng.randint(1, 4))] if sample.chance(0.9) else []
-    return World(documents, {name: when.replace(tzinfo=None) for name, when in changed.items()}, notes, now)
+    notes = [sample.phrase() for _ in range(sample.rng.randint(1, 3))] if sample.chance(0.9) else []
+    noted = draw_stated(sample, sample.rng.randint(1, 2)) if notes and sample.chance(0.7) else ()
+    notes += [one.line for one in noted]
+    sample.rng.shuffle(notes)
+    changes = {name: when.replace(tzinfo=None) for name, when in changed.items()}
+    return World(documents, changes, notes, now, noted)

@@ -11,8 +11,16 @@ __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
     *("dates", "calendar", "computer"),
-    *("files.finding", "files.reading", "files.contents", "files.amounts", "files.writing"),
-    *("arithmetic", "spoken", "units", "restraint", "told"),
+    *(
+        "files.finding",
+        "files.reading",
+        "files.contents",
+        "files.amounts",
+        "files.writing",
+        "files.statements",
+        "files.columns",
+    ),
+    *("arithmetic", "spoken", "units", "restraint", "told", "events"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

@@ -99,6 +99,7 @@ def weekday_of(sample: Sampler, world: World) -> Script:
         _join(day.why, "0 days tell the weekday"),
         say="{day} is a {weekday}." if day.value[:4].isdigit() else "That is a {weekday}.",
         relative=day.relative,
+        slots={"kind": "weekday"},
     )
 
 

@@ -220,7 +220,7 @@ def _half(name: str) -> None:
 
 HALVES: tuple[str, ...] = (
     *("percent_of", "convert", "add_days", "days_until", "time_in", "purchase", "value_of", "info_size"),
-    *("weekday_of", "search", "find"),
+    *("weekday_of", "search", "find", "read", "multiply", "time_now", "stated_in_notes", "stated_in_file"),
 )
 for _name in HALVES:
     _half(_name)

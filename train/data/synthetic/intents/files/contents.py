@@ -22,7 +22,7 @@ from train.data.synthetic.script import Outcome, Question, Script, Step, give_up
 from train.data.synthetic.spelling import ORDINALS, ordinal
 from train.data.synthetic.world import World
 
-KEYED = ("settings", "prices", "people", "table")
+KEYED = ("settings", "json", "prices", "people", "table")
 
 
 def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, str]:
@@ -35,9 +35,12 @@ def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, 
 
 
 def opened(world: World, said: str, path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], None]:
-    """Read the file that a person names `said`. Raise ValueError if that is not the text of `path`."""
+    """Read the file that a person names `said`. Raise ValueError if that is not the text of `path`.
+
+    An earlier exchange may have written the file anew.
+    """
     found, seen = yield from open_file(said)
-    if seen.error or found != path:
+    if seen.error or found != path or seen.content.split("\n")[:3] != lines_of(world, path)[:3]:
         raise ValueError(said)
 
 

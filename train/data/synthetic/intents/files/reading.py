@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
@@ -152,6 +154,28 @@ def info_date(sample: Sampler, world: World) -> Script:
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")
+
+
+@intent("file_info", "find_files", topic="file dates", weight=1)
+def info_elsewhere(sample: Sampler, world: World) -> Script:
+    """A file named without its folder or with another ending: it is found, and looked at there."""
+    path = any_path(sample, world)
+    said = PurePosixPath(path).name if "/" in path else _misnamed(sample, path)
+    section, aspect = sample.rng.choice(
+        (("info_date", "date"), ("info_date", "date"), ("info_size", "size"), ("info_lines", "lines"))
+    )
+    yield Question(sample.question(section, path=said))
+    seen = yield step(f"I will look at {said} with {{tool}}.", "file_info", path=said)
+    if not seen[0].error:
+        return info_answer(seen[0], said, aspect)
+    stem = unique_stem(path)
+    found = yield step(
+        f"There is no {said} here; I will look for {stem} with {{tool}}.", "find_files", name=stem
+    )
+    if found[0].content != path:
+        raise ValueError(said)
+    seen = yield step(f"It is {path}: I will look at {path} with {{tool}}.", "file_info", path=path)
+    return info_answer(seen[0], path, aspect)
 
 
 @intent("find_files", "file_info", topic="finding files", weight=0.6)

@@ -1,0 +1,155 @@
+"""Intents over tables with several columns: one cell, the rows of a group, the sum of a column."""
+
+from __future__ import annotations
+
+from train.data.synthetic.actions import change_units
+from train.data.synthetic.intents.files.common import any_path, spoken_path
+from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Outcome, Question, Script, intent, step
+from train.data.synthetic.tables import Table
+from train.data.synthetic.world import World
+
+
+def _table(sample: Sampler, world: World) -> tuple[str, Table]:
+    path = any_path(sample, world, "columns")
+    table = world.documents[path].table
+    assert table
+    return path, table
+
+
+def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> Outcome:
+    """Return the answer that gives one cell of a table that was read."""
+    value = table.cell(row, column)
+    number = value if value.replace(".", "", 1).isdigit() else ""
+    pairs = ", ".join(f"{name} {cell}" for name, cell in zip(table.header, row, strict=True))
+    return Outcome(
+        f"The {column} of {row[0]} is {value}.",
+        (value,),
+        thought=f"The line of {row[0]} is {','.join(row)}, so {pairs}.",
+        memory=Memory(
+            Again("cell", {"column": column, "path": path, "row": row[0]}), number=number, path=path
+        ),
+    )
+
+
+@intent("read_file", "find_files", topic="reading files", weight=2.2)
+def cell_in(sample: Sampler, world: World) -> Script:
+    path, table = _table(sample, world)
+    row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
+    said = spoken_path(sample, path)
+    yield Question(sample.question("cell_in", col=column, row=row[0], path=said))
+    yield from opened(world, said, path)
+    return cell_answer(table, row, column, path)
+
+
+@intent("search_text", "read_file", topic="searching files", weight=1.6)
+def cell_somewhere(sample: Sampler, world: World) -> Script:
+    """No file is named: the row is searched for, and its table read for the columns."""
+    path, table = _table(sample, world)
+    row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
+    yield Question(sample.question("cell_somewhere", col=column, row=row[0]))
+    seen = yield step(f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0])
+    hits = seen[0].content.split("\n")
+    if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
+        raise ValueError(row[0])
+    text = yield step(
+        f"It is in {path}: I will read {path} for the columns with {{tool}}.", "read_file", path=path
+    )
+    if text[0].content.split("\n")[0] != table.lines[0]:
+        raise ValueError(path)
+    return cell_answer(table, row, column, path)
+
+
+@intent("read_file", "find_files", topic="reading files", weight=0.9)
+def rows_where(sample: Sampler, world: World) -> Script:
+    """The rows of one group."""
+    path, table = _table(sample, world)
+    word = table.cell(sample.rng.choice(table.rows), table.grouped)
+    said = spoken_path(sample, path)
+    yield Question(sample.question("rows_where", kind=table.kind, col=table.grouped, value=word, path=said))
+    yield from opened(world, said, path)
+    rows = [row[0] for row in table.rows if table.cell(row, table.grouped) == word]
+    return Outcome(
+        f"With {table.grouped} {word}: {', '.join(rows)}.",
+        tuple(rows),
+        thought=f"The lines with {word} are those of {', '.join(rows)}.",
+        memory=Memory(path=path),
+    )
+
+
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.3)
+def group_total(sample: Sampler, world: World) -> Script:
+    """The sum of a column over the rows of one group."""
+    path, table = _table(sample, world)
+    word = table.cell(sample.rng.choice(table.rows), table.grouped)
+    column = sample.rng.choice(table.numbers)
+    values = [table.cell(row, column) for row in table.rows if table.cell(row, table.grouped) == word]
+    if not 2 <= len(values) <= 4:
+        raise ValueError(word)
+    said = spoken_path(sample, path)
+    yield Question(sample.question("group_total", kind=table.kind, col=column, value=word, path=said))
+    yield from opened(world, said, path)
+    expression = " + ".join(values)
+    seen = yield step(
+        f"The {column} of the lines with {word} is {', '.join(values)}: "
+        f"I will work out {expression} with {{tool}}.",
+        "calculate",
+        expression=expression,
+    )
+    result = seen[0].content
+    return Outcome(
+        f"The total is {result}.",
+        (result,),
+        thought=f"The total is {result}.",
+        memory=Memory(number=result, path=path),
+    )
+
+
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.5)
+def column_total(sample: Sampler, world: World) -> Script:
+    path, table = _table(sample, world)
+    column = sample.rng.choice(table.numbers)
+    said = spoken_path(sample, path)
+    yield Question(sample.question("column_total", col=column, path=said))
+    outcome = yield from _total(world, said, path, table, column)
+    return outcome
+
+
+def _total(world: World, said: str, path: str, table: Table, column: str) -> Script:
+    yield from opened(world, said, path)
+    values = [table.cell(row, column) for row in table.rows]
+    expression = " + ".join(values)
+    seen = yield step(
+        f"The column {column} has {', '.join(values)}: I will work out {expression} with {{tool}}.",
+        "calculate",
+        expression=expression,
+    )
+    result = seen[0].content
+    return Outcome(
+        f"The total of {column} is {result}.",
+        (result,),
+        thought=f"The total is {result}.",
+        memory=Memory(number=result, path=path),
+    )
+
+
+@intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=0.8)
+def kilometres_total(sample: Sampler, world: World) -> Script:
+    """The sum of a column of kilometres, in another unit as well."""
+    path, table = _table(sample, world)
+    if "km" not in table.header:
+        raise ValueError(path)
+    unit = sample.rng.choice(("miles", "metres", "nautical miles"))
+    said = spoken_path(sample, path)
+    yield Question(sample.question("kilometres_total", path=said, u2=unit))
+    first = yield from _total(world, said, path, table, "km")
+    total = first.memory.number if first.memory else ""
+    second = yield from change_units(total, "km", unit, f"the total is {total} km")
+    return Outcome(
+        f"The total is {total} km. {second.answer}",
+        (*first.expects, *second.expects),
+        thought=second.thought,
+        memory=second.memory,
+    )

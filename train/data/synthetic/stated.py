@@ -1,0 +1,96 @@
+"""Lines of files and notes that state something, with questions about it in words of their own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from train.data.phrasings import FACTS, names
+from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.spelling import ordinal
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A line, a word of it to search for, and its questions by the value that answers them."""
+
+    line: str
+    word: str
+    questions: tuple[tuple[str, tuple[str, ...]], ...]
+    dates: tuple[str, ...] = ()
+    """The values that are dates."""
+
+    def ask(self, sample: Sampler) -> tuple[str, str]:
+        """Return a question without its mark, and the value that answers it."""
+        value, asked = sample.rng.choice(self.questions)
+        return sample.pick(asked, HELD_OUT_PHRASINGS), value
+
+    def shared_word(self, question: str) -> str:
+        """Return the longest word of a question that the line has. Raise ValueError if there is none."""
+        line = self.line.lower()
+        shared = [word for word in re.findall(r"[a-z]{4,}", question.lower()) if word in line]
+        if not shared:
+            raise ValueError(question)
+        return max(shared, key=len)
+
+
+def draw_stated(sample: Sampler, count: int) -> tuple[Stated, ...]:
+    """Return `count` different statements with random values."""
+    return tuple(_filled(sample, heading) for heading in sample.rng.sample(list(FACTS), count))
+
+
+def _filled(sample: Sampler, heading: str) -> Stated:
+    template, _, word = heading.partition(" | ")
+    slots = re.findall(r"\{(\w+)\}", template)
+    values: dict[str, str] = {}
+    for slot in slots:
+        value = _value(sample, slot)
+        while value in values.values():
+            value = _value(sample, slot)
+        values[slot] = value
+    asked = []
+    for line in FACTS[heading]:
+        slot, _, questions = line.partition(": ")
+        asked.append((values[slot], tuple(questions.split(" / "))))
+    dates = tuple(values[slot] for slot in slots if slot == "date")
+    return Stated(template.format(**values), word, tuple(asked), dates)
+
+
+def _value(sample: Sampler, slot: str) -> str:
+    number = sample.rng.randint
+    match slot.rstrip("2"):
+        case "time":
+            return f"{number(6, 22):02d}:{number(0, 11) * 5:02d}"
+        case "n":
+            return sample.integer(2, 900)
+        case "name":
+            return sample.person()
+        case "price":
+            return sample.price(900)
+        case "date":
+            return sample.format_date(sample.day())
+        case "city":
+            return sample.pick([spoken for spoken, _ in names.CITIES])
+        case "weekday":
+            return sample.rng.choice(_WEEKDAYS)
+        case "nth":
+            return ordinal(number(1, 28))
+        case "code":
+            return sample.value(lambda: _code(sample))
+    return sample.word()
+
+
+def _code(sample: Sampler) -> str:
+    number = sample.rng.randint
+    letters = "".join(sample.rng.choice("ABCDEFGHKLMNPQRSTVWXZ") for _ in range(2))
+    return sample.rng.choice(
+        (
+            f"{letters}-{number(1000, 99999)}",
+            f"{letters}{number(10, 999)}",
+            f"{number(1000, 9999)}",
+            f"{number(100, 999)}-{number(100, 999)}",
+            f"{sample.pseudo_word()}{number(10, 99)}",
+        )
+    )
