@@ -74,7 +74,7 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["ask", "hi", "--tools", ","], "--tools", "--tools calculate"),
         (["akk"], "'akk'", "umi ask"),
         (["what is 2+2?"], "'what is 2+2?'", 'umi ask "what is 2+2?"'),
-        (["--nonsense"], "--nonsense", "umi --help"),
+        (["--xyzzy"], "--xyzzy", "umi --help"),
         (["--models", "x", "ask", "hi"], "before ask", "umi ask …"),
         (["tools"], "missing command", "umi tools --help"),
         (["tools", "show"], "missing argument", "umi tools show --help"),
