@@ -21,7 +21,7 @@ from agent.loop import Agent, Conversation
 from agent.paths import sessions_path
 from agent.sessions import Mark, SessionsError, SessionStore, SessionWriter
 from agent.sessions.schema import MIGRATIONS
-from agent.transcript import SummarizerTurn, Transcript, UserTurn
+from agent.transcript import PlannerTurn, SummarizerTurn, Transcript, UserTurn
 
 CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]
 
@@ -117,6 +117,29 @@ def test_a_question_that_does_not_fit_has_ended(store: SessionStore, tmp_path: P
     (exchange,) = writer.record().branch
     assert exchange.state == "error"
     assert "the models hold 300" in exchange.answer
+
+
+def test_a_step_whose_calls_were_not_written_is_left_out(store: SessionStore) -> None:
+    writer = new(store)
+    writer.question("one", Conversation(Transcript()))
+    writer.event(Thought(1, "I call.", "caller"))
+    writer.event(Thought(2, "That was too long.", "summarizer"))
+    writer.event(Finished("answered", "It did not fit."))
+    (one,) = writer.record().branch
+    assert one.turns == (
+        UserTurn("one"),
+        PlannerTurn("That was too long.", "summarizer"),
+        SummarizerTurn("It did not fit."),
+    )
+
+
+def test_a_session_removed_while_it_is_open_comes_back_with_its_next_question(store: SessionStore) -> None:
+    writer = said(store, "one")
+    store.remove(writer.session_id or "")
+    assert store.list() == []
+    answer(writer, "two")
+    assert questions(writer) == ["one", "two"]
+    assert store.list()[0].id == writer.session_id
 
 
 def test_branches(store: SessionStore, tmp_path: Path) -> None:

@@ -32,6 +32,15 @@ class SessionsError(UmiError):
     """The database of sessions cannot be opened, read or written."""
 
 
+def damaged(path: Path, why: str) -> SessionsError:
+    """Return the error of a database that is damaged.
+
+    Its -wal file holds what was written last, and SQLite deletes one that it finds beside a new database.
+    """
+    hint = f"move it away together with {path.name}-wal to begin anew; nothing in them was changed"
+    return SessionsError(f"{path} is damaged: {why}", hint)
+
+
 class Database:
     """An open database that several threads may use. Its file is readable by its owner alone.
 
@@ -76,6 +85,17 @@ class Database:
             yield from self._connection.execute(sql, values)
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every `read` in the block see the same state of the database. Raise SessionsError."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """Yield a cursor whose changes are committed together where the block ends, else undone.
 
@@ -113,10 +133,7 @@ class Database:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                hint = (
-                    f"move it away to begin anew; nothing in it was changed: mv {self.path} {self.path}.bad"
-                )
-                raise SessionsError(f"{self.path} is damaged: {error}", hint) from None
+                raise damaged(self.path, str(error)) from None
             hint = {
                 "SQLITE_FULL": "free space on that disk",
                 "SQLITE_BUSY": "another umi is writing; try again",

@@ -130,7 +130,8 @@ class Record:
 def turns_of(question: str, events: Iterable[Event]) -> tuple[Turn, ...]:
     """Return the turns of an exchange that was answered, given up or failed.
 
-    They are whole, where the agent's own conversation may lack steps that were dropped to make room.
+    They are whole, where the agent's own conversation may lack steps that were dropped to make room. A step
+    whose calls were too long to be written is left out: nobody followed its planner's turn.
     """
     turns: list[Turn] = [UserTurn(question.strip())]
     calls: list[Call] = []
@@ -141,6 +142,8 @@ def turns_of(question: str, events: Iterable[Event]) -> tuple[Turn, ...]:
             case Thought(_, text, next_):
                 if calls:
                     turns += [CallerTurn(tuple(calls)), *results]
+                elif isinstance(turns[-1], PlannerTurn):
+                    turns.pop()
                 calls, results = [], []
                 turns.append(PlannerTurn(text, next_))
             case CallProposed(_, index, name, arguments):

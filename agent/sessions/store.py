@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from agent.errors import InputError
 from agent.events import AnswerDelta, Event, event_from_json
 from agent.paths import sessions_path
-from agent.sessions.database import Database, SessionsError
+from agent.sessions.database import Database, damaged
 from agent.sessions.processes import ProcessLock, is_running
 from agent.sessions.records import Exchange, Mark, Record, Session, State, title_of
 from agent.sessions.search import Hit, search
@@ -111,21 +111,22 @@ class SessionStore:
 
     def read(self, session: str) -> Record:
         """Return a session with all its exchanges."""
-        found = self.find(session)
-        ((number, head),) = self.database.read("SELECT number, head FROM session WHERE id = ?", found.id)
-        events: dict[int, list[Event]] = {}
-        for exchange, kind, content in self.database.read(
-            "SELECT event.exchange, event.kind, event.content FROM event JOIN exchange"
-            " ON exchange.id = event.exchange WHERE exchange.session = ? ORDER BY event.id",
-            number,
-        ):
-            _append(events.setdefault(exchange, []), self._parsed(_event, kind, content))
-        rows = self.database.read(
-            "SELECT exchange.id, parent, content, question, untrusted, started, reason, process, mark,"
-            " correction FROM exchange JOIN preamble ON preamble.id = exchange.preamble"
-            " WHERE session = ? ORDER BY exchange.id",
-            number,
-        )
+        with self.database.snapshot():
+            found = self.find(session)
+            ((number, head),) = self.database.read("SELECT number, head FROM session WHERE id = ?", found.id)
+            events: dict[int, list[Event]] = {}
+            for exchange, kind, content in self.database.read(
+                "SELECT event.exchange, event.kind, event.content FROM event JOIN exchange"
+                " ON exchange.id = event.exchange WHERE exchange.session = ? ORDER BY event.id",
+                number,
+            ):
+                _append(events.setdefault(exchange, []), self._parsed(_event, kind, content))
+            rows = self.database.read(
+                "SELECT exchange.id, parent, content, question, untrusted, started, reason, process, mark,"
+                " correction FROM exchange JOIN preamble ON preamble.id = exchange.preamble"
+                " WHERE session = ? ORDER BY exchange.id",
+                number,
+            )
         exchanges = [
             Exchange(
                 id=row[0],
@@ -147,9 +148,7 @@ class SessionStore:
         try:
             return parse(*values)
         except (InvalidFields, ValueError, TypeError, KeyError):
-            path = self.database.path
-            hint = f"move it away to begin anew; nothing in it was changed: mv {path} {path}.bad"
-            raise SessionsError(f"{path} is damaged: it holds what no umi writes", hint) from None
+            raise damaged(self.database.path, "it holds what no umi writes") from None
 
     def _state(self, reason: State | None, process: str) -> State:
         if reason:

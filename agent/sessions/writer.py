@@ -178,7 +178,8 @@ class SessionWriter:
             )
             exchange = cursor.lastrowid
             cursor.execute(
-                "UPDATE session SET head = ?, updated = ?, models = ? WHERE id = ?",
+                # A session that was removed while it is open comes back with its next question.
+                "UPDATE session SET head = ?, updated = ?, models = ?, removed = NULL WHERE id = ?",
                 (exchange, started, self.models, session_id),
             )
         self.session_id, self.head, self.forked = session_id, exchange, forked

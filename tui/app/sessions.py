@@ -135,8 +135,3 @@ class AppSessions:
         if not found:
             raise InputError("this question is not saved", "ask it again")
         return typed_again(found[0].question, found[0].events)
-
-    def question_of_head(self) -> str:
-        """Return the question that the current branch ends with; empty where it has none."""
-        branch = self.require_writer().record().branch
-        return branch[-1].question if branch else ""
