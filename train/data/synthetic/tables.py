@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
@@ -33,11 +34,13 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     grouped: str
+    mark: str = ","
+    """What stands between the values of a line."""
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the table as CSV."""
-        return [",".join(row) for row in (self.header, *self.rows)]
+        """The lines of the table."""
+        return [self.mark.join(row) for row in (self.header, *self.rows)]
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -72,7 +75,11 @@ def draw_table(sample: Sampler) -> Table:
         values = {column: _number(sample, column) for column in columns}
         values[grouped] = sample.rng.choice(used)
         rows.append((name, *(values[column] for column in header)))
-    return Table(kind, (kind, *header), tuple(rows), grouped)
+    table = Table(kind, (kind, *header), tuple(rows), grouped)
+    # A grounded answer takes 12,7 for one number, so a bare comma stands only where no two numbers meet.
+    if sample.chance(0.4) and not any(re.search(r"\d,\d", line) for line in table.lines):
+        return table
+    return replace(table, mark=sample.rng.choice((", ", ", ", ";", "; ", " | ")))
 
 
 def _number(sample: Sampler, column: str) -> str:
