@@ -18,8 +18,8 @@ _SCHEMAS: tuple[tuple[str, str, dict[str, tuple[str, ...]], tuple[str, ...]], ..
     ("worker", "person", {"team": ("sales", "kitchen", "garden", "office")}, ("hours", "desk")),
     ("run", "weekday", {"road": ("forest", "river", "track", "hill")}, ("km", "minutes", "pulse")),
     ("expense", "item", {"group": ("food", "travel", "house", "fun")}, ("euros", "count")),
-    ("car", "code", {"fuel": ("diesel", "petrol", "electric", "gas")}, ("seats", "mileage", "doors")),
-    ("city", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("visits", "nights")),
+    ("car", "code", {"fuel": ("diesel", "petrol", "electric", "gas")}, ("km", "seats", "doors")),
+    ("city", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("km", "visits", "nights")),
     ("batch", "code", {"line": ("one", "two", "three", "four")}, ("units", "faults", "weight")),
 )
 """What a row is, what names it, a column of words, and the columns of numbers."""
@@ -67,6 +67,8 @@ def draw_table(sample: Sampler) -> Table:
         "city": sample.rng.sample([c for c, _ in names.CITIES if c[:1].isupper()], count),
     }[named]
     columns = sample.rng.sample(numbers, min(len(numbers), sample.rng.randint(1, 3)))
+    if "km" in numbers and "km" not in columns:
+        columns.append("km")
     used = sample.rng.sample(words, 2)
     header = [grouped, *columns]
     sample.rng.shuffle(header)
