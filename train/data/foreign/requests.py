@@ -83,8 +83,10 @@ class Foreign:
     def unserved_intent(self, sample: Sampler, offered: Mapping[str, ToolSpec]) -> Intent | None:
         """Return a request that none of the offered tools serves; None if none is found."""
         known = {word for name in offered if name in self.tools for word in words_of(offered[name])}
+        # What foreign tools are asked for, a built-in one may do: a sum, a date, a search.
+        is_foreign = all(name in self.tools for name in offered)
         for _ in range(8):
-            if self.asked and (not self.unserved or sample.chance(0.25)):
+            if self.asked and is_foreign and (not self.unserved or sample.chance(0.25)):
                 name = sample.rng.choice(self.asked)
                 text = sample.rng.choice(self.by_tool[name]).question
                 served = name in offered
@@ -92,6 +94,8 @@ class Foreign:
                 text, served = sample.rng.choice(self.unserved), False
             else:
                 return None
+            if not is_foreign and re.search(r"\d", text):
+                continue
             if not served and not known & content_words(text):
                 return Intent("unserved", (), "", 1, lambda sample, world, text=text: _refused(text))
         return None

@@ -40,6 +40,10 @@ Exchanges = list[tuple[list[Turn], Outcome]]
 """The turns of each exchange and how it ended."""
 GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
+TRIES = 4
+"""Number of times that a row is tried, so that a world which fits few requests still gets its rows."""
+OPENING_ONLY = frozenset(("missing_all", "missing_until", "missing_value"))
+"""Intents whose question would refer back to what an earlier exchange left."""
 GOLDEN = 0.6180339887
 """Step between the places of successive groups: its multiples modulo 1 are spread evenly."""
 RESTRAINED_SHARE = 0.12
@@ -237,7 +241,9 @@ def generate_rows(
                 f"{seed}/{split}/{number}", split, Path(folder), plain, max_tools, foreign, place
             )
             for _ in range(GROUP_SIZE):
-                row = _row(group, f"synthetic-{split}-{seed}-{generated}", split, follow_up)
+                id_ = f"synthetic-{split}-{seed}-{generated}"
+                tries = (_row(group, id_, split, follow_up) for _ in range(TRIES))
+                row = next((row for row in tries if row is not None), None)
                 if row is None:
                     continue
                 yield row
@@ -286,6 +292,8 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
     intent, outcome = None, Outcome("")
     while dialogue.exchanges < wanted:
         intent = draw_restrained(group) if restrained else draw_intent(group)
+        if dialogue.exchanges and intent.name in OPENING_ONLY:
+            continue
         exchanges = None
         if dialogue.exchanges and not restrained and sample.chance(REFERRING_SHARE):
             exchanges = _refer(group, dialogue.memory)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
@@ -17,8 +18,8 @@ _SCHEMAS: tuple[tuple[str, str, dict[str, tuple[str, ...]], tuple[str, ...]], ..
     ("worker", "person", {"team": ("sales", "kitchen", "garden", "office")}, ("hours", "desk")),
     ("run", "weekday", {"road": ("forest", "river", "track", "hill")}, ("km", "minutes", "pulse")),
     ("expense", "item", {"group": ("food", "travel", "house", "fun")}, ("euros", "count")),
-    ("car", "code", {"fuel": ("diesel", "petrol", "electric", "gas")}, ("seats", "mileage", "doors")),
-    ("city", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("visits", "nights")),
+    ("car", "code", {"fuel": ("diesel", "petrol", "electric", "gas")}, ("km", "seats", "doors")),
+    ("city", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("km", "visits", "nights")),
     ("batch", "code", {"line": ("one", "two", "three", "four")}, ("units", "faults", "weight")),
 )
 """What a row is, what names it, a column of words, and the columns of numbers."""
@@ -33,11 +34,13 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     grouped: str
+    mark: str = ","
+    """What stands between the values of a line."""
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the table as CSV."""
-        return [",".join(row) for row in (self.header, *self.rows)]
+        """The lines of the table."""
+        return [self.mark.join(row) for row in (self.header, *self.rows)]
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -64,6 +67,8 @@ def draw_table(sample: Sampler) -> Table:
         "city": sample.rng.sample([c for c, _ in names.CITIES if c[:1].isupper()], count),
     }[named]
     columns = sample.rng.sample(numbers, min(len(numbers), sample.rng.randint(1, 3)))
+    if "km" in numbers and "km" not in columns:
+        columns.append("km")
     used = sample.rng.sample(words, 2)
     header = [grouped, *columns]
     sample.rng.shuffle(header)
@@ -72,7 +77,11 @@ def draw_table(sample: Sampler) -> Table:
         values = {column: _number(sample, column) for column in columns}
         values[grouped] = sample.rng.choice(used)
         rows.append((name, *(values[column] for column in header)))
-    return Table(kind, (kind, *header), tuple(rows), grouped)
+    table = Table(kind, (kind, *header), tuple(rows), grouped)
+    # A grounded answer takes 12,7 for one number, so a bare comma stands only where no two numbers meet.
+    if sample.chance(0.4) and not any(re.search(r"\d,\d", line) for line in table.lines):
+        return table
+    return replace(table, mark=sample.rng.choice((", ", ", ", ";", "; ", " | ")))
 
 
 def _number(sample: Sampler, column: str) -> str:

@@ -15,7 +15,7 @@ def _short_answer(memory: Memory) -> bool:
 
 def _worth_keeping(memory: Memory) -> bool:
     found = memory.number or memory.day or memory.is_again("value_of", "value_somewhere", "info", "time_in")
-    return bool(found) and _short_answer(memory)
+    return bool(found) and _short_answer(memory) and "I cannot" not in memory.answer
 
 
 @follow_up("add_note", when=_worth_keeping, weight=2)

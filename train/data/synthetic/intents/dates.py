@@ -40,7 +40,7 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=2)
+@intent("current_time", topic="the time", weight=2.4)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()

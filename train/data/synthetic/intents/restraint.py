@@ -42,17 +42,17 @@ ANSWERED = 0.75
 """Share of questions asked back that the person answers."""
 
 
-def _ask(missing: str, question: str) -> Outcome:
+def ask_for(missing: str, question: str) -> Outcome:
     """Return the outcome that asks for what is missing."""
     return Outcome(question, thought=f"{missing} is missing, so I ask for it.")
 
 
-def _asked(
+def asked(
     sample: Sampler, section: str, missing: str, back: tuple[str, ...], given: str, rest: Script, **slots: str
 ) -> Script:
     """Ask with something missing, be asked back, mostly give it, and go on with `rest`."""
     yield Question(sample.question(section, **slots))
-    ask = _ask(missing, sample.rng.choice(back))
+    ask = ask_for(missing, sample.rng.choice(back))
     if not sample.chance(ANSWERED):
         return ask
     yield ask
@@ -65,7 +65,7 @@ def missing_unit(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     given = sample.question("given_unit", u2=u2)
     back = (f"Into which unit shall I convert {v} {u1}?", "To which unit?")
-    return _asked(sample, "missing_unit", "The target unit", back, given, change_units(v, u1, u2), v=v, u1=u1)
+    return asked(sample, "missing_unit", "The target unit", back, given, change_units(v, u1, u2), v=v, u1=u1)
 
 
 @intent("read_file", "find_files", topic="reading files", weight=0.6)
@@ -73,14 +73,14 @@ def missing_file(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
     back = ("Which file do you mean?", "Which file shall I read?")
     given = sample.question("given_file", path=path)
-    return _asked(sample, "missing_file", "The name of the file", back, given, read_or_find(path))
+    return asked(sample, "missing_file", "The name of the file", back, given, read_or_find(path))
 
 
 @intent("add_note", topic="saving notes", weight=0.6)
 def missing_note(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     back = ("What shall I note?", "What should the note say?")
-    return _asked(sample, "missing_note", "The text of the note", back, text, save_note(text))
+    return asked(sample, "missing_note", "The text of the note", back, text, save_note(text))
 
 
 @intent("calculate", topic="arithmetic", weight=0.5)
@@ -89,7 +89,7 @@ def missing_base(sample: Sampler, world: World) -> Script:
     back = (f"{p}% of which number?", "Of which number?")
     rest = work_out(f"{p}% * {n}", "That is {r}.", again=Again("percent_of", {"p": p, "n": n}))
     given = sample.question("given_number", n=n)
-    return _asked(sample, "missing_base", "The number", back, given, rest, p=p)
+    return asked(sample, "missing_base", "The number", back, given, rest, p=p)
 
 
 @intent("calculate", topic="arithmetic", weight=0.4)
@@ -97,7 +97,7 @@ def missing_numbers(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 900), sample.number(2, 900)
     back = ("Which numbers?", "Which numbers shall I add?")
     given = sample.question("given_numbers", a=a, b=b)
-    return _asked(sample, "missing_numbers", "Each of the numbers", back, given, work_out(f"{a} + {b}"))
+    return asked(sample, "missing_numbers", "Each of the numbers", back, given, work_out(f"{a} + {b}"))
 
 
 @intent("days_between", topic="dates", weight=0.7)
@@ -108,7 +108,7 @@ def missing_date(sample: Sampler, world: World) -> Script:
     back = (f"When is {spoken_back(event)}?", f"On which date is {spoken_back(event)}?")
     rest = days_from_to("today", date, relative=True, say="It is {days}.")
     given = sample.question("given_date", date=date)
-    return _asked(sample, "missing_date", "The date", back, given, rest, event=event)
+    return asked(sample, "missing_date", "The date", back, given, rest, event=event)
 
 
 @intent("add_days", topic="dates", weight=0.4)
@@ -116,9 +116,7 @@ def missing_days(sample: Sampler, world: World) -> Script:
     date, days = sample.date(), sample.integer(2, 90)
     back = ("By how many days?", "How many days later?")
     given = sample.question("given_days", n=days)
-    return _asked(
-        sample, "missing_days", "The number of days", back, given, shift(date, int(days)), date=date
-    )
+    return asked(sample, "missing_days", "The number of days", back, given, shift(date, int(days)), date=date)
 
 
 @intent("current_time", topic="the time", weight=0.5)
@@ -134,7 +132,7 @@ def missing_city(sample: Sampler, world: World) -> Script:
 
     back = ("In which city?", "Which city do you mean?")
     given = sample.question("given_city", city=place)
-    return _asked(sample, "missing_city", "The city", back, given, rest())
+    return asked(sample, "missing_city", "The city", back, given, rest())
 
 
 @intent("search_text", topic="searching files", weight=0.5)
@@ -147,7 +145,7 @@ def missing_query(sample: Sampler, world: World) -> Script:
 
     back = ("Which words shall I search for?", "What shall I search for?")
     given = sample.question("given_query", q=query)
-    return _asked(sample, "missing_query", "The text to search for", back, given, rest())
+    return asked(sample, "missing_query", "The text to search for", back, given, rest())
 
 
 @intent("find_files", topic="finding files", weight=0.4)
@@ -160,7 +158,7 @@ def missing_name(sample: Sampler, world: World) -> Script:
 
     back = ("What is the file called?", "Which part of its name do you remember?")
     given = sample.question("given_name", name=name)
-    return _asked(sample, "missing_name", "The name", back, given, rest())
+    return asked(sample, "missing_name", "The name", back, given, rest())
 
 
 @intent("search_notes", topic="finding notes", weight=0.3)
@@ -169,7 +167,7 @@ def missing_topic(sample: Sampler, world: World) -> Script:
     query = sample.rng.choice(words)
     back = ("What is the note about?", "Which note do you mean?")
     given = sample.question("given_query", q=query)
-    return _asked(sample, "missing_topic", "A word of the note", back, given, look_up_notes(query))
+    return asked(sample, "missing_topic", "A word of the note", back, given, look_up_notes(query))
 
 
 @intent("write_file", topic="writing files", weight=0.5)
@@ -188,7 +186,7 @@ def missing_content(sample: Sampler, world: World) -> Script:
         )
 
     back = (f"What shall I write to {path}?", f"What should {path} say?")
-    return _asked(sample, "missing_content", "The text", back, content, rest(), path=path)
+    return asked(sample, "missing_content", "The text", back, content, rest(), path=path)
 
 
 def _half(name: str) -> None:

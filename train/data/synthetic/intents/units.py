@@ -11,7 +11,7 @@ from train.data.synthetic.spelling import number_words, with_separators
 from train.data.synthetic.world import World
 
 
-@intent("convert_units", topic="converting units", weight=4)
+@intent("convert_units", topic="converting units", weight=5)
 def convert(sample: Sampler, world: World) -> Script:
     source, target = sample.units()
     if sample.chance(0.06):  # two dimensions, or a unit nobody has: the tool says so

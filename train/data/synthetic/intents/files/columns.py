@@ -27,7 +27,7 @@ def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> O
     return Outcome(
         f"The {column} of {row[0]} is {value}.",
         (value,),
-        thought=f"The line of {row[0]} is {','.join(row)}, so {pairs}.",
+        thought=f"The line of {row[0]} is {table.mark.join(row)}, so {pairs}.",
         memory=Memory(
             Again("cell", {"column": column, "path": path, "row": row[0]}), number=number, path=path
         ),

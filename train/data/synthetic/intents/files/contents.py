@@ -64,7 +64,7 @@ def value_answer(key: str, value: str, line: str, path: str) -> Outcome:
     )
 
 
-@intent("search_text", topic="searching files", weight=1.6)
+@intent("search_text", topic="searching files", weight=2)
 def value_somewhere(sample: Sampler, world: World) -> Script:
     """A value without the file that has it: the line is searched for."""
     path, key, value, line = fact_in(sample, world, *KEYED)

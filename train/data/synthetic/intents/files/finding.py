@@ -70,7 +70,7 @@ def list_path(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("find_files", topic="finding files", weight=1.6)
+@intent("find_files", topic="finding files", weight=2.2)
 def find(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     name = unique_stem(path) if sample.chance(0.7) else PurePosixPath(path).name
@@ -106,7 +106,7 @@ def find_everything(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, "*")
 
 
-@intent("search_text", topic="searching files", weight=1.6)
+@intent("search_text", topic="searching files", weight=2.6)
 def search(sample: Sampler, world: World) -> Script:
     query = (
         query_in(sample, world, any_path(sample, world))

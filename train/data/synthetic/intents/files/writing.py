@@ -34,7 +34,7 @@ def write(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "write_file", topic="writing files", weight=0.9)
+@intent("read_file", "write_file", topic="writing files", weight=1.6)
 def append(sample: Sampler, world: World) -> Script:
     """A line added to a file: its text is read, and written again with the line."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 3 and world.files[p]])
@@ -60,7 +60,7 @@ def append(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "write_file", topic="writing files", weight=0.7)
+@intent("read_file", "write_file", topic="writing files", weight=1.2)
 def copy_file(sample: Sampler, world: World) -> Script:
     """A file copied by reading and writing."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])
@@ -119,7 +119,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=1.6)
+@intent("search_notes", topic="finding notes", weight=2.2)
 def note_search(sample: Sampler, world: World) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()

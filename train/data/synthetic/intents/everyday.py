@@ -1,0 +1,97 @@
+"""Intents over sums of everyday life with several operations, and requests that lack nearly everything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from train.data.phrasings import names
+from train.data.synthetic.actions import calculate, change_units, days_from_to
+from train.data.synthetic.intents.restraint import ask_for, asked
+from train.data.synthetic.intents.spoken import spelled
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Question, Script, intent
+from train.data.synthetic.spelling import number_words
+from train.data.synthetic.world import World
+
+_DOZENS = (("half a", "6"), ("a", "12"), ("one", "12"), ("two", "24"), ("3", "36"))
+_FACTORS = (
+    ("double_minus", "{a} * 2 - {b}", "double is * 2"),
+    ("half_plus", "{a} / 2 + {b}", "half is / 2"),
+    ("triple_plus", "{a} * 3 + {b}", "three times is * 3"),
+)
+
+
+@intent("calculate", topic="arithmetic", weight=1)
+def factor_then(sample: Sampler, world: World) -> Script:
+    """Double, half or three times a number, and then some more or less."""
+    section, expression, why = sample.rng.choice(_FACTORS)
+    a, first, because = spelled(sample, 900)
+    b = sample.integer(2, 900)
+    question = sample.question(section, a=a, b=b)
+    return calculate(question, expression.format(a=first, b=b), "That is {r}.", f"{because}, {why}")
+
+
+@intent("calculate", topic="arithmetic", weight=0.7)
+def dozen_single(sample: Sampler, world: World) -> Script:
+    """The price of one, where the price of half a dozen or more is given."""
+    words, number = sample.rng.choice(
+        (("half a", "6"), ("a", "12"), ("one", "12"), ("two", "24"), ("3", "36"))
+    )
+    price, item = sample.price(60), sample.pick(names.ITEMS)
+    question = sample.question("dozen_single", n=words, item=item, price=price)
+    because = f"{words} dozen is {number}, together {price}"
+    return calculate(question, f"{price} / {number}", "One costs {r}.", because)
+
+
+@intent("calculate", topic="arithmetic", weight=0.8)
+def warmer_or_colder(sample: Sampler, world: World) -> Script:
+    a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))
+    if sample.chance(0.6):
+        question = sample.question("warmer", a=a, b=b)
+        return calculate(question, f"-{a} + {b}", "It is {r} degrees.", f"it was -{a}, warmer means plus")
+    question = sample.question("colder", a=a, b=b)
+    return calculate(question, f"{a} - {b}", "It is {r} degrees.", f"it was {a}, colder means minus")
+
+
+@intent("calculate", topic="arithmetic", weight=1.4)
+def two_items(sample: Sampler, world: World) -> Script:
+    """Two kinds of things, each with its number and its price apiece."""
+    item, item2 = sample.rng.sample(list(names.ITEMS), 2)
+    counts = [sample.rng.randint(2, 12) for _ in range(2)]
+    said = [number_words(count) if sample.chance(0.5) else str(count) for count in counts]
+    p, q = sample.price(30), sample.price(30)
+    question = sample.question("two_items", a=said[0], item=item, p=p, b=said[1], item2=item2, q=q)
+    because = f"{item} {counts[0]} * {p}, {item2} {counts[1]} * {q}"
+    return calculate(question, f"{counts[0]} * {p} + {counts[1]} * {q}", "The total is {r}.", because)
+
+
+@intent("calculate", topic="arithmetic", weight=0.6)
+def brackets(sample: Sampler, world: World) -> Script:
+    b, c, d = (sample.integer(2, most) for most in (40, 20, 12))
+    a = str(int(b) + sample.rng.randint(2, 90))
+    question = sample.question("brackets", a=a, b=b, c=c, d=d)
+    return calculate(question, f"({a} - {b}) * {c} / {d}", "That is {r}.", f"first {a} - {b} in brackets")
+
+
+@intent("write_file", topic="writing files", weight=0.4)
+def missing_all(sample: Sampler, world: World) -> Script:
+    yield Question(sample.question("missing_all"))
+    back = ("What shall I write, and into which file?", "Which text, and what should the file be called?")
+    return ask_for("The text and the file", sample.rng.choice(back))
+
+
+@intent("days_between", topic="dates", weight=0.4)
+def missing_until(sample: Sampler, world: World) -> Script:
+    date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 500)))
+    back = ("Until which date?", "Which date do you mean?")
+    given = sample.question("given_date", date=date)
+    rest = days_from_to("today", date, relative=True, say="It is {days}.")
+    return asked(sample, "missing_until", "The date", back, given, rest)
+
+
+@intent("convert_units", topic="converting units", weight=0.4)
+def missing_value(sample: Sampler, world: World) -> Script:
+    v, (u1, u2) = sample.number(2, 900), sample.units()
+    back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")
+    given = sample.question("given_value", v=v, u1=u1)
+    return asked(sample, "missing_value", "The amount", back, given, change_units(v, u1, u2), u2=u2)
