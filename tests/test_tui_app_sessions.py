@@ -28,7 +28,7 @@ CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]
 
 def app_on(script: Sequence[str], folder: Path, sessions: AppSessions | None = None) -> UmiApp:
     opened = scripted(script, folder)
-    return UmiApp(lambda: opened, None, sessions)
+    return UmiApp(lambda: opened, sessions=sessions)
 
 
 async def ask(pilot: Pilot[None], question: str) -> None:
