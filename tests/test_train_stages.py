@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,21 @@ def test_a_folder_of_something_else_is_refused(place: Path, tmp_path: Path) -> N
 def test_a_role_needs_its_backbone(place: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no backbone"):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None, "caller")
+
+
+def test_stage_1_goes_on_from_that_of_another_run(place: Path, finished: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(place, tmp_path / "run", start=str(finished))
+    train_run(recipe, lambda _: None, "backbone")
+    before = json.loads((finished / "backbone" / "stage.json").read_text())["heldout_loss"]
+    stage = json.loads((tmp_path / "run" / "backbone" / "stage.json").read_text())
+    assert stage["heldout_loss_before"] == pytest.approx(before, rel=1e-4)
+    assert stage["heldout_loss"] != stage["heldout_loss_before"]
+    with pytest.raises(InputError, match="differs in start"):
+        train_run(replace(recipe, start=""), lambda _: None, "backbone")
+    with pytest.raises(InputError, match=r"holds no finished stage 1"):
+        train_run(replace(recipe, start="nowhere", out=str(tmp_path / "other")), lambda _: None)
+    with pytest.raises(InputError, match=r"another \[lora\]"):
+        train_run(replace(recipe, lora=replace(recipe.lora, alpha=9)), lambda _: None)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(

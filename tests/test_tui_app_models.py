@@ -22,7 +22,6 @@ from agent.bundle import Bundle
 from agent.bundle.download.bases import InstalledBase, base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
 from agent.bundle.store import selected_bundle
-from agent.config import Config
 from agent.engine import ScriptedEngine
 from agent.errors import EngineError
 from agent.llama.speed.estimate import Rates
@@ -87,13 +86,13 @@ async def test_models_are_listed_and_pulled(
 
     monkeypatch.setattr(agent.bundle.download.pull_base, "pull_base", pull_base)
     opened = scripted([], tmp_path)
-    app = UmiApp(lambda: opened, Config(), lambda name: opened)
+    app = UmiApp(lambda: opened, open_models=lambda name: opened)
     async with app.run_test(size=(100, 30)) as pilot:
         await opened_screen(pilot)
         assert rows(pilot)["umi-mini"][0] == "*"
         assert "Apache-2.0" in rows(pilot)["umi-mini"]
         assert rows(pilot)["far"][2:] == [
-            *("about 1.0 kB", "MIT", "from 201.3 MB", "1000000 / 1000000", "to pull: A base")
+            *("~1.0 kB", "MIT", ">201.3 MB", "1000000 / 1000000", "to pull: A base")
         ]
         assert not calls
         await pilot.press("ctrl+end", "enter")
@@ -120,7 +119,7 @@ async def test_models_are_switched_without_a_restart(
         loaded.append(name)
         return second
 
-    app = UmiApp(lambda: first, Config(), open_models)
+    app = UmiApp(lambda: first, open_models=open_models)
     async with app.run_test(size=(100, 30)) as pilot:
         await ready(pilot)
         await send(pilot, "first")
@@ -170,7 +169,7 @@ async def test_models_that_do_not_load_leave_those_in_use(
             raise EngineError("mine needs 90 GB of memory", "pick smaller models")
         return opened
 
-    app = UmiApp(lambda: opened, Config(), open_models)
+    app = UmiApp(lambda: opened, open_models=open_models)
     async with app.run_test() as pilot:
         await ready(pilot)
         await send(pilot, "/model mine")

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hub import REPO, Hub, Repository, made_bundle
 
+import agent.llama.speed.probe
 import tui.cli.bases
 from agent.bundle.download.bases import InstalledBase, base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
+from agent.llama.speed.estimate import Rates
 from tui.cli.main import main
 
 DATA = b"GGUF" + bytes(300_000)
@@ -61,9 +63,19 @@ def test_bad_arguments_of_pull_are_one_line(capsys: pytest.CaptureFixture[str]) 
     assert "leave out --from" in failed(capsys, "pull", "qwen3-0.6b", "--from", "index")
 
 
-def test_the_catalogue_says_what_was_not_tried(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_catalogue_says_what_was_not_tried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(agent.llama.speed.probe, "_measure", lambda *_: Rates(0.0, 1e-10, 0.0, 1e-10))
     assert main(["models", "catalogue"]) == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    out, err = capsys.readouterr()
+    assert err.startswith("measuring this machine, once")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert lines["smollm2-135m"].split("  ")[-2].strip() == "74 / 100"
+    assert main(["models", "list"]) == 0
+    assert "tokens/s" in capsys.readouterr().out
+    assert main(["models", "catalogue"]) == 0
+    assert "measuring" not in capsys.readouterr().err
     assert "98.4 MB" in lines["smollm2-135m"]
     assert "from the index or the hub" in lines["smollm2-135m"]
     assert "not tried here" not in lines["smollm2-135m"]
@@ -72,11 +84,11 @@ def test_the_catalogue_says_what_was_not_tried(capsys: pytest.CaptureFixture[str
         assert "Apache-2.0" in lines[name]
 
 
-def test_list_shows_bases_in_a_section_of_their_own(pulled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_bases_after_the_bundles(pulled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "list"]) == 0
-    bundles, _, bases = capsys.readouterr().out.partition("\n\n")
-    assert "small-base" not in bundles
-    assert f"  small-base  300.0 kB, MIT, {pulled / 'small.gguf'}" in bases
+    _, bundle, base = capsys.readouterr().out.splitlines()
+    assert bundle.startswith("* umi-mini")
+    assert base.split()[:4] == ["small-base", "300.0", "kB", "MIT"]
     (pulled / "small.gguf").write_bytes(b"half")
     assert main(["models", "list"]) == 0
     assert "is damaged" in (said := capsys.readouterr().out)
@@ -94,5 +106,8 @@ def test_remove(pulled: Path, umi_home: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_base_is_no_bundle(pulled: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "small-base is a base, not a bundle" in failed(capsys, "use", "small-base")
+    assert main(["models", "use", "small-base"]) == 2
+    assert "small.gguf is damaged: GGUF of version 0" in capsys.readouterr().err
+    assert main(["ask", "hello", "--models", "small-base"]) == 2
+    assert "small-base is a base, not a bundle" in capsys.readouterr().err
     assert "'bases' is no name for models" in failed(capsys, "pull", REPO, "--name", "bases")

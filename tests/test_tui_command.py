@@ -74,7 +74,7 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["ask", "hi", "--tools", ","], "--tools", "--tools calculate"),
         (["akk"], "'akk'", "umi ask"),
         (["what is 2+2?"], "'what is 2+2?'", 'umi ask "what is 2+2?"'),
-        (["--nonsense"], "--nonsense", "umi --help"),
+        (["--xyzzy"], "--xyzzy", "umi --help"),
         (["--models", "x", "ask", "hi"], "before ask", "umi ask …"),
         (["tools"], "missing command", "umi tools --help"),
         (["tools", "show"], "missing argument", "umi tools show --help"),
@@ -178,8 +178,12 @@ def test_models_are_listed_shown_verified_and_picked(
     ]
     assert main(["models", "show", str(bundle)]) == 0
     shown = capsys.readouterr().out
-    for part in ("small", "2048 tokens", "Apache-2.0", "planner.gguf", '"questions": 0.9'):
+    for part in ("small", "2048 tokens", "Apache-2.0", "planner.gguf", "questions=0.9"):
         assert part in shown
+    assert main(["models", "show", str(bundle), "--all"]) == 0
+    assert '"questions": 0.9' in capsys.readouterr().out
+    assert main(["models", "show", "umi-mini"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) <= 24
     assert main(["models", "list"]) == 0
     assert "* umi-mini" in capsys.readouterr().out
     assert main(["models", "use", "small"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_the_log_has_what_failed_and_not_what_was_asked(log: logging.Logger) -> 
     logging.getLogger(CONTENT).info("question: %s", "where is Ada's will?")
     fail(log)
     text = log_path().read_text()
+    assert text.splitlines()[0].endswith(f"textual {version('textual')}")
     assert "a turn failed" in text
     assert "in fail" in text
     assert "ValueError" in text

@@ -102,6 +102,9 @@ class Recipe:
     rest of the run: conversations that their user approved, say, mixed with the old data."""
     out: str
     """The run folder: adapters, checkpoints, and the manifest, which is written last."""
+    start: str = ""
+    """Run folder whose finished stage 1 this run's goes on from, on other data or at another rate, with the
+    same base and the same `lora`. Empty: stage 1 starts from the base."""
     adapter: Literal["lora", "alora"] = "lora"
     """What makes a role: `lora` is on for every token, so each role becomes a model of its own (the merged
     layout); `alora` is on only from the role's header, so all share a backbone and its cache (shared)."""
@@ -293,6 +296,11 @@ def _check(recipe: Recipe, source: str) -> None:
         raise InputError(
             f"{source}: hand_over = {recipe.hand_over} does not go with method = {recipe.method}",
             "leave hand_over out: nothing is handed over",
+        )
+    if recipe.start and BACKBONE not in recipe.stages:
+        raise InputError(
+            f"{source}: start does not go with method = {recipe.method}",
+            "leave start out: no stage 1 is trained",
         )
     if "lm_head" in recipe.lora.targets:
         raise InputError(f"{source}: lora.targets names the output head", "leave lm_head out")

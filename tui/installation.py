@@ -1,4 +1,4 @@
-"""What is installed: the versions of packages, and the optional parts `train` and `export`."""
+"""What is installed: the versions of packages, and the optional parts `train`, `export` and `web`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ _TRAIN = (
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors"),
     *("jsonschema", "matplotlib", "tqdm"),
 )
-EXTRAS: Mapping[str, tuple[str, ...]] = {"train": _TRAIN, "export": _TRAIN}
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "train": _TRAIN,
+    "export": _TRAIN,
+    "web": ("textual_serve", "aiohttp"),
+}
 """The top-level modules that each extra of the distribution installs."""
 
 

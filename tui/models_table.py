@@ -20,9 +20,10 @@ def model_row(entry: ModelEntry, rates: Mapping[int, Rates]) -> tuple[str, ...]:
     Speeds are those expected of reading a prompt and of writing.
     """
     if not entry.usable:
-        return entry.name, "", "", "", "", one_line(entry.about)
-    about = "about " if entry.approximate else ""
-    memory = f"{'from ' if entry.approximate else ''}{size_text(entry.memory)}"
+        size = size_text(entry.size) if entry.size else ""
+        return one_line(entry.name), size, one_line(entry.license), "", "", one_line(entry.about)
+    about = "~" if entry.approximate else ""
+    memory = f"{'>' if entry.approximate else ''}{size_text(entry.memory)}"
     speed = entry.speed(rates)
     shown = f"{_rounded(speed.read)} / {_rounded(speed.write)}" if speed else ""
     state = {"bundle": "", "base": "base: ", "catalogue": "to pull: "}[entry.state]

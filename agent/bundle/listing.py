@@ -72,7 +72,7 @@ def _bundle_entry(name: str, folder: Path, selected: bool, settings: EngineSetti
     try:
         bundle = load_bundle(find_bundle(str(folder)))
     except UmiError as error:
-        return ModelEntry(name, "bundle", 0, "", 0, selected=selected, about=error.what, usable=False)
+        return ModelEntry(name, "bundle", 0, "", 0, selected=selected, about=str(error), usable=False)
     roles = len({file.file for file in bundle.roles.values()})
     about = f"{bundle.layout}, {roles} model{'s' if roles > 1 else ''}, {bundle.context_length} tokens"
     if bundle.base:
@@ -100,11 +100,13 @@ def _weights(bundle: Bundle) -> tuple[Weights, ...]:
 
 
 def _base_entry(name: str) -> ModelEntry:
+    size, licence = 0, ""
     try:
         base = find_base(name)
+        size, licence = base.size, base.license
         weights = weights_of(read_header(base.path))
     except UmiError as error:
-        return ModelEntry(name, "base", 0, "", 0, about=error.what, usable=False)
+        return ModelEntry(name, "base", size, licence, 0, about=str(error), usable=False)
     about = "runs as a stock model, or roles are trained on it"
     memory = base.size + WORKING_BYTES
     return ModelEntry(name, "base", base.size, base.license, memory, (weights,), about=about)

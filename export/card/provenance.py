@@ -87,6 +87,8 @@ def portable_recipe(run: Run) -> dict[str, Any]:
     recipe = dict(run.recipe)
     recipe["base"] = hub_id(recipe["base"]) or base_name(recipe["base"])
     recipe["data"] = [Path(path).name for path in recipe["data"]]
+    if start := recipe.get("start"):
+        recipe["start"] = Path(start).name
     base = Path(run.recipe["base"])
     inputs = {
         f"base/{Path(path).name}" if Path(path).parent == base else Path(path).name: sha

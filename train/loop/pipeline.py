@@ -47,6 +47,7 @@ from train.run.folder import (
     report_full_disk,
     same_inputs,
     stage_inputs,
+    start_files,
     write_json,
 )
 from train.run.metrics_log import MetricsLog, draw
@@ -135,8 +136,8 @@ def is_finished(run: Path, stage: str, recipe: Recipe, only: str | None, *, agai
 
 def has_data_of_run(recipe: Recipe, record: Mapping[str, Any]) -> bool:
     """Return whether the recipe's data is that of the run whose `recipe.json` is `record`."""
-    base = set(map(str, base_files(recipe)))
-    data_of_run = [sha for path, sha in record["inputs"].items() if path not in base]
+    others = set(map(str, [*base_files(recipe), *start_files(recipe)]))
+    data_of_run = [sha for path, sha in record["inputs"].items() if path not in others]
     return sorted(data_of_run) == sorted(stage_inputs(recipe, BACKBONE)["data"].values())
 
 
@@ -160,6 +161,8 @@ def base_of(recipe: Recipe, stage: str, say: Say) -> Path:
 def initialize_adapter(model: LoraModel, stage: str, recipe: Recipe, tokenize: Tokenize) -> None:
     """Set the adapter that a stage starts with; the model is new, or has trained the stage before."""
     if stage == BACKBONE:
+        if recipe.start:
+            model.set_adapter(load_adapter(Path(recipe.start) / BACKBONE))
         return
     seed = recipe.seed + STAGES.index(stage)
     if BACKBONE not in recipe.stages or recipe.hand_over == "merge16":

@@ -18,7 +18,7 @@ from agent.prompting import PROMPT_VERSION
 from agent.transcript import ROLES
 from agent.transcript.rows import row_files
 from train.recipe import STAGES, Recipe
-from train.run.files import CHECKPOINTS, FORMAT, RECIPE, hash_file
+from train.run.files import ADAPTER_FILES, BACKBONE, CHECKPOINTS, FORMAT, RECIPE, hash_file
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,8 +58,8 @@ def open_run_folder(run: Path, recipe: Recipe, only: str | None = None) -> dict[
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:
     """Return what `recipe.json` holds: versions, the recipe, and the sha256 of each input by path."""
-    files = base_files(recipe)
-    inputs = {str(path): hash_file(path) for path in [*files, *data_files(recipe)]}
+    files = [*base_files(recipe), *data_files(recipe), *start_files(recipe)]
+    inputs = {str(path): hash_file(path) for path in files}
     return {
         "format": FORMAT,
         "prompt_version": PROMPT_VERSION,
@@ -84,6 +84,19 @@ def base_files(recipe: Recipe) -> list[Path]:
     """Return the files of the base whose sha256 a run stores (see `train.run.files.is_base_file`)."""
     folder = Path(recipe.base)
     return [folder / "config.json", folder / "tokenizer.json", *sorted(folder.glob("*.safetensors"))]
+
+
+def start_files(recipe: Recipe) -> list[Path]:
+    """Return the files of the adapter that stage 1 starts from; none where it starts from the base."""
+    if not recipe.start:
+        return []
+    run = Path(recipe.start)
+    if not (run / BACKBONE).is_dir():
+        raise InputError(f"{run} holds no finished stage 1", "name in start the folder of a run that has one")
+    started = Recipe.from_json({**read_json(run / RECIPE)["recipe"], "out": recipe.start}, str(run / RECIPE))
+    if started.lora != recipe.lora:
+        raise InputError(f"the adapter in {run} has another [lora] than the recipe", "give both the same")
+    return [run / BACKBONE / name for name in ADAPTER_FILES]
 
 
 def data_files(recipe: Recipe) -> list[Path]:

@@ -134,13 +134,14 @@ class UmiApp(App[None]):
         if message.error:
             await self.show_note(message.error, error=True)
         agent = self.opened.agent
-        first = self._toolbox is None
+        first = self.chat.conversation is None
         self._toolbox = agent.toolbox
         on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
         before = self.sessions.conversation(agent) if first else self.chat.conversation
         self.chat.conversation = offer_tools(agent, agent.toolbox, on, before or agent.begin())
         self.show_mode()
-        if not self.sessions.switched(self.opened.info):
+        self.sessions.switched(self.opened.info)
+        if first:
             self.chat.opened = self.opened
             await self.chat.show_session()
             if self.sessions.problem:

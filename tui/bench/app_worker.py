@@ -1,4 +1,4 @@
-"""The processes that `umi bench app` measures; each writes its figures to the file named on its command line."""
+"""The processes that `umi bench app` measures; each writes its figures to the file that it is given."""
 
 from __future__ import annotations
 

@@ -33,8 +33,9 @@ def print_models() -> None:
     settings = engine_settings()
     rates = known_rates(threads_of(settings))
     here = [entry for entry in list_models(settings) if entry.state != "catalogue"]
-    rows = [("*" if entry.selected else " ", *model_row(entry, rates)) for entry in here]
-    print_table([(" ", *HEADINGS), *rows])
+    rows = [(entry.selected, model_row(entry, rates)) for entry in here]
+    marked = [(f"{'*' if selected else ' '} {name}", *cells) for selected, (name, *cells) in rows]
+    print_table([(f"  {HEADINGS[0]}", *HEADINGS[1:]), *marked])
     hint = "" if rates else "; the speed expected here: umi models catalogue"
     say(f"folders and files: umi models show NAME; more to pull: umi models catalogue{hint}")
 

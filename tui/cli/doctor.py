@@ -100,12 +100,13 @@ def _check_models() -> None:
     from agent.bundle.deltas.build import open_bundle
     from agent.bundle.store import find_bundle
     from agent.setup import open_engine
+    from agent.tools.lib.output import pluralize
 
     folder = find_bundle(None)
     _print_fact("models", str(folder))
     bundle = load_bundle(folder, verify=True)
     total = size_text(sum(file.size for file in bundle.files))
-    _print_fact("", f"{bundle.name}: {len(bundle.files)} files, {total}, as their manifest says")
+    _print_fact("", f"{bundle.name}: {pluralize(len(bundle.files), 'file')}, {total}, as the manifest says")
     if bundle.base:
         bundle = open_bundle(folder, lambda _: None)
         _print_fact("", f"built in {bundle.folder}")

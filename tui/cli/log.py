@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +101,15 @@ class LogFile(logging.Handler):
             return
         file.setFormatter(_Formatter(self._content))
         self._file, self._closed = file, False
+        file.emit(logging.LogRecord("umi", logging.INFO, __file__, 0, _versions(), None, None))
+
+
+def _versions() -> str:
+    """Return what a report of a bug should begin with."""
+    from tui.installation import installed_version
+
+    packages = ", ".join(f"{name} {installed_version(name)}" for name in ("llama-cpp-python", "textual"))
+    return f"umi {installed_version('umi-agent')}, Python {platform.python_version()}, {packages}"
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -95,7 +95,8 @@ def expected_speed(weights: Weights, rates: Mapping[int, Rates]) -> Speed:
 def solve_rates(kind: int, narrow: Timing, wide: Timing) -> Rates:
     """Return the rates of a type that explain the times of two models of it.
 
-    For both, t = layers * a + size * b. Noise that would make a rate negative makes it 0.
+    For both, t = layers * a + size * b. Noise that would make a rate negative makes it 0, and the other that
+    of the wide model alone.
     """
 
     def solve(small: int, small_s: float, large: int, large_s: float) -> tuple[float, float]:
@@ -103,7 +104,10 @@ def solve_rates(kind: int, narrow: Timing, wide: Timing) -> Rates:
             large * narrow.weights.layers - small * wide.weights.layers
         )
         each = min(max(0.0, each), large_s / large)
-        return max(0.0, (small_s - small * each) / narrow.weights.layers), each
+        layer = min(
+            (small_s - small * each) / narrow.weights.layers, (large_s - large * each) / wide.weights.layers
+        )
+        return max(0.0, layer), each
 
     small, large = narrow.weights, wide.weights
     write = solve(small.byte_counts[kind], narrow.write_s, large.byte_counts[kind], wide.write_s)

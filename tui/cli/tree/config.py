@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tui.cli import completion
 from tui.cli.tree.options import PLAIN
 
 config = typer.Typer(help="Settings: models, engine, theme, keys, persona, templates.", **PLAIN)
@@ -27,7 +28,13 @@ def show_config() -> None:
 
 @config.command("set")
 def set_config(
-    name: Annotated[str, typer.Argument(help="As `umi config show` lists it, or templates.NAME, keys.NAME.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="As `umi config show` lists it, or templates.NAME, keys.NAME.",
+            autocompletion=completion.setting_names,
+        ),
+    ],
     value: Annotated[str, typer.Argument(help="The new value, or default.")],
 ) -> None:
     """Change a setting in the config file for every later run."""

@@ -8,12 +8,18 @@ from typing import Annotated, Literal
 import typer
 
 from agent.errors import InputError
+from tui.cli import completion
 from tui.cli.tree.options import PLAIN
 
 models = typer.Typer(help="The model bundles at hand.", **PLAIN)
 
 BundleName = Annotated[
-    str | None, typer.Argument(metavar="[B]", help="A folder or name (default: the one in use).")
+    str | None,
+    typer.Argument(
+        metavar="[B]",
+        help="A folder or name (default: the one in use).",
+        autocompletion=completion.model_names,
+    ),
 ]
 RoleModel = Annotated[
     Path | None, typer.Option(metavar="F", help="Its model, or its adapter beside --backbone.")
@@ -77,7 +83,9 @@ def pull_model(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|OWNER/NAME[@REVISION]", help="A base of the catalogue, or a bundle's repository."
+            metavar="NAME|OWNER/NAME[@REVISION]",
+            help="A base of the catalogue, or a bundle's repository.",
+            autocompletion=completion.catalogue_names,
         ),
     ],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call a bundle here.")] = None,
@@ -124,7 +132,12 @@ def remove_model(
 
 @models.command("use")
 def use_model(
-    bundle: Annotated[str, typer.Argument(metavar="B", help="A bundle's folder or name, or a base.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="A bundle's folder or name, or a base.", autocompletion=completion.model_names
+        ),
+    ],
 ) -> None:
     """Run this bundle from now on; a base runs as a stock model in all three roles."""
     from tui.cli.bundles import use_bundle

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from tui.cli import completion
 from tui.cli.tree.usage import Group
 
 PLAIN: dict[str, Any] = {
@@ -15,13 +16,19 @@ PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "cls": Group,
 }
-"""Settings of every group: plain help, no shell completion, errors as `tui.cli.main` prints them."""
+"""Settings of every group: plain help, `umi completion` in place of typer's options, errors by `main`."""
 
-Models = Annotated[str | None, typer.Option(metavar="B", help="A bundle's folder or name.")]
+Models = Annotated[
+    str | None,
+    typer.Option(metavar="B", help="A bundle's folder or name.", autocompletion=completion.model_names),
+]
 Workspace = Annotated[
     Path | None, typer.Option(metavar="D", help="The folder that tools may touch (default: this).")
 ]
-ToolNames = Annotated[str | None, typer.Option(metavar="A,B", help="Offer only these tools.")]
+ToolNames = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Offer only these tools.", autocompletion=completion.tool_names),
+]
 Session = Annotated[
     str | None,
     typer.Option("--session", metavar="ID", help="Go on from this session; the beginning of its id will do."),

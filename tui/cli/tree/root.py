@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from agent.errors import InputError
+from tui.cli import completion
 from tui.cli.tree.config import config
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
@@ -41,6 +42,8 @@ umi = typer.Typer(invoke_without_command=True, **PLAIN)
 def run(argv: list[str]) -> int:
     """Run a command line and return its exit code. Raises UmiError for what cannot be done."""
     command = typer.main.get_command(umi)
+    if (completed := completion.answer(command)) is not None:
+        return completed
     try:
         # Not command.main(): it turns a broken pipe into exit code 1.
         with command.make_context("umi", argv) as context:
@@ -77,6 +80,10 @@ def chat(
         bool, typer.Option("--continue", help="Resume the last session of this workspace.")
     ] = False,
     session: Session = None,
+    web: Annotated[bool, typer.Option("--web", help="Open the chat to a browser of this machine.")] = False,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="With --web (default: a free one).")
+    ] = 0,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -85,24 +92,59 @@ def chat(
     options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
     _require_one(go_on, session)
     if ctx.invoked_subcommand:
-        if options != Options() or go_on or session is not None:
+        if options != Options() or go_on or session is not None or web or port:
             raise InputError(
                 f"options stand before {ctx.invoked_subcommand}",
                 f"put them behind it: umi {ctx.invoked_subcommand} …",
             )
         return 0
+    if port and not web:
+        raise InputError("--port is about --web", "give both")
+    if web:
+        if go_on or session is not None:
+            raise InputError("--web opens new sessions", "resume one on the page with /sessions")
+    else:
+        _require_terminal()
+    from tui.cli.build import open_models
+
+    open_models(models)  # deltas are built before the app takes the screen
+    if web:
+        return _serve(options, port)
+    from tui.app.app import chat as run_chat
+    from tui.app.sessions import AppSessions
+
+    sessions = AppSessions(go_on=go_on, session=session)
+    sessions.check()
+    return run_chat(options, sessions)
+
+
+def _require_terminal() -> None:
+    """Raise InputError where the app cannot draw; in a browser it draws through a pipe."""
+    if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
+        return
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise InputError("the chat needs a terminal", _ASKING)
     if os.environ.get("TERM") == "dumb":
         raise InputError("the chat needs a terminal that can place text, and TERM is dumb", _ASKING)
-    from tui.app.app import chat as run_chat
-    from tui.app.sessions import AppSessions
-    from tui.cli.build import open_models
 
-    sessions = AppSessions(go_on=go_on, session=session)
-    sessions.check()
-    open_models(models)  # deltas are built before the app takes the screen
-    return run_chat(options, sessions)
+
+def _serve(options: Options, port: int) -> int:
+    """Serve the chat with these options to browsers; return the exit code."""
+    try:
+        from tui.web.server import serve
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"`umi --web` needs {error.name}, which is not installed", "pip install 'umi-agent[web]'"
+        ) from None
+    given = {
+        "--models": options.models,
+        "--workspace": options.workspace and str(options.workspace.absolute()),
+        "--tools": ",".join(options.tools) if options.tools else None,
+        "--max-steps": options.max_steps,
+    }
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    words += [word for pattern in options.allow_protected for word in ("--allow-protected", pattern)]
+    return serve(words, port)
 
 
 @umi.command()
@@ -234,6 +276,14 @@ def doctor(
     from tui.cli.doctor import examine
 
     return remove() if clean else examine()
+
+
+@umi.command("completion")
+def print_completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell that evaluates it.")],
+) -> None:
+    """Print what makes a shell complete umi's command lines: eval "$(umi completion bash)"."""
+    print(completion.script(shell))
 
 
 umi.add_typer(train, name="train", cls=ExtraGroup)

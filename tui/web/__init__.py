@@ -1,0 +1,1 @@
+"""The chat app in a browser of this machine (extra `web`)."""
