@@ -135,9 +135,9 @@ async def test_a_long_paste_is_attached(tmp_path: Path) -> None:
     async with app.run_test() as pilot:
         await ready(pilot)
         question = app.query_one(QuestionInput)
-        question.post_message(events.Paste("short"))
+        app.post_message(events.Paste("short"))
         await until(pilot, lambda: question.text == "short")
-        question.post_message(events.Paste("pasted line\n" * (LONG_LINES + 1)))
+        app.post_message(events.Paste("pasted line\n" * (LONG_LINES + 1)))
         await until(pilot, lambda: question.text.startswith("short @pasted-"))
         assert "pasted line" not in question.text
         await pilot.press("enter")
