@@ -16,7 +16,7 @@ QUESTION ?= what is 17.5% of 240?
 PYTEST_OPTIONS ?= -q -n auto --maxprocesses 4
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
-.PHONY: chat ask test test-latest test-oldest test-data hostile check docs format lock wheel models models-mini models-135m \
+.PHONY: chat ask test test-latest test-oldest test-data hostile check docs pictures format lock wheel models models-mini models-135m \
   golden golden-bench gpu-check clean
 .DEFAULT_GOAL := chat
 
@@ -64,6 +64,9 @@ check: $(VENV)/.dev          ## format, lint, types, and all tests with their co
 
 docs: $(VENV)/.dev           ## what docs/ repeats of the code: the map of files, the fields of a recipe
 	$(BIN)/python scripts/docs.py
+
+pictures: $(VENV)/.dev       ## the pictures of README, drawn from the app on the models that ship
+	$(BIN)/python scripts/pictures.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import load_bundle
-from agent.bundle.stock import runnable_bundle
-from agent.bundle.store import select_bundle
 from agent.errors import UmiError
 from agent.loop import Agent, Conversation
 from agent.tools.toolbox import Toolbox, select_tools
@@ -27,6 +24,10 @@ def switched(
     where loading fails after that, the models of `before` are loaded again. Two sets of models are never in
     memory at once. The new agent keeps the modes and rules of `before`.
     """
+    # Loads llama.cpp, which the first screen need not wait for.
+    from agent.bundle import load_bundle
+    from agent.bundle.stock import runnable_bundle
+
     try:
         folder = runnable_bundle(name, lambda line: None)
         load_bundle(folder)
@@ -56,6 +57,8 @@ def _reopened(before: LoadedAgent, open_models: Callable[[str], LoadedAgent]) ->
 
 
 def _made_default(folder: Path) -> str:
+    from agent.bundle.store import select_bundle
+
     try:
         select_bundle(str(folder))
     except UmiError as error:

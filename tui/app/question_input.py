@@ -112,8 +112,7 @@ class QuestionInput(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         """Insert a pasted text; write a long one to a file that is mentioned instead."""
         if not is_long(event.text):
-            await super()._on_paste(event)
-            return
+            return  # the text area inserts it
         event.stop()
         event.prevent_default()
         try:

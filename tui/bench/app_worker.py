@@ -1,19 +1,17 @@
-"""The processes that `umi bench app` measures: a bare Textual app, umi's app, a streamed answer, a long session."""
+"""The processes that `umi bench app` measures; each writes its figures to the file that it is given."""
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-MARK = "\x1b]0;painted\x07"
-"""What a process writes once its first screen is drawn: a title that no terminal shows in the text."""
 DELTAS_PER_SECOND = 60
 WORDS = 500
 BLOCKS = 1000
@@ -26,61 +24,136 @@ class BareApp(App[None]):
         """Yield one line."""
         yield Static("ready")
 
-    def on_mount(self) -> None:
+    def on_ready(self) -> None:
         """End once the line is drawn."""
-        self.call_after_refresh(_painted, self)
+        self.call_after_refresh(self.exit)
 
 
-def _painted(app: App[None]) -> None:
-    sys.__stdout__.write(MARK)  # pyright: ignore[reportOptionalMemberAccess]
-    sys.__stdout__.flush()  # pyright: ignore[reportOptionalMemberAccess]
-    app.exit()
-
-
-def _first_paint() -> None:
+def first_paint() -> None:
+    """Run umi's app until its first screen is drawn."""
     from tui.app.app import UmiApp
     from tui.setup import LoadedAgent
 
-    def never() -> LoadedAgent:
-        time.sleep(0.5)
-        raise SystemExit
+    def models() -> LoadedAgent:
+        raise SystemExit  # the app is gone before models would be loaded
 
-    class Timed(UmiApp):
+    class FirstPaint(UmiApp):
         def on_ready(self) -> None:
-            self.call_after_refresh(_painted, self)
+            self.call_after_refresh(self.exit)
 
-    Timed(never).run()
+    FirstPaint(models).run()
 
 
-def _streaming(folder: Path) -> dict[str, float]:
-    """Return the share of a core that streaming takes, and its seconds."""
+def streaming(folder: Path) -> dict[str, float]:
+    """Return the share of a core that drawing a streamed answer takes, and its seconds."""
     from tui.app.app import UmiApp
-    from tui.app.turn import TurnEnded
 
-    answer = " ".join(f"word{number}" for number in range(WORDS))
-    marks: list[tuple[float, float]] = []
+    app = UmiApp(lambda: _loaded(folder))
+    figures: dict[str, float] = {}
 
-    class Streamed(UmiApp):
-        async def on_ready(self) -> None:
-            self.set_timer(1.0, self._begin)
+    async def measure() -> None:
+        while app.opened is None or app.chat.status.busy:
+            await _sleep(0.05)
+        began, began_cpu = time.perf_counter(), time.process_time()
+        await app.chat.ask("count")
+        while app.is_answering:
+            await _sleep(0.05)
+        seconds = time.perf_counter() - began
+        figures["streaming_seconds"] = seconds
+        figures["streaming_cpu_share"] = (time.process_time() - began_cpu) / seconds
+        app.exit()
 
-        async def _begin(self) -> None:
-            marks.append((time.perf_counter(), time.process_time()))
-            await self.chat.ask("count")
+    _run(app, measure)
+    return figures
 
-        def on_turn_ended(self, message: TurnEnded) -> None:
-            self.exit()
 
-    from tui.app.chat import chat_view
+def opening(folder: Path) -> dict[str, float]:
+    """Return the seconds from asking for a session of `BLOCKS` blocks until its end is drawn."""
+    from agent.events import CallProposed, Finished, Observation, Thought
+    from agent.sessions import SessionStore, SessionWriter
+    from tui.app.app import UmiApp
 
-    ended = chat_view.ChatView.on_turn_ended
+    app = UmiApp(lambda: _loaded(folder))
+    figures: dict[str, float] = {}
+    with SessionStore.open() as store:
+        writer = SessionWriter.begin(store, folder, "bench")
+        conversation = _loaded(folder).agent.begin()
+        for number in range(BLOCKS // 5):
+            writer.question(f"question {number}", conversation)
+            writer.event(Thought(1, "I need to calculate this.", "caller"))
+            writer.event(CallProposed(1, 0, "calculate", {"expression": f"{number}*2"}))
+            writer.event(Observation(1, 0, "calculate", True, str(number * 2)))
+            writer.event(Finished("answered", f"It is **{number * 2}**."))
+        session = writer.session_id or ""
 
-    async def end(view: chat_view.ChatView, message: TurnEnded) -> None:
-        await ended(view, message)
-        marks.append((time.perf_counter(), time.process_time()))
-        view.app.exit()
+    async def measure() -> None:
+        while app.opened is None or app.chat.status.busy:
+            await _sleep(0.05)
+        began = time.perf_counter()
+        app.sessions.resume(session)
+        await app.show_session()
+        drawn: list[float] = []
+        app.call_after_refresh(lambda: drawn.append(time.perf_counter()))
+        while not drawn:
+            await _sleep(0.005)
+        figures["open_1000_blocks_seconds"] = drawn[0] - began
+        app.exit()
 
-    chat_view.ChatView.on_turn_ended = end  # measured where the app itself learns of it
-    Streamed(lambda: _scripted(folder, answer, 1 / DELTAS_PER_SECOND)).run()
-    (began, began_cpu), (over, over_cpu) = marks
-    return {"streaming_seconds": over - began, "streaming_share": (over_cpu - began_cpu) / (over - began)}
+    _run(app, measure)
+    return figures
+
+
+def _run(app: App[None], measure: Callable[[], Any]) -> None:
+    app.call_later(app.run_worker, measure())
+    app.run()
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+def _loaded(folder: Path) -> Any:
+    """Return an agent whose answer comes at `DELTAS_PER_SECOND`."""
+    from agent.engine import Delta, Generated, ScriptedEngine
+    from agent.events import Reading
+    from agent.loop import Agent
+    from agent.tools import ToolContext, Workspace, builtin_tools
+    from agent.tools.toolbox import Toolbox
+    from agent.transcript import Role, Transcript
+    from tui.setup import AgentInfo, LoadedAgent
+
+    class PacedEngine(ScriptedEngine):
+        def generate(
+            self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        ) -> Iterator[Reading | Delta | Generated]:
+            for event in super().generate(role, transcript, cancelled=cancelled):
+                if isinstance(event, Delta):
+                    time.sleep(1 / DELTAS_PER_SECOND)
+                yield event
+
+    words = [f"word{number}" + (".\n\n" if number % 40 == 39 else "") for number in range(WORDS)]
+    engine = PacedEngine(["\nNext: summarizer", " ".join(words)])
+    toolbox = Toolbox(builtin_tools(), ToolContext(Workspace(folder), folder / "notes.jsonl"))
+    return LoadedAgent(Agent(engine, toolbox), AgentInfo("bench", (("planner.gguf", 1),), folder))
+
+
+def main(task: str, out: str) -> None:
+    """Run one task and write its figures as JSON."""
+    figures: dict[str, float] = {}
+    folder = Path(out).parent
+    match task:
+        case "bare":
+            BareApp().run()
+        case "first_paint":
+            first_paint()
+        case "streaming":
+            figures = streaming(folder)
+        case "opening":
+            figures = opening(folder)
+    Path(out).write_text(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -237,7 +237,7 @@ umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Sco
 @umi.command()
 def bench(
     what: Annotated[
-        str, typer.Argument(help="trace, or stock: the tools that a stock model chooses.")
+        str, typer.Argument(help="trace, app, or stock: the tools that a stock model chooses.")
     ] = "trace",
     models: Models = None,
     json: Json = False,
@@ -249,13 +249,17 @@ def bench(
     ] = 0,
 ) -> int:
     """Measure models on a fixed conversation: what is read, seconds, memory, beside other ways to run it."""
+    if what == "app":
+        from tui.bench.app import bench_app
+
+        return bench_app(as_json=json)
     if what == "stock":
         from tui.bench.stock import bench_stock
         from tui.cli.build import open_models
 
         return bench_stock(open_models(models), as_json=json, threads=threads)
     if what != "trace":
-        raise InputError(f"there is no bench {what}", "there are trace and stock")
+        raise InputError(f"there is no bench {what}", "there are trace, app and stock")
     from tui.bench.command import bench as run_bench
 
     return run_bench(models, as_json=json, only=systems, threads=threads)
