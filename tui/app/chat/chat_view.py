@@ -120,6 +120,8 @@ class ChatView(Vertical):
         elif not text:
             if self.queue.paused and not self.is_answering:
                 await self._ask_next()
+        elif self.prompts:  # it may be meant as an answer, which typed text never is
+            self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
         elif self.is_answering or self.opened is None or self.status.busy:
             self.question.remember(text)
             self.queue.add(text)
