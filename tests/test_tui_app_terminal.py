@@ -1,0 +1,55 @@
+"""The app in a real terminal: under tmux where it is installed, else on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from terminals import BareTerminal, Terminal, TmuxTerminal, wait_for
+
+from agent.sessions import SessionStore
+from tui.app.approval_prompt import ARMING_S
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """The app in a terminal of 80 by 24."""
+    for name in ("LC_ALL", "LANG"):
+        monkeypatch.setenv(name, "C.UTF-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    command = [sys.executable, str(Path(__file__).with_name("terminal_chat.py")), str(tmp_path)]
+    if shutil.which("tmux"):
+        made = TmuxTerminal(command, 80, 24, tmp_path / "tmux")
+    else:
+        made = BareTerminal(command, 80, 24)
+    yield made
+    made.close()
+
+
+def test_a_conversation_in_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    wait_for(terminal, "ready")
+    terminal.send("what is 17.5% of 240?\r")
+    wait_for(terminal, "It is 42.")
+
+    terminal.send("write a todo list\r")
+    wait_for(terminal, "Allow once (Ctrl+G)")
+    assert "buy maps" in wait_for(terminal, "waiting for your answer")
+    time.sleep(ARMING_S)
+    terminal.send("\r")  # Enter alone, in the input, answers nothing
+    terminal.send("\x1b")
+    wait_for(terminal, "Nothing was written.")
+    assert not (tmp_path / "workspace" / "todo.txt").exists()
+
+    terminal.resize(60, 20)
+    shown = wait_for(terminal, "Nothing was written.")
+    assert max(map(len, shown.splitlines()), default=0) <= 60 or isinstance(terminal, BareTerminal)
+
+    terminal.send("\x11")  # Ctrl+Q
+    wait_for(terminal, "left with 0")
+    with SessionStore.open() as store:
+        assert [session.exchanges for session in store.list()] == [2]
