@@ -86,7 +86,9 @@ class BareTerminal:
     def resize(self, columns: int, lines: int) -> None:
         self._written = b""
         self._set_size(columns, lines)
-        self._process.send_signal(signal.SIGWINCH)  # SIGWINCH: the terminal does not control the process's session
+        self._process.send_signal(
+            signal.SIGWINCH
+        )  # SIGWINCH: the terminal does not control the process's session
 
     def text(self) -> str:
         while select.select([self._terminal], [], [], 0)[0]:

@@ -142,7 +142,7 @@ def test_one_of_several_calls_that_failed_fails_the_turn(tmp_path: Path) -> None
     assert finished(run(scripted(script, tmp_path).agent)).reason == "failed"
 
 
-def doubt(_transcript: object, made: Call) -> str:
+def doubt(_transcript: object, made: Call, _margin: float) -> str:
     return "Did you mean 12 + 30?" if made.arguments.get("expression") == "12-30" else ""
 
 
@@ -181,7 +181,7 @@ def test_a_write_that_was_meant_still_needs_permission(tmp_path: Path) -> None:
         kinds.append(request.kind)
         return request.allow() if request.kind == "doubt" else Deny()
 
-    agent = scripted(writing(), tmp_path, check=lambda transcript, made: "Really?").agent
+    agent = scripted(writing(), tmp_path, check=lambda transcript, made, margin: "Really?").agent
     run(agent, approve)
     assert kinds == ["doubt", "permission"]
     assert not (tmp_path / "workspace" / "a.txt").exists()

@@ -216,7 +216,7 @@ async def test_no_typed_command_switches_the_mode(tmp_path: Path) -> None:
 
 async def test_a_doubt_is_asked_about_and_the_call_may_be_made(tmp_path: Path) -> None:
     script = [plan("", "caller"), call("calculate", expression="12+30"), plan("", "summarizer"), "It is 42."]
-    app = app_of(scripted(script, tmp_path, check=lambda transcript, made: "Did you mean 12 + 30?"))
+    app = app_of(scripted(script, tmp_path, check=lambda transcript, made, margin: "Did you mean 12 + 30?"))
     async with app.run_test() as pilot:
         await ready(pilot)
         await send(pilot, "12 and 30?")

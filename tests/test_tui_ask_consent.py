@@ -156,7 +156,7 @@ def test_read_only_refuses_even_with_yes(ask, tmp_path: Path, umi_home: Path) ->
     assert audited()[0]["by"] == "the mode read-only"
 
 
-def doubtful(_transcript: object, made: Call) -> str:
+def doubtful(_transcript: object, made: Call, _margin: float) -> str:
     return f"Did you mean {made.name} {made.arguments['expression']}?"
 
 
