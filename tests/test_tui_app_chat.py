@@ -23,6 +23,7 @@ from tui.app.chat.welcome import WelcomeBlock
 from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
 from tui.app.screens.times import TimesScreen
+from tui.app.screens.tools import ToolsScreen
 from tui.app.transcript_view import LEAST_MOUNTED, TranscriptView
 from tui.text import count_text
 
@@ -82,7 +83,7 @@ async def test_an_earlier_question_is_changed_and_the_old_branch_is_kept(tmp_pat
             await ready(pilot)
         await pilot.press("ctrl+t", "up", "up", "up", "c")
         assert app.clipboard == "first"
-        await pilot.press("e")
+        await pilot.press("down", "e")
         question = app.query_one(QuestionInput)
         await until(pilot, lambda: question.text == "first")
         question.put("changed")
@@ -128,6 +129,19 @@ async def test_a_file_behind_at_is_completed_and_read_as_an_observation(tmp_path
         await pilot.pause()
         assert texts(pilot, UserBlock) == ["sum up @notes.md"]
         assert question.text == "sum up @missing.md"
+
+
+async def test_enter_takes_what_was_typed_not_what_the_list_showed_before(tmp_path: Path) -> None:
+    app = app_of(scripted([], tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        question = app.query_one(QuestionInput)
+        await pilot.press("/")
+        assert app.query_one(CompletionList).is_open
+        question.insert("tools")  # the list hears of it only after this test gives way
+        await question._on_key(events.Key("enter", "\r"))
+        await until(pilot, lambda: isinstance(app.screen, ToolsScreen))
+        assert question.text == ""
 
 
 async def test_a_long_paste_is_attached(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ class QuestionInput(TextArea):
 
     def _takes(self, key: str) -> bool:
         """Handle a key; return whether it is handled."""
-        if key in ("tab", "enter", "escape") and not self._completions.is_open:
+        # Typed faster than the list follows: what it shows may be for a text of a few keys ago.
+        if key in ("tab", "enter", "escape") and self._completions.before != self._before:
             self.update_completions()
         choosing = self._completions.is_open
         if choosing and key == "escape":

@@ -134,6 +134,12 @@ class TranscriptView(VerticalScroll, can_focus=False):
             index = len(blocks) - 1
         self._mark(blocks[min(max(index, 0), len(blocks) - 1)])
 
+    def question_of(self, block: AnyBlock) -> UserBlock | None:
+        """Return the question that `block` belongs to: itself, or the last one above it."""
+        blocks = self.blocks
+        above = blocks[: blocks.index(block) + 1] if block in blocks else []
+        return next((one for one in reversed(above) if isinstance(one, UserBlock)), None)
+
     def leave(self) -> None:
         """Select no block."""
         self._mark(None)

@@ -313,10 +313,10 @@ class ChatView(Vertical):
 
     async def on_transcript_view_key_pressed(self, message: TranscriptView.KeyPressed) -> None:
         """Act on the selected block."""
-        block = message.block
         if message.key == "copy":
-            self.copy(block.text)
+            self.copy(message.block.text)
             return
+        block = self.transcript.question_of(message.block)
         self.leave_selection()
         try:
             match message.key, block:
@@ -327,7 +327,9 @@ class ChatView(Vertical):
                 case (("older" | "newer"), UserBlock()):
                     await self.switch_version(block, -1 if message.key == "older" else 1)
                 case (("edit" | "retry"), _):
-                    raise InputError("this is no question", "select a question of yours")
+                    raise InputError(
+                        "this answers no question", "select a block of a question and its answer"
+                    )
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
 

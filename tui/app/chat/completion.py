@@ -62,6 +62,8 @@ class CompletionList(Static):
     def __init__(self, find: Callable[[str], tuple[int, list[Completion]]]) -> None:
         super().__init__(markup=False, id="completions")
         self._find = find
+        self.before = ""
+        """The text before the cursor that the list is for."""
         self._start = 0
         self._found: list[Completion] = []
         self._chosen = 0
@@ -74,6 +76,7 @@ class CompletionList(Static):
 
     def update_for(self, before: str) -> None:
         """Show what completes the text before the cursor."""
+        self.before = before
         self._start, self._found = self._find(before)
         self._chosen = 0
         if len(self._found) == 1 and self._found[0].text.lower() == before[self._start :].lower():
