@@ -282,6 +282,10 @@ def test_every_number_of_a_long_observation_can_be_written(
         ("61+452.46", {"61+452.46", "61", "452.46"}, set()),
         ("UTC+2, UTC-3", set(), {"UTC+2", "UTC-3"}),
         ("2024-plan.md", {"2024-plan.md", "2024"}, set()),
+        ("S-01,moss,12.4,6.1", {"12.4,6.1", "12.4", "6.1"}, {"S-01"}),
+        ("K-39,4,Mon", {"4"}, {"K-39,4", "K-39"}),
+        ("a,b,1,234.5", {"1,234.5"}, set()),
+        ("12,5 euros", {"12,5"}, set()),
     ],
 )
 def test_atoms_of_a_text(text: str, numbers: set[str], words: set[str]) -> None:

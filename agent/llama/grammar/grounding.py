@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.transcript import ToolTurn, Turn, UserTurn
 
@@ -22,6 +23,7 @@ _TOKEN = re.compile(
 _NUMBER = re.compile(r"[-\u2212+]?0(?:[0.,:/\-]*0)?")
 _SCIENTIFIC = re.compile(r"[-\u2212+]?0[0.]*[eE][-+]?0+")
 _PAIR = re.compile(r"(0+(?:\.0+)?)[/\-+](0+(?:\.0+)?)")
+_THOUSANDS = re.compile(r"[-\u2212+]?0{1,3}(?:,000)+(?:\.0+)?")
 _MOMENT = re.compile(r"(0[0/\-]*)T(0[0:.]*)(?:Z|[+\-]00:00)?")
 
 # What may come between the atoms of an answer, in the syntax of llguidance's regular expressions.
@@ -54,26 +56,36 @@ def atoms(texts: Iterable[str]) -> Atoms:
     """Return the numbers, dates, times and names with digits in `texts`.
 
     A minus belongs to its number. `10-5`, `10+5` and `10/5` also give their two sides, `2026-01-02T03:04`
-    its two halves and `10km` its number; every other text counts only as a whole.
+    its two halves and `10km` its number, and `12.1,6.8` in a line with several commas the values between them;
+    every other text counts only as a whole.
     """
     numbers: set[str] = set()
     words: set[str] = set()
-    for text in texts:
-        shape = "".join("0" if unicodedata.category(letter)[0] == "N" else letter for letter in text)
+    for line in (line for text in texts for line in text.splitlines()):
+        shape = "".join("0" if unicodedata.category(letter)[0] == "N" else letter for letter in line)
         for match in _TOKEN.finditer(shape):
-            token, start = match.group(), match.start()
-            if "0" not in token:
-                continue
-            whole = text[start : match.end()]
-            if not re.match(r"[-\u2212+]?0", token):
-                words.add(whole)
-                continue
-            numbers |= {whole, whole.removeprefix("+")}
-            if pair := _PAIR.fullmatch(token) or _MOMENT.fullmatch(token):
-                numbers |= {text[start + pair.start(side) : start + pair.end(side)] for side in (1, 2)}
-            elif not _SCIENTIFIC.fullmatch(token) and (number := _NUMBER.match(token)):
-                numbers.add(text[start : start + number.end()].removeprefix("+"))
+            start, end = match.span()
+            spans = [(start, end)]
+            if shape.count(",") > 1 and "," in match.group() and not _THOUSANDS.fullmatch(match.group()):
+                cuts = [start - 1, *(place for place in range(start, end) if shape[place] == ","), end]
+                spans += [(before + 1, after) for before, after in pairwise(cuts)]
+            for first, last in spans:
+                _add_atoms(line[first:last], shape[first:last], numbers, words)
     return Atoms(frozenset(numbers), frozenset(words))
+
+
+def _add_atoms(text: str, shape: str, numbers: set[str], words: set[str]) -> None:
+    """Add what may be copied of a token, given as its text and its shape."""
+    if "0" not in shape:
+        return
+    if not re.match(r"[-\u2212+]?0", shape):
+        words.add(text)
+        return
+    numbers |= {text, text.removeprefix("+")}
+    if pair := _PAIR.fullmatch(shape) or _MOMENT.fullmatch(shape):
+        numbers |= {text[pair.start(side) : pair.end(side)] for side in (1, 2)}
+    elif not _SCIENTIFIC.fullmatch(shape) and (number := _NUMBER.match(shape)):
+        numbers.add(text[: number.end()].removeprefix("+"))
 
 
 def grounded_pattern(found: Atoms) -> str:
