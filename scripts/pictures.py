@@ -26,7 +26,7 @@ async def draw(workspace: Path) -> None:
             await app.chat.ask(question)
             await settled(pilot, app)
         save(app, "answer.svg")
-        await app.chat.ask("write milk and bread to list.md")
+        await app.chat.ask("write 'buy stamps' to todo.md")
         await settled(pilot, app)
         save(app, "approval.svg")
         app.chat.cancel()
@@ -60,10 +60,12 @@ def save(app: object, name: str) -> None:
 def main() -> None:
     """Draw the pictures in a workspace of their own."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["UMI_HOME"] = str(Path(folder, "home"))
+        os.environ["UMI_HOME"] = str(Path(folder, "umi"))
+        os.environ["HOME"] = folder
         workspace = Path(folder, "notes")
         workspace.mkdir()
         (workspace / "list.md").write_text("# Shopping\n- eggs\n- tea\n")
+        (workspace / "todo.md").write_text("call the bank\nwater the plants\n")
         asyncio.run(draw(workspace))
 
 
