@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from unittest import mock
 
-from app_pilot import app_of, ready, send, state, until
+from app_pilot import app_of, ready, send, until
 from fakes import plan, scripted
 from textual import events
 
@@ -76,7 +76,7 @@ async def attack_app(folder: Path, count: int) -> Result:
     go_on = threading.Event()
 
     def hold(_role: str) -> None:
-        go_on.wait(600)
+        go_on.wait(60)
 
     opened = scripted([plan("", "summarizer"), "Hello."], folder, on_generate=hold)
     app = app_of(opened)
@@ -85,7 +85,7 @@ async def attack_app(folder: Path, count: int) -> Result:
         async with app.run_test(size=(60, 20)) as pilot:
             await ready(pilot)
             await send(pilot, "hello")
-            await until(pilot, lambda: "writing" in state(pilot) or "thinking" in state(pilot))
+            await until(pilot, lambda: app.chat.is_answering)
             while result.count < count:
                 approval = Approval(write_request(opened))
                 texts = min(randomness.randint(30, 60), count - result.count)
