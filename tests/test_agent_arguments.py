@@ -216,7 +216,7 @@ def test_calls_and_thoughts_with_another_number_cannot_be_written(
     """A digit of a call or a thought is changed so that nothing in the conversation accounts for it."""
     chance = random.Random(5)
     tried = refused = 0
-    for row in generate_rows(6, "test", 50):
+    for row in generate_rows(6, "test", 60):
         for index, turn in enumerate(row.transcript.turns):
             if not isinstance(turn, PlannerTurn | CallerTurn):
                 continue

@@ -35,7 +35,10 @@ _CORRECTION = re.compile(
     r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
 )
 _SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
-_BACKWARD = re.compile(r"\b(?:ago|before|earlier|prior|back|backwards?|subtract|minus)\b", re.IGNORECASE)
+_BACKWARD = re.compile(
+    r"\b(?:ago|before|earlier|prior|back(?! (?:in|on|home)\b)|backwards?|subtract|minus|take (?:away|off))\b",
+    re.IGNORECASE,
+)
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
 
 
