@@ -56,7 +56,7 @@ def atoms(texts: Iterable[str]) -> Atoms:
     """Return the numbers, dates, times and names with digits in `texts`.
 
     A minus belongs to its number. `10-5`, `10+5` and `10/5` also give their two sides, `2026-01-02T03:04`
-    its two halves and `10km` its number, and `12.1,6.8` in a line with several commas the values between them;
+    its two halves and `10km` its number, and in a line with several commas `12.1,6.8` its two values;
     every other text counts only as a whole.
     """
     numbers: set[str] = set()
