@@ -55,7 +55,7 @@ def _text() -> str:
     path = config_path()
     try:
         return read_file(path, MAX_BYTES).decode("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "make it a readable file") from None
