@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -29,7 +28,7 @@ from agent.tools.lib.note_store import read_notes
 from agent.tools.undo.restore import undo
 from agent.tools.undo.store import UndoStore
 from agent.transcript import Call
-from attacks.result import Result
+from attacks.result import Result, add_findings
 
 FILES = ("a.txt", "docs/b.txt", "new/deep/c.txt")
 KINDS = ("files torn or lost", "old contents lost", "audit entries lost", "notes lost", "crashes")
@@ -75,17 +74,7 @@ def attack(folder: Path, count: int) -> Result:
     """Kill `count` processes, and check what each has left."""
     result = Result("kills")
     result.allow_none(*KINDS)
-    command = [sys.executable, "-P", "-m", "attacks.kills", str(folder / "kills"), str(count)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode != 0:
-        result.fail("crashes", done.stderr[-2000:])
-        return result
-    found = json.loads(done.stdout)
-    result.count = found["count"]
-    result.also.update(found["also"])
-    for kind, what in found["wrong"]:
-        result.fail(kind, what)
+    add_findings(result, "kills", folder / "kills", count)
     return result
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -36,6 +41,21 @@ class Result:
         also = "".join(f", {count:,} {what}" for what, count in self.also.items())
         wrong = ", ".join(f"{len(found)} {kind}" for kind, found in self.wrong.items())
         return f"{self.count:,} {self.cases}{also}; {wrong}"
+
+
+def add_findings(result: Result, module: str, folder: Path, count: int) -> None:
+    """Run a module of the attacks as a program, which forks what it kills; add what it prints to `result`."""
+    command = [sys.executable, "-P", "-m", f"attacks.{module}", str(folder), str(count)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        result.fail("crashes", done.stderr[-2000:])
+        return
+    found = json.loads(done.stdout)
+    result.count = found["count"]
+    result.also.update(found["also"])
+    for kind, what in found["wrong"]:
+        result.fail(kind, what)
 
 
 def share(full: int, scale: float) -> int:

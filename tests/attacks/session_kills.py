@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -23,7 +22,7 @@ from agent.loop import Agent
 from agent.sessions import SessionStore, SessionWriter
 from agent.setup import make_toolbox
 from agent.transcript import Call
-from attacks.result import Result
+from attacks.result import Result, add_findings
 
 KINDS = ("events lost", "sessions torn", "crashes")
 MOST_SECONDS = 0.4
@@ -40,17 +39,7 @@ def attack(folder: Path, count: int) -> Result:
     """Kill `count` processes, and compare what each has left with what it told."""
     result = Result("kills in a conversation")
     result.allow_none(*KINDS)
-    command = [sys.executable, "-P", "-m", "attacks.session_kills", str(folder / "sessions"), str(count)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode != 0:
-        result.fail("crashes", done.stderr[-2000:])
-        return result
-    found = json.loads(done.stdout)
-    result.count = found["count"]
-    result.also.update(found["also"])
-    for kind, what in found["wrong"]:
-        result.fail(kind, what)
+    add_findings(result, "session_kills", folder / "sessions", count)
     return result
 
 

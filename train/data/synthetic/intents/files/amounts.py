@@ -21,25 +21,30 @@ def numbers_in(sample: Sampler, world: World) -> tuple[str, list[tuple[str, str]
     return path, list(world.documents[path].facts)
 
 
+def worked_out(path: str, lead: str, expression: str, told: str, thought: str) -> Script:
+    """Work out `expression` of values that were read of `path`; `told` and `thought` go before the result."""
+    observations = yield step(
+        f"{lead}: I will work out {expression} with {{tool}}.", "calculate", expression=expression
+    )
+    result = observations[0].content
+    return Outcome(
+        f"{told} {result}.",
+        (result,),
+        thought=f"{thought} {result}.",
+        memory=Memory(number=result, path=path),
+    )
+
+
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=2)
 def total_of(sample: Sampler, world: World) -> Script:
     path, facts = numbers_in(sample, world)
     said = spoken_path(sample, path)
     yield Question(sample.question("total_of", path=said))
     yield from opened(world, said, path)
-    total = " + ".join(value for _, value in facts)
-    observations = yield step(
-        f"The amounts are {', '.join(value for _, value in facts)}: I will work out {total} with {{tool}}.",
-        "calculate",
-        expression=total,
-    )
-    result = observations[0].content
-    return Outcome(
-        f"The total of {path} is {result}.",
-        (result,),
-        thought=f"The total is {result}.",
-        memory=Memory(number=result, path=path),
-    )
+    values = [value for _, value in facts]
+    lead = f"The amounts are {', '.join(values)}"
+    outcome = yield from worked_out(path, lead, " + ".join(values), f"The total of {path} is", "The total is")
+    return outcome
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=0.7)
@@ -49,18 +54,9 @@ def average_of(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("average_of", path=said))
     yield from opened(world, said, path)
     expression = f"({' + '.join(value for _, value in facts)}) / {len(facts)}"
-    observations = yield step(
-        f"There are {len(facts)} amounts: I will work out {expression} with {{tool}}.",
-        "calculate",
-        expression=expression,
-    )
-    result = observations[0].content
-    return Outcome(
-        f"The average in {path} is {result}.",
-        (result,),
-        thought=f"The average is {result}.",
-        memory=Memory(number=result, path=path),
-    )
+    lead = f"There are {len(facts)} amounts"
+    outcome = yield from worked_out(path, lead, expression, f"The average in {path} is", "The average is")
+    return outcome
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=1)
@@ -101,15 +97,7 @@ def two_values(sample: Sampler, world: World) -> Script:
     yield Question(sample.question(kind, key=first, key2=second, path=said))
     yield from opened(world, said, path)
     expression = f"{a} {'+' if together else '-'} {b}"
-    observations = yield step(
-        f"{first} is {a} and {second} is {b}: I will work out {expression} with {{tool}}.",
-        "calculate",
-        expression=expression,
-    )
-    result = observations[0].content
-    return Outcome(
-        f"{first} is {a} and {second} is {b}; {'together' if together else 'the difference is'} {result}.",
-        (result,),
-        thought=f"The result is {result}.",
-        memory=Memory(number=result, path=path),
-    )
+    lead = f"{first} is {a} and {second} is {b}"
+    told = f"{lead}; {'together' if together else 'the difference is'}"
+    outcome = yield from worked_out(path, lead, expression, told, "The result is")
+    return outcome

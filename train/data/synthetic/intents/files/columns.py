@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from train.data.synthetic.actions import change_units
+from train.data.synthetic.intents.files.amounts import worked_out
 from train.data.synthetic.intents.files.common import any_path, spoken_path
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
@@ -91,20 +92,9 @@ def group_total(sample: Sampler, world: World) -> Script:
     said = spoken_path(sample, path)
     yield Question(sample.question("group_total", kind=table.kind, col=column, value=word, path=said))
     yield from opened(world, said, path)
-    expression = " + ".join(values)
-    seen = yield step(
-        f"The {column} of the lines with {word} is {', '.join(values)}: "
-        f"I will work out {expression} with {{tool}}.",
-        "calculate",
-        expression=expression,
-    )
-    result = seen[0].content
-    return Outcome(
-        f"The total is {result}.",
-        (result,),
-        thought=f"The total is {result}.",
-        memory=Memory(number=result, path=path),
-    )
+    lead = f"The {column} of the lines with {word} is {', '.join(values)}"
+    outcome = yield from worked_out(path, lead, " + ".join(values), "The total is", "The total is")
+    return outcome
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=1.5)
@@ -120,19 +110,11 @@ def column_total(sample: Sampler, world: World) -> Script:
 def _total(world: World, said: str, path: str, table: Table, column: str) -> Script:
     yield from opened(world, said, path)
     values = [table.cell(row, column) for row in table.rows]
-    expression = " + ".join(values)
-    seen = yield step(
-        f"The column {column} has {', '.join(values)}: I will work out {expression} with {{tool}}.",
-        "calculate",
-        expression=expression,
+    lead = f"The column {column} has {', '.join(values)}"
+    outcome = yield from worked_out(
+        path, lead, " + ".join(values), f"The total of {column} is", "The total is"
     )
-    result = seen[0].content
-    return Outcome(
-        f"The total of {column} is {result}.",
-        (result,),
-        thought=f"The total is {result}.",
-        memory=Memory(number=result, path=path),
-    )
+    return outcome
 
 
 @intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=0.8)
