@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tui.app.app import UmiApp
-from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.setup import LoadedAgent

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import call, plan, scripted
 
-import tui.cli.build
+import tui.cli.models.build
 from agent.attachments import read_attachments
 from agent.engine import ScriptedEngine
 from agent.errors import InputError
@@ -86,6 +86,6 @@ def test_what_cannot_be_attached_is_named(name: str, message: str, tmp_path: Pat
 def test_a_file_that_is_not_there_is_told_of_before_models_load(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tui.cli.build, "open_models", lambda models: pytest.fail("models were loaded"))
+    monkeypatch.setattr(tui.cli.models.build, "open_models", lambda models: pytest.fail("models were loaded"))
     assert main(["ask", "hello", "--file", "nothing.txt"]) == 2
     assert "nothing.txt cannot be attached" in capsys.readouterr().err

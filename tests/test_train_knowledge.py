@@ -14,9 +14,9 @@ from train.data.foreign.reading import needs_a_tool
 from train.data.synthetic.generate import GOLDEN, Group, generate_rows, make_group
 from train.data.synthetic.intents.knowledge import KNOWLEDGE, KNOWN_THOUGHT, TABLES, WRITTEN
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.stated import draw_stated
 from train.data.synthetic.toolset import BUILTIN
-from train.data.synthetic.world import make_world
+from train.data.synthetic.worlds.stated import draw_stated
+from train.data.synthetic.worlds.world import make_world
 
 
 def groups(tmp_path: Path, count: int) -> list[Group]:

@@ -26,12 +26,12 @@ from agent.transcript import (
     row_to_json,
 )
 from train.data.phrasings import QUESTIONS, normalize
-from train.data.synthetic.aliases import ALIASES
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
-from train.data.synthetic.paraphrase import paraphrase
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 from train.data.synthetic.script import Intent, Question
-from train.data.synthetic.world import make_world
+from train.data.synthetic.wording.aliases import ALIASES
+from train.data.synthetic.wording.paraphrase import paraphrase
+from train.data.synthetic.worlds.world import make_world
 
 
 @pytest.fixture(scope="module")

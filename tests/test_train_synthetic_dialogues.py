@@ -16,9 +16,9 @@ from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 from train.data.synthetic.toolset import make_toolset
+from train.data.synthetic.wording.refusal import refusal
 
 PURE = {"calculate", "convert_units", "days_between", "add_days"}
 """Tools that depend on their arguments alone, but for dates that speak of today or leave out the year."""

@@ -22,7 +22,7 @@ from train.library_warnings import library_warnings_logged
 LIBRARIES = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "torch.nn", "transformers")
 PROGRAM = f"""
 import logging, sys, warnings
-import tui.cli.progress
+import tui.cli.terminal.progress
 
 def noisy_say(line):
     plain_say(line)
@@ -32,7 +32,7 @@ def noisy_say(line):
         warnings.warn_explicit(f"{{name}} will change", FutureWarning, "file.py", 1, name)
     warnings.warn("of a library that names its caller's line", UserWarning)
 
-plain_say, tui.cli.progress.say = tui.cli.progress.say, noisy_say
+plain_say, tui.cli.terminal.progress.say = tui.cli.terminal.progress.say, noisy_say
 from tui.cli.main import main
 
 sys.exit(main(sys.argv[1:]))

@@ -13,7 +13,9 @@ from agent.engine import ScriptedEngine
 from agent.errors import BundleError
 from agent.transcript import Call, UserTurn
 from tui.app.app import UmiApp
-from tui.app.blocks import (
+from tui.app.question_input import QuestionInput
+from tui.app.status_line import StatusLine
+from tui.app.transcript.blocks import (
     AnswerBlock,
     CallBlock,
     NoteBlock,
@@ -22,8 +24,6 @@ from tui.app.blocks import (
     ThoughtBlock,
     UserBlock,
 )
-from tui.app.question_input import QuestionInput
-from tui.app.status_line import StatusLine
 from tui.setup import LoadedAgent
 
 

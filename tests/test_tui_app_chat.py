@@ -13,7 +13,6 @@ from textual import events
 from agent.engine import ScriptedEngine
 from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, UserTurn
 from tui.app.app import UmiApp
-from tui.app.blocks import AnswerBlock, ObservationBlock, UserBlock
 from tui.app.chat.attached_files import LONG_LINES, question_of
 from tui.app.chat.completion import CompletionList, completions
 from tui.app.chat.context import ContextMeter
@@ -24,7 +23,8 @@ from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
 from tui.app.screens.times import TimesScreen
 from tui.app.screens.tools import ToolsScreen
-from tui.app.transcript_view import LEAST_MOUNTED, TranscriptView
+from tui.app.transcript.blocks import AnswerBlock, ObservationBlock, UserBlock
+from tui.app.transcript.transcript_view import LEAST_MOUNTED, TranscriptView
 from tui.text import count_text
 
 

@@ -13,11 +13,11 @@ from textual.widgets import OptionList, Static
 from agent.config import Config, read_config
 from agent.errors import InputError
 from tui.app.app import UmiApp
-from tui.app.blocks import NoteBlock
+from tui.app.appearance.keys import keymap
 from tui.app.commands import COMMANDS, find, parse
-from tui.app.keys import keymap
 from tui.app.question_input import QuestionInput
 from tui.app.screens.help import HelpScreen
+from tui.app.transcript.blocks import NoteBlock
 
 
 def test_names_of_commands_are_clear() -> None:

@@ -12,11 +12,11 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
-from tui.app import approval_prompt
-from tui.app.approval_prompt import ApprovalPrompt
-from tui.app.blocks import AnswerBlock, NoteBlock, ObservationBlock
+from tui.app.approval import approval_prompt
+from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
+from tui.app.transcript.blocks import AnswerBlock, NoteBlock, ObservationBlock
 
 
 def writing(content: str = "buy milk\n", times: int = 1) -> list[str]:

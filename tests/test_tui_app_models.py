@@ -27,9 +27,9 @@ from agent.errors import EngineError
 from agent.llama.speed.estimate import Rates
 from agent.transcript import UserTurn
 from tui.app.app import UmiApp
-from tui.app.blocks import AnswerBlock, NoteBlock, UserBlock
 from tui.app.screens.models import ModelsScreen
 from tui.app.screens.tools import ToolsScreen
+from tui.app.transcript.blocks import AnswerBlock, NoteBlock, UserBlock
 from tui.setup import LoadedAgent
 
 DATA = b"GGUF" + bytes(1000)

@@ -17,10 +17,10 @@ from agent.loop import Conversation
 from agent.sessions import SessionStore, SessionWriter
 from agent.transcript import Transcript, UserTurn
 from tui.app.app import UmiApp
-from tui.app.blocks import NoteBlock, UserBlock
 from tui.app.question_input import QuestionInput
 from tui.app.screens.sessions import SessionsScreen
 from tui.app.sessions import AppSessions
+from tui.app.transcript.blocks import NoteBlock, UserBlock
 from tui.cli.main import main
 
 CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]

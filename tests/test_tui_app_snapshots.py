@@ -16,11 +16,11 @@ from app_pilot import app_of, asked, ready, send, texts, until
 from fakes import calculation, call, plan, scripted
 
 from tui.app.app import UmiApp
-from tui.app.blocks import AnswerBlock, NoteBlock
 from tui.app.chat.completion import CompletionList
 from tui.app.chat.queue import QueuedQuestions
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
+from tui.app.transcript.blocks import AnswerBlock, NoteBlock
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -12,7 +12,7 @@ import pytest
 from terminals import BareTerminal, Terminal, TmuxTerminal, wait_for
 
 from agent.sessions import SessionStore
-from tui.app.approval_prompt import ARMING_S
+from tui.app.approval.approval_prompt import ARMING_S
 
 
 @pytest.fixture

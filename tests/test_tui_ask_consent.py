@@ -20,8 +20,8 @@ import tui.cli.ask
 from agent.consent.policy import Policy
 from agent.paths import audit_path
 from agent.transcript import Call
-from tui.cli import terminal_approval
 from tui.cli.main import main
+from tui.cli.terminal import terminal_approval
 from tui.text import visible
 
 WRITING = [

@@ -9,7 +9,7 @@ import pytest
 from hub import REPO, Hub, Repository, made_bundle
 
 import agent.llama.speed.probe
-import tui.cli.bases
+import tui.cli.models.bases
 from agent.bundle.download.bases import InstalledBase, base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
 from agent.llama.speed.estimate import Rates
@@ -44,7 +44,7 @@ def test_pull(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     base = CataloguedBase(
         "small-base", "Zeros", "MIT", "Q8_0", 1, "small.gguf", 300_000, tried=False, hub=source
     )
-    monkeypatch.setattr(tui.cli.bases, "find_in_catalogue", {"small-base": base}.__getitem__)
+    monkeypatch.setattr(tui.cli.models.bases, "find_in_catalogue", {"small-base": base}.__getitem__)
     assert main(["models", "pull", "small-base"]) == 0
     out, err = capsys.readouterr()
     path = base_folder("small-base") / "small.gguf"

@@ -95,7 +95,7 @@ def test_a_closed_stream_is_not_another_file(tmp_path: Path) -> None:
     """Descriptor 2 would be that of the next file that is opened, and messages would go into it."""
     script = (
         "import os, sys\n"
-        "from tui.cli.streams import prepare_streams\n"
+        "from tui.cli.terminal.streams import prepare_streams\n"
         "prepare_streams()\n"
         "file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
         "assert file > 2\n"

@@ -14,11 +14,11 @@ from app_pilot import app_of, ready, send, texts, until
 from fakes import plan, scripted
 
 import tui.cli.tree.root
-from tui.app.blocks import AnswerBlock
+from tui.app.transcript.blocks import AnswerBlock
 from tui.ascii import to_ascii, wants_ascii
 from tui.cli.main import main
-from tui.cli.progress import DownloadProgress
-from tui.cli.streams import prepare_streams
+from tui.cli.terminal.progress import DownloadProgress
+from tui.cli.terminal.streams import prepare_streams
 from tui.text import json_for
 
 

@@ -40,7 +40,7 @@ import asyncio
 from pathlib import Path
 from tui.app.app import UmiApp
 from tui.setup import Options, open_agent
-from tui.app.blocks import PlainAnswerBlock
+from tui.app.transcript.blocks import PlainAnswerBlock
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from textual.widgets import DataTable

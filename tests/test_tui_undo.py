@@ -12,7 +12,7 @@ import tui.cli.ask
 from agent.engine import ScriptedEngine
 from agent.loop import Agent
 from agent.setup import make_toolbox
-from tui.app.blocks import NoteBlock
+from tui.app.transcript.blocks import NoteBlock
 from tui.cli.main import main
 from tui.setup import AgentInfo, LoadedAgent, Options
 

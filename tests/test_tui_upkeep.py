@@ -12,8 +12,8 @@ from agent.bundle.store import locked_folder, partial_folder
 from agent.config import set_value
 from agent.disk_use import disk_use, remove_caches
 from agent.paths import cache_folder, data_folder, log_path
-from tui.cli.log import CONTENT, MAX_BYTES, LogFile
 from tui.cli.main import main
+from tui.cli.terminal.log import CONTENT, MAX_BYTES, LogFile
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def open_agent(options: Options) -> LoadedAgent:
     from agent.config import read_config
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
-    from tui.cli.build import open_models
+    from tui.cli.models.build import open_models
 
     toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
     root = toolbox.context.workspace.root

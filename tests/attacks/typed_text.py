@@ -18,12 +18,12 @@ from textual import events
 from agent.consent import Allow, Request
 from agent.transcript import Call
 from attacks.result import Result
-from tui.app import approval_prompt
-from tui.app.approval_prompt import ApprovalPrompt
+from tui.app.approval import approval_prompt
+from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
 from tui.app.turn import Approval, ApprovalAsked
-from tui.cli import terminal_approval
-from tui.cli.terminal_approval import TerminalApproval
+from tui.cli.terminal import terminal_approval
+from tui.cli.terminal.terminal_approval import TerminalApproval
 from tui.setup import LoadedAgent
 
 ANSWERS = ("y", "yes", "Y", "allow", "ok", "v", "e", "e path", "all", "here", "")

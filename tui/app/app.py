@@ -23,17 +23,17 @@ from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import offer_tools, switched
-from tui.app.appearance import apply_config
-from tui.app.ascii_filter import AsciiFilter
-from tui.app.blocks import NoteBlock
+from tui.app.appearance.apply import apply_config
+from tui.app.appearance.ascii_filter import AsciiFilter
+from tui.app.appearance.keys import key_help, keymap
 from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
-from tui.app.keys import key_help, keymap
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
 from tui.app.screens.help import HelpScreen
 from tui.app.screens.times import TimesScreen
 from tui.app.sessions import AppSessions, SessionWarning
+from tui.app.transcript.blocks import NoteBlock
 from tui.ascii import wants_ascii
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line

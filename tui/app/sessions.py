@@ -11,8 +11,8 @@ from agent.errors import InputError, UmiError
 from agent.loop import Agent, Conversation
 from agent.sessions import SessionStore, SessionWriter
 from tui.app.chat.attached_files import typed_again
-from tui.app.replay import blocks_of
-from tui.app.transcript_view import TranscriptView
+from tui.app.transcript.replay import blocks_of
+from tui.app.transcript.transcript_view import TranscriptView
 from tui.setup import AgentInfo
 from tui.text import one_line
 

@@ -22,7 +22,7 @@ from agent.paths import cache_folder, config_path
 from tui.bench.job import Job
 from tui.bench.start import start_figures
 from tui.bench.table import print_table
-from tui.cli.build import open_models
+from tui.cli.models.build import open_models
 from tui.installation import installed_version
 
 SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")

@@ -14,11 +14,11 @@ from agent.sessions import CONCLUDED, SessionStore, SessionWriter, turns_of
 from agent.sessions.export import recorded_row
 from agent.transcript import compact
 from agent.transcript.rows import append_row, ensure_appendable
-from tui.cli.interrupts import INTERRUPTED, Interrupts
-from tui.cli.progress import say
 from tui.cli.question import Question, read_question
 from tui.cli.steps import StepPrinter
-from tui.cli.terminal_approval import TerminalApproval
+from tui.cli.terminal.interrupts import INTERRUPTED, Interrupts
+from tui.cli.terminal.progress import say
+from tui.cli.terminal.terminal_approval import TerminalApproval
 from tui.setup import AgentInfo, LoadedAgent, Options, open_agent
 from tui.text import json_for, json_without_controls, one_line, plain, without_controls
 

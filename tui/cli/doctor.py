@@ -129,7 +129,7 @@ def _check_folders() -> None:
     from agent.disk_use import disk_use
     from agent.llama.prompt_cache import PromptCache
     from agent.paths import config_path, data_folder, models_folder, notes_path
-    from tui.cli.log import current_log_path
+    from tui.cli.terminal.log import current_log_path
 
     _print_fact("own models", str(models_folder()))
     _print_fact("notes", str(notes_path()))

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 
 from agent.errors import UmiError
-from tui.cli.interrupts import INTERRUPTED
-from tui.cli.log import prepare_log
-from tui.cli.streams import OutputFailed, discard_stdout, prepare_streams
+from tui.cli.terminal.interrupts import INTERRUPTED
+from tui.cli.terminal.log import prepare_log
+from tui.cli.terminal.streams import OutputFailed, discard_stdout, prepare_streams
 
 BROKEN_PIPE = 141
 """What a shell reports for a program whose reader closed the pipe (128 + SIGPIPE)."""

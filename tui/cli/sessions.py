@@ -14,7 +14,7 @@ from agent.paths import write_private
 from agent.sessions import Exchange, Mark, Session, SessionStore
 from agent.sessions.export import Format, export
 from agent.transcript import compact
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 from tui.text import call_line, json_for, json_without_controls, one_line, plain, truncate_lines
 
 RESULT_LINES = 12

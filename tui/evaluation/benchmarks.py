@@ -13,9 +13,9 @@ from agent.errors import EngineError
 from agent.evaluation.benchmarks.benchmark import Benchmark, Case, Results, run
 from agent.evaluation.benchmarks.step import Step, take_step
 from agent.setup import open_engine
-from tui.cli.build import open_models
-from tui.cli.interrupts import INTERRUPTED, Interrupts
-from tui.cli.progress import say
+from tui.cli.models.build import open_models
+from tui.cli.terminal.interrupts import INTERRUPTED, Interrupts
+from tui.cli.terminal.progress import say
 from tui.evaluation.benchmark_table import benchmark_table
 from tui.text import one_line
 

@@ -15,9 +15,9 @@ from agent.evaluation.exam.report import compare, figures
 from agent.evaluation.exam.running import AgentRespondent, TaskResult, run_exam
 from agent.evaluation.exam.schema import HALVES, Half, Task
 from agent.setup import open_engine
-from tui.cli.build import open_models
-from tui.cli.interrupts import INTERRUPTED, Interrupts
-from tui.cli.progress import say
+from tui.cli.models.build import open_models
+from tui.cli.terminal.interrupts import INTERRUPTED, Interrupts
+from tui.cli.terminal.progress import say
 from tui.evaluation.exam_table import exam_table
 from tui.text import one_line
 

@@ -16,7 +16,7 @@ from agent.evaluation.margins import measure_margins
 from agent.paths import parse_json, read_file, replacing
 from agent.setup import open_engine
 from agent.transcript.rows import read_rows
-from tui.cli.build import open_models
+from tui.cli.models.build import open_models
 
 SHARES = (1.0, 0.95, 0.9, 0.8)
 """Of the calls that are made without asking, for the table."""

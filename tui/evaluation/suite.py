@@ -15,7 +15,7 @@ from agent.evaluation.suite import Accuracy, Report, RunQuestion, evaluate, run_
 from agent.setup import open_engine
 from agent.transcript import Row, UserTurn
 from agent.transcript.rows import read_rows
-from tui.cli.build import open_models
+from tui.cli.models.build import open_models
 
 COLUMNS = ("plan", "name", "arguments", "question")
 PRINTED_FAILURES = 12

@@ -24,7 +24,7 @@ from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from agent.errors import InputError
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 
 LOOPBACK = "127.0.0.1"
 _SHUTDOWN_S = 2.0

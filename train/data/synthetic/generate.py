@@ -22,12 +22,12 @@ from train.data.synthetic.intents.from_tables import (
 )
 from train.data.synthetic.intents.knowledge import KNOWLEDGE
 from train.data.synthetic.memory import Memory
-from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.sandbox import Sandbox
 from train.data.synthetic.script import Intent, Outcome, Question, Step
 from train.data.synthetic.toolset import BUILTIN, FOREIGN, Toolset, make_foreign_toolset, make_toolset
-from train.data.synthetic.world import World, make_world
+from train.data.synthetic.wording.refusal import refusal
+from train.data.synthetic.worlds.sandbox import Sandbox
+from train.data.synthetic.worlds.world import World, make_world
 
 ALL_INTENTS: dict[str, Intent] = {
     **INTENTS,

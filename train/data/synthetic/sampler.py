@@ -14,8 +14,8 @@ from datetime import date, datetime, timedelta, timezone
 from functools import cache
 
 from train.data.phrasings import FRAMING, QUESTIONS, names, normalize
-from train.data.synthetic.paraphrase import paraphrase
-from train.data.synthetic.spelling import ordinal
+from train.data.synthetic.wording.paraphrase import paraphrase
+from train.data.synthetic.wording.spelling import ordinal
 
 HELD_OUT_PHRASINGS = 6
 """One phrasing in so many belongs to the test split."""

@@ -19,7 +19,7 @@ from typing import Any
 from agent.transcript import ToolTurn
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 READY_THOUGHT = "I have what I need to answer."
 

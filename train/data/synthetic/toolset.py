@@ -11,8 +11,8 @@ from agent.transcript import Call, ToolSpec
 from train.data.foreign.collection import specification_size
 from train.data.foreign.requests import Foreign
 from train.data.phrasings import foreign
-from train.data.synthetic.aliases import ALIASES
 from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.wording.aliases import ALIASES
 
 MAX_CHARACTERS = 5000
 """Length from which a list of foreign tools gets no more, about 1,300 tokens; twice that for a long one."""

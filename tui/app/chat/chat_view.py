@@ -17,8 +17,7 @@ from textual.widgets import TextArea
 from agent.errors import InputError, ToolError, UmiError
 from agent.events import Event, Finished
 from agent.loop import Conversation
-from tui.app.approval_prompt import ApprovalPrompt
-from tui.app.blocks import NoteBlock, UserBlock
+from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.chat.attached_files import Question, question_of
 from tui.app.chat.completion import Completion, CompletionList, completions
 from tui.app.chat.context import ContextMeter
@@ -29,7 +28,8 @@ from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
 from tui.app.sessions import AppSessions
 from tui.app.status_line import StatusLine
-from tui.app.transcript_view import TranscriptView
+from tui.app.transcript.blocks import NoteBlock, UserBlock
+from tui.app.transcript.transcript_view import TranscriptView
 from tui.app.turn import STOPPED, ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
 from tui.setup import LoadedAgent
 from tui.text import folder_text, one_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tui.app.blocks import NoteBlock
+from tui.app.transcript.blocks import NoteBlock
 from tui.setup import AgentInfo
 from tui.text import folder_text, one_line, size_text
 

@@ -11,8 +11,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.app.appearance.keys import KeyHelp
 from tui.app.commands.registry import SlashCommand
-from tui.app.keys import KeyHelp
 
 FIXED_KEYS = (
     ("Enter", "send"),

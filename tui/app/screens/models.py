@@ -88,7 +88,7 @@ class ModelsScreen(ModalScreen[str | None]):
         from agent.bundle.listing import list_models, tensor_types
         from agent.config import engine_settings
         from agent.llama.speed.probe import known_rates, measured_rates
-        from tui.cli.machine_speed import threads_of
+        from tui.cli.models.machine_speed import threads_of
 
         worker = get_current_worker()
         try:

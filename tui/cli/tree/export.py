@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 from tui.cli.tree.options import PLAIN, Private, Repository
 
 export = typer.Typer(help="Make a bundle of trained models (needs the extra `export`).", **PLAIN)

@@ -29,7 +29,7 @@ RoleModel = Annotated[
 @models.command("list")
 def list_models() -> None:
     """The bundles at hand (a star marks the one in use) and the bases that were pulled."""
-    from tui.cli.bundles import print_models
+    from tui.cli.models.bundles import print_models
 
     print_models()
 
@@ -40,7 +40,7 @@ def show_model(
     everything: Annotated[bool, typer.Option("--all", help="Metrics and recipe in full.")] = False,
 ) -> None:
     """What a bundle's manifest says, on one screen."""
-    from tui.cli.bundles import print_bundle
+    from tui.cli.models.bundles import print_bundle
 
     print_bundle(bundle, everything=everything)
 
@@ -56,7 +56,7 @@ def assemble_model(
     context: Annotated[int, typer.Option(metavar="TOKENS", help="Default: the model's own, up to 8192.")] = 0,
 ) -> None:
     """Make a bundle of GGUF files: three models, a backbone with three adapters, or one stock model."""
-    from tui.cli.bundles import assemble_bundle
+    from tui.cli.models.bundles import assemble_bundle
 
     files = {"planner": planner, "caller": caller, "summarizer": summarizer}
     assemble_bundle(out, files, backbone, dialect, context)
@@ -65,7 +65,7 @@ def assemble_model(
 @models.command("verify")
 def verify_model(bundle: BundleName = None) -> None:
     """Compare every file of a bundle with its manifest."""
-    from tui.cli.bundles import verify_bundle
+    from tui.cli.models.bundles import verify_bundle
 
     verify_bundle(bundle)
 
@@ -73,7 +73,7 @@ def verify_model(bundle: BundleName = None) -> None:
 @models.command("catalogue")
 def show_catalogue() -> None:
     """The models that `pull` knows by name, with size, licence, memory and the speed expected here."""
-    from tui.cli.bases import print_catalogue
+    from tui.cli.models.bases import print_catalogue
 
     print_catalogue()
 
@@ -96,13 +96,13 @@ def pull_model(
 ) -> None:
     """Download a base of the catalogue, or a bundle from the Hugging Face hub."""
     if "/" not in model:
-        from tui.cli.bases import pull_catalogued_base
+        from tui.cli.models.bases import pull_catalogued_base
 
         if name:
             raise InputError("--name is for bundles, and a base keeps its name", "leave it out")
         pull_catalogued_base(model, source)
     else:
-        from tui.cli.bundles import pull_bundle
+        from tui.cli.models.bundles import pull_bundle
 
         if source:
             raise InputError("--from is for bases, and a bundle comes from the hub", "leave it out")
@@ -114,7 +114,7 @@ def build_model(
     bundle: Annotated[str, typer.Argument(metavar="B", help="The folder or name of a bundle of deltas.")],
 ) -> None:
     """Build a bundle of deltas from its adapters and its base, once; goes on where it stopped."""
-    from tui.cli.build import build_models
+    from tui.cli.models.build import build_models
 
     build_models(bundle)
 
@@ -125,7 +125,7 @@ def remove_model(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Delete a bundle or base of your own."""
-    from tui.cli.bundles import remove_bundle
+    from tui.cli.models.bundles import remove_bundle
 
     return remove_bundle(name, yes=yes)
 
@@ -140,6 +140,6 @@ def use_model(
     ],
 ) -> None:
     """Run this bundle from now on; a base runs as a stock model in all three roles."""
-    from tui.cli.bundles import use_bundle
+    from tui.cli.models.bundles import use_bundle
 
     use_bundle(bundle)

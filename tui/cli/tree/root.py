@@ -105,7 +105,7 @@ def chat(
             raise InputError("--web opens new sessions", "resume one on the page with /sessions")
     else:
         _require_terminal()
-    from tui.cli.build import open_models
+    from tui.cli.models.build import open_models
 
     open_models(models)  # deltas are built before the app takes the screen
     if web:
@@ -255,7 +255,7 @@ def bench(
         return bench_app(as_json=json)
     if what == "stock":
         from tui.bench.stock import bench_stock
-        from tui.cli.build import open_models
+        from tui.cli.models.build import open_models
 
         return bench_stock(open_models(models), as_json=json, threads=threads)
     if what != "trace":

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 from tui.cli.tree.options import PLAIN, Json, Private, Repository, Stage
 from tui.cli.tree.train_data import data
 

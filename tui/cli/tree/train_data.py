@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 from tui.cli.tree.options import PLAIN, Split, Stage
 from tui.cli.tree.usage import ListOptionsCommand
 

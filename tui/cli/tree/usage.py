@@ -12,7 +12,7 @@ from typer import TyperException
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from agent.errors import InputError
-from tui.cli.interrupts import Interrupted
+from tui.cli.terminal.interrupts import Interrupted
 from tui.installation import EXTRAS
 
 _INVALID_CHOICE = re.compile(

@@ -10,8 +10,8 @@ from train.data.synthetic.intents.files.columns import cell_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
-from train.data.synthetic.spelling import ordinal
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import ordinal
+from train.data.synthetic.worlds.world import World
 
 
 def _other_day(sample: Sampler, world: World, text: str) -> date:

@@ -11,7 +11,7 @@ from train.data.synthetic.intents.dates import city
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, follow_up
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 @follow_up("current_time", when=lambda m: m.is_again("time", "time_in", "date"), weight=4)

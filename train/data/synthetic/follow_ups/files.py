@@ -19,8 +19,8 @@ from train.data.synthetic.intents.files.reading import MAX_QUOTED, lines_from_to
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
-from train.data.synthetic.spelling import ORDINALS, ordinal
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import ORDINALS, ordinal
+from train.data.synthetic.worlds.world import World
 
 
 def _several(memory: Memory) -> bool:

@@ -6,7 +6,7 @@ from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 def _short_answer(memory: Memory) -> bool:

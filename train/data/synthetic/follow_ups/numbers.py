@@ -7,8 +7,8 @@ from train.data.synthetic.actions import change_units, work_out
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up
-from train.data.synthetic.spelling import number_words
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import number_words
+from train.data.synthetic.worlds.world import World
 
 _PERCENT = {
     "percent_of": ("{p}% * {n}", "That is {r}."),

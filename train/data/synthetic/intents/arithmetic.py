@@ -6,7 +6,7 @@ from train.data.synthetic.actions import calculate
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 @intent("calculate", topic="arithmetic", weight=2)

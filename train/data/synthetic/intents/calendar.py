@@ -9,8 +9,8 @@ from train.data.synthetic.actions import DAYS_PATTERN, count_days, shifted_date
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
-from train.data.synthetic.spelling import number_words, ordinal
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import number_words, ordinal
+from train.data.synthetic.worlds.world import World
 
 UNIT_DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 """`add_days` takes days only: a month is counted as 30 of them, a year as 365."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 def _machine(sample: Sampler) -> str:

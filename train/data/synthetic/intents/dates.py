@@ -11,7 +11,7 @@ from train.data.synthetic.actions import clock, clock_parts, count_days, shifted
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 TIME_PATTERN = r"re:\d\d:\d\d"
 

@@ -11,7 +11,7 @@ from train.data.synthetic.intents.calendar import span
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import INTENTS, Intent, Question, Script, Step, intent
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -10,8 +10,8 @@ from train.data.synthetic.intents.restraint import ask_for, asked
 from train.data.synthetic.intents.spoken import spelled
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, intent
-from train.data.synthetic.spelling import number_words
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import number_words
+from train.data.synthetic.worlds.world import World
 
 _DOZENS = (("half a", "6"), ("a", "12"), ("one", "12"), ("two", "24"), ("3", "36"))
 _FACTORS = (

@@ -6,10 +6,10 @@ from typing import Any
 
 from train.data.phrasings import QUESTIONS, REPLIES, foreign, impossible, names
 from train.data.synthetic.memory import Memory
-from train.data.synthetic.refusal import refusal
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Outcome, Question, Script, Step, ToolCall
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.refusal import refusal
+from train.data.synthetic.worlds.world import World
 
 SMALL_TALK_THOUGHT = "This is small talk; no tool is needed."
 _LANGUAGES = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from train.data.phrasings import lines, sections
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Intent, Outcome, Question, Script
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 KNOWN_THOUGHT = "I know this; no tool is needed."
 TABLE_SHARE = 0.4

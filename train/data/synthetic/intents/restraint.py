@@ -23,7 +23,6 @@ from train.data.synthetic.intents.files.common import (
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.refusal import spoken_back
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import (
     INTENTS,
@@ -36,7 +35,8 @@ from train.data.synthetic.script import (
     intent,
     step,
 )
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.refusal import spoken_back
+from train.data.synthetic.worlds.world import World
 
 ANSWERED = 0.75
 """Share of questions asked back that the person answers."""

@@ -7,8 +7,8 @@ from train.data.synthetic.actions import calculate
 from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent
-from train.data.synthetic.spelling import FRACTIONS, number_words, with_separators
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_separators
+from train.data.synthetic.worlds.world import World
 
 _OPERATIONS = (("add", "+"), ("subtract", "-"), ("multiply", "*"), ("divide", "/"))
 

@@ -10,7 +10,7 @@ from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 TOLD_THOUGHT = "That is told, not asked; no tool is needed."
 _REPLIES = (

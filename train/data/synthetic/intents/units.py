@@ -7,8 +7,8 @@ from train.data.synthetic.actions import conversion, json_number
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
-from train.data.synthetic.spelling import number_words, with_separators
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import number_words, with_separators
+from train.data.synthetic.worlds.world import World
 
 
 @intent("convert_units", topic="converting units", weight=5)

@@ -7,7 +7,7 @@ from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 def numbers_in(sample: Sampler, world: World) -> tuple[str, list[tuple[str, str]]]:

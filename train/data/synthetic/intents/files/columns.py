@@ -9,8 +9,8 @@ from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
-from train.data.synthetic.tables import Table
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.tables import Table
+from train.data.synthetic.worlds.world import World
 
 
 def _table(sample: Sampler, world: World) -> tuple[str, Table]:

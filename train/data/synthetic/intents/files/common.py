@@ -9,7 +9,7 @@ from agent.transcript import ToolTurn
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 def any_path(sample: Sampler, world: World, *kinds: str) -> str:

@@ -19,8 +19,8 @@ from train.data.synthetic.intents.files.common import (
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, intent, step
-from train.data.synthetic.spelling import ORDINALS, ordinal
-from train.data.synthetic.world import World
+from train.data.synthetic.wording.spelling import ORDINALS, ordinal
+from train.data.synthetic.worlds.world import World
 
 KEYED = ("settings", "json", "prices", "people", "table")
 

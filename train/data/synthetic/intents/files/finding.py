@@ -15,7 +15,7 @@ from train.data.synthetic.intents.files.common import (
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 
 @intent("list_files", topic="listing files", weight=2)

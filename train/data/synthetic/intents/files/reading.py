@@ -19,7 +19,7 @@ from train.data.synthetic.intents.files.common import (
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 MAX_QUOTED = 12
 """Maximum number of lines of a file that an answer quotes in full."""

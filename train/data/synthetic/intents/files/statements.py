@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import change_units, days_from_to
-from train.data.synthetic.documents import QUANTITIES
 from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
-from train.data.synthetic.stated import Stated
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.documents import QUANTITIES
+from train.data.synthetic.worlds.stated import Stated
+from train.data.synthetic.worlds.world import World
 
 
 def _statement(sample: Sampler, world: World) -> tuple[str, Stated]:

@@ -8,7 +8,7 @@ from train.data.synthetic.intents.files.common import lines_of, quoted, unique_s
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 REFUSALS = (
     "write_file needs the user's approval and nobody is there to give it",

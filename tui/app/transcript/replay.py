@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Trimmed
 from agent.sessions import Exchange
-from tui.app.blocks import (
+from tui.app.transcript.blocks import (
     AnswerBlock,
     Block,
     CallBlock,

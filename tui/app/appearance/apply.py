@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.app import App
 
 from agent.config import Config
-from tui.app.keys import keymap
-from tui.app.themes import THEMES
+from tui.app.appearance.keys import keymap
+from tui.app.appearance.themes import THEMES
 
 
 def apply_config(app: App[None], config: Config) -> None:

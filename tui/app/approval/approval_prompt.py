@@ -23,7 +23,7 @@ from agent.consent import Deny, Request
 from agent.consent.policy import Policy
 from agent.consent.request import PERSON
 from agent.errors import UmiError
-from tui.app.argument_editor import ArgumentEditor
+from tui.app.approval.argument_editor import ArgumentEditor
 from tui.app.turn import Approval
 from tui.approval_text import Part, parts_of, title_of
 from tui.text import one_line

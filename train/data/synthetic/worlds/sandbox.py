@@ -12,7 +12,7 @@ from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.lib.dates import fixed_clock
 from agent.transcript import ToolTurn
 from train.data.synthetic.script import ToolCall
-from train.data.synthetic.world import World
+from train.data.synthetic.worlds.world import World
 
 TOOLS = {tool.name: tool for tool in builtin_tools()}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from agent.bundle import Bundle
 from agent.bundle.deltas.build import build_bundle, open_bundle
 from agent.bundle.store import find_bundle
-from tui.cli.interrupts import Interrupted
-from tui.cli.progress import say
+from tui.cli.terminal.interrupts import Interrupted
+from tui.cli.terminal.progress import say
 from tui.text import one_line, size_text
 
 

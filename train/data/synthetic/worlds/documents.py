@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.stated import Stated, draw_stated
-from train.data.synthetic.tables import Table, draw_table
+from train.data.synthetic.worlds.stated import Stated, draw_stated
+from train.data.synthetic.worlds.tables import Table, draw_table
 
 LONG_SHARE = 0.1
 """Share of documents with many lines."""

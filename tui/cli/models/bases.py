@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.bundle.download.catalogue import CataloguedBase, SourceName, find_in_catalogue, read_catalogue
-from tui.cli.interrupts import Interrupted
-from tui.cli.progress import DownloadProgress, print_table, say
+from tui.cli.terminal.interrupts import Interrupted
+from tui.cli.terminal.progress import DownloadProgress, print_table, say
 from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
 
@@ -19,7 +19,7 @@ def print_catalogue() -> None:
     """Print a line for each base that can be pulled or was, with the speed expected on this machine."""
     from agent.bundle.listing import list_models
     from agent.config import engine_settings
-    from tui.cli.machine_speed import machine_rates
+    from tui.cli.models.machine_speed import machine_rates
 
     settings = engine_settings()
     names = {base.name: base for base in read_catalogue()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from train.data.phrasings import FACTS, names
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
-from train.data.synthetic.spelling import ordinal
+from train.data.synthetic.wording.spelling import ordinal
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -15,8 +15,15 @@ from textual.message import Message
 from textual.widget import Widget
 
 from agent.events import AnswerDelta, Event, Finished
-from tui.app.blocks import AnswerBlock, Block, NoteBlock, ObservationBlock, PlainAnswerBlock, UserBlock
-from tui.app.replay import FAILED, AnyBlock, end_block, error_block, step_block
+from tui.app.transcript.blocks import (
+    AnswerBlock,
+    Block,
+    NoteBlock,
+    ObservationBlock,
+    PlainAnswerBlock,
+    UserBlock,
+)
+from tui.app.transcript.replay import FAILED, AnyBlock, end_block, error_block, step_block
 
 MOST_MOUNTED = 200
 """Number of blocks from which on the oldest are taken off when a turn starts."""

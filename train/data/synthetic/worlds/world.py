@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
-from train.data.synthetic.documents import Document, make_document
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.stated import Stated, draw_stated
+from train.data.synthetic.worlds.documents import Document, make_document
+from train.data.synthetic.worlds.stated import Stated, draw_stated
 
 
 @dataclass

@@ -10,7 +10,7 @@ from agent.errors import UmiError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.speed.estimate import Rates
 from agent.llama.speed.probe import known_rates, measured_rates
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 
 
 def threads_of(settings: EngineSettings) -> int:

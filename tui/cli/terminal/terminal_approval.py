@@ -25,7 +25,7 @@ from agent.consent.request import PERSON
 from agent.errors import UmiError
 from agent.transcript import Call
 from tui.approval_text import parts_of, title_of
-from tui.cli.progress import say
+from tui.cli.terminal.progress import say
 from tui.text import one_line, truncate_lines
 
 SHOWN_LINES = 20

@@ -14,8 +14,8 @@ from agent.bundle.store import SHIPPED, find_bundle
 from agent.errors import InputError
 from agent.paths import models_folder
 from agent.transcript import ROLES, Role, compact
-from tui.cli.interrupts import INTERRUPTED, Interrupted
-from tui.cli.progress import DownloadProgress, print_table, say
+from tui.cli.terminal.interrupts import INTERRUPTED, Interrupted
+from tui.cli.terminal.progress import DownloadProgress, print_table, say
 from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
 
@@ -28,7 +28,7 @@ def print_models() -> None:
     from agent.bundle.listing import list_models
     from agent.config import engine_settings
     from agent.llama.speed.probe import known_rates
-    from tui.cli.machine_speed import threads_of
+    from tui.cli.models.machine_speed import threads_of
 
     settings = engine_settings()
     rates = known_rates(threads_of(settings))

@@ -1,0 +1,1 @@
+"""Wording: paraphrases, numbers in words, other names of tools, refusals."""

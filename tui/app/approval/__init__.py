@@ -1,0 +1,1 @@
+"""The question about a call, and the editor of its arguments."""

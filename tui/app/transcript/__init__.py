@@ -1,0 +1,1 @@
+"""The scrolling transcript and its blocks."""

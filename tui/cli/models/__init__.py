@@ -1,0 +1,1 @@
+"""`umi models`: bundles and bases."""

@@ -1,0 +1,1 @@
+"""The terminal: its streams, Ctrl-C, progress, questions, the log."""
