@@ -41,11 +41,10 @@ BASE = CataloguedBase(
 @pytest.fixture
 def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """One base to pull, and a machine that was measured."""
-    rates = {8: Rates(0.0, 1e-9, 0.0, 1e-9)}
+    rates = Rates(0.0, 1e-9, 0.0, 1e-9)
     monkeypatch.setattr(agent.bundle.listing, "read_catalogue", lambda: (BASE,))
     monkeypatch.setattr(agent.bundle.download.catalogue, "find_in_catalogue", {"far": BASE}.__getitem__)
-    monkeypatch.setattr(agent.llama.speed.probe, "known_rates", lambda threads: rates)
-    monkeypatch.setattr(agent.llama.speed.probe, "measured_rates", lambda kinds, threads: rates)
+    monkeypatch.setattr(agent.llama.speed.probe, "_measure", lambda *_: rates)
 
 
 def rows(pilot: Pilot[None]) -> dict[str, list[str]]:

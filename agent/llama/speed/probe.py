@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 def known_rates(threads: int) -> dict[int, Rates]:
     """Return the rates of the types that were measured on this machine before, by ggml's number."""
-    return _parsed(_stored().get(_machine(threads)))
+    return _parsed(_stored(cache_folder() / _FILE).get(_machine(threads)))
 
 
 def measured_rates(kinds: Iterable[int], threads: int) -> dict[int, Rates]:
@@ -45,14 +45,15 @@ def measured_rates(kinds: Iterable[int], threads: int) -> dict[int, Rates]:
 
     Raise OSError where the models cannot be written, UmiError where llama.cpp cannot load them.
     """
-    known = known_rates(threads)
+    file = cache_folder() / _FILE
+    known = _parsed(_stored(file).get(_machine(threads)))
     missing = {kind for kind in (Q8_0, *kinds) if kind in SCALES} - known.keys()
     if missing:
-        make_private_folder(cache_folder())
-        with tempfile.TemporaryDirectory(prefix="speed-", dir=cache_folder()) as folder:
+        make_private_folder(file.parent)
+        with tempfile.TemporaryDirectory(prefix="speed-", dir=file.parent) as folder:
             for kind in sorted(missing):
                 known[kind] = _measure(Path(folder), kind, threads)
-        _store(threads, known)
+        _store(file, threads, known)
     return known
 
 
@@ -106,9 +107,9 @@ def _machine(threads: int) -> str:
     return f"{processor_name()}, {threads} threads, llama-cpp-python {version('llama-cpp-python')}"
 
 
-def _stored() -> dict[str, Any]:
+def _stored(file: Path) -> dict[str, Any]:
     try:
-        value = read_json(cache_folder() / _FILE)
+        value = read_json(file)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -121,11 +122,9 @@ def _parsed(value: Any) -> dict[int, Rates]:
         return {}
 
 
-def _store(threads: int, rates: dict[int, Rates]) -> None:
+def _store(file: Path, threads: int, rates: dict[int, Rates]) -> None:
     value = {str(kind): asdict(one) for kind, one in rates.items()}
     try:
-        write_private(
-            cache_folder() / _FILE, json.dumps(_stored() | {_machine(threads): value}, indent=1) + "\n"
-        )
+        write_private(file, json.dumps(_stored(file) | {_machine(threads): value}, indent=1) + "\n")
     except OSError as error:
         _log.info("the measured speed was not kept: %s", error)
