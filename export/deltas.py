@@ -7,13 +7,14 @@ compares with torch are built here by the function that builds them elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gguf
 
 from agent.bundle.deltas.merge import merge, read_base, read_delta
+from agent.bundle.deltas.nf4 import BLOCK_SIZE, Nf4
 from agent.bundle.download.catalogue import read_catalogue
 from agent.bundle.manifest import BaseFile
 from agent.errors import InputError
@@ -23,10 +24,12 @@ from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template
 from export.card.provenance import provenance
 from export.gguf.adapter import AdapterType, write_adapter
-from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
+from export.gguf.architectures import find_architecture, head_width
+from export.merge.checkpoint import is_linear
 from export.options import Options
 from export.proof.tokenizer import check_tokenizer, marker_id
 from train.model.weights.adapter import read_adapter
+from train.model.weights.reader import StoredTensor, list_tensors, read_config
 from train.run.finished import Run
 
 RECORD = "import.json"
@@ -45,19 +48,24 @@ class Deltas:
     """sha256 of each file of the run's base, by name."""
     options: Options
 
-    def write(self, run: Run, stage: str, kind: AdapterType) -> list[Path]:
+    def files(self, run: Run, stage: str, kind: AdapterType) -> list[Path]:
+        """Return the paths of the adapters of a stage in `kind`, in order of addition."""
+        return [self.folder / f"{folder.name}-delta-{kind}.gguf" for folder in run.adapters(stage)]
+
+    def write(self, run: Run, stage: str, kind: AdapterType, merge_base: str) -> list[Path]:
         """Write the adapters of a stage in `kind`, unless they are there; return them in order of addition.
 
-        Their metadata is that of the models built of them: chat template, end token, provenance.
+        Their metadata is that of the models built of them: chat template, end token, provenance, and with
+        `merge_base` `dequant` how the base is rounded to NF4 first.
         """
-        files = []
-        for folder in run.adapters(stage):
-            files.append(file := self.folder / f"{folder.name}-delta-{kind}.gguf")
+        files = self.files(run, stage, kind)
+        for folder, file in zip(run.adapters(stage), files, strict=True):
             if file.is_file():
                 continue
             own_role: Role | None = next((role for role in ROLES if role == folder.name), None)
             extra = {
-                **provenance(run, folder.name, self.hashes, "original", self.options.license),
+                **provenance(run, folder.name, self.hashes, merge_base, self.options.license),
+                **(_nf4(run, stage).fields if merge_base == "dequant" else {}),
                 gguf.Keys.General.NAME: f"{self.options.name}-{folder.name}",
                 gguf.Keys.Tokenizer.CHAT_TEMPLATE: role_template(run.markers, own_role or "planner"),
                 gguf.Keys.Tokenizer.EOS_ID: marker_id(run.base, run.markers),
@@ -100,29 +108,52 @@ def find_base(run: Run) -> tuple[BaseFile, Path]:
     )
 
 
-def require_reproducible(options: Options) -> None:
-    """Raise InputError for an option whose result cannot be built elsewhere."""
-    if options.merge_base == "dequant":
-        raise InputError(
-            "--merge-base dequant adds adapters to 4-bit weights, and deltas are added to the base's own",
-            "leave it out",
-        )
+def reproducible(options: Options, run: Run) -> Options:
+    """Return `options` without what could not be built elsewhere.
+
+    Raise InputError where one was asked for by name.
+    """
     if isinstance(options.imatrix, Path):
         raise InputError("deltas are built without an importance matrix", "leave --imatrix out")
+    odd = next((one for one in _quantized_tensors(run) if one.shape[-1] % BLOCK_SIZE), None)
+    if odd is None:
+        return replace(options, imatrix="none")
+    if options.merge_base == "dequant":
+        raise InputError(
+            f"{odd.name} of {run.base} has rows of {odd.shape[-1]} numbers, no multiple of {BLOCK_SIZE}, so"
+            " deltas over its NF4 weights cannot be built elsewhere",
+            "leave --merge-base out",
+        )
+    return replace(options, imatrix="none", merge_base="original")
 
 
-def build_from_deltas(deltas: Deltas, run: Run, stage: str, kind: AdapterType, file: Path) -> None:
-    """Replace a stage's f32 file by the one that is built of its deltas in `kind`.
+def build_from_deltas(
+    deltas: Deltas, run: Run, stage: str, kind: AdapterType, merge_base: str, file: Path
+) -> list[Path]:
+    """Replace a stage's f32 file by the one that is built of its deltas in `kind`; return the deltas.
 
     Raise UmiError where it tokenizes otherwise than the run's base, or cannot be written.
     """
-    merge(read_base(deltas.path), [read_delta(delta) for delta in deltas.write(run, stage, kind)], file)
+    files = deltas.write(run, stage, kind, merge_base)
+    merge(read_base(deltas.path), [read_delta(delta) for delta in files], file)
     with open_gguf(file, 64) as model:
         check_tokenizer(model, run.base)
+    return files
 
 
-def fingerprint_backbone(deltas: Deltas, run: Run, stage: str, kind: AdapterType, file: Path) -> str:
-    """Add the fingerprint of an f32 file to its metadata and to that of its last delta; return it."""
-    fingerprint = add_fingerprint(file)
-    write_fingerprint(deltas.write(run, stage, kind)[-1], fingerprint)
-    return fingerprint
+def _nf4(run: Run, stage: str) -> Nf4:
+    """Return how a stage's training held the base."""
+    config = read_config(run.base)
+    family = find_architecture(config, str(run.base))
+    stored = next(_quantized_tensors(run)).dtype
+    return Nf4(
+        run.recipe["double_quant"],
+        run.loaded_dtype(stage, stored),
+        head_width(config) if family.interleaved_rope else 0,
+    )
+
+
+def _quantized_tensors(run: Run) -> Iterator[StoredTensor]:
+    """Yield the tensors of a run's base that training held in 4 bits."""
+    if run.recipe["quantization"] == "nf4":
+        yield from filter(is_linear, list_tensors(run.base))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from export.build_folder import open_build_folder
 from export.card.modelfile import modelfiles
 from export.card.provenance import portable_recipe, portable_stages
 from export.card.readme import bundle_readme
-from export.deltas import Deltas, find_base, require_reproducible
+from export.deltas import Deltas, find_base, reproducible
 from export.gguf.architectures import find_architecture
 from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
@@ -67,9 +67,8 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
         )
     source = None
     if options.deltas:
-        require_reproducible(options)
+        options = reproducible(options, run)
         source = find_base(run)
-        options = replace(options, merge_base="original", imatrix="none")
     if isinstance(options.imatrix, Path):
         load(options.imatrix)  # an unusable file is reported before anything is made
     require_own_adapters(run)
@@ -119,7 +118,7 @@ def _delta_fields(run: Run, layout: Layout, deltas: Deltas, files: LayoutFiles) 
     return {
         "base": deltas.base,
         "deltas": {
-            role: [file.name for file in deltas.write(run, stage, reports[role]["adapter_type"])]
+            role: [file.name for file in deltas.files(run, stage, reports[role]["adapter_type"])]
             for role, stage in stages.items()
         },
         "types": {role: reports[role]["type"] for role in ROLES},

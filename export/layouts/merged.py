@@ -90,7 +90,7 @@ def _export_stage(
     if deltas := job.deltas:
 
         def attempt(kind: AdapterType, types: Sequence[str]) -> Selection:
-            build_from_deltas(deltas, job.run, stage, kind, unquantized.file)
+            build_from_deltas(deltas, job.run, stage, kind, unquantized.merged.merge_base, unquantized.file)
             return select_quantization(job, unquantized, types, proofs, imatrix)
 
         built["adapter_type"], selection = select_adapter_type(job, stage, types, attempt)

@@ -17,9 +17,9 @@ from agent.errors import InputError
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
 from export.card.provenance import provenance
-from export.deltas import build_from_deltas, fingerprint_backbone
+from export.deltas import build_from_deltas
 from export.gguf.adapter import AdapterType, write_adapter
-from export.gguf.backbone_fingerprint import add_fingerprint
+from export.gguf.backbone_fingerprint import add_fingerprint, write_fingerprint
 from export.job import ExportJob
 from export.layouts.unquantized import Proof, UnquantizedModel, build_unquantized, make_imatrix, prove
 from export.options import LayoutFiles
@@ -57,8 +57,10 @@ def export_shared(job: ExportJob) -> LayoutFiles:
         files: dict[Role, Path] = {}
 
         def attempt(kind: AdapterType, types: Sequence[str]) -> Selection:
-            build_from_deltas(deltas, job.run, BACKBONE, kind, unquantized.file)
-            fingerprint = fingerprint_backbone(deltas, job.run, BACKBONE, kind, unquantized.file)
+            merged = build_from_deltas(
+                deltas, job.run, BACKBONE, kind, unquantized.merged.merge_base, unquantized.file
+            )
+            write_fingerprint(merged[-1], fingerprint := add_fingerprint(unquantized.file))
             files.update(write_adapters(kind, fingerprint))
             return select_quantization(job, unquantized, types, proofs, imatrix, files)
 

@@ -50,7 +50,9 @@ def build_unquantized(job: ExportJob, stage: str) -> tuple[UnquantizedModel, Any
     Raise UmiError where the file's tokenizer differs from the base's.
     """
     run, say = job.run, job.say
-    merged = merge_stage(run, stage, job.options.merge_base, job.build.scratch, say)
+    merged = merge_stage(
+        run, stage, job.options.merge_base, job.build.scratch, say, portable=job.deltas is not None
+    )
     losses = ", ".join(f"{name} {loss:.4f}" for name, loss in merged.losses.items())
     say(
         f"{stage}: merged into {merged.merge_base} weights"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from agent.bundle.deltas.nf4 import Nf4
 from agent.errors import InputError, cannot_write
 from export.merge.nf4 import nf4_round_trip, row_multiple
 from export.progress import ThrottledProgress
@@ -50,17 +51,23 @@ def write_merged_checkpoint(
     merge_base: Literal["dequant", "original"],
     out: Path,
     say: Callable[[str], None] = lambda _: None,
+    *,
+    portable: bool = False,
 ) -> Path:
     """Write the base of a run with a stage's adapters merged in to the folder `out`; return `out`.
 
-    `dequant` adds to what the 4-bit base dequantizes to, `original` to the checkpoint's own weights. Raise
+    `dequant` adds to what the 4-bit base dequantizes to, `original` to the checkpoint's own weights. With
+    `portable` the 4-bit base is rounded as where deltas are built, without bitsandbytes. Raise
     InputError where an adapter does not fit or the base holds NaN, UmiError where `out` cannot be written.
     """
     updates, tensors = stage_updates(run, stage), list_tensors(run.base)
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
 
     def contents(tensor: StoredTensor) -> Blocks:
-        if quantized and is_linear(tensor):
+        if quantized and is_linear(tensor) and portable:
+            nf4 = Nf4(run.recipe["double_quant"], run.loaded_dtype(stage, tensor.dtype))
+            blocks = nf4.round_trip(tensor.name, finite_blocks(tensor), finite_blocks(tensor))
+        elif quantized and is_linear(tensor):
             rows = finite_blocks(tensor, row_multiple(*tensor.shape))
             loaded = run.loaded_dtype(stage, tensor.dtype)
             blocks = nf4_round_trip(rows, loaded, double_quant=run.recipe["double_quant"])

@@ -51,23 +51,25 @@ def load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def merge_stage(run: Run, stage: str, merge_base: MergeBase, parent: Path, say: Say) -> MergedCheckpoint:
+def merge_stage(
+    run: Run, stage: str, merge_base: MergeBase, parent: Path, say: Say, *, portable: bool = False
+) -> MergedCheckpoint:
     """Make the merged checkpoint of a role or of the backbone in a folder of `parent`.
 
     `auto` takes the merge base with the lower held-out loss. The backbone's loss is that of all roles' turns,
-    without the activated adapters that roles may add.
+    without the activated adapters that roles may add. `portable` is as in `write_merged_checkpoint`.
     """
     if run.recipe["quantization"] == "none":
         merge_base = "original"
     elif merge_base == "auto" and not run.held_out():
         merge_base = "dequant"
     if merge_base != "auto":
-        folder = write_merged_checkpoint(run, stage, merge_base, parent / stage, say)
+        folder = write_merged_checkpoint(run, stage, merge_base, parent / stage, say, portable=portable)
         return MergedCheckpoint(folder, merge_base, {})
     folders, losses = {}, {}
     for candidate in _CANDIDATES:
         folders[candidate] = write_merged_checkpoint(
-            run, stage, candidate, parent / f"{stage}-{candidate}", say
+            run, stage, candidate, parent / f"{stage}-{candidate}", say, portable=portable
         )
         loss = mean_loss(load_model(folders[candidate]), run.held_out(), view_roles(stage), run)
         if math.isfinite(loss):

@@ -17,6 +17,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 
 from agent.bundle.deltas.lora import Rows, add_lora
+from agent.bundle.deltas.nf4 import Nf4, is_quantized, read_nf4
 from agent.errors import BundleError, InputError, cannot_write
 from agent.llama.gguf.header import read_header
 from agent.paths import replacing
@@ -62,6 +63,8 @@ class Delta:
     """A [rank, inputs] and B [outputs, rank], float32, by the name of the model's tensor."""
     fields: Mapping[str, Any]
     """The file's metadata, gguf.ReaderField by key."""
+    nf4: Nf4 | None = None
+    """How the base was held in training; None where the adapter is added to the base's own weights."""
 
 
 def read_base(file: Path) -> Base:
@@ -92,12 +95,17 @@ def read_delta(file: Path) -> Delta:
     scale = float(alpha.contents()) / min(ranks) if len(ranks) == 1 and min(ranks) else math.nan
     if not math.isfinite(scale):
         raise BundleError(f"{file} is damaged: it has no pairs of one rank, or no alpha", _AGAIN)
-    return Delta(file, scale, pairs, reader.fields)
+    try:
+        nf4 = read_nf4(reader.fields)
+    except ValueError as error:
+        raise BundleError(f"{file} is damaged: {error}", _AGAIN) from None
+    return Delta(file, scale, pairs, reader.fields, nf4)
 
 
 def merge(base: Base, deltas: Sequence[Delta], out: Path) -> Path:
     """Write `base` with `deltas` added, in this order, to the f32 GGUF file `out`; return `out`.
 
+    The last of `deltas` says whether they are added to the base's own weights or to what NF4 holds of them.
     Metadata is the base's, except for what the last of `deltas` sets. Raise BundleError where a delta is not
     one of this base, InputError where the base cannot be read, UmiError where `out` cannot be written.
     """
@@ -185,19 +193,34 @@ def _require_fit(base: Base, architecture: str, deltas: Sequence[Delta]) -> None
         for name, (a, b) in delta.pairs.items():
             if shapes.get(name) != (len(b), a.shape[1]):
                 raise BundleError(f"{delta.file} is no adapter of {base.file}: {name} differs", _AGAIN)
+    if nf4 := deltas[-1].nf4:
+        for name, shape in shapes.items():
+            if is_quantized(name, shape) and (why := nf4.misfit(name, shape)):
+                raise BundleError(f"{deltas[-1].file} is over {base.file} in NF4, and {why}", _AGAIN)
 
 
 def _merged_blocks(base: Path, tensor: gguf.ReaderTensor, deltas: Sequence[Delta]) -> Iterator[Rows]:
     """Yield the rows of a tensor of the base in order, float32, with `deltas` added."""
-    data, shape = tensor.data, tensor.shape
-    rows = data.reshape(-1, data.shape[-1]) if data.ndim > 1 else data.reshape(1, -1)
-    height = max(1, BLOCK // max(1, int(shape[0])))
-    for first in range(0, len(rows), height):
-        block = _dequantized(base, rows[first : first + height], tensor.tensor_type, "take another base")
+    shape = tuple(int(size) for size in reversed(tensor.shape))
+    blocks, nf4 = _base_blocks(base, tensor), deltas[-1].nf4
+    if nf4 and is_quantized(tensor.name, shape):
+        blocks = nf4.round_trip(tensor.name, blocks, _base_blocks(base, tensor))
+    first = 0
+    for block in blocks:
         for delta in deltas:
             if tensor.name in delta.pairs:
                 add_lora(block, first, delta.scale, *delta.pairs[tensor.name])
         yield block
+        first += len(block)
+
+
+def _base_blocks(base: Path, tensor: gguf.ReaderTensor) -> Iterator[Rows]:
+    """Yield the rows of a tensor of the base in order, float32."""
+    data, shape = tensor.data, tensor.shape
+    rows = data.reshape(-1, data.shape[-1]) if data.ndim > 1 else data.reshape(1, -1)
+    height = max(1, BLOCK // max(1, int(shape[0])))
+    for first in range(0, len(rows), height):
+        yield _dequantized(base, rows[first : first + height], tensor.tensor_type, "take another base")
 
 
 def _dequantized(file: Path, data: Any, kind: Type, hint: str) -> Rows:
