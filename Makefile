@@ -44,6 +44,7 @@ ifneq ($(strip $(MODELS)),)
 	  $(BIN)/umi models pull "$$name" || \
 	    echo "Going on without $$name, on umi-mini; to get it later: $(BIN)/umi models pull $$name"; \
 	done
+	@$(BIN)/umi models build umi-135m || echo "Going on on umi-mini; to build it later: $(BIN)/umi models build umi-135m"
 	@touch $@
 endif
 

@@ -20,8 +20,11 @@ from typing import Any, NoReturn
 
 import platformdirs
 
-SHIPPED = Path(__file__).resolve().parent / "bundles" / "umi-mini"
-"""The bundle that the package contains."""
+_BUNDLES = Path(__file__).resolve().parent / "bundles"
+SHIPPED = _BUNDLES / "umi-mini"
+"""The bundle in the package that is whole."""
+SHIPPED_DELTAS = _BUNDLES / "umi-135m"
+"""The bundle in the package whose models are built over a base that has to be pulled."""
 MAX_FILE_BYTES = 64 << 20
 """Of a settings file, a manifest or another file that is read whole; the largest in use have 1 MB."""
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.bundle import Bundle
+from agent.bundle import Bundle, load_bundle
 from agent.bundle import store as models
+from agent.bundle.download.bases import base_folder
 from agent.errors import BundleError, InputError, UmiError
-from agent.paths import config_path, notes_path
+from agent.paths import SHIPPED_DELTAS, config_path, notes_path
 
 
 @pytest.fixture
@@ -24,9 +25,47 @@ def test_the_shipped_bundle_runs_until_another_is_picked(own: Path) -> None:
     assert models.select_bundle("mine") == own
     assert models.find_bundle(None) == own
     assert [(row.name, row.shipped, row.selected) for row in models.list_bundles()] == [
+        ("umi-135m", True, False),
         ("umi-mini", True, False),
         ("mine", False, True),
     ]
+
+
+def put_base(size: int) -> None:
+    """Put a file of `size` bytes where the base of the shipped deltas belongs."""
+    base = load_bundle(SHIPPED_DELTAS).base
+    assert base
+    path = base_folder(base.name) / base.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(base.size + size)
+
+
+def test_the_shipped_deltas_run_where_their_base_is(umi_home: Path) -> None:
+    assert models.find_bundle() == models.SHIPPED
+    put_base(-1)  # a download that was cut
+    assert models.find_bundle() == models.SHIPPED
+    put_base(0)
+    assert models.find_bundle() == SHIPPED_DELTAS
+    assert [row.name for row in models.list_bundles() if row.selected] == ["umi-135m"]
+    models.select_bundle("umi-mini")
+    assert models.find_bundle() == models.SHIPPED
+
+
+def test_what_was_built_of_the_shipped_deltas_runs_until_they_change(
+    tiny_bundle: Bundle, umi_home: Path
+) -> None:
+    built = Path(shutil.copytree(tiny_bundle.folder, umi_home / "models" / "umi-135m"))
+    (built / "deltas").mkdir()
+    shutil.copy(SHIPPED_DELTAS / "bundle.json", built / "deltas")
+    assert models.find_bundle() == models.find_bundle("umi-135m") == built
+    (built / "deltas" / "bundle.json").write_text("{}")  # those of another version of umi
+    assert models.find_bundle() == models.SHIPPED
+    assert models.find_bundle("umi-135m") == SHIPPED_DELTAS
+    assert models.removable_folders("umi-135m") == [built]
+    models.remove_bundle("umi-135m")
+    with pytest.raises(InputError, match="umi-135m is part of umi and stays"):
+        models.remove_bundle("umi-135m")
 
 
 def test_a_path_comes_before_a_name(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

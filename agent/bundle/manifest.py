@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictB
 from pydantic.dataclasses import dataclass
 
 from agent.errors import BundleError
-from agent.paths import SHIPPED
+from agent.paths import SHIPPED, SHIPPED_DELTAS
 from agent.prompting import Markers
 from agent.transcript import ROLES, Role
 from agent.transcript.validation import FieldError, InvalidFields, MissingKey, validate
@@ -229,7 +229,7 @@ def mend(folder: Path) -> str:
     """Return the next step for a user whose bundle in `folder` is unusable."""
     if (folder / DELTAS / MANIFEST).is_file():
         return f"build it again: umi models build {shlex.quote(folder.name)}"
-    if folder.resolve() == SHIPPED:
+    if folder.resolve() in (SHIPPED, SHIPPED_DELTAS):
         return "reinstall umi: these are the models it ships"
     return "get or export that bundle again (umi export bundle), or go back with: umi models use umi-mini"
 

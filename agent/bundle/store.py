@@ -1,6 +1,6 @@
 """The bundles on this machine: lookup by path or name, selection of the default, removal.
 
-The default bundle is the one that the user selected, or the one shipped with the package.
+The default bundle is the one that the user selected, or one of the package (see `agent.bundle.shipped`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from agent.bundle import MANIFEST, load_bundle
 from agent.bundle.download.bases import base_names
+from agent.bundle.shipped import default_bundle, shipped_bundles
 from agent.config import read_config, set_value
 from agent.errors import InputError
 from agent.paths import SHIPPED, bases_folder, models_folder
@@ -47,7 +48,7 @@ def find_bundle(name_or_path: str | None = None) -> Path:
 
 
 def list_bundles() -> list[InstalledBundle]:
-    """Return the shipped bundle and the user's own; a default elsewhere is named after its folder."""
+    """Return the shipped bundles and the user's own; a default elsewhere is named after its folder."""
     chosen = selected_bundle(check=False)
     rows = [InstalledBundle(b.name, b.folder, b.shipped, b.folder == chosen) for b in _named_bundles()]
     if not any(row.selected for row in rows):
@@ -108,10 +109,9 @@ def build_folder(name: str) -> Path:
 def removable_folders(name: str) -> list[Path]:
     """Return the folders that `remove_bundle` deletes: a bundle of the user, unfinished downloads and builds.
 
-    Raise InputError for the shipped bundle, one outside the models folder, and anything that is not a bundle.
+    Raise InputError for a shipped bundle, one outside the models folder, and anything that is not a bundle. What
+    was built of the shipped deltas can be deleted.
     """
-    if name == SHIPPED.name:
-        raise InputError(f"{name} is part of umi and stays", "see your own: umi models list")
     here = models_folder()
     folder = here / name
     if name not in ("", ".", "..") and name == Path(name).name:
@@ -121,8 +121,10 @@ def removable_folders(name: str) -> list[Path]:
         paths = [path for path in own if path.is_dir() and not path.is_symlink()]
         if folder in paths and not (folder / MANIFEST).exists():
             raise InputError(f"{folder} has no {MANIFEST}, so it is no bundle", "remove it yourself")
-        if paths:
+        if paths and name != SHIPPED.name:
             return paths
+    if name in shipped_bundles():
+        raise InputError(f"{name} is part of umi and stays", "see your own: umi models list")
     if _existing_path(name):
         raise InputError(f"{name} is not among your models in {here}", "remove that folder yourself")
     raise _unknown_bundle(name)
@@ -156,7 +158,7 @@ def selected_bundle(*, check: bool = True) -> Path:
     """Return the folder of the default bundle. With `check`, raise InputError if it does not exist."""
     choice = read_config().models
     if not choice:
-        return SHIPPED
+        return default_bundle()
     folder = {bundle.name: bundle.folder for bundle in _named_bundles()}.get(choice, Path(choice))
     if check and _existing_path(str(folder)) is None:
         shown = choice if choice.isprintable() else ascii(choice)
@@ -187,9 +189,8 @@ def _existing_path(name: str) -> Path | None:
 
 
 def _named_bundles() -> list[InstalledBundle]:
-    """Return the shipped bundle and those in the models folder, which are found by name."""
+    """Return the shipped bundles and those in the models folder, which are found by name."""
     own = sorted(path.parent for path in models_folder().glob(f"[!.]*/{MANIFEST}"))
-    rows = [InstalledBundle(SHIPPED.name, SHIPPED, shipped=True, selected=False)]
-    return rows + [
-        InstalledBundle(folder.name, folder, False, False) for folder in own if folder.name != SHIPPED.name
-    ]
+    shipped = shipped_bundles()
+    rows = [InstalledBundle(name, folder, shipped=True, selected=False) for name, folder in shipped.items()]
+    return rows + [InstalledBundle(path.name, path, False, False) for path in own if path.name not in shipped]

@@ -16,9 +16,10 @@ from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_
 from agent.bundle.download.hub import Snapshot, look_up, parse_repository, read_file
 from agent.bundle.download.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.manifest import parse_manifest
+from agent.bundle.shipped import shipped_bundles
 from agent.bundle.store import locked_folder, partial_folder, validate_name
 from agent.errors import BundleError, InputError
-from agent.paths import SHIPPED, models_folder, parse_json, write_atomically
+from agent.paths import models_folder, parse_json, write_atomically
 
 MAX_MANIFEST_SIZE = 8_000_000
 """In bytes; the shipped manifest has 7,000, recipe and metrics included."""
@@ -37,8 +38,9 @@ def pull(repository: str, name: str | None, on_progress: OnProgress) -> Bundle:
     repo, revision = parse_repository(repository)
     name = validate_name(name or repo.split("/")[1])
     target = models_folder() / name
-    if name == SHIPPED.name or os.path.lexists(target):
-        removing = "" if name == SHIPPED.name else f"umi models remove {name}, or "
+    shipped = name in shipped_bundles()
+    if shipped or os.path.lexists(target):
+        removing = "" if shipped else f"umi models remove {name}, or "
         raise InputError(f"there are models named {name} already", f"{removing}give another name with --name")
     snapshot = look_up(repo, revision)
     manifest = _read_manifest(snapshot)
