@@ -269,6 +269,7 @@ class Agent:
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
+            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
             ok, content, passed = self._run_call(turn, call, thought, margin, gate, cancelled)
             if passed != call:
                 yield CallProposed(step, index, passed.name, passed.arguments)

@@ -108,7 +108,7 @@ def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: 
     assert last.answer.endswith("calculate says:\n42")
     _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
     assert last.reason == "answered"
-    assert last.answer == f"It is{CUT}\ncalculate says: 42"
+    assert last.answer == f"It is{CUT}\nFor expression 12 + 30, calculate says: 42"
 
 
 def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> None:

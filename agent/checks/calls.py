@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
-from agent.transcript import Call, CallerTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
 
 ANY_TOOL = "*"
 """Stands for the tools that have no least margin of their own."""
@@ -22,6 +22,7 @@ UNSURE = "the models were not sure of this call"
 Rule = Callable[[Mapping[str, Any], str], str | None]
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
 """A number that stands alone: no part of a name, a date or a larger number."""
 _OPERATORS: Mapping[str, str] = {
@@ -35,6 +36,9 @@ _CORRECTION = re.compile(
     r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
 )
 _SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
+_SAME_AGAIN = re.compile(
+    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|same|each other)\b|\^|\*\*", re.IGNORECASE
+)
 _BACKWARD = re.compile(
     r"\b(?:ago|before|earlier|prior|back(?! (?:in|on|home)\b)|backwards?|subtract|minus|take (?:away|off))\b",
     re.IGNORECASE,
@@ -58,14 +62,46 @@ class CallCheck:
 
 
 def doubt_about(transcript: Transcript, call: Call) -> str:
-    """Return what is doubtful about the first call that answers a question; empty if no rule speaks."""
-    for turn in reversed(transcript.turns):
+    """Return what is doubtful about a call of the first step after a question; empty if no rule speaks.
+
+    `transcript` ends before that step, or with its calls and the results of those that were made.
+    """
+    step, turns = _step(transcript, call)
+    for turn in reversed(turns):
         if isinstance(turn, CallerTurn):
             break
         if isinstance(turn, UserTurn):
-            found = (rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ()))
+            found = [rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ())]
+            if call.name == "calculate":
+                found.append(_left_out(step, turn.content))
             return next((doubt for doubt in found if doubt), "")
     return ""
+
+
+def _step(transcript: Transcript, call: Call) -> tuple[Sequence[Call], Sequence[Turn]]:
+    """Return the calls of the step that `call` is one of, and the turns before them."""
+    turns = transcript.turns
+    for index in range(len(turns) - 1, -1, -1):
+        turn = turns[index]
+        if isinstance(turn, CallerTurn):
+            is_open = len(turn.calls) > len(turns) - index - 1 and call in turn.calls
+            return (turn.calls, turns[:index]) if is_open else ((call,), turns)
+        if not isinstance(turn, ToolTurn):
+            break
+    return (call,), turns
+
+
+def _left_out(calls: Sequence[Call], question: str) -> str | None:
+    """Expressions that hold one of the numbers of a question hold all of them, with the calls beside them."""
+    if _CORRECTION.search(question) or _SEVERAL.search(question):
+        return None
+    written = " ".join(str(value) for call in calls for value in call.arguments.values())
+    used = {spelling for number in _NUMBER.findall(written) for spelling in spellings(number)}
+    asked = _ASKED.findall(question)
+    left_out = [number for number in asked if not used & set(spellings(number))]
+    if left_out and len(asked) > len(left_out):
+        return f"the expression leaves out {left_out[0]}"
+    return None
 
 
 def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
@@ -77,16 +113,12 @@ def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
-def _numbers(arguments: Mapping[str, Any], question: str) -> str | None:
-    """An expression that holds one of the numbers of a question holds all of them."""
-    if _CORRECTION.search(question) or _SEVERAL.search(question):
-        return None
-    numbers = _NUMBER.findall(str(arguments.get("expression", "")))
-    used = {spelling for number in numbers for spelling in spellings(number)}
-    asked = _ASKED.findall(question)
-    left_out = [number for number in asked if not used & set(spellings(number))]
-    if left_out and len(asked) > len(left_out):
-        return f"the expression leaves out {left_out[0]}"
+def _once(arguments: Mapping[str, Any], question: str) -> str | None:
+    """An expression does not consist of one number over and over."""
+    used = _NUMBER.findall(str(arguments.get("expression", "")))
+    said = [number for number in _NUMBERS.findall(question) if used[0] in spellings(number)] if used else []
+    if len(used) > 1 and len(set(used)) == 1 and len(said) < 2 and not _SAME_AGAIN.search(question):
+        return f"the expression has nothing but {used[0]}, {len(used)} times"
     return None
 
 
@@ -122,7 +154,7 @@ def _units(arguments: Mapping[str, Any], question: str) -> str | None:
 
 
 _RULES: Mapping[str, tuple[Rule, ...]] = {
-    "calculate": (_operator, _numbers),
+    "calculate": (_operator, _once),
     "add_days": (_weeks, _direction),
     "convert_units": (_units,),
 }
