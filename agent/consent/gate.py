@@ -48,9 +48,9 @@ class Gate:
         """Return the call that may run: `call`, or what the person made of it.
 
         `thought` is the planner's, `transcript` ends with the calls of the step and with the results of those
-        made, `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that cannot work
-        or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody is there to
-        confirm.
+        made, `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that
+        cannot work or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody
+        is there to confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
