@@ -134,6 +134,7 @@ UNSUPPORTED = [
     ("read it", PLAN, "It is in trips/plan then.", "trips/plan stands nowhere"),
     ("read it", PLAN, 'The pass is teal otter"},"', "markup of a call"),
     ("where", FOUND, "keys.txt line 2 says: The roof leaks above rack 3.", "no line of what was said"),
+    ("read it", READ, "It is Meet Ana," + " and so on and on" * 5, "over and over"),
     ("7,980 seconds", SECONDS, "7,980 seconds is 0.133 minutes.", "does not hold"),
     ("7 times 3", RESULT, "7 * 3 = 20", "does not hold"),
     ("3 days on", DAY, "That is Friday 2026-06-13.", "Friday stands nowhere"),
@@ -182,11 +183,14 @@ def test_an_answer_that_is_supported_is_passed_on(question: str, observation: To
 
 
 def test_what_is_shown_instead_of_an_answer_names_what_the_result_is_of() -> None:
-    call = convert(7.98, "seconds", "minutes")
-    turns = (UserTurn("7,980 seconds in minutes"), CallerTurn((call,)), SECONDS)
+    call = calculate("42 - 30")
+    turns = (UserTurn("42 and 30?"), CallerTurn((call,)), ToolTurn("calculate", "12"))
     check = AnswerCheck(Transcript((), turns))
-    shown = check.feed("7,980 seconds is 0.133 minutes.") + check.finish()
-    assert shown == ("For value 7.98, from_unit seconds, to_unit minutes, convert_units says: 0.133 minutes")
+    shown = check.feed("42 + 30 = 12") + check.finish()
+    assert shown == "For expression 42 - 30, calculate says: 12"
+    check = AnswerCheck(Transcript((), (UserTurn("a week on"), CallerTurn((add_days(7),)), DAY)))
+    shown = check.feed("That is a Friday.") + check.finish()
+    assert shown == "add_days says: 2026-06-13 Saturday"  # nobody said 7
 
 
 def test_no_answer_of_the_generator_is_unsupported() -> None:

@@ -263,7 +263,7 @@ def test_files_are_loaded_in_a_child_first(
     copy = Path(shutil.copytree(bundle, tmp_path / "mine"))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     assert main(["verify", str(copy)]) == 2
-    assert "planner.gguf cannot be loaded: llama.cpp ended with code 1" in capsys.readouterr().err
+    assert "planner-q8_0.gguf cannot be loaded: llama.cpp ended with code 1" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_line(

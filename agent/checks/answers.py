@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
 from agent.checks.spoken import unknown_date, unknown_number
+from agent.llama.grammar.grounding import atoms
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.tools.lib.units import Unit, find_unit
 from agent.transcript import Call, CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
@@ -23,6 +24,7 @@ LEAST_LIST = 3
 LONGEST_GIVEN = 80
 """Characters of a call's arguments that are told beside its result."""
 _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
+_LOOP = re.compile(r"(\S.{6,}?)\1{3,}")
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
 _FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
 _NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w'-]+")
@@ -43,6 +45,7 @@ class AnswerCheck:
     def __init__(self, transcript: Transcript) -> None:
         """`transcript` ends with what the tools said to the last question."""
         self._question, self._observations = _exchange(transcript)
+        self._texts = [self._question, *(turn.content for turn in self._observations)]
         self._calls = list(_calls(transcript))
         self._said = list(_said(transcript))
         self._quotations = Quotations(self._said)
@@ -78,10 +81,14 @@ class AnswerCheck:
         return shown + said
 
     def _asked_for(self, turn: ToolTurn) -> str:
-        """Return the arguments of the call that a result belongs to, where they are short."""
+        """Return the arguments of the call that a result belongs to, where they are short and were said."""
         call = next((call for call, result in self._calls if result is turn), None)
         given = ", ".join(f"{name} {value}" for name, value in call.arguments.items()) if call else ""
-        return f"For {given}, " if given and len(given) <= LONGEST_GIVEN and "\n" not in given else ""
+        if not given or len(given) > LONGEST_GIVEN or "\n" in given:
+            return ""
+        found, known = atoms([given]), atoms(self._texts)
+        is_said = found.numbers <= known.numbers and found.words <= known.words
+        return f"For {given}, " if is_said else ""
 
     def _pass_on(self, piece: str) -> str:
         if not self.doubt:
@@ -96,9 +103,10 @@ class AnswerCheck:
             return "it holds a call"
         if not self._observations:
             return ""
-        texts = [self._question, *(turn.content for turn in self._observations)]
+        if (looped := _LOOP.search(piece)) and not any(looped.group() in text for text in self._said):
+            return "it says the same over and over"
         return (
-            _wrong_unit(piece, texts)
+            _wrong_unit(piece, self._texts)
             or _unknown_name(piece, self._said)
             or self._quotations.doubt(piece)
             or unknown_number(piece, self._said)

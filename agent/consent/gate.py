@@ -17,6 +17,7 @@ Check = Callable[[Transcript, Call, float], str]
 """Returns what is uncertain about a call, or an empty text. The number is the least margin, in nats, of the
 tokens that the models chose for it and for the thought before it (`agent.engine.Generated.margin`)."""
 
+NOBODY = "needs the user's approval and nobody is there to give it"
 REFUSED = "the user refused this call"
 ASKED_AT_MOST = 3
 """Times that a call is asked about whose file changes while the question is open."""
@@ -100,9 +101,7 @@ class Gate:
             return allowed
         decision = self.approve(request) if self.approve else None
         if decision is None:
-            return Deny(
-                f"{request.call.name} needs the user's approval and nobody is there to give it", "nobody"
-            )
+            return Deny(f"{request.call.name} {NOBODY}", "nobody")
         return decision
 
     def _record(self, request: Request, decision: Decision) -> None:
