@@ -1,4 +1,4 @@
-"""The reason of a refusal names what was asked: a topic that no word of the question has to do with is none."""
+"""The reason of a refusal names what was asked, not a topic that no word of the question has to do with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TOPIC = re.compile(r"\b(?:cannot|can't|can not|unable to)\b (?:help with )?([^:
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SAME_START = 4
 """Letters from which on two words count as forms of one: delete and deleting."""
-_EMPTY = frozenset("the and for with that this you your help tool tools offer does not any from".split())
+_EMPTY = {"the", "and", "for", "with", "that", "this", "you", "your", "any"}
 
 
 def named_refusal(thought: str, question: str) -> str:
