@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
-from agent.checks.spoken import unknown_date, unknown_number
+from agent.checks.spoken import unknown_date, unknown_digits, unknown_number
 from agent.llama.grammar.grounding import atoms
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.tools.lib.units import Unit, find_unit
@@ -24,7 +24,7 @@ LEAST_LIST = 3
 LONGEST_GIVEN = 80
 """Characters of a call's arguments that are told beside its result."""
 _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
-_LOOP = re.compile(r"(\S.{6,}?)\1{3,}")
+_LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
 _FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
 _NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w'-]+")
@@ -39,45 +39,60 @@ class AnswerCheck:
     """Checks an answer while it is generated, and passes on what may be shown, a line at a time.
 
     Where a line is not supported, or the list that an answer tells is not whole, what the tool said follows,
-    under the tool's name.
+    under the tool's name. With `free`, for models whose answers no grammar holds to what was said, the text
+    is passed on at once and in whole, names are not looked at, and digits are.
     """
 
-    def __init__(self, transcript: Transcript) -> None:
+    def __init__(self, transcript: Transcript, *, free: bool = False) -> None:
         """`transcript` ends with what the tools said to the last question."""
+        self._free = free
         self._question, self._observations = _exchange(transcript)
         self._texts = [self._question, *(turn.content for turn in self._observations)]
         self._calls = list(_calls(transcript))
         self._said = list(_said(transcript))
         self._quotations = Quotations(self._said)
-        self._held = ""
-        self.text = ""
-        """What was passed on."""
+        self._held: list[str] = []
+        self._passed: list[str] = []
         self.doubt = ""
         """What nothing supports, as a clause; empty as long as all is well."""
 
+    @property
+    def text(self) -> str:
+        """What was passed on."""
+        return "".join(self._passed)
+
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what may be shown now."""
-        self._held += text
-        lines, newline, rest = self._held.rpartition("\n")
-        if not newline:
-            return ""
-        self._held = rest
-        return self._pass_on(lines + newline)
+        self._held.append(text)
+        if self._free:
+            self._passed.append(text)
+        if "\n" not in text:
+            return text if self._free else ""
+        lines, newline, rest = "".join(self._held).rpartition("\n")
+        self._held = [rest]
+        if not self._free:
+            return self._pass_on(lines + newline)
+        self.doubt = self.doubt or self._local_doubt(lines + newline)
+        return text
 
     def finish(self, *, cut: bool = False) -> str:
         """Return the rest of what may be shown, at the end of the answer; `cut` says that it has none."""
-        shown = self._pass_on(self._held)
+        held = "".join(self._held)
+        shown = "" if self._free else self._pass_on(held)
+        if self._free and not self.doubt:
+            self.doubt = self._local_doubt(held)
         if cut and not self.doubt:
             self.doubt = "it was cut at its length"
         if self._observations and not self.doubt:
             self.doubt = _incomplete_list(self.text, self._question, self._observations[-1])
         if not self.doubt:
             return shown
-        told = [turn for turn in self._observations if turn.content not in self.text]
+        text = self.text
+        told = [turn for turn in self._observations if turn.content not in text]
         said = "\n".join(f"{self._asked_for(turn)}{turn.name} says:{_layout(turn.content)}" for turn in told)
-        if said and self.text.strip() and not self.text.endswith("\n"):
+        if said and text.strip() and not text.endswith("\n"):
             said = f"\n{said}"
-        self.text += said
+        self._passed.append(said)
         return shown + said
 
     def _asked_for(self, turn: ToolTurn) -> str:
@@ -95,7 +110,7 @@ class AnswerCheck:
             self.doubt = self._local_doubt(piece)
         if self.doubt:
             return ""
-        self.text += piece
+        self._passed.append(piece)
         return piece
 
     def _local_doubt(self, piece: str) -> str:
@@ -107,7 +122,7 @@ class AnswerCheck:
             return "it says the same over and over"
         return (
             _wrong_unit(piece, self._texts)
-            or _unknown_name(piece, self._said)
+            or (unknown_digits if self._free else _unknown_name)(piece, self._said)
             or self._quotations.doubt(piece)
             or unknown_number(piece, self._said)
             or unknown_date(piece, self._said)

@@ -23,7 +23,9 @@ _PREFIX = re.compile(r"(?:\d+|[^:\n]+:\d+): ")
 _MARK = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _MARKED = re.compile(r"\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d|\u00ab([^\u00bb\n]+)\u00bb")
-_PATH = re.compile(r"(?<![\w/.:])(?:[\w.-]*[^\W\d_][\w.-]*)?(?:/[\w.-]*[^\W\d_][\w.-]*)+/?")
+_PATH = re.compile(
+    r"(?<![\w/.:])(?:[\w.-]{0,200}[^\W\d_][\w.-]{0,200})?(?:/[\w.-]{0,200}[^\W\d_][\w.-]{0,200})+/?"
+)
 _PLAIN_PAIRS = {"and/or", "he/she", "his/her", "yes/no", "km/h", "m/s", "n/a"}
 _ODD_CAPITAL = re.compile(r"\b[^\W\d_]*[a-z][A-Z][^\W\d_]*\b")
 _OWN_WORDS = re.compile(r"I(?:'\w+)? ")

@@ -13,7 +13,9 @@ from agent.tools.lib.units import Unit, find_unit
 TOLERANCE = Fraction(1, 1000)
 """Of the value: answers round."""
 _NUMBER = r"[-\u2212]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
-_EQUATION = re.compile(rf"(?P<left>[-(\d][^=\n;]*?|[a-z0-9]+\([^=\n;]*?)\s*=\s*(?P<right>{_NUMBER})")
+_EQUATION = re.compile(
+    rf"(?P<left>[-(\d][^=\n;]{{0,200}}?|[a-z0-9]{{1,9}}\([^=\n;]{{0,200}}?)\s*=\s*(?P<right>{_NUMBER})"
+)
 _WORDS = r"[^\W\d_]+(?:[/ ][^\W\d_]+){0,2}"
 _CONVERSION = re.compile(
     rf"(?<![\w.,])(?P<value>{_NUMBER})\s?(?P<unit>{_WORDS}) (?:is|are|equals?|=) (?:about )?"
