@@ -18,6 +18,14 @@ def add_days(days: int) -> Call:
     return Call("add_days", {"date": "today", "days": days})
 
 
+def between(start: str, end: str) -> Call:
+    return Call("days_between", {"start": start, "end": end})
+
+
+def write(path: str) -> Call:
+    return Call("write_file", {"path": path, "content": "x"})
+
+
 def convert(value: float, source: str, target: str) -> Call:
     return Call("convert_units", {"value": value, "from_unit": source, "to_unit": target})
 
@@ -35,6 +43,13 @@ DOUBTFUL = [
     ("12 days after today", add_days(-12), "says after and the days are counted back"),
     ("what date is 3 weeks from now", add_days(3), "counts weeks"),
     ("how many miles are 5 km", convert(5, "miles", "km"), "gives 5 in km"),
+    ("forty days on from 2026-06-10", add_days(3), "says forty days and the call 3"),
+    ("40 days on from today", add_days(3), "says 40 days and the call 3"),
+    ("ninety days before 15 October", between("today", "15 October"), "asks for a date"),
+    ("days from 3 May to 9 June", between("4 May", "9 July"), "does not name the day 4 May, 9 Jul"),
+    ("the 25 as metres", convert(25, "metres", "metres"), "converts metres to metres"),
+    ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
+    ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
 
 
@@ -56,6 +71,13 @@ FINE = [
     ("3 weeks ago", add_days(-21)),
     ("go back 12 days from today", add_days(-12)),
     ("in 3 weeks and 2 days", add_days(23)),
+    ("twenty-five days from now", add_days(25)),
+    ("forty days and 2 weeks on", add_days(54)),
+    ("days from 3 May to 9 June", between("2026-05-03", "9 June")),
+    ("days until 9 June", between("today", "9 June")),
+    ("buy milk", write("a.txt")),
+    ("put into a.txt what he said", write("a.txt")),
+    ("what comes to three dozen at 12", calculate("12 * 36")),
     ("5 km in miles", convert(5, "km", "miles")),
     ("how many miles are 5 km", convert(5, "km", "miles")),
     ("read 12 lines of a.txt", Call("read_file", {"path": "a.txt", "end_line": 12})),

@@ -27,7 +27,7 @@ _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
 _LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
 _FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
-_NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w'-]+")
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
 _KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i'll", "i've", "umi", "ok"}
 _PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
 _NOTE_NUMBER = r"^\d+: "

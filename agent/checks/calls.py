@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.checks.spoken import days_named
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
 from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
 
@@ -35,14 +36,29 @@ _BINARY = re.compile(r"(?<=[\d)%\w])\s*(\*\*|[-+*/^])\s*(?=[-+\d(.\w])")
 _CORRECTION = re.compile(
     r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
 )
-_SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|dozens?)\b", re.IGNORECASE
+)
 _SAME_AGAIN = re.compile(
-    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|same|each other)\b|\^|\*\*", re.IGNORECASE
+    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|dozens?|same|each other)\b|\^|\*\*", re.IGNORECASE
 )
 _BACKWARD = re.compile(
     r"\b(?:ago|before|earlier|prior|back(?! (?:in|on|home)\b)|backwards?|subtract|minus|take (?:away|off))\b",
     re.IGNORECASE,
 )
+_DATES = ("date", "start", "end")
+_COUNTED_DAYS = re.compile(r"\b(\d+|(?:[a-z]+[ -]){0,3}[a-z]+) days\b", re.IGNORECASE)
+_DAYS_FROM = re.compile(
+    r"\b(?:\d+|[a-z]*(?:ty|teen|ten|nine|eight|seven|six|five|four|three|two)) (?:days|weeks)"
+    r" (?:before|after|from)\b",
+    re.IGNORECASE,
+)
+_WRITES = re.compile(
+    r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
 
 
@@ -153,8 +169,63 @@ def _units(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
+def _count_of_days(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that counts days once, and nothing else, gives their number."""
+    counted = _COUNTED_DAYS.findall(question)
+    if (
+        "days" not in arguments
+        or len(counted) != 1
+        or re.search(r"\b(?:weeks?|months?|years?|fortnights?)\b", question)
+    ):
+        return None
+    words = counted[0].lower()
+    numbers = {int(words)} if words.isdigit() else {int(number) for number in spoken_numbers(words)}
+    if numbers and abs(arguments["days"]) not in numbers:
+        return f"the question says {counted[0].strip()} days and the call {arguments['days']}"
+    return None
+
+
+def _dates(arguments: Mapping[str, Any], question: str) -> str | None:
+    """One of the dates of a call is the question's, where it names any and the call no relative one."""
+    named = set(days_named(question))
+    given = [set(days_named(str(arguments.get(name, "")))) for name in ("date", "start", "end")]
+    found = [days for days in given if days]
+    relative = any(
+        str(arguments.get(name, "")) and not days for name, days in zip(_DATES, given, strict=True)
+    )
+    if named and found and not relative and not any(days & named for days in found):
+        return f"the question does not name the day {', '.join(map(_day_text, sorted(set.union(*found))))}"
+    return None
+
+
+def _asks_for_a_date(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that counts days from a date asks for another date."""
+    if found := _DAYS_FROM.search(question):
+        return f"the question says {found.group()} and asks for a date"
+    return None
+
+
+def _same_unit(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A conversion leads to another unit."""
+    source, target = (str(arguments.get(name, "")).strip().lower() for name in ("from_unit", "to_unit"))
+    return f"the call converts {source} to {target}" if source and source == target else None
+
+
+def _writing(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that asks for something to be told, and has no word of writing, writes no file."""
+    if _ASKS.search(question) and not _WRITES.search(question):
+        return "the question does not ask to write anything"
+    return None
+
+
+def _day_text(day: tuple[int, str]) -> str:
+    return f"{day[0]} {day[1].title()}"
+
+
 _RULES: Mapping[str, tuple[Rule, ...]] = {
     "calculate": (_operator, _once),
-    "add_days": (_weeks, _direction),
-    "convert_units": (_units,),
+    "add_days": (_weeks, _direction, _count_of_days, _dates),
+    "days_between": (_asks_for_a_date, _dates),
+    "convert_units": (_units, _same_unit),
+    "write_file": (_writing,),
 }

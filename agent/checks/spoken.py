@@ -68,11 +68,11 @@ def unknown_number(answer: str, said: Sequence[str]) -> str:
 
 def unknown_date(answer: str, said: Sequence[str]) -> str:
     """Return which day, month or weekday nobody said, as a clause; empty if all were said."""
-    days, weekdays, named = set(_days(answer)), _WEEKDAY.findall(answer), _NAMED.findall(answer)
+    days, weekdays, named = set(days_named(answer)), _WEEKDAY.findall(answer), _NAMED.findall(answer)
     if not days and not weekdays and not named:
         return ""
     text = "\n".join(said)
-    known = set(_days(text))
+    known = set(days_named(text))
     months = {month for _, month in known} | {name[:3].lower() for name in _NAMED.findall(text.title())}
     days_said = {match.lower() for match in _ANY_WEEKDAY.findall(text)}
     for day, month in sorted(days - known):
@@ -83,7 +83,7 @@ def unknown_date(answer: str, said: Sequence[str]) -> str:
     return ""
 
 
-def _days(text: str) -> Iterator[tuple[int, str]]:
+def days_named(text: str) -> Iterator[tuple[int, str]]:
     """Yield the days of `text` that have a month: the day, and three letters of the month."""
     for day, month in _DAY_OF_MONTH.findall(text):
         yield int(day), month[:3].lower()
