@@ -97,9 +97,9 @@ class Agent:
     """Three roles and a toolbox. At most `max_steps` steps (1 or more) call tools in one turn.
 
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
-    records every decision. `instruction` is a standing one, which the models read after the tools. Answers
-    are checked (`agent.checks.answers`): where the engine's are grounded, they show only what the question
-    and the tools support; what others state beyond that is followed by what the tools said.
+    records every decision. `instruction` is a standing one, which the models read after the tools. Where the
+    engine's answers are grounded, they show only what the question and the tools support
+    (`agent.checks.answers`).
     """
 
     def __init__(
@@ -227,15 +227,19 @@ class Agent:
         raise AssertionError("the last step ends the turn")
 
     def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
-        check = AnswerCheck(turn.transcript, free=not self.engine.grounded_answers)
-        generated = yield from self._generate(turn, "summarizer", cancelled, show=check.feed)
+        check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
+        generated = yield from self._generate(
+            turn, "summarizer", cancelled, show=check.feed if check else str
+        )
         if generated is None:
             return "cancelled", ""
-        if rest := check.finish(cut=generated.stop == "length"):
-            yield AnswerDelta(rest)
-        answer = check.text
-        if check.doubt and not answer.strip():
-            return "failed", f"There is no answer: {check.doubt}."
+        answer = generated.text
+        if check:
+            if rest := check.finish(cut=generated.stop == "length"):
+                yield AnswerDelta(rest)
+            answer = check.text
+            if check.doubt and not answer.strip():
+                return "failed", f"There is no answer: {check.doubt}."
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()
 

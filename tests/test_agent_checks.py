@@ -204,24 +204,6 @@ def test_an_answer_that_is_supported_is_passed_on(question: str, observation: To
     assert (shown, check.doubt) == (answer, "")
 
 
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        ("They leave at 07:15 from gate 12.", "follows from nothing"),
-        ("It is a trip.\nThey leave on 19 July.", "no day that was said"),
-        ("It says:\nReturn: Tuesday 23 June, 06:55", "no line of what was said"),
-        ("1. They leave at 06:55.\n2. Ana meets them.\n3. They return on 23 June.", ""),
-    ],
-)
-def test_a_free_answer_is_shown_at_once_and_followed_by_what_the_tool_said(answer: str, why: str) -> None:
-    check = AnswerCheck(exchange("read it", PLAN), free=True)
-    assert [check.feed(letter) for letter in answer] == list(answer)
-    said = check.finish()
-    assert why in check.doubt
-    assert said == (f"\nread_file says:\n{PLAN.content}" if why else "")
-    assert check.text == answer + said
-
-
 def test_what_is_shown_instead_of_an_answer_names_what_the_result_is_of() -> None:
     call = calculate("42 - 30")
     turns = (UserTurn("42 and 30?"), CallerTurn((call,)), ToolTurn("calculate", "12"))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
-from agent.checks.spoken import unknown_date, unknown_digits, unknown_number
+from agent.checks.spoken import unknown_date, unknown_number
 from agent.llama.grammar.grounding import atoms
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.tools.lib.units import Unit, find_unit
@@ -39,13 +39,11 @@ class AnswerCheck:
     """Checks an answer while it is generated, and passes on what may be shown, a line at a time.
 
     Where a line is not supported, or the list that an answer tells is not whole, what the tool said follows,
-    under the tool's name. With `free`, for models whose answers no grammar holds to what was said, the text
-    is passed on at once and in whole, names are not looked at, and digits are.
+    under the tool's name.
     """
 
-    def __init__(self, transcript: Transcript, *, free: bool = False) -> None:
+    def __init__(self, transcript: Transcript) -> None:
         """`transcript` ends with what the tools said to the last question."""
-        self._free = free
         self._question, self._observations = _exchange(transcript)
         self._texts = [self._question, *(turn.content for turn in self._observations)]
         self._calls = list(_calls(transcript))
@@ -64,23 +62,15 @@ class AnswerCheck:
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what may be shown now."""
         self._held.append(text)
-        if self._free:
-            self._passed.append(text)
         if "\n" not in text:
-            return text if self._free else ""
+            return ""
         lines, newline, rest = "".join(self._held).rpartition("\n")
         self._held = [rest]
-        if not self._free:
-            return self._pass_on(lines + newline)
-        self.doubt = self.doubt or self._local_doubt(lines + newline)
-        return text
+        return self._pass_on(lines + newline)
 
     def finish(self, *, cut: bool = False) -> str:
         """Return the rest of what may be shown, at the end of the answer; `cut` says that it has none."""
-        held = "".join(self._held)
-        shown = "" if self._free else self._pass_on(held)
-        if self._free and not self.doubt:
-            self.doubt = self._local_doubt(held)
+        shown = self._pass_on("".join(self._held))
         if cut and not self.doubt:
             self.doubt = "it was cut at its length"
         if self._observations and not self.doubt:
@@ -122,7 +112,7 @@ class AnswerCheck:
             return "it says the same over and over"
         return (
             _wrong_unit(piece, self._texts)
-            or (unknown_digits if self._free else _unknown_name)(piece, self._said)
+            or _unknown_name(piece, self._said)
             or self._quotations.doubt(piece)
             or unknown_number(piece, self._said)
             or unknown_date(piece, self._said)

@@ -1,8 +1,8 @@
-"""Numbers, in words and in digits, and days of the calendar, that an answer names and nobody said.
+"""Numbers in words, and days of the calendar, that an answer names and nobody said.
 
-Digits may also be held to what was said while an answer is written (`agent.llama.grammar.grounding`). Here
-it is seen whether words that stand for a number follow from it, and whether a month and a weekday stand
-beside the day that they were said of.
+Digits are held to what was said while an answer is written (`agent.llama.grammar.grounding`). Here it is seen
+whether words that stand for a number follow from it, and whether a month and a weekday stand beside the day
+that they were said of.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.llama.grammar.grounding import atoms
 from agent.llama.grammar.numbers import (
     CARDINALS,
     MONTHS_IN_ORDER,
     ORDINALS,
     SCALES,
     derivable_numbers,
-    plannable_numbers,
-    spellings,
     spoken_numbers,
 )
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
@@ -26,7 +23,6 @@ from agent.tools.lib.dates import MONTHS, WEEKDAYS
 _COUNT = "|".join(sorted({*CARDINALS, *SCALES} - {"one", "zero"}, key=len, reverse=True))
 _ORDER = "|".join(sorted(set(ORDINALS) - {"first", "second"}, key=len, reverse=True))
 _SPOKEN = re.compile(rf"\b(?:(?:{_COUNT})(?:(?:[\s-]|\sand\s)(?:{_COUNT}|one))*|{_ORDER})\b", re.IGNORECASE)
-_ENUMERATION = re.compile(r"^\s*\d{1,2}[.)]\s", re.MULTILINE)
 _DAY = r"(?<![\d.,:])(\d{1,2})(?:st|nd|rd|th)?"
 _MONTH = rf"({'|'.join(name[:3] + f'(?:{name[3:]})?' for name in MONTHS)})"
 _DAY_OF_MONTH = re.compile(rf"\b{_DAY}(?: of)? {_MONTH}\b", re.IGNORECASE)
@@ -38,18 +34,6 @@ _WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})\b")
 _ANY_WEEKDAY = re.compile(
     r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|rs|r|day|sday|nesday|rsday|urday)?s?\b", re.IGNORECASE
 )
-
-
-def unknown_digits(answer: str, said: Sequence[str]) -> str:
-    """Return which number or name with digits follows from nothing in `said`, or an empty text."""
-    found = atoms([_ENUMERATION.sub("", answer)])
-    known = atoms(said)
-    strange = sorted((found.numbers - known.numbers) | (found.words - known.words))
-    if not strange:
-        return ""
-    derived = plannable_numbers(said)
-    spelled = [text for text in strange if not any(form in derived for form in spellings(text))]
-    return f"{spelled[0]} follows from nothing that was said" if spelled else ""
 
 
 def unknown_number(answer: str, said: Sequence[str]) -> str:
