@@ -181,7 +181,7 @@ def _count_of_days(arguments: Mapping[str, Any], question: str) -> str | None:
     words = counted[0].lower()
     numbers = {int(words)} if words.isdigit() else {int(number) for number in spoken_numbers(words)}
     if numbers and abs(arguments["days"]) not in numbers:
-        return f"the question says {counted[0].strip()} days and the call {arguments['days']}"
+        return f"the question says “{counted[0]} days” and the call {arguments['days']}"
     return None
 
 
