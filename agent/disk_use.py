@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from agent.paths import (
     bases_folder,
     cache_folder,
     data_folder,
+    is_locked,
     models_folder,
     notes_path,
     undo_folder,
@@ -57,8 +57,9 @@ def remove_caches() -> int:
     for path in _entries(cache_folder()):
         _remove(path)
     for path in _unfinished():
-        if not _is_locked(path):
-            _remove(path)
+        with suppress(OSError):  # one that cannot be opened is left alone
+            if not is_locked(path):
+                _remove(path)
     return before - _size([cache_folder(), *_unfinished()])
 
 
@@ -92,20 +93,6 @@ def _size(paths: Iterable[Path]) -> int:
                     seen.add((about.st_dev, about.st_ino))
                     total += about.st_size
     return total
-
-
-def _is_locked(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _remove(path: Path) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from agent.attachments import Attachment, attached_turns
 from agent.checks.answers import AnswerCheck
+from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, Unconfirmed
@@ -97,8 +98,8 @@ class Agent:
 
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
     records every decision. `instruction` is a standing one, which the models read after the tools. Where the
-    engine's answers are grounded, they show only what the question and the
-    tools support (`agent.checks.answers`).
+    engine's answers are grounded, they show only what the question and the tools support
+    (`agent.checks.answers`).
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Agent:
             yield Trimmed(dropped)
         yield from _shown(attachments)
         try:
-            reason, answer = yield from self._steps(turn, gate, cancelled)
+            reason, answer = yield from self._steps(turn, text, gate, cancelled)
         except UmiError as error:
             yield Finished("error", str(error), turn.stats)
             return
@@ -192,7 +193,7 @@ class Agent:
         yield Finished(reason, answer, turn.stats)
 
     def _steps(
-        self, turn: _Turn, gate: Gate, cancelled: Cancelled
+        self, turn: _Turn, question: str, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
             generated = yield from self._generate(turn, "planner", cancelled)
@@ -206,6 +207,8 @@ class Agent:
                     f"the planner ended with {generated.text[-60:]!r}, which hands over to nobody",
                     "try other models with `umi models use`",
                 )
+            if plan.next == "give up" and not turn.outcomes and self.engine.grounded_answers:
+                plan = replace(plan, content=named_refusal(plan.content, question))
             yield Thought(step, plan.content, plan.next)
             if plan.next == "caller" and step > self.max_steps:
                 return "step_limit", ""
@@ -269,6 +272,7 @@ class Agent:
             yield CallProposed(step, index, call.name, call.arguments)
             if cancelled():
                 return False
+            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
             ok, content, passed = self._run_call(turn, call, thought, margin, gate, cancelled)
             if passed != call:
                 yield CallProposed(step, index, passed.name, passed.arguments)

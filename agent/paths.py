@@ -148,6 +148,18 @@ def append_line(path: Path, line: bytes) -> None:
             raise
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds a lock on a file or folder. Raise OSError where it cannot be opened."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """Return the bytes of a regular file: a FIFO is waited for without end, and /dev/zero fills the memory.
 

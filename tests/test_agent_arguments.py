@@ -93,6 +93,8 @@ DERIVED = [
     ("17.5% of 240", Call("calculate", {"expression": "1e240"}), False),
     ("add 1,234 and five", Call("calculate", {"expression": "1234 + 5"}), True),
     ("add 1,234 and five", Call("calculate", {"expression": "1234 + 6"}), False),
+    ("add 1,234 and five", Call("calculate", {"expression": "1.234 + 5"}), False),
+    ("add 1,25 and five", Call("calculate", {"expression": "1.25 + 5"}), True),
     ("three dozen eggs at 2", Call("calculate", {"expression": "3 * 12 * 2"}), True),
     ("log10 of 5", Call("calculate", {"expression": "log10(5)"}), True),
     ("the average of 4, 8 and 9", Call("calculate", {"expression": "(4 + 8 + 9) / 3"}), True),

@@ -34,7 +34,7 @@ from agent.bundle.download.catalogue import (
     read_catalogue,
 )
 from agent.bundle.download.package_index import Command, download_command
-from agent.bundle.download.pull_base import pull_base
+from agent.bundle.download.pull_base import again, pull_base
 from agent.errors import InputError, UmiError
 from agent.paths import bases_folder
 
@@ -272,6 +272,7 @@ def test_ctrl_c_leaves_nothing(pip: Make, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         pull_base(BASE, interrupt, command=command)
     assert remaining_files() == []
+    assert again(BASE) == "begins anew (from the hub it would go on)"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
 
@@ -282,7 +283,9 @@ def test_a_rate_too_low_ends_pip(pip: Make, tmp_path: Path, monkeypatch: pytest.
     command = pip(
         before=f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)"
     )
-    assert "stopped: 0 bytes came in" in refusal(ONLY_INDEX, command, UmiError)
+    said = refusal(ONLY_INDEX, command, UmiError)
+    assert "stopped: 0 bytes came in" in said
+    assert said.endswith("give the same command again; it begins anew")
     assert remaining_files() == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
@@ -358,6 +361,7 @@ def test_a_download_from_the_hub_is_resumed(base_hub: Hub) -> None:
     base_hub.cut["small.gguf"] = [100_000, 0, 0, 0]
     refusal(UNTRIED, kind=UmiError)
     assert set(remaining_files()) == {".small-base.part", f".{BASE.sha256}"}
+    assert again(UNTRIED) == "goes on where it stopped"
     base, _ = pull_base(UNTRIED, quiet)
     assert base.path.read_bytes() == DATA
     assert base_hub.asked("small.gguf")[-1].headers["range"] != "bytes=0-"
@@ -371,8 +375,13 @@ def test_remove(pip: Make) -> None:
     assert remaining_files() == []
 
 
-def test_the_command_takes_wheels_only_and_installs_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("pip", "resumes"), [("24.3.1", False), ("25.1", True), ("26.0.dev0", True)])
+def test_the_command_takes_wheels_only_and_installs_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pip: str, resumes: bool
+) -> None:
+    monkeypatch.setattr("agent.bundle.download.package_index.version", lambda name: pip)
     command = download_command(INDEX, tmp_path / "wheel")
+    assert ("--resume-retries" in command) is resumes
     assert command[:5] == [sys.executable, "-P", "-m", "pip", "download"]
     assert "--no-deps" in command
     assert command[command.index("--only-binary") + 1] == ":all:"

@@ -329,6 +329,14 @@ def test_a_file_that_is_not_the_exports_has_to_answer_the_canary(deltas: Bundle)
     assert build_bundle(deltas.folder, silent).roles["caller"].sha256 == deltas.roles["caller"].sha256
 
 
+def test_what_was_built_is_loaded_in_a_child_first(deltas: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for _ in range(2):
+        with pytest.raises(BundleError, match=r"planner.gguf cannot be loaded: llama.cpp ended with code 1"):
+            build_bundle(deltas.folder, silent)
+    assert not list(models_folder().glob("*/*.gguf"))
+
+
 def test_building_loads_no_torch(deltas: Bundle) -> None:
     program = (
         "import sys; from pathlib import Path; from agent.bundle.deltas.build import build_bundle;"

@@ -18,6 +18,14 @@ def add_days(days: int) -> Call:
     return Call("add_days", {"date": "today", "days": days})
 
 
+def between(start: str, end: str) -> Call:
+    return Call("days_between", {"start": start, "end": end})
+
+
+def write(path: str) -> Call:
+    return Call("write_file", {"path": path, "content": "x"})
+
+
 def convert(value: float, source: str, target: str) -> Call:
     return Call("convert_units", {"value": value, "from_unit": source, "to_unit": target})
 
@@ -28,12 +36,20 @@ DOUBTFUL = [
     ("12 times 30", calculate("12 + 30"), "names * and the expression has +"),
     ("divide 30 by 12", calculate("30 * 12"), "names / and the expression has *"),
     ("subtract 12 from 30", calculate("30 + 12"), "names - and the expression has +"),
+    ("seventeen crates with 24 bottles in each", calculate("24 / 24"), "nothing but 24"),
     ("3 pens at 2.50 and a book at 8", calculate("3 * 2.5"), "leaves out 8"),
     ("which day was it 12 days ago", add_days(12), "says ago and the days are counted forward"),
     ("12 days before today", add_days(12), "says before"),
     ("12 days after today", add_days(-12), "says after and the days are counted back"),
     ("what date is 3 weeks from now", add_days(3), "counts weeks"),
     ("how many miles are 5 km", convert(5, "miles", "km"), "gives 5 in km"),
+    ("forty days on from 2026-06-10", add_days(3), "says “forty days” and the call 3"),
+    ("40 days on from today", add_days(3), "says “40 days” and the call 3"),
+    ("ninety days before 15 October", between("today", "15 October"), "asks for a date"),
+    ("days from 3 May to 9 June", between("4 May", "9 July"), "does not name the day 4 May, 9 Jul"),
+    ("the 25 as metres", convert(25, "metres", "metres"), "converts metres to metres"),
+    ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
+    ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
 
 
@@ -50,9 +66,18 @@ FINE = [
     ("37k minus 10", calculate("37000 - 10")),
     ("not 12, 30", calculate("5 + 30")),
     ("add 12 and 30 and save it in out5.txt", calculate("12 + 30")),
+    ("the square of 4", calculate("4 * 4")),
+    ("4 / 4", calculate("4 / 4")),
     ("3 weeks ago", add_days(-21)),
     ("go back 12 days from today", add_days(-12)),
     ("in 3 weeks and 2 days", add_days(23)),
+    ("twenty-five days from now", add_days(25)),
+    ("forty days and 2 weeks on", add_days(54)),
+    ("days from 3 May to 9 June", between("2026-05-03", "9 June")),
+    ("days until 9 June", between("today", "9 June")),
+    ("buy milk", write("a.txt")),
+    ("put into a.txt what he said", write("a.txt")),
+    ("what comes to three dozen at 12", calculate("12 * 36")),
     ("5 km in miles", convert(5, "km", "miles")),
     ("how many miles are 5 km", convert(5, "km", "miles")),
     ("read 12 lines of a.txt", Call("read_file", {"path": "a.txt", "end_line": 12})),
@@ -70,14 +95,24 @@ def test_a_later_call_answers_more_than_the_question() -> None:
     assert doubt_about(Transcript((), turns), call) == ""
 
 
+def test_calls_of_a_step_use_the_numbers_of_a_question_together() -> None:
+    turns = (
+        UserTurn("8 hPa to pascals and 24 / 7"),
+        CallerTurn((convert(8, "hPa", "Pa"), calculate("24 / 7"))),
+    )
+    assert doubt_about(Transcript((), turns), turns[1].calls[1]) == ""
+    alone = Transcript((), (turns[0], CallerTurn((calculate("24 / 7"),))))
+    assert doubt_about(alone, calculate("24 / 7")) == "the expression leaves out 8"
+
+
 def test_no_call_of_the_generator_is_doubtful() -> None:
     checked = 0
     for row in generate_rows(8, "test", 250):
         turns = row.transcript.turns
         for index, turn in enumerate(turns):
-            if isinstance(turn, CallerTurn) and len(turn.calls) == 1:
-                history = Transcript((), turns[:index])
-                assert doubt_about(history, turn.calls[0]) == "", (history.turns[-2:], turn.calls[0])
+            for call in turn.calls if isinstance(turn, CallerTurn) else ():
+                history = Transcript((), turns[: index + 1])
+                assert doubt_about(history, call) == "", (history.turns[-2:], call)
                 checked += 1
     assert checked > 200
 
@@ -85,6 +120,14 @@ def test_no_call_of_the_generator_is_doubtful() -> None:
 LISTED = ToolTurn("list_files", "a.txt\nb.txt\nc.txt\nd.txt")
 MILES = ToolTurn("convert_units", "8.04672 km")
 READ = ToolTurn("read_file", "Meet Ana in ünï.txt")
+PLAN = ToolTurn(
+    "read_file", "Depart: Friday 19 June, 06:55\nReturn: Tuesday 23 June, 21:30\npassphrase: teal otter"
+)
+FOUND = ToolTurn("search_text", "keys.txt:2: hook behind the door\nroof.md:2: The roof leaks above rack 3.")
+SECONDS = ToolTurn("convert_units", "0.133 minutes")
+RESULT = ToolTurn("calculate", "20")
+DAY = ToolTurn("add_days", "2026-06-13 Saturday")
+NOTES = ToolTurn("search_notes", "1: dentist on the 4th\n2: liquorice\n3: renewal costs 31 euros")
 
 
 def exchange(question: str, observation: ToolTurn) -> Transcript:
@@ -101,6 +144,23 @@ UNSUPPORTED = [
     ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),
     ("list them", LISTED, "a.txt\nc.txt\nb.txt\nd.txt", "another order"),
     ("list them", LISTED, '{"name":"list_files","arguments":{}}', "a call"),
+    ("read it", PLAN, "It says:\nDepart: Friday 19 June, 21:30", "no line of what was said"),
+    ("read it", PLAN, "It says:\npassphDecember: teal otter", "no line of what was said"),
+    ("read it", PLAN, "Return: Tuesday 23 June, 21:30\npassphrase: teal", "no line of what was said"),
+    ("read it", PLAN, "It says: Return: Tuesday 23 June, 06:55", "nothing that was said"),
+    ("read it", PLAN, 'It has the words "teal and otter".', "is quoted and stands nowhere"),
+    ("read it", PLAN, "They leave on 23 July.", "23 Jul is no day that was said"),
+    ("read it", PLAN, "They leave in July.", "July stands nowhere"),
+    ("read it", PLAN, "They leave on a Monday.", "Monday stands nowhere"),
+    ("read it", PLAN, "They are away for seven nights.", "seven follows from nothing"),
+    ("read it", PLAN, "It is in trips/plan then.", "trips/plan stands nowhere"),
+    ("read it", PLAN, 'The pass is teal otter"},"', "markup of a call"),
+    ("where", FOUND, "keys.txt line 2 says: The roof leaks above rack 3.", "no line of what was said"),
+    ("read it", READ, "It is Meet Ana," + " and so on and on" * 5, "over and over"),
+    ("7,980 seconds", SECONDS, "7,980 seconds is 0.133 minutes.", "does not hold"),
+    ("7 times 3", RESULT, "7 * 3 = 20", "does not hold"),
+    ("3 days on", DAY, "That is Friday 2026-06-13.", "Friday stands nowhere"),
+    ("my notes", NOTES, "Your notes say: dentist on the 4th; renewal costs 31 euros", "leaves out liquorice"),
 ]
 
 
@@ -122,7 +182,18 @@ SUPPORTED = [
     ("read it", READ, "It says:\nMeet Ana in ünï.txt"),
     ("list them", LISTED, "The files are:\na.txt\nb.txt\nc.txt\nd.txt"),
     ("the first three", LISTED, "a.txt\nb.txt\nc.txt"),
-    ("is there a c.txt", LISTED, "Yes, c.txt is there, on Monday as in May."),
+    ("is there a c.txt", LISTED, "Yes, c.txt is there."),
+    (
+        "read it",
+        PLAN,
+        "It says:\n- Depart: Friday 19 June, 06:55\n- passphrase: teal otter\nI cannot send it.",
+    ),
+    ("read it", PLAN, "They return on Tuesday, 23 June. It may be two days, or twenty-three."),
+    ("read it", PLAN, 'The passphrase is "teal otter".'),
+    ("where", FOUND, "keys.txt line 2 says: hook behind the door"),
+    ("how many are 12 minus 5", ToolTurn("calculate", "7"), "12 - 5 = 7, so seven are left."),
+    ("3 days on", DAY, "That is Saturday, 13 June 2026."),
+    ("my notes", NOTES, "Your notes say: dentist on the 4th; liquorice; renewal costs 31 euros"),
 ]
 
 
@@ -131,6 +202,17 @@ def test_an_answer_that_is_supported_is_passed_on(question: str, observation: To
     check = AnswerCheck(exchange(question, observation))
     shown = "".join(check.feed(letter) for letter in answer) + check.finish()
     assert (shown, check.doubt) == (answer, "")
+
+
+def test_what_is_shown_instead_of_an_answer_names_what_the_result_is_of() -> None:
+    call = calculate("42 - 30")
+    turns = (UserTurn("42 and 30?"), CallerTurn((call,)), ToolTurn("calculate", "12"))
+    check = AnswerCheck(Transcript((), turns))
+    shown = check.feed("42 + 30 = 12") + check.finish()
+    assert shown == "For expression 42 - 30, calculate says: 12"
+    check = AnswerCheck(Transcript((), (UserTurn("a week on"), CallerTurn((add_days(7),)), DAY)))
+    shown = check.feed("That is a Friday.") + check.finish()
+    assert shown == "add_days says: 2026-06-13 Saturday"  # nobody said 7
 
 
 def test_no_answer_of_the_generator_is_unsupported() -> None:

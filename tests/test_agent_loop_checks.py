@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from agent.checks.calls import CallCheck
 from agent.consent import Allow, Deny, Request
 from agent.engine import Delta, Generated, ScriptedEngine
-from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought
 from agent.loop import TOO_LONG, Agent
 from agent.setup import make_toolbox
 from agent.transcript import Call, Role, Transcript
@@ -108,10 +110,34 @@ def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: 
     assert last.answer.endswith("calculate says:\n42")
     _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
     assert last.reason == "answered"
-    assert last.answer == f"It is{CUT}\ncalculate says: 42"
+    assert last.answer == f"It is{CUT}\nFor expression 12 + 30, calculate says: 42"
 
 
 def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> None:
     events, last = run(tmp_path, ["Small talk.\nNext: summarizer", calculate("12 + 30")], "hello", permit)
     assert (last.reason, last.answer) == ("failed", "There is no answer: it holds a call.")
     assert not any(isinstance(event, AnswerDelta) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("question", "thought", "told"),
+    [
+        ("what is my  IP address", "I cannot help with banking and payments: no tool does that.", None),
+        ("send a mail to Bo", "I cannot help with sending email: no tool does that.", "I cannot help with"),
+        ("delete a.txt", "I cannot help with deleting or moving files.", "I cannot help with deleting"),
+        ("order flowers", "Nobody told me how.", "Nobody told me how."),
+    ],
+)
+def test_a_refusal_names_what_was_asked(
+    tmp_path: Path, question: str, thought: str, told: str | None
+) -> None:
+    events, last = run(tmp_path, [f"{thought}\nNext: give up"], question, permit)
+    assert last.reason == "gave_up"
+    assert last.answer.startswith(told or "I found no tool on offer for this: what is my IP address")
+    assert [event.text for event in events if isinstance(event, Thought)] == [last.answer]
+
+
+def test_the_reason_of_giving_up_after_a_call_is_the_planners(tmp_path: Path) -> None:
+    script = [CALL, calculate("1 / 0"), "I cannot help with banking.\nNext: give up"]
+    _, last = run(tmp_path, script, "what is 1 / 0", permit)
+    assert (last.reason, last.answer) == ("failed", "I cannot help with banking.")

@@ -183,3 +183,38 @@ def test_random_paths_reach_no_protected_place(tmp_path: Path) -> None:
     assert result.holds, result.wrong
     assert result.also["refused as protected"] > 150
     assert result.also["files written"] > 20
+
+
+@pytest.mark.parametrize("place", [".ssh/config", ".netrc", ".git/config"])
+def test_a_hard_link_to_credentials_is_not_read_under_another_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    home = tmp_path / "home"
+    for folder in (home, root):
+        make(folder, place)
+    monkeypatch.setenv("HOME", str(home))
+    context = ToolContext(Workspace(root), tmp_path / "notes.jsonl")
+    os.link(home / place, root / "plain.txt")
+    os.link(root / place, root / "other.txt")
+    os.link(root / "docs" / "plan.md", root / "plan2.md")
+    for name in ("plain.txt", "other.txt"):
+        with pytest.raises(Protected, match="hard link to a file of passwords"):
+            ask(context, "read_file", path=name)
+    assert "protected files were not searched" in ask(context, "search_text", query="token")
+    assert "without a secret" in ask(context, "read_file", path="plan2.md")
+    allowed = ToolContext(Workspace(root, allowed=["plain.txt"]), tmp_path / "notes.jsonl")
+    assert ask(allowed, "read_file", path="plain.txt")
+
+
+def test_a_write_leaves_the_other_names_of_a_file_as_they_are(
+    context: ToolContext, root: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("outside")
+    os.link(outside, root / "linked.txt")
+    change = TOOLS["write_file"].change(context, {"path": "linked.txt", "content": "new"})
+    assert change is not None
+    assert change.replaced is not None
+    assert change.replaced.names == 2
+    ask(context, "write_file", path="linked.txt", content="new")
+    assert (outside.read_text(), (root / "linked.txt").read_text()) == ("outside", "new")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,15 @@ def test_a_probe_of_ids_that_are_no_tokens_is_one_line(
     )
     assert main(["verify", str(copy)]) in (1, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_files_are_loaded_in_a_child_first(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "mine"))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert main(["verify", str(copy)]) == 2
+    assert "planner-q8_0.gguf cannot be loaded: llama.cpp ended with code 1" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_line(

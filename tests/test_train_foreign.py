@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import run_train as main
@@ -15,10 +17,10 @@ from train.data.checks.validity import faults
 from train.data.foreign.collection import Collection, ForeignTool, snake
 from train.data.foreign.reading import read_foreign
 from train.data.foreign.requests import order_of
-from train.data.foreign.values import examples
+from train.data.foreign.values import examples, value_of
 from train.data.synthetic import generate
 from train.data.synthetic.generate import generate_rows
-from train.data.synthetic.sampler import HELD_OUT_VALUES, held_out
+from train.data.synthetic.sampler import HELD_OUT_VALUES, Sampler, held_out
 
 BUILTIN = {tool.name for tool in builtin_tools()}
 HOBBIES = ("Pottery", "Chess", "Rowing", "Knitting", "Baking", "Archery", "Juggling", "Fencing", "Sailing")
@@ -168,6 +170,23 @@ def test_names_and_descriptions_become_words() -> None:
     assert not order_of("The phase of the moon.")
     assert examples("The town (e.g., Luleå, Ghent or Brno)") == ["Luleå", "Ghent", "Brno"]
     assert Collection().tools == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "types"),
+    [
+        ({"type": ["integer", "number"]}, (int,)),
+        ({"type": ["null", "number"]}, (int, float)),
+        ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, (int,)),
+        ({"type": ["string", "null"]}, (str,)),
+    ],
+)
+def test_a_value_of_a_union_of_types_is_of_one_of_them(kind: dict[str, Any], types: tuple[type, ...]) -> None:
+    sample = Sampler(random.Random(5), "train")
+    for _ in range(30):
+        assert isinstance(value_of(sample, "number", kind), types)
+        listed = value_of(sample, "numbers", {"type": "array", "items": kind})
+        assert all(isinstance(value, types) for value in listed)
 
 
 def test_data_make_takes_foreign_files(folder: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import agent.bundle.download.pull_base
 import agent.bundle.listing
 import agent.llama.speed.probe
 from agent.bundle import Bundle
-from agent.bundle.download.bases import InstalledBase, base_folder, write_record
+from agent.bundle.download.bases import InstalledBase, base_folder, partial_base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
 from agent.bundle.store import selected_bundle
 from agent.engine import ScriptedEngine
@@ -73,7 +73,8 @@ async def test_models_are_listed_and_pulled(
     def pull_base(entry: CataloguedBase, on_progress: Callable[[str, int, int], object]) -> None:
         calls.append(entry.name)
         on_progress("far.gguf", 500, 1000)
-        if len(calls) == 1:  # the first pull is stopped
+        if len(calls) == 1:  # the first pull is stopped, in a transfer that resumes
+            partial_base_folder("far").mkdir(parents=True)
             assert go_on.wait(10)
             on_progress("far.gguf", 600, 1000)
             raise AssertionError("the pull was not stopped")

@@ -184,6 +184,9 @@ def test_a_doubt_without_a_person_ends_unsure(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1].startswith("umi: not done: Did you mean calculate 12+30?")
+    assert err.endswith(
+        "; give the question as an argument in a terminal (and text with --file) to be asked\n"
+    )
     assert '{"name":"calculate","arguments":{"expression":"12+30"}}' in err
 
 

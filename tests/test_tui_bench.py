@@ -13,6 +13,7 @@ from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 from agent.bundle import Bundle, load_bundle
 from agent.bundle.assemble import assemble
+from agent.checks.answers import AnswerCheck
 from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError
@@ -21,8 +22,10 @@ from agent.llama.binding.model import Model
 from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraints
+from agent.paths import SHIPPED
 from agent.prompting import prompt_ids, segments
 from agent.transcript import ROLES, Role, Transcript, UserTurn
+from tui.bench.checks import PARTS, check_shares
 from tui.bench.command import OTHERS, SYSTEMS
 from tui.cli.main import main
 
@@ -157,6 +160,16 @@ def test_rates_and_stopping(shared: Path, capsys: pytest.CaptureFixture[str]) ->
     assert all(rate > 0 for rate in result["write_tokens_per_second"].values())
     assert result["read_tokens_per_second"] > 0
     assert result["cancel_seconds"] >= 0
+
+
+def test_the_share_of_checks_in_the_time_of_questions() -> None:
+    before = AnswerCheck.feed
+    settings = EngineSettings(threads=1, disk=False)
+    figures = check_shares(load_bundle(SHIPPED), settings, tasks=2)
+    assert figures["checks_turns"] >= 2
+    assert list(figures["checks_share"]) == list(PARTS)
+    assert 0 < sum(figures["checks_share"].values()) < 1
+    assert AnswerCheck.feed is before
 
 
 def test_the_start_of_the_shipped_models(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

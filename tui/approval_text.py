@@ -39,6 +39,13 @@ def parts_of(request: Request) -> Iterator[Part]:
     if request.change:
         yield Part("text", "file", visible(str(request.change.path)))
         yield _consequence(request.change)
+        if request.change.replaced and (others := request.change.replaced.names - 1):
+            files = "another name (a hard link)" if others == 1 else f"{others} other names (hard links)"
+            yield Part(
+                "text",
+                "note",
+                f"the file has {files}, which {'keeps' if others == 1 else 'keep'} the old content",
+            )
     yield Part("text", "because", visible(request.reason) or "(the planner gave no reason)")
     if request.other_tools:
         others = " and ".join(request.other_tools)

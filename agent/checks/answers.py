@@ -11,18 +11,26 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from agent.checks.quotations import Quotations
+from agent.checks.results import wrong_result
+from agent.checks.spoken import unknown_date, unknown_number
+from agent.llama.grammar.grounding import atoms
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.tools.lib.units import Unit, find_unit
-from agent.transcript import CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
 
 LEAST_LIST = 3
 """Lines from which what a tool said is a list."""
+LONGEST_GIVEN = 80
+"""Characters of a call's arguments that are told beside its result."""
 _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
+_LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
 _FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
-_NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][\w'-]+")
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
 _KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i'll", "i've", "umi", "ok"}
 _PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
+_NOTE_NUMBER = r"^\d+: "
 _LISTING = {"list_files", "find_files", "search_text", "search_notes"}
 """The tools whose observation is a list that an answer tells whole."""
 
@@ -37,44 +45,62 @@ class AnswerCheck:
     def __init__(self, transcript: Transcript) -> None:
         """`transcript` ends with what the tools said to the last question."""
         self._question, self._observations = _exchange(transcript)
+        self._texts = [self._question, *(turn.content for turn in self._observations)]
+        self._calls = list(_calls(transcript))
         self._said = list(_said(transcript))
-        self._held = ""
-        self.text = ""
-        """What was passed on."""
+        self._quotations = Quotations(self._said)
+        self._held: list[str] = []
+        self._passed: list[str] = []
         self.doubt = ""
         """What nothing supports, as a clause; empty as long as all is well."""
 
+    @property
+    def text(self) -> str:
+        """What was passed on."""
+        return "".join(self._passed)
+
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what may be shown now."""
-        self._held += text
-        lines, newline, rest = self._held.rpartition("\n")
-        if not newline:
+        self._held.append(text)
+        if "\n" not in text:
             return ""
-        self._held = rest
+        lines, newline, rest = "".join(self._held).rpartition("\n")
+        self._held = [rest]
         return self._pass_on(lines + newline)
 
     def finish(self, *, cut: bool = False) -> str:
         """Return the rest of what may be shown, at the end of the answer; `cut` says that it has none."""
-        shown = self._pass_on(self._held)
+        shown = self._pass_on("".join(self._held))
         if cut and not self.doubt:
             self.doubt = "it was cut at its length"
         if self._observations and not self.doubt:
             self.doubt = _incomplete_list(self.text, self._question, self._observations[-1])
         if not self.doubt:
             return shown
-        told = [turn for turn in self._observations if turn.content not in self.text]
-        said = "\n".join(f"{turn.name} says:{_layout(turn.content)}" for turn in told)
-        if said and self.text.strip() and not self.text.endswith("\n"):
+        text = self.text
+        told = [turn for turn in self._observations if turn.content not in text]
+        said = "\n".join(f"{self._asked_for(turn)}{turn.name} says:{_layout(turn.content)}" for turn in told)
+        if said and text.strip() and not text.endswith("\n"):
             said = f"\n{said}"
-        self.text += said
+        self._passed.append(said)
         return shown + said
+
+    def _asked_for(self, turn: ToolTurn) -> str:
+        """Return the arguments of the call that a result belongs to, where they are short and were said."""
+        call = next((call for call, result in self._calls if result is turn), None)
+        given = ", ".join(f"{name} {value}" for name, value in call.arguments.items()) if call else ""
+        if not given or len(given) > LONGEST_GIVEN or "\n" in given:
+            return ""
+        found, known = atoms([given]), atoms(self._texts)
+        is_said = found.numbers <= known.numbers and found.words <= known.words
+        return f"For {given}, " if is_said else ""
 
     def _pass_on(self, piece: str) -> str:
         if not self.doubt:
             self.doubt = self._local_doubt(piece)
         if self.doubt:
             return ""
-        self.text += piece
+        self._passed.append(piece)
         return piece
 
     def _local_doubt(self, piece: str) -> str:
@@ -82,8 +108,16 @@ class AnswerCheck:
             return "it holds a call"
         if not self._observations:
             return ""
-        texts = [self._question, *(turn.content for turn in self._observations)]
-        return _wrong_unit(piece, texts) or _unknown_name(piece, self._said)
+        if (looped := _LOOP.search(piece)) and not any(looped.group() in text for text in self._said):
+            return "it says the same over and over"
+        return (
+            _wrong_unit(piece, self._texts)
+            or _unknown_name(piece, self._said)
+            or self._quotations.doubt(piece)
+            or unknown_number(piece, self._said)
+            or unknown_date(piece, self._said)
+            or wrong_result(piece, self._said)
+        )
 
 
 def unsupported(answer: str, transcript: Transcript) -> str:
@@ -110,6 +144,16 @@ def _exchange(transcript: Transcript) -> tuple[str, list[ToolTurn]]:
         if isinstance(turn, ToolTurn) and not turn.error:
             observations.append(turn)
     return "", []
+
+
+def _calls(transcript: Transcript) -> Iterator[tuple[Call, ToolTurn]]:
+    """Yield each call of a dialogue with what its tool said."""
+    pending: list[Call] = []
+    for turn in transcript.turns:
+        if isinstance(turn, CallerTurn):
+            pending = list(turn.calls)
+        elif isinstance(turn, ToolTurn) and pending:
+            yield pending.pop(0), turn
 
 
 def _said(transcript: Transcript) -> Iterator[str]:
@@ -155,7 +199,8 @@ def _unknown_name(answer: str, said: Sequence[str]) -> str:
 
 
 def _incomplete_list(answer: str, question: str, observation: ToolTurn) -> str:
-    lines = [line.strip() for line in observation.content.splitlines() if line.strip()]
+    prefix = _NOTE_NUMBER if observation.name == "search_notes" else ""
+    lines = [re.sub(prefix, "", line.strip()) for line in observation.content.splitlines() if line.strip()]
     places = [answer.find(line) for line in lines]
     told = [place for place in places if place >= 0]
     if observation.name not in _LISTING or len(lines) < LEAST_LIST:

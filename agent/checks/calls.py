@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.checks.spoken import days_named
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
-from agent.transcript import Call, CallerTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
 
 ANY_TOOL = "*"
 """Stands for the tools that have no least margin of their own."""
@@ -22,6 +23,7 @@ UNSURE = "the models were not sure of this call"
 Rule = Callable[[Mapping[str, Any], str], str | None]
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
 """A number that stands alone: no part of a name, a date or a larger number."""
 _OPERATORS: Mapping[str, str] = {
@@ -34,11 +36,29 @@ _BINARY = re.compile(r"(?<=[\d)%\w])\s*(\*\*|[-+*/^])\s*(?=[-+\d(.\w])")
 _CORRECTION = re.compile(
     r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
 )
-_SEVERAL = re.compile(r"\b(?:save|put|write|store|note|file|then|remember|send|transfer)\b", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|dozens?)\b", re.IGNORECASE
+)
+_SAME_AGAIN = re.compile(
+    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|dozens?|same|each other)\b|\^|\*\*", re.IGNORECASE
+)
 _BACKWARD = re.compile(
     r"\b(?:ago|before|earlier|prior|back(?! (?:in|on|home)\b)|backwards?|subtract|minus|take (?:away|off))\b",
     re.IGNORECASE,
 )
+_DATES = ("date", "start", "end")
+_COUNTED_DAYS = re.compile(r"\b(\d+|(?:[a-z]+[ -]){0,3}[a-z]+) days\b", re.IGNORECASE)
+_DAYS_FROM = re.compile(
+    r"\b(?:\d+|[a-z]*(?:ty|teen|ten|nine|eight|seven|six|five|four|three|two)) (?:days|weeks)"
+    r" (?:before|after|from)\b",
+    re.IGNORECASE,
+)
+_WRITES = re.compile(
+    r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
 
 
@@ -58,14 +78,46 @@ class CallCheck:
 
 
 def doubt_about(transcript: Transcript, call: Call) -> str:
-    """Return what is doubtful about the first call that answers a question; empty if no rule speaks."""
-    for turn in reversed(transcript.turns):
+    """Return what is doubtful about a call of the first step after a question; empty if no rule speaks.
+
+    `transcript` ends before that step, or with its calls and the results of those that were made.
+    """
+    step, turns = _step(transcript, call)
+    for turn in reversed(turns):
         if isinstance(turn, CallerTurn):
             break
         if isinstance(turn, UserTurn):
-            found = (rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ()))
+            found = [rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ())]
+            if call.name == "calculate":
+                found.append(_left_out(step, turn.content))
             return next((doubt for doubt in found if doubt), "")
     return ""
+
+
+def _step(transcript: Transcript, call: Call) -> tuple[Sequence[Call], Sequence[Turn]]:
+    """Return the calls of the step that `call` is one of, and the turns before them."""
+    turns = transcript.turns
+    for index in range(len(turns) - 1, -1, -1):
+        turn = turns[index]
+        if isinstance(turn, CallerTurn):
+            is_open = len(turn.calls) > len(turns) - index - 1 and call in turn.calls
+            return (turn.calls, turns[:index]) if is_open else ((call,), turns)
+        if not isinstance(turn, ToolTurn):
+            break
+    return (call,), turns
+
+
+def _left_out(calls: Sequence[Call], question: str) -> str | None:
+    """Expressions that hold one of the numbers of a question hold all of them, with the calls beside them."""
+    if _CORRECTION.search(question) or _SEVERAL.search(question):
+        return None
+    written = " ".join(str(value) for call in calls for value in call.arguments.values())
+    used = {spelling for number in _NUMBER.findall(written) for spelling in spellings(number)}
+    asked = _ASKED.findall(question)
+    left_out = [number for number in asked if not used & set(spellings(number))]
+    if left_out and len(asked) > len(left_out):
+        return f"the expression leaves out {left_out[0]}"
+    return None
 
 
 def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
@@ -77,16 +129,12 @@ def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
-def _numbers(arguments: Mapping[str, Any], question: str) -> str | None:
-    """An expression that holds one of the numbers of a question holds all of them."""
-    if _CORRECTION.search(question) or _SEVERAL.search(question):
-        return None
-    numbers = _NUMBER.findall(str(arguments.get("expression", "")))
-    used = {spelling for number in numbers for spelling in spellings(number)}
-    asked = _ASKED.findall(question)
-    left_out = [number for number in asked if not used & set(spellings(number))]
-    if left_out and len(asked) > len(left_out):
-        return f"the expression leaves out {left_out[0]}"
+def _once(arguments: Mapping[str, Any], question: str) -> str | None:
+    """An expression does not consist of one number over and over."""
+    used = _NUMBER.findall(str(arguments.get("expression", "")))
+    said = [number for number in _NUMBERS.findall(question) if used[0] in spellings(number)] if used else []
+    if len(used) > 1 and len(set(used)) == 1 and len(said) < 2 and not _SAME_AGAIN.search(question):
+        return f"the expression has nothing but {used[0]}, {len(used)} times"
     return None
 
 
@@ -121,8 +169,63 @@ def _units(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
+def _count_of_days(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that counts days once, and nothing else, gives their number."""
+    counted = _COUNTED_DAYS.findall(question)
+    if (
+        "days" not in arguments
+        or len(counted) != 1
+        or re.search(r"\b(?:weeks?|months?|years?|fortnights?)\b", question)
+    ):
+        return None
+    words = counted[0].lower()
+    numbers = {int(words)} if words.isdigit() else {int(number) for number in spoken_numbers(words)}
+    if numbers and abs(arguments["days"]) not in numbers:
+        return f"the question says “{counted[0]} days” and the call {arguments['days']}"
+    return None
+
+
+def _dates(arguments: Mapping[str, Any], question: str) -> str | None:
+    """One of the dates of a call is the question's, where it names any and the call no relative one."""
+    named = set(days_named(question))
+    given = [set(days_named(str(arguments.get(name, "")))) for name in ("date", "start", "end")]
+    found = [days for days in given if days]
+    relative = any(
+        str(arguments.get(name, "")) and not days for name, days in zip(_DATES, given, strict=True)
+    )
+    if named and found and not relative and not any(days & named for days in found):
+        return f"the question does not name the day {', '.join(map(_day_text, sorted(set.union(*found))))}"
+    return None
+
+
+def _asks_for_a_date(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that counts days from a date asks for another date."""
+    if found := _DAYS_FROM.search(question):
+        return f"the question says {found.group()} and asks for a date"
+    return None
+
+
+def _same_unit(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A conversion leads to another unit."""
+    source, target = (str(arguments.get(name, "")).strip().lower() for name in ("from_unit", "to_unit"))
+    return f"the call converts {source} to {target}" if source and source == target else None
+
+
+def _writing(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A question that asks for something to be told, and has no word of writing, writes no file."""
+    if _ASKS.search(question) and not _WRITES.search(question):
+        return "the question does not ask to write anything"
+    return None
+
+
+def _day_text(day: tuple[int, str]) -> str:
+    return f"{day[0]} {day[1].title()}"
+
+
 _RULES: Mapping[str, tuple[Rule, ...]] = {
-    "calculate": (_operator, _numbers),
-    "add_days": (_weeks, _direction),
-    "convert_units": (_units,),
+    "calculate": (_operator, _once),
+    "add_days": (_weeks, _direction, _count_of_days, _dates),
+    "days_between": (_asks_for_a_date, _dates),
+    "convert_units": (_units, _same_unit),
+    "write_file": (_writing,),
 }

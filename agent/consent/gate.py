@@ -17,6 +17,7 @@ Check = Callable[[Transcript, Call, float], str]
 """Returns what is uncertain about a call, or an empty text. The number is the least margin, in nats, of the
 tokens that the models chose for it and for the thought before it (`agent.engine.Generated.margin`)."""
 
+NOBODY = "needs the user's approval and nobody is there to give it"
 REFUSED = "the user refused this call"
 ASKED_AT_MOST = 3
 """Times that a call is asked about whose file changes while the question is open."""
@@ -47,10 +48,10 @@ class Gate:
     ) -> Call:
         """Return the call that may run: `call`, or what the person made of it.
 
-        `thought` is the planner's, `transcript` ends before those calls of the step that are yet to be made,
-        `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that cannot work
-        or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody is there to
-        confirm.
+        `thought` is the planner's, `transcript` ends with the calls of the step and with the results of those
+        made, `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that
+        cannot work or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody
+        is there to confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
@@ -100,9 +101,7 @@ class Gate:
             return allowed
         decision = self.approve(request) if self.approve else None
         if decision is None:
-            return Deny(
-                f"{request.call.name} needs the user's approval and nobody is there to give it", "nobody"
-            )
+            return Deny(f"{request.call.name} {NOBODY}", "nobody")
         return decision
 
     def _record(self, request: Request, decision: Decision) -> None:

@@ -10,7 +10,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from agent.paths import make_private_folder
+from agent.paths import is_locked, make_private_folder
 
 
 class ProcessLock:
@@ -37,16 +37,10 @@ def is_running(folder: Path, token: str) -> bool:
     """Return whether the process with that token runs. The file of one that was killed is removed."""
     path = folder / token
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        running = is_locked(path)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
+    if not running:
         with suppress(OSError):
             path.unlink()
-        return False
-    finally:
-        os.close(descriptor)
+    return running

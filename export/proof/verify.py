@@ -20,6 +20,7 @@ from agent.bundle import Bundle, load_bundle
 from agent.bundle.deltas.canary import CONTEXT, TOLERANCE, run_canary
 from agent.errors import InputError, UmiError
 from agent.llama.binding.gguf_model import open_gguf
+from agent.llama.gguf.trial import require_loadable, trial_loads
 from agent.prompting.encoding import load_detokenize
 from agent.transcript import ROLES, Role
 from export.build_folder import BuildFolder
@@ -73,9 +74,9 @@ def verify(
 ) -> int:
     """Check the bundle in `folder` and print the result for each role; return 0.
 
-    With the run folder `against`, each file is compared with the run's unquantized model on `prompts`
-    held-out turns. `max_kl` and `max_drop` replace the limits that the bundle was exported with. Raise
-    UmiError if a check fails, after printing.
+    Its files are loaded in a child process first. With the run folder `against`, each file is compared with
+    the run's unquantized model on `prompts` held-out turns. `max_kl` and `max_drop` replace the limits that
+    the bundle was exported with. Raise UmiError if a check fails, after printing.
     """
     if prompts < 1:
         raise InputError(f"--prompts is {prompts}", "give at least 1")
@@ -86,6 +87,7 @@ def verify(
             f"umi models build {shlex.quote(str(folder))}, and verify the folder that it names",
         )
     report = read_report(bundle)
+    require_loadable(trial_loads(bundle), _EXPORT_AGAIN)
     exported_with = report.limits if report else Limits()
     limits = Limits(
         exported_with.kl if max_kl is None else max_kl,

@@ -27,13 +27,15 @@ from tui.installation import installed_version
 
 SYSTEMS = ("plain", "chat_completion", "merged", "shared", "shared_disk")
 """The systems that write the trace."""
-OTHERS = ("one_role", "rates", "cancel", "start")
+OTHERS = ("one_role", "rates", "cancel", "checks", "start")
 """The other measurements."""
 FIGURES: dict[str, Any] = {
     "one_role_resident_mb": None,
     "write_tokens_per_second": {"bare": None, "free": None, "constrained": None},
     "read_tokens_per_second": None,
     "cancel_seconds": None,
+    "checks_share": None,
+    "checks_turns": None,
     "start_ratio": None,
     "start_seconds": None,
     "import_seconds": None,

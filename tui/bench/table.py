@@ -82,11 +82,14 @@ def _other_figures(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     kinds = ", ".join(f"{kind} {_number(written[kind], '.1f')}" for kind in ("bare", "free", "constrained"))
     seconds = _number(result["start_seconds"], ".2f")
     times = _number(result["start_ratio"], ".2f")
+    shares = result["checks_share"] or dict.fromkeys(("call rules", "answer rules", "grammars"))
+    checks = ", ".join(f"{part} {_number(share, '.2%')}" for part, share in shares.items())
     return [
         ("one role alone, MB in memory", _number(result["one_role_resident_mb"], ".0f")),
         ("tokens read in a second", _number(result["read_tokens_per_second"], ".1f")),
         ("tokens written in a second", kinds),
         ("seconds to stop reading a long prompt", _number(result["cancel_seconds"], ".3f")),
+        ("share of a question's time in checks", checks),
         ("shipped models: seconds to the first token", f"{seconds}, {times} times `import llama_cpp`"),
     ]
 

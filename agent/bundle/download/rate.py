@@ -16,9 +16,12 @@ WINDOW_S = 60.0
 class RateWatch:
     """Watches the rate of a transfer."""
 
-    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin a window. `what` is being transferred, for the message."""
+    def __init__(
+        self, what: str, clock: Callable[[], float] = time.monotonic, *, resumes: bool = True
+    ) -> None:
+        """Begin a window. `what` is being transferred, for the message; a later call `resumes` it or not."""
         self._what = what
+        self._again = "what was finished is kept" if resumes else "it begins anew"
         self._clock = clock
         self._since = clock()
         self._before: int | None = None
@@ -34,6 +37,6 @@ class RateWatch:
         if done - self._before < LOW_BYTES_PER_S * passed:
             raise UmiError(
                 f"{self._what} stopped: {done - self._before} bytes came in {passed:.0f} seconds",
-                "check the connection and give the same command again; what was finished is kept",
+                f"check the connection and give the same command again; {self._again}",
             )
         self._since, self._before = self._clock(), done

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agent.errors import EngineError, InputError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.log import clear_errors, first_error
+from agent.llama.gguf.rules import require_sound_model
 
 TYPES: Mapping[str, int] = {
     "f32": 0,
@@ -54,8 +55,10 @@ def quantize(
     """Write `source` (a GGUF file in f32 or f16) to `target` in the quantization `name`; return `target`.
 
     `imatrix` holds a weight of each input of a tensor's rows, by the tensor's name; `metadata` is added to
-    the file's. Raise EngineError where llama.cpp fails; `target` is removed then.
+    the file's. Raise BundleError where values of `source` would make llama.cpp end the process, and
+    EngineError where it fails; `target` is removed then.
     """
+    require_sound_model(source)
     settings = llama_cpp.llama_model_quantize_default_params()
     settings.ftype = TYPES[known_type(name)]
     settings.nthread = usable_cores()

@@ -86,6 +86,7 @@ ALWAYS = ("1", "2", "100")
 
 _DIGITS = re.compile(r"\d+(?:[.,'\u2019\u00a0\u202f ]?\d+)*")
 _ONE_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _PARTS, _INTEGERS = re.compile(r"\d+\.\d+"), re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+")
 _SUFFIX = re.compile(r"(\d+(?:\.\d+)?)\s?(k|m|bn|thousand|million|billion)\b", re.IGNORECASE)
@@ -99,9 +100,15 @@ LONGEST_LIST = 400
 
 
 def spellings(number: str) -> Iterator[str]:
-    """Yield what `number`, as it was written, may be in an expression: 1,234.50 is 1234.50 and 1234.5."""
+    """Yield what `number`, as it was written, may be in an expression: 1,234.50 is 1234.50 and 1234.5.
+
+    A comma before three digits is a separator of thousands, any other one may be a decimal comma.
+    """
     plain = re.sub(r"['\u2019\u00a0\u202f ]", "", number)
     candidates = {number, plain}
+    if _GROUPED.fullmatch(plain):
+        candidates.add(plain.replace(",", ""))
+        plain = ""
     if re.fullmatch(r"\d{1,3}(?:,\d{2,3})*(?:\.\d+)?", plain):
         candidates.add(plain.replace(",", ""))
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})*(?:,\d+)?", plain):

@@ -21,11 +21,15 @@ MAX_COMPARED = 1_000_000
 
 @dataclass(frozen=True)
 class Replaced:
-    """A file that would be replaced: size in bytes, modification time in ns; no text where it is binary."""
+    """A file that would be replaced: size in bytes, modification time in ns; no text where it is binary.
+
+    `names` counts the file's hard links: the others keep what it held.
+    """
 
     size: int
     changed_ns: int
     text: str | None
+    names: int = 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def written_file(workspace: Workspace, path: str, content: str) -> FileChange:
             text = data.decode()
         except UnicodeDecodeError:
             text = None
-    return FileChange(real, content, Replaced(status.st_size, status.st_mtime_ns, text))
+    return FileChange(real, content, Replaced(status.st_size, status.st_mtime_ns, text, status.st_nlink))
 
 
 def _lines(text: str) -> list[str]:

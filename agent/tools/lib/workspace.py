@@ -95,7 +95,10 @@ class Workspace:
         self._protection.check_write(file.relative_to(self.root).as_posix())
 
     def write_text(self, path: str, content: str) -> str:
-        """Write a file atomically, creating missing folders; return its path relative to the workspace."""
+        """Write a file atomically, creating missing folders; return its path relative to the workspace.
+
+        The file is replaced: other names of the old one, hard links, keep what it held.
+        """
         try:
             data = content.encode()
         except UnicodeEncodeError:
@@ -184,6 +187,7 @@ class Workspace:
         check_time()
         check = self._protection.check_read
         with self._confinement.locate(path, check=check) as location, _open_file(location, path) as file:
+            self._protection.check_link(location.path, os.fstat(file.fileno()))
             yield location.path, file
 
     @contextmanager

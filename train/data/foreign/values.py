@@ -28,7 +28,10 @@ def value_of(sample: Sampler, name: str, schema: Mapping[str, Any]) -> Any:
     """Return a value for a parameter: one of its choices or examples, or one that suits its name and type."""
     if schema.get("enum"):
         return sample.rng.choice(list(schema["enum"]))
-    match schema.get("type"):
+    for options in (schema.get("anyOf"), schema.get("oneOf")):
+        if isinstance(options, list) and (typed := [one for one in options if _kind(one)]):
+            return value_of(sample, name, typed[0])
+    match _kind(schema):
         case "integer":
             return sample.rng.randint(1, 40) if sample.chance(0.5) else sample.rng.randint(41, 2500)
         case "number":
@@ -41,6 +44,13 @@ def value_of(sample: Sampler, name: str, schema: Mapping[str, Any]) -> Any:
         case "object":
             return {}
     return _text(sample, name, str(schema.get("description", "")))
+
+
+def _kind(schema: Any) -> str | None:
+    """Return the JSON type of a schema; of a union of types, the first that is not null."""
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    kinds = kind if isinstance(kind, list) else [kind]
+    return next((one for one in kinds if isinstance(one, str) and one != "null"), None)
 
 
 def _text(sample: Sampler, name: str, description: str) -> str:

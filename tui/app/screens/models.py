@@ -157,8 +157,9 @@ class ModelsScreen(ModalScreen[str | None]):
 
     def _pull_base(self, name: str) -> None:
         from agent.bundle.download.catalogue import find_in_catalogue
-        from agent.bundle.download.pull_base import pull_base
+        from agent.bundle.download.pull_base import again, pull_base
 
+        wanted = find_in_catalogue(name)
         worker = get_current_worker()
         shown = ""
 
@@ -166,16 +167,16 @@ class ModelsScreen(ModalScreen[str | None]):
             nonlocal shown
             if worker.is_cancelled:
                 raise PullCancelled
-            text = f"{name}: {100 * done // size} % of {size_text(size)}; Esc stops, a later pull goes on"
+            text = f"{name}: {100 * done // size} % of {size_text(size)}; Esc stops"
             if text != shown:
                 shown = text
                 self.post_message(self.Pulling(text))
 
         error = ""
         try:
-            pull_base(find_in_catalogue(name), progress)
+            pull_base(wanted, progress)
         except PullCancelled:
-            error = f"{name}: stopped; pulling it again goes on where it is"
+            error = f"{name}: stopped; pulling it again {again(wanted)}"
         except UmiError as failure:
             error = str(failure)
         except Exception as failure:

@@ -49,14 +49,14 @@ def pull_catalogued_base(name: str, source: SourceName | None) -> None:
     Raise InputError for a name that the catalogue does not have, UmiError as
     `agent.bundle.download.pull_base.pull_base` does, and Interrupted after Ctrl-C.
     """
-    from agent.bundle.download.pull_base import pull_base
+    from agent.bundle.download.pull_base import again, pull_base
 
     wanted = find_in_catalogue(name)
     progress = DownloadProgress(sys.stderr)
     try:
         base, downloaded = pull_base(wanted, progress.update, source=source)
     except KeyboardInterrupt:
-        raise Interrupted("give the same command again") from None
+        raise Interrupted(f"the same command {again(wanted)}") from None
     finally:
         progress.clear()
     if not downloaded:

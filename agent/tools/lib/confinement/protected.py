@@ -16,6 +16,7 @@ from pathlib import Path
 
 from agent.errors import Protected
 from agent.paths import cache_folder, config_path, data_folder
+from agent.tools.lib.confinement.credential_links import CredentialLinks
 
 _CREDENTIAL_FOLDERS = """
 .ssh .gnupg .aws .azure .kube .password-store .config/gcloud .config/gh .config/rclone .config/op
@@ -122,6 +123,9 @@ class Protection:
         own = {folder.resolve() for folder in (data_folder(), config_path().parent, cache_folder())}
         # A workspace that is one of umi's own folders, or lies in one, was named by the user.
         inside = (folder for folder in own if folder != root and folder.is_relative_to(root))
+        self._links = CredentialLinks(
+            root, tuple(_CREDENTIAL_FOLDERS.split()), lambda file: bool(_CREDENTIALS.find(file.parts[1:], 0))
+        )
         self._own = tuple([fold(part) for part in folder.parts] for folder in inside)
 
     def check_read(self, path: str) -> None:
@@ -144,6 +148,12 @@ class Protection:
         """Raise Protected where the content `data` of the file at `path` holds a private key."""
         if not self._is_allowed(path) and _PRIVATE_KEY.search(data):
             raise _refusal("reading", path, path, "it holds a private key")
+
+    def check_link(self, path: str, status: os.stat_result) -> None:
+        """Raise Protected where the file at `path` is one of credentials under another name."""
+        several = status.st_nlink > 1
+        if several and not self._is_allowed(path) and self._links.find((status.st_dev, status.st_ino)):
+            raise _refusal("reading", path, path, "it is a hard link to a file of passwords or keys")
 
     def _check(self, path: str, action: str, places: Sequence[_Places], why: str) -> None:
         if self._is_allowed(path):
