@@ -76,9 +76,9 @@ def _bundle_entry(name: str, folder: Path, selected: bool, settings: EngineSetti
     roles = len({file.file for file in bundle.roles.values()})
     about = f"{bundle.layout}, {roles} model{'s' if roles > 1 else ''}, {bundle.context_length} tokens"
     if bundle.base:
-        about = f"deltas over {bundle.base.name}, "
-        here = bundle.base.name in base_names()
-        about += "built at the first use" if here else f"which is not here: umi models pull {bundle.base.name}"
+        base = bundle.base.name
+        when = "built at first use" if base in base_names() else f"get it with: umi models pull {base}"
+        about = f"deltas over {base}; {when}"
     return ModelEntry(
         name,
         "bundle",

@@ -1,4 +1,4 @@
-"""The bundles in the package: roles as deltas over a base that has to be pulled, and a small one that is whole.
+"""The bundles in the package: deltas over a base that has to be pulled, and a small one that is whole.
 
 The deltas run by default wherever their base is on this machine, the small bundle elsewhere.
 """

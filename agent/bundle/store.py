@@ -109,8 +109,8 @@ def build_folder(name: str) -> Path:
 def removable_folders(name: str) -> list[Path]:
     """Return the folders that `remove_bundle` deletes: a bundle of the user, unfinished downloads and builds.
 
-    Raise InputError for a shipped bundle, one outside the models folder, and anything that is not a bundle. What
-    was built of the shipped deltas can be deleted.
+    Raise InputError for a shipped bundle, one outside the models folder, and anything that is not a bundle.
+    What was built of the shipped deltas can be deleted.
     """
     here = models_folder()
     folder = here / name
