@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.engine import Engine, Generated
+from agent.engine import Engine
 from agent.errors import ContextFull, InputError
+from agent.evaluation.generation import last_event
 from agent.loop import WRITING_ROOM
 from agent.prompting.trimming import make_room
 from agent.transcript import Call, Next, PlannerTurn, Role, Transcript, parse_calls, parse_planner
@@ -34,7 +35,7 @@ class Step:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The calls; none where the planner made none or the caller's text is none."""
+        """The calls; empty where the planner did not hand over to the caller, or its text is not calls."""
         return (parse_calls(self.text) or ()) if self.next == "caller" else ()
 
     @property
@@ -78,7 +79,5 @@ def _generate(
     transcript, _ = make_room(transcript, lambda trimmed: engine.room(role, trimmed), WRITING_ROOM)
     if (left := engine.room(role, transcript)) < WRITING_ROOM:
         raise ContextFull(engine.context_length - left + WRITING_ROOM, engine.context_length)
-    for piece in engine.generate(role, transcript, cancelled=cancelled):
-        if isinstance(piece, Generated):
-            return None if piece.stop == "cancelled" else piece.text
-    raise AssertionError("an engine's last piece is Generated")
+    generated = last_event(engine.generate(role, transcript, cancelled=cancelled))
+    return None if generated.stop == "cancelled" else generated.text
