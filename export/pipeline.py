@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
-from agent.bundle.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
+from agent.bundle import MANIFEST, Bundle, load_bundle, write_bundle
+from agent.bundle.manifest import DEFAULT_SAMPLING, SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.errors import BundleError, InputError, cannot_write
 from agent.paths import replace_folder, restore_folder
 from agent.prompting.encoding import load_tokenize
@@ -34,8 +34,6 @@ from train.model.weights.reader import read_config
 from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
-MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
-"""The longest turn of each role, in tokens."""
 MAX_CONTEXT = 32768
 """The longest default context of a bundle, in tokens: the key-value cache grows with it."""
 _METHODS_WITHOUT_ROLES: Mapping[str, str] = {
@@ -91,7 +89,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 files=files.models,
                 adapters=files.adapters,
                 layout=layout,
-                sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
+                sampling=DEFAULT_SAMPLING,
                 grounded=options.grounded,
                 markers=run.markers,
                 license=options.license,

@@ -75,16 +75,24 @@ _AllMarkers = _required(*(one.name for one in fields(Markers)))
 
 @dataclass(frozen=True, config=_CONFIG)
 class Sampling:
-    """How a role picks its tokens."""
+    """How the tokens of a role are drawn."""
 
     temperature: Annotated[StrictFloat, Field(ge=0)] = 0.0
-    """0 takes the likeliest token, whatever `top_p` and `seed` are."""
+    """0 is greedy decoding, whatever `top_p` and `seed` are."""
     top_p: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
-    """Draw from the likeliest tokens that have this probability together."""
+    """Nucleus sampling: draw from the most probable tokens that together have this probability."""
     max_tokens: Annotated[StrictInt, Field(ge=1)] = 256
-    """Tokens of one turn at most."""
+    """Maximum length of a turn, in tokens."""
     seed: Annotated[StrictInt, Field(ge=0)] = 0
-    """Of the random generator that draws."""
+    """Seed of the random generator."""
+
+
+DEFAULT_SAMPLING: Mapping[Role, Sampling] = {
+    "planner": Sampling(max_tokens=256),
+    "caller": Sampling(max_tokens=512),
+    "summarizer": Sampling(max_tokens=512),
+}
+"""The sampling that a new bundle gets: greedy, with turns of at most so many tokens."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
