@@ -23,7 +23,7 @@ from agent.bundle.download.bases import InstalledBase, write_record
 from agent.errors import InputError, UmiError
 from agent.paths import bases_folder, sha256_of
 from agent.prompting.encoding import load_tokenize
-from export.base_import import RECORD, find_gguf, import_base
+from export.base_import import IMPORT_RECORD, find_gguf, import_base
 from export.convert import convert as convert_to_any
 from export.gguf import checkpoint as checkpoints
 from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
@@ -63,7 +63,7 @@ def test_a_quantized_file_is_proven_and_recorded(family: str, tmp_path: Path) ->
     file = make_file(tmp_path, family, "q8_0")
     lines: list[str] = []
     folder = import_base(str(file), tmp_path / "base", lines.append)
-    record = json.loads((folder / RECORD).read_text())
+    record = json.loads((folder / IMPORT_RECORD).read_text())
     assert (record["source"], record["bytes"]) == (file.name, file.stat().st_size)
     assert record["tensors_equal"] == len(read_gguf(file).tensors)
     logits = record["logits"]
@@ -138,7 +138,7 @@ def test_other_names_and_defaults_of_files_in_the_wild(tmp_path: Path) -> None:
 
     file = rewrite(make_file(tmp_path, "smollm2"), tmp_path / "wild.gguf", change)
     folder = import_base(str(file), tmp_path / "base", silent)
-    assert json.loads((folder / RECORD).read_text())["logits"]["positions"] > 0
+    assert json.loads((folder / IMPORT_RECORD).read_text())["logits"]["positions"] > 0
     assert not (folder / "chat_template.jinja").exists()
 
 
@@ -276,7 +276,7 @@ def test_logits_are_not_compared_where_memory_does_not_suffice(
     monkeypatch.setattr(imported, "available_bytes", lambda: 1 << 20)
     lines: list[str] = []
     folder = import_base(str(make_file(tmp_path, "qwen2", "f16")), tmp_path / "base", lines.append)
-    assert json.loads((folder / RECORD).read_text())["logits"] is None
+    assert json.loads((folder / IMPORT_RECORD).read_text())["logits"] is None
     assert any("logits were not compared: that takes" in line for line in lines)
 
 
