@@ -7,13 +7,14 @@ shrinks together (QLoRA, arXiv 2305.14314, section 3), have to be seen at once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from train.model.loading import silence_bitsandbytes
 
 BLOCK_SIZE = 64
 """Numbers that share a scale: the default of bitsandbytes, and of transformers with it."""
@@ -38,8 +39,7 @@ def nf4_round_trip(
     `blocks` are its rows in order, as `row_multiple` says. `dtype` (`F32`, `BF16` or `F16`) is the type that
     the weight was loaded in before it was quantized: what is dequantized is rounded to that.
     """
-    # On a CPU bitsandbytes warns of an optional kernel package as soon as it is imported.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    silence_bitsandbytes()
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     packed: list[tuple[torch.Tensor, Any]] = [

@@ -6,8 +6,6 @@ stacked role instead gets a second adapter over the frozen one of stage 1.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +24,7 @@ from train.model.cpu_memory import limit_product_cache, return_freed_memory
 from train.model.generation import generate
 from train.model.kernels.head_loss import head_loss
 from train.model.kernels.install import install
+from train.model.loading import peft_warnings_ignored, silence_bitsandbytes
 from train.model.packing import IGNORE, Packed
 from train.recipe import Recipe
 from train.run.files import ADAPTER_WEIGHTS
@@ -44,8 +43,7 @@ class LoraModel:
 
     def __init__(self, recipe: Recipe) -> None:
         """Load `recipe.base`. Raise InputError where the folder holds no checkpoint that can be trained."""
-        # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        silence_bitsandbytes()
         from peft import LoraConfig, get_peft_model
 
         self.base = Path(recipe.base)
@@ -69,9 +67,7 @@ class LoraModel:
         )
         torch.manual_seed(recipe.seed)
         try:
-            with warnings.catch_warnings():
-                # peft 0.21 reads an attribute that transformers 5 renamed.
-                warnings.simplefilter("ignore", FutureWarning)
+            with peft_warnings_ignored():
                 self._peft: Any = get_peft_model(base, config)
         except ValueError as error:
             raise InputError(f"no adapter fits {recipe.base}: {error}", "set other lora.targets") from None
