@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from agent.transcript import PlannerTurn, ToolTurn, Transcript, UserTurn
 
-FREED_SHARE = 3
-"""Where turns are dropped in use, 1/3 of the conversation's room is freed."""
+FREED_FRACTION = 1 / 3
+"""The fraction of the conversation's room that is freed once a turn has to be dropped in use."""
 
 _CUT_MARK = "… (the rest was cut)"
 _SHORTEST_CUT = 120
@@ -41,12 +41,12 @@ def make_room(
     """Return a transcript that leaves `needed` tokens by `room`, and how many turns were dropped or halved.
 
     It leaves fewer where nothing more can go. What stays after a drop moves to another position and must be
-    decoded again, so a drop frees 1/FREED_SHARE of the conversation's room: the next is several turns away.
+    decoded again, so a drop frees FREED_FRACTION of the conversation's room: the next is several turns away.
     """
 
     def roomy(shorter: Transcript) -> bool:
         longest_conversation = room(replace(transcript, turns=())) - needed
-        return room(shorter) >= needed + max(0, longest_conversation) // FREED_SHARE
+        return room(shorter) >= needed + int(max(0, longest_conversation) * FREED_FRACTION)
 
     def fits(shorter: Transcript) -> bool:
         return room(shorter) >= needed
