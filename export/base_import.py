@@ -30,7 +30,7 @@ def import_base(source: str, out: Path | None, say: Say) -> Path:
     path = find_gguf(source)
     out = out or _default_folder(path)
     if out.exists() and not (out / IMPORT_RECORD).is_file():
-        raise InputError(f"{out} is there already", "name another folder with --out, or remove it")
+        raise InputError(f"{out} already exists", "name another folder with --out, or remove it")
     file = read_gguf(path)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def find_gguf(source: str) -> Path:
     if path.is_file():
         return path
     if path.exists() or path.suffix == ".gguf" or path.name != source:
-        raise InputError(f"{source} is no file", "name a GGUF file, or a base that umi models pull knows")
+        raise InputError(f"{source} is not a file", "name a GGUF file, or a base that umi models pull knows")
     return find_base(source).path
 
 

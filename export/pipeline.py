@@ -48,7 +48,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     """Export the run in `folder` as the bundle `out`, replacing a bundle that is there.
 
     An interrupted export of the same run is continued. Raise InputError if the run is not finished, its base
-    has changed or is of an unknown architecture, `out` is no bundle or the layout is not the run's, and
+    has changed or is of an unknown architecture, `out` is not a bundle or the layout is not the run's, and
     UmiError if a file cannot be written or differs from its torch model.
     """
     run, out = load_run(folder), out.resolve()
@@ -129,7 +129,7 @@ def _require_replaceable(out: Path, say: Say) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
-        raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
+        raise InputError(f"{out} exists and is not a bundle", "give another --out, or remove it")
     try:
         existing = parse_manifest(out, json.loads((out / MANIFEST).read_text(encoding="utf-8")))
     except (ValueError, RecursionError, BundleError) as error:
@@ -138,7 +138,7 @@ def _require_replaceable(out: Path, say: Say) -> None:
     if unknown := sorted(path.name for path in out.iterdir() if path.name not in known):
         raise InputError(
             f"{out} holds {unknown[0]}{' and more' if unknown[1:] else ''},"
-            " which is no part of the bundle there",
+            " which is not part of the bundle there",
             "move that away, or give another --out",
         )
     say(f"bundle: {existing.name} in {out} will be replaced once the new one is whole")

@@ -214,8 +214,8 @@ def test_files_that_are_damaged_are_named(tmp_path: Path) -> None:
     whole = file.read_bytes()
     bad = tmp_path / "bad.gguf"
     for content, said in (
-        (b"", "is no GGUF file"),
-        (b"PK\x03\x04" + whole[4:], "is no GGUF file"),
+        (b"", "is not a GGUF file"),
+        (b"PK\x03\x04" + whole[4:], "is not a GGUF file"),
         (whole[:4] + b"\x09" + whole[5:], "of version 9"),
         (whole[:200], "is damaged: its header ends early"),
         (whole[:8] + b"\xff" * 8 + whole[16:], "is damaged: it claims to hold 18446744073709551615 tensors"),
@@ -306,7 +306,7 @@ def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(
     with pytest.raises(InputError, match="get it with: umi models pull tiny-base"):
         find_gguf("tiny-base")
     for missing in (str(tmp_path / "none.gguf"), "none.gguf", str(tmp_path)):
-        with pytest.raises(InputError, match="is no file"):
+        with pytest.raises(InputError, match="is not a file"):
             find_gguf(missing)
     base = InstalledBase("tiny-base", made.name, made.stat().st_size, sha256_of(made), "MIT", "the index")
     base.path.parent.mkdir(parents=True)
@@ -325,7 +325,7 @@ def test_the_command_replaces_its_own_import_and_nothing_else(tmp_path: Path) ->
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         import_base(str(file), other, silent)
     assert (other / "thesis.txt").read_text() == "mine"
 

@@ -187,7 +187,7 @@ def test_file_names_may_contain_the_separators(tmp_path: Path, name: str) -> Non
         ("empty.jsonl", "empty.jsonl holds no rows"),
         ("bad.jsonl", "bad.jsonl, line 2 is not JSON"),
         ("odd.jsonl", "odd.jsonl, line 1: an unknown field: extra"),
-        ("pipe", "pipe is no file"),
+        ("pipe", "pipe is not a file"),
         ("out.jsonl", "out.jsonl is mixed in and is to be written"),
     ],
 )

@@ -46,12 +46,12 @@ _TRAINED: Mapping[str, tuple[str, ...]] = {
     "multi-task": ("backbone",),
     "one-model": ("backbone",),
 }
-"""The stages of the methods that do not train all of them."""
+"""Method -> stages, for the methods that do not train all of them."""
 
 NotNegative = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 AsList = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
-"""One text stands for a list of it."""
+"""A single text is accepted in place of a list."""
 
 T = TypeVar("T")
 

@@ -64,7 +64,7 @@ def assemble(
         if out.exists() and not out.is_dir():
             raise InputError(f"{out} is a file", "give another folder")
         if out.is_dir() and any(path.name != _PART for path in out.iterdir()):
-            raise InputError(f"{out} is there and not empty", "give another folder")
+            raise InputError(f"{out} exists and is not empty", "give another folder")
         created = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         try:

@@ -48,7 +48,7 @@ def _file_name(value: str) -> str:
     if value != Path(value).name or value in ("", ".", ".."):
         raise ValueError("it is not the name of a file beside it")
     if not value.isprintable() or len(os.fsencode(value)) > _LONGEST_NAME:
-        raise ValueError(f"{value[:60]!r} is no name of a model file")
+        raise ValueError(f"{value[:60]!r} is not a name of a model file")
     return value
 
 

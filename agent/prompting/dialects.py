@@ -139,7 +139,7 @@ def _chat_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
     vocabulary = model.vocabulary
     source = model.chat_template
     if not source:
-        raise BundleError(f"{model.path} has no chat template, so it is no stock instruct model", hint)
+        raise BundleError(f"{model.path} has no chat template, so it is not a stock instruct model", hint)
     end = vocabulary.turn_end
     if end < 0 or not vocabulary.is_control(end):
         named = f"ends a turn with {vocabulary.text(end)!r}, which is text" if end >= 0 else "ends no turn"

@@ -17,7 +17,7 @@ FREED_FRACTION = 1 / 3
 
 _CUT_MARK = "… (the rest was cut)"
 _SHORTEST_CUT = 120
-"""Characters: halving a shorter observation frees no room worth having."""
+"""Minimum length in characters of an observation that is halved."""
 
 Fits = Callable[[Transcript], bool]
 
@@ -59,14 +59,14 @@ def make_room(
 
 
 def _without_oldest_exchange(transcript: Transcript) -> Transcript | None:
-    """`transcript` from its second question on; None where there is none."""
+    """Return `transcript` from its second question on; None if it has only one."""
     turns = transcript.turns
     second = next((i for i in range(1, len(turns)) if isinstance(turns[i], UserTurn)), None)
     return replace(transcript, turns=turns[second:]) if second else None
 
 
 def _without_oldest_step(transcript: Transcript) -> Transcript | None:
-    """`transcript` without its first step that called tools; None where there is no later one."""
+    """Return `transcript` without its first step that called tools; None if there is no later step."""
     turns = transcript.turns
     steps = [i for i, turn in enumerate(turns) if isinstance(turn, PlannerTurn) and turn.next == "caller"]
     if len(steps) < 2:
@@ -75,7 +75,7 @@ def _without_oldest_step(transcript: Transcript) -> Transcript | None:
 
 
 def _with_longest_observation_halved(transcript: Transcript) -> Transcript | None:
-    """`transcript` with the longest observation cut to its first half; None where none is worth cutting."""
+    """Return `transcript` with the longest observation cut to its first half; None if all are short."""
     turns = transcript.turns
     observations = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
     index, longest = max(observations, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))

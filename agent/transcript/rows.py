@@ -138,9 +138,9 @@ def ensure_appendable(path: Path) -> None:
     step = "name another file, one that ends in .jsonl"
     there = os.path.exists(path)
     if not os.path.isdir(path.parent):
-        raise InputError(f"{path} cannot be written: {path.parent} is no folder", step)
+        raise InputError(f"{path} cannot be written: {path.parent} is not a folder", step)
     if there and not os.path.isfile(path):
-        raise InputError(f"{path} cannot be written: it is no file", step)
+        raise InputError(f"{path} cannot be written: it is not a file", step)
     effective = os.access in os.supports_effective_ids
     if not os.access(path if there else path.parent, os.W_OK, effective_ids=effective):
         raise InputError(f"{path} cannot be written: permission denied", step)

@@ -162,7 +162,7 @@ def _field_error(detail: ErrorDetails, schema: Schema) -> FieldError:
 def _locate(root: Schema, location: FieldPath) -> tuple[FieldPath, Schema]:
     """The path of the field at pydantic's `location`, and its schema.
 
-    pydantic writes the member of a union into a location; that is no key of the value, and left out.
+    pydantic writes the member of a union into a location; that is not a key of the value, and left out.
     """
     path: FieldPath = ()
     node = _resolved(root, root)

@@ -25,7 +25,7 @@ _TORCH_TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float
 def row_multiple(rows: int, width: int) -> int:
     """Return the count of which the rows in a block of a weight [rows, width] must be a multiple.
 
-    That is all rows where `width` is no multiple of 64: bitsandbytes 0.50 then computes wrong scales on a CPU
+    That is all rows if `width` is not a multiple of 64: bitsandbytes 0.50 then computes wrong scales on a CPU
     with AVX512, which the adapter was trained over. Only toy models have such widths.
     """
     return rows if width % BLOCK_SIZE else 1

@@ -23,7 +23,7 @@ _WEIGHT, _CAP = "=(?P<weight>[^=@]*)", "@(?P<cap>[^=@]*)"
 _INPUTS = [
     re.compile(f"(?P<path>.*){weight}{cap}", re.DOTALL) for weight in ("", _WEIGHT) for cap in ("", _CAP)
 ]
-"""The forms of an input. Names of files may hold the signs too: the first form that names a file is taken."""
+"""The forms of an input. File names may contain `=` and `@` too: the first form that names a file counts."""
 
 
 def mix(
@@ -69,7 +69,7 @@ def mix(
 def input_of(text: str) -> Input:
     """Parse `FILE[=WEIGHT][@CAP]`.
 
-    Raises InputError for a weight or cap that is no number, and for no file.
+    Raises InputError for a weight or cap that is not a number, and for no file.
     """
     found = [form.fullmatch(text) for form in _INPUTS]
     parts = [match.groupdict() for match in found if match]
@@ -81,7 +81,7 @@ def input_of(text: str) -> Input:
     files = tuple(row_files(path))
     for file in files:
         if not file.is_file():
-            raise InputError(f"{file} is no file", "mix reads everything twice: save it as a file first")
+            raise InputError(f"{file} is not a file", "mix reads everything twice: save it as a file first")
     return Input(path, files, weight, cap)
 
 

@@ -1,4 +1,4 @@
-"""`umi train data show`: rows as the models read them, and which part of them is learnt."""
+"""`umi train data show`: rows as the models read them, with the targets of the loss marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.data.checks.lengths import open_tokenize
 from train.data.terminal import dimmed, visible, wants_colour
 
 OPEN, CLOSE = "«", "»"
-"""The marks around learnt text in output without colour."""
+"""The marks around target text in output without colour."""
 
 
 def show(
@@ -28,9 +28,9 @@ def show(
     base: Path | None = None,
     color: str = "auto",
 ) -> int:
-    """Print the first `count` rows in which `role` learns a turn, up to the end of the last one; return 0.
+    """Print the first `count` rows with a target turn of `role`, each up to its last such turn; return 0.
 
-    What is not learnt is dimmed; without colour (`color` is `always`, `never` or `auto`), what is learnt
+    Text that is not a target is dimmed; without colour (`color` is `always`, `never` or `auto`), target text
     stands between « and ». `line` takes only the row in that line of a file. With `base`, the folder of a
     model, tokens are counted. Raises InputError where there is no such row.
     """
@@ -100,7 +100,7 @@ def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
 
 
 def painted(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
-    """Return the parts as one text; dimmed where not learnt with `colour`, else marked where learnt."""
+    """Return the parts as one text: with `colour` the others dimmed, else the targets marked."""
     return "".join(
         (visible(text) if learnt else dimmed(visible(text)))
         if colour

@@ -235,7 +235,7 @@ class BaseRun:
         save_checkpoint(self.state_file, state)
 
     def data(self) -> Iterator[list[Packed]]:
-        """Yield batches from the current step on; those of a resumed run differ from an uninterrupted one's."""
+        """Yield batches from the current step on; a resumed run gets other rows than an uninterrupted one."""
         recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
         drill_rows = (encode(row.transcript, ROLES, self.tokenize) for row in copy_drills(seed))
         for _ in range(self.step, recipe.drill_steps):

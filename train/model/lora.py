@@ -87,7 +87,7 @@ class LoraModel:
         return [p for p in self._peft.parameters() if p.requires_grad]
 
     def restart(self, seed: int) -> None:
-        """Initialize the adapter on the base anew, B at zero; `seed` decides A."""
+        """Reinitialize the adapter on the base: B zero, A drawn with `seed`."""
         from peft.tuners.lora import LoraLayer
 
         torch.manual_seed(seed)
@@ -97,11 +97,11 @@ class LoraModel:
                     module.reset_lora_parameters(BASE_ADAPTER, init_lora_weights=True)
 
     def stack(self, backbone: AdapterState, header: Sequence[int] | None, seed: int) -> None:
-        """Train a new adapter over `backbone`, which stays on for every token and frozen.
+        """Add a new trained adapter over `backbone`, which stays frozen and is on for every token.
 
-        The new one starts with B at zero; `seed` decides A. With `header`, the ids that open the role's
-        turns, it is activated: on from the header of the turn that a branch learns, and each branch learns
-        one turn.
+        B of the new adapter is zero, A is drawn with `seed`. With `header`, the ids that open the role's
+        turns, it is an activated adapter: on from the header of the branch's target turn, of which each
+        branch then has one.
         """
         self._trained = BASE_ADAPTER
         self.set_adapter(backbone)
@@ -114,7 +114,7 @@ class LoraModel:
             parameter.requires_grad_(f".{ROLE_ADAPTER}." in name)
         for module in self._peft.modules():
             if BASE_ADAPTER in (getattr(module, "lora_dropout", None) or ()):
-                # Dropout is for what is trained; stage 1 is part of the frozen model here.
+                # Stage 1 is part of the frozen model here, so it gets no dropout.
                 module.lora_dropout[BASE_ADAPTER] = torch.nn.Identity()
         self._trained = ROLE_ADAPTER
         if header is not None:
@@ -144,7 +144,7 @@ class LoraModel:
         return cross_entropy(logits.float(), targets, reduction="sum")
 
     def mean_loss(self, batches: list[list[Packed]]) -> float:
-        """Return the mean cross-entropy a label, without dropout or gradients; NaN without labels."""
+        """Return the mean cross-entropy in nats a label, without dropout or gradients; NaN without labels."""
         labels = sum(packed.label_count for batch in batches for packed in batch)
         set_eval_mode(self._peft)
         with torch.no_grad():
@@ -215,7 +215,7 @@ class LoraModel:
 
 
 class GenerationModel:
-    """A causal LM whose activated adapter is called for by `alora_offsets`, as peft's models do it."""
+    """A causal LM whose activated adapter is switched on by `alora_offsets`, as in peft's models."""
 
     def __init__(self, causal: Any, device: torch.device, alora_mask: AloraMask | None) -> None:
         self._causal, self._alora_mask, self.device = causal, alora_mask, device

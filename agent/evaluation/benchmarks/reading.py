@@ -1,4 +1,4 @@
-"""Files of a benchmark: those of a folder, their records, and a count of what cannot be used."""
+"""Reading of the files of a benchmark: usable records, and counts of the others by reason."""
 
 from __future__ import annotations
 
