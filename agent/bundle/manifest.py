@@ -53,7 +53,7 @@ def _file_name(value: str) -> str:
 
 
 def _required(*keys: str) -> BeforeValidator:
-    """A validator of mappings that raises MissingKey; the constructors have defaults, and JSON has none."""
+    """Return a validator of mappings that raises MissingKey; defaults of constructors are not for JSON."""
 
     def check(value: Any) -> Any:
         if isinstance(value, Mapping) and (missing := [key for key in keys if key not in value]):
@@ -243,7 +243,7 @@ def mend(folder: Path) -> str:
 
 
 def parse_manifest(folder: Path, manifest: Any) -> Bundle:
-    """The bundle that a manifest describes. Raises BundleError naming the first field that is wrong."""
+    """Return the bundle that a manifest describes. Raise BundleError naming the first field that is wrong."""
     if not isinstance(manifest, dict):
         raise _damaged(folder, "it is not a JSON object")
     version = manifest.get("format")

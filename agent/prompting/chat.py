@@ -26,7 +26,7 @@ class ChatPrompts:
     """The prompts of one model: its chat template and its tokenizer."""
 
     def __init__(self, template: ChatTemplate, tokenize: Tokenize, bos: int | None = None) -> None:
-        """`bos` is the token that every prompt begins with, where the model expects one."""
+        """Prompt with `template`; `bos` is the token to begin every prompt with, if the model expects one."""
         self.template = template
         self._tokenize = tokenize
         self._bos = [] if bos is None else [bos]

@@ -94,7 +94,7 @@ class Dialect:
     end_token: int
     """The id of the token that ends a turn."""
     render: Callable[[Role, Transcript], Prompt]
-    """Return the prompt for a role. Raises BundleError where a chat template refuses the transcript."""
+    """Return the prompt for a role. Raise BundleError where a chat template refuses the transcript."""
     header: Callable[[Role], list[int]]
     """Return the ids that open a role's turn; none in a dialect without role headers."""
     chat: ChatPrompts | None = None

@@ -29,7 +29,7 @@ class Dimensions:
     kind: str = "qwen2"
 
     def config(self) -> Any:
-        """The transformers configuration."""
+        """Return the transformers configuration."""
         from transformers import AutoConfig
 
         return AutoConfig.for_model(

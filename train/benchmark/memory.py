@@ -51,7 +51,7 @@ def memory(
     """Train a model of a known shape for `steps` steps and print the most memory that it took.
 
     A step is `micro_batch` rows of `length` tokens, of which the share `learnt` is learnt. Returns the exit
-    code. Raises InputError for a number out of range, UmiError where the temporary folder is full.
+    code. Raise InputError for a number out of range, UmiError where the temporary folder is full.
     """
     for option, number, least in (
         ("length", length, 16),

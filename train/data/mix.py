@@ -39,7 +39,7 @@ def mix(
 
     Each of `sources` is `FILE[=WEIGHT][@CAP]`. Without `count`, a weight is a multiple of the rows there are;
     with it, a share of the `count` rows of the result. A cap is the most rows taken of a file, repeats
-    included. Raises InputError for what cannot be read, and for rows of the test split unless `allow_test`.
+    included. Raise InputError for what cannot be read, and for rows of the test split unless `allow_test`.
     """
     if count is not None and count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
@@ -69,7 +69,7 @@ def mix(
 def input_of(text: str) -> Input:
     """Parse `FILE[=WEIGHT][@CAP]`.
 
-    Raises InputError for a weight or cap that is not a number, and for no file.
+    Raise InputError for a weight or cap that is not a number, and for no file.
     """
     found = [form.fullmatch(text) for form in _INPUTS]
     parts = [match.groupdict() for match in found if match]
@@ -104,7 +104,7 @@ def _cap(number: str, text: str) -> int:
 def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     """Return the number of rows of an input.
 
-    Raises InputError for a bad line, for none, and for rows of a test set.
+    Raise InputError for a bad line, for none, and for rows of a test set.
     """
     count = 0
     for file in entry.files:

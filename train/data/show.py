@@ -32,7 +32,7 @@ def show(
 
     Text that is not a target is dimmed; without colour (`color` is `always`, `never` or `auto`), target text
     stands between « and ». `line` takes only the row in that line of a file. With `base`, the folder of a
-    model, tokens are counted. Raises InputError where there is no such row.
+    model, tokens are counted. Raise InputError where there is no such row.
     """
     if count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
@@ -58,7 +58,7 @@ def show(
 
 
 def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Row]]:
-    """Yield all rows, or the one in line `number` of the only file. Raises InputError where there is none."""
+    """Yield all rows, or the one in line `number` of the only file. Raise InputError where there is none."""
     if number is not None and len(files) != 1:
         raise InputError(f"--line is given and there are {len(files)} files", "name one file")
     for file in files:
