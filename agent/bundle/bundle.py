@@ -86,7 +86,7 @@ def write_bundle(
     layout; `grounded` are the roles whose digits are limited to those of the question and its observations.
     With a `base` the bundle is one of deltas: `deltas` names the adapters that each role's model is built
     from, `types` its quantization, and the models, which have to be there now, are not part of the bundle.
-    Raise BundleError where a file is unusable or the files do not make `layout`.
+    Raises BundleError where a file is unusable or the files do not make `layout`.
     """
     records: dict[str, dict[str, Any]] = {}
 

@@ -43,18 +43,18 @@ def mix(
     """
     if count is not None and count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
-    inputs = [input_of(text) for text in sources]
+    inputs = [parse_input(text) for text in sources]
     for entry in inputs:
         for file in entry.files:
             if os.path.exists(out) and out.samefile(file):
                 raise InputError(f"{file} is mixed in and is to be written", "give --out another name")
-    sizes = [rows_of(entry, allow_test, say) for entry in inputs]
+    sizes = [count_rows(entry, allow_test, say) for entry in inputs]
     shares = allocate(inputs, sizes, count)
     if not sum(shares):
         raise InputError("these weights and caps take no rows", "raise them")
     by_source: Counter[str] = Counter()
     rng = random.Random(f"{seed} order")
-    lines = drawn(inputs, sizes, shares, seed, by_source)
+    lines = draw_lines(inputs, sizes, shares, seed, by_source)
     total = write_lines(out, shuffled(lines, rng, out.parent))
     for entry, size, share in zip(inputs, sizes, shares, strict=True):
         repeated = f", repeated {share / size:.1f} times" if share > size else ""
@@ -66,7 +66,7 @@ def mix(
     return 0
 
 
-def input_of(text: str) -> Input:
+def parse_input(text: str) -> Input:
     """Parse `FILE[=WEIGHT][@CAP]`.
 
     Raise InputError for a weight or cap that is not a number, and for no file.
@@ -101,7 +101,7 @@ def _cap(number: str, text: str) -> int:
     return int(number)
 
 
-def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
+def count_rows(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     """Return the number of rows of an input.
 
     Raise InputError for a bad line, for none, and for rows of a test set.
@@ -122,7 +122,7 @@ def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     return count
 
 
-def drawn(
+def draw_lines(
     inputs: Sequence[Input], sizes: Sequence[int], shares: Sequence[int], seed: int, sources: Counter[str]
 ) -> Iterator[bytes]:
     """Yield the rows of all inputs as lines of JSON, one input after the other; `sources` counts them."""

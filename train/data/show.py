@@ -12,7 +12,7 @@ from agent.prompting.encoding import encode, view_roles
 from agent.transcript import Row, Transcript
 from agent.transcript.rows import Line, read_lines, row_files, row_of
 from train.data.checks.lengths import open_tokenize
-from train.data.terminal import dimmed, visible, wants_colour
+from train.data.terminal import dim, visible, wants_colour
 
 OPEN, CLOSE = "«", "»"
 """The marks around target text in output without colour."""
@@ -41,13 +41,13 @@ def show(
     colour = wants_colour(sys.stdout, color)
     shown = 0
     for place, row in select_rows(files, line):
-        parts = spans(row.transcript, role)
+        parts = split_by_target(row.transcript, role)
         if not parts:
             continue
         if not shown:
             say("what is learnt " + ("is not dimmed" if colour else f"stands between {OPEN} and {CLOSE}"))
         print(visible(title(place, row, role, tokenize)))
-        print(painted(parts, colour), end="\n\n")
+        print(paint(parts, colour), end="\n\n")
         shown += 1
         if shown == count:
             break
@@ -73,7 +73,7 @@ def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Lin
         )
 
 
-def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
+def split_by_target(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
     """Return (text, whether it is learnt) up to the end of the last turn that the view `name` learns.
 
     Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
@@ -99,10 +99,10 @@ def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
     return f"== {' | '.join(parts)}".replace("\n", " ")
 
 
-def painted(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
+def paint(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
     """Return the parts as one text: with `colour` the others dimmed, else the targets marked."""
     return "".join(
-        (visible(text) if learnt else dimmed(visible(text)))
+        (visible(text) if learnt else dim(visible(text)))
         if colour
         else (f"{OPEN}{visible(text)}{CLOSE}" if learnt else visible(text))
         for text, learnt in parts
