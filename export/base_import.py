@@ -1,4 +1,4 @@
-"""`umi train base import`: a GGUF file as a base to train, proven to be the file's model."""
+"""`umi train base import`: a GGUF file as a checkpoint to train, verified to be the same model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from export.gguf.reader import GgufFile, read_gguf
 from export.options import Say
 from export.proof.imported import is_quantized_or_half, prove_import
 
-RECORD = "import.json"
-"""What a checkpoint folder was imported from, and how it compared."""
+IMPORT_RECORD = "import.json"
+"""File in an imported checkpoint folder: `source` (a file name), `sha256` and `bytes` of the GGUF file, and
+the figures of `prove_import`."""
 
 
 def import_base(source: str, out: Path | None, say: Say) -> Path:
     """Make a checkpoint folder of `source`, a GGUF file or the name of a base that was pulled; return it.
 
-    `out` is by default among the user's models. Raise InputError for what cannot be read, or where `out` is
-    something else than an import, UmiError where the checkpoint differs from the file or cannot be written.
-    Nothing is left of an import that fails.
+    `out` is by default a folder among the user's bases; an earlier import there is replaced. Raise InputError
+    if the file cannot be read or `out` exists and is not an import, UmiError if the checkpoint differs from
+    the file or cannot be written. An import that fails leaves nothing behind.
     """
     path = find_gguf(source)
     out = out or _default_folder(path)
-    if out.exists() and not (out / RECORD).is_file():
-        raise InputError(f"{out} is there already", "name another folder with --out, or remove it")
+    if out.exists() and not (out / IMPORT_RECORD).is_file():
+        raise InputError(f"{out} already exists", "name another folder with --out, or remove it")
     file = read_gguf(path)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ def import_base(source: str, out: Path | None, say: Say) -> Path:
             shutil.rmtree(scratch)
             origin = {"source": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
             record = json.dumps({**origin, **figures}, indent=2)
-            (partial / RECORD).write_text(record + "\n", encoding="utf-8")
+            (partial / IMPORT_RECORD).write_text(record + "\n", encoding="utf-8")
     except OSError as error:
         raise cannot_write(out, error) from None
     for line in describe(figures):
@@ -59,12 +60,12 @@ def find_gguf(source: str) -> Path:
     if path.is_file():
         return path
     if path.exists() or path.suffix == ".gguf" or path.name != source:
-        raise InputError(f"{source} is no file", "name a GGUF file, or a base that umi models pull knows")
+        raise InputError(f"{source} is not a file", "name a GGUF file, or a base that umi models pull knows")
     return find_base(source).path
 
 
 def describe(figures: dict[str, Any]) -> list[str]:
-    """Return what a person is told of the comparison."""
+    """Return the figures of `prove_import` as lines of text."""
     lines = [f"tokenizer: equal in {figures['tokenizer_comparisons']} comparisons"]
     if "tensors_equal" in figures:
         lines[0] += f"; all {figures['tensors_equal']} tensors are the file's"
@@ -78,7 +79,7 @@ def describe(figures: dict[str, Any]) -> list[str]:
 
 
 def _default_folder(path: Path) -> Path:
-    """Return the folder beside a file that was pulled, and for another file a folder of its name."""
+    """Return the checkpoint folder beside a pulled base, or, for any other file, one named after it."""
     pulled = path.resolve().parent.parent == bases_folder().resolve()
     return (path.parent if pulled else bases_folder() / path.stem) / "checkpoint"
 

@@ -47,5 +47,5 @@ def _convert_adapter(folder: Path, base: Path | None, out: Path, kind: str) -> N
     base = base or adapter.base
     if base is None or not (base / "config.json").is_file():
         which = f"{base}, the base of {folder}," if base else f"the base of {folder}"
-        raise InputError(f"{which} is not there", "name its folder with --base")
+        raise InputError(f"{which} does not exist", "name its folder with --base")
     write_adapter(adapter, base, out, kinds[kind])

@@ -21,6 +21,7 @@ from agent.errors import InputError
 from agent.llama.binding.gguf_model import open_gguf
 from agent.paths import bases_folder, sha256_of
 from agent.transcript import ROLES, Role
+from export.base_import import IMPORT_RECORD
 from export.card.modelfile import role_template
 from export.card.provenance import provenance
 from export.gguf.adapter import AdapterType, write_adapter
@@ -31,9 +32,6 @@ from export.proof.tokenizer import check_tokenizer, marker_id
 from train.model.weights.adapter import read_adapter
 from train.model.weights.reader import StoredTensor, list_tensors, read_config
 from train.run.finished import Run
-
-RECORD = "import.json"
-"""What an imported checkpoint holds of its origin: `source`, a file's name, its `sha256` and `bytes`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Deltas:
 def find_base(run: Run) -> tuple[BaseFile, Path]:
     """Return the GGUF base of a run, which is one of the user's bases.
 
-    Raise InputError where the run's base was not imported from it, or it is not there.
+    Raise InputError if the run's base was not imported from a GGUF file, or that file is not among them.
     """
     if run.recipe.get("hand_over") == "merge16":
         raise InputError(
@@ -86,7 +84,7 @@ def find_base(run: Run) -> tuple[BaseFile, Path]:
             "train with hand_over=continue, or export without --deltas",
         )
     try:
-        record = json.loads((run.base / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((run.base / IMPORT_RECORD).read_text(encoding="utf-8"))
         file, sha256, size = str(record["source"]), str(record["sha256"]), int(record["bytes"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agent.bundle import MANIFEST, Bundle, Sampling, load_bundle, write_bundle
-from agent.bundle.manifest import SHORTEST_CONTEXT, Layout, parse_manifest
+from agent.bundle import MANIFEST, Bundle, load_bundle, write_bundle
+from agent.bundle.manifest import DEFAULT_SAMPLING, SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.errors import BundleError, InputError, cannot_write
 from agent.paths import replace_folder, restore_folder
 from agent.prompting.encoding import load_tokenize
@@ -34,8 +34,6 @@ from train.model.weights.reader import read_config
 from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
 
-MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
-"""The longest turn of each role, in tokens."""
 MAX_CONTEXT = 32768
 """The longest default context of a bundle, in tokens: the key-value cache grows with it."""
 _METHODS_WITHOUT_ROLES: Mapping[str, str] = {
@@ -50,7 +48,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     """Export the run in `folder` as the bundle `out`, replacing a bundle that is there.
 
     An interrupted export of the same run is continued. Raise InputError if the run is not finished, its base
-    has changed or is of an unknown architecture, `out` is no bundle or the layout is not the run's, and
+    has changed or is of an unknown architecture, `out` is not a bundle or the layout is not the run's, and
     UmiError if a file cannot be written or differs from its torch model.
     """
     run, out = load_run(folder), out.resolve()
@@ -90,7 +88,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 files=files.models,
                 adapters=files.adapters,
                 layout=layout,
-                sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
+                sampling=DEFAULT_SAMPLING,
                 grounded=options.grounded,
                 markers=run.markers,
                 license=options.license,
@@ -130,7 +128,7 @@ def _require_replaceable(out: Path, say: Say) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file():
-        raise InputError(f"{out} is there and no bundle", "give another --out, or remove it")
+        raise InputError(f"{out} exists and is not a bundle", "give another --out, or remove it")
     try:
         existing = parse_manifest(out, json.loads((out / MANIFEST).read_text(encoding="utf-8")))
     except (ValueError, RecursionError, BundleError) as error:
@@ -139,7 +137,7 @@ def _require_replaceable(out: Path, say: Say) -> None:
     if unknown := sorted(path.name for path in out.iterdir() if path.name not in known):
         raise InputError(
             f"{out} holds {unknown[0]}{' and more' if unknown[1:] else ''},"
-            " which is no part of the bundle there",
+            " which is not part of the bundle there",
             "move that away, or give another --out",
         )
     say(f"bundle: {existing.name} in {out} will be replaced once the new one is whole")

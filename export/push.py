@@ -9,7 +9,7 @@ from agent.bundle.download.hub import parse_repository, upload
 from export.options import Say
 
 EXTRA_FILES = ("README.md", "LICENSE*", "*Modelfile*")
-"""Patterns of the files that are uploaded with the manifest and the files that it names."""
+"""Patterns of further files to upload, beside the manifest and the files that it names."""
 
 
 def push(folder: Path, repository: str, say: Say, *, private: bool = False) -> int:

@@ -1,6 +1,6 @@
-"""Write what docs/ repeats of the code: the map of files, and the fields of a recipe with their descriptions.
+"""Generate the parts of docs/ that come from the code: the map of files, and the fields of a recipe.
 
-Each page has a made part between two comments; the rest of it is written by hand.
+Each page has one generated section, which begins at a comment; the rest of the page is written by hand.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
 
 
 def updated(page: str) -> str:
-    """Return the text of a page of PAGES with its made part as the code is now."""
+    """Return the text of a page of PAGES with its generated section brought up to date."""
     before, _, rest = (ROOT / page).read_text(encoding="utf-8").partition(BEGIN)
     return "".join([before, BEGIN, "\n", "\n".join(PAGES[page]()), "\n", END, rest.partition(END)[2]])
 

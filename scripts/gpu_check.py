@@ -3,7 +3,7 @@
     python scripts/gpu_check.py [--base GGUF|FOLDER] [--data FILE] [--out FOLDER] [--steps N]
                                 [--shapes 1.5b,3b] [--device cuda|cpu]
 
-It takes at most `LIMIT_S` seconds: a part that no time is left for is left out, which is said. `--out` gets
+It takes at most `LIMIT_S` seconds: parts for which no time is left are skipped and named. `--out` gets
 `gpu-check.json` and the adapters in float16. Exit codes: 0 all well, 1 a check failed, 2 something is
 missing, which one line names. `--device cpu --steps 2` tries the script itself.
 """
@@ -40,7 +40,7 @@ REPORT = "gpu-check.json"
 
 
 class OutOfTime(UmiError):
-    """The check has used the time that it may take."""
+    """The check has used up its time."""
 
 
 class Check:

@@ -48,5 +48,5 @@ def find_source(base: str | None) -> Path:
         return checkpoint if (checkpoint / "config.json").is_file() else file
     path = Path(base)
     if not path.is_file() and not (path / "config.json").is_file():
-        raise InputError(f"{base} is no GGUF file and no checkpoint folder", "name another with --base")
+        raise InputError(f"{base} is neither a GGUF file nor a checkpoint folder", "name another with --base")
     return path

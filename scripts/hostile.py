@@ -1,9 +1,9 @@
-"""Attack umi's guards, print a line of counts for each attack, and fail where one that must be 0 is not.
+"""Attack umi's guards, print the counts of each attack, and fail if any forbidden outcome occurred.
 
     python scripts/hostile.py              # all of it, in minutes
     python scripts/hostile.py --scale 0.01
 
-No model takes part: what a model would write is written by scripts, which obey every injected text.
+No model takes part: scripted engines that obey every injected text stand in for one.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ ATTACKS: tuple[Callable[[Path, float], Result], ...] = (
 )
 """Each attack takes an empty folder, and the share of its cases that are tried."""
 SHOWN = 10
-"""Outcomes of a kind that are printed, where there must be none."""
+"""Maximum number of forbidden outcomes of a kind that are printed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all attacks; return 0 where nothing happened that must not, else 1."""
+    """Run all attacks; return 0 if no forbidden outcome occurred, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--scale", type=float, default=1.0, help="share of the cases to try (1.0: all)")
     scale: float = parser.parse_args(argv).scale

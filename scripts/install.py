@@ -101,7 +101,7 @@ class Installation:
         )
 
     def run(self) -> None:
-        """Fetch what is missing, then install it. Raises PipError."""
+        """Fetch what is missing, then install it. Raise PipError."""
         PACKAGES.mkdir(exist_ok=True)
         there = {wheel_id(path.name) for path in PACKAGES.glob("*.whl")}
         packages = locked_group(LOCK.read_text(encoding="utf-8"), self._group)
@@ -130,7 +130,7 @@ class Installation:
         self._finished += 1
 
     def _pip(self, *arguments: str) -> None:
-        """Run pip and wait for it. Raises PipError with the end of its output."""
+        """Run pip and wait for it. Raise PipError with the end of its output."""
         lines: list[str] = []
         process = subprocess.Popen(
             [*PIP, *arguments],

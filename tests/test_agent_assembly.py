@@ -70,7 +70,7 @@ def test_a_bundle_in_the_folder_where_one_stands(
     assert load_bundle(folder, verify=True).name == "here"
     assert {path.name for path in folder.iterdir()} == {"backbone.gguf", "bundle.json"}
     assert main(["models", "assemble", ".", "--backbone", str(model)]) == 2
-    assert "is there and not empty" in capsys.readouterr().err
+    assert "exists and is not empty" in capsys.readouterr().err
 
 
 def test_a_file_in_the_way(model: Path) -> None:

@@ -331,7 +331,7 @@ def test_a_source_that_an_entry_does_not_have(base_hub: Hub) -> None:
 
 def test_every_failure_is_named_where_no_source_answers(hub: Hub, pip: Make) -> None:
     said = refusal(BASE, pip(output="ERROR: No matching distribution found"), UmiError)
-    assert "the package index has no small-wheel 1.0; someone/base is not there" in said
+    assert "the package index has no small-wheel 1.0; someone/base does not exist" in said
     assert remaining_files() == []
 
 

@@ -240,7 +240,7 @@ def test_a_build_that_was_stopped_goes_on(
     [
         (
             lambda base, _: base.unlink(),
-            r"needs the base tiny, .* is not there; get it with: umi models pull",
+            r"needs the base tiny, .* does not exist; get it with: umi models pull",
         ),
         (
             lambda base, _: base.write_bytes(base.read_bytes()[:-1] + b"x"),

@@ -62,7 +62,7 @@ def test_a_written_bundle_loads_unchanged(folder: Path) -> None:
 
 
 def test_a_missing_folder_or_one_without_a_bundle_is_refused(folder: Path, tmp_path: Path) -> None:
-    assert "nowhere is not there" in refusal(tmp_path / "nowhere")
+    assert "nowhere does not exist" in refusal(tmp_path / "nowhere")
     assert "caller.gguf is a file, not a folder" in refusal(folder / "caller.gguf")
     (tmp_path / "empty").mkdir()
     assert "has no bundle.json" in refusal(tmp_path / "empty")

@@ -61,7 +61,7 @@ def test_names_that_the_hub_forbids_are_not_requested(hub: Hub, repo: str) -> No
 
 @pytest.mark.parametrize("name", ["../mine", "/mine", ".mine", "-mine", "a/b", "mi\x1bne", "mi\nne", ".."])
 def test_names_that_are_no_folder_of_a_bundle_are_refused(hub: Hub, models: Path, name: str) -> None:
-    assert "is no name for models" in refusal(REPO, name)
+    assert "is not a name for models" in refusal(REPO, name)
     assert not hub.requests
     assert not models.exists()
 
@@ -76,9 +76,9 @@ def test_a_taken_name_is_refused_before_any_request(hub: Hub, models: Path) -> N
 
 def test_a_private_repository_needs_a_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.repositories[REPO].private = True
-    assert "is not there, or it is private; check the name; for a private one: hf auth login" in refusal()
+    assert "does not exist, or it is private; check the name; for a private one: hf auth login" in refusal()
     monkeypatch.setenv("HF_TOKEN", "hf_another")
-    assert "your token does not open it; check the name, or log in with another token" in refusal()
+    assert "your token has no access to it; check the name, or log in with another token" in refusal()
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     pull(REPO, None, no_progress)
     assert not any("authorization" in request.headers for request in hub.requests if request.large)

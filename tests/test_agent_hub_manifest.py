@@ -29,12 +29,12 @@ from agent.prompting import PROMPT_VERSION
         (lambda m: m["roles"]["caller"].update(file="../../x.gguf"), "is not the name of a file beside it"),
         (lambda m: m["roles"]["caller"].update(file="/etc/passwd"), "is not the name of a file beside it"),
         (lambda m: m["roles"]["caller"].update(file=".."), "is not the name of a file beside it"),
-        (lambda m: m["roles"]["caller"].update(file=".hidden.gguf"), "is no name of a model file"),
+        (lambda m: m["roles"]["caller"].update(file=".hidden.gguf"), "is not a name of a model file"),
         (
             lambda m: m["roles"]["caller"].update(file="a\x1b[2J.gguf"),
-            r"'a\x1b[2J.gguf' is no name of a model",
+            r"'a\x1b[2J.gguf' is not a name of a model",
         ),
-        (lambda m: m["roles"]["caller"].update(file="bundle.json"), "is no name of a model file"),
+        (lambda m: m["roles"]["caller"].update(file="bundle.json"), "is not a name of a model file"),
         (
             lambda m: m["roles"]["caller"].update(file="planner.gguf"),
             "'planner.gguf' has two sizes or hashes",

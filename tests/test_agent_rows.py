@@ -179,10 +179,10 @@ def test_files_that_hold_something_else_are_not_appended_to(tmp_path: Path) -> N
         ("picture.png", "null bytes"),
         ("packed.jsonl", "is gzip"),
         ("new.jsonl.gz", "is gzip"),
-        ("pipe", "is no file"),
-        (".", "is no file"),
-        ("notes.txt/rows.jsonl", "notes.txt is no folder"),
-        ("no/such/rows.jsonl", "is no folder"),
+        ("pipe", "is not a file"),
+        (".", "is not a file"),
+        ("notes.txt/rows.jsonl", "notes.txt is not a folder"),
+        ("no/such/rows.jsonl", "is not a folder"),
     ):
         with pytest.raises(InputError, match=message):
             ensure_appendable(tmp_path / name)

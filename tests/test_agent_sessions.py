@@ -239,7 +239,7 @@ def test_ids(store: SessionStore) -> None:
     for wrong, message in (
         (first[:4], "several sessions begin with"),
         ("zz", "no session zz"),
-        ("*", "no id"),
+        ("*", "not an id"),
     ):
         with pytest.raises(InputError, match=message):
             store.find(wrong)

@@ -70,7 +70,7 @@ def test_a_bundle_is_replaced_and_other_files_are_not(
     (out / "bundle.json").unlink()
     capsys.readouterr()
     assert main(argv) == 2
-    assert "no bundle" in capsys.readouterr().err
+    assert "is not a bundle" in capsys.readouterr().err
     assert len(files(out)) == 3
 
 
@@ -214,7 +214,7 @@ def test_files_beside_the_old_bundles_are_not_deleted(
     out = Path(shutil.copytree(whole, tmp_path / "mine"))
     (out / "notes.txt").write_text("mine")
     assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 2
-    assert "holds notes.txt, which is no part of the bundle there; move that away" in capsys.readouterr().err
+    assert "holds notes.txt, which is not part of the bundle there; move that away" in capsys.readouterr().err
     assert (out / "notes.txt").read_text() == "mine"
     (out / "notes.txt").unlink()
     assert main(["bundle", str(run_folder), "--out", str(out), *QUICK]) == 0

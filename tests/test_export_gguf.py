@@ -285,7 +285,7 @@ def test_a_checkpoint_is_not_written_over(
     copy = broken(base, tmp_path)
     before = (copy / file).read_bytes()
     assert main(["convert", str(copy), str(copy / file), "--type", kind]) == 2
-    assert "is there and no GGUF file; name another file" in capsys.readouterr().err
+    assert "exists and is not a GGUF file; name another file" in capsys.readouterr().err
     assert (copy / file).read_bytes() == before
 
 

@@ -178,7 +178,9 @@ def test_a_damaged_file_is_one_line(write: Any, tmp_path: Path) -> None:
         (tmp_path / "cut").write_bytes(whole[:size])
         if size == entries or (write is write_gguf and not any(whole[size:])):
             continue
-        with pytest.raises(InputError, match=r"cut (is no importance matrix, or is damaged|cannot be read)"):
+        with pytest.raises(
+            InputError, match=r"cut (is not an importance matrix, or is damaged|cannot be read)"
+        ):
             load(tmp_path / "cut")
     draw = random.Random(0)
     for _ in range(2000):
@@ -229,7 +231,7 @@ def test_huge_declared_lengths_allocate_nothing(tmp_path: Path) -> None:
         head + struct.pack("<IQ", 8, 2**63),
     ):
         (tmp_path / "huge").write_bytes(content)
-        with pytest.raises(InputError, match="huge is no importance matrix"):
+        with pytest.raises(InputError, match="huge is not an importance matrix"):
             load(tmp_path / "huge")
 
 

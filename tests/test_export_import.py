@@ -23,7 +23,7 @@ from agent.bundle.download.bases import InstalledBase, write_record
 from agent.errors import InputError, UmiError
 from agent.paths import bases_folder, sha256_of
 from agent.prompting.encoding import load_tokenize
-from export.base_import import RECORD, find_gguf, import_base
+from export.base_import import IMPORT_RECORD, find_gguf, import_base
 from export.convert import convert as convert_to_any
 from export.gguf import checkpoint as checkpoints
 from export.gguf.checkpoint import checkpoint_bytes, import_checkpoint
@@ -63,7 +63,7 @@ def test_a_quantized_file_is_proven_and_recorded(family: str, tmp_path: Path) ->
     file = make_file(tmp_path, family, "q8_0")
     lines: list[str] = []
     folder = import_base(str(file), tmp_path / "base", lines.append)
-    record = json.loads((folder / RECORD).read_text())
+    record = json.loads((folder / IMPORT_RECORD).read_text())
     assert (record["source"], record["bytes"]) == (file.name, file.stat().st_size)
     assert record["tensors_equal"] == len(read_gguf(file).tensors)
     logits = record["logits"]
@@ -138,7 +138,7 @@ def test_other_names_and_defaults_of_files_in_the_wild(tmp_path: Path) -> None:
 
     file = rewrite(make_file(tmp_path, "smollm2"), tmp_path / "wild.gguf", change)
     folder = import_base(str(file), tmp_path / "base", silent)
-    assert json.loads((folder / RECORD).read_text())["logits"]["positions"] > 0
+    assert json.loads((folder / IMPORT_RECORD).read_text())["logits"]["positions"] > 0
     assert not (folder / "chat_template.jinja").exists()
 
 
@@ -214,8 +214,8 @@ def test_files_that_are_damaged_are_named(tmp_path: Path) -> None:
     whole = file.read_bytes()
     bad = tmp_path / "bad.gguf"
     for content, said in (
-        (b"", "is no GGUF file"),
-        (b"PK\x03\x04" + whole[4:], "is no GGUF file"),
+        (b"", "is not a GGUF file"),
+        (b"PK\x03\x04" + whole[4:], "is not a GGUF file"),
         (whole[:4] + b"\x09" + whole[5:], "of version 9"),
         (whole[:200], "is damaged: its header ends early"),
         (whole[:8] + b"\xff" * 8 + whole[16:], "is damaged: it claims to hold 18446744073709551615 tensors"),
@@ -276,7 +276,7 @@ def test_logits_are_not_compared_where_memory_does_not_suffice(
     monkeypatch.setattr(imported, "available_bytes", lambda: 1 << 20)
     lines: list[str] = []
     folder = import_base(str(make_file(tmp_path, "qwen2", "f16")), tmp_path / "base", lines.append)
-    assert json.loads((folder / RECORD).read_text())["logits"] is None
+    assert json.loads((folder / IMPORT_RECORD).read_text())["logits"] is None
     assert any("logits were not compared: that takes" in line for line in lines)
 
 
@@ -306,7 +306,7 @@ def test_a_source_is_a_path_or_the_name_of_a_base_that_was_pulled(
     with pytest.raises(InputError, match="get it with: umi models pull tiny-base"):
         find_gguf("tiny-base")
     for missing in (str(tmp_path / "none.gguf"), "none.gguf", str(tmp_path)):
-        with pytest.raises(InputError, match="is no file"):
+        with pytest.raises(InputError, match="is not a file"):
             find_gguf(missing)
     base = InstalledBase("tiny-base", made.name, made.stat().st_size, sha256_of(made), "MIT", "the index")
     base.path.parent.mkdir(parents=True)
@@ -325,7 +325,7 @@ def test_the_command_replaces_its_own_import_and_nothing_else(tmp_path: Path) ->
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         import_base(str(file), other, silent)
     assert (other / "thesis.txt").read_text() == "mine"
 

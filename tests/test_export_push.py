@@ -110,7 +110,7 @@ def test_a_private_upload_never_becomes_public(hub: Hub, bundle: Path) -> None:
     assert push_bundle([str(bundle), REPO, "--private"]) == 0
     hub.repositories["someone/open"] = Repository()
     hub.requests.clear()
-    assert "someone/open is there and public" in refusal(push_bundle, bundle, "someone/open", "--private")
+    assert "someone/open exists and is public" in refusal(push_bundle, bundle, "someone/open", "--private")
     assert hub.repositories["someone/open"].files == {}
     assert {request.method for request in hub.requests} == {"GET"}
 
@@ -135,7 +135,7 @@ def test_an_upload_that_broke_off_does_not_send_finished_files_again(hub: Hub, b
             lambda folder: (folder / "caller.gguf").write_bytes(b"GGUF" + bytes(299_996)),
             "caller.gguf is damaged",
         ),
-        (shutil.rmtree, "mine is not there"),
+        (shutil.rmtree, "mine does not exist"),
     ],
 )
 def test_a_bundle_that_is_not_whole_is_refused_before_the_hub_is_asked(

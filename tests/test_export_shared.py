@@ -253,7 +253,7 @@ def test_the_command_converts_adapters(
     for argv, message in (
         (
             [str(run_folder / "caller"), str(out), "--base", str(tmp_path)],
-            "is not there; name its folder with",
+            "does not exist; name its folder with",
         ),
         ([str(run_folder / "caller"), str(out), "--base", str(other)], "is not an adapter of"),
         ([str(run_folder / "caller"), str(out), "--type", "q4_k_m"], "choose one of f32, f16, bf16"),

@@ -48,7 +48,7 @@ def test_a_missing_base_or_package_is_named(
     assert main(["--device", "cpu"]) == 2
     assert f"get it with: umi models pull {BASE}" in capsys.readouterr().err
     assert main(["--device", "cpu", "--base", str(tmp_path)]) == 2
-    assert "is no GGUF file and no checkpoint folder" in capsys.readouterr().err
+    assert "is neither a GGUF file nor a checkpoint folder" in capsys.readouterr().err
     monkeypatch.setattr(gpu_requirements, "PACKAGES", ("json", "a_package_nobody_has"))
     assert main(["--device", "cpu"]) == 2
     assert "a_package_nobody_has not installed" in capsys.readouterr().err

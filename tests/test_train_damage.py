@@ -59,7 +59,7 @@ def spoil(file: Path, change: Callable[[dict[str, torch.Tensor], str], Any]) -> 
         (cut, "cannot be trained"),
         (
             lambda file: spoil(file, lambda tensors, name: tensors[name].fill_(torch.nan)),
-            "what it computes is no number",
+            "it computes NaN or infinity",
         ),
         (
             lambda file: spoil(file, lambda tensors, name: tensors.pop(name)),

@@ -19,7 +19,7 @@ from tiny_base import tiny_rows
 import train.data.mix
 from agent.transcript import Row, Split
 from agent.transcript.rows import read_rows
-from train.data.mix import input_of
+from train.data.mix import parse_input
 from train.data.rows import write_lines, write_rows
 from train.data.sampling import Input, allocate
 
@@ -165,9 +165,9 @@ def test_rows_of_a_test_set_are_refused(tmp_path: Path, a: Path, capsys: pytest.
 def test_file_names_may_contain_the_separators(tmp_path: Path, name: str) -> None:
     write_rows(tmp_path / name, some(2, "a"))
     path = tmp_path / name
-    assert input_of(str(path)) == Input(path, (path,))
-    assert input_of(f"{path}=0.5@9") == Input(path, (path,), 0.5, 9)
-    assert input_of(f"{path}@9") == Input(path, (path,), 1.0, 9)
+    assert parse_input(str(path)) == Input(path, (path,))
+    assert parse_input(f"{path}=0.5@9") == Input(path, (path,), 0.5, 9)
+    assert parse_input(f"{path}@9") == Input(path, (path,), 1.0, 9)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_file_names_may_contain_the_separators(tmp_path: Path, name: str) -> Non
         ("empty.jsonl", "empty.jsonl holds no rows"),
         ("bad.jsonl", "bad.jsonl, line 2 is not JSON"),
         ("odd.jsonl", "odd.jsonl, line 1: an unknown field: extra"),
-        ("pipe", "pipe is no file"),
+        ("pipe", "pipe is not a file"),
         ("out.jsonl", "out.jsonl is mixed in and is to be written"),
     ],
 )
@@ -235,14 +235,14 @@ def test_ctrl_c_leaves_the_old_file_and_no_half_one(
 def test_a_file_that_changes_in_between_is_noticed(
     tmp_path: Path, a: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = train.data.mix.rows_of
+    counted = train.data.mix.count_rows
 
     def then_cut(one: Input, allow_test: bool, say: Callable[[str], None]) -> int:
         count = counted(one, allow_test, say)
         write_rows(one.path, some(59, "a"))
         return count
 
-    monkeypatch.setattr(train.data.mix, "rows_of", then_cut)
+    monkeypatch.setattr(train.data.mix, "count_rows", then_cut)
     assert main(["data", "mix", "--out", str(tmp_path / "out.jsonl"), str(a)]) == 2
     assert "changed while it was read" in capsys.readouterr().err
     assert not (tmp_path / "out.jsonl").exists()

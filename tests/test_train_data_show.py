@@ -18,7 +18,7 @@ from agent.prompting import CHATML, segment
 from agent.prompting.encoding import encode, load_tokenize, view_roles
 from agent.transcript import Row, Transcript, UserTurn, row_to_json
 from train.data.rows import write_rows
-from train.data.show import spans
+from train.data.show import split_by_target
 from train.recipe import STAGES
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def test_the_highlighted_part_is_what_training_learns(tmp_path: Path, name: str)
     make_tokenizer(tmp_path)
     tokenize = load_tokenize(tmp_path)
     for row in tiny_rows(4):
-        parts = spans(row.transcript, name)
+        parts = split_by_target(row.transcript, name)
         encoded = encode(row.transcript, view_roles(name), tokenize)
         if not encoded.targets:
             assert parts == []

@@ -186,7 +186,7 @@ def test_one_role_is_trained_again_on_other_data(copy: Path, tmp_path: Path) -> 
     recipe = recipe_of(copy, data=[mine], summarizer={"learning_rate": 5e-3, "max_steps": 5})
     with pytest.raises(InputError, match="differs in data, summarizer"):
         train_run(recipe, output.append)
-    with pytest.raises(InputError, match=r"differs in data, .*; give out a new .* --only ROLE"):
+    with pytest.raises(InputError, match=r"differs in data, .*; set out to a new .* --only ROLE"):
         train_run(recipe_of(copy, data=[mine]), output.append)
     with pytest.raises(InputError, match=r"trained on other data .*; add --again"):
         train_run(recipe, output.append, "summarizer")

@@ -299,7 +299,7 @@ def test_a_pass_is_cut_where_a_step_would_take_long(
         ("config.json", b"{", r"config\.json cannot be read"),
         ("config.json", b"{}", "describes no causal language model"),
         ("model.safetensors", None, "has no safetensors files"),
-        ("model.safetensors", b"\xff" * 20, "is no safetensors file"),
+        ("model.safetensors", b"\xff" * 20, "is not a safetensors file"),
         ("model.safetensors", b"\x03\0\0\0\0\0\0\0{,}", r"model\.safetensors cannot be read"),
     ],
 )

@@ -135,7 +135,7 @@ def test_a_run_folder_of_another_recipe_is_refused(place: Path, finished: Path) 
 
 def test_a_folder_of_something_else_is_refused(place: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(InputError, match="not empty and no run"):
+    with pytest.raises(InputError, match="not empty and is not a run folder"):
         train_run(recipe_in(place, tmp_path), lambda _: None)
 
 
@@ -163,7 +163,9 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train.loop.trainer, "take_step", lambda *_: (float("nan"), float("nan")))
-    with pytest.raises(UmiError, match=r"no numbers in 3 steps in a row, .*; lower backbone\.learning_rate"):
+    with pytest.raises(
+        UmiError, match=r"NaN or infinite gradients in 3 steps in a row, .*; lower backbone\.learning_rate"
+    ):
         train_run(recipe_in(place, tmp_path / "run"), lambda _: None)
 
 

@@ -328,8 +328,8 @@ def test_an_unwritable_record_is_reported_before_any_work(
     (tmp_path / "notes.txt").write_text("buy milk\n")
     opened = models(calculation())
     for name, message in (
-        ("no/such/talks.jsonl", "is no folder"),
-        ("workspace", "is no file"),
+        ("no/such/talks.jsonl", "is not a folder"),
+        ("workspace", "is not a file"),
         ("notes.txt", "line 1 is not JSON"),
     ):
         assert main(["ask", "--record", str(tmp_path / name), "hello"]) == 2

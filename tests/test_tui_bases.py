@@ -110,4 +110,4 @@ def test_a_base_is_no_bundle(pulled: Path, hub: Hub, capsys: pytest.CaptureFixtu
     assert "small.gguf is damaged: GGUF of version 0" in capsys.readouterr().err
     assert main(["ask", "hello", "--models", "small-base"]) == 2
     assert "small-base is a base, not a bundle" in capsys.readouterr().err
-    assert "'bases' is no name for models" in failed(capsys, "pull", REPO, "--name", "bases")
+    assert "'bases' is not a name for models" in failed(capsys, "pull", REPO, "--name", "bases")

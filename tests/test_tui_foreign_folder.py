@@ -47,7 +47,7 @@ def test_training_data_is_made(foreign: Path) -> None:
 def test_export_is_imported(foreign: Path) -> None:
     done = umi("export", "verify", "none")
     assert done.returncode == 2
-    assert done.stderr.startswith("umi: none is not there"), done.stderr
+    assert done.stderr.startswith("umi: none does not exist"), done.stderr
 
 
 def test_the_installed_command_is_found(foreign: Path) -> None:

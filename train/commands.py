@@ -25,7 +25,7 @@ def train_recipe(
     """Train the stages of a recipe that are not finished, or the stage `only`; print the run's folder.
 
     With `plan_only`, print what training would take instead, `as_json` as one object. Returns the exit code.
-    Raises UmiError for what cannot be trained.
+    Raise UmiError for what cannot be trained.
     """
     with library_warnings_logged():
         from train.loop.pipeline import train

@@ -46,12 +46,12 @@ _TRAINED: Mapping[str, tuple[str, ...]] = {
     "multi-task": ("backbone",),
     "one-model": ("backbone",),
 }
-"""The stages of the methods that do not train all of them."""
+"""Method -> stages, for the methods that do not train all of them."""
 
 NotNegative = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 AsList = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
-"""One text stands for a list of it."""
+"""A single text is accepted in place of a list."""
 
 T = TypeVar("T")
 
@@ -183,20 +183,20 @@ class Recipe:
         return _TRAINED.get(self.method, STAGES)
 
     def stage(self, name: str) -> Stage:
-        """The settings of stage 1 (`backbone`) or of a role."""
+        """Return the settings of stage 1 (`backbone`) or of a role."""
         return getattr(self, name)
 
     def by_turn(self, stage: str) -> bool:
-        """Whether a stage learns each turn in a branch of its own, as an activated adapter does."""
+        """Return whether a stage learns each turn in its own branch, as an activated adapter does."""
         return self.adapter == "alora" and stage in ROLES
 
     def to_json(self) -> dict[str, Any]:
-        """The resolved recipe as it is saved; `Recipe.from_json` reads it back."""
+        """Return the resolved recipe as it is saved; `Recipe.from_json` reads it back."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any], source: str = "recipe") -> Recipe:
-        """The recipe in a mapping. Raises InputError naming the field that is unknown, missing or wrong."""
+        """Return the recipe in a mapping. Raise InputError naming an unknown, missing or wrong field."""
         if fields.get("adapter") == "alora":
             fields = {"hand_over": "stack", **fields}
         recipe = parse_recipe(cls, fields, source)
@@ -205,12 +205,12 @@ class Recipe:
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
+    """Return the recipe in a TOML file with `key=value` overrides. Raise InputError on what is wrong."""
     return Recipe.from_json(read_fields(path, overrides), path.name)
 
 
 def read_fields(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The fields in a TOML file with `key=value` overrides. Raises InputError on what is wrong."""
+    """Return the fields in a TOML file with `key=value` overrides. Raise InputError on what is wrong."""
     try:
         value = tomllib.loads(read_file(path, MAX_RECIPE_BYTES).decode("utf-8"))
     except FileNotFoundError:
@@ -241,7 +241,7 @@ def _apply(value: dict[str, Any], override: str) -> None:
 
 
 def parse_recipe(kind: type[T], fields: Mapping[str, Any], source: str) -> T:
-    """The recipe of the given class that `fields` hold. Raises InputError naming the first wrong one."""
+    """Return the recipe of class `kind` that `fields` hold. Raise InputError naming the first wrong one."""
     try:
         return validate(kind, dict(fields))
     except InvalidFields as invalid:
@@ -269,7 +269,7 @@ def _next_step(kind: type, error: FieldError) -> str:
 
 
 def _nearest(kind: type, path: Sequence[str | int]) -> str:
-    """The field most like an unknown one, `table.field` where it is in a table."""
+    """Return the field most similar to an unknown one, as `table.field` if it is in a table."""
     *tables, key = map(str, path)
     for table in tables:
         kind = get_type_hints(kind)[table]

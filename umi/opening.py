@@ -16,7 +16,7 @@ from agent.tools import Tool
 def load_bundle(models: str | Path | None = None) -> Bundle:
     """Return the bundle `models`, a folder or a name; None stands for the one in use.
 
-    Its files are checked against the manifest; those of deltas are built first, once. Raises BundleError
+    Its files are checked against the manifest; those of deltas are built first, once. Raise BundleError
     where one is missing or damaged, and InputError where the base of deltas is.
     """
     return open_bundle(find_bundle(str(models) if models is not None else None), lambda _: None)
@@ -34,7 +34,7 @@ def open_agent(
 
     `tools` are names of built-in tools and tools of your own (see `tool`); None stands for all that are built
     in. They see nothing but the folder `workspace`, and of that no protected place that matches no pattern of
-    `allow_protected`. At most `max_steps` steps call tools in one turn. Raises InputError where something
+    `allow_protected`. At most `max_steps` steps call tools in one turn. Raise InputError where something
     that was given cannot be used, and EngineError where llama.cpp fails.
     """
     toolbox = setup.make_toolbox(Path(workspace), tools, allow_protected)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, Dialect, Layout, Sampling, mend, with_biases, write_bundle
-from agent.bundle.manifest import SHORTEST_CONTEXT
+from agent.bundle import MANIFEST, Bundle, Dialect, Layout, mend, with_biases, write_bundle
+from agent.bundle.manifest import DEFAULT_SAMPLING, SHORTEST_CONTEXT
 from agent.config import EngineSettings
 from agent.errors import InputError, UmiError
 from agent.llama.binding.model import Model
@@ -21,8 +21,6 @@ from agent.llama.engine import LlamaEngine
 from agent.llama.gguf.trial import TrialLoad, require_loadable
 from agent.transcript import ROLES, Role
 
-MAX_TOKENS: Mapping[Role, int] = {"planner": 256, "caller": 512, "summarizer": 512}
-"""Maximum length of a turn by role, in tokens."""
 MAX_DEFAULT_CONTEXT = 8192
 """Upper limit of the default context length in tokens; the key-value cache grows with it."""
 _PART = ".part"
@@ -40,14 +38,15 @@ def assemble(
 ) -> Bundle:
     """Create a bundle in the folder `out` and return it.
 
-    In the dialect `chat` the model's biases are measured, and `warn` gets what is to be known of its chat
-    template, one line each.
-
     Without a `backbone`, `roles` are three models and the layout is `merged`. With one, `roles` are three
     adapters (layout `shared`) or empty (layout `single`). Files are hard-linked if possible, else copied. A
-    `context_length` of 0 is the longest that all models support, up to MAX_DEFAULT_CONTEXT. Raise InputError
-    or BundleError if the files do not form a bundle or cannot be written, EngineError if they do not fit into
-    memory; nothing is left behind then.
+    `context_length` of 0 is the longest that all models support, up to MAX_DEFAULT_CONTEXT.
+
+    In the dialect `chat` the biases of the model (`call_bias`, `result_bias`) are measured, and `warn` is
+    called with one line for each limitation of its chat template.
+
+    Raise InputError or BundleError if the files do not form a bundle or cannot be written, EngineError if
+    they do not fit into memory; nothing is left behind then.
     """
     layout: Layout = "merged" if backbone is None else "shared" if roles else "single"
     missing = [role for role in ROLES if role not in roles]
@@ -65,7 +64,7 @@ def assemble(
         if out.exists() and not out.is_dir():
             raise InputError(f"{out} is a file", "give another folder")
         if out.is_dir() and any(path.name != _PART for path in out.iterdir()):
-            raise InputError(f"{out} is there and not empty", "give another folder")
+            raise InputError(f"{out} exists and is not empty", "give another folder")
         created = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         try:
@@ -110,7 +109,7 @@ def _build(
             adapters=role_files if layout == "shared" else None,
             layout=layout,
             dialect=dialect,
-            sampling={role: Sampling(max_tokens=MAX_TOKENS[role]) for role in ROLES},
+            sampling=DEFAULT_SAMPLING,
         )
         engine = LlamaEngine(bundle, EngineSettings(threads=1 if dialect == "umi" else "auto", disk=False))
         try:

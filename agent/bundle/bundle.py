@@ -36,13 +36,12 @@ _MAGIC = b"GGUF"
 def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
     """Return the bundle in `folder`, its files checked against the manifest.
 
-    Files up to ALWAYS_HASHED_BYTES are hashed, with `verify` all. Raises BundleError naming what is wrong.
+    Files of up to ALWAYS_HASHED_BYTES are hashed; all files with `verify`. Raise BundleError naming the first
+    fault.
     """
     if not folder.is_dir():
-        raise BundleError(
-            f"{folder} is {'a file, not a folder of models' if folder.exists() else 'not there'}",
-            mend(folder),
-        )
+        what = "is a file, not a folder of models" if folder.exists() else "does not exist"
+        raise BundleError(f"{folder} {what}", mend(folder))
     path = folder / MANIFEST
     try:
         manifest = read_json(path)
@@ -135,7 +134,7 @@ def write_bundle(
 
 
 def with_biases(bundle: Bundle, call_bias: float, result_bias: float) -> Bundle:
-    """Write the biases of a stock model into the manifest of `bundle` and return the bundle that has them."""
+    """Write the biases of a stock model into the manifest of `bundle` and return the updated bundle."""
     path = bundle.folder / MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest |= {"call_bias": call_bias, "result_bias": result_bias}
@@ -144,7 +143,7 @@ def with_biases(bundle: Bundle, call_bias: float, result_bias: float) -> Bundle:
 
 
 def check_prompt_version(bundle: Bundle) -> None:
-    """Raise BundleError where a bundle was trained with other prompts than this umi writes."""
+    """Raise BundleError if a bundle was trained with another version of the prompts."""
     back = "go back with: umi models use umi-mini"
     if bundle.prompt_version != PROMPT_VERSION:
         raise BundleError(

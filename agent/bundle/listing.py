@@ -22,7 +22,7 @@ from agent.llama.speed.estimate import Q8_0, Rates, Speed, Weights, expected_spe
 from agent.transcript import ROLES
 
 State = Literal["bundle", "base", "catalogue"]
-"""It runs; it is here, to run as a stock model or to train on; it can be pulled."""
+"""A bundle to run; a base on this machine, to run as a stock model or to train on; a base to pull."""
 TENSOR_TYPES: Mapping[str, int] = {"Q4_1": 3, "Q8_0": Q8_0, "Q4_K_M": 12}
 """ggml's number of the type that most weights of a catalogued file have."""
 
@@ -37,7 +37,7 @@ class ModelEntry:
     """Of its files, in bytes."""
     license: str
     memory: int
-    """Bytes that it takes when it runs, at most; of a catalogued one without the cache of its context."""
+    """Peak memory in bytes when it runs; for a base in the catalogue without the key-value cache."""
     weights: tuple[Weights, ...] = ()
     """Of each of its files; empty where they cannot be read."""
     selected: bool = False
@@ -45,7 +45,7 @@ class ModelEntry:
     approximate: bool = False
     """Whether `size` is rounded and `memory` a lower bound: nobody has seen the file here."""
     about: str = ""
-    """What it is, or why it cannot be used, in one line."""
+    """A description, or the reason why it cannot be used, in one line."""
     usable: bool = True
 
     def speed(self, rates: Mapping[int, Rates]) -> Speed | None:

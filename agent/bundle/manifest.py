@@ -48,12 +48,12 @@ def _file_name(value: str) -> str:
     if value != Path(value).name or value in ("", ".", ".."):
         raise ValueError("it is not the name of a file beside it")
     if not value.isprintable() or len(os.fsencode(value)) > _LONGEST_NAME:
-        raise ValueError(f"{value[:60]!r} is no name of a model file")
+        raise ValueError(f"{value[:60]!r} is not a name of a model file")
     return value
 
 
 def _required(*keys: str) -> BeforeValidator:
-    """A validator of mappings that raises MissingKey; the constructors have defaults, and JSON has none."""
+    """Return a validator of mappings that raises MissingKey; defaults of constructors are not for JSON."""
 
     def check(value: Any) -> Any:
         if isinstance(value, Mapping) and (missing := [key for key in keys if key not in value]):
@@ -75,16 +75,24 @@ _AllMarkers = _required(*(one.name for one in fields(Markers)))
 
 @dataclass(frozen=True, config=_CONFIG)
 class Sampling:
-    """How a role picks its tokens."""
+    """How the tokens of a role are drawn."""
 
     temperature: Annotated[StrictFloat, Field(ge=0)] = 0.0
-    """0 takes the likeliest token, whatever `top_p` and `seed` are."""
+    """0 is greedy decoding, whatever `top_p` and `seed` are."""
     top_p: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
-    """Draw from the likeliest tokens that have this probability together."""
+    """Nucleus sampling: draw from the most probable tokens that together have this probability."""
     max_tokens: Annotated[StrictInt, Field(ge=1)] = 256
-    """Tokens of one turn at most."""
+    """Maximum length of a turn, in tokens."""
     seed: Annotated[StrictInt, Field(ge=0)] = 0
-    """Of the random generator that draws."""
+    """Seed of the random generator."""
+
+
+DEFAULT_SAMPLING: Mapping[Role, Sampling] = {
+    "planner": Sampling(max_tokens=256),
+    "caller": Sampling(max_tokens=512),
+    "summarizer": Sampling(max_tokens=512),
+}
+"""The sampling that a new bundle gets: greedy, with turns of at most so many tokens."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -235,7 +243,7 @@ def mend(folder: Path) -> str:
 
 
 def parse_manifest(folder: Path, manifest: Any) -> Bundle:
-    """The bundle that a manifest describes. Raises BundleError naming the first field that is wrong."""
+    """Return the bundle that a manifest describes. Raise BundleError naming the first field that is wrong."""
     if not isinstance(manifest, dict):
         raise _damaged(folder, "it is not a JSON object")
     version = manifest.get("format")

@@ -77,7 +77,7 @@ def validate_name(name: str) -> str:
     """Return `name`. Raise InputError where it cannot be the name of a bundle."""
     usable = name == Path(name).name and name[:1] not in ("", ".", "-") and name.isprintable()
     if not usable or name == bases_folder().name:
-        raise InputError(f"{name!r} is no name for models", "give one like my-models with --name")
+        raise InputError(f"{name!r} is not a name for models", "give one like my-models with --name")
     return name
 
 
@@ -120,7 +120,7 @@ def removable_folders(name: str) -> list[Path]:
         own = folder, partial_folder(name), build_folder(name)
         paths = [path for path in own if path.is_dir() and not path.is_symlink()]
         if folder in paths and not (folder / MANIFEST).exists():
-            raise InputError(f"{folder} has no {MANIFEST}, so it is no bundle", "remove it yourself")
+            raise InputError(f"{folder} has no {MANIFEST}, so it is not a bundle", "remove it yourself")
         if paths and name != SHIPPED.name:
             return paths
     if name in shipped_bundles():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from agent.checks.margins import MeasuredCall
 from agent.engine import Engine, Generated
 from agent.errors import ContextFull
+from agent.evaluation.generation import last_event
 from agent.transcript import (
     CallerTurn,
     PlannerTurn,
@@ -53,9 +54,6 @@ def _measured(engine: Engine, history: Transcript, expected: object) -> Iterator
 def _generate(engine: Engine, role: Role, transcript: Transcript) -> Generated | None:
     """Return the turn that `role` generates, or None if the history does not fit."""
     try:
-        for piece in engine.generate(role, transcript, cancelled=lambda: False):
-            if isinstance(piece, Generated):
-                return piece
+        return last_event(engine.generate(role, transcript, cancelled=lambda: False))
     except ContextFull:
         return None
-    raise AssertionError("an engine's last piece is Generated")

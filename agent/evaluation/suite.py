@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.consent import Request
-from agent.engine import Engine, Generated
+from agent.engine import Engine
 from agent.errors import ContextFull, UmiError
 from agent.evaluation.fixtures import write_workspace
+from agent.evaluation.generation import last_event
 from agent.evaluation.metrics import first_tool_baseline, handover_matches, no_arguments_baseline, tools_match
 from agent.events import Finished, Observation, event_to_json
 from agent.llama.grammar.grounding import atoms
@@ -129,12 +130,9 @@ def evaluate(
 def _generate(engine: Engine, role: Role, transcript: Transcript) -> str:
     """Return the text that `role` generates; empty, which is always wrong, if the history does not fit."""
     try:
-        for piece in engine.generate(role, transcript, cancelled=lambda: False):
-            if isinstance(piece, Generated):
-                return piece.text
+        return last_event(engine.generate(role, transcript, cancelled=lambda: False)).text
     except ContextFull:
         return ""
-    raise AssertionError("an engine's last piece is Generated")
 
 
 def _score_steps(row: Row, engine: Engine, figures: Iterable[ToolScores]) -> None:
@@ -181,7 +179,7 @@ def _score_question(
 
 
 def _ending(row: Row) -> str:
-    """Return how the turn of a row ends: `failed` where its last call ends in an error, else as it says."""
+    """Return the `reason` with which a row's turn must end; `failed` if its last observation is an error."""
     results = [turn for turn in row.transcript.turns if isinstance(turn, ToolTurn)]
     return "failed" if results and results[-1].error else row.meta["reason"]
 

@@ -1,6 +1,6 @@
 """Evaluation tasks (a history and the reference turn), sampled from rows, and scores of generated texts.
 
-Training evaluates its adapters on them and export its files, each with its own kind of model.
+Training scores its adapters on these tasks, and export its GGUF files.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def baselines(rows: Sequence[Row], role: str, *, turns: int | None = None, compa
 
 
 def sample_tasks(rows: Iterable[Row], role: str, turns: int | None = None) -> list[EvalTask]:
-    """Return at most `turns` tasks of `role`, subsample evenly over `rows`, always the same ones."""
+    """Return at most `turns` tasks of `role` (None: all), spread evenly over `rows`, always the same ones."""
     return subsample(eval_tasks(rows, role), turns)
 
 
@@ -96,7 +96,7 @@ def eval_tasks(rows: Iterable[Row], role: str) -> list[EvalTask]:
 
 
 def subsample(tasks: Sequence[EvalTask], turns: int | None) -> list[EvalTask]:
-    """Return at most `turns` of `tasks`, subsample evenly, always the same ones."""
+    """Return at most `turns` of `tasks` (None: all), spread evenly, always the same ones."""
     if turns is None or len(tasks) <= turns:
         return list(tasks)
     # One task of each of `turns` equal intervals, at varying offsets (a golden-ratio sequence): a fixed step

@@ -1,8 +1,8 @@
-"""The markup in which a stock model writes a call, found in what its chat template makes of one.
+"""The markup in which a stock model writes a call, inferred from its chat template's rendering of one.
 
 Templates show a call as a name and a JSON object of arguments, with text of their own around them: Hermes and
-Qwen in `<tool_call>` tags, Llama 3 as a JSON object, Granite and Mistral after a control token. What stands
-before the name, and between it and the arguments, is all that has to be known: a call ends with its
+Qwen in `<tool_call>` tags, Llama 3 as a JSON object, Granite and Mistral after a control token. Only the text
+before the name and the text between name and arguments have to be known: generation stops after the
 arguments.
 """
 
@@ -18,7 +18,7 @@ CONTROL_TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s\"'{}]+\]")
 PROBE_QUESTION = "A question?"
 PROBE_NAME = "probeTool"
 PROBE_ARGUMENTS: dict[str, Any] = {"probeKey": "probeValue", "probeOther": 1}
-"""The question and the call that a template shows so that its markup is found: no template contains them."""
+"""The question and the call that are rendered to find a template's markup; no template contains them."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_markup(prompt: str, conversation: str) -> CallMarkup | None:
     Both are rendered: `prompt` ends where the model begins to write after PROBE_QUESTION, and in
     `conversation` that is followed by a call of PROBE_NAME with PROBE_ARGUMENTS.
     """
-    # Tools may stand before the question in the one and not in the other.
+    # A template may list the tools before the question in only one of the two.
     prompt, conversation = (text.rpartition(PROBE_QUESTION)[2] for text in (prompt, conversation))
     written = conversation[_common_length(prompt, conversation) :]
     before, _, rest = written.partition(PROBE_NAME)
@@ -74,7 +74,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _json_object(text: str, value: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the place and the text of the first JSON object in `text` that equals `value`."""
+    """Return the offset and the text of the first JSON object in `text` that equals `value`."""
     decoder = json.JSONDecoder()
     for brace in re.finditer(r"\{", text):
         try:

@@ -1,8 +1,8 @@
 """The `chat` dialect: a transcript as the token ids that a stock instruct model reads.
 
-Control tokens come from the markup of the model's chat template only. Everything between two of them is
-tokenized at once, as where a whole prompt is, but with special tokens off, so no text of a user, a tool or a
-file can open or close a turn or a call.
+Control tokens come from the markup of the model's chat template only. The text between two of them is
+tokenized in one piece, as when the whole prompt is tokenized, but with special tokens off: no text of a user,
+a tool or a file can open or close a turn or a call.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from agent.prompting.markers import Tokenize
 from agent.transcript import ToolSpec, Transcript, UserTurn
 
 _CALL_BEGINNINGS = (PLAIN.before, '{ "', "{\n", "[{", "```json", "```\n{")
-"""How models begin a call beside their template's markup: as plain JSON, which small ones often write."""
+"""Beginnings of calls in plain JSON, which small models often write instead of their template's markup."""
 
 
 class ChatPrompts:
     """The prompts of one model: its chat template and its tokenizer."""
 
     def __init__(self, template: ChatTemplate, tokenize: Tokenize, bos: int | None = None) -> None:
-        """`bos` is the token that every prompt begins with, where the model expects one."""
+        """Prompt with `template`; `bos` is the token to begin every prompt with, if the model expects one."""
         self.template = template
         self._tokenize = tokenize
         self._bos = [] if bos is None else [bos]
         single = {marker: tokenize(marker, True) for marker in template.markers}
         self._control = {marker: ids[0] for marker, ids in single.items() if len(ids) == 1}
-        # Some vocabularies make control tokens of a plain text too (llama.cpp's "user defined" tokens).
+        # In some vocabularies plain text also becomes control tokens (llama.cpp's "user defined" tokens).
         eager = [marker for marker, token in self._control.items() if tokenize(marker, False) == [token]]
         self._eager = re.compile(f"(?=(?:{_any(eager)}))" if eager else r"(?!)")
         self._last_system: tuple[tuple[ToolSpec, ...] | None, str, list[int]] = (None, "", [])
@@ -63,7 +63,7 @@ class ChatPrompts:
     def call_openings(self, transcript: Transcript) -> Mapping[str, list[int]]:
         """Return, for each tool on offer, the ids that follow a prompt up to the arguments of its call.
 
-        A space before the arguments is left out: it is one token with their brace.
+        A space before the arguments is left out: it belongs to the token of their opening brace.
         """
         return {
             tool.name: self._following(Piece(self.template.markup.opening(tool.name).rstrip(" ")))

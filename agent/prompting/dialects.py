@@ -94,7 +94,7 @@ class Dialect:
     end_token: int
     """The id of the token that ends a turn."""
     render: Callable[[Role, Transcript], Prompt]
-    """Return the prompt for a role. Raises BundleError where a chat template refuses the transcript."""
+    """Return the prompt for a role. Raise BundleError where a chat template refuses the transcript."""
     header: Callable[[Role], list[int]]
     """Return the ids that open a role's turn; none in a dialect without role headers."""
     chat: ChatPrompts | None = None
@@ -139,7 +139,7 @@ def _chat_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
     vocabulary = model.vocabulary
     source = model.chat_template
     if not source:
-        raise BundleError(f"{model.path} has no chat template, so it is no stock instruct model", hint)
+        raise BundleError(f"{model.path} has no chat template, so it is not a stock instruct model", hint)
     end = vocabulary.turn_end
     if end < 0 or not vocabulary.is_control(end):
         named = f"ends a turn with {vocabulary.text(end)!r}, which is text" if end >= 0 else "ends no turn"

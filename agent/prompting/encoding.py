@@ -1,4 +1,4 @@
-"""A transcript as token ids with a mask of the tokens to learn, for training and for export's held-out loss.
+"""A transcript as token ids with a mask of the target tokens, for training and for export's held-out loss.
 
 The ids come from `agent.prompting.umi`, so a trained turn is, id for id, the turn that the engine renders.
 This module does not know torch: it uses NumPy, and tokenizers where a checkpoint's tokenizer is loaded.
@@ -24,42 +24,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoded:
-    """One trajectory: ids of the system turns, ids of the rest, and a mask over the rest of what to learn."""
+    """One tokenized trajectory, P + R tokens long."""
 
     prefix: NDArray[np.int64]
+    """[P]: ids of the system turns, which trajectories over the same tools share."""
     rest: NDArray[np.int64]
+    """[R]: ids of the other turns."""
     learn: NDArray[np.bool_]
+    """[R]: whether the token in `rest` is a target of the loss."""
 
     def __len__(self) -> int:
         return len(self.prefix) + len(self.rest)
 
     @property
     def targets(self) -> int:
-        """The number of tokens to learn."""
+        """Number of target tokens."""
         return int(self.learn.sum())
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """All ids of the trajectory."""
+        """[P + R]: all ids."""
         return np.concatenate([self.prefix, self.rest])
 
     @property
     def learnt_positions(self) -> NDArray[np.int64]:
-        """The positions in `ids` of the tokens to learn."""
+        """[targets]: positions of the target tokens in `ids`."""
         return len(self.prefix) + np.flatnonzero(self.learn)
 
 
 def encode(
     transcript: Transcript, roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
 ) -> Encoded:
-    """Return `transcript` with the turns of `roles` to learn: their contents and close markers."""
+    """Return `transcript` with the turns of `roles` as targets: their contents and close markers."""
     return encode_segments(segments(transcript), roles, tokenize, markers)
 
 
 def encode_segments(
     pieces: Iterable[Segment], roles: Collection[str], tokenize: Tokenize, markers: Markers = CHATML
 ) -> Encoded:
-    """Return turns that are text, the system turns first, with those of `roles` to learn."""
+    """Return the turns `pieces`, the system turns first, with those of `roles` as targets."""
     prefix: list[int] = []
     rest: list[int] = []
     learn: list[bool] = []
@@ -77,7 +80,7 @@ def encode_segments(
 
 
 def view_roles(view: str) -> tuple[str, ...]:
-    """Return the roles whose turns a view learns: all three for `backbone`, else the one of its name."""
+    """Return the roles whose turns are targets in a view: all three for `backbone`, else that role."""
     return ROLES if view == "backbone" else (view,)
 
 

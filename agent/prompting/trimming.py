@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from agent.transcript import PlannerTurn, ToolTurn, Transcript, UserTurn
 
-FREED_SHARE = 3
-"""Where turns are dropped in use, 1/3 of the conversation's room is freed."""
+FREED_FRACTION = 1 / 3
+"""The fraction of the conversation's room that is freed once a turn has to be dropped in use."""
 
 _CUT_MARK = "… (the rest was cut)"
 _SHORTEST_CUT = 120
-"""Characters: halving a shorter observation frees no room worth having."""
+"""Minimum length in characters of an observation that is halved."""
 
 Fits = Callable[[Transcript], bool]
 
@@ -41,12 +41,12 @@ def make_room(
     """Return a transcript that leaves `needed` tokens by `room`, and how many turns were dropped or halved.
 
     It leaves fewer where nothing more can go. What stays after a drop moves to another position and must be
-    decoded again, so a drop frees 1/FREED_SHARE of the conversation's room: the next is several turns away.
+    decoded again, so a drop frees FREED_FRACTION of the conversation's room: the next is several turns away.
     """
 
     def roomy(shorter: Transcript) -> bool:
         longest_conversation = room(replace(transcript, turns=())) - needed
-        return room(shorter) >= needed + max(0, longest_conversation) // FREED_SHARE
+        return room(shorter) >= needed + int(max(0, longest_conversation) * FREED_FRACTION)
 
     def fits(shorter: Transcript) -> bool:
         return room(shorter) >= needed
@@ -59,14 +59,14 @@ def make_room(
 
 
 def _without_oldest_exchange(transcript: Transcript) -> Transcript | None:
-    """`transcript` from its second question on; None where there is none."""
+    """Return `transcript` from its second question on; None if it has only one."""
     turns = transcript.turns
     second = next((i for i in range(1, len(turns)) if isinstance(turns[i], UserTurn)), None)
     return replace(transcript, turns=turns[second:]) if second else None
 
 
 def _without_oldest_step(transcript: Transcript) -> Transcript | None:
-    """`transcript` without its first step that called tools; None where there is no later one."""
+    """Return `transcript` without its first step that called tools; None if there is no later step."""
     turns = transcript.turns
     steps = [i for i, turn in enumerate(turns) if isinstance(turn, PlannerTurn) and turn.next == "caller"]
     if len(steps) < 2:
@@ -75,7 +75,7 @@ def _without_oldest_step(transcript: Transcript) -> Transcript | None:
 
 
 def _with_longest_observation_halved(transcript: Transcript) -> Transcript | None:
-    """`transcript` with the longest observation cut to its first half; None where none is worth cutting."""
+    """Return `transcript` with the longest observation cut to its first half; None if all are short."""
     turns = transcript.turns
     observations = [(i, turn) for i, turn in enumerate(turns) if isinstance(turn, ToolTurn)]
     index, longest = max(observations, key=lambda at: len(at[1].content), default=(0, ToolTurn("", "")))

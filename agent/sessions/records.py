@@ -1,6 +1,6 @@
-"""What is read of a session: its exchanges as a tree, each one question and the events that followed.
+"""A session as read from the database: a tree of exchanges, each a question and the events that followed.
 
-Everything else is derived from these: the turns that the next question sees, the branches, the answers.
+Everything else is derived from it: the turns that the next question sees, the branches, the answers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from agent.transcript import (
 
 Mark = Literal["good", "wrong", "corrected"]
 State = Reason | Literal["running", "interrupted"]
-"""How an exchange ended; `running` where a process still answers it, `interrupted` where that was killed."""
+"""How an exchange ended; `running` while a process answers it, `interrupted` if that process was killed."""
 
 CONCLUDED: tuple[State, ...] = ("answered", "gave_up", "failed")
-"""The states of exchanges that are part of the conversation: the next question sees them."""
+"""The states of the exchanges that the next question sees."""
 _TITLE_LENGTH = 80
 
 
@@ -54,7 +54,7 @@ class Exchange:
     """The tools on offer and the standing instruction, without turns."""
     question: str
     untrusted: bool
-    """Whether the question held text from outside."""
+    """Whether the question contained untrusted text, such as piped input."""
     started: str
     state: State
     events: tuple[Event, ...]

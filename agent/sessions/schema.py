@@ -1,7 +1,7 @@
 """The schema of the database of sessions, and its migrations, one script a version.
 
-The version is the database's `user_version`. The search indexes are FTS5 tables without content of their own:
-they read their texts from the view `passage` and from the titles, and triggers keep them in step.
+The version is the database's `user_version`. The search indexes are external-content FTS5 tables: they read
+their texts from the view `passage` and from the titles, and triggers keep them in step.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class SessionStore:
         return [Session(*row) for row in rows]
 
     def last(self, workspace: Path) -> Session | None:
-        """Return the session of `workspace`, a path without symbolic links, that was used last."""
+        """Return the most recently used session of `workspace`, a path without symbolic links."""
         rows = self.database.read(
             f"SELECT {_COLUMNS} FROM session WHERE removed IS NULL AND workspace = ?"
             " ORDER BY updated DESC, number DESC LIMIT 1",
@@ -96,7 +96,7 @@ class SessionStore:
     def _find(self, prefix: str, *, removed: bool) -> Session:
         see = "see them with: umi sessions list"
         if not prefix or not prefix.isalnum():
-            raise InputError(f"{prefix!r} is no id of a session", see)
+            raise InputError(f"{prefix!r} is not an id of a session", see)
         condition = "removed IS NOT NULL" if removed else "removed IS NULL"
         rows = self.database.read(
             f"SELECT {_COLUMNS} FROM session WHERE {condition} AND id GLOB ? ORDER BY number LIMIT 3",
@@ -221,12 +221,12 @@ class SessionStore:
 
 
 def now(shift: timedelta = timedelta()) -> str:
-    """Return the time in UTC, `shift` later, in the ISO 8601 form whose order is that of time."""
+    """Return the current time in UTC plus `shift`, in ISO 8601; such texts sort by time."""
     return (datetime.now(UTC) + shift).isoformat(timespec="microseconds")
 
 
 def storable(text: str) -> str:
-    """Return `text` with halves of surrogate pairs, which UTF-8 cannot encode, replaced by `?`."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

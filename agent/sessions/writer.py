@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 ANSWER_ROW = 1000
-"""Characters of an answer from which on its next piece begins a row of its own."""
+"""Length in characters of an answer's row; once it is reached, the next piece begins another row."""
 
 
 class SessionWriter:
@@ -158,7 +158,7 @@ class SessionWriter:
                 row = cursor.execute(
                     "SELECT number, head FROM session WHERE id = ?", (session_id,)
                 ).fetchone()
-                if row is None:  # it was purged meanwhile; what is asked now is kept all the same
+                if row is None:  # purged meanwhile by another process: begin a new session
                     session_id = parent = None
                 else:
                     forked = row[1] != parent
@@ -178,7 +178,7 @@ class SessionWriter:
             )
             exchange = cursor.lastrowid
             cursor.execute(
-                # A session that was removed while it is open comes back with its next question.
+                # `removed`: an open session that was removed is restored by its next question.
                 "UPDATE session SET head = ?, updated = ?, models = ?, removed = NULL WHERE id = ?",
                 (exchange, started, self.models, session_id),
             )
@@ -200,7 +200,7 @@ class SessionWriter:
             else:
                 cursor.execute("UPDATE event SET content = ? WHERE id = ?", (content, identity))
         assert identity is not None
-        # A row that grew without end would be written anew with each piece.
+        # Each piece rewrites its row, so the length of a row is bounded.
         self._answer = (identity, text) if len(text) < ANSWER_ROW else None
 
     def _add_event(self, event: Event) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 
 def compact(value: Any) -> str:
-    """`value` as JSON without whitespace, the only spelling of JSON that the models read or write."""
+    """Return `value` as JSON without whitespace, the only spelling of JSON that the models read or write."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: 5 is 5.0, but 1 is not true."""
+    """Return whether two JSON values are equal: 5 is 5.0, but 1 is not true."""
     match one, other:
         case (Mapping(), Mapping()):
             return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
@@ -23,7 +23,7 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 def has_perfect_matching(count: int, accepts: Callable[[int, int], bool]) -> bool:
-    """Whether `count` answers and `count` calls can be paired, each once; `accepts(answer, call)` is an edge.
+    """Return whether `count` answers and `count` calls can be paired by edges `accepts(answer, call)`.
 
     Kuhn's augmenting paths: greedy pairing fails where two answers accept one call.
     """

@@ -48,7 +48,7 @@ class Line:
     content: bytes
 
     def value(self) -> dict[str, Any]:
-        """The line's JSON object. Raises ValueError, of a subclass for what is not UTF-8 or not JSON."""
+        """Return the line's JSON object. Raise ValueError, or its subclass for bad UTF-8 or bad JSON."""
         # Some editors begin a file with a byte order mark.
         text = self.content.decode("utf-8-sig" if self.number == 1 else "utf-8")
         try:
@@ -65,9 +65,9 @@ class Line:
 
 
 def row_files(*paths: Path) -> list[Path]:
-    """`paths` in order; a folder is replaced by the row files in it and its subfolders, sorted.
+    """Return `paths` in order, each folder replaced by the row files in it and its subfolders, sorted.
 
-    Raises InputError naming a path that does not exist or a folder without row files.
+    Raise InputError naming a path that does not exist or a folder without row files.
     """
     files: list[Path] = []
     for path in paths:
@@ -84,7 +84,7 @@ def row_files(*paths: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a file that are not blank; gzip is recognized by its first bytes. Raises DamagedFile."""
+    """Yield the non-blank lines of a file; gzip is recognized by its first bytes. Raise DamagedFile."""
     number = 0
     try:
         with _opened(path) as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
@@ -106,14 +106,14 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def read_rows(*paths: Path) -> Iterator[Row]:
-    """The rows of files and folders in order. Raises InputError naming the file and line at fault."""
+    """Yield the rows of files and folders in order. Raise InputError naming the file and line at fault."""
     for path in row_files(*paths):
         for line in read_lines(path):
             yield row_of(line)
 
 
 def row_of(line: Line) -> Row:
-    """The row in a line. Raises InputError naming the file and the line."""
+    """Return the row in a line. Raise InputError naming the file and the line."""
     try:
         return row_from_json(line.value())
     except ValueError as error:
@@ -124,7 +124,7 @@ def row_of(line: Line) -> Row:
 
 
 def reason(error: ValueError) -> str:
-    """Why a line could not be read, as the rest of a sentence that begins with the line's number."""
+    """Return why a line could not be read, as the end of a sentence that begins with the line's number."""
     match error:
         case json.JSONDecodeError(msg=message, colno=column):
             return f"not JSON: {message} at column {column}"
@@ -138,9 +138,9 @@ def ensure_appendable(path: Path) -> None:
     step = "name another file, one that ends in .jsonl"
     there = os.path.exists(path)
     if not os.path.isdir(path.parent):
-        raise InputError(f"{path} cannot be written: {path.parent} is no folder", step)
+        raise InputError(f"{path} cannot be written: {path.parent} is not a folder", step)
     if there and not os.path.isfile(path):
-        raise InputError(f"{path} cannot be written: it is no file", step)
+        raise InputError(f"{path} cannot be written: it is not a file", step)
     effective = os.access in os.supports_effective_ids
     if not os.access(path if there else path.parent, os.W_OK, effective_ids=effective):
         raise InputError(f"{path} cannot be written: permission denied", step)
@@ -151,7 +151,7 @@ def ensure_appendable(path: Path) -> None:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Append `row` to `path` as one line, all of it or nothing. Raises InputError where that fails."""
+    """Append `row` to `path` as one line, all of it or nothing. Raise InputError where that fails."""
     try:
         append_line(path, compact(row_to_json(row)).encode("utf-8"))
     except OSError as error:

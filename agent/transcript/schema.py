@@ -15,14 +15,14 @@ _BESIDE = ("schema", "id", "source", "split", "meta")
 
 
 def transcript_to_json(transcript: Transcript) -> dict[str, Any]:
-    """`transcript` as its part of a schema-1 object; an empty instruction is left out."""
+    """Return `transcript` as its part of a schema-1 object; an empty instruction is left out."""
     value = adapter_of(Transcript).dump_python(transcript)
     instruction = value.pop("instruction")
     return {"instruction": instruction, **value} if instruction else value
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """`row` as a schema-1 object; an empty instruction and empty `meta` are left out."""
+    """Return `row` as a schema-1 object; an empty instruction and empty `meta` are left out."""
     value: dict[str, Any] = {"schema": SCHEMA, "id": row.id, "source": row.source, "split": row.split}
     conversation = transcript_to_json(row.transcript)
     if "instruction" in conversation:
@@ -33,7 +33,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
 
 
 def row_from_json(value: Mapping[str, Any]) -> Row:
-    """The row in a schema-1 object. Raises InvalidFields with every field that is wrong."""
+    """Return the row in a schema-1 object. Raise InvalidFields with every field that is wrong."""
     if value.get("schema") != SCHEMA:
         raise InvalidFields(FieldError("invalid", ("schema",), value.get("schema"), str(SCHEMA)))
     row = {key: value[key] for key in _BESIDE[1:] if key in value}

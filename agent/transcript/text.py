@@ -8,12 +8,12 @@ from agent.transcript.turns import ENDINGS, Call, Next, PlannerTurn
 
 
 def planner_text(content: str, next_: Next) -> str:
-    """A planner turn as the models see it: the thought, then the role it hands over to."""
+    """Return a planner turn as the models see it: the thought, then the role it hands over to."""
     return f"{content}\nNext: {next_}" if content else f"Next: {next_}"
 
 
 def parse_planner(text: str) -> PlannerTurn | None:
-    """The planner turn in `text`, or None where the last line is none of the three endings."""
+    """Return the planner turn in `text`, or None if the last line is none of the three endings."""
     thought, _, last = text.rpartition("\n")
     for ending in ENDINGS:
         if last == f"Next: {ending}":
@@ -22,7 +22,7 @@ def parse_planner(text: str) -> PlannerTurn | None:
 
 
 def parse_calls(text: str) -> tuple[Call, ...] | None:
-    """The calls in `text`, one JSON object a line, or None where a line is not a call."""
+    """Return the calls in `text`, one JSON object a line, or None if a line is not a call."""
     calls = []
     for line in text.split("\n"):
         try:

@@ -40,7 +40,7 @@ class ToolSpec:
     parameters: Mapping[str, Any]
 
     def line(self) -> str:
-        """The tool as one compact JSON line."""
+        """Return the tool as one compact JSON line."""
         return compact({"name": self.name, "description": self.description, "parameters": self.parameters})
 
 
@@ -54,7 +54,7 @@ class Call:
     arguments: Mapping[str, Any]
 
     def line(self) -> str:
-        """The call as one compact JSON line."""
+        """Return the call as one compact JSON line."""
         return compact({"name": self.name, "arguments": self.arguments})
 
 
@@ -76,7 +76,7 @@ class Accepted:
             raise ValueError(f"optional names a parameter that arguments does not hold: {unknown[0]}")
 
     def accepts(self, call: Call) -> bool:
-        """Whether `call` is one of the accepted ones."""
+        """Return whether `call` is one of the accepted ones."""
         if call.name != self.name or not call.arguments.keys() <= self.arguments.keys():
             return False
         return all(
@@ -126,7 +126,7 @@ class CallerTurn:
             raise ValueError(f"{len(self.accept)} accepted answers stand beside {len(self.calls)} calls")
 
     def matched_by(self, calls: Sequence[Call]) -> bool:
-        """Whether `calls` are correct, in any order: each is accepted by an answer of its own.
+        """Return whether `calls` are correct, in any order: each is accepted by an answer of its own.
 
         Without `accept` only the turn's own calls are.
         """
@@ -175,7 +175,7 @@ class Transcript:
     instruction: str = ""
 
     def plus(self, *turns: Turn) -> Transcript:
-        """A transcript with `turns` appended."""
+        """Return a transcript with `turns` appended."""
         return replace(self, turns=self.turns + turns)
 
 

@@ -77,7 +77,7 @@ class InvalidFields(ValueError):
 
 
 def validate(kind: type[T], value: Any) -> T:
-    """Return the instance of the pydantic dataclass `kind` that `value` holds. Raises InvalidFields."""
+    """Return the instance of the pydantic dataclass `kind` that `value` holds. Raise InvalidFields."""
     try:
         return adapter_of(kind).validate_python(value)
     except ValidationError as error:
@@ -87,18 +87,18 @@ def validate(kind: type[T], value: Any) -> T:
 
 @lru_cache
 def adapter_of(kind: type[T]) -> TypeAdapter[T]:
-    """The validator and serializer of the pydantic dataclass `kind`."""
+    """Return the validator and serializer of the pydantic dataclass `kind`."""
     return TypeAdapter(kind)
 
 
 @lru_cache
 def schema_of(kind: type) -> Schema:
-    """The JSON Schema of the pydantic dataclass `kind`."""
+    """Return the JSON Schema of the pydantic dataclass `kind`."""
     return adapter_of(kind).json_schema()
 
 
 def describe(schema: Schema) -> str:
-    """What a JSON Schema accepts, in words: `a whole number from 1 to 512`, `one of f16, q8_0`."""
+    """Return in words what a JSON Schema accepts: `a whole number from 1 to 512`, `one of f16, q8_0`."""
     if "anyOf" in schema:
         return " or ".join(describe(one) for one in schema["anyOf"])
     if "enum" in schema:
@@ -160,9 +160,9 @@ def _field_error(detail: ErrorDetails, schema: Schema) -> FieldError:
 
 
 def _locate(root: Schema, location: FieldPath) -> tuple[FieldPath, Schema]:
-    """The path of the field at pydantic's `location`, and its schema.
+    """Return the path of the field at pydantic's `location`, and its schema.
 
-    pydantic writes the member of a union into a location; that is no key of the value, and left out.
+    pydantic writes the member of a union into a location; that is not a key of the value, and left out.
     """
     path: FieldPath = ()
     node = _resolved(root, root)
@@ -182,7 +182,7 @@ def _locate(root: Schema, location: FieldPath) -> tuple[FieldPath, Schema]:
 
 
 def _resolved(node: Schema, root: Schema) -> Schema:
-    """`node` with a reference followed, and without null where that leaves one alternative."""
+    """Return `node` with its reference resolved, and without null if that leaves one alternative."""
     if "$ref" in node:
         return root["$defs"][node["$ref"].removeprefix("#/$defs/")]
     options = [one for one in node.get("anyOf", ()) if one.get("type") != "null"]

@@ -1,6 +1,6 @@
 """The provenance of a GGUF file in its metadata: its base, its adapters and its recipe.
 
-Paths are left out, since files are passed on to others.
+Paths are left out, since files are shared.
 """
 
 from __future__ import annotations

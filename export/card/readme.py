@@ -26,7 +26,7 @@ _HUB_LICENSES = frozenset(
         *("llama3", "llama3.1", "llama3.2", "llama3.3", "openrail"),
     )
 )
-"""Licences that the hub knows by these names; others it wants under `other`."""
+"""Licence names that the hub accepts; any other is declared as `other`."""
 _METHOD = {
     "two-stage": "a backbone on all turns, then each role from it on its own turns",
     "one-stage": "each role straight from the base, on its own turns",

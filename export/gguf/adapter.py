@@ -46,7 +46,7 @@ def write_adapter(
 ) -> Path:
     """Write an adapter of the checkpoint in `base` to `out`, its matrices in `kind`; return `out`.
 
-    A matrix whose rows `kind` cannot hold, such as B where the rank is no multiple of 32, is written in f16.
+    A matrix whose rows `kind` cannot hold, such as B if the rank is not a multiple of 32, is written in f16.
     `backbone` is the fingerprint of the model that it belongs to (see `export.gguf.backbone_fingerprint`),
     `extra` is added to the metadata. Raise InputError where the adapter names a weight that the base lacks or
     that llama.cpp has no tensor for, UmiError where `out` cannot be written.

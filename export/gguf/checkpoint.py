@@ -1,6 +1,6 @@
 """A GGUF file as a Hugging Face checkpoint folder, without torch and a block of rows at a time.
 
-The way back of `convert`: quantized tensors become float32, others keep their type.
+The inverse of `export.gguf.convert`: quantized tensors become float32, others keep their type.
 """
 
 from __future__ import annotations

@@ -73,13 +73,13 @@ def convert(
 
 
 def require_replaceable(out: Path) -> None:
-    """Raise InputError where `out` exists and is no GGUF file: it may be a part of the checkpoint itself."""
+    """Raise InputError if `out` exists and is not a GGUF file: it may be a part of the checkpoint itself."""
     if out.is_dir():
         raise InputError(f"{out} is a folder", "name the file to make")
     if out.is_file():
         with out.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
-                raise InputError(f"{out} is there and no GGUF file", "name another file, or remove it")
+                raise InputError(f"{out} exists and is not a GGUF file", "name another file, or remove it")
 
 
 def _rope_factors(rope: Rope, config: Config) -> NDArray[np.float32] | None:

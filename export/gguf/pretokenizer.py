@@ -22,7 +22,7 @@ _SINGLE_DIGITS = "Digits"
 
 @dataclass(frozen=True)
 class Splitting:
-    """What a pre-tokenizer does."""
+    """The behaviour of a pre-tokenizer."""
 
     first: str
     """The expression that a text is split by first; empty where it is not."""
@@ -88,7 +88,7 @@ def pretokenizer_name(tokenizer: Mapping[str, Any], where: str) -> str:
 
 
 def find_splitting(name: Any, where: str) -> Splitting:
-    """Return what the pre-tokenizer that llama.cpp calls `name` does.
+    """Return the behaviour of the pre-tokenizer that llama.cpp calls `name`.
 
     Raise InputError naming `where` if it is unknown here.
     """

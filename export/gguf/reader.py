@@ -107,13 +107,13 @@ class GgufFile:
 def read_gguf(path: Path) -> GgufFile:
     """Read the header of the GGUF file `path`.
 
-    Raise InputError where it is no GGUF file, is damaged or cut short, or is one part of several.
+    Raise InputError where it is not a GGUF file, is damaged or cut short, or is one part of several.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
-                raise InputError(f"{path} is no GGUF file", "name a .gguf file")
+                raise InputError(f"{path} is not a GGUF file", "name a .gguf file")
             read_header(path, _AGAIN)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 metadata, tensors = _HeaderReader(data, path).header()

@@ -1,4 +1,4 @@
-"""The tokenizer of a GGUF file as the files of a checkpoint: the way back of `vocabulary`."""
+"""The tokenizer of a GGUF file as the files of a checkpoint: the inverse of `export.gguf.vocabulary`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ADDED = {
     gguf.TokenType.CONTROL: True,
     gguf.TokenType.USER_DEFINED: False,
 }
-"""The types of tokens that are found in a text before it is split; whether as special ones."""
+"""Type of an added token, which is matched before a text is split -> whether it is special."""
 _OTHER = "take another file of this model"
 
 
@@ -124,7 +124,7 @@ def write_tokenizer(vocabulary: Vocabulary, folder: Path, where: str) -> None:
 
 
 def _byte_level(vocabulary: Vocabulary, tokens: Mapping[str, int], where: str) -> dict[str, Any]:
-    """Return what is particular to byte-level BPE in a tokenizer.json."""
+    """Return the parts of a tokenizer.json that are specific to byte-level BPE."""
     splitting = find_splitting(vocabulary.pre, where)
     merges = [merge.split(" ", 1) for merge in vocabulary.merges]
     return {
@@ -136,7 +136,7 @@ def _byte_level(vocabulary: Vocabulary, tokens: Mapping[str, int], where: str) -
 
 
 def _sentencepiece(vocabulary: Vocabulary, tokens: Mapping[str, int]) -> dict[str, Any]:
-    """Return what is particular to Gemma's SentencePiece in a tokenizer.json."""
+    """Return the parts of a tokenizer.json that are specific to Gemma's SentencePiece."""
     replaced = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
     back = {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}
     unknown = vocabulary.special.get("unk")

@@ -7,8 +7,6 @@ own activated adapter: the history is read without it, the header and what follo
 from __future__ import annotations
 
 import dataclasses
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from export.options import LayoutFiles
 from export.proof.report import describe, describe_stage
 from export.quantize.adapters import select_adapter_type
 from export.quantize.selection import Selection, candidate_types, select_quantization, shared_type
+from train.model.loading import peft_warnings_ignored, silence_bitsandbytes
 from train.model.weights.adapter import LoraAdapter, read_adapter
 from train.run.files import BACKBONE
 from train.run.finished import Run
@@ -135,14 +134,11 @@ def read_role_adapter(run: Run, role: Role) -> LoraAdapter:
 
 def load_peft_adapters(model: Any, adapters: Mapping[Role, LoraAdapter]) -> Any:
     """Return `model` with the saved adapters as peft loads them, each under its role's name."""
-    # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    silence_bitsandbytes()
     from peft import PeftModel
 
     peft_model: Any = None
-    with warnings.catch_warnings():
-        # peft 0.21 reads an attribute that transformers 5 renamed.
-        warnings.simplefilter("ignore", FutureWarning)
+    with peft_warnings_ignored():
         for role, adapter in adapters.items():
             if peft_model is None:
                 peft_model = PeftModel.from_pretrained(model, adapter.folder, role)

@@ -118,7 +118,7 @@ def make_imatrix(
     option, stage = job.options.imatrix, unquantized.stage
     if option == "none" or not any(map(uses_imatrix, types)):
         if isinstance(option, Path):
-            job.say(f"{stage}: {types[0]} is made without an importance matrix, whichever there is")
+            job.say(f"{stage}: {types[0]} uses no importance matrix; --imatrix is ignored")
         return None
     if isinstance(option, Path):
         imatrix = load(option)

@@ -7,13 +7,14 @@ shrinks together (QLoRA, arXiv 2305.14314, section 3), have to be seen at once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from train.model.loading import silence_bitsandbytes
 
 BLOCK_SIZE = 64
 """Numbers that share a scale: the default of bitsandbytes, and of transformers with it."""
@@ -24,7 +25,7 @@ _TORCH_TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float
 def row_multiple(rows: int, width: int) -> int:
     """Return the count of which the rows in a block of a weight [rows, width] must be a multiple.
 
-    That is all rows where `width` is no multiple of 64: bitsandbytes 0.50 then computes wrong scales on a CPU
+    That is all rows if `width` is not a multiple of 64: bitsandbytes 0.50 then computes wrong scales on a CPU
     with AVX512, which the adapter was trained over. Only toy models have such widths.
     """
     return rows if width % BLOCK_SIZE else 1
@@ -38,8 +39,7 @@ def nf4_round_trip(
     `blocks` are its rows in order, as `row_multiple` says. `dtype` (`F32`, `BF16` or `F16`) is the type that
     the weight was loaded in before it was quantized: what is dequantized is rounded to that.
     """
-    # On a CPU bitsandbytes warns of an optional kernel package as soon as it is imported.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    silence_bitsandbytes()
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     packed: list[tuple[torch.Tensor, Any]] = [

@@ -47,7 +47,7 @@ def load_model(folder: Path) -> Any:
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **NO_PICKLES)
     except (OSError, ValueError) as error:
-        raise cannot_load(folder, "is no checkpoint", error) from None
+        raise cannot_load(folder, "is not a checkpoint", error) from None
     return model.eval()
 
 

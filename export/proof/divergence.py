@@ -17,7 +17,7 @@ from export.progress import ThrottledProgress
 from export.proof.reference import MAX_TURN_TOKENS, GeneratedTurn, Reference
 
 _MIN_TURNS_LOST = 1.5
-"""A drop in score that is not more than so many turns' worth is within the limits: one turn may be chance."""
+"""A drop in score worth at most this many turns is within the limits: one turn may be chance."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Is an imported checkpoint the model of its GGUF file?
+"""Verification that an imported checkpoint is the model of its GGUF file.
 
-The tokenizers are compared on the hard texts. Converted again, in f32, every tensor and every number of the
-metadata must be the file's; and llama.cpp's logits on the f32 file must be torch's on the checkpoint. (On
-quantized weights llama.cpp rounds activations too, so its logits are those of no other program.)
+The tokenizers must agree on `HARD_TEXTS`. The checkpoint is converted to GGUF again, in f32: every tensor and
+every number of the metadata must equal the original's, and llama.cpp's logits on the f32 file must equal
+torch's on the checkpoint. (Logits of the original would not do: on quantized weights llama.cpp also rounds
+activations.)
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PROMPTS = (
     "Q: How many days are there between 2026-02-01 and 2026-03-01?\nA:",
     "".join(HARD_TEXTS),
 )
-"""Texts that both go on from."""
+"""Texts that both torch and llama.cpp continue."""
 MAX_TEXT_TOKENS = 32
 """The most tokens that are generated after a prompt."""
 _MAX_PROMPT_TOKENS = 256
@@ -51,8 +52,8 @@ _WORKING_BYTES = 1 << 30
 def prove_import(file: GgufFile, checkpoint: Path, scratch: Path, say: Say) -> dict[str, Any]:
     """Prove that the folder `checkpoint` is the model in a GGUF file; return the figures.
 
-    `scratch` is a folder for files. Logits are not compared, `logits` is None, where the memory for two
-    models in float32 is not there. Raise UmiError naming the first difference.
+    `scratch` is a folder for temporary files. If there is not enough memory for two models in float32, logits
+    are not compared and the figure `logits` is None. Raise UmiError naming the first difference.
     """
     say(f"comparing with {file.path.name}: tokenizer")
     with open_gguf(file.path, 0) as model:

@@ -22,7 +22,7 @@ from export.proof.reference import Reference
 NEAR_TIE = 10.0
 """A margin between the two best tokens under this many times llama.cpp's spread is a near-tie."""
 MIN_SPREAD = 1e-5
-"""The least spread of logits that is assumed, for float32 sums in another order."""
+"""Minimum of the spread of logits, to account for float32 sums in another order."""
 MAX_RELATIVE_DIFFERENCE = 5e-3
 """The largest difference of logits that is accepted, as a share of the largest logit.
 

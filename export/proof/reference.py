@@ -41,7 +41,7 @@ class GeneratedTurn:
 
     prompt: Prompt
     text: Sequence[int]
-    """Token ids, with the one that ends a turn unless the limit was reached first."""
+    """Token ids, including the end token unless the limit was reached first."""
     logits: NDArray[np.float32]
     """The logits that each token of `text` was chosen by, shape (tokens, vocabulary)."""
     adapter_start: int | None
@@ -49,7 +49,7 @@ class GeneratedTurn:
 
     @property
     def ids(self) -> list[int]:
-        """The input that `logits` follow from: the prompt and all but the last token of `text`."""
+        """The input ids that give `logits`: the prompt and all but the last token of `text`."""
         return [*self.prompt.ids, *self.text[:-1]]
 
     @property

@@ -35,9 +35,9 @@ class Imatrix:
     source: str
     """A description of that data, for the metadata of a quantized file."""
     tokens: int
-    """Tokens that were counted; 0 where unknown."""
+    """Number of tokens that the means are over; 0 if unknown."""
     rows: int
-    """Sequences that were read; the chunks of a file, 0 where unknown."""
+    """Number of sequences (chunks of a file); 0 if unknown."""
 
 
 def collect(

@@ -68,7 +68,8 @@ def read_entries(file: Path) -> Entries:
         raise InputError(f"{file} cannot be read: {error.strerror}", "name an importance matrix") from None
     except (ValueError, struct.error) as error:
         raise InputError(
-            f"{file} is no importance matrix, or is damaged: {error}", "name a file that llama-imatrix wrote"
+            f"{file} is not an importance matrix, or is damaged: {error}",
+            "name a file that llama-imatrix wrote",
         ) from None
 
 

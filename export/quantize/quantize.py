@@ -12,7 +12,7 @@ from agent.transcript import ROLES, Role
 from export.quantize.imatrix import Imatrix
 
 AUTO = "auto"
-"""In place of a type: one is searched for the role."""
+"""Used in place of a type: search for one."""
 
 _WITHOUT_IMATRIX = ("f32", "f16", "bf16", "q8_0")
 """Rounding to these types does not use weights."""

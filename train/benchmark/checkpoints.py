@@ -29,7 +29,7 @@ class Dimensions:
     kind: str = "qwen2"
 
     def config(self) -> Any:
-        """The transformers configuration."""
+        """Return the transformers configuration."""
         from transformers import AutoConfig
 
         return AutoConfig.for_model(
@@ -57,11 +57,11 @@ SHAPES: Mapping[str, Dimensions] = {
     "1.5b": Dimensions(1_536, 28, 12, 2, 8_960, head=128),
     "3b": Dimensions(2_048, 36, 16, 2, 11_008, head=128),
 }
-"""Qwen2.5's (config.json of its models), and a tiny one to try the program with."""
+"""Qwen2.5 (config.json of its models), and a tiny model for trying the program."""
 
 
 def small(hidden: int, layers: int, vocabulary: int) -> Dimensions:
-    """Return Qwen3 in the proportions of the shipped models; `hidden` is a multiple of 128."""
+    """Return a Qwen3 in the proportions of the shipped models; `hidden` is a multiple of 128."""
     heads = hidden // 64
     return Dimensions(hidden, layers, heads, heads // 2, 3 * hidden, vocabulary, kind="qwen3")
 

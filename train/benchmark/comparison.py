@@ -1,8 +1,8 @@
-"""A benchmark of trainers that take turns on the same rows, from the same weights.
+"""A benchmark of trainers that run in turns on the same rows, from the same weights.
 
 Every system has an adapter of the same shape, AdamW at the same rate, and about as many target tokens an
-optimizer step. Before anything is timed, each computes the loss of all rows with its own code; a system that
-has another number of target tokens than umi, or another loss, ends the benchmark.
+optimizer step. Before anything is timed, each computes the loss of all rows with its own code; the benchmark
+ends if the number of target tokens or the loss of a system differs from umi's.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Task:
     conversations: Sequence[Encoded]
     """Whole trajectories."""
     turns: Sequence[Encoded]
-    """The same, a row for each turn that is learnt, which is its last."""
+    """The same data with one row for each target turn, which is the last of its row."""
     parameters: int
     """Parameters of the model."""
 
@@ -146,7 +146,7 @@ def compare(
 
 
 def require_comparable(untrained: Mapping[str, Any], task: Task) -> None:
-    """Raise UmiError where a system has other target tokens than umi, or another loss before training."""
+    """Raise UmiError if the target tokens of a system, or its loss before training, differ from umi's."""
     from train.model.base_model import mixed_precision, pick_device
 
     ours = untrained[OURS]

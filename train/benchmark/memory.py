@@ -17,7 +17,7 @@ from train.benchmark.table import print_memory
 PREFIX_SHARE = 0.4
 """The share of a row's tokens that is its tool list."""
 LEARNT_SHARE = 0.15
-"""The share of a row's tokens that is learnt; 0.10 in synthetic rows, which have few steps."""
+"""The share of a row's tokens that are targets; 0.10 in synthetic rows, which have few steps."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def memory(
     """Train a model of a known shape for `steps` steps and print the most memory that it took.
 
     A step is `micro_batch` rows of `length` tokens, of which the share `learnt` is learnt. Returns the exit
-    code. Raises InputError for a number out of range, UmiError where the temporary folder is full.
+    code. Raise InputError for a number out of range, UmiError where the temporary folder is full.
     """
     for option, number, least in (
         ("length", length, 16),
@@ -95,7 +95,7 @@ def memory(
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Run a job in a process of its own, so that its peak holds nothing else. Raises UmiError if it fails."""
+    """Run a job in its own process, so that the peak is its alone. Raise UmiError if it fails."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "train.benchmark.memory_worker", job.to_json()],
         stdin=subprocess.DEVNULL,

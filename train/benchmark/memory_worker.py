@@ -1,4 +1,4 @@
-"""What `umi train bench memory` measures, in a process of its own: a job as argument, figures on stdout."""
+"""The process that `umi train bench memory` measures: a job as argument, figures on stdout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from train.recipe import Recipe
 from train.run.files import BACKBONE
 
 TURN_TOKENS = 40
-"""Length of a turn that is learnt, at most."""
+"""Maximum length of a target turn, in tokens."""
 
 
 def measure(job: Job) -> dict[str, Any]:

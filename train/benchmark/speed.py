@@ -34,7 +34,7 @@ def speed(
     `overrides` are fields of the recipe; `count` rows come from the file `rows`, or are synthetic with at
     least `tools` tools each. The model has random weights in `layers` layers of width `hidden`. Each of
     `systems` (names of `TITLES`, divided by commas) has `rounds` turns of at least `seconds`. Returns the
-    exit code. Raises InputError for a number out of range and an unknown system.
+    exit code. Raise InputError for a number out of range and an unknown system.
     """
     numbers = {"count": count, "tools": tools, "layers": layers, "hidden": hidden, "rounds": rounds}
     for name, number in numbers.items():

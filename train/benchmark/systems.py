@@ -22,12 +22,12 @@ from train.run.files import BACKBONE
 
 @dataclass(frozen=True)
 class Untrained:
-    """What a trainer counts and computes on the rows before its first step."""
+    """What a trainer counts and computes on the rows before it trains."""
 
     rows: int
     """Sequences, as the trainer counts them."""
     targets: int
-    """Tokens with a label."""
+    """Target tokens."""
     computed: int
     """Tokens that pass through the layers in an epoch, with padding."""
     loss: float
@@ -92,7 +92,7 @@ class Umi:
 
 
 class Clock:
-    """Measures the time since it was created."""
+    """Measures the time since its creation."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = perf_counter(), process_time()

@@ -20,14 +20,14 @@ def trajectories(file: Path | None, count: int, tools: int, seed: int) -> list[R
     Raise InputError where the file holds none.
     """
     if file is None:
-        return [lengthened(row, tools) for row in generate_rows(seed, "train", count)]
+        return [extend_tools(row, tools) for row in generate_rows(seed, "train", count)]
     found = list(islice(read_rows(file), count))
     if not found:
         raise InputError(f"{file} holds no row", "name a file of schema-1 rows")
     return found
 
 
-def lengthened(row: Row, count: int) -> Row:
+def extend_tools(row: Row, count: int) -> Row:
     """Return `row` with more tools of the generator on its list, until there are `count` or no more are left.
 
     Rows that shared a list still share one. An added tool may be the one that an answer says is missing,

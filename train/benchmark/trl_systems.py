@@ -7,7 +7,6 @@ a 16- or 32-bit base; on a 4-bit base TRL casts it to bfloat16, without an optio
 
 from __future__ import annotations
 
-import logging
 import math
 import warnings
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import torch
 from agent.prompting.encoding import Encoded
 from train.benchmark.systems import Clock, Epoch, Untrained
 from train.model.base_model import load_base, mixed_precision, pick_device
-from train.model.loading import NO_CODE
+from train.model.loading import NO_CODE, silence_bitsandbytes
 from train.model.packing import IGNORE
 from train.recipe import Recipe
 from train.run.files import BACKBONE
@@ -42,8 +41,7 @@ class Trl:
         packing: bool = False,
         batch_size: int = 1,
     ) -> None:
-        # On a CPU bitsandbytes warns of an optional kernel package as soon as it is imported.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        silence_bitsandbytes()
         from datasets import (  # pyright: ignore[reportMissingImports]
             Dataset,
             disable_progress_bars,

@@ -41,7 +41,7 @@ def import_rows(
     """Write the data of `format` in `paths` to `out` as schema-1 rows; return the exit code.
 
     Rows that belong to no test set get `split`, and `source` (default: the format) as where they come from.
-    Reading ends after `limit` rows. What is dropped is listed in `dropped_file`. Raises InputError where
+    Reading ends after `limit` rows. What is dropped is listed in `dropped_file`. Raise InputError where
     nothing can be imported or a file cannot be written.
     """
     if limit is not None and limit < 1:
@@ -150,7 +150,7 @@ def imported_rows(
 
 
 def row_of(conversation: Conversation, name: str, source: str, split: Split) -> Row:
-    """Return the row of a conversation. Raises Unusable where it cannot be made valid."""
+    """Return the row of a conversation. Raise Unusable where it cannot be made valid."""
     try:
         return _row(conversation, name, source, split)
     except RecursionError:

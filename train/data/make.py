@@ -25,7 +25,7 @@ def make(
     """Write `count` synthetic rows of `split` to `out`, training or held-out data; return the exit code.
 
     `plain` is the share of lists of exactly the built-in tools; tools and requests of the files `foreign` are
-    mixed into half of the other lists. Raises InputError for a number out of range and where `out` cannot be
+    mixed into half of the other lists. Raise InputError for a number out of range and where `out` cannot be
     written.
     """
     if count < 1:

@@ -23,7 +23,7 @@ _WEIGHT, _CAP = "=(?P<weight>[^=@]*)", "@(?P<cap>[^=@]*)"
 _INPUTS = [
     re.compile(f"(?P<path>.*){weight}{cap}", re.DOTALL) for weight in ("", _WEIGHT) for cap in ("", _CAP)
 ]
-"""The forms of an input. Names of files may hold the signs too: the first form that names a file is taken."""
+"""The forms of an input. File names may contain `=` and `@` too: the first form that names a file counts."""
 
 
 def mix(
@@ -39,22 +39,22 @@ def mix(
 
     Each of `sources` is `FILE[=WEIGHT][@CAP]`. Without `count`, a weight is a multiple of the rows there are;
     with it, a share of the `count` rows of the result. A cap is the most rows taken of a file, repeats
-    included. Raises InputError for what cannot be read, and for rows of the test split unless `allow_test`.
+    included. Raise InputError for what cannot be read, and for rows of the test split unless `allow_test`.
     """
     if count is not None and count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
-    inputs = [input_of(text) for text in sources]
+    inputs = [parse_input(text) for text in sources]
     for entry in inputs:
         for file in entry.files:
             if os.path.exists(out) and out.samefile(file):
                 raise InputError(f"{file} is mixed in and is to be written", "give --out another name")
-    sizes = [rows_of(entry, allow_test, say) for entry in inputs]
+    sizes = [count_rows(entry, allow_test, say) for entry in inputs]
     shares = allocate(inputs, sizes, count)
     if not sum(shares):
         raise InputError("these weights and caps take no rows", "raise them")
     by_source: Counter[str] = Counter()
     rng = random.Random(f"{seed} order")
-    lines = drawn(inputs, sizes, shares, seed, by_source)
+    lines = draw_lines(inputs, sizes, shares, seed, by_source)
     total = write_lines(out, shuffled(lines, rng, out.parent))
     for entry, size, share in zip(inputs, sizes, shares, strict=True):
         repeated = f", repeated {share / size:.1f} times" if share > size else ""
@@ -66,10 +66,10 @@ def mix(
     return 0
 
 
-def input_of(text: str) -> Input:
+def parse_input(text: str) -> Input:
     """Parse `FILE[=WEIGHT][@CAP]`.
 
-    Raises InputError for a weight or cap that is no number, and for no file.
+    Raise InputError for a weight or cap that is not a number, and for no file.
     """
     found = [form.fullmatch(text) for form in _INPUTS]
     parts = [match.groupdict() for match in found if match]
@@ -81,7 +81,7 @@ def input_of(text: str) -> Input:
     files = tuple(row_files(path))
     for file in files:
         if not file.is_file():
-            raise InputError(f"{file} is no file", "mix reads everything twice: save it as a file first")
+            raise InputError(f"{file} is not a file", "mix reads everything twice: save it as a file first")
     return Input(path, files, weight, cap)
 
 
@@ -101,10 +101,10 @@ def _cap(number: str, text: str) -> int:
     return int(number)
 
 
-def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
+def count_rows(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     """Return the number of rows of an input.
 
-    Raises InputError for a bad line, for none, and for rows of a test set.
+    Raise InputError for a bad line, for none, and for rows of a test set.
     """
     count = 0
     for file in entry.files:
@@ -122,7 +122,7 @@ def rows_of(entry: Input, allow_test: bool, say: Callable[[str], None]) -> int:
     return count
 
 
-def drawn(
+def draw_lines(
     inputs: Sequence[Input], sizes: Sequence[int], shares: Sequence[int], seed: int, sources: Counter[str]
 ) -> Iterator[bytes]:
     """Yield the rows of all inputs as lines of JSON, one input after the other; `sources` counts them."""

@@ -28,7 +28,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         packed = path.suffix == ".gz"
-        # Without name and time in the gzip header, equal rows make equal files.
+        # No name or time in the gzip header, so that equal rows give equal files.
         with (
             replacing(path) as partial,
             partial.open("wb") as raw,

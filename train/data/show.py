@@ -1,4 +1,4 @@
-"""`umi train data show`: rows as the models read them, and which part of them is learnt."""
+"""`umi train data show`: rows as the models read them, with the targets of the loss marked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from agent.prompting.encoding import encode, view_roles
 from agent.transcript import Row, Transcript
 from agent.transcript.rows import Line, read_lines, row_files, row_of
 from train.data.checks.lengths import open_tokenize
-from train.data.terminal import dimmed, visible, wants_colour
+from train.data.terminal import dim, visible, wants_colour
 
 OPEN, CLOSE = "«", "»"
-"""The marks around learnt text in output without colour."""
+"""The marks around target text in output without colour."""
 
 
 def show(
@@ -28,11 +28,11 @@ def show(
     base: Path | None = None,
     color: str = "auto",
 ) -> int:
-    """Print the first `count` rows in which `role` learns a turn, up to the end of the last one; return 0.
+    """Print the first `count` rows with a target turn of `role`, each up to its last such turn; return 0.
 
-    What is not learnt is dimmed; without colour (`color` is `always`, `never` or `auto`), what is learnt
+    Text that is not a target is dimmed; without colour (`color` is `always`, `never` or `auto`), target text
     stands between « and ». `line` takes only the row in that line of a file. With `base`, the folder of a
-    model, tokens are counted. Raises InputError where there is no such row.
+    model, tokens are counted. Raise InputError where there is no such row.
     """
     if count < 1:
         raise InputError(f"--count is {count}", "give a number of at least 1")
@@ -41,13 +41,13 @@ def show(
     colour = wants_colour(sys.stdout, color)
     shown = 0
     for place, row in select_rows(files, line):
-        parts = spans(row.transcript, role)
+        parts = split_by_target(row.transcript, role)
         if not parts:
             continue
         if not shown:
             say("what is learnt " + ("is not dimmed" if colour else f"stands between {OPEN} and {CLOSE}"))
         print(visible(title(place, row, role, tokenize)))
-        print(painted(parts, colour), end="\n\n")
+        print(paint(parts, colour), end="\n\n")
         shown += 1
         if shown == count:
             break
@@ -58,7 +58,7 @@ def show(
 
 
 def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Line, Row]]:
-    """Yield all rows, or the one in line `number` of the only file. Raises InputError where there is none."""
+    """Yield all rows, or the one in line `number` of the only file. Raise InputError where there is none."""
     if number is not None and len(files) != 1:
         raise InputError(f"--line is given and there are {len(files)} files", "name one file")
     for file in files:
@@ -73,7 +73,7 @@ def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Lin
         )
 
 
-def spans(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
+def split_by_target(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
     """Return (text, whether it is learnt) up to the end of the last turn that the view `name` learns.
 
     Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
@@ -99,10 +99,10 @@ def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
     return f"== {' | '.join(parts)}".replace("\n", " ")
 
 
-def painted(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
-    """Return the parts as one text; dimmed where not learnt with `colour`, else marked where learnt."""
+def paint(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
+    """Return the parts as one text: with `colour` the others dimmed, else the targets marked."""
     return "".join(
-        (visible(text) if learnt else dimmed(visible(text)))
+        (visible(text) if learnt else dim(visible(text)))
         if colour
         else (f"{OPEN}{visible(text)}{CLOSE}" if learnt else visible(text))
         for text, learnt in parts

@@ -51,7 +51,7 @@ def split(rows: Sequence[Row], count: int, kept: Sequence[Row] | None = None) ->
 
 
 def count_trained(train: Sequence[Row], held_out: Sequence[Row]) -> int:
-    """Return the number of evaluation rows whose content equals that of a training row."""
+    """Return the number of held-out rows whose transcript equals that of a training row."""
     known = {_content(row) for row in train}
     return sum(_content(row) in known for row in held_out)
 

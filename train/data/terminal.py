@@ -21,7 +21,7 @@ def visible(text: str) -> str:
     )
 
 
-def dimmed(text: str) -> str:
+def dim(text: str) -> str:
     """Return `text` dimmed, each line separately, since pagers reset the style at line ends."""
     return "\n".join(f"{DIM}{line}{RESET}" if line else "" for line in text.split("\n"))
 

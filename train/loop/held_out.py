@@ -18,11 +18,11 @@ from train.model.packing import Packed, pack
 from train.recipe import STAGES, Recipe
 
 MAX_TURN_TOKENS = 160
-"""The most tokens of a generated turn; a longer one is cut off there."""
+"""Maximum length of a generated turn, in tokens."""
 
 
 class HeldOutEvaluator:
-    """Evaluates a stage's model on held-out rows."""
+    """Evaluates the model of a stage on held-out rows."""
 
     def __init__(
         self, model: LoraModel, stage: str, rows: Sequence[Row], recipe: Recipe, tokenize: Tokenize
@@ -35,15 +35,15 @@ class HeldOutEvaluator:
 
     @property
     def can_score(self) -> bool:
-        """Whether the rows hold a turn that the stage learns."""
+        """Whether the rows contain a target turn of the stage."""
         return bool(self._passes_of)
 
     def losses(self) -> dict[str, float]:
-        """Return the mean loss a label of each role that the stage learns."""
+        """Return the mean cross-entropy, in nats a label, of each role that the stage trains."""
         return {part: self._model.mean_loss(batches) for part, batches in self._passes_of.items()}
 
     def evaluate(self) -> Evaluation:
-        """Return the task scores and the mean loss. The headline score ranks, and the loss between equals."""
+        """Return the task scores and the mean loss, ranked by the primary metric, then by loss."""
         losses = self.losses()
         loss = sum(losses.values()) / len(losses)
         scores: Scores = score_stage(
@@ -73,7 +73,7 @@ class HeldOutEvaluator:
 
 
 def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
-    """Return `rows` as a stage reads them, with the turns of `part` (`backbone` or a role) to learn."""
+    """Return `rows` in the format of a stage, with the turns of `part` (`backbone` or a role) as targets."""
     return view(
         rows,
         part,

@@ -15,7 +15,7 @@ def make_optimizer(
     """Return the recipe's optimizer for a stage's adapter.
 
     `paged_adamw_8bit` keeps both moments in 8 bits a number, quantized by block (Dettmers et al. 2022, arXiv
-    2110.02861), in pages that CUDA moves to the host where memory is short; small tensors stay in 32 bits.
+    2110.02861), in pages that CUDA evicts to the host when memory is short; small tensors stay in 32 bits.
     """
     rate = recipe.stage(stage).learning_rate
     kind = recipe.optimizer

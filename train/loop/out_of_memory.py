@@ -1,4 +1,4 @@
-"""Passes that do not fit into memory are split in two: the same rows, and so the same gradients of a step."""
+"""Splitting of passes that do not fit into memory; the rows and gradients of a step stay the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MESSAGES = ("can't allocate memory", "out of memory", "alloc_failed", "not enou
 
 
 def split_passes(passes: Step, times: int) -> Step:
-    """Return the same rows in passes that are split in two `times` times; a pass of one row stays whole."""
+    """Return the same rows in passes halved `times` times; a pass of one row stays whole."""
     for _ in range(times):
         passes = [part for batch in passes for part in _split_pass(batch)]
     return passes
@@ -25,7 +25,7 @@ def _split_pass(batch: list[Packed]) -> list[list[Packed]]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether torch or Python raised `error` for want of memory."""
+    """Return whether `error` reports that torch or Python could not allocate memory."""
     message = str(error).lower()
     return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or any(
         text in message for text in _MESSAGES

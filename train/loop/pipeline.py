@@ -228,24 +228,33 @@ def train_stage(
         after = evaluator.losses()
         for part, loss in after.items():
             say(f"{stage}: held-out loss of {part} {before[part]:.4f} -> {loss:.4f}")
-        counts = {
+        metrics = {
             "rows": len(stage_rows.rows),
             "trimmed": stage_rows.trimmed,
             "too_long": stage_rows.too_long,
-        }
-        counts |= {
             "device": model.device.type,
             "targets": stage_rows.targets,
             "sources": dict(Counter(row.source for row in learnt)),
+            **dataclasses.asdict(result),
+            "heldout_loss_before": before,
+            "heldout_loss": after,
+            "baselines": evaluator.baselines(),
         }
-        losses = {"heldout_loss_before": before, "heldout_loss": after, "baselines": evaluator.baselines()}
-        with replacing(run / stage) as partial:
-            model.save_adapter(partial)
-            write_json(partial / STAGE, {**counts, **dataclasses.asdict(result), **losses, **inputs})
-            write_json(checkpoint.with_suffix(".json"), {**inputs, "finished": True})
-        for file in (checkpoint, checkpoint.with_suffix(".json")):
-            file.unlink(missing_ok=True)
+        write_stage(model, run / stage, checkpoint, inputs, metrics)
     processes.wait()
+
+
+def write_stage(
+    model: LoraModel, folder: Path, checkpoint: Path, inputs: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> None:
+    """Write the folder of a finished stage, which appears whole, and remove its checkpoint."""
+    record = checkpoint.with_suffix(".json")
+    with replacing(folder) as partial:
+        model.save_adapter(partial)
+        write_json(partial / STAGE, {**metrics, **inputs})
+        write_json(record, {**inputs, "finished": True})
+    checkpoint.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
 
 
 def prepare_checkpoint(checkpoint: Path, inputs: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:

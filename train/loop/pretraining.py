@@ -41,7 +41,7 @@ from train.run.checkpoint import save_checkpoint
 
 @dataclass(frozen=True, config=CONFIG)
 class BaseRecipe:
-    """What `umi train base make` makes, read from a TOML file."""
+    """The settings of `umi train base make`, read from a TOML file."""
 
     out: str
     """Folder for the checkpoint."""
@@ -62,15 +62,15 @@ class BaseRecipe:
     steps: Positive = 1600
     """Optimizer steps, the drills included."""
     drill_steps: NotNegative = 200
-    """First steps, on nothing but copying drills: short, and all of it copying."""
+    """Number of first steps whose batches are copying drills only (`train.data.synthetic.copy_drills`)."""
     drill_rows: Positive = 64
-    """Drills in each of those steps."""
+    """Drills in each of the first `drill_steps` steps."""
     mixed_rows: NotNegative = 16
-    """Drills beside the trajectories in the steps after them."""
+    """Drills added to the trajectories in each later step."""
     short_steps: NotNegative = 150
     """Steps after the drills with lists of at most four tools: copying is easier from a short text."""
     batch_tokens: Positive = 3500
-    """Tokens of one step."""
+    """Tokens in the batch of one step."""
     pack_tokens: Positive = 4096
     """Tokens of one packed sequence at most."""
     muon_rate: Annotated[StrictFloat, Field(gt=0)] = 0.004
@@ -82,11 +82,11 @@ class BaseRecipe:
     warmup: NotNegative = 50
     """Steps in which the rates rise from zero."""
     cooldown: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.4
-    """Last share of the steps, in which the rates fall to nothing."""
+    """Share of the steps, at the end, in which the rates fall linearly to zero."""
     clip: Annotated[StrictFloat, Field(ge=0)] = 1.0
     """Gradients are scaled down to this norm."""
     seed: NotNegative = 1
-    """Decides the weights at the start and the rows."""
+    """Seed of the initial weights and of the rows."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -96,14 +96,21 @@ class BaseRecipe:
 
 
 LOG_STEPS = 20
+"""Optimizer steps between progress lines."""
 TOKENIZER_ROWS = 6000
+"""Synthetic rows that the tokenizer is trained on."""
 
 
-def stream(recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, most: int, plain: float) -> Iterator[Packed]:
-    """Yield packed training sequences without end."""
+def stream(
+    recipe: BaseRecipe, tokenize: Tokenize, seed: int, *, max_tools: int, plain: float
+) -> Iterator[Packed]:
+    """Yield packed synthetic trajectories without end.
+
+    Their tool lists have at most `max_tools` tools; the share `plain` of them is exactly the built-in tools.
+    """
     encoded = (
         encode(row.transcript, ROLES, tokenize)
-        for row in generate_rows(seed, "train", 1 << 60, plain=plain, max_tools=most)
+        for row in generate_rows(seed, "train", 1 << 60, plain=plain, max_tools=max_tools)
     )
     return pack(encoded, recipe.pack_tokens, open_packs=2)
 
@@ -147,7 +154,7 @@ def make_model(recipe: BaseRecipe, vocabulary: int) -> Any:
 
 
 def loss_of(model: Any, batch: list[Packed], mixed: bool) -> torch.Tensor:
-    """Return the mean cross-entropy a label; logits are computed at labels only.
+    """Return the mean cross-entropy of the labels, in nats; logits are computed at labels only.
 
     With `mixed`, matrix products run in bfloat16.
     """
@@ -196,7 +203,6 @@ class BaseRun:
         ]
         self.peaks = [group["lr"] for o in self.optimizers for group in o.param_groups]
         self.step = 0
-        self.seconds = 0.0
         self.resume()
 
     @property
@@ -216,7 +222,7 @@ class BaseRun:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step = state["step"]
 
     def save(self) -> None:
         """Write a checkpoint, which replaces the last one."""
@@ -225,19 +231,18 @@ class BaseRun:
             "model": self.model.state_dict(),
             "optimizers": [o.state_dict() for o in self.optimizers],
             "step": self.step,
-            "seconds": self.seconds,
         }
         save_checkpoint(self.state_file, state)
 
     def data(self) -> Iterator[list[Packed]]:
-        """Yield batches from the present step on. After a resumption the questions are new ones."""
+        """Yield batches from the current step on; a resumed run gets other rows than an uninterrupted one."""
         recipe, seed = self.recipe, self.recipe.seed * 1_000_003 + self.step
         drill_rows = (encode(row.transcript, ROLES, self.tokenize) for row in copy_drills(seed))
         for _ in range(self.step, recipe.drill_steps):
             yield [join(list(islice(drill_rows, recipe.drill_rows)))]
         longer = recipe.drill_steps + recipe.short_steps
-        short = batches(stream(recipe, self.tokenize, seed, most=4, plain=0.0), recipe.batch_tokens)
-        mixed = batches(stream(recipe, self.tokenize, seed + 1, most=16, plain=0.6), recipe.batch_tokens)
+        short = batches(stream(recipe, self.tokenize, seed, max_tools=4, plain=0.0), recipe.batch_tokens)
+        mixed = batches(stream(recipe, self.tokenize, seed + 1, max_tools=16, plain=0.6), recipe.batch_tokens)
         for step in itertools.count(max(self.step, recipe.drill_steps)):
             batch = next(short if step < longer else mixed)
             yield [*batch, join(list(islice(drill_rows, recipe.mixed_rows)))] if recipe.mixed_rows else batch
@@ -254,7 +259,6 @@ class BaseRun:
             tokens += sum(len(packed) for packed in batch)
             if self.step % LOG_STEPS == 0:
                 took = time.monotonic() - started
-                self.seconds += took
                 left = (recipe.steps - self.step) * took / len(losses)
                 say(
                     f"base: step {self.step}/{recipe.steps}  loss {sum(losses) / len(losses):.4f}  "
@@ -272,21 +276,21 @@ class BaseRun:
         for group, peak in zip(groups, self.peaks, strict=True):
             group["lr"] = peak * share
         loss = loss_of(self.model, batch, self.mixed)
+        if not math.isfinite(loss.item()):
+            raise UmiError(
+                f"the loss is {loss.item()} at step {self.step}", "lower muon_rate and start again"
+            )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if not math.isfinite(loss.item()):
-            raise UmiError(
-                f"the loss is {loss.item()} at step {self.step}", "lower muon_rate and start again"
-            )
         self.step += 1
         return loss.item()
 
 
 def make_base(recipe: BaseRecipe, say: Say) -> Path:
-    """Make the base, or finish making it; return its folder. A base that is finished stays as it is."""
+    """Train the base, resuming from a checkpoint; return its folder. A finished base is left unchanged."""
     out = Path(recipe.out)
     done = out / "base.json"
     if done.exists() and json.loads(done.read_text()) == asdict(recipe):

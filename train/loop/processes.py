@@ -1,7 +1,7 @@
-"""Data-parallel processes that train one adapter, as `accelerate launch` starts them; usually there is one.
+"""Data-parallel training of one adapter by the processes of `accelerate launch`; usually there is just one.
 
-Each computes a share of every step's rows, and the adapter's gradients are summed, so a step is the same for
-any number of processes, and so is the recipe. The first process writes the files.
+Each process computes a share of every step's rows, and the gradients are summed, so that a step does not
+depend on the number of processes, and neither does the recipe. The first process writes the files.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from train.model.packing import Packed, split_in_two
 
 
 def is_first() -> bool:
-    """Return whether this is the first of the processes that were launched together; only it prints."""
+    """Return whether this is the process with rank 0, the only one that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
 class Processes:
-    """This process among those that were launched together."""
+    """The group of processes, and the place of this one in it."""
 
     def __init__(self, device: str = "auto") -> None:
         """Join the other processes, if there are any. `device` is the recipe's."""
@@ -41,13 +41,13 @@ class Processes:
         return self.index == 0
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have called this."""
         if self._state:
             self._state.wait_for_everyone()
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """Run the body in the first process, then in the others, which then find what it wrote."""
+        """Run the body in the first process, then in the others, which can read what it wrote."""
         if not self.first:
             self.wait()
         yield

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Say = Callable[[str], None]
-"""Takes one line of progress."""
+"""Prints one line of progress."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class StepProgress:
 
 
 class Progress:
-    """Shows the steps of a stage. Call `close` before other output."""
+    """Displays the steps of a stage. Call `close` before other output."""
 
     def __init__(self, stage: str, total: int, done: int, say: Say) -> None:
         self._stage, self._say, self._bar = stage, say, None
@@ -39,7 +39,7 @@ class Progress:
             )
 
     def show_step(self, step: StepProgress, *, log: bool) -> None:
-        """Show a finished step; where there is no bar, only with `log`."""
+        """Display a finished step; without a bar only if `log`."""
         left = format_duration(step.seconds_left)
         text = f"loss {step.loss:.4f}  {step.tokens_per_second:,.0f} tokens/s  {left} left"
         if self._bar is not None:
@@ -57,7 +57,7 @@ class Progress:
             self._bar.refresh()
 
     def close(self) -> None:
-        """Leave the bar as it is. May be called more than once."""
+        """Stop updating the bar. May be called more than once."""
         if self._bar is not None:
             self._bar.close()
 

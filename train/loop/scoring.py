@@ -1,6 +1,6 @@
 """Task scores of the model in training, on a sample of held-out turns.
 
-Each turn is generated after the reference's history, and without the grammar that constrains it in use.
+Each turn is generated after the reference history, without the grammar that constrains it at inference.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ from train.run.checkpoint import load_checkpoint, save_checkpoint
 from train.run.metrics_log import MetricsLog
 
 FINAL_RATE = 0.1
-"""The learning rate at the end of the cosine schedule, as a share of the highest."""
+"""The learning rate at the end of the cosine schedule, as a fraction of the peak."""
 MAX_SKIPPED = 3
-"""Steps in a row with NaN or infinite gradients that end the run."""
+"""Number of consecutive steps with NaN or infinite gradients that ends the run."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Evaluation:
     """The result of an evaluation on held-out rows."""
 
     rank: tuple[float, ...]
-    """Compared between evaluations: the highest is the best."""
+    """The key that evaluations are compared by; the largest is the best."""
     scores: Mapping[str, Any]
     summary: str
     """The scores as text."""
@@ -53,13 +53,13 @@ class TrainingResult:
     tokens: int
     """Tokens computed; a shared prefix counts once a sequence."""
     seconds: float
-    """Time of all steps, with those before the run was resumed, without evaluations."""
+    """Time of all steps, including those before a resumption, without evaluations."""
     loss: float
-    """Mean loss a label over the last tenth of the steps."""
+    """Mean cross-entropy, in nats a label, over the last tenth of the steps."""
     kept_step: int
     """The step whose adapter is kept: the one that scored best, or the last one."""
     scores: Mapping[str, Any]
-    """The scores of that one; empty where nothing was evaluated."""
+    """The scores of that step; empty if nothing was evaluated."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class TrainerState:
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     halvings: int = 0
-    """How many times passes are split in two, since they did not fit into memory."""
+    """Number of times that passes are halved because they did not fit into memory."""
     best: dict[str, Any] | None = None
     """`rank`, `step`, `scores` and `adapter` of the best evaluation."""
 
@@ -118,7 +118,7 @@ class Trainer:
         self._state = TrainerState()
 
     def run(self) -> TrainingResult:
-        """Train from the checkpoint, or from the start without one; leave the model with the kept adapter.
+        """Train from the checkpoint, or from the start if there is none; leave the kept adapter in the model.
 
         Raise UmiError where gradients stay NaN or infinite, or one row does not fit into memory.
         """
@@ -157,12 +157,12 @@ class Trainer:
         return self._finish()
 
     def _seed(self) -> int:
-        """Return the seed of a step's dropout, so that a resumed run continues alike in each process."""
+        """Return the seed of a step's dropout: a resumed run repeats it, and processes differ in it."""
         parts = [self._recipe.seed, STAGES.index(self._stage), self._state.step, self._processes.index]
         return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
     def _step(self, passes: Step, progress: Progress) -> tuple[float, float]:
-        """Take one optimizer step; return the mean loss a label and the norm of the gradients."""
+        """Take one optimizer step; return the mean cross-entropy a label and the norm of the gradients."""
         share = self._processes.share(passes, self._recipe.micro_batch_tokens)
         labels = max(1, sum(packed.label_count for batch in passes for packed in batch))
         while True:
@@ -186,10 +186,10 @@ class Trainer:
         return take_step(self._model, self._optimizer, loss, self._recipe.max_grad_norm, self._processes)
 
     def _skip(self, skipped: int, progress: Progress) -> None:
-        progress.say(f"step {self._state.step}: gradients that are no numbers; the step is left out")
+        progress.say(f"step {self._state.step}: the gradients are NaN or infinite; the step is skipped")
         if skipped >= MAX_SKIPPED:
             raise UmiError(
-                f"{self._stage}: the gradients are no numbers in {MAX_SKIPPED} steps in a row, up to step"
+                f"{self._stage}: NaN or infinite gradients in {MAX_SKIPPED} steps in a row, up to step"
                 f" {self._state.step}",
                 f"lower {self._stage}.learning_rate, or set precision = float32",
             )
@@ -253,9 +253,9 @@ class Trainer:
 
 
 def accumulate_gradients(model: LoraModel, passes: Step, labels: int) -> float:
-    """Compute the gradients of a step's mean loss; return the loss of these passes, as a part of that mean.
+    """Compute the gradients of a step's mean loss; return the share of these passes in that mean.
 
-    `labels` is the number of labels of the whole step, in all processes: each weighs the same.
+    `labels` is the number of labels of the whole step, over all processes: each weighs the same.
     """
     for parameter in model.parameters:
         parameter.grad = None

@@ -34,13 +34,13 @@ class Bucket:
     """B neighbouring branches of similar length, as rows of L tokens."""
 
     rows: Tensor
-    """Long [B * L]: the position in the pass of each branch's tokens; short branches repeat their last."""
+    """Int64 [B * L]: positions in the pass of each branch's tokens; short branches repeat their last."""
     flat: Tensor
-    """Long [tokens of all branches]: the index of each of them in `rows`."""
+    """Int64 [tokens of all branches]: their indices in `rows`, without the repetitions."""
     count: int
     """Branches, B."""
     visible: Tensor
-    """Bool [L, prefix + L]: what the i-th token of any branch reads."""
+    """Bool [L, prefix + L]: the positions that token i of any branch attends to."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,19 @@ class Tree:
 
 @dataclass(frozen=True)
 class Pass:
-    """The inputs of a forward pass over packed sequences end to end, [1, T] each, and their layout."""
+    """The inputs of a forward pass over concatenated packed sequences, T tokens in all, and their layout."""
 
     input_ids: Tensor
+    """Int64 [1, T]."""
     position_ids: Tensor
+    """Int64 [1, T]."""
     targets: Tensor
-    """[T]: as in `Packed`."""
+    """Int64 [T]: the token to predict after each position, or `IGNORE`."""
     layout: tuple[Tree, ...]
 
 
 def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
-    """Return the layout of a packed sequence that begins at position `start` of a pass."""
+    """Return the layout of one packed sequence that begins at position `start` of a pass."""
     sizes = np.bincount(packed.branch_ids)
     prefix, branches = int(sizes[PREFIX]), sizes[PREFIX + 1 :]
     first = start + prefix + np.cumsum(branches) - branches
@@ -91,7 +93,7 @@ def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: tor
 
 
 def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> Pass:
-    """Return one pass over `sequences`."""
+    """Return one pass over all `sequences`."""
     device = torch.device(device)
     ids, positions, targets = (
         torch.from_numpy(np.concatenate([getattr(s, name) for s in sequences])).to(device)

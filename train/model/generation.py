@@ -20,9 +20,9 @@ class Generated:
     """What greedy search appended to a prompt."""
 
     ids: list[int]
-    """Up to and with the end token, where that was reached."""
+    """Ids up to and including the end token, if it was reached."""
     logits: NDArray[np.float32] | None
-    """[tokens, vocabulary], those that each id was chosen by; None where they were not asked for."""
+    """[tokens, vocabulary]: the logits that each id was chosen by; None if not requested."""
 
 
 def generate(
@@ -34,7 +34,7 @@ def generate(
     max_batch_tokens: int = 4096,
     header_tokens: int = 0,
 ) -> list[list[int]]:
-    """Return what `model` generates greedily after each prompt: ids up to the token `end` and without it.
+    """Return what `model` generates greedily after each prompt: ids up to, but without, the token `end`.
 
     A batch holds prompts of similar length, padded on the left, and at most `max_batch_tokens` tokens with
     what is generated; a single longer prompt makes a batch of its own. `header_tokens` is as in
@@ -62,7 +62,7 @@ def batches(lengths: Sequence[int], max_new_tokens: int, max_batch_tokens: int) 
 
 
 class PrefixCachedGenerator:
-    """Generates after one prompt at a time; what a prompt shares with the last one is in the cache."""
+    """Generates after one prompt at a time; the cache of the prefix shared with the last one is reused."""
 
     def __init__(self, model: Any, header_tokens: int = 0) -> None:
         """Generate with `model`; `header_tokens` is as in `greedy_search`."""
@@ -131,7 +131,7 @@ def greedy_search(
                 inputs["alora_offsets"] = [header_tokens + len(steps)] * len(prompts)
             output, cache = forward_cached(model, cache, **inputs)
             last = output.logits[:, -1]
-            # A row that has ended goes on as `end`, which is cut off below.
+            # A row that has ended is padded with `end`, which is cut off below.
             best = last.argmax(-1).where(unfinished, end)
             unfinished = unfinished & (best != end)
             steps.append(best)

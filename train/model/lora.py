@@ -6,8 +6,6 @@ stacked role instead gets a second adapter over the frozen one of stage 1.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +24,7 @@ from train.model.cpu_memory import limit_product_cache, return_freed_memory
 from train.model.generation import generate
 from train.model.kernels.head_loss import head_loss
 from train.model.kernels.install import install
+from train.model.loading import peft_warnings_ignored, silence_bitsandbytes
 from train.model.packing import IGNORE, Packed
 from train.recipe import Recipe
 from train.run.files import ADAPTER_WEIGHTS
@@ -44,8 +43,7 @@ class LoraModel:
 
     def __init__(self, recipe: Recipe) -> None:
         """Load `recipe.base`. Raise InputError where the folder holds no checkpoint that can be trained."""
-        # On a CPU bitsandbytes warns of an optional kernel package as soon as peft imports it.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        silence_bitsandbytes()
         from peft import LoraConfig, get_peft_model
 
         self.base = Path(recipe.base)
@@ -69,9 +67,7 @@ class LoraModel:
         )
         torch.manual_seed(recipe.seed)
         try:
-            with warnings.catch_warnings():
-                # peft 0.21 reads an attribute that transformers 5 renamed.
-                warnings.simplefilter("ignore", FutureWarning)
+            with peft_warnings_ignored():
                 self._peft: Any = get_peft_model(base, config)
         except ValueError as error:
             raise InputError(f"no adapter fits {recipe.base}: {error}", "set other lora.targets") from None
@@ -91,7 +87,7 @@ class LoraModel:
         return [p for p in self._peft.parameters() if p.requires_grad]
 
     def restart(self, seed: int) -> None:
-        """Initialize the adapter on the base anew, B at zero; `seed` decides A."""
+        """Reinitialize the adapter on the base: B zero, A drawn with `seed`."""
         from peft.tuners.lora import LoraLayer
 
         torch.manual_seed(seed)
@@ -101,11 +97,11 @@ class LoraModel:
                     module.reset_lora_parameters(BASE_ADAPTER, init_lora_weights=True)
 
     def stack(self, backbone: AdapterState, header: Sequence[int] | None, seed: int) -> None:
-        """Train a new adapter over `backbone`, which stays on for every token and frozen.
+        """Add a new trained adapter over `backbone`, which stays frozen and is on for every token.
 
-        The new one starts with B at zero; `seed` decides A. With `header`, the ids that open the role's
-        turns, it is activated: on from the header of the turn that a branch learns, and each branch learns
-        one turn.
+        B of the new adapter is zero, A is drawn with `seed`. With `header`, the ids that open the role's
+        turns, it is an activated adapter: on from the header of the branch's target turn, of which each
+        branch then has one.
         """
         self._trained = BASE_ADAPTER
         self.set_adapter(backbone)
@@ -118,7 +114,7 @@ class LoraModel:
             parameter.requires_grad_(f".{ROLE_ADAPTER}." in name)
         for module in self._peft.modules():
             if BASE_ADAPTER in (getattr(module, "lora_dropout", None) or ()):
-                # Dropout is for what is trained; stage 1 is part of the frozen model here.
+                # Stage 1 is part of the frozen model here, so it gets no dropout.
                 module.lora_dropout[BASE_ADAPTER] = torch.nn.Identity()
         self._trained = ROLE_ADAPTER
         if header is not None:
@@ -148,7 +144,7 @@ class LoraModel:
         return cross_entropy(logits.float(), targets, reduction="sum")
 
     def mean_loss(self, batches: list[list[Packed]]) -> float:
-        """Return the mean cross-entropy a label, without dropout or gradients; NaN without labels."""
+        """Return the mean cross-entropy in nats a label, without dropout or gradients; NaN without labels."""
         labels = sum(packed.label_count for batch in batches for packed in batch)
         set_eval_mode(self._peft)
         with torch.no_grad():
@@ -219,7 +215,7 @@ class LoraModel:
 
 
 class GenerationModel:
-    """A causal LM whose activated adapter is called for by `alora_offsets`, as peft's models do it."""
+    """A causal LM whose activated adapter is switched on by `alora_offsets`, as in peft's models."""
 
     def __init__(self, causal: Any, device: torch.device, alora_mask: AloraMask | None) -> None:
         self._causal, self._alora_mask, self.device = causal, alora_mask, device

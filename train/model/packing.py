@@ -29,19 +29,22 @@ PREFIX = 0
 
 @dataclass(frozen=True)
 class Packed:
-    """One sequence of T tokens. `targets[t]` is the token to predict after position t, or `IGNORE`."""
+    """One packed sequence of T tokens; every array has shape [T]."""
 
     input_ids: NDArray[np.int64]
     position_ids: NDArray[np.int64]
+    """Positions within the trajectory; those of every branch continue the prefix."""
     branch_ids: NDArray[np.int64]
+    """`PREFIX`, or the number of the branch."""
     targets: NDArray[np.int64]
+    """The token to predict after each position, or `IGNORE`."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     @property
     def label_count(self) -> int:
-        """How many positions have a label."""
+        """Number of positions with a target."""
         return int((self.targets != IGNORE).sum())
 
 

@@ -19,7 +19,7 @@ from train.model.packing import join
 
 _PREFIX, _BRANCH = 5, 4
 """Tokens. A leak of one branch into the next shows at any length."""
-_NOT_FINITE = "what it computes is no number; its weights may be damaged"
+_NOT_FINITE = "it computes NaN or infinity; its weights may be damaged"
 _FLOAT32_LIMIT, _BFLOAT16_LIMIT = 1e-3, 0.1
 """The largest difference of logits, in their standard deviations."""
 

@@ -27,13 +27,13 @@ from train.recipe import Recipe
 from train.run.files import BACKBONE
 
 DEPTHS = (1, 4)
-"""Layers that are computed, at most those of the base."""
+"""Numbers of layers that are timed, limited to those of the base."""
 MEASURED_SECONDS = 4.0
-"""Measured steps take at least this long, so that the load of the machine is met as a run meets it."""
+"""Minimum time in seconds of the measured steps, long enough to average over the load of the machine."""
 MEASURED_PASSES = 3
 """The least number of measured passes; each is computed at both depths."""
 MOST_OPERATIONS = 2e11
-"""Of a measured step on a CPU, a second or two on two cores; a pass that takes more is cut."""
+"""Upper limit of the operations of a measured step on a CPU, a second or two on two cores."""
 
 
 @dataclass

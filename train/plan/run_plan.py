@@ -22,16 +22,18 @@ from train.loop.held_out import stage_view
 from train.loop.pipeline import check_stage, is_finished
 from train.loop.progress import format_duration
 from train.model.base_model import mixed_precision, pick_device
+from train.model.packing import Packed
 from train.model.special_tokens import marked_tokenize
 from train.plan.measurement import measure_rates
 from train.plan.memory import Estimate, adapter_parameters, estimate
-from train.plan.shape import read_shape
-from train.plan.speed import Rates, logged_speed, workload_of
+from train.plan.shape import Shape, read_shape
+from train.plan.speed import Rates, Workload, logged_speed, workload_of
 from train.recipe import Recipe
 from train.run.files import BACKBONE, CHECKPOINTS, HELD_OUT
 
 LOW_RATE = 1e-5
-"""Below it LoRA hardly learns: it needs about ten times the rates of full fine-tuning, 1e-5 to 5e-5."""
+"""Learning rate below which LoRA hardly learns: it needs about ten times those of full fine-tuning,
+1e-5 to 5e-5."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,18 @@ class StagePlan:
 
     stage: str
     rows: int
-    """Trajectories, or turns where each is learnt in a branch of its own."""
+    """Number of trajectories, or of target turns if each is a row of its own; see `train.data.views.View`."""
     trimmed: int
     too_long: int
     nothing_to_learn: int
     steps: int
+    """Optimizer steps of the whole stage."""
     done: int
-    """Steps that the checkpoint has done; the counts below are of the others."""
+    """Steps that the checkpoint has done; tokens, targets and seconds are of the others."""
     tokens: int
     targets: int
     trained: int
-    """Parameters of the adapter."""
+    """Number of parameters of the adapter."""
     seconds: float
     memory: Estimate
 
@@ -71,7 +74,7 @@ class Plan:
     timed_by: str
     """The source of the times."""
     free: int | None
-    """Free bytes on the device; None where unknown."""
+    """Free bytes on the device; None if unknown."""
     warnings: tuple[str, ...]
 
     @property
@@ -125,57 +128,76 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
     finished = [stage for stage in wanted if is_finished(run, stage, recipe, only, again=again)]
     warnings: list[str] = []
     stages: list[StagePlan] = []
-    rates: Rates | None = None
+    timer = _StageTimer(recipe, shape)
     for stage in wanted:
         if stage in finished:
             continue
         stage_rows = stage_view(learnt, stage, stage, recipe, tokenize)
         warnings += _row_warnings(stage_rows, stage, len(learnt), recipe)
-        if not stage_rows.rows:
-            continue
-        steps = total_steps(stage_rows.rows, recipe, stage)
-        done = min(steps, steps_done(run, stage))
-        following = itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done)
-        passes = [batch for step in following for batch in step]
-        workload = workload_of(recipe, shape, passes)
-        if speed := logged_speed(recipe, stage):
-            seconds = workload.tokens / speed
-        else:
-            rates = rates or (measure_rates(recipe, shape, passes) if passes else Rates(0, 0))
-            seconds = rates.seconds(workload)
-        passes = passes or next(steps_from(stage_rows.rows, recipe, stage, 0))
-        stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
-        stages.append(
-            StagePlan(
-                stage,
-                len(stage_rows.rows),
-                stage_rows.trimmed,
-                stage_rows.too_long,
-                stage_rows.nothing_to_learn,
-                steps,
-                done,
-                workload.tokens,
-                workload.targets,
-                adapter_parameters(recipe, shape),
-                seconds,
-                estimate(recipe, shape, passes, device.type, mixed, stacked=stacked),
-            )
-        )
+        if stage_rows.rows:
+            stages.append(_plan_stage(recipe, stage, stage_rows, shape, timer, device.type, mixed))
     if free := _free_bytes(device.type):
         warnings += _memory_warnings(stages, free, recipe)
     return Plan(
-        recipe.base,
-        shape.parameters,
-        device.type,
-        "bfloat16" if mixed else "float32",
-        recipe.quantization,
-        len(learnt),
-        len(held_out),
-        tuple(finished),
-        tuple(stages),
-        "steps of a few layers that were measured now" if rates else "the speed that was logged",
-        free,
-        tuple(warnings),
+        base=recipe.base,
+        parameters=shape.parameters,
+        device=device.type,
+        precision="bfloat16" if mixed else "float32",
+        quantization=recipe.quantization,
+        train_rows=len(learnt),
+        heldout_rows=len(held_out),
+        finished=tuple(finished),
+        stages=tuple(stages),
+        timed_by="steps of a few layers that were measured now"
+        if timer.rates
+        else "the speed that was logged",
+        free=free,
+        warnings=tuple(warnings),
+    )
+
+
+class _StageTimer:
+    """Times the passes of stages: by the speed that the run logged, else by one measurement for all."""
+
+    def __init__(self, recipe: Recipe, shape: Shape) -> None:
+        self._recipe, self._shape = recipe, shape
+        self.rates: Rates | None = None
+        """The measured speed; None as long as nothing had to be measured."""
+
+    def seconds(self, stage: str, passes: Sequence[Sequence[Packed]], workload: Workload) -> float:
+        """Return the time of `passes`, whose tokens and operations are `workload`."""
+        if speed := logged_speed(self._recipe, stage):
+            return workload.tokens / speed
+        if self.rates is None:
+            self.rates = measure_rates(self._recipe, self._shape, passes) if passes else Rates(0, 0)
+        return self.rates.seconds(workload)
+
+
+def _plan_stage(
+    recipe: Recipe, stage: str, stage_rows: View, shape: Shape, timer: _StageTimer, device: str, mixed: bool
+) -> StagePlan:
+    """Return the plan of a stage from its checkpoint on. `device` and `mixed` are as in `estimate`."""
+    steps = total_steps(stage_rows.rows, recipe, stage)
+    done = min(steps, steps_done(Path(recipe.out), stage))
+    remaining = itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done)
+    passes = [batch for step in remaining for batch in step]
+    workload = workload_of(recipe, shape, passes)
+    seconds = timer.seconds(stage, passes, workload)
+    passes = passes or next(steps_from(stage_rows.rows, recipe, stage, 0))
+    stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
+    return StagePlan(
+        stage=stage,
+        rows=len(stage_rows.rows),
+        trimmed=stage_rows.trimmed,
+        too_long=stage_rows.too_long,
+        nothing_to_learn=stage_rows.nothing_to_learn,
+        steps=steps,
+        done=done,
+        tokens=workload.tokens,
+        targets=workload.targets,
+        trained=adapter_parameters(recipe, shape),
+        seconds=seconds,
+        memory=estimate(recipe, shape, passes, device, mixed, stacked=stacked),
     )
 
 

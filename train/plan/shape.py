@@ -160,5 +160,5 @@ def _read_headers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read: {error}", "fetch it again") from None
         if not isinstance(header, dict):
-            raise InputError(f"{file} is no safetensors file", "fetch it again")
+            raise InputError(f"{file} is not a safetensors file", "fetch it again")
         yield from ((name, info) for name, info in header.items() if name != "__metadata__")

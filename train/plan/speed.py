@@ -1,4 +1,4 @@
-"""The time of a stage: its operations, and the speed at which they run: what the run logged, or measured."""
+"""The time of a stage: its operations, and their speed, which was logged by the run or is measured."""
 
 from __future__ import annotations
 

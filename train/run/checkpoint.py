@@ -1,4 +1,4 @@
-"""Files of torch tensors that are replaced whole."""
+"""Checkpoints: files of torch tensors, written atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path) -> Any:
 
 
 def save_checkpoint(path: Path, value: Any) -> None:
-    """Save `value` with torch; a process that is killed leaves the old file or the new one.
+    """Save `value` with torch, atomically: a killed process leaves the old file or the new one.
 
     Raise UmiError where the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""The names and the version of what a run folder holds.
+"""The layout of a run folder: names of its files, and the version of their format.
 
 recipe.json              the resolved recipe and the sha256 of its inputs, written first
 heldout.jsonl            rows that were not trained on
@@ -38,7 +38,7 @@ BACKBONE = "backbone"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PICKLED_ADAPTER_WEIGHTS = "adapter_model.bin"
-"""Older versions of peft wrote this one; reading it would run whatever code it holds."""
+"""A pickle, as older versions of peft write it; never read, since loading it would run its code."""
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 """The files of an adapter that peft reads."""
 

@@ -81,14 +81,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         value = read_json(manifest)
         if not isinstance(value, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
         raise InputError(f"{manifest} is damaged: {error}", "train the run again") from None
     return value
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run folder. Raise InputError where it is no finished run, or its base is not there."""
+    """Read a run folder. Raise InputError if it is not a finished run, or its base does not exist."""
     value, manifest = read_manifest(folder), folder / MANIFEST
     try:
         run = Run(folder, value["recipe"], value["stages"], value["inputs"], value["files"])
@@ -111,7 +111,7 @@ def load_run(folder: Path) -> Run:
         hint = "run the command from the folder that it was trained from"
         if run.base.is_absolute():
             hint = "put it back in its place"
-        raise InputError(f"the run's base {run.base} is not there", hint)
+        raise InputError(f"the run's base {run.base} does not exist", hint)
     return run
 
 

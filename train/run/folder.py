@@ -35,13 +35,13 @@ def open_run_folder(run: Path, recipe: Recipe, only: str | None = None) -> dict[
     file = run / RECIPE
     record = recipe_record(recipe)
     if not file.exists() and run.is_dir() and any(path.suffix != ".part" for path in run.iterdir()):
-        raise InputError(f"{run} is not empty and no run", "give out a new folder")
-    # Where nothing was trained yet, a recipe whose mistake showed late can be corrected in place.
+        raise InputError(f"{run} is not empty and is not a run folder", "set out to a new folder")
+    # As long as nothing is trained, the recipe of the folder may be corrected.
     if not any((run / name).is_dir() for name in STAGES) and not any((run / CHECKPOINTS).glob("*.pt")):
         write_json(file, record)
         return record
     stored = read_json(file)
-    # Read as a recipe, so that a field which is newer than the run counts as its default.
+    # Parsed as a recipe, so that fields the run does not have yet count as their defaults.
     fields = stored_fields(Recipe.from_json({**stored["recipe"], "out": recipe.out}, str(file)))
     changed = [key for key in record["recipe"] if record["recipe"][key] != fields[key]]
     changed += [key for key in record["inputs"] if record["inputs"][key] != stored["inputs"].get(key)]
@@ -49,7 +49,7 @@ def open_run_folder(run: Path, recipe: Recipe, only: str | None = None) -> dict[
     free = {only, *data} if only in ROLES else set()
     if not free.issuperset(changed) or stored["prompt_version"] != record["prompt_version"]:
         names = ", ".join(key for key in changed if key not in free) or "the prompt version"
-        hint = "give out a new folder, or remove it"
+        hint = "set out to a new folder, or remove it"
         if changed and data.issuperset(changed):
             hint += "; one role is trained on other data with --only ROLE"
         raise InputError(f"{run} holds a run that differs in {names}", hint)
@@ -69,13 +69,13 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def stage_inputs(recipe: Recipe, stage: str) -> dict[str, Any]:
-    """Return what a stage may have of its own: the sha256 of its data files, and its table of the recipe."""
+    """Return the inputs of a stage that others need not share: sha256 of its data files, and its settings."""
     data = {str(path): hash_file(path) for path in data_files(recipe)}
     return {"data": data, "settings": dataclasses.asdict(recipe.stage(stage))}
 
 
 def same_inputs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two results of `stage_inputs` have the same rows and settings, in whichever files."""
+    """Return whether two results of `stage_inputs` have equal data, whatever the file names, and settings."""
     rows = [sorted(inputs["data"].values()) for inputs in (one, other)]
     return rows[0] == rows[1] and one["settings"] == other["settings"]
 
@@ -117,17 +117,17 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return parse_json(read_file(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {error}", "give out a new folder") from None
+        raise InputError(f"{path} is damaged: {error}", "set out to a new folder") from None
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; a reader sees the old file or the new one, never a part."""
+    """Write `value` as JSON, atomically."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def report_full_disk(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate `function` to raise UmiError with the next step where a write fails for want of space."""
+    """Decorate `function` to raise UmiError, with the next step, if a write fails on a full disk."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -28,7 +28,7 @@ def push(run: Path, repository: str, say: Callable[[str], None], *, private: boo
     """Upload the finished run in folder `run` to `repository` (OWNER/NAME) and print its address.
 
     Adapters, recipe, metrics and model card, and no data: no checkpoints and no held-out rows. Returns the
-    exit code. Raises UmiError where the run is not whole or the hub refuses.
+    exit code. Raise UmiError where the run is not whole or the hub refuses.
     """
     repo = parse_repository(repository, revisions=False)[0]
     print(upload(repo, run_files(run), private=private, say=say))

@@ -23,6 +23,7 @@ from agent.bundle import Bundle
 from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError
+from agent.evaluation.generation import last_event
 from agent.evaluation.trace import CONVERSION_CALL, QUESTION, TRACE, TraceTurn, generated_turns
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
@@ -112,10 +113,7 @@ def _write(engine: LlamaEngine, turn: TraceTurn, *, jump: bool) -> Usage:
     pieces = engine.generate(
         turn.role, turn.before, cancelled=lambda: False, forced=ForcedDecoding(turn.text, jump_forward=jump)
     )
-    for piece in pieces:
-        if isinstance(piece, Generated):
-            return piece.usage
-    raise AssertionError("an engine's last piece is Generated")
+    return last_event(pieces).usage
 
 
 class _BareLoop:

@@ -23,8 +23,8 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 import agent.evaluation
 from agent.bundle import Bundle
 from agent.config import EngineSettings, engine_settings
-from agent.engine import Generated
 from agent.errors import InputError
+from agent.evaluation.generation import last_event
 from agent.llama.binding.model import gpu_layers
 from agent.llama.engine import LlamaEngine
 from agent.tools import builtin_tools
@@ -86,10 +86,7 @@ class UmiSystem:
         self._engine.close()
 
     def _write(self, role: Role, transcript: Transcript) -> str:
-        for piece in self._engine.generate(role, transcript, cancelled=lambda: False):
-            if isinstance(piece, Generated):
-                return piece.text
-        raise AssertionError("an engine's last piece is Generated")
+        return last_event(self._engine.generate(role, transcript, cancelled=lambda: False)).text
 
 
 class CompletionSystem:

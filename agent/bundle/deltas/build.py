@@ -41,7 +41,7 @@ _AGAIN = "get or export that bundle again (umi export bundle --deltas)"
 
 
 def open_bundle(folder: Path, say: Say) -> Bundle:
-    """Return the bundle in `folder`, ready to run: files of deltas are built first, unless they are there.
+    """Return the bundle in `folder`, ready to run: the models of deltas are built first, unless they exist.
 
     Raise InputError as `load_bundle` and `build_bundle` do.
     """
@@ -109,7 +109,7 @@ def _is_built(target: Path, source: Bundle, verify: bool) -> bool:
 
 
 def _require_base(name: str, base: BaseFile) -> Path:
-    """Return the file of a base. Raise InputError where it is not there, or another."""
+    """Return the path of a base's file. Raise InputError if it is missing or differs from the one named."""
     path = base_folder(base.name) / base.file
     getting = f"get it with: umi models pull {base.name}"
     if base.repository:
@@ -117,7 +117,7 @@ def _require_base(name: str, base: BaseFile) -> Path:
     try:
         same = path.stat().st_size == base.size and sha256_of(path) == base.sha256
     except FileNotFoundError:
-        raise InputError(f"{name} needs the base {base.name}, and {path} is not there", getting) from None
+        raise InputError(f"{name} needs the base {base.name}, and {path} does not exist", getting) from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", getting) from None
     if not same:
@@ -146,7 +146,7 @@ def _prepare(work: Path, source: Bundle) -> None:
 
 
 def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
-    """Build each file that is not there, then the manifest. Raise UmiError as `build_bundle`."""
+    """Build each missing file, then write the manifest. Raise UmiError as `build_bundle`."""
     from agent.bundle.deltas.merge import read_base
     from agent.llama.gguf.trial import require_loadable, trial_loads
 
@@ -203,7 +203,7 @@ def _build_file(base: Base, deltas: Sequence[Path], kind: str, out: Path) -> Non
 
 
 def _require_space(work: Path, source: Bundle, f32_bytes: int) -> None:
-    """Raise InputError where the disk cannot hold what is missing of the files and one unquantized model."""
+    """Raise InputError if the disk has no room for the missing files and one unquantized model."""
     files = {file.file: file.size for file in source.roles.values() if not (work / file.file).is_file()}
     needed, free = f32_bytes + sum(files.values()), shutil.disk_usage(work).free
     if needed > free:
@@ -215,7 +215,7 @@ def _require_space(work: Path, source: Bundle, f32_bytes: int) -> None:
 
 
 def _require_answers(bundle: Bundle, role: Role) -> None:
-    """Raise UmiError where a file that is not bit for bit its export's answers the canary otherwise."""
+    """Raise UmiError if a file, not bit-identical to the exported one, answers the canary differently."""
     from agent.bundle.deltas.canary import CONTEXT, TOLERANCE, run_canary
     from agent.llama.binding.gguf_model import open_gguf
 

@@ -28,7 +28,7 @@ _A, _B = ".lora_a", ".lora_b"
 _OVERRIDING = ("general.", "tokenizer.", "umi.")
 """Metadata that the last adapter may set in the merged file: name, provenance, chat template, end token."""
 _OWN = ("general.architecture", "general.type", "general.file_type", "general.quantization_version")
-"""Metadata that each file has of its own."""
+"""Metadata that is set for each file and never copied."""
 _AGAIN = "get or export that bundle again (umi export bundle)"
 
 
@@ -73,14 +73,14 @@ def read_base(file: Path) -> Base:
 
 
 def read_delta(file: Path) -> Delta:
-    """Read an adapter. Raise BundleError where it is no plain LoRA adapter, or is damaged."""
+    """Read an adapter. Raise BundleError where it is not a plain LoRA adapter, or is damaged."""
     reader = _open(file, _AGAIN)
     matrices = {
         tensor.name: _dequantized(file, tensor.data, tensor.tensor_type, _AGAIN) for tensor in reader.tensors
     }
     alpha = reader.fields.get(gguf.Keys.Adapter.LORA_ALPHA)
     if alpha is None or gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS in reader.fields:
-        raise BundleError(f"{file} is no adapter that can be merged", _AGAIN)
+        raise BundleError(f"{file} is not an adapter that can be merged", _AGAIN)
     pairs: dict[str, tuple[Rows, Rows]] = {}
     for name, a in matrices.items():
         b = matrices.get(name.removesuffix(_A) + _B)
@@ -158,7 +158,7 @@ def copy_fields(writer: gguf.GGUFWriter, fields: Mapping[str, Any]) -> None:
 
 @contextmanager
 def closing_writer(writer: gguf.GGUFWriter) -> Iterator[None]:
-    """Close `writer` at the end, also where what it still holds does not fit on the disk after an error."""
+    """Close `writer` at the end; after an error in the block, ignore OSError from flushing its buffer."""
     try:
         yield
     except BaseException:

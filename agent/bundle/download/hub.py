@@ -1,7 +1,7 @@
-"""Downloads from and uploads to the Hugging Face Hub: the only module that connects to a network.
+"""Downloads from and uploads to the Hugging Face Hub: the only module that opens network connections.
 
-Only the commands `pull` and `push` import it (`package_index` beside it lets pip or uv connect). A download
-requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
+Only the commands `pull` and `push` and the app's models screen use it; `package_index` runs pip or uv. A
+download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
 deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`,
 `HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.
 """
@@ -51,7 +51,7 @@ def parse_repository(text: str, *, revisions: bool = True) -> tuple[str, str | N
     """Return `OWNER/NAME` and the revision of `OWNER/NAME[@REVISION]`. Raise InputError for other texts."""
     match = _REPOSITORY.fullmatch(text)
     if not match or (match[2] and not revisions):
-        raise InputError(f"{text!r} is no repository of the hub", "give it as OWNER/NAME")
+        raise InputError(f"{text!r} is not a repository of the hub", "give it as OWNER/NAME")
     return match[1], match[2]
 
 
@@ -80,7 +80,7 @@ def read_file(snapshot: Snapshot, name: str, limit: int) -> bytes:
             if len(data) > limit:
                 raise InputError(
                     f"{snapshot.repo}: {name} has more than {limit:,} bytes",
-                    "tell its author: that is no manifest",
+                    "tell its author: that is not a manifest",
                 )
     return data
 
@@ -134,7 +134,7 @@ def upload(repo: str, files: Mapping[str, Path], *, private: bool, say: Callable
             api.create_repo(repo, private=private)
         elif private and not api.model_info(repo, timeout=TIMEOUT_S).private:
             raise InputError(
-                f"{repo} is there and public",
+                f"{repo} exists and is public",
                 "make it private in its settings on the hub, or name another one",
             )
         additions = [_library().CommitOperationAdd(name, path) for name, path in files.items()]
@@ -265,11 +265,11 @@ def _user_error(error: Exception, action: str, repo: str, revision: str | None) 
         case _ if isinstance(error, RepositoryNotFoundError) or status == 401:
             if _library().get_token():
                 return InputError(
-                    f"{repo} is not there, or your token does not open it",
+                    f"{repo} does not exist, or your token has no access to it",
                     "check the name, or log in with another token: hf auth login",
                 )
             return InputError(
-                f"{repo} is not there, or it is private", "check the name; for a private one: hf auth login"
+                f"{repo} does not exist, or it is private", "check the name; for a private one: hf auth login"
             )
         case _ if status == 403:
             return InputError(

@@ -83,7 +83,7 @@ def _read_manifest(snapshot: Snapshot) -> bytes:
     names = sorted(snapshot.files)
     models = [name for name in names if name.lower().endswith(".gguf")]
     shown = ", ".join((models or names)[:MAX_NAMES]) + (", …" if len(models or names) > MAX_NAMES else "")
-    what = f"{snapshot.repo} has no {MANIFEST}, so it is no bundle"
+    what = f"{snapshot.repo} has no {MANIFEST}, so it is not a bundle"
     if models:
         raise InputError(
             f"{what}; it holds {len(models)} GGUF files: {shown}",
@@ -120,7 +120,7 @@ def _validate_files(bundle: Bundle, snapshot: Snapshot) -> tuple[GgufFile, ...]:
         problem = ""
         size = snapshot.files.get(file.file)
         if file.file[:1] == "." or not file.file.isprintable() or file.file == MANIFEST:
-            problem = "is no name of a model file"
+            problem = "is not a name of a model file"
         elif file.file in seen:
             problem = "has two sizes or hashes"
         elif not _SHA256.fullmatch(file.sha256) or file.size < 1:

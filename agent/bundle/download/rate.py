@@ -1,4 +1,4 @@
-"""The rate of a transfer: one that all but stands still ends, rather than go on for days."""
+"""A minimum rate of transfers: one that is slower for a minute is ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from agent.errors import UmiError
 
 LOW_BYTES_PER_S = 1_000
-"""A tenth of what the slowest mobile networks still give."""
+"""Minimum rate, in bytes a second: a tenth of that of the slowest mobile networks."""
 WINDOW_S = 60.0
-"""The rate is that of a window of this length; a short pause is no reason to end."""
+"""Length in seconds of the window that the rate is measured over, so that short pauses do not count."""
 
 
 class RateWatch:
@@ -28,8 +28,8 @@ class RateWatch:
         """The bytes at the beginning of the window; None before the first look."""
 
     def check(self, done: int) -> None:
-        """Take note of the bytes so far. Raise UmiError where a window has passed with too few of them."""
-        if self._before is None or done < self._before:  # the server began the file anew
+        """Record the number of bytes so far. Raise UmiError if too few arrived in the last window."""
+        if self._before is None or done < self._before:  # the server restarted the file
             self._since, self._before = self._clock(), done
         passed = self._clock() - self._since
         if passed < WINDOW_S:

@@ -1,1 +1,1 @@
-"""Public benchmarks, one step of the roles a case: BFCL, ToolAlpaca, and the static metrics of alpha-UMi."""
+"""Public benchmarks whose cases are single steps: BFCL, ToolAlpaca, and the static metrics of alpha-UMi."""

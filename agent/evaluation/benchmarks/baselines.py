@@ -1,4 +1,4 @@
-"""Steps without a model, as any figure should be compared with them."""
+"""Baselines: steps taken without a model, which every figure should be compared with."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Cases of a benchmark, and the figures of what steps on them score.
+"""Cases of a benchmark, and the figures that the steps taken on them score.
 
-A case is a history and a judge of the step after it. The same judge scores models and the baselines without a
-model.
+A case is a history and the judge of the step that follows. The same judge scores models and baselines.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from agent.evaluation.bootstrap import bootstrap_interval
 from agent.transcript import Role, Transcript
 
 Points = tuple[float, float]
-"""Points of a case, and the points that it could have had."""
+"""(points of a case, the most that it could have got)."""
 TakeStep = Callable[["Case"], Step | None]
-"""What a model or a baseline does in a case; None where it was cancelled."""
+"""Returns the step that a model or a baseline takes in a case; None if it was cancelled."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step scored: points by the label of a figure, and why it is wrong (empty where it is right)."""
+    """The score of a step: points by label of a figure, and why it is wrong (empty if it is right)."""
 
     points: Mapping[str, Points]
     fault: str = ""
@@ -31,7 +30,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """A history and the judge of the step after it."""
+    """A history and the judge of the step that follows."""
 
     id: str
     history: Transcript
@@ -42,7 +41,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Cases, what of the data was left out and why, and how they are run."""
+    """The cases, how they are run, and what was left out of the data."""
 
     name: str
     cases: Sequence[Case]
@@ -54,12 +53,12 @@ class Benchmark:
     """The roles that run after the planner."""
     baselines: Mapping[str, Callable[[Case], Step]]
     note: str
-    """How it is judged, in a line."""
+    """How the cases are judged, in one line."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`points` of the `of` that could be had, and the 95 % bootstrap interval of their ratio."""
+    """`points` out of a possible `of`, and the 95 % bootstrap interval of their ratio."""
 
     points: float
     of: float

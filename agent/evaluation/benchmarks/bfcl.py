@@ -29,7 +29,7 @@ _FILE = re.compile(r"(BFCL_v\d+_)?(?P<category>.+?)\.jsonl?(\.gz)?")
 
 
 def read_bfcl(paths: Sequence[Path], limit: int) -> Benchmark:
-    """Return the first `limit` questions of each file of `paths`. Raises InputError where there are none."""
+    """Return the first `limit` questions of each file of `paths`. Raise InputError where there are none."""
     cases, left_out = read_usable(paths, _converter, limit=limit, what="questions of BFCL")
     return Benchmark(
         "bfcl",
@@ -71,7 +71,7 @@ def _cases(
 
 
 def _checked(truth: Any, functions: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """Return the accepted calls. Raises Unusable where they are none, or of tools that are not on offer."""
+    """Return the accepted calls. Raise Unusable where they are none, or of tools that are not on offer."""
     if truth is None:
         raise Unusable("no answer")
     names = {function["name"] for function in functions if isinstance(function.get("parameters"), Mapping)}

@@ -34,7 +34,7 @@ METRICS = ("Plan ACC", "Act. EM", "Hallu.", "Arg. F1", "R-L")
 
 
 def read_paper(paths: Sequence[Path], limit: int) -> Benchmark:
-    """Return the steps of the first `limit` rows of `paths`. Raises InputError where there are none."""
+    """Return the steps of the first `limit` rows of `paths`. Raise InputError where there are none."""
     rows = enumerate(islice(read_rows(*paths), limit), 1)
     cases = [case for number, row in rows for case in _cases(row, f"{number}/{row.id}")]
     if not cases:

@@ -1,4 +1,4 @@
-"""Files of a benchmark: those of a folder, their records, and a count of what cannot be used."""
+"""Reading of the files of a benchmark: usable records, and counts of the others by reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_usable(
 ) -> tuple[list[T], dict[str, int]]:
     """Return the first `limit` usable items of each file, and why how many others of those read are not.
 
-    `convert(file)` returns what yields the items of one record. Raises InputError where a path cannot be read
+    `convert(file)` returns what yields the items of one record. Raise InputError where a path cannot be read
     or no file holds `what`.
     """
     items: list[T] = []

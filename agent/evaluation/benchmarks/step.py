@@ -6,21 +6,22 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.engine import Engine, Generated
+from agent.engine import Engine
 from agent.errors import ContextFull, InputError
+from agent.evaluation.generation import last_event
 from agent.loop import WRITING_ROOM
 from agent.prompting.trimming import make_room
 from agent.transcript import Call, Next, PlannerTurn, Role, Transcript, parse_calls, parse_planner
 
 Obstacle = Literal["", "does not fit the context", "a schema that calls cannot be held to"]
-"""Why the roles could not run; empty where they could."""
+"""Why the roles could not run; empty if they could."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """The planner's turn, and the text of the role that it handed over to, empty where none ran.
+    """The planner's turn, and the text of the role that it handed over to; empty if no other role ran.
 
-    `plan` is None where the planner's text ends in no hand-over or the roles could not run.
+    `plan` is None if the planner's text does not end in a hand-over, or the roles could not run.
     """
 
     plan: PlannerTurn | None
@@ -34,12 +35,12 @@ class Step:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The calls; none where the planner made none or the caller's text is none."""
+        """The calls; empty where the planner did not hand over to the caller, or its text is not calls."""
         return (parse_calls(self.text) or ()) if self.next == "caller" else ()
 
     @property
     def answer(self) -> str | None:
-        """The summarizer's answer, None where it did not write."""
+        """The summarizer's answer; None if it did not run."""
         return self.text if self.next == "summarizer" else None
 
 
@@ -53,8 +54,8 @@ def take_step(
 ) -> Step | None:
     """Return what the planner does after `history`, and what the next role writes if it is among `roles`.
 
-    None where it was cancelled. As in `agent.loop`, a long history is trimmed; one whose tools and question
-    do not fit, and tools that no call can be written for, are the step's `obstacle`.
+    Return None if it was cancelled. As in `agent.loop`, a long history is trimmed. A history whose tools and
+    question do not fit the context, and a tool schema without a grammar, are reported as the `obstacle`.
     """
     try:
         planned = _generate(engine, "planner", history, cancelled)
@@ -74,11 +75,9 @@ def take_step(
 def _generate(
     engine: Engine, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
 ) -> str | None:
-    """Return the text that `role` generates, None where cancelled. Raises ContextFull where it cannot."""
+    """Return the text that `role` generates, None if cancelled. Raise ContextFull if it has no room."""
     transcript, _ = make_room(transcript, lambda trimmed: engine.room(role, trimmed), WRITING_ROOM)
     if (left := engine.room(role, transcript)) < WRITING_ROOM:
         raise ContextFull(engine.context_length - left + WRITING_ROOM, engine.context_length)
-    for piece in engine.generate(role, transcript, cancelled=cancelled):
-        if isinstance(piece, Generated):
-            return None if piece.stop == "cancelled" else piece.text
-    raise AssertionError("an engine's last piece is Generated")
+    generated = last_event(engine.generate(role, transcript, cancelled=cancelled))
+    return None if generated.stop == "cancelled" else generated.text

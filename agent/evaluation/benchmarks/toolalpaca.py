@@ -29,7 +29,7 @@ LABELS = ("tools", "tools and arguments")
 
 
 def read_toolalpaca(paths: Sequence[Path], limit: int) -> Benchmark:
-    """Return the first `limit` questions of each file of `paths`. Raises InputError where there are none."""
+    """Return the first `limit` questions of each file of `paths`. Raise InputError where there are none."""
     cases, left_out = read_usable(paths, _converter, limit=limit, what="questions of ToolAlpaca's evaluation")
     names = dict.fromkeys(map(_name, find_files(paths)))
     return Benchmark(

@@ -1,4 +1,4 @@
-"""Baselines without a model: what an agent gets that understands nothing."""
+"""Baselines of the exam: the scores of respondents that understand nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.transcript import Call
 
 
 class Echo:
-    """Answers with the question, and calls nothing."""
+    """Answers with the question itself and calls nothing."""
 
     def __init__(self, toolbox: Toolbox) -> None:
         pass
@@ -23,7 +23,7 @@ class Echo:
 
 
 class GiveUp:
-    """Says of everything that it cannot be done."""
+    """Gives up on every question."""
 
     def __init__(self, toolbox: Toolbox) -> None:
         pass
@@ -34,7 +34,7 @@ class GiveUp:
 
 
 class CallAll:
-    """Makes every call that takes no argument, and answers with all results."""
+    """Calls every tool that takes no argument, and answers with all results."""
 
     def __init__(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox
@@ -47,7 +47,7 @@ class CallAll:
 
 
 class ReadAll:
-    """Reads every file, and answers with all of their text."""
+    """Reads every file and answers with all text."""
 
     def __init__(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox
@@ -66,7 +66,7 @@ BASELINES: Mapping[str, OpenRespondent] = {
     "calls what takes no argument": CallAll,
     "reads every file": ReadAll,
 }
-"""Name -> what answers."""
+"""Name -> function that makes the respondent."""
 
 
 def _result(toolbox: Toolbox, call: Call) -> str:

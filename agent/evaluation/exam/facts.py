@@ -1,7 +1,7 @@
 """Whether a text states a fact, in whatever form people write numbers, dates and times.
 
 A fact that is a number (`1234.5`) is stated by an equal number with or without separators, by one rounded
-to three digits or more where the fact is no integer, and below a hundred by words. A date (`2026-05-18`) is
+to three digits or more if the fact is not an integer, and below a hundred by words. A date (`2026-05-18`) is
 stated in any order of day and month name, with the right year or none; a time (`14:05`) on both clocks. Any
 other fact is a text, found in any case, not as a part of a longer word.
 """

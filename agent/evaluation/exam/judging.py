@@ -1,4 +1,4 @@
-"""Judgement of a turn: how it ended, what was called, what the answer says, and what was written."""
+"""Judging of a turn by its ending, its calls, its answer, and the files and notes it wrote."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from agent.events import Reason
 from agent.tools.lib.note_store import read_notes
 
 SHOWN = 80
-"""Characters of a text that a problem repeats."""
+"""Maximum length in characters of a text quoted in a fault."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened in a turn: its end, the answer, and the calls in order with their observations."""
+    """The outcome of a turn: its ending, the answer, and the calls in order with their observations."""
 
     reason: Reason
     answer: str
@@ -51,9 +51,9 @@ def judge(
     after: State,
     unrelated: Collection[str] = (),
 ) -> list[str]:
-    """Return what is wrong with a turn, each in one line; nothing where it is right.
+    """Return the faults of a turn, one line each; empty if it is right.
 
-    `unrelated` are normalized texts that an answer which is to the point does not quote.
+    `unrelated` are normalized texts that a relevant answer does not quote.
     """
     return [
         *_ending(exchange, outcome),

@@ -1,4 +1,4 @@
-"""The reference calls of a task, run with the real tools, and the texts of its workspace that they miss."""
+"""The reference calls of a task, run with the real tools, and the workspace's texts unrelated to them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from agent.tools.toolbox import Toolbox
 from agent.transcript import Call
 
 SHORTEST_QUOTE = 8
-"""Characters of a line from which finding it in an answer means that the answer quotes it."""
+"""Minimum length in characters of a line for its occurrence in an answer to count as a quotation."""
 
 
 def reference_result(toolbox: Toolbox, call: Call) -> str:
-    """Return the observation of a reference call, also where it fails."""
+    """Return the observation of a reference call; an error message if the call fails."""
     try:
         return toolbox.run(call)
     except ToolError as error:

@@ -1,4 +1,4 @@
-"""Figures of a run by category, with bootstrap intervals, and the comparison of two runs task by task."""
+"""The figures of an exam run by category, with bootstrap intervals, and the paired comparison of two runs."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Figures:
     turns: Share
     """Single turns of dialogues."""
     no_tool: Share
-    """Tasks that need no tool: answered without a call, rightly or not."""
+    """Of the tasks that need no tool: those answered without a call, whether right or wrong."""
     refusals: Share
-    """Tasks that no tool can do: given up without a call, whatever reason is told."""
+    """Of the tasks that no tool can do: those given up without a call, whatever the stated reason."""
     made_up: Share
-    """Answers from tools with a number that neither a question nor a result holds; `right` counts them."""
+    """Of the answers after observations: those with a number from no question or observation (`right`)."""
     median_seconds: float
     """Median time of a turn."""
 
@@ -54,7 +54,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A second run against a first, over the tasks that both have done."""
+    """A second run compared with a first, over the tasks that both ran."""
 
     difference: float
     """Share of right tasks in the second run less that in the first."""
@@ -77,7 +77,7 @@ def share(outcomes: Iterable[bool]) -> Share:
 
 
 def figures(results: Sequence[TaskResult]) -> Figures:
-    """Return the figures of a run, also of one that was stopped."""
+    """Return the figures of a run, which may be incomplete."""
 
     def of(chosen: Callable[[TaskResult], bool]) -> Share:
         return share(result.right for result in results if chosen(result))

@@ -1,4 +1,4 @@
-"""Running of tasks, each in a workspace of its own with a fixed clock, on a model or on a baseline."""
+"""Running of exam tasks, each in its own workspace with a fixed clock, by a model or a baseline."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from agent.tools.lib.dates import fixed_clock
 from agent.tools.toolbox import Toolbox, select_tools
 
 CHANGED = "2026-03-02T08:15:00"
-"""The last change of a file for which a workspace names no other."""
+"""Default modification time of the files of a workspace (local time)."""
 
 
 class Respondent(Protocol):
-    """What answers the turns of one task, in order."""
+    """Answers the turns of one task, in order."""
 
     def ask(self, text: str) -> Outcome:
         """Answer a turn."""
@@ -40,12 +40,12 @@ class Respondent(Protocol):
 
 
 OpenRespondent = Callable[[Toolbox], Respondent]
-"""Makes the respondent of a task from its tools."""
+"""Makes the respondent of a task from the task's toolbox."""
 
 
 @dataclass(frozen=True)
 class TurnResult:
-    """One exchange as it went: the question, its outcome, what is wrong with it, and seconds."""
+    """The result of one exchange: the question, its outcome, its faults, and the time in seconds."""
 
     ask: str
     outcome: Outcome
@@ -57,7 +57,7 @@ class TurnResult:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task as it went; right where every turn is."""
+    """The result of a task, which is right if all of its turns are."""
 
     id: str
     category: str
@@ -72,7 +72,7 @@ class TaskResult:
         return not any(turn.problems for turn in self.turns)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as a JSON object; of the test half, without what was asked and answered."""
+        """Return the result as a JSON object, without questions and answers if it is of the test half."""
         value: dict[str, Any] = {
             "id": self.id,
             "category": self.category,
@@ -122,7 +122,7 @@ class AgentRespondent:
 
 
 def kind_of(task: Task) -> str:
-    """Return what kind of behaviour a task is counted under."""
+    """Return the kind of behaviour that a task is counted under: see `TaskResult.kind`."""
     last = task.exchanges[-1]
     if task.is_dialogue:
         return "dialogue"
@@ -133,7 +133,7 @@ def kind_of(task: Task) -> str:
 
 @contextmanager
 def prepared(task: Task) -> Iterator[tuple[Toolbox, Callable[[], State]]]:
-    """Yield the tools of a task over a workspace and a note store of its own, and what reads their state."""
+    """Yield the toolbox of a task over its own workspace and notes, and a function that reads their state."""
     with tempfile.TemporaryDirectory() as folder, fixed_clock(parse_clock(task.world.clock)):
         workspace, notes = Path(folder) / "workspace", Path(folder) / "notes.jsonl"
         write_workspace(_fixture(task.world), workspace, notes)
@@ -145,7 +145,7 @@ def prepared(task: Task) -> Iterator[tuple[Toolbox, Callable[[], State]]]:
 
 
 def run_task(task: Task, open_respondent: OpenRespondent) -> TaskResult:
-    """Run a task from its first turn to its last, each judged against the state before it."""
+    """Run all turns of a task, each judged against the state of the workspace before it."""
     turns: list[TurnResult] = []
     with prepared(task) as (toolbox, _):
         unrelated = list(unrelated_texts(task, toolbox))
@@ -170,7 +170,7 @@ def run_task(task: Task, open_respondent: OpenRespondent) -> TaskResult:
 def run_exam(
     tasks: Iterable[Task], open_respondent: OpenRespondent, cancelled: Callable[[], bool] = lambda: False
 ) -> Iterator[TaskResult]:
-    """Yield the results of `tasks` as they come, without the task that was under way when cancelled."""
+    """Yield the result of each of `tasks`; a task that is cancelled midway yields none."""
     for task in tasks:
         result = run_task(task, open_respondent)
         if cancelled():

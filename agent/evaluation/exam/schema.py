@@ -1,4 +1,4 @@
-"""What an exam file holds: workspaces, tasks and dialogues by category, as pydantic dataclasses.
+"""The schema of an exam file: workspaces, tasks and dialogues by category, as pydantic dataclasses.
 
 A file is TOML: `[workspaces.NAME]`, `[[tasks.CATEGORY]]` (one exchange each) and `[[dialogues.CATEGORY]]`
 with `[[dialogues.CATEGORY.turns]]` (two to five exchanges). Files are in the folder of their half.
@@ -21,13 +21,13 @@ _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 Half = Literal["development", "test"]
 HALVES: tuple[Half, ...] = ("development", "test")
 Fact = str | tuple[str, ...]
-"""A text that must be found (see `agent.evaluation.exam.facts`), or several of which one suffices."""
+"""A text that must be stated (see `agent.evaluation.exam.facts`), or alternatives of which one suffices."""
 Ending = Literal["answered", "gave_up", "failed"]
 
 
 def _built_in(name: str) -> str:
     if name not in BUILTIN_NAMES:
-        raise ValueError(f"{name} is no built-in tool")
+        raise ValueError(f"{name} is not a built-in tool")
     return name
 
 
@@ -38,14 +38,14 @@ DEFAULT_CLOCK = "2026-05-18 09:40 Europe/Berlin"
 
 @dataclass(frozen=True, config=_CONFIG)
 class LongFile:
-    """A file of many lines that are alike."""
+    """A long file whose lines follow one pattern."""
 
     lines: Annotated[int, Field(ge=1, le=20_000)]
     """Number of lines."""
     text: str
     """Each line; `{n}` stands for its number, counted from 1."""
     replace: Mapping[str, str] = field(default_factory=dict)
-    """Number of a line -> what stands there instead."""
+    """Line number -> text of that line."""
 
     def content(self) -> str:
         """Return the text of the file."""
@@ -57,20 +57,20 @@ class LongFile:
 
 @dataclass(frozen=True, config=_CONFIG)
 class World:
-    """What a task begins with: files, notes and the time."""
+    """The initial state of a task: files, notes and the time."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     """Path -> text."""
     long: Mapping[str, LongFile] = field(default_factory=dict)
     """Path -> description of a long file."""
     folders: tuple[str, ...] = ()
-    """Folders that are there, also where they hold no file."""
+    """Folders to create, including empty ones."""
     changed: Mapping[str, str] = field(default_factory=dict)
-    """Path -> local time of its last change (ISO 8601); 2026-03-02 08:15 for the others."""
+    """Path -> local modification time (ISO 8601); 2026-03-02 08:15 for all other files."""
     notes: tuple[str, ...] = ()
     """Notes in the user's store, oldest first."""
     clock: str = DEFAULT_CLOCK
-    """The time at which it is: `YYYY-MM-DD HH:MM ZONE`."""
+    """The current time: `YYYY-MM-DD HH:MM ZONE`."""
 
     def all_files(self) -> dict[str, str]:
         """Return path -> text of all files."""
@@ -79,30 +79,30 @@ class World:
 
 @dataclass(frozen=True, config=_CONFIG)
 class FileCheck:
-    """What a written file must hold, where its exact text is free."""
+    """Requirements on a written file whose exact text is free."""
 
     holds: tuple[Fact, ...] = ()
-    """Facts that must be found in it."""
+    """Facts that it must state."""
     lacks: tuple[str, ...] = ()
-    """Facts that must not be found in it."""
+    """Facts that it must not state."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Exchange:
-    """A question, the calls that solve it, and what makes the turn right."""
+    """A question, the calls that solve it, and the conditions for the turn to be right."""
 
     ask: Annotated[str, Field(min_length=1)]
     """The person's words."""
     solution: tuple[
         Annotated[Mapping[ToolName, Mapping[str, Any]], Field(min_length=1, max_length=1)], ...
     ] = ()
-    """Calls that solve it, each `{ tool = { parameter = value } }`; empty where no tool is needed or fits."""
+    """Calls that solve it, each `{ tool = { parameter = value } }`; empty if no tool is needed or fits."""
     says: tuple[Fact, ...] = ()
-    """Facts that the answer must hold."""
+    """Facts that the answer must state."""
     says_not: tuple[str, ...] = ()
-    """Facts that the answer must not hold."""
+    """Facts that the answer must not state."""
     results: tuple[Fact, ...] = ()
-    """Facts that the results of the tools must hold, where an answer could be right by chance."""
+    """Facts that the observations must state, for answers that could be right by chance."""
     ends: tuple[Ending, ...] = ("answered",)
     """How the turn may end."""
     calls: Literal["must", "may", "none"] | tuple[ToolName, ...] | None = None

@@ -61,7 +61,7 @@ def read_answers(path: Path) -> dict[str, Any]:
 
 
 def question_of(value: Mapping[str, Any], answers: Mapping[str, Any]) -> Question:
-    """Return the question in an object. Raises Unusable where it is none, or has several turns."""
+    """Return the question in an object. Raise Unusable where it is none, or has several turns."""
     own_id = str(value.get("id", ""))
     tools = tools_of(value.get("function"))
     rounds = require_list(value.get("question"), "question")

@@ -47,7 +47,7 @@ class Unreadable:
 
 def reject_constant(name: str) -> NoReturn:
     """Raise ValueError for NaN and Infinity, which Python parses but JSON does not have."""
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=reject_constant)

@@ -27,7 +27,7 @@ _GENERIC = re.compile(r"(\w+)\s*[\[<(](.*)[\]>)]", re.DOTALL)
 def tools_of(value: Any) -> tuple[ToolSpec, ...]:
     """Return the tools in a list, in one object, or in the JSON text of either. None and "" are no tools.
 
-    Raises Unusable where it is none of these.
+    Raise Unusable where it is none of these.
     """
     if isinstance(value, str):
         value = objects_in(value) if value.strip() else []
@@ -97,7 +97,7 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
 
 
 def schema_of(value: Any) -> dict[str, Any]:
-    """A JSON Schema of what stands for one elsewhere; `"string, the id"` is a type and a description."""
+    """Return the JSON Schema of another format's schema; `"string, the id"` is a type and a description."""
     if isinstance(value, str):
         kind, _, description = value.partition(",")
         return type_of(kind) | ({"description": description.strip()} if description.strip() else {})

@@ -39,7 +39,7 @@ _PARAMETER = re.compile(
 
 
 def tools_of_api(value: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
-    """Return the functions of an API. Raises Unusable where they cannot be read."""
+    """Return the functions of an API. Raise Unusable where they cannot be read."""
     described = value.get("Function_Description")
     described = described if isinstance(described, Mapping) else value.get("Functions")
     described = require_object(described, "Function_Description")

@@ -34,7 +34,7 @@ def check(
     """Check the rows in `paths` line by line and print a report; return 2 where a line is not valid, else 0.
 
     Rows are compared with those in `against` too. Lengths are in tokens of the tokenizer in folder `base`,
-    and rows longer than `max_length` are counted. Raises InputError for what cannot be read.
+    and rows longer than `max_length` are counted. Raise InputError for what cannot be read.
     """
     if max_length is not None and base is None:
         raise InputError("--max-length counts tokens", "name the base model with --base FOLDER")
@@ -100,7 +100,7 @@ def line_faults(line: Line, report: CheckReport, tokenize: Tokenize | None) -> I
 
 
 def field_fault(error: FieldError) -> Fault:
-    """The fault that a refused field is reported as."""
+    """Return the fault that a refused field is reported as."""
     *parent, last = error.path or ("",)
     place = replace(error, path=tuple(parent)).name
     match error.kind:

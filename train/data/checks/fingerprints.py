@@ -77,7 +77,7 @@ class Fingerprints:
     """Collects rows; reports duplicates and the overlap of splits."""
 
     def __init__(self, splits: Sequence[str]) -> None:
-        """`splits` are the names that rows may be added under, in the order in which they are compared."""
+        """Collect rows under the names `splits`, which are compared in this order."""
         self._transcripts = array("Q")
         self._ids = array("Q")
         self._lines = array("Q")

@@ -1,4 +1,4 @@
-"""What is read of public data: tools, requests with their calls, and requests that no tool serves."""
+"""The content read from public data: tools, requests with their calls, and requests that no tool serves."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class ForeignRequest:
 
 @dataclass
 class Collection:
-    """All that was read; a later tool of a known name is ignored."""
+    """The tools and requests read so far."""
 
     tools: dict[str, ForeignTool] = field(default_factory=dict)
     requests: list[ForeignRequest] = field(default_factory=list)
     unserved: list[str] = field(default_factory=list)
 
     def add_tool(self, tool: ForeignTool) -> None:
-        """Add a tool unless its name is known or no model could call it by that name."""
+        """Add a tool, unless its name is taken or not usable in a call."""
         spec = tool.spec
         if re.fullmatch(r"[A-Za-z_][\w.\-]{1,60}", spec.name):
             plain = ToolSpec(spec.name, spec.description, _plain_schema(spec.parameters))
@@ -84,7 +84,7 @@ def _fits(call: Call, specs: Mapping[str, ToolSpec], asked: str) -> bool:
 
 
 def _stands_in(value: Any, asked: str) -> bool:
-    """Return whether a value stands in a question, so that it can be copied."""
+    """Return whether a value occurs in a question, so that it can be copied from there."""
     if isinstance(value, Mapping):
         return False
     if isinstance(value, list):

@@ -5,7 +5,7 @@ A checkpoint larger than memory is merged too: the adapters and one block are in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,6 @@ from agent.errors import InputError
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import StoredTensor, list_tensors, narrow
 from train.model.weights.writer import Blocks, write_checkpoint
-
-Updates = Mapping[str, Sequence[LoraAdapter]]
-"""The adapters that change a weight, by the weight's name in the base."""
 
 
 def match_adapters(base: Path, adapters: Sequence[LoraAdapter], hint: str) -> dict[str, list[LoraAdapter]]:

@@ -45,7 +45,7 @@ class StoredTensor:
         """Yield arrays [rows, *shape[1:]] of the rows in order, each but the last of a multiple of `step`
         rows.
 
-        Raise InputError where the type is no float, or the file ends early or cannot be read.
+        Raise InputError where the type is not a float, or the file ends early or cannot be read.
         """
         self.require_float()
         width = prod(self.shape[1:])
@@ -173,7 +173,7 @@ def read_header(file: Path) -> list[StoredTensor]:
             ):
                 raise ValueError(name)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{file} is damaged: its header is no safetensors header", _AGAIN) from None
+        raise InputError(f"{file} is damaged: its header is not a safetensors header", _AGAIN) from None
     if end > size:
         raise InputError(f"{file} is cut short: it has {size} of {end} bytes", _AGAIN)
     return sorted(tensors, key=lambda tensor: tensor.start)
