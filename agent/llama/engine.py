@@ -28,9 +28,9 @@ from agent.llama.gguf.header import forget_headers
 from agent.llama.grammar.calls import NO_TOOLS, Kinds
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.prompt_cache import PromptCache
-from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
 from agent.llama.stock import StockModel
+from agent.llama.timing import timed
 from agent.llama.tool_choice import ToolChoice
 from agent.prompting.dialects import Prompt
 from agent.templates.program import start_worker
@@ -38,9 +38,6 @@ from agent.transcript import ROLES, Call, Role, Transcript, planner_text
 
 RESERVE = 48
 """Tokens that must be free after a prompt: fewer hold neither a call nor an answer."""
-LOOKUP_ROLES: frozenset[Role] = frozenset({"summarizer"})
-"""The roles for which prompt lookup pays. On two cores, the shipped summarizer writes 1.03 times as fast with
-it alone and 1.7 times on a busy machine; the caller 0.95 and 1.35 times, so it does without."""
 
 
 class LlamaEngine:
@@ -139,7 +136,13 @@ class LlamaEngine:
                 return
         self._owner = threading.get_ident()
         try:
-            yield from self._generate(role, transcript, cancelled, forced)
+            session = self._session(role)
+            yield from timed(
+                self._generate(session, role, transcript, cancelled, forced),
+                session.context.stopwatch,
+                session.grammar,
+                session.rendering.take(),
+            )
         finally:
             self._owner = None
             self._lock.release()
@@ -179,22 +182,26 @@ class LlamaEngine:
         return self._sessions[self.bundle.roles[role].file]
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], forced: ForcedDecoding | None
-    ) -> Iterator[Reading | Delta | Generated]:
-        session = self._session(role)
+        self,
+        session: ModelSession,
+        role: Role,
+        transcript: Transcript,
+        cancelled: Callable[[], bool],
+        forced: ForcedDecoding | None,
+    ) -> Generator[Reading | Delta | Generated]:
         prompt = session.prompt(role, transcript)
         self._check_room(prompt)
         if session.stock is None:
             grounded = self.bundle.roles[role].grounded
             constraint = session.constraints.start(role, transcript, grounded=grounded)
-            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
         elif role == "planner":
             yield from self._plan(session, session.stock, transcript, prompt, cancelled)
         elif role == "caller":
             yield from self._call(session, session.stock, transcript, prompt, cancelled)
         else:
             constraint = session.constraints.start_answer(session.stock.markup)
-            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
 
     def _check_room(self, prompt: Prompt) -> None:
         if len(prompt.ids) + RESERVE > self.context_length:
@@ -204,6 +211,7 @@ class LlamaEngine:
         self,
         session: ModelSession,
         role: Role,
+        transcript: Transcript,
         prompt: Prompt,
         constraint: Constraint,
         cancelled: Callable[[], bool],
@@ -221,11 +229,15 @@ class LlamaEngine:
             sampling,
             end_token=session.end_token,
             limit=min(sampling.max_tokens, self.context_length - len(ids)),
-            speculate=speculate,
-            lookup=PromptLookup(ids) if speculate and role in LOOKUP_ROLES else None,
+            drafter=session.drafter(role, transcript, prompt) if speculate else None,
             forced=forced,
         )
-        usage = yield from self._read(session, role, prompt, cancelled, decoder)
+        opening = decoder.opening()
+        if decoder.is_forced:
+            yield Reading(role, 0, 0)
+            yield from decoder.run(Usage(), cancelled)
+            return
+        usage = yield from self._read(session, role, prompt, cancelled, decoder, opening)
         if usage is not None:
             yield from decoder.run(usage, cancelled)
 
@@ -236,8 +248,9 @@ class LlamaEngine:
         prompt: Prompt,
         cancelled: Callable[[], bool],
         decoder: TurnDecoder | None = None,
+        opening: Sequence[int] = (),
     ) -> Generator[Reading | Generated, None, Usage | None]:
-        """Read `prompt`, and the opening of the turn with its last chunk; return what that cost.
+        """Read `prompt`, and with its last chunk the opening of the turn and a draft; return what that cost.
 
         Return None, after a last event, where cancelled.
         """
@@ -248,7 +261,9 @@ class LlamaEngine:
             started = perf_counter()
             size = len(chunk.ids)
             if decoder is not None and done + size == total:
-                chunk = replace(chunk, ids=chunk.ids + decoder.opening())
+                ids = [*chunk.ids, *opening]
+                draft = decoder.opening_draft(BATCH - len(ids))
+                chunk = replace(chunk, ids=ids + draft, outputs=len(draft) + 1)
             completed = not cancelled() and session.read(chunk, cancelled)
             seconds += perf_counter() - started
             if not completed:
@@ -305,7 +320,7 @@ class LlamaEngine:
         prompt = stock.call_prompt(transcript, prompt, tool.name)
         self._check_room(prompt)
         constraint = session.constraints.start_arguments(tool, stock.markup)
-        for piece in self._write(session, "caller", prompt, constraint, cancelled):
+        for piece in self._write(session, "caller", transcript, prompt, constraint, cancelled):
             match piece:
                 case Reading():
                     yield piece

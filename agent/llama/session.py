@@ -16,10 +16,14 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
+from agent.llama.drafting.drafter import Drafter
+from agent.llama.drafting.ngram_table import NgramTable, previous_role, read_table, start_token
+from agent.llama.drafting.prompt_lookup import PromptLookup
 from agent.llama.grammar.calls import Kinds
 from agent.llama.grammar.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.stock import StockModel
+from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.transcript import Role, Transcript
 
@@ -37,6 +41,8 @@ class PromptChunk:
     """The key under which the state after the chunk is put into the prompt cache; None to put nothing."""
     snapshot: bool
     """Whether the context keeps the state after the chunk in memory."""
+    outputs: int = 1
+    """How many of the last tokens have logits."""
 
 
 class ModelSession:
@@ -63,6 +69,12 @@ class ModelSession:
         self._loaded_key: str | None = None
         """The key of the state that was last loaded from the prompt cache."""
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
+        self.rendering = Stopwatch()
+        """Of the time that prompts are rendered."""
+        self.grammar = Stopwatch()
+        """Of the time that grammars are made and asked."""
+        self._lookup = PromptLookup()
+        self._tables: dict[Role, NgramTable] = {}
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -84,6 +96,8 @@ class ModelSession:
         )
         """The choice between a call and an answer, in the dialect of stock models."""
         for role in roles:
+            if path := bundle.table_path(role):
+                self._tables[role] = read_table(path, self.vocabulary.size, hint)
             if path := bundle.adapter_path(role):
                 adapter = Adapter(self._model, path, hint=hint)
                 self._check_adapter(role, adapter, hint)
@@ -118,7 +132,8 @@ class ModelSession:
     @cached_property
     def constraints(self) -> Constraints:
         """The grammars of the roles; built at the first use (a second for a vocabulary of 150,000)."""
-        return Constraints(self.vocabulary.grammar_tokenizer(self.end_token), self._kinds)
+        with self.grammar:
+            return Constraints(self.vocabulary.grammar_tokenizer(self.end_token), self._kinds, self.grammar)
 
     def prompt(self, role: Role, transcript: Transcript) -> Prompt:
         """Return what `role` reads before it writes.
@@ -128,11 +143,18 @@ class ModelSession:
         last = self._last_prompts.get(role)
         if last and last[0] is transcript:
             return last[1]
-        prompt = self._dialect.render(role, transcript)
+        with self.rendering:
+            prompt = self._dialect.render(role, transcript)
         if role not in self._adapters:
             prompt = replace(prompt, adapter_start=len(prompt.ids))
         self._last_prompts[role] = transcript, prompt
         return prompt
+
+    def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
+        """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
+        self._lookup.reset(prompt.ids)
+        start = start_token(previous_role(transcript), self.vocabulary.size)
+        return Drafter(self._lookup, self._tables.get(role), start, self.end_token)
 
     def reuse(self, prompt: Prompt) -> int:
         """Keep the prefix of `prompt` that is in the context or the prompt cache; return its length."""
@@ -169,7 +191,7 @@ class ModelSession:
         """Decode a chunk; return False where it was cancelled."""
         self.context.set_adapter(chunk.adapter)
         try:
-            if not self.context.decode(chunk.ids, cancelled):
+            if not self.context.decode(chunk.ids, cancelled, outputs=chunk.outputs):
                 return False
         except EngineError:
             self._drop_loaded()  # what failed once after it would fail in every process
