@@ -178,6 +178,9 @@ def ask(
     raw: Annotated[
         bool, typer.Option("--raw", help="Leave control characters in an answer that is piped as they are.")
     ] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Print on stderr where the time went, role by role.")
+    ] = False,
 ) -> int:
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
     from tui.cli.ask import Output
@@ -206,6 +209,7 @@ def ask(
         session=session,
         save=not no_save,
         raw=raw,
+        timed=timings,
     )
 
 
