@@ -144,7 +144,7 @@ class TurnDecoder:
                     drafted=self._drafted,
                     accepted=self._accepted,
                 )
-                yield Generated(text, self._stop, usage + written, self._margin)
+                yield Generated(text, self._stop, usage + written, self._margin, tuple(self._generated))
                 return
 
     def _next_tokens(self, cancelled: Callable[[], bool]) -> list[int]:

@@ -13,8 +13,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.bundle import Bundle
 from agent.config import EngineSettings
@@ -63,6 +67,8 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._owner: int | None = None
         """The identifier of the thread that is generating."""
+        self._waiting: set[int] = set()
+        """The threads that wait for the models, for which reading ahead stops."""
         self._sessions: dict[str, ModelSession] = {}
         """By the name of the model file."""
         require_room(bundle, roles, self.settings)
@@ -130,10 +136,11 @@ class LlamaEngine:
         """
         if self._owner == threading.get_ident():
             raise EngineError("a generation was started inside another", "finish or close the first one")
-        while not self._lock.acquire(timeout=0.05):
-            if cancelled():
-                yield Generated("", "cancelled", Usage())
-                return
+        with self._wanting():
+            while not self._lock.acquire(timeout=0.05):
+                if cancelled():
+                    yield Generated("", "cancelled", Usage())
+                    return
         self._owner = threading.get_ident()
         try:
             session = self._session(role)
@@ -146,6 +153,55 @@ class LlamaEngine:
         finally:
             self._owner = None
             self._lock.release()
+
+    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
+        """Read what the roles' prompts of `transcript` begin with, up to the first role's header.
+
+        Return whether all of it is in the contexts now. It is stopped, in the middle of a decode too, where
+        `cancelled` becomes true or a generation waits; where one runs, nothing is read.
+        """
+        if self._owner == threading.get_ident() or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return all(
+                session.read_ahead(role, transcript, lambda: cancelled() or bool(self._waiting))
+                for role, session in self._first_roles()
+            )
+        finally:
+            self._lock.release()
+
+    def logits(
+        self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
+    ) -> NDArray[np.float32]:
+        """Return the logits after the prompt of `role` and after each of `tokens` that follow it.
+
+        Float32, shape (tokens + 1, vocabulary). The tokens are decoded `at_once` or one by one, which makes a
+        small difference; at once they are at most a batch.
+        """
+        with self._wanting(), self._lock:
+            return self._session(role).token_logits(role, transcript, tokens, at_once=at_once)
+
+    def end_token(self, role: Role) -> int:
+        """Return the token that ends a turn of `role`."""
+        return self._session(role).end_token
+
+    @contextmanager
+    def _wanting(self) -> Iterator[None]:
+        """Stop reading ahead for as long as this thread waits for the models."""
+        self._waiting.add(threading.get_ident())
+        try:
+            yield
+        finally:
+            self._waiting.discard(threading.get_ident())
+
+    def _first_roles(self) -> Iterator[tuple[Role, ModelSession]]:
+        """Yield each session with the first of the roles that use it."""
+        seen: set[str] = set()
+        for role in ROLES:
+            file = self.bundle.roles[role].file
+            if file in self._sessions and file not in seen:
+                seen.add(file)
+                yield role, self._sessions[file]
 
     def tool_choice(self, transcript: Transcript) -> ToolChoice:
         """Return the tool that a stock model would call after `transcript`, and the score of calling one."""
@@ -167,7 +223,8 @@ class LlamaEngine:
         """Free the models, after another thread's generation has ended. May be called twice."""
         owned = self._owner == threading.get_ident()
         if not owned:
-            self._lock.acquire()
+            with self._wanting():
+                self._lock.acquire()
         try:
             for session in self._sessions.values():
                 session.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +28,8 @@ from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.transcript import Role, Transcript
 
+AHEAD_BATCH = 64
+"""Tokens that are read ahead in one decode: what one that is stopped loses."""
 MIN_CACHED_TOKENS = 64
 """The state of a shorter system turn is not worth a file in the prompt cache."""
 
@@ -69,6 +72,7 @@ class ModelSession:
         self._loaded_key: str | None = None
         """The key of the state that was last loaded from the prompt cache."""
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
+        self._render_lock = threading.Lock()
         self.rendering = Stopwatch()
         """Of the time that prompts are rendered."""
         self.grammar = Stopwatch()
@@ -144,11 +148,31 @@ class ModelSession:
         if last and last[0] is transcript:
             return last[1]
         with self.rendering:
-            prompt = self._dialect.render(role, transcript)
-        if role not in self._adapters:
-            prompt = replace(prompt, adapter_start=len(prompt.ids))
+            prompt = self._rendered(role, transcript)
         self._last_prompts[role] = transcript, prompt
         return prompt
+
+    def _rendered(self, role: Role, transcript: Transcript) -> Prompt:
+        with self._render_lock:  # a chat template is rendered in one child process
+            prompt = self._dialect.render(role, transcript)
+        return prompt if role in self._adapters else replace(prompt, adapter_start=len(prompt.ids))
+
+    def read_ahead(self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]) -> bool:
+        """Read what the prompt of `role` begins with, up to its header; return False where cancelled.
+
+        Nothing is read where it leaves no room to write, or where it could not be dropped again.
+        """
+        prompt = self._rendered(role, transcript)
+        end = min(prompt.adapter_start, len(prompt.ids) - max(1, len(self._dialect.header(role))))
+        if cancelled() or not self.can_truncate or len(prompt.ids) >= self.context.length:
+            return False
+        ahead = Prompt(prompt.ids[:end], min(prompt.system_length, end), end)
+        # The last token is decoded again with what follows it, so one more is asked for.
+        start = self.reuse(replace(ahead, ids=[*ahead.ids, *prompt.ids[end : end + 1]]))
+        for chunk in self.chunks(role, ahead, start, AHEAD_BATCH):
+            if cancelled() or not self.read(chunk, cancelled):
+                return False
+        return True
 
     def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
@@ -210,6 +234,19 @@ class ModelSession:
                 if cancelled() or not self.read(chunk, cancelled):
                     return None
         return context.logits()
+
+    def token_logits(
+        self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
+    ) -> NDArray[np.float32]:
+        """Return the logits after the prompt and after each of `tokens`, decoded at once or one by one."""
+        prompt = self.prompt(role, transcript)
+        for chunk in self.chunks(role, prompt, self.reuse(prompt), BATCH):
+            self.read(chunk, lambda: False)
+        rows = [self.context.logits().copy()]
+        for run in [tokens] if at_once else [[token] for token in tokens]:
+            self.context.decode(run, outputs=len(run))
+            rows += [self.context.logits(back).copy() for back in reversed(range(len(run)))]
+        return np.stack(rows)
 
     def close(self) -> None:
         """Free the context and the model. May be called twice."""

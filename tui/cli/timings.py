@@ -7,8 +7,19 @@ from collections.abc import Iterator, Mapping
 from agent.events import Usage
 from agent.transcript import Role
 
-HEADS = ("read", "reused", "wrote", "decodes", "drafted", "accepted", "seconds", "llama.cpp", "masks", "Python")
-_WIDTHS = (8, 8, 8, 9, 9, 10, 9, 11, 8, 8)
+HEADS = (
+    "read",
+    "reused",
+    "wrote",
+    "decodes",
+    "drafted",
+    "accepted",
+    "seconds",
+    "llama.cpp",
+    "masks",
+    "Python",
+)
+_WIDTH = 10
 
 
 def timings(stats: Mapping[Role, Usage], seconds: float) -> Iterator[str]:
@@ -17,21 +28,17 @@ def timings(stats: Mapping[Role, Usage], seconds: float) -> Iterator[str]:
     Shares are of a row's seconds; those of the last row are of `seconds`, and what is left of them went to
     tools, checks, consent and the display.
     """
-    yield f"{'':12}" + "".join(f"{head:>{width}}" for head, width in zip(HEADS, _WIDTHS, strict=True))
+    yield f"{'':12}" + "".join(f"{head:>{_WIDTH}}" for head in HEADS)
     for role, usage in stats.items():
-        yield f"{role:12}{_row(usage, usage.seconds)}"
+        yield f"{role:12}{row(usage, usage.seconds)}"
     total = sum(stats.values(), Usage())
-    yield f"{'together':12}{_row(total, seconds)}"
+    yield f"{'together':12}{row(total, seconds)}"
     elsewhere = max(0.0, seconds - total.seconds)
     yield f"{elsewhere:.2f} s of {seconds:.2f} s elsewhere: tools, checks, questions to you, the display"
 
 
-def python_share(usage: Usage, seconds: float) -> float:
-    """Return the share of `seconds` that Python, masks and grammars take, tools and checks among it, 0 to 1."""
-    return min(1.0, max(0.0, 1 - usage.llama_seconds / seconds)) if seconds else 0.0
-
-
-def _row(usage: Usage, seconds: float) -> str:
+def row(usage: Usage, seconds: float) -> str:
+    """Return a row of the table: the cells under HEADS, with the shares of `seconds`."""
     counts = (
         usage.prompt_evaluated,
         usage.prompt_reused,
@@ -46,4 +53,4 @@ def _row(usage: Usage, seconds: float) -> str:
         f"{seconds:.2f}",
         *(f"{share / seconds:.0%}" if seconds else "-" for share in shares),
     ]
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    return "".join(f"{cell:>{_WIDTH}}" for cell in cells)

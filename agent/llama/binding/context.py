@@ -75,6 +75,8 @@ class Context:
 
         Raise EngineError where llama.cpp cannot make it, most often for lack of memory.
         """
+        self.length = length
+        """Tokens that it holds."""
         self.tokens: list[int] = []
         self.base_length = 0
         self.has_logits = False

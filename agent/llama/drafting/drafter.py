@@ -103,7 +103,8 @@ class Drafter:
             following = following if len(run) == 1 else 0
             draft += run
             turn += run
-            self._sources += [source, *["grammar"] * (len(run) - 1)]
+            self._sources.append(source)
+            self._sources.extend("grammar" for _ in run[1:])
             if fork.must_end:
                 break
         return draft[:longest]
@@ -117,14 +118,14 @@ class Drafter:
     def _guess(self, turn: list[int], draft: list[int], following: int) -> tuple[int, float, Source, int]:
         """Return a token, its chance, its source, and the position that a copy goes on at (0 for none)."""
         token, chance = self._table.next(turn) if self._table else (0, 0.0)
-        best: tuple[int, float, Source] = token, chance * min(1.0, self._rates["table"]), "table"
+        chance *= min(1.0, self._rates["table"])
         if self._lookup is None:
-            return *best, 0
+            return token, chance, "table", 0
         position, matching = (following, LONGEST_MATCH) if following else self._lookup.find(draft)
         copied = self._lookup.token(position) if position else None
         if copied is None:
-            return *best, 0
+            return token, chance, "table", 0
         sure = min(_MOST_LOOKED_UP, (_UNSURE + _PER_TOKEN * (matching - 2)) * self._rates["lookup"])
-        if sure > best[1]:
-            best = copied, sure, "lookup"
-        return *best, position + 1 if copied == best[0] else 0
+        if sure > chance:
+            return copied, sure, "lookup", position + 1
+        return token, chance, "table", position + 1 if copied == token else 0

@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import TextArea
 
+from agent.config import engine_settings
 from agent.errors import InputError, ToolError, UmiError
 from agent.events import Event, Finished
 from agent.loop import Conversation
@@ -23,6 +24,7 @@ from tui.app.chat.completion import Completion, CompletionList, completions
 from tui.app.chat.context import ContextMeter
 from tui.app.chat.progress import TurnProgress
 from tui.app.chat.queue import QueuedQuestions
+from tui.app.chat.read_ahead import ReadAhead
 from tui.app.chat.welcome import WelcomeBlock
 from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
@@ -51,6 +53,7 @@ class ChatView(Vertical):
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
         self._meter = ContextMeter()
+        self._read_ahead = ReadAhead(self, engine_settings())
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -101,6 +104,7 @@ class ChatView(Vertical):
         if self.opened is not None:
             self.conversation = self.sessions.conversation(self.opened.agent)
         await self.transcript.open(())
+        self._read_on()
         again = await self.sessions.show(self.transcript)
         if not self.transcript.children:
             await self._show_welcome()
@@ -241,6 +245,7 @@ class ChatView(Vertical):
         shown = self._is_shown(message.turn)
         self._running_turn = 0
         self.status.show("ready", "idle")
+        self._read_on()
         if shown:
             await self._number_question()
             if message.error:
@@ -304,6 +309,13 @@ class ChatView(Vertical):
         """Show what completes the word before the cursor."""
         if message.text_area is self.question:
             self.question.update_completions()
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Let the models read the conversation and what was typed, where they have nothing else to do."""
+        if self.opened and self.conversation and not self.is_answering and self.question.text[:1] != "/":
+            read = partial(self.opened.agent.read_ahead, self.conversation)
+            self._read_ahead.typed(self.question.text, read)
 
     def on_question_input_taken_back(self) -> None:
         """Put the question that was queued last into the input."""
