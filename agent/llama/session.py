@@ -158,12 +158,15 @@ class ModelSession:
         return prompt if role in self._adapters else replace(prompt, adapter_start=len(prompt.ids))
 
     def read_ahead(self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]) -> bool:
-        """Read what the prompt of `role` begins with, up to its header; return False where cancelled.
+        """Read what the prompt of `role` begins with; return False where cancelled.
 
-        Nothing is read where it leaves no room to write, or where it could not be dropped again.
+        For the planner that is all of it, or up to where its adapter applies; the others come after a turn of
+        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or where
+        it could not be dropped again.
         """
         prompt = self._rendered(role, transcript)
-        end = min(prompt.adapter_start, len(prompt.ids) - max(1, len(self._dialect.header(role))))
+        after = 1 if role == "planner" else max(1, len(self._dialect.header(role)))
+        end = min(prompt.adapter_start, len(prompt.ids) - after)
         if cancelled() or not self.can_truncate or len(prompt.ids) >= self.context.length:
             return False
         ahead = Prompt(prompt.ids[:end], min(prompt.system_length, end), end)
