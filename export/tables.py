@@ -26,12 +26,11 @@ from agent.llama.drafting.ngram_table import (
     PRIME,
     entry_limit,
     pack_table,
-    previous_role,
     start_token,
 )
 from agent.prompting import segment
 from agent.prompting.markers import Markers
-from agent.transcript import ROLES, Role, Row, Transcript
+from agent.transcript import ROLES, Role, Row
 from agent.transcript.rows import read_rows, row_files
 from export.options import Say
 
@@ -57,12 +56,11 @@ def role_turns(rows: Iterable[Row], vocabulary: _Vocabulary, markers: Markers) -
     end = vocabulary.tokenize(markers.close, True)
     turns: dict[Role, list[list[int]]] = defaultdict(list)
     for row in rows:
-        transcript = row.transcript
-        for index, turn in enumerate(transcript.turns):
+        before = row.transcript.turns
+        for index, turn in enumerate(before):
             piece = segment(turn)
             if piece.role in ROLES:
-                before = Transcript(transcript.tools, transcript.turns[:index])
-                start = start_token(previous_role(before), vocabulary.size)
+                start = start_token(before[:index], vocabulary.size)
                 content = unicodedata.normalize("NFC", piece.content)
                 turns[piece.role].append([start, *vocabulary.tokenize(content, False), *end])
     return turns

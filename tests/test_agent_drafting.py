@@ -19,10 +19,12 @@ from agent.llama.drafting.ngram_table import (
     start_token,
 )
 from agent.llama.drafting.prompt_lookup import PromptLookup
+from agent.transcript import ToolTurn, UserTurn
 from export.tables import table_entries
 
 VOCABULARY = 100
-USER, TOOL = start_token("user", VOCABULARY), start_token("tool", VOCABULARY)
+USER = start_token([UserTurn("Hi.")], VOCABULARY)
+TOOL = start_token([ToolTurn("now", "noon")], VOCABULARY)
 END = 99
 
 

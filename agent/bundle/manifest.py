@@ -117,7 +117,7 @@ class TableFile(BundleFile):
     """An n-gram table of a role's turns (`agent.llama.drafting.ngram_table`)."""
 
     magic = b"UMIN"
-    kind = "n-gram table"
+    kind = "table of n-grams"
 
 
 @dataclass(frozen=True, config=_CONFIG)

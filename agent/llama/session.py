@@ -18,7 +18,7 @@ from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
 from agent.llama.drafting.drafter import Drafter
-from agent.llama.drafting.ngram_table import NgramTable, previous_role, read_table, start_token
+from agent.llama.drafting.ngram_table import NgramTable, read_table, start_token
 from agent.llama.drafting.prompt_lookup import PromptLookup
 from agent.llama.grammar.calls import Kinds
 from agent.llama.grammar.constraints import Constraints
@@ -161,8 +161,8 @@ class ModelSession:
         """Read what the prompt of `role` begins with; return False where cancelled.
 
         For the planner that is all of it, or up to where its adapter applies; the others come after a turn of
-        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or where
-        it could not be dropped again.
+        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or
+        where it could not be dropped again.
         """
         prompt = self._rendered(role, transcript)
         after = 1 if role == "planner" else max(1, len(self._dialect.header(role)))
@@ -180,7 +180,7 @@ class ModelSession:
     def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
         self._lookup.reset(prompt.ids)
-        start = start_token(previous_role(transcript), self.vocabulary.size)
+        start = start_token(transcript.turns, self.vocabulary.size)
         return Drafter(self._lookup, self._tables.get(role), start, self.end_token)
 
     def reuse(self, prompt: Prompt) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from agent.errors import BundleError
 from agent.prompting.umi import segment
-from agent.transcript import Transcript
+from agent.transcript import ToolTurn, Turn
 
 MAGIC = b"UMIN"
 """The first bytes of a table."""
@@ -29,17 +29,18 @@ _HEADER = struct.Struct("<4sIIII")
 """MAGIC, version, vocabulary, order, entries."""
 BASIS, PRIME, MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 """Of the hash of a context: FNV-1a of 32 bits."""
-_PREVIOUS = ("user", "tool", "planner", "caller", "summarizer", "system")
-"""Whose turn came before, in the order of their starts."""
+_PREVIOUS = ("user", "tool", "error", "planner", "caller", "summarizer", "system")
+"""What came before a turn, in the order of their starts."""
 
 
-def previous_role(transcript: Transcript) -> str:
-    """Return whose turn the last one of `transcript` is."""
-    return segment(transcript.turns[-1]).role if transcript.turns else "system"
+def start_token(turns: Sequence[Turn], vocabulary_size: int) -> int:
+    """Return the number that stands for the start of a turn after `turns`.
 
-
-def start_token(previous: str, vocabulary_size: int) -> int:
-    """Return the number that stands for the start of a turn after one of `previous`."""
+    It tells whose turn the last one is, and whether that is a result or an error.
+    """
+    last = turns[-1] if turns else None
+    failed = isinstance(last, ToolTurn) and last.error
+    previous = "error" if failed else segment(last).role if last else "system"
     return vocabulary_size + _PREVIOUS.index(previous)
 
 
