@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +87,7 @@ def test_a_generation_does_not_wait_for_it(engine: LlamaEngine) -> None:
 
 def test_nothing_is_read_while_a_role_writes(engine: LlamaEngine) -> None:
     generation = engine.generate("planner", QUESTION, cancelled=never)
+    assert isinstance(generation, Generator)
     next(generation)
     found: list[bool] = []
     thread = threading.Thread(target=lambda: found.append(engine.read_ahead(LONG, cancelled=never)))

@@ -8,10 +8,11 @@ import pytest
 from app_pilot import app_of, ready, send, state, until
 from fakes import calculation, scripted
 
-import tui.app.chat.read_ahead
+import agent.llama.binding.hardware
 from agent.config import set_value
 from agent.engine import ScriptedEngine
 from agent.transcript import UserTurn
+from tui.app.chat.read_ahead import PAUSE_S
 from tui.app.question_input import QuestionInput
 
 
@@ -31,7 +32,7 @@ async def test_what_is_typed_is_read_before_it_is_sent(tmp_path: Path) -> None:
         await pilot.press(*"how far")
         await until(pilot, lambda: "how far" in read(engine))
         app.query_one(QuestionInput).put("/help")
-        await pilot.pause(2 * tui.app.chat.read_ahead.PAUSE_S)
+        await pilot.pause(2 * PAUSE_S)
         assert not any(text.startswith("/") for text in read(engine))
         app.query_one(QuestionInput).put("")
         await send(pilot, "what is 17.5% of 240?")
@@ -45,12 +46,12 @@ async def test_it_can_be_off(
     mode: str, battery: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_value("engine.read_ahead", mode)
-    monkeypatch.setattr(tui.app.chat.read_ahead, "on_battery", lambda: battery)
+    monkeypatch.setattr(agent.llama.binding.hardware, "on_battery", lambda: battery)
     opened = scripted([], tmp_path)
     engine = opened.agent.engine
     assert isinstance(engine, ScriptedEngine)
     async with app_of(opened).run_test() as pilot:
         await ready(pilot)
         await pilot.press(*"how far")
-        await pilot.pause(3 * tui.app.chat.read_ahead.PAUSE_S)
+        await pilot.pause(3 * PAUSE_S)
         assert engine.read == []

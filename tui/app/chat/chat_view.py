@@ -14,7 +14,6 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import TextArea
 
-from agent.config import engine_settings
 from agent.errors import InputError, ToolError, UmiError
 from agent.events import Event, Finished
 from agent.loop import Conversation
@@ -53,7 +52,7 @@ class ChatView(Vertical):
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
         self._meter = ContextMeter()
-        self._read_ahead = ReadAhead(self, engine_settings())
+        self._read_ahead = ReadAhead(self)
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -104,7 +103,7 @@ class ChatView(Vertical):
         if self.opened is not None:
             self.conversation = self.sessions.conversation(self.opened.agent)
         await self.transcript.open(())
-        self._read_on()
+        self._read_ahead.begin()
         again = await self.sessions.show(self.transcript)
         if not self.transcript.children:
             await self._show_welcome()
@@ -245,7 +244,7 @@ class ChatView(Vertical):
         shown = self._is_shown(message.turn)
         self._running_turn = 0
         self.status.show("ready", "idle")
-        self._read_on()
+        self._read_ahead.begin()
         if shown:
             await self._number_question()
             if message.error:
@@ -309,13 +308,7 @@ class ChatView(Vertical):
         """Show what completes the word before the cursor."""
         if message.text_area is self.question:
             self.question.update_completions()
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """Let the models read the conversation and what was typed, where they have nothing else to do."""
-        if self.opened and self.conversation and not self.is_answering and self.question.text[:1] != "/":
-            read = partial(self.opened.agent.read_ahead, self.conversation)
-            self._read_ahead.typed(self.question.text, read)
+            self._read_ahead.begin()
 
     def on_question_input_taken_back(self) -> None:
         """Put the question that was queued last into the input."""
