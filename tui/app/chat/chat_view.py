@@ -11,7 +11,6 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widgets import TextArea
 
 from agent.errors import InputError, ToolError, UmiError
@@ -221,7 +220,7 @@ class ChatView(Vertical):
         )
         self.run_worker(partial(self._locked, run), thread=True, group="turn")
 
-    def _locked(self, run: Callable[[], None]) -> None:
+    def _locked(self, run: Callable[[], object]) -> None:
         """Run what uses the engine; one thread at a time may."""
         with self._engine:
             run()
@@ -374,13 +373,10 @@ class ChatView(Vertical):
             return
         agent, conversation = self.opened.agent, self.conversation
         self.run_worker(
-            partial(self._locked, lambda: self._post(context_used(agent, conversation))),
+            partial(self._locked, lambda: self.post_message(context_used(agent, conversation))),
             thread=True,
             group="context",
         )
-
-    def _post(self, message: Message) -> None:
-        self.post_message(message)
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""
