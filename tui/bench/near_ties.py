@@ -1,7 +1,7 @@
 """Whether two texts of one prompt differ only because llama.cpp's logits depend on how tokens are batched.
 
-The largest change of a logit between tokens decoded at once and one by one is measured. Two tokens whose
-logits are closer than twice that may change places.
+By how much the two likeliest tokens draw nearer or apart between tokens decoded at once and one by one is
+measured. Two tokens whose logits differ by less than the most of that may change places.
 """
 
 from __future__ import annotations
@@ -29,14 +29,20 @@ class Turn:
 
 
 def spread(engine: LlamaEngine, turns: Iterable[Turn]) -> float:
-    """Return the largest difference of logits after the tokens of `turns`, decoded at once and one by one."""
+    """Return the largest change of the margin of the likeliest token over the next, in nats.
+
+    It is that between the tokens of `turns` decoded one by one and at once.
+    """
     largest = 0.0
     for turn in turns:
         tokens = turn.generated.tokens[:BATCH]
         at_once, singly = (
             engine.logits(turn.role, turn.transcript, tokens, at_once=at_once) for at_once in (True, False)
         )
-        largest = max(largest, float(np.abs(at_once - singly).max()))
+        likeliest = np.argpartition(singly, -2, axis=-1)[:, -2:]
+        margins = (np.take_along_axis(each, likeliest, axis=-1) for each in (at_once, singly))
+        one, other = (np.diff(pair, axis=-1) for pair in margins)
+        largest = max(largest, float(np.abs(one - other).max()))
     return largest
 
 

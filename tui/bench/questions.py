@@ -166,7 +166,7 @@ def figures(answers: Mapping[Way, Sequence[Answer]]) -> dict[str, Any]:
 def _comparison(engine: LlamaEngine, answers: Mapping[Way, Sequence[Answer]]) -> dict[str, Any]:
     """Return whether drafts and reading ahead leave the texts as they are, but for near-ties."""
     plain = answers["without drafts"]
-    bound = 2 * spread(engine, (turn for answer in plain[:SPREAD_QUESTIONS] for turn in answer.turns))
+    bound = spread(engine, (turn for answer in plain[:SPREAD_QUESTIONS] for turn in answer.turns))
     gaps = [
         gap(engine, *parted)
         for way in ("with drafts", "typed")
