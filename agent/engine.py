@@ -31,6 +31,8 @@ class Generated:
     margin: float = math.inf
     """The least difference of log-probabilities (nats) between a token that the model chose and the likeliest
     other that the grammar allowed; infinite where it had no choice, or where tokens are drawn by chance."""
+    tokens: tuple[int, ...] = ()
+    """The tokens of the text, where the engine has any."""
 
 
 class Engine(Protocol):
@@ -64,6 +66,14 @@ class Engine(Protocol):
         """Generate the turn of `role`. Raise ContextFull where the prompt does not fit."""
         ...
 
+    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
+        """Read what the prompts of `transcript` begin with, while nothing else is to be done.
+
+        Return whether all of it was read. A generation that begins in another thread stops it, and it does
+        nothing while one runs.
+        """
+        ...
+
     def close(self) -> None:
         """Free the models. May be called twice."""
         ...
@@ -83,6 +93,8 @@ class ScriptedEngine:
     """Called with the role before each generation."""
     seen: list[tuple[Role, Transcript]] = field(default_factory=list)
     """The role and transcript of each generation so far."""
+    read: list[Transcript] = field(default_factory=list)
+    """What was read ahead so far."""
     closed: bool = False
 
     def room(self, role: Role, transcript: Transcript) -> int:
@@ -109,6 +121,11 @@ class ScriptedEngine:
             generated += piece
             yield Delta(piece)
         yield Generated(generated, "end", Usage(1, 0, len(generated.split())), self.margin)
+
+    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
+        """Record the transcript."""
+        self.read.append(transcript)
+        return not cancelled()
 
     def close(self) -> None:
         """Record that it was closed."""

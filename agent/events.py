@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from agent.transcript import Next, Role
@@ -26,15 +26,31 @@ class Usage:
     generated: int = 0
     read_seconds: float = 0.0
     write_seconds: float = 0.0
+    decodes: int = 0
+    """Calls of llama.cpp that computed logits for generated tokens, the end of the prompt among them."""
+    drafted: int = 0
+    """Tokens that were guessed and verified."""
+    accepted: int = 0
+    """Guessed tokens that the model chose too."""
+    seconds: float = 0.0
+    """All that the engine took, the rendering of the prompt and the making of the grammar included."""
+    llama_seconds: float = 0.0
+    """Of `seconds`, those in llama.cpp."""
+    grammar_seconds: float = 0.0
+    """Of `seconds`, those in grammars: their compilation, masks, and what they force."""
+
+    @property
+    def python_seconds(self) -> float:
+        """Of `seconds`, those in Python."""
+        return max(0.0, self.seconds - self.llama_seconds - self.grammar_seconds)
+
+    @property
+    def tokens_per_decode(self) -> float:
+        """Generated tokens for each decode; 0.0 where nothing was decoded."""
+        return self.generated / self.decodes if self.decodes else 0.0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_evaluated + other.prompt_evaluated,
-            self.prompt_reused + other.prompt_reused,
-            self.generated + other.generated,
-            self.read_seconds + other.read_seconds,
-            self.write_seconds + other.write_seconds,
-        )
+        return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,13 @@ class Agent:
         """Return a new conversation with this agent's tools and standing instruction."""
         return Conversation(Transcript(self.toolbox.specs, instruction=self.instruction))
 
+    def read_ahead(self, conversation: Conversation, text: str, cancelled: Cancelled) -> bool:
+        """Let the models read a conversation and what was typed of the next question; see `Engine`."""
+        transcript = conversation.transcript
+        if text.strip():
+            transcript = transcript.plus(UserTurn(text.strip()))
+        return self.engine.read_ahead(transcript, cancelled=cancelled)
+
     def run(
         self,
         conversation: Conversation,

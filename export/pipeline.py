@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from agent.bundle import MANIFEST, Bundle, load_bundle, write_bundle
 from agent.bundle.manifest import DEFAULT_SAMPLING, SHORTEST_CONTEXT, Layout, parse_manifest
 from agent.errors import BundleError, InputError, cannot_write
+from agent.llama.binding.model import Model
 from agent.paths import replace_folder, restore_folder
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
@@ -29,7 +31,9 @@ from export.layouts.merged import export_merged, export_single, role_keys
 from export.layouts.shared import export_shared
 from export.options import LayoutFiles, Options, Say
 from export.proof.tokenizer import tokenization_sha256
+from export.quantize.calibration import training_rows
 from export.quantize.imatrix import load
+from export.tables import MAX_ROWS, write_tables
 from train.model.weights.reader import read_config
 from train.run.files import BACKBONE
 from train.run.finished import Run, hash_base, load_run, require_own_adapters
@@ -81,12 +85,16 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
                 "limits": asdict(options.limits),
                 **files.metrics,
             }
+            with closing(Model(build.bundle / files.models["planner"])) as model:
+                rows = training_rows(run, MAX_ROWS)
+                tables = write_tables(build.bundle, rows, model.vocabulary, run.markers, say)
             bundle = write_bundle(
                 build.bundle,
                 name=options.name,
                 context_length=options.context_length or min(declared, MAX_CONTEXT),
                 files=files.models,
                 adapters=files.adapters,
+                tables=tables,
                 layout=layout,
                 sampling=DEFAULT_SAMPLING,
                 grounded=options.grounded,

@@ -19,7 +19,6 @@ from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.threads import candidates, fastest, remembered_threads
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
-from agent.llama.prompt_lookup import PromptLookup
 from agent.machine_key import authentication_code, is_authentic, key_path
 from agent.paths import cache_folder
 
@@ -172,20 +171,6 @@ def test_setting_threads_measures_them_again(value: str) -> None:
     set_value("engine.threads", value)
     remembered_threads("model", measured.append)
     assert measured
-
-
-def test_a_draft_is_what_followed_the_longest_ngram_last() -> None:
-    lookup = PromptLookup([1, 2, 3, 4, 9, 2, 3, 5, 7, 1, 2, 3])
-    assert lookup.draft(3) == [4, 9, 2]  # after 1 2 3, not after 2 3
-    lookup.extend([5])
-    assert lookup.draft(2) == [7, 1]
-    lookup.extend([8])
-    assert lookup.draft() == []
-
-
-def test_an_ngram_does_not_match_itself() -> None:
-    assert PromptLookup([1, 2, 3]).draft() == []
-    assert PromptLookup([5, 5, 5, 5]).draft(2) == [5]
 
 
 def test_a_state_after_which_computing_fails_is_dropped(

@@ -55,7 +55,12 @@ def test_a_run_becomes_a_bundle(run_folder: Path, tmp_path: Path, capfd: pytest.
         assert made["merge_base"] in ("dequant", "original")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mine"]
     assert sorted(file.name for file in out.iterdir()) == sorted(
-        ["README.md", "bundle.json", *(f"{role}.Modelfile" for role in ROLES), *files(out)]
+        [
+            "README.md",
+            "bundle.json",
+            *(f"{role}.{kind}" for role in ROLES for kind in ("Modelfile", "ngrams")),
+            *files(out),
+        ]
     )
 
 

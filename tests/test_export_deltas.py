@@ -77,7 +77,7 @@ def test_what_is_built_says_what_the_whole_export_says(
     assert (bundle.base.name, bundle.base.sha256) == ("tiny", sha256_of(file))
     names = [f"{stage}-delta-{adapters}.gguf" for stage in ("backbone", *ROLES)]
     assert sorted(path.name for path in bundle.folder.iterdir()) == sorted(
-        ["README.md", "bundle.json", *names]
+        ["README.md", "bundle.json", *names, *(f"{role}.ngrams" for role in ROLES)]
     )
     for path in bundle.folder.iterdir():  # what is passed on tells nothing of the disk that it was made on
         assert str(run.parent).encode() not in path.read_bytes()

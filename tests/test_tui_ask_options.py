@@ -18,6 +18,7 @@ from agent.engine import ScriptedEngine
 from agent.prompting import segments
 from agent.transcript import ToolTurn, UserTurn
 from tui.cli.main import main
+from tui.cli.timings import HEADS
 from tui.setup import LoadedAgent, Options
 
 SetScript = Callable[[Sequence[str]], list[LoadedAgent]]
@@ -47,6 +48,18 @@ def turns(seen: list[LoadedAgent]) -> tuple[object, ...]:
     engine = seen[0].agent.engine
     assert isinstance(engine, ScriptedEngine)
     return engine.seen[0][1].turns
+
+
+def test_timings_are_a_table_on_stderr(models: SetScript, capsys: pytest.CaptureFixture[str]) -> None:
+    models(calculation("It is 42."))
+    assert main(["ask", "--quiet", "--timings", "what is 17.5% of 240?"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "It is 42.\n"
+    head, *rows, elsewhere = err.splitlines()
+    assert head.split() == [*HEADS]
+    assert [row.split()[0] for row in rows] == ["planner", "caller", "summarizer", "together"]
+    assert all(len(row.split()) == len(HEADS) + 1 for row in rows)
+    assert "elsewhere" in elsewhere
 
 
 def test_quiet_prints_the_answer_alone(models: SetScript, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,6 +74,7 @@ def open_agent(options: Options) -> LoadedAgent:
 
     from agent import setup
     from agent.attachments import read_attachments
+    from agent.bundle import GgufFile
     from agent.config import read_config
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
@@ -86,7 +87,7 @@ def open_agent(options: Options) -> LoadedAgent:
     attachments = read_attachments(toolbox, files, outside=True)
     config = read_config()
     bundle = open_models(options.models)
-    files = tuple((file.file, file.size) for file in bundle.files)
+    files = tuple((file.file, file.size) for file in bundle.files if isinstance(file, GgufFile))
     max_steps = config.max_steps if options.max_steps is None else options.max_steps
     agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona)
     return LoadedAgent(agent, AgentInfo(bundle.name, files, root, bundle.folder), attachments)

@@ -6,12 +6,14 @@ from agent.bundle.bundle import (
     check_prompt_version,
     load_bundle,
     with_biases,
+    with_tables,
     write_bundle,
 )
 from agent.bundle.manifest import (
     FORMAT,
     MANIFEST,
     Bundle,
+    BundleFile,
     Dialect,
     GgufFile,
     Layout,
@@ -24,6 +26,7 @@ __all__ = [
     "FORMAT",
     "MANIFEST",
     "Bundle",
+    "BundleFile",
     "Dialect",
     "GgufFile",
     "Layout",
@@ -33,5 +36,6 @@ __all__ = [
     "load_bundle",
     "mend",
     "with_biases",
+    "with_tables",
     "write_bundle",
 ]

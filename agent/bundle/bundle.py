@@ -16,8 +16,8 @@ from agent.bundle.manifest import (
     MANIFEST,
     BaseFile,
     Bundle,
+    BundleFile,
     Dialect,
-    GgufFile,
     Layout,
     Sampling,
     mend,
@@ -30,7 +30,6 @@ from agent.transcript import ROLES, Role
 
 ALWAYS_HASHED_BYTES = 64 * 1024 * 1024
 """Files up to this size are hashed at every load (well under 0.1 s each); larger ones only when asked."""
-_MAGIC = b"GGUF"
 
 
 def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
@@ -68,6 +67,7 @@ def write_bundle(
     context_length: int,
     files: Mapping[Role, str],
     adapters: Mapping[Role, str] | None = None,
+    tables: Mapping[Role, str] | None = None,
     layout: Layout = "merged",
     dialect: Dialect = "umi",
     sampling: Mapping[Role, Sampling] | None = None,
@@ -83,9 +83,10 @@ def write_bundle(
     """Write a manifest of GGUF files in `folder` and return the bundle as `load_bundle` would.
 
     `files` names each role's model (several roles may name one), `adapters` each role's adapter in the shared
-    layout; `grounded` are the roles whose digits are limited to those of the question and its observations.
-    With a `base` the bundle is one of deltas: `deltas` names the adapters that each role's model is built
-    from, `types` its quantization, and the models, which have to be there now, are not part of the bundle.
+    layout, `tables` its n-gram table; `grounded` are the roles whose digits are limited to those of the
+    question and its observations. With a `base` the bundle is one of deltas: `deltas` names the adapters that
+    each role's model is built from, `types` its quantization, and the models, which have to be there now, are
+    not part of the bundle.
     Raises BundleError where a file is unusable or the files do not make `layout`.
     """
     records: dict[str, dict[str, Any]] = {}
@@ -95,7 +96,7 @@ def write_bundle(
             path = folder / file
             if not path.is_file():
                 raise BundleError(f"the {role}'s model {path} is not there", "export it first")
-            records[file] = {"file": file, "sha256": sha256_of(path), "size": path.stat().st_size}
+            records[file] = _record(path)
         return records[file]
 
     roles = {
@@ -104,6 +105,7 @@ def write_bundle(
             "sampling": asdict((sampling or {}).get(role, Sampling())),
             "grounded": role in grounded,
             "adapter": record(role, adapters[role]) if adapters and role in adapters else None,
+            **({"table": record(role, tables[role])} if tables and role in tables else {}),
             **(
                 {"deltas": [record(role, file) for file in deltas[role]], "type": types[role]}
                 if base and deltas and types
@@ -142,6 +144,20 @@ def with_biases(bundle: Bundle, call_bias: float, result_bias: float) -> Bundle:
     return replace(bundle, call_bias=call_bias, result_bias=result_bias)
 
 
+def with_tables(bundle: Bundle, tables: Mapping[Role, str]) -> Bundle:
+    """Name the n-gram tables, files in its folder, in the manifest of `bundle`; return the new bundle."""
+    path = bundle.folder / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for role, name in tables.items():
+        manifest["roles"][role]["table"] = _record(bundle.folder / name)
+    write_atomically(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    return load_bundle(bundle.folder)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+
+
 def check_prompt_version(bundle: Bundle) -> None:
     """Raise BundleError if a bundle was trained with another version of the prompts."""
     back = "go back with: umi models use umi-mini"
@@ -153,7 +169,7 @@ def check_prompt_version(bundle: Bundle) -> None:
         )
 
 
-def _check_file(folder: Path, file: GgufFile, *, verify: bool) -> None:
+def _check_file(folder: Path, file: BundleFile, *, verify: bool) -> None:
     path = folder / file.file
     try:
         size = path.stat().st_size
@@ -164,8 +180,8 @@ def _check_file(folder: Path, file: GgufFile, *, verify: bool) -> None:
                 mend(folder),
             )
         with path.open("rb") as opened:
-            if opened.read(len(_MAGIC)) != _MAGIC:
-                raise BundleError(f"{path} is damaged: it is not a GGUF file", mend(folder))
+            if opened.read(len(file.magic)) != file.magic:
+                raise BundleError(f"{path} is damaged: it is not a {file.kind}", mend(folder))
         if (verify or size <= ALWAYS_HASHED_BYTES) and sha256_of(path) != file.sha256:
             raise BundleError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}", mend(folder))
     except FileNotFoundError:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
@@ -96,8 +96,13 @@ DEFAULT_SAMPLING: Mapping[Role, Sampling] = {
 
 
 @dataclass(frozen=True, config=_CONFIG)
-class GgufFile:
-    """A GGUF file in the bundle's folder."""
+class BundleFile:
+    """A file in the bundle's folder."""
+
+    magic: ClassVar[bytes]
+    """Its first bytes."""
+    kind: ClassVar[str]
+    """What it is called in messages."""
 
     file: Annotated[str, AfterValidator(_file_name)]
     """Its name, without folders."""
@@ -105,6 +110,22 @@ class GgufFile:
     """Hash of its content, in hexadecimal."""
     size: StrictInt
     """In bytes."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class GgufFile(BundleFile):
+    """A GGUF file."""
+
+    magic = b"GGUF"
+    kind = "GGUF file"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class TableFile(BundleFile):
+    """An n-gram table of a role's turns (`agent.llama.drafting.ngram_table`)."""
+
+    magic = b"UMIN"
+    kind = "table of n-grams"
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -139,6 +160,8 @@ class RoleFile(GgufFile):
     """Whether the digits of the answer are limited to those of what the user and the tools said."""
     adapter: GgufFile | None = None
     """The role's adapter over the model, in the shared layout."""
+    table: TableFile | None = None
+    """The n-gram table that drafts the role's turns."""
     deltas: tuple[GgufFile, ...] = ()
     """The adapters that are added to the base, in this order, where the bundle has one."""
     type: str = ""
@@ -209,21 +232,29 @@ class Bundle:
         adapter = self.roles[role].adapter
         return self.folder / adapter.file if adapter else None
 
+    def table_path(self, role: Role) -> Path | None:
+        """The n-gram table of `role`, where it has one."""
+        table = self.roles[role].table
+        return self.folder / table.file if table else None
+
     @property
-    def files(self) -> tuple[GgufFile, ...]:
-        """Every file in the folder once: models, or the deltas that they are built from, before adapters."""
+    def files(self) -> tuple[BundleFile, ...]:
+        """Every file in the folder once: models, or the deltas of which they are built, adapters, tables."""
         adapters = [role.adapter for role in self.roles.values() if role.adapter]
         if self.base is not None:
             models = [delta for role in self.roles.values() for delta in role.deltas]
         else:
             models = [GgufFile(role.file, role.sha256, role.size) for role in self.roles.values()]
-        return tuple(dict.fromkeys([*models, *adapters]))
+        tables = [role.table for role in self.roles.values() if role.table]
+        return tuple(dict.fromkeys([*models, *adapters, *tables]))
 
 
 def _check_deltas(roles: Mapping[Role, RoleFile]) -> None:
     """Raise ValueError where the files of a bundle with a base cannot be built from its deltas."""
     builds: dict[str, tuple[GgufFile | str, ...]] = {}
-    given = {file.file for role in roles.values() for file in (*role.deltas, role.adapter) if file}
+    given = {
+        file.file for role in roles.values() for file in (*role.deltas, role.adapter, role.table) if file
+    }
     for role in roles.values():
         if not role.deltas or not role.type:
             raise ValueError("over a base each role has deltas and a type")

@@ -37,7 +37,9 @@ class EngineSettings:
     flash_attention: Switch = "auto"
     """Attention without the whole score matrix; a q8_0 cache needs it, auto is off where that is faster."""
     speculate: StrictBool = True
-    """Guess what is copied from the prompt and check several tokens at once; the output is the same."""
+    """Guess tokens that very probably come next and check several at once; the output is the same."""
+    read_ahead: Switch = "auto"
+    """Read a question in the app while it is typed; auto is off while the machine runs on its battery."""
     disk: StrictBool = True
     """Keep what was computed of tool lists on disk for the next process."""
 

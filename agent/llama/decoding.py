@@ -22,8 +22,8 @@ from agent.errors import EngineError
 from agent.events import Usage
 from agent.llama.binding.context import BATCH, Context
 from agent.llama.binding.model import Vocabulary
+from agent.llama.drafting.drafter import LONGEST_DRAFT, Drafter
 from agent.llama.grammar.constraints import Constraint
-from agent.llama.prompt_lookup import FIRST_DRAFT, LONGEST_DRAFT, PromptLookup
 from agent.prompting.encoding import common_length
 
 MARGIN_TRIES = 4
@@ -79,14 +79,13 @@ class TurnDecoder:
         *,
         end_token: int,
         limit: int,
-        speculate: bool = False,
-        lookup: PromptLookup | None = None,
+        drafter: Drafter | None = None,
         forced: ForcedDecoding | None = None,
     ) -> None:
-        """With `speculate`, and at temperature 0, tokens are drafted and verified in one decode.
+        """With a `drafter`, and at temperature 0, tokens are drafted and verified in one decode.
 
-        Drafts come from `lookup`, an index of the prompt, and from the constraint's probable text. `forced`
-        takes the place of sampling.
+        Where it has no guess, the constraint's probable text is the draft. `forced` takes the place of
+        sampling.
         """
         self._context = context
         self._vocabulary = vocabulary
@@ -97,21 +96,33 @@ class TurnDecoder:
         self._jump_forward = forced is None or forced.jump_forward
         self._end_token = end_token
         self._limit = limit
-        self._speculate = speculate and sampling.temperature <= 0
-        self._lookup = lookup if self._speculate else None
+        self._drafter = drafter if sampling.temperature <= 0 else None
         self._opening: list[int] = []
         self._pending: list[int] = []
         """Accepted tokens that are not in the context yet."""
-        self._draft_length = FIRST_DRAFT
+        self._draft: list[int] = []
+        """Guessed tokens in the context, after the accepted ones, that are not verified yet."""
         self._generated: list[int] = []
+        self._decodes = self._drafted = self._accepted = 0
         self._stop: Stop | None = None
         self._measures_margin = forced is None and sampling.temperature <= 0
         self._margin = math.inf
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the tokens of `opening` are the whole turn, so that no model is asked for it."""
+        return self._constraint.must_end
 
     def opening(self) -> list[int]:
         """Return the tokens that begin the turn in any case; decode them with the prompt, before `run`."""
         self._opening = self._accept_forced()
         return self._opening
+
+    def opening_draft(self, room: int) -> list[int]:
+        """Return at most `room` guessed tokens to decode after the opening, with a logit for each."""
+        self._decodes += 1
+        self._draft = self._make_draft(room)
+        return self._draft
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
         """Generate the turn; `usage` is what the prompt cost. Raise EngineError where llama.cpp fails."""
@@ -126,8 +137,14 @@ class TurnDecoder:
             if piece:
                 yield Delta(piece)
             if self._stop:
-                total = usage + Usage(generated=len(self._generated), write_seconds=seconds)
-                yield Generated(text, self._stop, total, self._margin)
+                written = Usage(
+                    generated=len(self._generated),
+                    write_seconds=seconds,
+                    decodes=self._decodes,
+                    drafted=self._drafted,
+                    accepted=self._accepted,
+                )
+                yield Generated(text, self._stop, usage + written, self._margin, tuple(self._generated))
                 return
 
     def _next_tokens(self, cancelled: Callable[[], bool]) -> list[int]:
@@ -150,10 +167,13 @@ class TurnDecoder:
 
     def _decode_next(self, cancelled: Callable[[], bool]) -> list[int]:
         """Decode and return one selected token or more; none where the turn ended or was cancelled."""
-        context, draft = self._context, self._draft()
-        if not context.decode([*self._pending, *draft], cancelled, outputs=len(draft) + 1):
-            self._stop = "cancelled"
-            return []
+        context, draft = self._context, self._draft
+        if self._pending:
+            self._draft = draft = self._make_draft(BATCH - len(self._pending))
+            if not context.decode([*self._pending, *draft], cancelled, outputs=len(draft) + 1):
+                self._stop = "cancelled"
+                return []
+            self._decodes += 1
         accepted: list[int] = []
         while True:
             logits = context.logits(len(draft) - len(accepted))
@@ -172,18 +192,19 @@ class TurnDecoder:
                 break
         context.truncate(len(context.tokens) - (len(draft) - verified))
         self._pending = accepted[verified:]
-        if draft:
-            # A copy that was right so far goes on; after one that ended, the next draft is short again.
-            whole = verified == len(draft)
-            self._draft_length = min(2 * self._draft_length, LONGEST_DRAFT) if whole else FIRST_DRAFT
+        self._draft = []
+        self._drafted += len(draft)
+        self._accepted += verified
+        if draft and self._drafter:
+            self._drafter.learn(verified)
         return accepted
 
-    def _draft(self) -> list[int]:
-        """Return probable next tokens, as many as the constraint and the limit allow."""
-        room = self._limit - len(self._generated) - 1
-        if not self._speculate or not self._pending or room < 1 or len(self._pending) > BATCH // 2:
+    def _make_draft(self, room: int) -> list[int]:
+        """Return at most `room` probable next tokens, as many as the constraint and the limit allow."""
+        room = min(room, LONGEST_DRAFT, self._limit - len(self._generated) - 1)
+        if not self._drafter or room < 1:
             return []
-        draft = self._lookup.draft(min(room, self._draft_length)) if self._lookup else []
+        draft = self._drafter.draft(self._constraint, room)
         draft = draft or self._vocabulary.tokenize(self._constraint.probable_text(), False)
         return self._constraint.allowed_prefix(draft[:room])
 
@@ -200,8 +221,8 @@ class TurnDecoder:
     def _accept(self, tokens: list[int]) -> list[int]:
         for token in tokens:
             self._constraint.accept(token)
-        if self._lookup:
-            self._lookup.extend(tokens)
+        if self._drafter:
+            self._drafter.extend(tokens)
         self._generated += tokens
         return tokens
 

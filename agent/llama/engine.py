@@ -13,8 +13,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.bundle import Bundle
 from agent.config import EngineSettings
@@ -28,9 +32,9 @@ from agent.llama.gguf.header import forget_headers
 from agent.llama.grammar.calls import NO_TOOLS, Kinds
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.prompt_cache import PromptCache
-from agent.llama.prompt_lookup import PromptLookup
 from agent.llama.session import ModelSession
 from agent.llama.stock import StockModel
+from agent.llama.timing import timed
 from agent.llama.tool_choice import ToolChoice
 from agent.prompting.dialects import Prompt
 from agent.templates.program import start_worker
@@ -38,9 +42,6 @@ from agent.transcript import ROLES, Call, Role, Transcript, planner_text
 
 RESERVE = 48
 """Tokens that must be free after a prompt: fewer hold neither a call nor an answer."""
-LOOKUP_ROLES: frozenset[Role] = frozenset({"summarizer"})
-"""The roles for which prompt lookup pays. On two cores, the shipped summarizer writes 1.03 times as fast with
-it alone and 1.7 times on a busy machine; the caller 0.95 and 1.35 times, so it does without."""
 
 
 class LlamaEngine:
@@ -66,6 +67,8 @@ class LlamaEngine:
         self._lock = threading.Lock()
         self._owner: int | None = None
         """The identifier of the thread that is generating."""
+        self._waiting: set[int] = set()
+        """The threads that wait for the models, for which reading ahead stops."""
         self._sessions: dict[str, ModelSession] = {}
         """By the name of the model file."""
         require_room(bundle, roles, self.settings)
@@ -133,16 +136,72 @@ class LlamaEngine:
         """
         if self._owner == threading.get_ident():
             raise EngineError("a generation was started inside another", "finish or close the first one")
-        while not self._lock.acquire(timeout=0.05):
-            if cancelled():
-                yield Generated("", "cancelled", Usage())
-                return
+        with self._wanting():
+            while not self._lock.acquire(timeout=0.05):
+                if cancelled():
+                    yield Generated("", "cancelled", Usage())
+                    return
         self._owner = threading.get_ident()
         try:
-            yield from self._generate(role, transcript, cancelled, forced)
+            session = self._session(role)
+            yield from timed(
+                self._generate(session, role, transcript, cancelled, forced),
+                session.context.stopwatch,
+                session.grammar,
+                session.rendering.take(),
+            )
         finally:
             self._owner = None
             self._lock.release()
+
+    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
+        """Read what the roles' prompts of `transcript` begin with, up to the first role's header.
+
+        Return whether all of it is in the contexts now. It is stopped, in the middle of a decode too, where
+        `cancelled` becomes true or a generation waits; where one runs, nothing is read.
+        """
+        if self._owner == threading.get_ident() or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return all(
+                session.read_ahead(role, transcript, lambda: cancelled() or bool(self._waiting))
+                for role, session in self._first_roles()
+            )
+        finally:
+            self._lock.release()
+
+    def logits(
+        self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
+    ) -> NDArray[np.float32]:
+        """Return the logits after the prompt of `role` and after each of `tokens` that follow it.
+
+        Float32, shape (tokens + 1, vocabulary). The tokens are decoded `at_once` or one by one, which makes a
+        small difference; at once they are at most a batch.
+        """
+        with self._wanting(), self._lock:
+            return self._session(role).token_logits(role, transcript, tokens, at_once=at_once)
+
+    def end_token(self, role: Role) -> int:
+        """Return the token that ends a turn of `role`."""
+        return self._session(role).end_token
+
+    @contextmanager
+    def _wanting(self) -> Iterator[None]:
+        """Stop reading ahead for as long as this thread waits for the models."""
+        self._waiting.add(threading.get_ident())
+        try:
+            yield
+        finally:
+            self._waiting.discard(threading.get_ident())
+
+    def _first_roles(self) -> Iterator[tuple[Role, ModelSession]]:
+        """Yield each session with the first of the roles that use it."""
+        seen: set[str] = set()
+        for role in ROLES:
+            file = self.bundle.roles[role].file
+            if file in self._sessions and file not in seen:
+                seen.add(file)
+                yield role, self._sessions[file]
 
     def tool_choice(self, transcript: Transcript) -> ToolChoice:
         """Return the tool that a stock model would call after `transcript`, and the score of calling one."""
@@ -164,7 +223,8 @@ class LlamaEngine:
         """Free the models, after another thread's generation has ended. May be called twice."""
         owned = self._owner == threading.get_ident()
         if not owned:
-            self._lock.acquire()
+            with self._wanting():
+                self._lock.acquire()
         try:
             for session in self._sessions.values():
                 session.close()
@@ -179,22 +239,26 @@ class LlamaEngine:
         return self._sessions[self.bundle.roles[role].file]
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], forced: ForcedDecoding | None
-    ) -> Iterator[Reading | Delta | Generated]:
-        session = self._session(role)
+        self,
+        session: ModelSession,
+        role: Role,
+        transcript: Transcript,
+        cancelled: Callable[[], bool],
+        forced: ForcedDecoding | None,
+    ) -> Generator[Reading | Delta | Generated]:
         prompt = session.prompt(role, transcript)
         self._check_room(prompt)
         if session.stock is None:
             grounded = self.bundle.roles[role].grounded
             constraint = session.constraints.start(role, transcript, grounded=grounded)
-            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
         elif role == "planner":
             yield from self._plan(session, session.stock, transcript, prompt, cancelled)
         elif role == "caller":
             yield from self._call(session, session.stock, transcript, prompt, cancelled)
         else:
             constraint = session.constraints.start_answer(session.stock.markup)
-            yield from self._write(session, role, prompt, constraint, cancelled, forced)
+            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
 
     def _check_room(self, prompt: Prompt) -> None:
         if len(prompt.ids) + RESERVE > self.context_length:
@@ -204,6 +268,7 @@ class LlamaEngine:
         self,
         session: ModelSession,
         role: Role,
+        transcript: Transcript,
         prompt: Prompt,
         constraint: Constraint,
         cancelled: Callable[[], bool],
@@ -221,11 +286,15 @@ class LlamaEngine:
             sampling,
             end_token=session.end_token,
             limit=min(sampling.max_tokens, self.context_length - len(ids)),
-            speculate=speculate,
-            lookup=PromptLookup(ids) if speculate and role in LOOKUP_ROLES else None,
+            drafter=session.drafter(role, transcript, prompt) if speculate else None,
             forced=forced,
         )
-        usage = yield from self._read(session, role, prompt, cancelled, decoder)
+        opening = decoder.opening()
+        if decoder.is_forced:
+            yield Reading(role, 0, 0)
+            yield from decoder.run(Usage(), cancelled)
+            return
+        usage = yield from self._read(session, role, prompt, cancelled, decoder, opening)
         if usage is not None:
             yield from decoder.run(usage, cancelled)
 
@@ -236,8 +305,9 @@ class LlamaEngine:
         prompt: Prompt,
         cancelled: Callable[[], bool],
         decoder: TurnDecoder | None = None,
+        opening: Sequence[int] = (),
     ) -> Generator[Reading | Generated, None, Usage | None]:
-        """Read `prompt`, and the opening of the turn with its last chunk; return what that cost.
+        """Read `prompt`, and with its last chunk the opening of the turn and a draft; return what that cost.
 
         Return None, after a last event, where cancelled.
         """
@@ -248,7 +318,9 @@ class LlamaEngine:
             started = perf_counter()
             size = len(chunk.ids)
             if decoder is not None and done + size == total:
-                chunk = replace(chunk, ids=chunk.ids + decoder.opening())
+                ids = [*chunk.ids, *opening]
+                draft = decoder.opening_draft(BATCH - len(ids))
+                chunk = replace(chunk, ids=ids + draft, outputs=len(draft) + 1)
             completed = not cancelled() and session.read(chunk, cancelled)
             seconds += perf_counter() - started
             if not completed:
@@ -305,7 +377,7 @@ class LlamaEngine:
         prompt = stock.call_prompt(transcript, prompt, tool.name)
         self._check_room(prompt)
         constraint = session.constraints.start_arguments(tool, stock.markup)
-        for piece in self._write(session, "caller", prompt, constraint, cancelled):
+        for piece in self._write(session, "caller", transcript, prompt, constraint, cancelled):
             match piece:
                 case Reading():
                     yield piece

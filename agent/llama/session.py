@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,13 +17,19 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
+from agent.llama.drafting.drafter import Drafter
+from agent.llama.drafting.ngram_table import NgramTable, read_table, start_token
+from agent.llama.drafting.prompt_lookup import PromptLookup
 from agent.llama.grammar.calls import Kinds
 from agent.llama.grammar.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
 from agent.llama.stock import StockModel
+from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.transcript import Role, Transcript
 
+AHEAD_BATCH = 64
+"""Tokens that are read ahead in one decode: what one that is stopped loses."""
 MIN_CACHED_TOKENS = 64
 """The state of a shorter system turn is not worth a file in the prompt cache."""
 
@@ -37,6 +44,8 @@ class PromptChunk:
     """The key under which the state after the chunk is put into the prompt cache; None to put nothing."""
     snapshot: bool
     """Whether the context keeps the state after the chunk in memory."""
+    outputs: int = 1
+    """How many of the last tokens have logits."""
 
 
 class ModelSession:
@@ -63,6 +72,13 @@ class ModelSession:
         self._loaded_key: str | None = None
         """The key of the state that was last loaded from the prompt cache."""
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
+        self._render_lock = threading.Lock()
+        self.rendering = Stopwatch()
+        """Of the time that prompts are rendered."""
+        self.grammar = Stopwatch()
+        """Of the time that grammars are made and asked."""
+        self._lookup = PromptLookup()
+        self._tables: dict[Role, NgramTable] = {}
         hint = mend(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -84,6 +100,8 @@ class ModelSession:
         )
         """The choice between a call and an answer, in the dialect of stock models."""
         for role in roles:
+            if path := bundle.table_path(role):
+                self._tables[role] = read_table(path, self.vocabulary.size, hint)
             if path := bundle.adapter_path(role):
                 adapter = Adapter(self._model, path, hint=hint)
                 self._check_adapter(role, adapter, hint)
@@ -118,7 +136,8 @@ class ModelSession:
     @cached_property
     def constraints(self) -> Constraints:
         """The grammars of the roles; built at the first use (a second for a vocabulary of 150,000)."""
-        return Constraints(self.vocabulary.grammar_tokenizer(self.end_token), self._kinds)
+        with self.grammar:
+            return Constraints(self.vocabulary.grammar_tokenizer(self.end_token), self._kinds, self.grammar)
 
     def prompt(self, role: Role, transcript: Transcript) -> Prompt:
         """Return what `role` reads before it writes.
@@ -128,11 +147,41 @@ class ModelSession:
         last = self._last_prompts.get(role)
         if last and last[0] is transcript:
             return last[1]
-        prompt = self._dialect.render(role, transcript)
-        if role not in self._adapters:
-            prompt = replace(prompt, adapter_start=len(prompt.ids))
+        with self.rendering:
+            prompt = self._rendered(role, transcript)
         self._last_prompts[role] = transcript, prompt
         return prompt
+
+    def _rendered(self, role: Role, transcript: Transcript) -> Prompt:
+        with self._render_lock:  # a chat template is rendered in one child process
+            prompt = self._dialect.render(role, transcript)
+        return prompt if role in self._adapters else replace(prompt, adapter_start=len(prompt.ids))
+
+    def read_ahead(self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]) -> bool:
+        """Read what the prompt of `role` begins with; return False where cancelled.
+
+        For the planner that is all of it, or up to where its adapter applies; the others come after a turn of
+        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or
+        where it could not be dropped again.
+        """
+        prompt = self._rendered(role, transcript)
+        after = 1 if role == "planner" else max(1, len(self._dialect.header(role)))
+        end = min(prompt.adapter_start, len(prompt.ids) - after)
+        if cancelled() or not self.can_truncate or len(prompt.ids) >= self.context.length:
+            return False
+        ahead = Prompt(prompt.ids[:end], min(prompt.system_length, end), end)
+        # The last token is decoded again with what follows it, so one more is asked for.
+        start = self.reuse(replace(ahead, ids=[*ahead.ids, *prompt.ids[end : end + 1]]))
+        for chunk in self.chunks(role, ahead, start, AHEAD_BATCH):
+            if cancelled() or not self.read(chunk, cancelled):
+                return False
+        return True
+
+    def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
+        """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
+        self._lookup.reset(prompt.ids)
+        start = start_token(transcript.turns, self.vocabulary.size)
+        return Drafter(self._lookup, self._tables.get(role), start, self.end_token)
 
     def reuse(self, prompt: Prompt) -> int:
         """Keep the prefix of `prompt` that is in the context or the prompt cache; return its length."""
@@ -169,7 +218,7 @@ class ModelSession:
         """Decode a chunk; return False where it was cancelled."""
         self.context.set_adapter(chunk.adapter)
         try:
-            if not self.context.decode(chunk.ids, cancelled):
+            if not self.context.decode(chunk.ids, cancelled, outputs=chunk.outputs):
                 return False
         except EngineError:
             self._drop_loaded()  # what failed once after it would fail in every process
@@ -188,6 +237,19 @@ class ModelSession:
                 if cancelled() or not self.read(chunk, cancelled):
                     return None
         return context.logits()
+
+    def token_logits(
+        self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
+    ) -> NDArray[np.float32]:
+        """Return the logits after the prompt and after each of `tokens`, decoded at once or one by one."""
+        prompt = self.prompt(role, transcript)
+        for chunk in self.chunks(role, prompt, self.reuse(prompt), BATCH):
+            self.read(chunk, lambda: False)
+        rows = [self.context.logits().copy()]
+        for run in [tokens] if at_once else [[token] for token in tokens]:
+            self.context.decode(run, outputs=len(run))
+            rows += [self.context.logits(back).copy() for back in reversed(range(len(run)))]
+        return np.stack(rows)
 
     def close(self) -> None:
         """Free the context and the model. May be called twice."""

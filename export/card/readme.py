@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agent.bundle import Bundle
+from agent.bundle.manifest import TableFile
 from agent.transcript import ROLES
 from export.card.markdown import argument, code, number, paragraphs, section, slug, table, text
 from export.card.provenance import base_name, hub_id
@@ -119,14 +120,14 @@ def _files(bundle: Bundle) -> str:
     types = {row.get("file"): row.get("type") for row in report.values()}
     roles_of: dict[str, list[str]] = {}
     for role, file in bundle.roles.items():
-        for entry in (*(file.deltas or (file,)), file.adapter):
+        for entry in (*(file.deltas or (file,)), file.adapter, file.table):
             if entry:
                 roles_of.setdefault(entry.file, []).append(role)
     rows = [
         (
             code(file.file),
             ", ".join(roles_of[file.file]),
-            text(types.get(file.file)),
+            "table of n-grams" if isinstance(file, TableFile) else text(types.get(file.file)),
             f"{file.size / 1e6:,.1f} MB",
         )
         for file in bundle.files

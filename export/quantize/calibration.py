@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.prompting import segment
 from agent.prompting.encoding import Encoded, encode, load_tokenize
-from agent.transcript import Role, Row, Transcript, compact, transcript_to_json
+from agent.transcript import ROLES, Role, Row, Transcript, compact, transcript_to_json
 from agent.transcript.rows import Line, read_lines, row_of
 from train.run.files import BACKBONE, hash_file
 from train.run.finished import Run
@@ -41,6 +41,18 @@ def calibration_sequences(run: Run, roles: Collection[Role]) -> tuple[list[Encod
     return _encoded(run, rows, roles), f"held-out rows of {' and '.join(roles)}"
 
 
+def training_rows(run: Run, count: int) -> list[Row]:
+    """Return at most `count` rows that the roles were trained on, in random but fixed order.
+
+    Those that were held out are not among them; where the files are gone or have changed, they are all.
+    """
+    held_out = run.held_out()
+    excluded = {_content(row) for row in held_out}
+    files = list(dict.fromkeys(file for role in ROLES for file in _training_files(run, [role])))
+    rows = map(row_of, _sample(files, count))
+    return [row for row in rows if row.split == "train" and _content(row) not in excluded] or held_out
+
+
 def _training_files(run: Run, roles: Collection[Role]) -> list[Path]:
     """Return the files that the adapter of `roles` was trained on; none where one is gone or has changed.
 
@@ -56,14 +68,14 @@ def _training_files(run: Run, roles: Collection[Role]) -> list[Path]:
     return list(map(Path, data)) if unchanged else []
 
 
-def _sample(files: Collection[Path]) -> list[Line]:
+def _sample(files: Collection[Path], size: int = _SAMPLE_SIZE) -> list[Line]:
     """Return lines of `files` by reservoir sampling (Vitter's algorithm R), shuffled; the same each time."""
     sample: list[Line] = []
     rng = random.Random(_SEED)
     for count, line in enumerate(_lines(files)):
-        if count < _SAMPLE_SIZE:
+        if count < size:
             sample.append(line)
-        elif (index := rng.randrange(count + 1)) < _SAMPLE_SIZE:
+        elif (index := rng.randrange(count + 1)) < size:
             sample[index] = line
     rng.shuffle(sample)
     return sample

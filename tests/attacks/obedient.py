@@ -108,6 +108,10 @@ class ObedientEngine:
         yield Delta(text)
         yield Generated(text, "end", Usage(1, 0, 1))
 
+    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
+        """Read nothing."""
+        return not cancelled()
+
     @property
     def opened(self) -> bool:
         """Whether text of a tool or its description was read as a control token in the last generation."""

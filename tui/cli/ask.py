@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from agent.consent.gate import NOBODY
@@ -20,6 +21,7 @@ from tui.cli.steps import StepPrinter
 from tui.cli.terminal.interrupts import INTERRUPTED, Interrupts
 from tui.cli.terminal.progress import say
 from tui.cli.terminal.terminal_approval import TerminalApproval
+from tui.cli.timings import timings
 from tui.setup import AgentInfo, LoadedAgent, Options, open_agent
 from tui.text import json_for, json_without_controls, one_line, plain, without_controls
 
@@ -56,6 +58,7 @@ def ask(
     session: str | None = None,
     save: bool = True,
     raw: bool = False,
+    timed: bool = False,
 ) -> int:
     """Answer the question in `words` and on standard input; return the exit code. Raises UmiError.
 
@@ -63,7 +66,8 @@ def ask(
     characters escaped, unless `raw`.
     The question follows the session whose id begins with `session`, with `go_on` the last session of the
     workspace, and else begins one; with `save` it is written there. A conversation whose last turn was
-    answered, given up or failed is appended to `record` as a row of training data.
+    answered, given up or failed is appended to `record` as a row of training data. With `timed`, a table on
+    stderr tells where the time went.
     """
     question = read_question(words, template)
     if record:
@@ -78,7 +82,7 @@ def ask(
             with Interrupts() as interrupts:
                 approve = approval(interrupts, opened.agent.policy, yes)
                 cancelled = interrupts.cancelled.is_set
-                return answer(opened, question, approve, cancelled, output, record, writer, save, raw)
+                return answer(opened, question, approve, cancelled, output, record, writer, save, raw, timed)
         finally:
             opened.close()
     finally:
@@ -96,6 +100,7 @@ def answer(
     writer: SessionWriter | None = None,
     save: bool = False,
     raw: bool = False,
+    timed: bool = False,
 ) -> int:
     """Run one turn after those of `writer` and print it; return the exit code.
 
@@ -107,7 +112,7 @@ def answer(
     printer = _printer(output, raw)
     conversation = writer.conversation(agent) if writer else agent.begin()
     conversation.untrusted |= question.quotes
-    before = conversation.transcript
+    before, started = conversation.transcript, perf_counter()
     events: list[Event] = []
     run = partial(writer.run, agent) if writer and save else agent.run
     for event in run(
@@ -122,6 +127,8 @@ def answer(
         printer(event)
         events.append(event)
         if isinstance(event, Finished):
+            if timed:
+                say("\n".join(timings(event.stats, perf_counter() - started)))
             if record and event.reason in CONCLUDED:
                 append_row(record, recorded_row(before.plus(*turns_of(question.text, events))))
             if event.reason == "error":

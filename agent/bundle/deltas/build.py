@@ -155,6 +155,8 @@ def _build_files(work: Path, source: Bundle, base: Path, on_built: Say) -> None:
         out = work / file.file
         if file.adapter:
             shutil.copyfile(work / DELTAS / file.adapter.file, work / file.adapter.file)
+        if file.table:
+            shutil.copyfile(work / DELTAS / file.table.file, work / file.table.file)
         if out.is_file():
             continue
         if opened is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from agent.bundle.download.hub import Snapshot, download, megabytes
-from agent.bundle.manifest import GgufFile
+from agent.bundle.manifest import BundleFile
 from agent.errors import InputError
 from agent.paths import sha256_of
 
@@ -19,7 +19,7 @@ OnProgress = Callable[[str, int, int], object]
 """Called with a file's name, the number of bytes so far, and its size in bytes."""
 
 
-def remove_foreign_files(part: Path, files: Iterable[GgufFile]) -> None:
+def remove_foreign_files(part: Path, files: Iterable[BundleFile]) -> None:
     """Remove everything but complete and partial `files`: an earlier call may have begun another revision."""
     wanted = {path for file in files for path in (part / file.file, _partial(part, file))}
     for path in part.iterdir():
@@ -40,7 +40,7 @@ def require_space(part: Path, size: int) -> None:
         )
 
 
-def complete_file(snapshot: Snapshot, part: Path, file: GgufFile, described_by: str) -> Generator[int]:
+def complete_file(snapshot: Snapshot, part: Path, file: BundleFile, described_by: str) -> Generator[int]:
     """Download what is missing of a file to `part` and verify it; yield the number of bytes so far.
 
     Raise InputError if its sha256 is not the one that `described_by` states; other errors as
@@ -62,5 +62,5 @@ def complete_file(snapshot: Snapshot, part: Path, file: GgufFile, described_by: 
     os.replace(partial, target)
 
 
-def _partial(part: Path, file: GgufFile) -> Path:
+def _partial(part: Path, file: BundleFile) -> Path:
     return part / f".{file.sha256}"

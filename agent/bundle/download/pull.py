@@ -12,7 +12,7 @@ from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, GgufFile, check_prompt_version, load_bundle
+from agent.bundle import MANIFEST, Bundle, BundleFile, check_prompt_version, load_bundle
 from agent.bundle.download.hub import Snapshot, look_up, parse_repository, read_file
 from agent.bundle.download.partial import OnProgress, complete_file, remove_foreign_files, require_space
 from agent.bundle.manifest import parse_manifest
@@ -52,8 +52,8 @@ def pull(repository: str, name: str | None, on_progress: OnProgress) -> Bundle:
 
 
 def _install(
-    snapshot: Snapshot, manifest: bytes, files: tuple[GgufFile, ...], target: Path
-) -> Generator[tuple[GgufFile, int]]:
+    snapshot: Snapshot, manifest: bytes, files: tuple[BundleFile, ...], target: Path
+) -> Generator[tuple[BundleFile, int]]:
     """Download a bundle to `target`; yield each file with the number of its bytes so far.
 
     Raise InputError if a file cannot be written, and as `pull`.
@@ -112,7 +112,7 @@ def _validate_manifest(repo: str, manifest: bytes, folder: Path | None = None) -
     raise BundleError(what, "update umi, or pull another revision: umi models pull OWNER/NAME@REVISION")
 
 
-def _validate_files(bundle: Bundle, snapshot: Snapshot) -> tuple[GgufFile, ...]:
+def _validate_files(bundle: Bundle, snapshot: Snapshot) -> tuple[BundleFile, ...]:
     """Return the files that a manifest names. Raise BundleError if a name, hash or size of them is wrong."""
     where = f"{snapshot.repo}/{MANIFEST}"
     seen: set[str] = set()

@@ -22,6 +22,7 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.log import clear_errors, first_error
 from agent.llama.binding.model import Model, gpu_layers, metadata_value
 from agent.llama.gguf.rules import require_sound_adapter
+from agent.llama.timing import Stopwatch
 from agent.prompting.encoding import common_length
 
 BATCH = 256
@@ -74,10 +75,14 @@ class Context:
 
         Raise EngineError where llama.cpp cannot make it, most often for lack of memory.
         """
+        self.length = length
+        """Tokens that it holds."""
         self.tokens: list[int] = []
         self.base_length = 0
         self.has_logits = False
         """Whether `logits` returns those after the last cached token."""
+        self.stopwatch = Stopwatch()
+        """Of the time that llama.cpp computes or copies states."""
         self._adapter: Adapter | None = None
         self._cancelled: Callable[[], bool] = lambda: False
         self._can_truncate = not model.is_recurrent
@@ -166,7 +171,8 @@ class Context:
         for start in range(0, len(ids), self._batch):
             batch = list(ids[start : start + self._batch])
             clear_errors()
-            code = native.llama_decode(self.handle, _native_batch(batch, outputs))
+            with self.stopwatch:
+                code = native.llama_decode(self.handle, _native_batch(batch, outputs))
             if code != _SUCCESS:
                 self.truncate(len(self.tokens))
                 if code == _ABORTED:
@@ -204,10 +210,11 @@ class Context:
 
     def save_state(self) -> bytes:
         """Return the cache as bytes, for `load_state` in a context of the same model and parameters."""
-        size = native.llama_state_seq_get_size(self.handle, _SEQUENCE)
-        buffer = (ctypes.c_uint8 * size)()
-        written = native.llama_state_seq_get_data(self.handle, buffer, size, _SEQUENCE)
-        return ctypes.string_at(buffer, written)
+        with self.stopwatch:
+            size = native.llama_state_seq_get_size(self.handle, _SEQUENCE)
+            buffer = (ctypes.c_uint8 * size)()
+            written = native.llama_state_seq_get_data(self.handle, buffer, size, _SEQUENCE)
+            return ctypes.string_at(buffer, written)
 
     def load_state(self, state: bytes, ids: Sequence[int]) -> bool:
         """Replace the cache by the `state` of `ids`, which were decoded without an adapter.
@@ -215,8 +222,10 @@ class Context:
         Return False, with an empty cache, where llama.cpp refuses it.
         """
         self.truncate(0)
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        if native.llama_state_seq_set_data(self.handle, buffer, len(state), _SEQUENCE) != len(state):
+        with self.stopwatch:
+            buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+            read = native.llama_state_seq_set_data(self.handle, buffer, len(state), _SEQUENCE)
+        if read != len(state):
             self.truncate(0)
             return False
         self.tokens, self.base_length = list(ids), len(ids)

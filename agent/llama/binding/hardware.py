@@ -13,6 +13,7 @@ from typing import Any
 from agent.errors import EngineError
 
 _CGROUP = Path("/sys/fs/cgroup")
+_POWER_SUPPLIES = Path("/sys/class/power_supply")
 
 
 def available_bytes() -> int | None:
@@ -46,6 +47,20 @@ def address_space_left() -> int | None:
     except (OSError, ValueError):
         pages = 0
     return max(0, limit - pages * resource.getpagesize())
+
+
+def on_battery() -> bool:
+    """Return whether a battery of this machine is being discharged; False where that cannot be told."""
+    for status in _POWER_SUPPLIES.glob("*/status"):
+        scope = status.with_name("scope")
+        try:
+            discharging = status.read_text(encoding="ascii").strip() == "Discharging"
+            # A mouse has a battery of its own.
+            if discharging and not (scope.exists() and scope.read_text(encoding="ascii").strip() == "Device"):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def _file_cache_bytes() -> int:

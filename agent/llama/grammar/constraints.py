@@ -10,6 +10,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
@@ -19,6 +20,7 @@ from agent.errors import EngineError, InputError
 from agent.llama.grammar.calls import Kinds, arguments_grammar, caller_grammar
 from agent.llama.grammar.grounding import Atoms, atoms, grounded_pattern, sources, thought_pattern
 from agent.llama.grammar.numbers import plannable_numbers
+from agent.llama.timing import Stopwatch
 from agent.prompting.call_markup import CallMarkup
 from agent.transcript import PlannerTurn, Role, ToolSpec, Transcript
 
@@ -35,45 +37,58 @@ _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
 class Constraint:
     """The grammar of one turn at its present position: which tokens may come next, whether it may end."""
 
-    def __init__(self, matcher: LLMatcher, tokenizer: LLTokenizer) -> None:
+    def __init__(self, matcher: LLMatcher, tokenizer: LLTokenizer, stopwatch: Stopwatch) -> None:
+        """`stopwatch` runs while the grammar computes."""
+        self._stopwatch = stopwatch
         self._matcher = matcher
         self._tokenizer = tokenizer
         self._size = tokenizer.vocab_size
         self._end = tokenizer.eos_token
 
+    def fork(self) -> Self:
+        """Return a constraint at the same position, which is advanced apart from this one."""
+        with self._stopwatch:
+            return type(self)(self._matcher.deep_copy(), self._tokenizer, self._stopwatch)
+
     def allows(self, token: int) -> bool:
         """Return whether `token` may come next; much cheaper than the mask."""
         if token == self._end:
             return self.may_end
-        return not self.must_end and self._matcher.validate_tokens([token]) == 1
+        with self._stopwatch:
+            return not self._matcher.is_stopped() and self._matcher.validate_tokens([token]) == 1
 
     def allowed_prefix(self, tokens: list[int]) -> list[int]:
         """Return the longest prefix of `tokens` that may come next."""
         if not tokens or self.must_end:
             return []
-        return tokens[: self._matcher.validate_tokens(tokens)]
+        with self._stopwatch:
+            return tokens[: self._matcher.validate_tokens(tokens)]
 
     def mask(self) -> NDArray[np.bool_]:
         """Return which tokens may come next, bool, shape (vocabulary,)."""
-        packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        with self._stopwatch:
+            packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
         return np.unpackbits(packed, bitorder="little", count=self._size).astype(np.bool_)
 
     def accept(self, token: int) -> None:
         """Append `token`. Raise EngineError where the grammar does not allow it."""
-        self._matcher.consume_token(token)
+        with self._stopwatch:
+            self._matcher.consume_token(token)
         self._check()
 
     def forced_tokens(self) -> list[int]:
         """Return the tokens that must come next whatever the logits are, without accepting them."""
-        return self._matcher.compute_ff_tokens() or self._forced_spelling()
+        with self._stopwatch:
+            return self._matcher.compute_ff_tokens() or self._forced_spelling()
 
     def probable_text(self) -> str:
         """Return text that is forced up to a delimiter of JSON; it very probably comes next.
 
         `forced_tokens` lacks it where a token may continue it, as `":""` does at the beginning of a string.
         """
-        text = self._matcher.compute_ff_bytes()
+        with self._stopwatch:
+            text = self._matcher.compute_ff_bytes()
         return text.decode("utf-8", "ignore") if text.endswith(_JSON_DELIMITERS) else ""
 
     @property
@@ -103,10 +118,19 @@ class Constraint:
 class Constraints:
     """Compiles and keeps the grammars of a model's roles; the tokenizer's end token is the close marker."""
 
-    def __init__(self, tokenizer: LLTokenizer, kinds: Mapping[str, Kinds] | None = None) -> None:
-        """`kinds` say what the arguments of the tools called so are made of."""
+    def __init__(
+        self,
+        tokenizer: LLTokenizer,
+        kinds: Mapping[str, Kinds] | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        """`kinds` say what the arguments of the tools called so are made of.
+
+        `stopwatch` runs while grammars are compiled, compute masks, or tell what they force.
+        """
         self._tokenizer = tokenizer
         self._kinds = kinds or {}
+        self._stopwatch = stopwatch or Stopwatch()
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
         self._checked: set[str] = set()
         """The lines of the tools that grammars can be made of."""
@@ -118,21 +142,24 @@ class Constraints:
         of a thought to numbers that follow from them. Raise
         InputError naming a tool whose parameters cannot be compiled.
         """
-        if role == "caller":
-            self._check_tools(transcript.tools)
-        return self._start(role, role_grammar(role, transcript, grounded=grounded, kinds=self._kinds))
+        with self._stopwatch:
+            if role == "caller":
+                self._check_tools(transcript.tools)
+            return self._start(role, role_grammar(role, transcript, grounded=grounded, kinds=self._kinds))
 
     def start_arguments(self, tool: ToolSpec, markup: CallMarkup) -> Constraint:
         """Return a constraint for the arguments of a stock model's call of `tool`.
 
         Raise InputError where its parameters cannot be compiled.
         """
-        self._check_tools([tool])
-        return self._start("caller", arguments_grammar(tool, markup))
+        with self._stopwatch:
+            self._check_tools([tool])
+            return self._start("caller", arguments_grammar(tool, markup))
 
     def start_answer(self, markup: CallMarkup) -> Constraint:
         """Return a constraint for an answer of a stock model, which does not begin as a call."""
-        return self._start("summarizer", answer_grammar(markup))
+        with self._stopwatch:
+            return self._start("summarizer", answer_grammar(markup))
 
     def _start(self, role: Role, grammar: str) -> Constraint:
         if grammar not in self._compiled:
@@ -145,7 +172,7 @@ class Constraints:
             while len(self._compiled) > _MAX_COMPILED:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(grammar)
-        return Constraint(self._compiled[grammar].deep_copy(), self._tokenizer)
+        return Constraint(self._compiled[grammar].deep_copy(), self._tokenizer, self._stopwatch)
 
     def _check_tools(self, tools: Sequence[ToolSpec]) -> None:
         for tool in tools:

@@ -11,7 +11,6 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widgets import TextArea
 
 from agent.errors import InputError, ToolError, UmiError
@@ -23,6 +22,7 @@ from tui.app.chat.completion import Completion, CompletionList, completions
 from tui.app.chat.context import ContextMeter
 from tui.app.chat.progress import TurnProgress
 from tui.app.chat.queue import QueuedQuestions
+from tui.app.chat.read_ahead import ReadAhead
 from tui.app.chat.welcome import WelcomeBlock
 from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
@@ -51,6 +51,7 @@ class ChatView(Vertical):
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
         self._meter = ContextMeter()
+        self._read_ahead = ReadAhead(self)
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -101,6 +102,7 @@ class ChatView(Vertical):
         if self.opened is not None:
             self.conversation = self.sessions.conversation(self.opened.agent)
         await self.transcript.open(())
+        self._read_ahead.begin()
         again = await self.sessions.show(self.transcript)
         if not self.transcript.children:
             await self._show_welcome()
@@ -218,7 +220,7 @@ class ChatView(Vertical):
         )
         self.run_worker(partial(self._locked, run), thread=True, group="turn")
 
-    def _locked(self, run: Callable[[], None]) -> None:
+    def _locked(self, run: Callable[[], object]) -> None:
         """Run what uses the engine; one thread at a time may."""
         with self._engine:
             run()
@@ -241,6 +243,7 @@ class ChatView(Vertical):
         shown = self._is_shown(message.turn)
         self._running_turn = 0
         self.status.show("ready", "idle")
+        self._read_ahead.begin()
         if shown:
             await self._number_question()
             if message.error:
@@ -304,6 +307,7 @@ class ChatView(Vertical):
         """Show what completes the word before the cursor."""
         if message.text_area is self.question:
             self.question.update_completions()
+            self._read_ahead.begin()
 
     def on_question_input_taken_back(self) -> None:
         """Put the question that was queued last into the input."""
@@ -369,13 +373,10 @@ class ChatView(Vertical):
             return
         agent, conversation = self.opened.agent, self.conversation
         self.run_worker(
-            partial(self._locked, lambda: self._post(context_used(agent, conversation))),
+            partial(self._locked, lambda: self.post_message(context_used(agent, conversation))),
             thread=True,
             group="context",
         )
-
-    def _post(self, message: Message) -> None:
-        self.post_message(message)
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""

@@ -159,6 +159,23 @@ def verify(
     )
 
 
+@export.command(short_help="Make the n-gram tables of a bundle, which draft its roles' turns.")
+def tables(
+    bundle: BundleFolder,
+    rows: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Rows that the roles were trained on, or like them."),
+    ],
+) -> None:
+    """Make the n-gram tables of a bundle of rows, and write them into it.
+
+    They are guessed from while the roles write; what is written stays the same.
+    """
+    from export.tables import add_tables
+
+    print(add_tables(bundle, rows, say).folder)
+
+
 @export.command(short_help="Upload a finished bundle to the Hugging Face hub.")
 def push(bundle: BundleFolder, repository: Repository, private: Private = False) -> int:
     """Upload a finished bundle to the Hugging Face hub, in one commit."""

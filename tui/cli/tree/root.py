@@ -178,6 +178,9 @@ def ask(
     raw: Annotated[
         bool, typer.Option("--raw", help="Leave control characters in an answer that is piped as they are.")
     ] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Print on stderr where the time went, role by role.")
+    ] = False,
 ) -> int:
     """Answer one question: the answer on stdout, the steps on stderr. Piped input joins the question."""
     from tui.cli.ask import Output
@@ -206,6 +209,7 @@ def ask(
         session=session,
         save=not no_save,
         raw=raw,
+        timed=timings,
     )
 
 
@@ -237,7 +241,7 @@ umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Sco
 @umi.command()
 def bench(
     what: Annotated[
-        str, typer.Argument(help="trace, app, or stock: the tools that a stock model chooses.")
+        str, typer.Argument(help="trace, questions, app, or stock: which tools a stock model chooses.")
     ] = "trace",
     models: Models = None,
     json: Json = False,
@@ -247,6 +251,7 @@ def bench(
     threads: Annotated[
         int, typer.Option(metavar="N", min=0, help="Threads to compute with (default: measured).")
     ] = 0,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N questions.")] = 50,
 ) -> int:
     """Measure models on a fixed conversation: what is read, seconds, memory, beside other ways to run it."""
     if what == "app":
@@ -258,8 +263,13 @@ def bench(
         from tui.cli.models.build import open_models
 
         return bench_stock(open_models(models), as_json=json, threads=threads)
+    if what == "questions":
+        from tui.bench.questions import bench_questions
+        from tui.cli.models.build import open_models
+
+        return bench_questions(open_models(models), as_json=json, threads=threads, limit=limit)
     if what != "trace":
-        raise InputError(f"there is no bench {what}", "there are trace, app and stock")
+        raise InputError(f"there is no bench {what}", "there are trace, questions, app and stock")
     from tui.bench.command import bench as run_bench
 
     return run_bench(models, as_json=json, only=systems, threads=threads)

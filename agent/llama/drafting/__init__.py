@@ -1,0 +1,1 @@
+"""Drafts: tokens that very probably come next, guessed without the model and verified by it in one decode."""
