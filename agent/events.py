@@ -81,9 +81,15 @@ class Observation:
 
 @dataclass(frozen=True)
 class Trimmed:
-    """To make room, `dropped` turns were dropped (the oldest) or halved (the longest observations)."""
+    """To make room, `dropped` turns were dropped (the oldest) or halved (the longest observations).
+
+    `questions` are those that the models see no more, nor what followed on each, oldest first. `rest` is how
+    many of the turns were not theirs: older steps of the question at hand, and observations that were halved.
+    """
 
     dropped: int
+    questions: tuple[str, ...] = ()
+    rest: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,8 @@ def event_from_json(value: Mapping[str, Any]) -> Event:
     Raise KeyError for an unknown name, TypeError for a field that is missing or unknown.
     """
     fields = {name: field for name, field in value.items() if name != "event"}
+    if "questions" in fields:
+        fields["questions"] = tuple(fields["questions"])
     if "stats" in fields:
         fields["stats"] = {role: Usage(**usage) for role, usage in fields["stats"].items()}
     return _EVENTS[value["event"]](**fields)

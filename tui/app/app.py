@@ -11,7 +11,6 @@ from typing import Any
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -19,19 +18,16 @@ from textual.screen import Screen
 from agent.config import Config, read_config
 from agent.consent.policy import MODES
 from agent.errors import InputError, UmiError
-from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import offer_tools, switched
 from tui.app.appearance.apply import apply_config
 from tui.app.appearance.ascii_filter import AsciiFilter
-from tui.app.appearance.keys import key_help, keymap
+from tui.app.appearance.keys import APP_BINDINGS, keymap
 from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
-from tui.app.screens.help import HelpScreen
-from tui.app.screens.times import TimesScreen
 from tui.app.sessions import AppSessions, SessionWarning
 from tui.app.transcript.blocks import NoteBlock
 from tui.ascii import wants_ascii
@@ -40,7 +36,7 @@ from tui.text import one_line
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page", "retry", "select", "sessions", "times")
+_CHAT_ACTIONS = ("cancel", "command", "copy", "fold", "mode", "page", "select")
 
 _log = logging.getLogger(__name__)
 
@@ -61,22 +57,7 @@ class UmiApp(App[None]):
 
     CSS_PATH = "umi.tcss"
     TITLE = "umi"
-    BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
-        Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
-        Binding("f1", "help", "keys and commands", priority=True, id="help"),
-        Binding("f3", "sessions", "find and resume sessions", priority=True, id="sessions"),
-        Binding("escape", "cancel", "stop, and edit the question", id="stop"),
-        Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
-        Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
-        Binding("ctrl+y", "copy", "copy the selected block or the answer", priority=True, id="copy"),
-        Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
-        Binding("ctrl+r", "retry", "ask the last question once more", priority=True, id="retry"),
-        Binding("ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry", priority=True, id="select"),
-        Binding("f4", "times", "time per role", priority=True, id="times"),
-        Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
-        Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
-        Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
-    ]
+    BINDINGS = APP_BINDINGS
 
     def __init__(
         self,
@@ -262,18 +243,9 @@ class UmiApp(App[None]):
 
     # Keys
 
-    def action_help(self) -> None:
-        """Show the keys and commands."""
-        keys = key_help(self.BINDINGS, self.config.keys)
-        self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
-
-    async def action_sessions(self) -> None:
-        """Open the list of sessions."""
-        await self.run_command("sessions")
-
-    def action_times(self) -> None:
-        """Show the time per role."""
-        self.push_screen(TimesScreen(self.chat.progress.last, self.chat.progress.total))
+    async def action_command(self, name: str) -> None:
+        """Run a slash command."""
+        await self.run_command(name)
 
     def action_cancel(self) -> None:
         """Refuse the call that is asked about, or stop the running turn and give its question back."""
@@ -310,10 +282,6 @@ class UmiApp(App[None]):
             self.chat.copy(text)
         else:
             self.notify("There is no answer to copy.", markup=False)
-
-    async def action_retry(self) -> None:
-        """Ask the last question once more."""
-        await self.run_command("retry")
 
     async def action_select(self) -> None:
         """Select the last block, or the one above the selected one."""

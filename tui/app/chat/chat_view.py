@@ -50,7 +50,7 @@ class ChatView(Vertical):
         self.question = QuestionInput(self.completions)
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
-        self._meter = ContextMeter()
+        self.meter = ContextMeter()
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -98,6 +98,7 @@ class ChatView(Vertical):
         self.stop()
         self._shown_turn = 0
         self._editing = None
+        self.meter.begin()
         if self.opened is not None:
             self.conversation = self.sessions.conversation(self.opened.agent)
         await self.transcript.open(())
@@ -228,6 +229,7 @@ class ChatView(Vertical):
         if not self._is_shown(message.turn):
             return
         event: Event = message.event
+        self.meter.take(event)
         if not self._cancelled.is_set() or isinstance(event, Finished):
             self.progress.show(event)
         if isinstance(event, Finished):
@@ -379,15 +381,15 @@ class ChatView(Vertical):
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""
-        warning = self._meter.update(message.used, message.total)
+        warning = self.meter.update(message.used, message.total)
         self._show_context()
         if warning:
             await self.transcript.add(NoteBlock(warning))
 
     def _show_context(self) -> None:
         if self._editing is None:
-            self.question.border_subtitle = self._meter.text
-            self.question.set_class(self._meter.is_nearly_full, "nearly-full")
+            self.question.border_subtitle = self.meter.text
+            self.question.set_class(self.meter.is_nearly_full, "nearly-full")
 
     async def _show_welcome(self) -> None:
         tools = [tool.name for tool in self.opened.agent.toolbox.tools] if self.opened else []

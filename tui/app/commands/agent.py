@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from agent.config import expand_template, read_config
 from tui.app.commands.registry import SlashCommand
-from tui.app.screens.models import ModelsScreen
-from tui.app.screens.tools import ToolsScreen
 from tui.text import one_line
 
 if TYPE_CHECKING:
@@ -18,10 +16,14 @@ async def _model(app: UmiApp, rest: str) -> None:
     if rest:
         app.switch_models(rest)
         return
+    from tui.app.screens.models import ModelsScreen
+
     app.push_screen(ModelsScreen(), lambda name: app.run_soon(app.switch_models, name) if name else None)
 
 
 async def _tools(app: UmiApp, rest: str) -> None:
+    from tui.app.screens.tools import ToolsScreen
+
     app.push_screen(
         ToolsScreen(app.tools, app.tools_on),
         lambda names: app.run_soon(app.offer_tools, names) if names is not None else None,

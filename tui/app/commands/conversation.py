@@ -29,7 +29,17 @@ async def _edit(app: UmiApp, rest: str) -> None:
 
 
 async def _times(app: UmiApp, rest: str) -> None:
-    app.action_times()
+    from tui.app.screens.times import TimesScreen
+
+    app.push_screen(TimesScreen(app.chat.progress.last, app.chat.progress.total))
+
+
+async def _context(app: UmiApp, rest: str) -> None:
+    from tui.app.screens.context import ContextScreen
+
+    if app.chat.conversation is None:
+        raise InputError("there are no models yet", "wait until they are loaded")
+    app.push_screen(ContextScreen(app.chat.meter, app.chat.conversation.transcript))
 
 
 async def _undo(app: UmiApp, rest: str) -> None:
@@ -44,5 +54,6 @@ COMMANDS = (
     SlashCommand("retry", "ask the last question once more", _retry),
     SlashCommand("edit", "change the last question and ask it in its place", _edit),
     SlashCommand("times", "what each role read and wrote, and how long", _times),
+    SlashCommand("context", "what the models see, and what was left out to make room", _context),
     SlashCommand("undo", "put back what the last written file held before", _undo, "[NUMBER]"),
 )

@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from agent.events import Usage
 from agent.transcript import Role
+from tui.app.screens.text_screen import TextScreen
 
 
-class TimesScreen(ModalScreen[None]):
+class TimesScreen(TextScreen):
     """Shows the costs of the last turn and of all since umi started; Esc, F4 or q closes it."""
 
-    BINDINGS = [Binding("escape,f4,q", "dismiss", "close")]  # noqa: RUF012 - declared without ClassVar
+    HEADING = "Time per role"
+    BINDINGS = [Binding("f4", "dismiss", "close")]  # noqa: RUF012 - textual declares it without ClassVar
 
     def __init__(self, last: Mapping[Role, Usage], total: Mapping[Role, Usage]) -> None:
         super().__init__()
         self._last = last
         self._total = total
 
-    def compose(self) -> ComposeResult:
-        """Yield the one text of the screen."""
-        with VerticalScroll(classes="dialog", can_focus=False) as dialog:
-            dialog.border_title = "Time per role"
-            dialog.border_subtitle = "Esc closes"
-            yield Static(self._text(), classes="help")
-
-    def _text(self) -> Text:
+    def text(self) -> Text:
+        """Return both tables."""
         text = Text()
         for title, costs in (("Last question", self._last), ("Since umi started", self._total)):
             text.append(f"{title}\n", "bold")

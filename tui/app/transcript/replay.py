@@ -16,7 +16,7 @@ from tui.app.transcript.blocks import (
     ThoughtBlock,
     UserBlock,
 )
-from tui.text import count_text, one_line
+from tui.text import count_text, one_line, trimmed_text
 
 AnyBlock = Block | AnswerBlock
 
@@ -40,9 +40,8 @@ def step_block(event: Event) -> Block | None:
             return CallBlock(name, arguments)
         case Observation(_, _, _, ok, content):
             return ObservationBlock(content, ok)
-        case Trimmed(dropped):
-            what = "1 old turn or result was" if dropped == 1 else f"{dropped} old turns or results were"
-            return NoteBlock(f"To make room, {what} left out or cut. /new starts afresh.")
+        case Trimmed():
+            return NoteBlock(f"{trimmed_text(event)}. F8 lists what they see, /new starts afresh.")
     return None
 
 
