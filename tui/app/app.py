@@ -18,12 +18,13 @@ from textual.screen import Screen
 from agent.config import Config, read_config
 from agent.consent.policy import MODES
 from agent.errors import InputError, UmiError
+from agent.paths import config_path
 from agent.tools import Tool
 from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import offer_tools, switched
 from tui.app.appearance.apply import apply_config
 from tui.app.appearance.ascii_filter import AsciiFilter
-from tui.app.appearance.keys import APP_BINDINGS, keymap
+from tui.app.appearance.keys import APP_BINDINGS, key_help, keymap
 from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.palette import palette_commands
@@ -197,6 +198,13 @@ class UmiApp(App[None]):
     async def show_note(self, text: str, *, error: bool = False) -> None:
         """Append a message of the app to the transcript."""
         await self.chat.transcript.add(NoteBlock(text, error=error))
+
+    def show_help(self) -> None:
+        """Show the keys and commands."""
+        from tui.app.screens.help import HelpScreen
+
+        keys = key_help(self.BINDINGS, self.config.keys)
+        self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
 
     async def start_conversation(self) -> None:
         """Stop the running turn and begin a new conversation on a cleared transcript."""

@@ -23,11 +23,14 @@ APP_BINDINGS: list[BindingType] = [
     Binding("ctrl+y", "copy", "copy the selected block or the answer", priority=True, id="copy"),
     Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
     Binding("ctrl+r", "command('retry')", "ask the last question once more", priority=True, id="retry"),
-    Binding("ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry", priority=True, id="select"),
+    Binding(
+        "ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry, mark", priority=True, id="select"
+    ),
     Binding("f4", "command('times')", "time per role", priority=True, id="times"),
     Binding(
         "f8", "command('context')", "what the models see, what was left out", priority=True, id="context"
     ),
+    Binding("f9", "command('mark')", "mark the last answer: good, wrong, neither", priority=True, id="mark"),
     Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
     Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
     Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.config import THEME_NAMES, set_value
-from agent.paths import config_path
-from tui.app.appearance.keys import key_help
 from tui.app.commands.registry import SlashCommand
 
 if TYPE_CHECKING:
@@ -14,12 +12,7 @@ if TYPE_CHECKING:
 
 
 async def _help(app: UmiApp, rest: str) -> None:
-    # A screen that opens later is not loaded before the first paint; nor are those of other commands.
-    from tui.app.commands import COMMANDS as EVERY_COMMAND
-    from tui.app.screens.help import HelpScreen
-
-    keys = key_help(app.BINDINGS, app.config.keys)
-    app.push_screen(HelpScreen(EVERY_COMMAND, keys, str(config_path())))
+    app.show_help()
 
 
 async def _theme(app: UmiApp, rest: str) -> None:

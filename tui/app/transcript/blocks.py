@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
+from agent.sessions import Mark
 from tui.text import call_line, count_text, one_line, plain, truncate_lines
 
 OBSERVATION_LINES = 5
@@ -148,6 +149,21 @@ class NoteBlock(Block):
     def again(self) -> NoteBlock:
         """Return a new block that shows the same."""
         return NoteBlock(self.text, self.has_class("error"))
+
+
+class MarkBlock(NoteBlock):
+    """The mark of the answer of an exchange, below it."""
+
+    def __init__(self, exchange: int, mark: Mark, correction: str = "") -> None:
+        self.exchange = exchange
+        self._mark = mark, correction
+        right = f". The right answer: {correction}" if correction else "."
+        exported = " `umi sessions export --format train --marked` takes it along." if mark == "good" else ""
+        super().__init__(f"Marked {mark}{right}{exported}")
+
+    def again(self) -> MarkBlock:
+        """Return a new block that shows the same."""
+        return MarkBlock(self.exchange, *self._mark)
 
 
 class AnswerBlock(Markdown):

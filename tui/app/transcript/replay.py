@@ -10,6 +10,7 @@ from tui.app.transcript.blocks import (
     AnswerBlock,
     Block,
     CallBlock,
+    MarkBlock,
     NoteBlock,
     ObservationBlock,
     PlainAnswerBlock,
@@ -81,7 +82,7 @@ def blocks_of(exchange: Exchange, versions: Sequence[int], *, plain_answers: boo
     elif exchange.state == "running":
         yield NoteBlock(RUNNING, error=True)
     if exchange.mark:
-        yield NoteBlock(f"Marked {exchange.mark}. {exchange.correction}".rstrip())
+        yield MarkBlock(exchange.id, exchange.mark, exchange.correction)
 
 
 def _end(event: Finished, written: str, plain_answers: bool) -> Iterator[AnyBlock]:

@@ -6,7 +6,7 @@ off again when the next turn starts, so that a thousand blocks take no more time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from textual import events
@@ -15,9 +15,11 @@ from textual.message import Message
 from textual.widget import Widget
 
 from agent.events import AnswerDelta, Event, Finished
+from agent.sessions import Mark
 from tui.app.transcript.blocks import (
     AnswerBlock,
     Block,
+    MarkBlock,
     NoteBlock,
     ObservationBlock,
     PlainAnswerBlock,
@@ -30,11 +32,14 @@ MOST_MOUNTED = 200
 LEAST_MOUNTED = 60
 """Number of blocks that stay mounted then, and that are mounted at a time."""
 
-BlockKey = Literal["copy", "edit", "retry", "older", "newer", "leave"]
+BlockKey = Literal["copy", "edit", "retry", "good", "wrong", "correct", "older", "newer", "leave"]
 _KEYS: dict[str, BlockKey] = {
     "c": "copy",
     "e": "edit",
     "r": "retry",
+    "g": "good",
+    "w": "wrong",
+    "x": "correct",
     "left": "older",
     "right": "newer",
     "escape": "leave",
@@ -48,7 +53,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
         """A key was pressed for the selected block."""
 
         def __init__(self, key: BlockKey, block: AnyBlock) -> None:
-            self.key = key
+            self.key: BlockKey = key
             self.block = block
             super().__init__()
 
@@ -147,6 +152,19 @@ class TranscriptView(VerticalScroll, can_focus=False):
         above = blocks[: blocks.index(block) + 1] if block in blocks else []
         return next((one for one in reversed(above) if isinstance(one, UserBlock)), None)
 
+    async def show_mark(self, exchange: int, mark: Mark | None, correction: str = "") -> None:
+        """Show the mark of an answer below it, in place of the one that it had."""
+        self._above = [block for block in self._above if not _is_mark_of(block, exchange)]
+        await self.remove_children([block for block in self.blocks if _is_mark_of(block, exchange)])
+        if mark is None:
+            return
+        new, above, blocks = MarkBlock(exchange, mark, correction), len(self._above), self.blocks
+        end = _end_of([*self._above, *blocks], exchange)
+        if end < above:
+            self._above.insert(end, new)
+        else:
+            await self.mount(new, before=blocks[end - above] if end < above + len(blocks) else None)
+
     def leave(self) -> None:
         """Select no block."""
         self._mark(None)
@@ -239,3 +257,18 @@ class TranscriptView(VerticalScroll, can_focus=False):
     async def _end_answer(self) -> None:
         if self._answer is not None:
             await self._answer.finish()
+
+
+def _is_mark_of(block: AnyBlock, exchange: int) -> bool:
+    return isinstance(block, MarkBlock) and block.exchange == exchange
+
+
+def _end_of(blocks: Sequence[AnyBlock], exchange: int) -> int:
+    """Return the index behind the last block of an exchange, the end where its question is not there."""
+    inside = False
+    for at, block in enumerate(blocks):
+        if isinstance(block, UserBlock):
+            if inside:
+                return at
+            inside = block.exchange == exchange
+    return len(blocks)
