@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual.binding import Binding
+from textual.content import Content
 
 from agent.transcript import Transcript, UserTurn
 from tui.app.chat.context import ContextMeter
@@ -27,20 +27,21 @@ class ContextScreen(TextScreen):
         self._meter = meter
         self._transcript = transcript
 
-    def text(self) -> Text:
+    def text(self) -> Content:
         """Return the use of the context and both lists of questions."""
         seen = [turn.content for turn in self._transcript.turns if isinstance(turn, UserTurn)]
-        text = Text(f"{self._meter.text or 'The context is not measured yet.'}\n")
-        text.append(f"{count_text(len(self._transcript.tools), 'tool')} described in it\n\n")
+        described = count_text(len(self._transcript.tools), "tool")
+        parts: list[str | tuple[str, str]] = [
+            self._meter.text or "The context is not measured yet.",
+            f"\n{described} described in it\n\n",
+        ]
         if self._meter.left_out:
-            _append(text, "Left out, with their answers, to make room", self._meter.left_out, "dim")
-        _append(text, "Questions that the models see, with what followed", seen, "")
-        text.append("/new starts afresh; /rewind goes back.", "dim")
-        return text
+            left_out = _lines(self._meter.left_out, "$text-muted")
+            parts += [("Left out, with their answers, to make room\n", "bold"), *left_out]
+        parts += [("Questions that the models see, with what followed\n", "bold"), *_lines(seen, "")]
+        return Content.assemble(*parts, ("/new starts afresh; /rewind goes back.", "$text-muted"))
 
 
-def _append(text: Text, title: str, questions: Sequence[str], style: str) -> None:
-    text.append(f"{title}\n", "bold")
-    for question in questions:
-        text.append(f"  {one_line(question, SHOWN_LENGTH)}\n", style)
-    text.append("\n" if questions else "  none so far\n\n")
+def _lines(questions: Sequence[str], style: str) -> list[tuple[str, str]]:
+    lines = [f"  {one_line(question, SHOWN_LENGTH)}\n" for question in questions] or ["  none so far\n"]
+    return [*((line, style) for line in lines), ("\n", "")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual.binding import Binding
+from textual.content import Content
 
 from tui.app.appearance.keys import KeyHelp
 from tui.app.commands.registry import SlashCommand
@@ -33,20 +33,20 @@ class HelpScreen(TextScreen):
         self._keys = keys
         self._config = config
 
-    def text(self) -> Text:
+    def text(self) -> Content:
         """Return the tables of keys and commands."""
         keys = [*FIXED_KEYS, *((", ".join(key.shown), key.help) for key in self._keys)]
         commands = [
             (", ".join([command.usage, *(f"/{alias}" for alias in command.aliases)]), command.help)
             for command in self._commands
         ]
-        text = Text()
+        parts: list[str | tuple[str, str]] = []
         for title, rows in (("Keys", keys), ("Commands, typed into the input", commands)):
-            text.append(f"{title}\n", "bold")
+            parts.append((f"{title}\n", "bold"))
             width = min(26, max(len(name) for name, _ in rows))
             for name, help_text in rows:
-                text.append(f"  {name:{width}}  ")
-                text.append(f"{help_text}\n", "dim")
-            text.append("\n")
-        text.append(f"Keys, theme and more are set in {self._config}", "dim")
-        return text
+                parts.append(f"  {name:{width}}  ")
+                parts.append((f"{help_text}\n", "$text-muted"))
+            parts.append("\n")
+        parts.append((f"Keys, theme and more are set in {self._config}", "$text-muted"))
+        return Content.assemble(*parts)

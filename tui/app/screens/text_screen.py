@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -31,7 +31,7 @@ class TextScreen(ModalScreen[None]):
             dialog.border_subtitle = "Esc closes"
             yield Static(self.text(), classes="text")
 
-    def text(self) -> Text:
+    def text(self) -> Content:
         """Return what is shown."""
         raise NotImplementedError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.text import Text
 from textual.binding import Binding
+from textual.content import Content
 
 from agent.events import Usage
 from agent.transcript import Role
@@ -23,22 +23,21 @@ class TimesScreen(TextScreen):
         self._last = last
         self._total = total
 
-    def text(self) -> Text:
+    def text(self) -> Content:
         """Return both tables."""
-        text = Text()
+        parts: list[str | tuple[str, str]] = []
         for title, costs in (("Last question", self._last), ("Since umi started", self._total)):
-            text.append(f"{title}\n", "bold")
-            text.append(
-                f"{'':12}{'read':>7}{'reused':>8}{'tok/s':>7}{'wrote':>7}{'tok/s':>7}{'time':>8}\n", "dim"
-            )
+            parts.append((f"{title}\n", "bold"))
+            heads = f"{'':12}{'read':>7}{'reused':>8}{'tok/s':>7}{'wrote':>7}{'tok/s':>7}{'time':>8}\n"
+            parts.append((heads, "$text-muted"))
             rows = [*costs.items(), ("together", sum(costs.values(), Usage()))] if costs else []
             for role, usage in rows:
-                text.append(f"{role:12}{_row(usage)}\n")
+                parts.append(f"{role:12}{_row(usage)}\n")
             if not rows:
-                text.append("nothing was asked so far\n")
-            text.append("\n")
-        text.append("Tokens read anew, reused from the cache, and written.", "dim")
-        return text
+                parts.append("nothing was asked so far\n")
+            parts.append("\n")
+        parts.append(("Tokens read anew, reused from the cache, and written.", "$text-muted"))
+        return Content.assemble(*parts)
 
 
 def _row(usage: Usage) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.text import Text
+from textual.content import Content
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
@@ -22,7 +22,7 @@ OBSERVATION_CHARACTERS = 600
 class Block(Static):
     """Text that is not interpreted as markup."""
 
-    def __init__(self, text: str | Text, classes: str = "") -> None:
+    def __init__(self, text: str | Content, classes: str = "") -> None:
         super().__init__(text, markup=False, classes=classes)
         self._shown = text
         self.text = str(text)
@@ -51,7 +51,7 @@ class UserBlock(Block):
         self.exchange, self.versions = exchange, tuple(versions)
         if exchange in self.versions and len(self.versions) > 1:
             which = f"  version {self.versions.index(exchange) + 1} of {len(self.versions)}"
-            self.update(Text.assemble(self.text, (which, "dim")))
+            self.update(Content.assemble(self.text, (which, "$text-muted")))
 
 
 class ThoughtBlock(Block):
@@ -70,9 +70,8 @@ class CallBlock(Block):
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         self._call = name, arguments
-        line = Text(f"▸ {call_line(name, arguments, 240)}")
-        line.stylize("bold", 2, 2 + len(one_line(name)))
-        super().__init__(line)
+        line = Content(f"▸ {call_line(name, arguments, 240)}")
+        super().__init__(line.stylize("bold", 2, 2 + len(one_line(name))))
 
     def again(self) -> CallBlock:
         """Return a new block that shows the same."""
