@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from agent.transcript import Next, Role
+if TYPE_CHECKING:
+    from agent.transcript import Next, Role
 
 Reason = Literal["answered", "gave_up", "failed", "unsure", "step_limit", "cancelled", "error"]
 """How a turn ended.

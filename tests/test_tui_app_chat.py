@@ -27,7 +27,8 @@ from tui.app.question_input import QuestionInput
 from tui.app.screens.context import ContextScreen
 from tui.app.screens.times import TimesScreen
 from tui.app.screens.tools import ToolsScreen
-from tui.app.transcript.blocks import AnswerBlock, NoteBlock, ObservationBlock, UserBlock
+from tui.app.transcript.blocks import NoteBlock, ObservationBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.app.transcript.transcript_view import LEAST_MOUNTED, TranscriptView
 from tui.text import count_text, trimmed_text
 

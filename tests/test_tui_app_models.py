@@ -29,7 +29,8 @@ from agent.transcript import UserTurn
 from tui.app.app import UmiApp
 from tui.app.screens.models import ModelsScreen
 from tui.app.screens.tools import ToolsScreen
-from tui.app.transcript.blocks import AnswerBlock, NoteBlock, UserBlock
+from tui.app.transcript.blocks import NoteBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.setup import LoadedAgent
 
 DATA = b"GGUF" + bytes(1000)

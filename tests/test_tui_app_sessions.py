@@ -20,7 +20,8 @@ from tui.app.app import UmiApp
 from tui.app.question_input import QuestionInput
 from tui.app.screens.sessions import SessionsScreen
 from tui.app.sessions import AppSessions
-from tui.app.transcript.blocks import AnswerBlock, MarkBlock, NoteBlock, UserBlock
+from tui.app.transcript.blocks import MarkBlock, NoteBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.cli.main import main
 
 CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]

@@ -34,7 +34,8 @@ from tui.app.screens.context import ContextScreen
 from tui.app.screens.models import ModelsScreen
 from tui.app.screens.sessions import SessionsScreen
 from tui.app.status_line import StatusLine
-from tui.app.transcript.blocks import AnswerBlock, MarkBlock, NoteBlock
+from tui.app.transcript.blocks import MarkBlock, NoteBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
@@ -15,14 +16,10 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
-from agent.config import Config, read_config
-from agent.consent.policy import MODES
 from agent.errors import InputError, UmiError
 from agent.paths import config_path
-from agent.tools import Tool
-from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import offer_tools, switched
-from tui.app.appearance.apply import apply_config
+from tui.app.appearance.apply import Looks, apply_looks, read_looks
 from tui.app.appearance.ascii_filter import AsciiFilter
 from tui.app.appearance.keys import APP_BINDINGS, key_help, keymap
 from tui.app.chat.chat_view import ChatView
@@ -34,6 +31,10 @@ from tui.app.transcript.blocks import NoteBlock
 from tui.ascii import wants_ascii
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
+
+if TYPE_CHECKING:
+    from agent.tools import Tool
+    from agent.tools.toolbox import Toolbox
 
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
@@ -56,14 +57,14 @@ class UmiApp(App[None]):
     The caller closes `opened` after the app has ended.
     """
 
-    CSS_PATH = "umi.tcss"
+    CSS_PATH = Path(__file__).with_name("umi.tcss")  # a subclass in another folder finds it too
     TITLE = "umi"
     BINDINGS = APP_BINDINGS
 
     def __init__(
         self,
         open_agent: Callable[[], LoadedAgent],
-        config: Config | None = None,
+        looks: Looks | None = None,
         open_models: Callable[[str], LoadedAgent] | None = None,
         sessions: AppSessions | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class UmiApp(App[None]):
         self._tools_off: set[str] = set()
         self._ascii = [AsciiFilter()] if wants_ascii() else []
         self._interrupted_at = 0.0
-        self.config = config or Config()
+        self.looks = looks or Looks()
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
         self.chat = ChatView(self.sessions)
@@ -85,8 +86,9 @@ class UmiApp(App[None]):
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
-        apply_config(self, self.config)
-        self.run_worker(self._load, thread=True, group="load")
+        apply_looks(self, self.looks)
+        # What the thread imports would hold up the first paint.
+        self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
 
     # Models and tools
 
@@ -203,7 +205,7 @@ class UmiApp(App[None]):
         """Show the keys and commands."""
         from tui.app.screens.help import HelpScreen
 
-        keys = key_help(self.BINDINGS, self.config.keys)
+        keys = key_help(self.BINDINGS, self.looks.keys)
         self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
 
     async def start_conversation(self) -> None:
@@ -263,6 +265,8 @@ class UmiApp(App[None]):
         """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
         policy = self.opened.agent.policy if self.opened else None
         if policy is not None:
+            from agent.consent.policy import MODES  # loaded with the models, after the first paint
+
             try:
                 policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
             except UmiError as error:
@@ -312,10 +316,10 @@ class UmiApp(App[None]):
 
 def chat(options: Options, sessions: AppSessions | None = None) -> int:
     """Run the app until the user leaves it; return the exit code."""
-    config = read_config()
-    keymap(UmiApp.BINDINGS, config.keys)
+    looks = read_looks()
+    keymap(UmiApp.BINDINGS, looks.keys)
     app = UmiApp(
-        lambda: open_agent(options), config, lambda name: open_agent(replace(options, models=name)), sessions
+        lambda: open_agent(options), looks, lambda name: open_agent(replace(options, models=name)), sessions
     )
     try:
         app.run()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from agent.consent.policy import Mode
-from tui.setup import AgentInfo
 from tui.text import count_text, one_line, size_text
+
+if TYPE_CHECKING:
+    from agent.consent.policy import Mode
+    from tui.setup import AgentInfo
 
 Kind = Literal["idle", "busy", "waiting"]
 

@@ -41,7 +41,10 @@ def first_paint() -> None:
         def on_ready(self) -> None:
             self.call_after_refresh(self.exit)
 
-    FirstPaint(models).run()
+    app = FirstPaint(models)
+    app.run()
+    if app.return_code:
+        raise SystemExit(app.return_code)
 
 
 def streaming(folder: Path) -> dict[str, float]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from agent.errors import InputError
 from tui.app.chat.marks import correct, mark
-from tui.app.transcript.replay import AnyBlock
 from tui.app.transcript.transcript_view import BlockKey
 
 if TYPE_CHECKING:
     from tui.app.chat.chat_view import ChatView
+    from tui.app.transcript.replay import AnyBlock
 
 HINT = "c copies, e edits, r retries, g good, w wrong, x corrects, Esc leaves"
 

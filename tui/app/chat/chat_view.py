@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -15,8 +16,6 @@ from textual.message import Message
 
 from agent.errors import InputError, UmiError
 from agent.events import Event, Finished
-from agent.loop import Conversation
-from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.chat.attached_files import Question, question_of
 from tui.app.chat.block_actions import HINT, act_on_block
 from tui.app.chat.composer import Composer, Edited
@@ -28,9 +27,13 @@ from tui.app.sessions import AppSessions
 from tui.app.status_line import StatusLine
 from tui.app.transcript.blocks import NoteBlock, UserBlock
 from tui.app.transcript.transcript_view import TranscriptView
-from tui.app.turn import STOPPED, ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
-from tui.setup import LoadedAgent
+from tui.app.turn import ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
 from tui.text import one_line
+
+if TYPE_CHECKING:
+    from agent.loop import Conversation
+    from tui.app.approval.approval_prompt import ApprovalPrompt
+    from tui.setup import LoadedAgent
 
 
 class ChatView(Vertical):
@@ -49,6 +52,7 @@ class ChatView(Vertical):
         self.question = self.composer.question
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
+        self._prompts: list[ApprovalPrompt] = []
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
@@ -185,7 +189,7 @@ class ChatView(Vertical):
     @property
     def prompts(self) -> list[ApprovalPrompt]:
         """The question about a call that waits for an answer, if there is one."""
-        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
+        return [prompt for prompt in self._prompts if prompt.is_attached and prompt.display]
 
     # Turns
 
@@ -286,9 +290,12 @@ class ChatView(Vertical):
     async def on_approval_asked(self, message: ApprovalAsked) -> None:
         """Show the question above the input, which keeps the focus."""
         if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
-            message.approval.decide(STOPPED)
+            message.approval.decide(None)
             return
+        from tui.app.approval.approval_prompt import ApprovalPrompt  # not needed for the first paint
+
         prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
+        self._prompts = [prompt]
         await self.composer.mount(prompt, before=self.question)
         self.status.show("waiting for your answer", "waiting")
 

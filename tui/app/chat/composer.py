@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -14,8 +14,10 @@ from tui.app.chat.context import ContextMeter
 from tui.app.chat.queue import QueuedQuestions
 from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
-from tui.setup import LoadedAgent
 from tui.text import folder_text, one_line
+
+if TYPE_CHECKING:
+    from tui.setup import LoadedAgent
 
 Part = Literal["question", "answer"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agent.events import Event, Finished, Trimmed
-from agent.loop import WRITING_ROOM
 
 NEARLY_FULL = 0.8
 """Share of the context from which on it counts as nearly full."""
@@ -53,6 +52,8 @@ class ContextMeter:
     @property
     def is_nearly_full(self) -> bool:
         """Whether little more fits than what a role writes."""
+        from agent.loop import WRITING_ROOM  # loaded with the models, after the first paint
+
         left = self._total - self._used
         return self._total > 0 and (self._used >= NEARLY_FULL * self._total or left < 2 * WRITING_ROOM)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import InputError
-from agent.sessions import Exchange, Mark
 
 if TYPE_CHECKING:
+    from agent.sessions import Exchange, Mark
     from tui.app.chat.chat_view import ChatView
 
 _NEXT: dict[Mark | None, Mark | None] = {None: "good", "good": "wrong", "wrong": None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config import expand_template, read_config
 from tui.app.commands.registry import SlashCommand
 from tui.text import one_line
 
@@ -31,6 +30,8 @@ async def _tools(app: UmiApp, rest: str) -> None:
 
 
 async def _template(app: UmiApp, rest: str) -> None:
+    from agent.config import expand_template, read_config
+
     name, _, text = rest.partition(" ")
     if name:
         app.put_question(expand_template(name, text.strip()))

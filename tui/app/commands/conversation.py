@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from agent.errors import InputError
 from tui.app.commands.registry import SlashCommand
-from tui.cli.undo import undo_message
 
 if TYPE_CHECKING:
     from tui.app.app import UmiApp
@@ -43,6 +42,8 @@ async def _context(app: UmiApp, rest: str) -> None:
 
 
 async def _undo(app: UmiApp, rest: str) -> None:
+    from tui.cli.undo import undo_message
+
     if rest and not (rest.isascii() and rest.isdecimal()):
         raise InputError(f"{rest!r} is no number of a write", "/undo NUMBER takes one of `umi undo --list`")
     await app.show_note(undo_message(int(rest) if rest else None))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from agent.errors import InputError, cannot_write
 from agent.paths import write_private
-from agent.sessions import Record
-from agent.sessions.export import Format, export
 from tui.app.chat.marks import correct, mark, next_mark
 from tui.app.commands.registry import SlashCommand
 
 if TYPE_CHECKING:
+    from agent.sessions import Record
+    from agent.sessions.export import Format
     from tui.app.app import UmiApp
 
 _SUFFIXES: dict[Format, str] = {"md": "md", "json": "json", "train": "jsonl"}
@@ -76,9 +76,11 @@ async def _unmark(app: UmiApp, rest: str) -> None:
 
 
 async def _export(app: UmiApp, rest: str) -> None:
+    from agent.sessions.export import export
+
     record = app.sessions.require_writer().record()
     first, _, name = rest.partition(" ")
-    forms: dict[str, Format] = {form: form for form in get_args(Format)}
+    forms: dict[str, Format] = {form: form for form in _SUFFIXES}
     form = forms.get(first.lower())
     if form is None:
         form, name = "md", rest

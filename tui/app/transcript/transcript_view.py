@@ -7,7 +7,7 @@ off again when the next turn starts, so that a thousand blocks take no more time
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from textual import events
 from textual.containers import VerticalScroll
@@ -15,17 +15,19 @@ from textual.message import Message
 from textual.widget import Widget
 
 from agent.events import AnswerDelta, Event, Finished
-from agent.sessions import Mark
 from tui.app.transcript.blocks import (
-    AnswerBlock,
-    Block,
     MarkBlock,
     NoteBlock,
     ObservationBlock,
     PlainAnswerBlock,
     UserBlock,
 )
-from tui.app.transcript.replay import FAILED, AnyBlock, end_block, error_block, step_block
+from tui.app.transcript.replay import FAILED, answer_block, end_block, error_block, step_block
+
+if TYPE_CHECKING:
+    from agent.sessions import Mark
+    from tui.app.transcript.markdown_answer import AnswerBlock
+    from tui.app.transcript.replay import AnyBlock
 
 MOST_MOUNTED = 200
 """Number of blocks from which on the oldest are taken off when a turn starts."""
@@ -78,7 +80,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
     @property
     def blocks(self) -> list[AnyBlock]:
         """The mounted blocks."""
-        return [child for child in self.children if isinstance(child, Block | AnswerBlock)]
+        return [cast("AnyBlock", child) for child in self.children]
 
     async def add(self, block: AnyBlock) -> None:
         """Append a block; do nothing once the view is removed from the screen."""
@@ -93,7 +95,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
         """Show these blocks in place of all others, from the end."""
         blocks = list(blocks)
         self._answer = self.question = self.selected = None
-        answers = [block.text for block in blocks if isinstance(block, AnswerBlock | PlainAnswerBlock)]
+        answers = [block.text for block in blocks if block.is_answer]
         self.last_answer = answers[-1] if answers else ""
         await self.remove_children()
         self._above, shown = blocks[:-LEAST_MOUNTED], blocks[-LEAST_MOUNTED:]
@@ -227,7 +229,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
 
     async def _answer_block(self) -> AnswerBlock | PlainAnswerBlock:
         if self._answer is None:
-            self._answer = PlainAnswerBlock() if self.plain_answers else AnswerBlock()
+            self._answer = answer_block(plain_answers=self.plain_answers)
             await self.add(self._answer)
         return self._answer
 
