@@ -85,9 +85,17 @@ def compare(screen: str, name: str) -> None:
     assert screen == path.read_text(encoding="utf-8")
 
 
+async def settled(app: UmiApp, pilot: Pilot[None]) -> None:
+    """Wait until the screen stays as it is: a layout takes several refreshes."""
+    before: list[str] = []
+    while (now := [strip.text for strip in app.screen._compositor.render_strips()]) != before:
+        before = now
+        await pilot.pause(0.1)
+
+
 async def legible(app: UmiApp, pilot: Pilot[None], name: str, hidden: str = "") -> None:
     """Compare the screen with its snapshot, and find all of its words readable in every theme."""
-    await pilot.pause(0.05)
+    await settled(app, pilot)
     check(app, name, hidden)
     for theme in ("light", "high-contrast", "dark"):
         app.theme = theme

@@ -17,7 +17,10 @@ async def _model(app: UmiApp, rest: str) -> None:
         return
     from tui.app.screens.models import ModelsScreen
 
-    app.push_screen(ModelsScreen(), lambda name: app.run_soon(app.switch_models, name) if name else None)
+    app.push_screen(
+        ModelsScreen(app.opened.info.folder if app.opened else None),
+        lambda name: app.run_soon(app.switch_models, name) if name else None,
+    )
 
 
 async def _tools(app: UmiApp, rest: str) -> None:
