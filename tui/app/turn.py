@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from agent.loop import Agent, Conversation
     from agent.sessions import SessionWriter
 
-MIN_INTERVAL_S = 0.1
-"""Minimum time between two updates of the answer or the reading progress, in seconds."""
+MIN_INTERVAL_S = 0.15
+"""Minimum time between two updates of the answer or the reading progress, in seconds.
+
+Each update of the answer lays the transcript out anew, which is most of what streaming costs.
+"""
 
 _POLL_INTERVAL_S = 0.1
 """Time between checks for cancellation while waiting for an approval, in seconds."""
