@@ -252,7 +252,10 @@ class ChatView(Vertical):
             await self._ask_next()
 
     async def _ask_next(self) -> None:
-        if (text := self.composer.next_question()) is not None:
+        edited = self.composer.edited
+        if edited and edited.part == "answer":  # what waits would be taken for the right answer
+            self.queue.pause()
+        elif (text := self.composer.next_question()) is not None:
             draft = self.question.text
             await self.ask(text)
             self.question.put(draft)
