@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ class UmiApp(App[None]):
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
         self.chat = ChatView(self.sessions)
+        apply_looks(self, self.looks)  # set later, the theme would have every style computed twice
 
     def compose(self) -> ComposeResult:
         """Yield the conversation."""
@@ -86,7 +88,6 @@ class UmiApp(App[None]):
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
-        apply_looks(self, self.looks)
         # What the thread imports would hold up the first paint.
         self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
 
@@ -97,6 +98,8 @@ class UmiApp(App[None]):
         try:
             self.opened = self._open_agent()
             self.sessions.open(self.opened.info, self.post_message)
+            if not self.opened.agent.engine.grounded_answers:
+                import_module("tui.app.transcript.markdown_answer")  # else the first answer waits for it
         except UmiError as failure:
             error = str(failure)
         except Exception as failure:
