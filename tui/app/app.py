@@ -98,8 +98,8 @@ class UmiApp(App[None]):
         try:
             self.opened = self._open_agent()
             self.sessions.open(self.opened.info, self.post_message)
-            if not self.opened.agent.engine.grounded_answers:
-                import_module("tui.app.transcript.markdown_answer")  # else the first answer waits for it
+            for shown_later in ("approval.approval_prompt", "transcript.markdown_answer"):
+                import_module(f"tui.app.{shown_later}")  # else the first question or answer waits for it
         except UmiError as failure:
             error = str(failure)
         except Exception as failure:
