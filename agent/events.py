@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from agent.transcript import Next, Role
+if TYPE_CHECKING:
+    from agent.transcript import Next, Role
 
 Reason = Literal["answered", "gave_up", "failed", "unsure", "step_limit", "cancelled", "error"]
 """How a turn ended.
@@ -97,9 +98,15 @@ class Observation:
 
 @dataclass(frozen=True)
 class Trimmed:
-    """To make room, `dropped` turns were dropped (the oldest) or halved (the longest observations)."""
+    """To make room, `dropped` turns were dropped (the oldest) or halved (the longest observations).
+
+    `questions` are those that the models see no more, nor what followed on each, oldest first. `rest` is how
+    many of the turns were not theirs: older steps of the question at hand, and observations that were halved.
+    """
 
     dropped: int
+    questions: tuple[str, ...] = ()
+    rest: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,8 @@ def event_from_json(value: Mapping[str, Any]) -> Event:
     Raise KeyError for an unknown name, TypeError for a field that is missing or unknown.
     """
     fields = {name: field for name, field in value.items() if name != "event"}
+    if "questions" in fields:
+        fields["questions"] = tuple(fields["questions"])
     if "stats" in fields:
         fields["stats"] = {role: Usage(**usage) for role, usage in fields["stats"].items()}
     return _EVENTS[value["event"]](**fields)

@@ -33,7 +33,7 @@ from agent.events import (
     Trimmed,
     Usage,
 )
-from agent.prompting.trimming import make_room
+from agent.prompting.trimming import dropped_questions, make_room
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
@@ -180,9 +180,7 @@ class Agent:
             turn.untrusted = True
             turn.outcomes |= {call_key(attached.call): True for attached in attachments}
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
-        dropped = self._make_room(turn, "planner")
-        if dropped:
-            yield Trimmed(dropped)
+        yield from self._make_room(turn, "planner")
         yield from _shown(attachments)
         try:
             reason, answer = yield from self._steps(turn, text, gate, cancelled)
@@ -324,9 +322,7 @@ class Agent:
 
         `show` returns what may be shown now of an answer, for each piece of its text.
         """
-        dropped = self._make_room(turn, role)
-        if dropped:
-            yield Trimmed(dropped)
+        yield from self._make_room(turn, role)
         for event in self.engine.generate(role, turn.transcript, cancelled=cancelled):
             match event:
                 case Reading():
@@ -339,8 +335,8 @@ class Agent:
                     return None if event.stop == "cancelled" else event
         raise AssertionError("an engine's last event is Generated")
 
-    def _make_room(self, turn: _Turn, role: Role) -> int:
-        """Trim the transcript so that `role` can write; return how many turns were dropped or shortened.
+    def _make_room(self, turn: _Turn, role: Role) -> Iterator[Event]:
+        """Trim the transcript so that `role` can write; yield what was dropped or shortened.
 
         Raise ContextFull where the tools, the question and the current step leave no room.
         """
@@ -348,11 +344,14 @@ class Agent:
         def room(transcript: Transcript) -> int:
             return self.engine.room(role, transcript)
 
-        turn.transcript, changed = make_room(turn.transcript, room, WRITING_ROOM)
+        before = turn.transcript
+        turn.transcript, changed = make_room(before, room, WRITING_ROOM)
         if (left := room(turn.transcript)) < WRITING_ROOM:
             available = self.engine.context_length
             raise ContextFull(available - left + WRITING_ROOM, available)
-        return changed
+        if changed:
+            questions, theirs = dropped_questions(before, turn.transcript)
+            yield Trimmed(changed, questions, changed - theirs)
 
 
 def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:

@@ -315,7 +315,7 @@ def test_old_exchanges_are_dropped_and_the_user_is_informed(tmp_path: Path) -> N
     conversation = agent.begin()
     turn(agent, "tell me", conversation=conversation)
     events = turn(agent, "word " * 60, conversation=conversation)
-    assert only(events, Trimmed) == [Trimmed(3)]
+    assert only(events, Trimmed) == [Trimmed(3, ("tell me",))]
     assert finished(events).reason == "answered"
     assert len(conversation.transcript.turns) == 3
     assert conversation.transcript.turns[0] == UserTurn(("word " * 60).strip())
@@ -347,6 +347,7 @@ def test_the_oldest_step_goes_before_an_observation_is_cut(tmp_path: Path) -> No
     assert finished(events).reason == "answered"
     dropped = [event.dropped for event in only(events, Trimmed)]
     assert dropped
+    assert all(not event.questions and event.rest == event.dropped for event in only(events, Trimmed))
     assert {count % 3 for count in dropped} == {0}  # whole steps: a thought, a call, an observation
     last = generations(opened.agent)[-1][1].turns
     assert last[0] == UserTurn("read all three")

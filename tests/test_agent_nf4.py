@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -71,7 +69,7 @@ def test_numbers_are_rounded_to_the_type_that_was_loaded(dtype: str) -> None:
     weight = normal(16, 64)
     kind = torch.bfloat16 if dtype == "BF16" else torch.float16
     wanted = torch.from_numpy(round_trip(Nf4(True, "F32"), weight)).to(kind).float().numpy()
-    np.testing.assert_array_equal(round_trip(Nf4(True, cast(Any, dtype)), weight), wanted)
+    np.testing.assert_array_equal(round_trip(Nf4(True, dtype), weight), wanted)
 
 
 class Field:

@@ -80,7 +80,7 @@ def test_a_question_keeps_its_steps_where_older_exchanges_make_room(tmp_path: Pa
     conversation = opened.agent.begin()
     turn(opened.agent, "hello", conversation)
     events = turn(opened.agent, "read both", conversation)
-    assert only(events, Trimmed) == [Trimmed(3)]
+    assert only(events, Trimmed) == [Trimmed(3, ("hello",))]
     assert len(only(events, Observation)) == len(
         [t for t in conversation.transcript.turns if isinstance(t, ToolTurn)]
     )

@@ -112,6 +112,11 @@ def test_agent_loads_neither_torch_nor_a_front_end() -> None:
     }
 
 
+def test_the_app_loads_what_its_first_paint_needs() -> None:
+    later = {"pydantic", "markdown_it", "sqlite3", "llama_cpp", "numpy", "typer"}
+    assert not loaded_after("import tui.app.app") & later
+
+
 HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy", "train", "export"}
 """What no `--help` loads (typer itself loads pydantic)."""
 

@@ -16,7 +16,6 @@ from tui.app.app import UmiApp
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
 from tui.app.transcript.blocks import (
-    AnswerBlock,
     CallBlock,
     NoteBlock,
     ObservationBlock,
@@ -24,6 +23,7 @@ from tui.app.transcript.blocks import (
     ThoughtBlock,
     UserBlock,
 )
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.setup import LoadedAgent
 
 

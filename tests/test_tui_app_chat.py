@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from app_pilot import app_of, ready, send, state, texts, until
 from fakes import call, plan, scripted
 from textual import events
+from textual.widgets import Static
 
 from agent.engine import ScriptedEngine
+from agent.events import Finished, Reason, Trimmed, event_from_json, event_to_json
 from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, UserTurn
 from tui.app.app import UmiApp
 from tui.app.chat.attached_files import LONG_LINES, question_of
@@ -21,11 +24,13 @@ from tui.app.chat.queue import QueuedQuestions
 from tui.app.chat.welcome import WelcomeBlock
 from tui.app.commands import COMMANDS
 from tui.app.question_input import QuestionInput
+from tui.app.screens.context import ContextScreen
 from tui.app.screens.times import TimesScreen
 from tui.app.screens.tools import ToolsScreen
-from tui.app.transcript.blocks import AnswerBlock, ObservationBlock, UserBlock
+from tui.app.transcript.blocks import NoteBlock, ObservationBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.app.transcript.transcript_view import LEAST_MOUNTED, TranscriptView
-from tui.text import count_text
+from tui.text import count_text, trimmed_text
 
 
 def said(*answers: str) -> list[str]:
@@ -207,6 +212,49 @@ def test_the_context_warns_once_before_it_is_full() -> None:
     assert not meter.update(1800, 2048)
     assert not meter.update(100, 2048)
     assert meter.update(1900, 2048)
+
+
+async def test_what_was_left_out_of_a_full_context_is_named(tmp_path: Path) -> None:
+    app = app_of(scripted(said("fine " * 200, "Yes."), tmp_path, context_length=480))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await ready(pilot)
+        for number, question in enumerate(("tell me", "word " * 60), start=1):
+            await send(pilot, question)
+            await until(pilot, lambda number=number: len(texts(pilot, AnswerBlock)) == number)
+            await ready(pilot)
+        await until(
+            pilot, lambda: any("1 earlier question (“tell me”)" in text for text in texts(pilot, NoteBlock))
+        )
+        await pilot.press("f8")
+        await until(pilot, lambda: isinstance(app.screen, ContextScreen))
+        left_out, _, seen = str(app.screen.query_one(Static).render()).partition(
+            "Questions that the models see"
+        )
+        assert "tell me" in left_out
+        assert "tell me" not in seen
+        assert "word word" in seen
+        await pilot.press("f8")
+        await until(pilot, lambda: not isinstance(app.screen, ContextScreen))
+
+
+def test_what_a_turn_without_an_answer_left_out_comes_back() -> None:
+    meter = ContextMeter()
+    ends: list[tuple[Reason, list[str]]] = [("cancelled", []), ("answered", ["first"])]
+    for reason, left_out in ends:
+        meter.take(Trimmed(4, ("first",), 1))
+        meter.take(Finished(reason, ""))
+        assert meter.left_out == left_out
+    meter.begin()
+    assert meter.left_out == []
+
+
+def test_a_note_says_what_was_left_out() -> None:
+    assert trimmed_text(Trimmed(1)).endswith("see an older step or part of a result")
+    said_of_five = trimmed_text(Trimmed(17, tuple("abcde"), 2))
+    assert "5 earlier questions (“a”, “b”, “c” and 2 more)" in said_of_five
+    assert said_of_five.endswith("and 2 older steps or parts of results")
+    trimmed = Trimmed(4, ("first",), 1)
+    assert event_from_json(json.loads(json.dumps(event_to_json(trimmed)))) == trimmed
 
 
 def test_plurals() -> None:

@@ -10,9 +10,10 @@ from fakes import scripted
 from textual.command import CommandPalette
 from textual.widgets import OptionList, Static
 
-from agent.config import Config, read_config
+from agent.config import read_config, set_value
 from agent.errors import InputError
 from tui.app.app import UmiApp
+from tui.app.appearance.apply import read_looks
 from tui.app.appearance.keys import keymap
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.question_input import QuestionInput
@@ -93,9 +94,10 @@ async def test_help_palette_and_themes(tmp_path: Path) -> None:
 
 
 async def test_keys_and_theme_of_the_config(tmp_path: Path) -> None:
-    config = Config(theme="light", keys={"help": "f2,ctrl+h"})
+    set_value("theme", "light")
+    set_value("keys.help", "f2,ctrl+h")
     opened = scripted([], tmp_path)
-    app = UmiApp(lambda: opened, config)
+    app = UmiApp(lambda: opened, read_looks())
     async with app.run_test() as pilot:
         await ready(pilot)
         assert app.theme == "light"

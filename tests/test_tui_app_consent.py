@@ -16,7 +16,8 @@ from tui.app.approval import approval_prompt
 from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
 from tui.app.status_line import StatusLine
-from tui.app.transcript.blocks import AnswerBlock, NoteBlock, ObservationBlock
+from tui.app.transcript.blocks import NoteBlock, ObservationBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 
 
 def writing(content: str = "buy milk\n", times: int = 1) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import agent.bundle.download.catalogue
 import agent.bundle.download.pull_base
 import agent.bundle.listing
 import agent.llama.speed.probe
+import tui.app.screens.models
 from agent.bundle import Bundle
 from agent.bundle.download.bases import InstalledBase, base_folder, partial_base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
@@ -29,7 +31,8 @@ from agent.transcript import UserTurn
 from tui.app.app import UmiApp
 from tui.app.screens.models import ModelsScreen
 from tui.app.screens.tools import ToolsScreen
-from tui.app.transcript.blocks import AnswerBlock, NoteBlock, UserBlock
+from tui.app.transcript.blocks import NoteBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.setup import LoadedAgent
 
 DATA = b"GGUF" + bytes(1000)
@@ -154,6 +157,52 @@ async def test_models_are_switched_without_a_restart(
         await until(pilot, lambda: "there are no models named nothing" in texts(pilot, NoteBlock)[-1])
         assert app.opened is second
         assert not second.agent.engine.closed
+
+
+async def test_a_model_is_removed_by_ctrl_g_alone(
+    tmp_path: Path, catalogue: None, tiny_bundle: Bundle, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tui.app.screens.models, "ARMING_S", 0.02)
+    for name in ("loaded", "other"):
+        shutil.copytree(tiny_bundle.folder, models / name)
+    opened = scripted([], tmp_path)
+    opened = replace(opened, info=replace(opened.info, folder=models / "loaded"))
+    app = UmiApp(lambda: opened)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened_screen(pilot)
+
+        async def delete(name: str) -> None:
+            app.screen.query_one(DataTable).move_cursor(row=list(rows(pilot)).index(name))
+            await pilot.pause(0.05)
+            await pilot.press("delete")
+            await pilot.pause(0.1)
+
+        for name, why in (
+            ("umi-mini", "is part of umi"),
+            ("loaded", "in use"),
+            ("far", "not on this machine"),
+        ):
+            await delete(name)
+            assert why in said(pilot)
+        await delete("other")
+        assert "Remove other" in said(pilot)
+        await pilot.press(*"yes")
+        assert "Remove other" in said(pilot)
+        await pilot.press("up", "ctrl+g")  # the question was about another row
+        assert said(pilot) == "nothing was removed"
+        await delete("other")
+        await pilot.press("escape")
+        await until(pilot, lambda: said(pilot) == "nothing was removed")
+        assert (models / "other").exists()
+        monkeypatch.setattr(tui.app.screens.models, "ARMING_S", 60)
+        await delete("other")
+        await pilot.press("ctrl+g")  # too soon after the question
+        assert (models / "other").exists()
+        monkeypatch.setattr(tui.app.screens.models, "ARMING_S", 0.02)
+        await delete("other")
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: "other" not in rows(pilot))
+        assert not (models / "other").exists()
 
 
 async def test_models_that_do_not_load_leave_those_in_use(

@@ -20,7 +20,8 @@ from tui.app.app import UmiApp
 from tui.app.question_input import QuestionInput
 from tui.app.screens.sessions import SessionsScreen
 from tui.app.sessions import AppSessions
-from tui.app.transcript.blocks import NoteBlock, UserBlock
+from tui.app.transcript.blocks import MarkBlock, NoteBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.cli.main import main
 
 CHAT = [plan("No tool is needed.", "summarizer"), "You are welcome."]
@@ -46,6 +47,11 @@ def asked_last(app: UmiApp) -> list[str]:
     return [turn.content for turn in engine.seen[-1][1].turns if isinstance(turn, UserTurn)]
 
 
+def marked(pilot: Pilot[None]) -> list[str]:
+    """The marks that are shown, in the order of their answers."""
+    return [text.split()[1].rstrip(".") for text in texts(pilot, MarkBlock)]
+
+
 def shown(app: UmiApp, name: str) -> str:
     return str(app.screen.query_one(name, Static).render())
 
@@ -60,7 +66,30 @@ async def test_a_conversation_is_written_resumed_and_rewound(tmp_path: Path) -> 
         await send(pilot, "/good")
         await until(pilot, lambda: "Marked good" in texts(pilot, NoteBlock)[-1])
         await ask(pilot, "thanks")
-        await send(pilot, "/correct You helped me.")
+        for marks in (["good", "good"], ["good", "wrong"], ["good"], ["good", "good"]):
+            await pilot.press("f9")
+            await until(pilot, lambda marks=marks: marked(pilot) == marks)
+        await pilot.press("ctrl+t", "up", "w")
+        await until(pilot, lambda: marked(pilot) == ["good", "wrong"])
+        question = app.query_one(QuestionInput)
+        await pilot.press("ctrl+t", "x")
+        await until(pilot, lambda: question.text == "You are welcome.")
+        await pilot.press("escape")
+        assert question.text == ""
+        await send(pilot, "/correct")
+        await until(pilot, lambda: question.text == "You are welcome.")
+        question.clear()
+        await send(pilot, "You helped me.")
+        await until(pilot, lambda: marked(pilot) == ["good", "corrected"])
+        assert "You helped me." in texts(pilot, MarkBlock)[-1]
+        await pilot.press("f9")
+        await until(pilot, lambda: "/unmark takes the correction away" in texts(pilot, NoteBlock)[-1])
+        await pilot.press("ctrl+t", *["up"] * 9, "w")
+        await until(pilot, lambda: marked(pilot) == ["wrong", "corrected"])
+        kinds = [type(block) for block in app.chat.transcript.blocks]
+        assert kinds.index(MarkBlock) == kinds.index(AnswerBlock) + 1
+        await pilot.press("ctrl+t", *["up"] * 9, "g")
+        await until(pilot, lambda: marked(pilot) == ["good", "corrected"])
         await send(pilot, "/rename Percentages")
         await until(pilot, lambda: "called: Percentages" in texts(pilot, NoteBlock)[-1])
         await send(pilot, "/export json talk.json")
@@ -75,6 +104,7 @@ async def test_a_conversation_is_written_resumed_and_rewound(tmp_path: Path) -> 
     async with app.run_test() as pilot:
         await ready(pilot)
         assert texts(pilot, UserBlock) == ["what is 17.5% of 240?", "thanks"]
+        assert marked(pilot) == ["good", "corrected"]
         await ask(pilot, "bye")
         assert asked_last(app) == ["what is 17.5% of 240?", "thanks", "bye"]
         await send(pilot, "/rewind 2")

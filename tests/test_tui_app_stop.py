@@ -13,14 +13,8 @@ from agent.engine import ScriptedEngine
 from agent.transcript import UserTurn
 from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.question_input import QuestionInput
-from tui.app.transcript.blocks import (
-    AnswerBlock,
-    CallBlock,
-    NoteBlock,
-    ObservationBlock,
-    ThoughtBlock,
-    UserBlock,
-)
+from tui.app.transcript.blocks import CallBlock, NoteBlock, ObservationBlock, ThoughtBlock, UserBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 
 
 async def test_escape_stops_a_turn_and_the_next_one_works(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from app_pilot import app_of, ready, send, texts, until
 from fakes import plan, scripted
 
 import tui.cli.tree.root
-from tui.app.transcript.blocks import AnswerBlock
+from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.ascii import to_ascii, wants_ascii
 from tui.cli.main import main
 from tui.cli.terminal.progress import DownloadProgress

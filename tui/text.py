@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.events import Trimmed
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
@@ -100,6 +103,22 @@ def truncate_lines(text: str, lines: int) -> tuple[str, int]:
 def count_text(number: int, noun: str) -> str:
     """Return `1 line`, `2 lines`, `1,200 lines`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def trimmed_text(event: Trimmed) -> str:
+    """Return what was left out of a full context, the questions by their first words, without a full stop."""
+    number = len(event.questions)
+    what: list[str] = []
+    if number:
+        first = ", ".join(f"“{one_line(question, 40)}”" for question in event.questions[:3])
+        more = f" and {number - 3} more" if number > 3 else ""
+        what.append(f"{count_text(number, 'earlier question')} ({first}{more}) with what followed")
+    if event.rest or not number:
+        count = event.rest or event.dropped
+        what.append(
+            "an older step or part of a result" if count == 1 else f"{count} older steps or parts of results"
+        )
+    return f"To make room, the models no longer see {' and '.join(what)}"
 
 
 def folder_text(path: Path) -> str:

@@ -58,6 +58,14 @@ def make_room(
     return shorter, changed
 
 
+def dropped_questions(before: Transcript, after: Transcript) -> tuple[tuple[str, ...], int]:
+    """Return the questions that `make_room` dropped, oldest first, and how many turns went with them."""
+    questions = [(at, turn.content) for at, turn in enumerate(before.turns) if isinstance(turn, UserTurn)]
+    gone = len(questions) - sum(isinstance(turn, UserTurn) for turn in after.turns)
+    first_kept = questions[gone][0] if gone else 0
+    return tuple(text for _, text in questions[:gone]), first_kept
+
+
 def _without_oldest_exchange(transcript: Transcript) -> Transcript | None:
     """Return `transcript` from its second question on; None if it has only one."""
     turns = transcript.turns

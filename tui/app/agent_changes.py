@@ -6,11 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.errors import UmiError
-from agent.loop import Agent, Conversation
-from agent.tools.toolbox import Toolbox, select_tools
-from tui.setup import LoadedAgent
+
+if TYPE_CHECKING:
+    from agent.loop import Agent, Conversation
+    from agent.tools.toolbox import Toolbox
+    from tui.setup import LoadedAgent
 
 _log = logging.getLogger(__name__)
 
@@ -82,5 +85,7 @@ def offer_tools(
 
     Raise InputError for a name that the toolbox does not have.
     """
+    from agent.tools.toolbox import Toolbox, select_tools
+
     agent.toolbox = Toolbox(select_tools(toolbox.tools, names), toolbox.context)
     return continued(agent, conversation)

@@ -7,40 +7,39 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
-from agent.config import Config, read_config
-from agent.consent.policy import MODES
 from agent.errors import InputError, UmiError
 from agent.paths import config_path
-from agent.tools import Tool
-from agent.tools.toolbox import Toolbox
 from tui.app.agent_changes import offer_tools, switched
-from tui.app.appearance.apply import apply_config
+from tui.app.appearance.apply import Looks, apply_looks, read_looks
 from tui.app.appearance.ascii_filter import AsciiFilter
-from tui.app.appearance.keys import key_help, keymap
+from tui.app.appearance.keys import APP_BINDINGS, key_help, keymap
 from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
-from tui.app.screens.help import HelpScreen
-from tui.app.screens.times import TimesScreen
 from tui.app.sessions import AppSessions, SessionWarning
 from tui.app.transcript.blocks import NoteBlock
 from tui.ascii import wants_ascii
 from tui.setup import LoadedAgent, Options, open_agent
 from tui.text import one_line
 
+if TYPE_CHECKING:
+    from agent.tools import Tool
+    from agent.tools.toolbox import Toolbox
+
 _QUIT_WINDOW_S = 2.0
 """Time after Ctrl+C within which a second one quits, in seconds."""
-_CHAT_ACTIONS = ("cancel", "copy", "fold", "help", "mode", "page", "retry", "select", "sessions", "times")
+_CHAT_ACTIONS = ("cancel", "command", "copy", "fold", "mode", "page", "select")
 
 _log = logging.getLogger(__name__)
 
@@ -59,29 +58,14 @@ class UmiApp(App[None]):
     The caller closes `opened` after the app has ended.
     """
 
-    CSS_PATH = "umi.tcss"
+    CSS_PATH = Path(__file__).with_name("umi.tcss")  # a subclass in another folder finds it too
     TITLE = "umi"
-    BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
-        Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
-        Binding("f1", "help", "keys and commands", priority=True, id="help"),
-        Binding("f3", "sessions", "find and resume sessions", priority=True, id="sessions"),
-        Binding("escape", "cancel", "stop, and edit the question", id="stop"),
-        Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
-        Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
-        Binding("ctrl+y", "copy", "copy the selected block or the answer", priority=True, id="copy"),
-        Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
-        Binding("ctrl+r", "retry", "ask the last question once more", priority=True, id="retry"),
-        Binding("ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry", priority=True, id="select"),
-        Binding("f4", "times", "time per role", priority=True, id="times"),
-        Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
-        Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
-        Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
-    ]
+    BINDINGS = APP_BINDINGS
 
     def __init__(
         self,
         open_agent: Callable[[], LoadedAgent],
-        config: Config | None = None,
+        looks: Looks | None = None,
         open_models: Callable[[str], LoadedAgent] | None = None,
         sessions: AppSessions | None = None,
     ) -> None:
@@ -92,10 +76,11 @@ class UmiApp(App[None]):
         self._tools_off: set[str] = set()
         self._ascii = [AsciiFilter()] if wants_ascii() else []
         self._interrupted_at = 0.0
-        self.config = config or Config()
+        self.looks = looks or Looks()
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
         self.chat = ChatView(self.sessions)
+        apply_looks(self, self.looks)  # set later, the theme would have every style computed twice
 
     def compose(self) -> ComposeResult:
         """Yield the conversation."""
@@ -103,8 +88,8 @@ class UmiApp(App[None]):
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
-        apply_config(self, self.config)
-        self.run_worker(self._load, thread=True, group="load")
+        # What the thread imports would hold up the first paint.
+        self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
 
     # Models and tools
 
@@ -113,6 +98,8 @@ class UmiApp(App[None]):
         try:
             self.opened = self._open_agent()
             self.sessions.open(self.opened.info, self.post_message)
+            for shown_later in ("approval.approval_prompt", "transcript.markdown_answer"):
+                import_module(f"tui.app.{shown_later}")  # else the first question or answer waits for it
         except UmiError as failure:
             error = str(failure)
         except Exception as failure:
@@ -217,6 +204,13 @@ class UmiApp(App[None]):
         """Append a message of the app to the transcript."""
         await self.chat.transcript.add(NoteBlock(text, error=error))
 
+    def show_help(self) -> None:
+        """Show the keys and commands."""
+        from tui.app.screens.help import HelpScreen
+
+        keys = key_help(self.BINDINGS, self.looks.keys)
+        self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
+
     async def start_conversation(self) -> None:
         """Stop the running turn and begin a new conversation on a cleared transcript."""
         self.sessions.begin()
@@ -262,18 +256,9 @@ class UmiApp(App[None]):
 
     # Keys
 
-    def action_help(self) -> None:
-        """Show the keys and commands."""
-        keys = key_help(self.BINDINGS, self.config.keys)
-        self.push_screen(HelpScreen(COMMANDS, keys, str(config_path())))
-
-    async def action_sessions(self) -> None:
-        """Open the list of sessions."""
-        await self.run_command("sessions")
-
-    def action_times(self) -> None:
-        """Show the time per role."""
-        self.push_screen(TimesScreen(self.chat.progress.last, self.chat.progress.total))
+    async def action_command(self, name: str) -> None:
+        """Run a slash command."""
+        await self.run_command(name)
 
     def action_cancel(self) -> None:
         """Refuse the call that is asked about, or stop the running turn and give its question back."""
@@ -283,6 +268,8 @@ class UmiApp(App[None]):
         """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
         policy = self.opened.agent.policy if self.opened else None
         if policy is not None:
+            from agent.consent.policy import MODES  # loaded with the models, after the first paint
+
             try:
                 policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
             except UmiError as error:
@@ -311,10 +298,6 @@ class UmiApp(App[None]):
         else:
             self.notify("There is no answer to copy.", markup=False)
 
-    async def action_retry(self) -> None:
-        """Ask the last question once more."""
-        await self.run_command("retry")
-
     async def action_select(self) -> None:
         """Select the last block, or the one above the selected one."""
         await self.chat.select_block(-1)
@@ -336,10 +319,10 @@ class UmiApp(App[None]):
 
 def chat(options: Options, sessions: AppSessions | None = None) -> int:
     """Run the app until the user leaves it; return the exit code."""
-    config = read_config()
-    keymap(UmiApp.BINDINGS, config.keys)
+    looks = read_looks()
+    keymap(UmiApp.BINDINGS, looks.keys)
     app = UmiApp(
-        lambda: open_agent(options), config, lambda name: open_agent(replace(options, models=name)), sessions
+        lambda: open_agent(options), looks, lambda name: open_agent(replace(options, models=name)), sessions
     )
     try:
         app.run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 
-from agent.config import THEME_NAMES
+from tui.app.appearance.themes import THEMES
 from tui.app.commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -25,5 +25,6 @@ def palette_commands(app: UmiApp) -> Iterator[SystemCommand]:
             else partial(app.run_command, command.name)
         )
         yield SystemCommand(f"/{command.name}", command.help, action)
-    for name in THEME_NAMES:
-        yield SystemCommand(f"Theme: {name}", "colours of the app", partial(app.run_command, "theme", name))
+    for theme in THEMES:
+        run = partial(app.run_command, "theme", theme.name)
+        yield SystemCommand(f"Theme: {theme.name}", "colours of the app", run)

@@ -35,6 +35,7 @@ class QuestionInput(TextArea):
         super().__init__(
             compact=True, highlight_cursor_line=False, placeholder="Ask something, or /help", id="question"
         )
+        self.cursor_blink = False  # each blink draws the input, and with an answer that grows all between
         self.sent_before = QuestionHistory()
         self.examples: Sequence[str] = ()
         self.queued = False

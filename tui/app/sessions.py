@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from agent.errors import InputError, UmiError
-from agent.loop import Agent, Conversation
-from agent.sessions import SessionStore, SessionWriter
 from tui.app.chat.attached_files import typed_again
 from tui.app.transcript.replay import blocks_of
 from tui.app.transcript.transcript_view import TranscriptView
-from tui.setup import AgentInfo
 from tui.text import one_line
+
+if TYPE_CHECKING:
+    from agent.loop import Agent, Conversation
+    from agent.sessions import SessionStore, SessionWriter
+    from tui.setup import AgentInfo
 
 
 class SessionWarning(Message):
@@ -44,7 +47,7 @@ class AppSessions:
     def check(self) -> None:
         """Raise UmiError where the session to start with does not exist, before the app takes the screen."""
         if self._session is not None:
-            with SessionStore.open() as store:
+            with _open_store() as store:
                 store.find(self._session)
 
     def open(self, info: AgentInfo, post: Callable[[Message], object]) -> None:
@@ -54,15 +57,11 @@ class AppSessions:
         """
         self._info, self._post = info, post
         try:
-            self.store = SessionStore.open()
+            self.store = _open_store()
             found = self.store.find(self._session) if self._session else None
             if self._go_on and (found := self.store.last(info.workspace)) is None:
                 self.problem = "There is no session of this folder to go on from; this is a new one."
-            self._write(
-                SessionWriter.resume(self.store, found.id, info.bundle)
-                if found
-                else SessionWriter.begin(self.store, info.workspace, info.bundle)
-            )
+            self._write(self.store, info, found.id if found else None)
         except UmiError as error:
             self.problem = f"This session is not saved: {error}"
 
@@ -80,14 +79,22 @@ class AppSessions:
     def begin(self) -> None:
         """Let the next question begin a new session."""
         if self.store and self._info:
-            self._write(SessionWriter.begin(self.store, self._info.workspace, self._info.bundle))
+            self._write(self.store, self._info, None)
 
     def resume(self, session: str) -> None:
         """Go on from the end of a stored session. Raise UmiError where that cannot be read."""
         if self.store and self._info:
-            self._write(SessionWriter.resume(self.store, session, self._info.bundle))
+            self._write(self.store, self._info, session)
 
-    def _write(self, writer: SessionWriter) -> None:
+    def _write(self, store: SessionStore, info: AgentInfo, session: str | None) -> None:
+        """Write on the end of a stored session, or a new one at None."""
+        from agent.sessions import SessionWriter
+
+        writer = (
+            SessionWriter.resume(store, session, info.bundle)
+            if session
+            else SessionWriter.begin(store, info.workspace, info.bundle)
+        )
         writer.warn = lambda line: self._post(SessionWarning(line[0].upper() + line[1:]))
         self.writer = writer
 
@@ -135,3 +142,10 @@ class AppSessions:
         if not found:
             raise InputError("this question is not saved", "ask it again")
         return typed_again(found[0].question, found[0].events)
+
+
+def _open_store() -> SessionStore:
+    """Open the store; what it needs is loaded here, after the first paint."""
+    from agent.sessions import SessionStore
+
+    return SessionStore.open()

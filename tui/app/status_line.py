@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rich.text import Text
+from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from agent.consent.policy import Mode
-from tui.setup import AgentInfo
 from tui.text import count_text, one_line, size_text
+
+if TYPE_CHECKING:
+    from agent.consent.policy import Mode
+    from tui.setup import AgentInfo
 
 Kind = Literal["idle", "busy", "waiting"]
 
 _SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_COLOURS: dict[Kind, str] = {"idle": "green", "busy": "yellow", "waiting": "bold magenta"}
+_COLOURS: dict[Kind, str] = {"idle": "$text-success", "busy": "$text-warning", "waiting": "bold $text-accent"}
 _BAR_WIDTH = 10
 _SHOW_SECONDS_FROM = 3
 """Seconds in one state from which on they are shown."""
@@ -58,26 +60,25 @@ class StatusLine(Static):
         if self.busy:
             self._frame = (self._frame + 1) % len(_SPINNER_FRAMES)
 
-    def render(self) -> Text:
+    def render(self) -> Content:
         """Return the state on the left, and on the right the longest model description that fits."""
         width = self.content_size.width
         mark = {"idle": "●", "waiting": "?", "busy": _SPINNER_FRAMES[self._frame]}[self.kind]
-        left = Text(f"{mark} {self.state}")
-        left.stylize(_COLOURS[self.kind], 0, len(left) if self.kind == "waiting" else 1)
+        left = Content(f"{mark} {self.state}")
+        left = left.stylize(_COLOURS[self.kind], 0, len(left) if self.kind == "waiting" else 1)
         if self.progress is not None:
             done = round(self.progress * _BAR_WIDTH)
-            left.append(" " + "▰" * done + "▱" * (_BAR_WIDTH - done), "cyan")
-            left.append(f" {int(100 * self.progress)} %")
+            left = left.append_text(" " + "▰" * done + "▱" * (_BAR_WIDTH - done), "$text-primary")
+            left = left.append(f" {int(100 * self.progress)} %")
         seconds = int(time.monotonic() - self._since)
         if self.busy and seconds >= _SHOW_SECONDS_FROM:
-            left.append(f" {seconds} s", "dim")
-        left.append(f"  {self.mode}", "dim" if self.mode == "ask" else "bold")
+            left = left.append_text(f" {seconds} s", "$text-muted")
+        left = left.append_text(f"  {self.mode}", "$text-muted" if self.mode == "ask" else "bold")
         for right in model_descriptions(self.info, self.rates):
-            space = width - left.cell_len - len(right)
+            space = width - left.cell_length - len(right)
             if space >= 2:
-                return left + Text(" " * space) + Text(right, "dim")
-        left.truncate(width, overflow="ellipsis")
-        return left
+                return Content.assemble(left, " " * space, (right, "$text-muted"))
+        return left.truncate(width, ellipsis=True)
 
 
 def model_descriptions(info: AgentInfo | None, rates: tuple[float, float]) -> list[str]:

@@ -10,26 +10,29 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from agent.attachments import Attachment
-from agent.consent import Decision, Deny, Request
 from agent.errors import UmiError
 from agent.events import AnswerDelta, Event, Reading
-from agent.loop import Agent, Conversation
-from agent.sessions import SessionWriter
 
-MIN_INTERVAL_S = 0.1
-"""Minimum time between two updates of the answer or the reading progress, in seconds."""
+if TYPE_CHECKING:
+    from agent.attachments import Attachment
+    from agent.consent import Decision, Request
+    from agent.loop import Agent, Conversation
+    from agent.sessions import SessionWriter
+
+MIN_INTERVAL_S = 0.15
+"""Minimum time between two updates of the answer or the reading progress, in seconds.
+
+Each update of the answer lays the transcript out anew, which is most of what streaming costs.
+"""
 
 _POLL_INTERVAL_S = 0.1
 """Time between checks for cancellation while waiting for an approval, in seconds."""
 
 _log = logging.getLogger(__name__)
-
-STOPPED = Deny("the turn was stopped")
-"""The decision about a call whose turn was cancelled."""
 
 
 class Approval:
@@ -38,20 +41,22 @@ class Approval:
     def __init__(self, request: Request) -> None:
         self.request = request
         self._decided = threading.Event()
-        self._decision: Decision = STOPPED
+        self._decision: Decision | None = None
 
-    def decide(self, decision: Decision) -> None:
-        """Record the decision; later ones are ignored."""
+    def decide(self, decision: Decision | None) -> None:
+        """Record the decision, None where the turn was stopped; later ones are ignored."""
         if not self._decided.is_set():
             self._decision = decision
             self._decided.set()
 
     def wait(self, cancelled: Callable[[], bool]) -> Decision:
         """Return the decision, or a refusal if the turn is cancelled first."""
+        from agent.consent import Deny
+
         while not self._decided.wait(_POLL_INTERVAL_S):
             if cancelled():
-                return STOPPED
-        return self._decision
+                break
+        return self._decision or Deny("the turn was stopped")
 
 
 class TurnEvent(Message):

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
+from statistics import median
 from typing import Any
 
 from textual.app import App, ComposeResult
@@ -15,6 +17,9 @@ from textual.widgets import Static
 DELTAS_PER_SECOND = 60
 WORDS = 500
 BLOCKS = 1000
+SESSIONS = 10_000
+SEARCHES = ("word7", "word1234", "the", "wor", "the word3", "the word1 word2 word3 what is")
+"""A frequent and a rare word, the most frequent one, a beginning of all, several words."""
 
 
 class BareApp(App[None]):
@@ -41,7 +46,10 @@ def first_paint() -> None:
         def on_ready(self) -> None:
             self.call_after_refresh(self.exit)
 
-    FirstPaint(models).run()
+    app = FirstPaint(models)
+    app.run()
+    if app.return_code:
+        raise SystemExit(app.return_code)
 
 
 def streaming(folder: Path) -> dict[str, float]:
@@ -103,6 +111,40 @@ def opening(folder: Path) -> dict[str, float]:
     return figures
 
 
+def searching(folder: Path) -> dict[str, float]:
+    """Return the processor seconds of the slowest of `SEARCHES` over `SESSIONS` sessions: medians of five."""
+    from agent.events import Finished, Observation
+    from agent.loop import Conversation
+    from agent.sessions import SessionStore, SessionWriter
+    from agent.transcript import Transcript
+    from tui.app.screens.sessions import LISTED
+
+    chance = Random(0)
+
+    def words(count: int) -> str:
+        return " ".join(f"word{int(chance.paretovariate(0.5)) % 2000}" for _ in range(count))
+
+    with SessionStore.open(folder / "sessions.db") as store:
+        store.database.flush = lambda: None  # what is made here need not outlive a crash
+        for _ in range(SESSIONS):
+            writer = SessionWriter.begin(store, folder, "bench")
+            for _ in range(2):
+                writer.question(f"what is the {words(6)}?", Conversation(Transcript()))
+                writer.event(Observation(1, 0, "calculate", True, words(20)))
+                writer.event(Finished("answered", f"It is the {words(20)}."))
+        slowest = max(
+            median(_seconds(lambda text=text: store.search(text, LISTED)) for _ in range(5))
+            for text in SEARCHES
+        )
+    return {"search_10000_sessions_seconds": slowest}
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
 def _run(app: App[None], measure: Callable[[], Any]) -> None:
     app.call_later(app.run_worker, measure())
     app.run()
@@ -152,6 +194,8 @@ def main(task: str, out: str) -> None:
             figures = streaming(folder)
         case "opening":
             figures = opening(folder)
+        case "searching":
+            figures = searching(folder)
     Path(out).write_text(json.dumps(figures))
 
 

@@ -18,7 +18,7 @@ from agent.events import (
     Usage,
 )
 from agent.transcript import Role
-from tui.text import call_line, one_line, plain, truncate_lines
+from tui.text import call_line, one_line, plain, trimmed_text, truncate_lines
 
 OBSERVATION_LINES = 6
 """Lines of an observation that are shown; the models read all of it."""
@@ -51,8 +51,8 @@ class StepPrinter:
                     self._line(f"  {('=' if ok else '!') if i == 0 else ' '} {line}")
                 if more:
                     self._line(f"    … {more} more lines")
-            case Trimmed(dropped):
-                self._line(f"  (to make room, {dropped} old turns or results were left out or cut)")
+            case Trimmed():
+                self._line(f"  ({trimmed_text(event)})")
             case AnswerDelta():
                 self.clear()
             case Finished():

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,8 @@ class Nf4:
 
     double_quant: bool
     """Whether the scales are quantized to 8 bits."""
-    dtype: Literal["F32", "BF16", "F16"]
-    """The type that a weight was loaded in, to which its dequantized numbers are rounded."""
+    dtype: str
+    """The type that a weight was loaded in (F32, BF16 or F16), to which its dequantized numbers are rounded."""
     rope_head: int = 0
     """Rows of a head of attn_q and attn_k where llama.cpp has them in another order than the checkpoint, in
     whose order scales are grouped; 0 where it has not."""

@@ -13,6 +13,30 @@ from agent.errors import InputError
 _NAMES = {"ctrl": "Ctrl", "shift": "Shift", "alt": "Alt", "escape": "Esc", "pageup": "Page Up"}
 _NAMES |= {"pagedown": "Page Down", "tab": "Tab", "enter": "Enter"}
 
+APP_BINDINGS: list[BindingType] = [
+    Binding("ctrl+p", "command_palette", "find a command", priority=True, id="palette"),
+    Binding("f1", "command('help')", "keys and commands", priority=True, id="help"),
+    Binding("f3", "command('sessions')", "find and resume sessions", priority=True, id="sessions"),
+    Binding("escape", "cancel", "stop, and edit the question", id="stop"),
+    Binding("ctrl+c", "interrupt", "quit", priority=True, id="interrupt"),
+    Binding("ctrl+q", "quit", "quit", priority=True, id="quit"),
+    Binding("ctrl+y", "copy", "copy the selected block or the answer", priority=True, id="copy"),
+    Binding("shift+tab", "mode", "next mode", priority=True, id="mode"),
+    Binding("ctrl+r", "command('retry')", "ask the last question once more", priority=True, id="retry"),
+    Binding(
+        "ctrl+up,ctrl+t", "select", "select a block: copy, edit, retry, mark", priority=True, id="select"
+    ),
+    Binding("f4", "command('times')", "time per role", priority=True, id="times"),
+    Binding(
+        "f8", "command('context')", "what the models see, what was left out", priority=True, id="context"
+    ),
+    Binding("f9", "command('mark')", "mark the last answer: good, wrong, neither", priority=True, id="mark"),
+    Binding("ctrl+o", "fold", "show or fold long results", priority=True, id="fold"),
+    Binding("pageup", "page(-1)", "scroll", priority=True, id="page_up"),
+    Binding("pagedown", "page(1)", "scroll", priority=True, id="page_down"),
+]
+"""The bindings of the app, in the order in which the help screen shows them."""
+
 
 @dataclass(frozen=True)
 class KeyHelp:

@@ -17,6 +17,7 @@ THEMES = (
         success="#5cb08a",
         warning="#e0a34a",
         error="#d9607a",
+        variables={"text-muted": "#b0b0b0"},
     ),
     Theme(
         name="light",
@@ -32,6 +33,7 @@ THEMES = (
         error="#a8203f",
         dark=False,
         text_alpha=1.0,
+        variables={"text-muted": "#4c4c4c", "surface-lighten-2": "#a3a39c"},
     ),
     Theme(
         name="high-contrast",

@@ -10,10 +10,10 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.css.query import NoMatches
 from textual.message import Message
 from textual.widget import Widget
@@ -199,13 +199,13 @@ class ApprovalPrompt(Vertical, can_focus=True):
 
     def _choose(self, number: int) -> None:
         self._chosen = number
-        line = Text()
+        line = Content()
         for index, (label, _) in enumerate(self._answers()):
-            line.append(f" {label} ", "reverse" if index == number and self.has_focus else "")
-            line.append("  ")
+            chosen = index == number and self.has_focus
+            line = line.append_text(f" {label} ", "reverse" if chosen else "").append("  ")
         hint = "" if self.has_focus else "Tab: other answers; PgDn: more of the text"
         try:
-            self.query_one(".answers", Static).update(line.append(hint, "dim"))
+            self.query_one(".answers", Static).update(line.append_text(hint, "$text-muted"))
         except NoMatches:
             return  # the prompt is being removed
 
@@ -216,16 +216,16 @@ def _widgets(request: Request) -> Iterator[Static]:
             yield Static(part.label, markup=False, classes="name")
             yield Static(_coloured(part), markup=False, classes=part.kind)
         else:
-            line = Text.assemble((f"{part.label}  ", "dim"), part.text.removesuffix("\n"))
+            line = Content.assemble((f"{part.label}  ", "$text-muted"), part.text.removesuffix("\n"))
             yield Static(line, markup=False, classes=f"{part.kind} line")
 
 
-def _coloured(part: Part) -> Text:
-    text = Text(part.text)
+def _coloured(part: Part) -> Content:
+    text = Content(part.text)
     if part.kind == "diff":
-        colours = {"-": "red", "+": "green", "@": "dim"}
+        colours = {"-": "$text-error", "+": "$text-success", "@": "$text-muted"}
         start = 0
         for line in part.text.split("\n"):
-            text.stylize(colours.get(line[:1], ""), start, start + len(line))
+            text = text.stylize(colours.get(line[:1], ""), start, start + len(line))
             start += len(line) + 1
     return text

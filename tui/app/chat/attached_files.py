@@ -11,12 +11,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.attachments import Attachment, read_attachments
 from agent.errors import InputError
 from agent.events import CallProposed, Event
 from agent.paths import data_folder, write_private
-from agent.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from agent.attachments import Attachment
+    from agent.tools.toolbox import Toolbox
 
 LONG_LINES = 12
 LONG_CHARACTERS = 1500
@@ -60,6 +63,8 @@ def question_of(typed: str, toolbox: Toolbox) -> Question:
     A word behind `@` is a file where there is one, or where it looks like one. Raise InputError for one that
     cannot be read.
     """
+    from agent.attachments import read_attachments  # loaded with the models, after the first paint
+
     root = toolbox.context.workspace.root
 
     def replace(match: re.Match[str]) -> str:

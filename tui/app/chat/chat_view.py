@@ -8,31 +8,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import TextArea
 
-from agent.errors import InputError, ToolError, UmiError
+from agent.errors import InputError, UmiError
 from agent.events import Event, Finished
-from agent.loop import Conversation
-from tui.app.approval.approval_prompt import ApprovalPrompt
 from tui.app.chat.attached_files import Question, question_of
-from tui.app.chat.completion import Completion, CompletionList, completions
+from tui.app.chat.block_actions import HINT, act_on_block
+from tui.app.chat.composer import Composer, Edited
 from tui.app.chat.context import ContextMeter
+from tui.app.chat.marks import mark
 from tui.app.chat.progress import TurnProgress
-from tui.app.chat.queue import QueuedQuestions
 from tui.app.chat.read_ahead import ReadAhead
 from tui.app.chat.welcome import WelcomeBlock
-from tui.app.commands import COMMANDS
-from tui.app.question_input import QuestionInput
 from tui.app.sessions import AppSessions
 from tui.app.status_line import StatusLine
 from tui.app.transcript.blocks import NoteBlock, UserBlock
 from tui.app.transcript.transcript_view import TranscriptView
-from tui.app.turn import STOPPED, ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
-from tui.setup import LoadedAgent
-from tui.text import folder_text, one_line
+from tui.app.turn import ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
+from tui.text import one_line
+
+if TYPE_CHECKING:
+    from agent.loop import Conversation
+    from tui.app.approval.approval_prompt import ApprovalPrompt
+    from tui.setup import LoadedAgent
 
 
 class ChatView(Vertical):
@@ -45,28 +47,26 @@ class ChatView(Vertical):
         self.conversation: Conversation | None = None
         # Kept rather than queried: a turn may end after the screen has dropped its widgets.
         self.transcript = TranscriptView()
-        self.queue = QueuedQuestions()
-        self.completions = CompletionList(self._complete)
-        self.question = QuestionInput(self.completions)
+        self.meter = ContextMeter()
+        self.composer = Composer(self.meter)
+        self.queue = self.composer.queue
+        self.question = self.composer.question
         self.status = StatusLine()
         self.progress = TurnProgress(self.status)
-        self._meter = ContextMeter()
         self._read_ahead = ReadAhead(self)
+        self._prompts: list[ApprovalPrompt] = []
         self._turns = 0
         self._shown_turn = 0
         self._running_turn = 0
         self._running_text = ""
         self._reason = ""
-        self._editing: int | None = None
         self._cancelled = threading.Event()
         self._engine = threading.Lock()
 
     def compose(self) -> ComposeResult:
-        """Yield the transcript, what waits, the input and the status line."""
+        """Yield the transcript, the input and the status line."""
         yield self.transcript
-        yield self.queue
-        yield self.completions
-        yield self.question
+        yield self.composer
         yield self.status
 
     async def on_mount(self) -> None:
@@ -90,7 +90,7 @@ class ChatView(Vertical):
         self.opened = opened
         self.transcript.plain_answers = opened.agent.engine.grounded_answers
         self.status.info = opened.info
-        self.question.border_title = one_line(folder_text(opened.info.workspace), 50)
+        self.composer.use(opened)
         self.status.show("ready", "idle")
         await self._ask_next()
 
@@ -98,7 +98,8 @@ class ChatView(Vertical):
         """Stop the running turn, show the session of `sessions` and go on from its end."""
         self.stop()
         self._shown_turn = 0
-        self._editing = None
+        self.composer.edited = None
+        self.meter.begin()
         if self.opened is not None:
             self.conversation = self.sessions.conversation(self.opened.agent)
         await self.transcript.open(())
@@ -112,12 +113,17 @@ class ChatView(Vertical):
 
     def put_question(self, text: str) -> None:
         """Put a text into the input, for the user to change or send."""
-        self.question.put(text)
-        self.question.focus()
+        self.composer.put(text)
 
     async def ask(self, text: str) -> None:
-        """Ask a question, or let it wait while another is answered or the models are loaded."""
-        if self.opened is None and not self.status.busy:
+        """Ask a question, or let it wait while another is answered or the models are loaded.
+
+        Where the right answer to one is being written, `text` is that.
+        """
+        edited = self.composer.edited
+        if edited and edited.part == "answer":
+            await self._correct(edited.exchange, text)
+        elif self.opened is None and not self.status.busy:
             self.notify("There are no models to ask.", markup=False)
         elif not text:
             if self.queue.paused and not self.is_answering:
@@ -125,14 +131,13 @@ class ChatView(Vertical):
         elif self.prompts:  # it may be meant as an answer, which typed text never is
             self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
         elif self.is_answering or self.opened is None or self.status.busy:
-            self.question.remember(text)
-            self.queue.add(text)
-            self.question.queued = True
+            self.composer.wait(text)
         else:
             try:
                 question = question_of(text, self.opened.agent.toolbox)
-                if self._editing is not None:
-                    await self._fork(self._editing)
+                if edited:
+                    self.sessions.require_writer().fork(edited.exchange)
+                    await self.show_session()
             except UmiError as error:
                 self.notify(one_line(str(error)), severity="error", markup=False)
                 return
@@ -145,15 +150,13 @@ class ChatView(Vertical):
         Raise InputError while a turn runs, and where nothing was asked or nothing can be saved.
         """
         exchange = self._require_question(exchange)
-        self.put_question(self.sessions.typed(exchange))
-        self._editing = exchange
-        self.question.border_subtitle = "an earlier question, changed; Esc leaves it as it is"
+        self.composer.edit("question", exchange, self.sessions.typed(exchange))
 
     async def retry(self, exchange: int | None = None) -> None:
         """Ask an earlier question (the last one at None) once more, in its place. Raise as `edit` does."""
         exchange = self._require_question(exchange)
         text = self.sessions.typed(exchange)
-        self._editing = exchange
+        self.composer.edited = Edited("question", exchange)
         await self.ask(text)
 
     async def switch_version(self, block: UserBlock, step: int) -> None:
@@ -175,10 +178,8 @@ class ChatView(Vertical):
             if not self._cancelled.is_set() and not self.question.text:
                 self.put_question(self._running_text)
             self.stop()
-        elif self._editing is not None:
-            self._editing = None
-            self.question.put("")
-            self._show_context()
+        elif self.composer.edited is not None:
+            self.composer.leave_edited()
 
     def stop(self) -> None:
         """Cancel the running turn, with the question that it waits for; what is queued waits for the user."""
@@ -191,7 +192,7 @@ class ChatView(Vertical):
     @property
     def prompts(self) -> list[ApprovalPrompt]:
         """The question about a call that waits for an answer, if there is one."""
-        return [prompt for prompt in self.query(ApprovalPrompt) if prompt.display]
+        return [prompt for prompt in self._prompts if prompt.is_attached and prompt.display]
 
     # Turns
 
@@ -230,6 +231,7 @@ class ChatView(Vertical):
         if not self._is_shown(message.turn):
             return
         event: Event = message.event
+        self.meter.take(event)
         if not self._cancelled.is_set() or isinstance(event, Finished):
             self.progress.show(event)
         if isinstance(event, Finished):
@@ -254,8 +256,10 @@ class ChatView(Vertical):
             await self._ask_next()
 
     async def _ask_next(self) -> None:
-        if (text := self.queue.next()) is not None:
-            self.question.queued = bool(self.queue.questions)
+        edited = self.composer.edited
+        if edited and edited.part == "answer":  # what waits would be taken for the right answer
+            self.queue.pause()
+        elif (text := self.composer.next_question()) is not None:
             draft = self.question.text
             await self.ask(text)
             self.question.put(draft)
@@ -276,9 +280,13 @@ class ChatView(Vertical):
             raise InputError("nothing was asked so far", "ask something first")
         return exchange
 
-    async def _fork(self, exchange: int) -> None:
-        self.sessions.require_writer().fork(exchange)
-        await self.show_session()
+    async def _correct(self, exchange: int, text: str) -> None:
+        try:
+            await mark(self, "corrected", text, exchange)
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
+        else:
+            self.composer.leave_edited()
 
     def _is_shown(self, turn: int) -> bool:
         """Return whether the transcript shows turn number `turn`, and is on the screen."""
@@ -289,10 +297,13 @@ class ChatView(Vertical):
     async def on_approval_asked(self, message: ApprovalAsked) -> None:
         """Show the question above the input, which keeps the focus."""
         if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
-            message.approval.decide(STOPPED)
+            message.approval.decide(None)
             return
+        from tui.app.approval.approval_prompt import ApprovalPrompt  # not needed for the first paint
+
         prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
-        await self.mount(prompt, before=self.question)
+        self._prompts = [prompt]
+        await self.composer.mount(prompt, before=self.question)
         self.status.show("waiting for your answer", "waiting")
 
     def prompt_answered(self) -> None:
@@ -304,43 +315,21 @@ class ChatView(Vertical):
     # The input and the selected block
 
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
-        """Show what completes the word before the cursor."""
+        """Read what is typed ahead of its being sent."""
         if message.text_area is self.question:
-            self.question.update_completions()
             self._read_ahead.begin()
-
-    def on_question_input_taken_back(self) -> None:
-        """Put the question that was queued last into the input."""
-        if text := self.queue.take_back():
-            self.put_question(text)
-        self.question.queued = bool(self.queue.questions)
 
     async def on_transcript_view_key_pressed(self, message: TranscriptView.KeyPressed) -> None:
         """Act on the selected block."""
-        if message.key == "copy":
-            self.copy(message.block.text)
-            return
-        block = self.transcript.question_of(message.block)
-        self.leave_selection()
         try:
-            match message.key, block:
-                case "edit", UserBlock():
-                    self.edit(block.exchange)
-                case "retry", UserBlock():
-                    await self.retry(block.exchange)
-                case (("older" | "newer"), UserBlock()):
-                    await self.switch_version(block, -1 if message.key == "older" else 1)
-                case (("edit" | "retry"), _):
-                    raise InputError(
-                        "this answers no question", "select a block of a question and its answer"
-                    )
+            await act_on_block(self, message.key, message.block)
         except UmiError as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
 
     async def select_block(self, step: int) -> None:
         """Select the last block, or the one `step` from the selected one."""
         await self.transcript.select(step)
-        self.status.show("c copies, e edits, r retries, Esc leaves", self.status.kind)
+        self.status.show(HINT, self.status.kind)
 
     def leave_selection(self) -> None:
         """Return from the selected block to the input."""
@@ -353,17 +342,6 @@ class ChatView(Vertical):
         """Copy a text to the clipboard of the terminal (OSC 52)."""
         self.app.copy_to_clipboard(text)
         self.notify("Copied.", markup=False)
-
-    def _complete(self, before: str) -> tuple[int, list[Completion]]:
-        return completions(before, COMMANDS, self._files)
-
-    def _files(self) -> list[str]:
-        if self.opened is None:
-            return []
-        try:
-            return self.opened.agent.toolbox.context.workspace.files()[0]
-        except (OSError, ToolError):
-            return []
 
     # The context
 
@@ -380,15 +358,10 @@ class ChatView(Vertical):
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""
-        warning = self._meter.update(message.used, message.total)
-        self._show_context()
+        warning = self.meter.update(message.used, message.total)
+        self.composer.show_context()
         if warning:
             await self.transcript.add(NoteBlock(warning))
-
-    def _show_context(self) -> None:
-        if self._editing is None:
-            self.question.border_subtitle = self._meter.text
-            self.question.set_class(self._meter.is_nearly_full, "nearly-full")
 
     async def _show_welcome(self) -> None:
         tools = [tool.name for tool in self.opened.agent.toolbox.tools] if self.opened else []

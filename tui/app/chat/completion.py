@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
+from textual.content import Content
 from textual.widgets import Static
 
 from tui.app.chat.attached_files import mentioned
@@ -25,6 +25,8 @@ class Completion:
 
     text: str
     help: str = ""
+    aliases: tuple[str, ...] = ()
+    """Words that mean the same, which may stay as they were typed."""
 
 
 def completions(
@@ -39,7 +41,10 @@ def completions(
             for command in commands
             if command not in found and any(alias.startswith(typed) for alias in command.aliases)
         ]
-        return 0, [Completion(f"/{command.name}", command.help) for command in found]
+        return 0, [
+            Completion(f"/{command.name}", command.help, tuple(f"/{alias}" for alias in command.aliases))
+            for command in found
+        ]
     if match := _FILE.search(before):
         typed = match[1].lower()
         ranked = sorted((rank, path) for path in files() if (rank := _rank(path, typed)) is not None)
@@ -100,7 +105,7 @@ class CompletionList(Static):
     def is_whole(self, before: str) -> bool:
         """Return whether the word before the cursor is one of the completions already."""
         word = before[self._start :].lower()
-        return any(completion.text.lower() == word for completion in self._found)
+        return any(word in (one.text.lower(), *one.aliases) for one in self._found)
 
     def _show(self) -> None:
         self.display = bool(self._found)
@@ -108,14 +113,11 @@ class CompletionList(Static):
         first = max(first, 0)
         shown = self._found[first : first + SHOWN]
         width = min(28, max((len(completion.text) for completion in shown), default=0))
-        lines = Text("\n", no_wrap=True, overflow="ellipsis").join(
-            Text.assemble(
-                (
-                    f" {one_line(completion.text):{width}} ",
-                    "reverse" if first + number == self._chosen else "",
-                ),
-                (f"  {completion.help}", "dim"),
+        lines = (
+            Content.assemble(
+                (f" {one_line(completion.text):{width}} ", "reverse" if number == self._chosen else ""),
+                f"  {completion.help}",
             )
-            for number, completion in enumerate(shown)
+            for number, completion in enumerate(shown, start=first)
         )
-        self.update(lines)
+        self.update(Content("\n").join(lines))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from agent.loop import WRITING_ROOM
+from agent.events import Event, Finished, Trimmed
 
 NEARLY_FULL = 0.8
 """Share of the context from which on it counts as nearly full."""
 
 
 class ContextMeter:
-    """The tokens that the conversation takes, and whether a warning was given."""
+    """The tokens that the conversation takes, whether a warning was given, and what was left out."""
 
     def __init__(self) -> None:
+        self.left_out: list[str] = []
+        """The questions that the models see no more, oldest first."""
+        self._leaving: list[str] = []
         self._used = 0
         self._total = 0
         self._warned = False
@@ -27,12 +30,30 @@ class ContextMeter:
         self._warned = True
         return (
             f"The context is {self._percent} % full. When it is full, the oldest questions and results are"
-            " left out first. /new starts afresh."
+            " left out first; F8 lists them. /new starts afresh."
         )
+
+    def take(self, event: Event) -> None:
+        """Take an event of a turn. What a turn dropped comes back where it ends without an answer."""
+        match event:
+            case Trimmed(_, questions):
+                self._leaving += questions
+            case Finished(reason):
+                if reason in ("answered", "gave_up", "failed"):
+                    self.left_out += self._leaving
+                self._leaving = []
+            case _:
+                pass
+
+    def begin(self) -> None:
+        """Forget what was left out: another conversation is shown, or this one is read from its start."""
+        self.left_out, self._leaving = [], []
 
     @property
     def is_nearly_full(self) -> bool:
         """Whether little more fits than what a role writes."""
+        from agent.loop import WRITING_ROOM  # loaded with the models, after the first paint
+
         left = self._total - self._used
         return self._total > 0 and (self._used >= NEARLY_FULL * self._total or left < 2 * WRITING_ROOM)
 

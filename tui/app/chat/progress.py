@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought, Usage
-from agent.transcript import Role
 from tui.app.status_line import StatusLine
 from tui.text import one_line
+
+if TYPE_CHECKING:
+    from agent.transcript import Role
 
 LONG_PROMPT = 64
 """Tokens from which on the reading of a prompt is shown as a bar."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from tui.app.transcript.blocks import NoteBlock
-from tui.setup import AgentInfo
 from tui.text import folder_text, one_line, size_text
+
+if TYPE_CHECKING:
+    from tui.setup import AgentInfo
 
 ABOUT = """umi answers with three small models on this machine:
 one plans, one calls tools, one writes. It works

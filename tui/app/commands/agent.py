@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config import expand_template, read_config
 from tui.app.commands.registry import SlashCommand
-from tui.app.screens.models import ModelsScreen
-from tui.app.screens.tools import ToolsScreen
 from tui.text import one_line
 
 if TYPE_CHECKING:
@@ -18,10 +15,17 @@ async def _model(app: UmiApp, rest: str) -> None:
     if rest:
         app.switch_models(rest)
         return
-    app.push_screen(ModelsScreen(), lambda name: app.run_soon(app.switch_models, name) if name else None)
+    from tui.app.screens.models import ModelsScreen
+
+    app.push_screen(
+        ModelsScreen(app.opened.info.folder if app.opened else None),
+        lambda name: app.run_soon(app.switch_models, name) if name else None,
+    )
 
 
 async def _tools(app: UmiApp, rest: str) -> None:
+    from tui.app.screens.tools import ToolsScreen
+
     app.push_screen(
         ToolsScreen(app.tools, app.tools_on),
         lambda names: app.run_soon(app.offer_tools, names) if names is not None else None,
@@ -29,6 +33,8 @@ async def _tools(app: UmiApp, rest: str) -> None:
 
 
 async def _template(app: UmiApp, rest: str) -> None:
+    from agent.config import expand_template, read_config
+
     name, _, text = rest.partition(" ")
     if name:
         app.put_question(expand_template(name, text.strip()))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from agent.consent.policy import MODES, Mode, Policy
 from agent.errors import InputError
 from tui.app.commands.registry import SlashCommand
 from tui.text import call_line
 
 if TYPE_CHECKING:
+    from agent.consent.policy import Mode, Policy
     from tui.app.app import UmiApp
 
 EXPLAINED = """\
@@ -23,6 +23,7 @@ auto: files in this folder are written without a question; all else is still ask
 Shift+Tab switches between the three; /mode NAME only to one that allows less."""
 
 _NARROWEST_FIRST: tuple[Mode, ...] = ("read-only", "ask", "auto")
+"""Every mode; `agent.consent.policy` is loaded after the first paint."""
 
 
 async def _mode(app: UmiApp, rest: str) -> None:
@@ -30,11 +31,11 @@ async def _mode(app: UmiApp, rest: str) -> None:
         await app.show_note(EXPLAINED)
         return
     policy = _policy(app)
-    modes: dict[str, Mode] = {mode: mode for mode in MODES}
+    modes: dict[str, Mode] = {mode: mode for mode in _NARROWEST_FIRST}
     wanted = modes.get(rest.lower())
     if wanted is None:
         near = get_close_matches(rest.lower(), modes, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(MODES)}"
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_NARROWEST_FIRST)}"
         raise InputError(f"there is no mode {rest}", hint)
     if _NARROWEST_FIRST.index(wanted) > _NARROWEST_FIRST.index(policy.mode):
         raise InputError(f"{wanted} allows more than {policy.mode}", "press Shift+Tab to switch to it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config import THEME_NAMES, set_value
+from tui.app.appearance.themes import THEMES
 from tui.app.commands.registry import SlashCommand
 
 if TYPE_CHECKING:
@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 async def _help(app: UmiApp, rest: str) -> None:
-    app.action_help()
+    app.show_help()
 
 
 async def _theme(app: UmiApp, rest: str) -> None:
+    from agent.config import set_value
+
     if not rest:
-        await app.show_note(f"The theme is {app.theme}; /theme NAME takes {', '.join(THEME_NAMES)}.")
+        await app.show_note(
+            f"The theme is {app.theme}; /theme NAME takes {', '.join(theme.name for theme in THEMES)}."
+        )
         return
     set_value("theme", rest.lower())
     app.theme = rest.lower()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from agent.errors import InputError, cannot_write
 from agent.paths import write_private
-from agent.sessions import Mark, Record
-from agent.sessions.export import Format, export
+from tui.app.chat.marks import correct, mark, next_mark
 from tui.app.commands.registry import SlashCommand
 
 if TYPE_CHECKING:
+    from agent.sessions import Record
+    from agent.sessions.export import Format
     from tui.app.app import UmiApp
 
 _SUFFIXES: dict[Format, str] = {"md": "md", "json": "json", "train": "jsonl"}
@@ -51,39 +52,35 @@ async def _rewind(app: UmiApp, rest: str) -> None:
     app.put_question(first.question)
 
 
+async def _mark(app: UmiApp, rest: str) -> None:
+    await next_mark(app.chat)
+
+
 async def _good(app: UmiApp, rest: str) -> None:
-    await _mark(app, "good")
+    await mark(app.chat, "good")
 
 
 async def _wrong(app: UmiApp, rest: str) -> None:
-    await _mark(app, "wrong")
+    await mark(app.chat, "wrong")
 
 
 async def _correct(app: UmiApp, rest: str) -> None:
-    if not rest:
-        raise InputError("/correct takes the right answer", "write it behind the command")
-    await _mark(app, "corrected", rest)
+    if rest:
+        await mark(app.chat, "corrected", rest)
+    else:
+        correct(app.chat)
 
 
 async def _unmark(app: UmiApp, rest: str) -> None:
-    await _mark(app, None)
-
-
-async def _mark(app: UmiApp, mark: Mark | None, correction: str = "") -> None:
-    if app.is_answering:
-        raise InputError("the answer is still being written", "mark it when it is complete")
-    writer = app.sessions.require_writer()
-    if writer.head is None:
-        raise InputError("there is no answer to mark", "ask something first")
-    writer.mark(writer.head, mark, correction)
-    exported = "`umi sessions export --format train --marked` takes it along."
-    await app.show_note(f"Marked {mark}; {exported}" if mark in ("good", "corrected") else f"Marked {mark}.")
+    await mark(app.chat, None)
 
 
 async def _export(app: UmiApp, rest: str) -> None:
+    from agent.sessions.export import export
+
     record = app.sessions.require_writer().record()
     first, _, name = rest.partition(" ")
-    forms: dict[str, Format] = {form: form for form in get_args(Format)}
+    forms: dict[str, Format] = {form: form for form in _SUFFIXES}
     form = forms.get(first.lower())
     if form is None:
         form, name = "md", rest
@@ -109,9 +106,10 @@ COMMANDS = (
     SlashCommand("sessions", "find, resume, rename, remove, export", _sessions, "[WORDS]", ("resume",)),
     SlashCommand("rename", "give this session another title", _rename, "TITLE"),
     SlashCommand("rewind", "go back before the last question, or the last N", _rewind, "[N]"),
+    SlashCommand("mark", "mark the last answer: good, then wrong, then not at all", _mark),
     SlashCommand("good", "mark the last answer as good", _good),
     SlashCommand("wrong", "mark the last answer as wrong", _wrong),
-    SlashCommand("correct", "mark the last answer as wrong and say what is right", _correct, "TEXT"),
+    SlashCommand("correct", "say what is right in place of the last answer", _correct, "[TEXT]"),
     SlashCommand("unmark", "take the mark of the last answer away", _unmark),
     SlashCommand("export", "write this session to a file", _export, "[md|json|train] [FILE]"),
 )

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.events import Key
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 from textual.worker import Worker, get_current_worker
 
-from agent.errors import UmiError
+from agent.errors import InputError, UmiError
+from tui.app.approval.approval_prompt import ARMING_S
 from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
 
 if TYPE_CHECKING:
     from agent.bundle.listing import ModelEntry
+    from agent.bundle.removal import Removal
     from agent.llama.speed.estimate import Rates
 
 _log = logging.getLogger(__name__)
 
-HINT = "Enter uses a model, or pulls it first; Esc closes"
+HINT = "Enter uses a model, or pulls it first; Del removes it; Esc closes"
 
 
 class PullCancelled(Exception):
@@ -35,12 +41,15 @@ class PullCancelled(Exception):
 class ModelsScreen(ModalScreen[str | None]):
     """Lists models; it is dismissed with the name of the one to use, or None.
 
-    Nothing connects before Enter is pressed on a model that is not here.
+    Nothing connects before Enter is pressed on a model that is not here. A removal is asked about: only
+    Ctrl+G allows it, once the question has been on the screen for `ARMING_S`. `in_use`, the folder of the
+    models that are loaded, stays.
     """
 
     BINDINGS = [  # noqa: RUF012 - textual declares it without ClassVar
         Binding("escape", "close", "close, or stop pulling"),
         Binding("q", "close", "close", show=False),
+        Binding("delete", "remove", "remove the model"),
     ]
 
     class Listed(Message):
@@ -66,8 +75,11 @@ class ModelsScreen(ModalScreen[str | None]):
             self.error = error
             super().__init__()
 
-    def __init__(self) -> None:
+    def __init__(self, in_use: Path | None = None) -> None:
         super().__init__()
+        self._in_use = in_use
+        self._removal: Removal | None = None
+        self._armed_at = math.inf
         self._entries: dict[str, ModelEntry] = {}
         self._pull: Worker[None] | None = None
 
@@ -112,14 +124,16 @@ class ModelsScreen(ModalScreen[str | None]):
         at = table.cursor_row
         table.clear()
         self._entries = {f"{entry.state} {entry.name}": entry for entry in message.entries}
+        self._removal = None
         for key, entry in self._entries.items():
             table.add_row("*" if entry.selected else " ", *model_row(entry, message.rates), key=key)
         table.move_cursor(row=at)
         self._say("tokens/s: expected, reading / writing" if message.rates else "")
 
     def on_models_screen_pulling(self, message: Pulling) -> None:
-        """Show the progress."""
-        self._say(message.text)
+        """Show the progress, unless that would hide a question."""
+        if self._removal is None:
+            self._say(message.text)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Use the model of the row, or pull it."""
@@ -142,9 +156,59 @@ class ModelsScreen(ModalScreen[str | None]):
         else:
             self.run_worker(self._list, thread=True, group="list", exclusive=True)
 
+    def on_data_table_row_highlighted(self) -> None:
+        """Take a question about another model back."""
+        self._keep()
+
+    def action_remove(self) -> None:
+        """Ask whether the model of the row is to be removed."""
+        from agent.bundle.removal import removal_of
+
+        table = self.query_one(DataTable)
+        entry = list(self._entries.values())[table.cursor_row] if self._entries else None
+        if entry is None or self._pull is not None:
+            return
+        if entry.state == "catalogue":
+            self._say(f"{entry.name} is not on this machine")
+            return
+        try:
+            removal = removal_of(entry.name, base=entry.state == "base")
+            folders = [folder.resolve() for folder in removal.folders]
+            if entry.selected or (self._in_use and self._in_use.resolve() in folders):
+                raise InputError(f"{entry.name} is in use", "use another model first")
+        except UmiError as error:
+            self._say(str(error))
+            return
+        self._removal, self._armed_at = removal, math.inf
+        self._say(f"Remove {entry.name}, {size_text(removal.size)}, for good? Ctrl+G removes, Esc keeps it")
+        self.call_after_refresh(self._arm)
+
+    def _arm(self) -> None:
+        self._armed_at = time.monotonic() + ARMING_S
+
+    def _keep(self) -> None:
+        if self._removal is not None:
+            self._removal = None
+            self._say("nothing was removed")
+
+    def on_key(self, event: Key) -> None:
+        """Remove what was asked about at Ctrl+G; a binding would not tell when the key was pressed."""
+        if event.key == "ctrl+g" and self._removal is not None:
+            event.stop()
+            if event.time >= self._armed_at:
+                removal, self._removal = self._removal, None
+                try:
+                    removal.run()
+                except UmiError as error:
+                    self._say(str(error))
+                else:
+                    self.run_worker(self._list, thread=True, group="list", exclusive=True)
+
     def action_close(self) -> None:
-        """Stop the pull that is going on, or close the screen."""
-        if self._pull is not None:
+        """Keep the model that is asked about, stop the pull that is going on, or close the screen."""
+        if self._removal is not None:
+            self._keep()
+        elif self._pull is not None:
             self._pull.cancel()
             self._say("stopping…")
         else:

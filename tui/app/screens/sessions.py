@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from agent.errors import UmiError, cannot_write
 from agent.paths import write_private
-from agent.sessions import Session, SessionStore
+from agent.sessions import Record, Session, SessionStore
 from agent.sessions.export import export
 from tui.cli.sessions import local_time
 from tui.text import one_line, plain
@@ -173,21 +173,13 @@ class SessionsScreen(ModalScreen[str | None]):
         self._preview()
 
     def _preview(self) -> None:
-        text = Text("Nothing is found." if self.query_one(Input).value else "There are no sessions so far.")
+        nothing = "Nothing is found." if self.query_one(Input).value else "There are no sessions so far."
+        text = Content(nothing)
         if session := self._highlighted():
             try:
-                record = self._store.read(session.id)
+                text = _preview_of(self._store.read(session.id))
             except UmiError as error:
-                text = Text(str(error))
-            else:
-                text = Text()
-                text.append(f"{plain(session.title)}\n", "bold")
-                text.append(f"{session.id}  {one_line(session.workspace)}\n", "dim")
-                for exchange in record.branch[-PREVIEWED:]:
-                    text.append(f"\n{plain(exchange.question)}\n", "bold")
-                    text.append(f"{plain(exchange.answer)}\n")
-                    if exchange.state != "answered":
-                        text.append(f"{exchange.state.replace('_', ' ')}\n", "dim")
+                text = Content(str(error))
         self.query_one("#text", Static).update(text)
 
     def _highlighted(self) -> Session | None:
@@ -218,10 +210,23 @@ class SessionsScreen(ModalScreen[str | None]):
         self.query_one("#hint", Static).update(line)
 
 
-def _row(session: Session, snippet: str) -> Text:
-    row = Text(no_wrap=True, overflow="ellipsis")
-    row.append(f"{local_time(session.updated)}  ", "dim")
-    row.append(one_line(session.title, 80))
+def _preview_of(record: Record) -> Content:
+    session = record.session
+    parts: list[str | tuple[str, str]] = [
+        (f"{plain(session.title)}\n", "bold"),
+        (f"{session.id}  {one_line(session.workspace)}\n", "$text-muted"),
+    ]
+    for exchange in record.branch[-PREVIEWED:]:
+        parts += [(f"\n{plain(exchange.question)}\n", "bold"), f"{plain(exchange.answer)}\n"]
+        if exchange.state != "answered":
+            parts.append((f"{exchange.state.replace('_', ' ')}\n", "$text-muted"))
+        if exchange.mark:
+            parts.append((f"marked {exchange.mark}\n", "$text-muted"))
+    return Content.assemble(*parts)
+
+
+def _row(session: Session, snippet: str) -> Content:
+    row = Content.assemble((f"{local_time(session.updated)}  ", "$text-muted"), one_line(session.title, 80))
     if snippet and snippet != session.title:
-        row.append(f"\n  {one_line(snippet, 120)}", "dim")
+        row = row.append_text(f"\n  {one_line(snippet, 120)}", "$text-muted")
     return row

@@ -4,49 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.content import Content
 
 from agent.events import Usage
 from agent.transcript import Role
+from tui.app.screens.text_screen import TextScreen
 
 
-class TimesScreen(ModalScreen[None]):
+class TimesScreen(TextScreen):
     """Shows the costs of the last turn and of all since umi started; Esc, F4 or q closes it."""
 
-    BINDINGS = [Binding("escape,f4,q", "dismiss", "close")]  # noqa: RUF012 - declared without ClassVar
+    HEADING = "Time per role"
+    BINDINGS = [Binding("f4", "dismiss", "close")]  # noqa: RUF012 - textual declares it without ClassVar
 
     def __init__(self, last: Mapping[Role, Usage], total: Mapping[Role, Usage]) -> None:
         super().__init__()
         self._last = last
         self._total = total
 
-    def compose(self) -> ComposeResult:
-        """Yield the one text of the screen."""
-        with VerticalScroll(classes="dialog", can_focus=False) as dialog:
-            dialog.border_title = "Time per role"
-            dialog.border_subtitle = "Esc closes"
-            yield Static(self._text(), classes="help")
-
-    def _text(self) -> Text:
-        text = Text()
+    def text(self) -> Content:
+        """Return both tables."""
+        parts: list[str | tuple[str, str]] = []
         for title, costs in (("Last question", self._last), ("Since umi started", self._total)):
-            text.append(f"{title}\n", "bold")
-            text.append(
-                f"{'':12}{'read':>7}{'reused':>8}{'tok/s':>7}{'wrote':>7}{'tok/s':>7}{'time':>8}\n", "dim"
-            )
+            parts.append((f"{title}\n", "bold"))
+            heads = f"{'':12}{'read':>7}{'reused':>8}{'tok/s':>7}{'wrote':>7}{'tok/s':>7}{'time':>8}\n"
+            parts.append((heads, "$text-muted"))
             rows = [*costs.items(), ("together", sum(costs.values(), Usage()))] if costs else []
             for role, usage in rows:
-                text.append(f"{role:12}{_row(usage)}\n")
+                parts.append(f"{role:12}{_row(usage)}\n")
             if not rows:
-                text.append("nothing was asked so far\n")
-            text.append("\n")
-        text.append("Tokens read anew, reused from the cache, and written.", "dim")
-        return text
+                parts.append("nothing was asked so far\n")
+            parts.append("\n")
+        parts.append(("Tokens read anew, reused from the cache, and written.", "$text-muted"))
+        return Content.assemble(*parts)
 
 
 def _row(usage: Usage) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import SelectionList
 from textual.widgets.selection_list import Selection
@@ -35,7 +35,7 @@ class ToolsScreen(ModalScreen[tuple[str, ...]]):
             yield SelectionList[str](
                 *(
                     Selection(
-                        Text(f"{tool.name:{width}}  {tool.may:5}  {one_line(tool.spec.description)}"),
+                        Content(f"{tool.name:{width}}  {tool.may:5}  {one_line(tool.spec.description)}"),
                         tool.name,
                         tool.name in self._on,
                     )

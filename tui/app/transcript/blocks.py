@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
-from textual.widgets import Markdown, Static
-from textual.widgets.markdown import MarkdownStream
+from textual.content import Content
+from textual.widgets import Static
 
 from tui.text import call_line, count_text, one_line, plain, truncate_lines
+
+if TYPE_CHECKING:
+    from agent.sessions import Mark
 
 OBSERVATION_LINES = 5
 """Number of lines of an observation that are shown while it is folded."""
@@ -21,7 +23,9 @@ OBSERVATION_CHARACTERS = 600
 class Block(Static):
     """Text that is not interpreted as markup."""
 
-    def __init__(self, text: str | Text, classes: str = "") -> None:
+    is_answer: ClassVar[bool] = False
+
+    def __init__(self, text: str | Content, classes: str = "") -> None:
         super().__init__(text, markup=False, classes=classes)
         self._shown = text
         self.text = str(text)
@@ -50,7 +54,7 @@ class UserBlock(Block):
         self.exchange, self.versions = exchange, tuple(versions)
         if exchange in self.versions and len(self.versions) > 1:
             which = f"  version {self.versions.index(exchange) + 1} of {len(self.versions)}"
-            self.update(Text.assemble(self.text, (which, "dim")))
+            self.update(Content.assemble(self.text, (which, "$text-muted")))
 
 
 class ThoughtBlock(Block):
@@ -69,9 +73,8 @@ class CallBlock(Block):
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         self._call = name, arguments
-        line = Text(f"▸ {call_line(name, arguments, 240)}")
-        line.stylize("bold", 2, 2 + len(one_line(name)))
-        super().__init__(line)
+        line = Content(f"▸ {call_line(name, arguments, 240)}")
+        super().__init__(line.stylize("bold", 2, 2 + len(one_line(name))))
 
     def again(self) -> CallBlock:
         """Return a new block that shows the same."""
@@ -150,45 +153,32 @@ class NoteBlock(Block):
         return NoteBlock(self.text, self.has_class("error"))
 
 
-class AnswerBlock(Markdown):
-    """The answer as Markdown, streamed. Links are not followed, since umi stays offline."""
+class MarkBlock(NoteBlock):
+    """The mark of the answer of an exchange, below it."""
 
-    def __init__(self, text: str = "", classes: str = "") -> None:
-        self.text = plain(text)
-        super().__init__(self.text, open_links=False, classes=classes)
-        self._stream: MarkdownStream | None = None
+    def __init__(self, exchange: int, mark: Mark, correction: str = "") -> None:
+        self.exchange = exchange
+        self._mark = mark, correction
+        right = f". The right answer: {correction}" if correction else "."
+        exported = " `umi sessions export --format train --marked` takes it along." if mark == "good" else ""
+        super().__init__(f"Marked {mark}{right}{exported}")
 
-    def again(self) -> AnswerBlock:
+    def again(self) -> MarkBlock:
         """Return a new block that shows the same."""
-        return AnswerBlock(self.text, _own(self.classes))
-
-    async def write(self, text: str) -> None:
-        """Append a piece of the answer."""
-        if self._stream is None:
-            self._stream = Markdown.get_stream(self)
-        piece = plain(text if self.text else text.lstrip())
-        self.text += piece
-        await self._stream.write(piece)
-
-    async def finish(self, text: str | None = None) -> None:
-        """End the stream and render `text`, or what was streamed so far if None."""
-        if self._stream is not None:
-            await self._stream.stop()
-            self._stream = None
-        if text is not None:
-            self.text = plain(text)
-        await self.update(self.text)
+        return MarkBlock(self.exchange, *self._mark)
 
 
 class PlainAnswerBlock(Block):
     """The answer as it was written, streamed: lines stay lines, and a file's heading is not the chat's."""
+
+    is_answer = True
 
     def __init__(self, text: str = "", classes: str = "") -> None:
         super().__init__(plain(text), classes)
 
     def again(self) -> PlainAnswerBlock:
         """Return a new block that shows the same."""
-        return PlainAnswerBlock(self.text, _own(self.classes))
+        return PlainAnswerBlock(self.text, kept_classes(self.classes))
 
     async def write(self, text: str) -> None:
         """Append a piece of the answer."""
@@ -204,6 +194,6 @@ class PlainAnswerBlock(Block):
         self.update(text)
 
 
-def _own(classes: Iterable[str]) -> str:
-    """Return the classes of a block that stay when it is shown anew."""
+def kept_classes(classes: Iterable[str]) -> str:
+    """Return the classes of an answer that stay when it is shown anew."""
     return " ".join(name for name in classes if name in ("gave-up", "failed"))

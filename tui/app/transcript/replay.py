@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Trimmed
-from agent.sessions import Exchange
 from tui.app.transcript.blocks import (
-    AnswerBlock,
     Block,
     CallBlock,
+    MarkBlock,
     NoteBlock,
     ObservationBlock,
     PlainAnswerBlock,
     ThoughtBlock,
     UserBlock,
 )
-from tui.text import count_text, one_line
+from tui.text import count_text, one_line, trimmed_text
 
-AnyBlock = Block | AnswerBlock
+if TYPE_CHECKING:
+    from tui.app.transcript.markdown_answer import AnswerBlock
+
+    AnyBlock = Block | AnswerBlock
+    from agent.sessions import Exchange
 
 FAILED = "This failed: the last call ended in an error, which is shown above."
 STOPPED = "Stopped; this question is not part of the conversation."
@@ -40,10 +44,18 @@ def step_block(event: Event) -> Block | None:
             return CallBlock(name, arguments)
         case Observation(_, _, _, ok, content):
             return ObservationBlock(content, ok)
-        case Trimmed(dropped):
-            what = "1 old turn or result was" if dropped == 1 else f"{dropped} old turns or results were"
-            return NoteBlock(f"To make room, {what} left out or cut. /new starts afresh.")
+        case Trimmed():
+            return NoteBlock(f"{trimmed_text(event)}. F8 lists what they see, /new starts afresh.")
     return None
+
+
+def answer_block(text: str = "", classes: str = "", *, plain_answers: bool) -> AnswerBlock | PlainAnswerBlock:
+    """Return the block of an answer, which is Markdown unless answers are shown as they are written."""
+    if plain_answers:
+        return PlainAnswerBlock(text, classes)
+    from tui.app.transcript.markdown_answer import AnswerBlock
+
+    return AnswerBlock(text, classes)
 
 
 def end_block(event: Finished, max_steps: int) -> NoteBlock | None:
@@ -82,16 +94,16 @@ def blocks_of(exchange: Exchange, versions: Sequence[int], *, plain_answers: boo
     elif exchange.state == "running":
         yield NoteBlock(RUNNING, error=True)
     if exchange.mark:
-        yield NoteBlock(f"Marked {exchange.mark}. {exchange.correction}".rstrip())
+        yield MarkBlock(exchange.id, exchange.mark, exchange.correction)
 
 
 def _end(event: Finished, written: str, plain_answers: bool) -> Iterator[AnyBlock]:
-    kind = PlainAnswerBlock if plain_answers else AnswerBlock
     if event.reason in ("answered", "gave_up", "failed"):
         if event.reason == "failed":
             yield NoteBlock(FAILED, error=True)
-        yield kind(event.answer, "" if event.reason == "answered" else event.reason.replace("_", "-"))
+        kind = "" if event.reason == "answered" else event.reason.replace("_", "-")
+        yield answer_block(event.answer, kind, plain_answers=plain_answers)
     elif written.strip():
-        yield kind(written.strip())
+        yield answer_block(written.strip(), plain_answers=plain_answers)
     if note := end_block(event, 0):
         yield note

@@ -6,8 +6,8 @@ off again when the next turn starts, so that a thousand blocks take no more time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, cast
 
 from textual import events
 from textual.containers import VerticalScroll
@@ -16,25 +16,32 @@ from textual.widget import Widget
 
 from agent.events import AnswerDelta, Event, Finished
 from tui.app.transcript.blocks import (
-    AnswerBlock,
-    Block,
+    MarkBlock,
     NoteBlock,
     ObservationBlock,
     PlainAnswerBlock,
     UserBlock,
 )
-from tui.app.transcript.replay import FAILED, AnyBlock, end_block, error_block, step_block
+from tui.app.transcript.replay import FAILED, answer_block, end_block, error_block, step_block
+
+if TYPE_CHECKING:
+    from agent.sessions import Mark
+    from tui.app.transcript.markdown_answer import AnswerBlock
+    from tui.app.transcript.replay import AnyBlock
 
 MOST_MOUNTED = 200
 """Number of blocks from which on the oldest are taken off when a turn starts."""
 LEAST_MOUNTED = 60
 """Number of blocks that stay mounted then, and that are mounted at a time."""
 
-BlockKey = Literal["copy", "edit", "retry", "older", "newer", "leave"]
+BlockKey = Literal["copy", "edit", "retry", "good", "wrong", "correct", "older", "newer", "leave"]
 _KEYS: dict[str, BlockKey] = {
     "c": "copy",
     "e": "edit",
     "r": "retry",
+    "g": "good",
+    "w": "wrong",
+    "x": "correct",
     "left": "older",
     "right": "newer",
     "escape": "leave",
@@ -48,7 +55,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
         """A key was pressed for the selected block."""
 
         def __init__(self, key: BlockKey, block: AnyBlock) -> None:
-            self.key = key
+            self.key: BlockKey = key
             self.block = block
             super().__init__()
 
@@ -73,7 +80,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
     @property
     def blocks(self) -> list[AnyBlock]:
         """The mounted blocks."""
-        return [child for child in self.children if isinstance(child, Block | AnswerBlock)]
+        return [cast("AnyBlock", child) for child in self.children]
 
     async def add(self, block: AnyBlock) -> None:
         """Append a block; do nothing once the view is removed from the screen."""
@@ -88,7 +95,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
         """Show these blocks in place of all others, from the end."""
         blocks = list(blocks)
         self._answer = self.question = self.selected = None
-        answers = [block.text for block in blocks if isinstance(block, AnswerBlock | PlainAnswerBlock)]
+        answers = [block.text for block in blocks if block.is_answer]
         self.last_answer = answers[-1] if answers else ""
         await self.remove_children()
         self._above, shown = blocks[:-LEAST_MOUNTED], blocks[-LEAST_MOUNTED:]
@@ -146,6 +153,19 @@ class TranscriptView(VerticalScroll, can_focus=False):
         blocks = self.blocks
         above = blocks[: blocks.index(block) + 1] if block in blocks else []
         return next((one for one in reversed(above) if isinstance(one, UserBlock)), None)
+
+    async def show_mark(self, exchange: int, mark: Mark | None, correction: str = "") -> None:
+        """Show the mark of an answer below it, in place of the one that it had."""
+        self._above = [block for block in self._above if not _is_mark_of(block, exchange)]
+        await self.remove_children([block for block in self.blocks if _is_mark_of(block, exchange)])
+        if mark is None:
+            return
+        new, above, blocks = MarkBlock(exchange, mark, correction), len(self._above), self.blocks
+        end = _end_of([*self._above, *blocks], exchange)
+        if end < above:
+            self._above.insert(end, new)
+        else:
+            await self.mount(new, before=blocks[end - above] if end < above + len(blocks) else None)
 
     def leave(self) -> None:
         """Select no block."""
@@ -209,7 +229,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
 
     async def _answer_block(self) -> AnswerBlock | PlainAnswerBlock:
         if self._answer is None:
-            self._answer = PlainAnswerBlock() if self.plain_answers else AnswerBlock()
+            self._answer = answer_block(plain_answers=self.plain_answers)
             await self.add(self._answer)
         return self._answer
 
@@ -239,3 +259,18 @@ class TranscriptView(VerticalScroll, can_focus=False):
     async def _end_answer(self) -> None:
         if self._answer is not None:
             await self._answer.finish()
+
+
+def _is_mark_of(block: AnyBlock, exchange: int) -> bool:
+    return isinstance(block, MarkBlock) and block.exchange == exchange
+
+
+def _end_of(blocks: Sequence[AnyBlock], exchange: int) -> int:
+    """Return the index behind the last block of an exchange, the end where its question is not there."""
+    inside = False
+    for at, block in enumerate(blocks):
+        if isinstance(block, UserBlock):
+            if inside:
+                return at
+            inside = block.exchange == exchange
+    return len(blocks)

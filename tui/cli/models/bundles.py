@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from agent.bundle import MANIFEST, Dialect, RoleFile, load_bundle, store
-from agent.bundle.download.bases import removable_base_folders, remove_base
+from agent.bundle import Dialect, RoleFile, load_bundle, store
+from agent.bundle.removal import removal_of
 from agent.bundle.store import SHIPPED, find_bundle
 from agent.errors import InputError
-from agent.paths import models_folder
 from agent.transcript import ROLES, Role, compact
 from tui.cli.terminal.interrupts import INTERRUPTED, Interrupted
 from tui.cli.terminal.progress import DownloadProgress, print_table, say
@@ -155,23 +154,17 @@ def remove_bundle(name: str, *, yes: bool) -> int:
 
     Raises InputError where it may not be deleted, or there is nobody to ask.
     """
-    base = [] if (models_folder() / name / MANIFEST).exists() else removable_base_folders(name)
-    folders = base or store.removable_folders(name)
-    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    removal = removal_of(name)
     if not yes:
         if not (sys.stdin and sys.stdin.isatty()):
             raise InputError(f"removing {name} is for good, and there is nobody to ask", "add --yes")
-        shown = " and ".join(one_line(str(folder)) for folder in folders)
-        print(f"remove {shown} ({size_text(size)})? [y/N] ", end="", file=sys.stderr, flush=True)
+        shown = " and ".join(one_line(str(folder)) for folder in removal.folders)
+        print(f"remove {shown} ({size_text(removal.size)})? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             say("nothing was removed")
             return INTERRUPTED
-    was_picked = False
-    if base:
-        remove_base(name)
-    else:
-        was_picked = store.remove_bundle(name)
-    print(f"removed {one_line(name)} ({size_text(size)})")
+    was_picked = removal.run()
+    print(f"removed {one_line(name)} ({size_text(removal.size)})")
     if was_picked:
         print(f"from now on umi runs {SHIPPED.name}, the models it ships")
     return 0
