@@ -59,7 +59,7 @@ class Nf4:
     double_quant: bool
     """Whether the scales are quantized to 8 bits."""
     dtype: str
-    """The type that a weight was loaded in (F32, BF16 or F16), to which its dequantized numbers are rounded."""
+    """What a weight was loaded as (F32, BF16 or F16); its dequantized numbers are rounded to that."""
     rope_head: int = 0
     """Rows of a head of attn_q and attn_k where llama.cpp has them in another order than the checkpoint, in
     whose order scales are grouped; 0 where it has not."""
