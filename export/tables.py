@@ -6,7 +6,6 @@ with another chance. Of those, the ones that decide about most tokens are kept u
 
 from __future__ import annotations
 
-import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.bundle import Bundle, load_bundle, with_tables
+from agent.bundle.deltas.build import require_base
 from agent.errors import InputError
 from agent.llama.binding.model import Model
 from agent.llama.drafting.ngram_table import (
@@ -142,18 +142,15 @@ def write_tables(
 def add_tables(folder: Path, paths: Sequence[Path], say: Say) -> Bundle:
     """Make the tables of the bundle in `folder` of the rows in `paths`, and write them into it.
 
-    Raise InputError where the bundle has no roles of its own, or the rows have no turn of them.
+    Raise InputError where the bundle has no roles of its own, the base of its deltas is not on this machine,
+    or the rows have no turn of them.
     """
     bundle = load_bundle(folder)
     if bundle.dialect != "umi":
         raise InputError(f"{bundle.name} is a stock model, which was not trained on rows", "name another")
-    if bundle.base is not None:
-        raise InputError(
-            f"{bundle.name} is a bundle of deltas, and its models are not built",
-            f"build it first: umi models build {shlex.quote(str(folder))}",
-        )
     rows = [row for _, row in zip(range(MAX_ROWS), read_rows(*row_files(*paths)), strict=False)]
-    model = Model(bundle.path("planner"))
+    # Deltas change no tokens, so the base's vocabulary is that of the models.
+    model = Model(require_base(bundle.name, bundle.base) if bundle.base else bundle.path("planner"))
     try:
         names = write_tables(folder, rows, model.vocabulary, bundle.markers, say)
     finally:

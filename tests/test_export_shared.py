@@ -123,6 +123,7 @@ def test_a_quantized_bundle_has_adapters_in_f16(run_folder: Path, tmp_path: Path
     assert {file.file for file in bundle.files} == {
         "backbone-q4_k_m.gguf",
         *(f"{role}-adapter-f16.gguf" for role in ROLES),
+        *(f"{role}.ngrams" for role in ROLES),
     }
     assert len(list((tmp_path / "small").glob("*.gguf"))) == 4
     assert bundle.roles["summarizer"].grounded

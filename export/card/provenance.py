@@ -87,8 +87,9 @@ def portable_recipe(run: Run) -> dict[str, Any]:
     recipe = dict(run.recipe)
     recipe["base"] = hub_id(recipe["base"]) or base_name(recipe["base"])
     recipe["data"] = [Path(path).name for path in recipe["data"]]
-    if start := recipe.get("start"):
-        recipe["start"] = Path(start).name
+    for field in ("start", "out"):
+        if recipe.get(field):
+            recipe[field] = Path(recipe[field]).name
     base = Path(run.recipe["base"])
     inputs = {
         f"base/{Path(path).name}" if Path(path).parent == base else Path(path).name: sha

@@ -71,7 +71,7 @@ def build_bundle(folder: Path, say: Say, *, on_built: Say = lambda _: None, veri
             )
         if _is_built(target, source, verify):
             return load_bundle(target)
-    base = _require_base(source.name, source.base)
+    base = require_base(source.name, source.base)
     work = build_folder(target.name)
     try:
         with locked_folder(work, f"{target.name} is being built"):
@@ -108,7 +108,7 @@ def _is_built(target: Path, source: Bundle, verify: bool) -> bool:
     return same
 
 
-def _require_base(name: str, base: BaseFile) -> Path:
+def require_base(name: str, base: BaseFile) -> Path:
     """Return the path of a base's file. Raise InputError if it is missing or differs from the one named."""
     path = base_folder(base.name) / base.file
     getting = f"get it with: umi models pull {base.name}"
