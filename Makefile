@@ -9,7 +9,7 @@ RUN := runs/umi-mini
 RUN135 := runs/umi-135m
 # Public data of tools to learn from, beside the built-in ones: files or folders, none by default.
 FOREIGN ?=
-# The bases that `make chat` and `make test` pull; MODELS= skips that.
+# The bases that `make chat` and `make test` pull, and build the default models on; MODELS= skips that.
 MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
 # At most four processes: some tests take 3 GB of memory.
@@ -41,10 +41,13 @@ $(VENV)/.models: | $(VENV)/.base
 ifneq ($(strip $(MODELS)),)
 	@for name in $(MODELS); do \
 	  echo "Getting the base $$name (smollm2-135m: 93 MB, once; MODELS= skips this)."; \
-	  $(BIN)/umi models pull "$$name" || \
+	  if $(BIN)/umi models pull "$$name"; then \
+	    test "$$name" != smollm2-135m || $(BIN)/umi models build umi-135m || \
+	      echo "Going on without umi-135m, on umi-mini; to build it later: $(BIN)/umi models build umi-135m"; \
+	  else \
 	    echo "Going on without $$name, on umi-mini; to get it later: $(BIN)/umi models pull $$name"; \
+	  fi; \
 	done
-	@$(BIN)/umi models build umi-135m || echo "Going on on umi-mini; to build it later: $(BIN)/umi models build umi-135m"
 	@touch $@
 endif
 

@@ -10,6 +10,7 @@ import pytest
 from agent.bundle import Bundle, load_bundle
 from agent.bundle import store as models
 from agent.bundle.download.bases import base_folder
+from agent.bundle.download.catalogue import read_catalogue
 from agent.errors import BundleError, InputError, UmiError
 from agent.paths import SHIPPED_DELTAS, config_path, notes_path
 
@@ -39,6 +40,14 @@ def put_base(size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(base.size + size)
+
+
+def test_the_shipped_deltas_are_whole_and_small() -> None:
+    bundle = load_bundle(SHIPPED_DELTAS, verify=True)
+    assert bundle.base
+    assert bundle.base.name in {base.name for base in read_catalogue()}
+    assert sum(path.stat().st_size for path in SHIPPED_DELTAS.iterdir()) <= 24_000_000
+    assert all(file.grounded for role, file in bundle.roles.items() if role != "caller")
 
 
 def test_the_shipped_deltas_run_where_their_base_is(umi_home: Path) -> None:

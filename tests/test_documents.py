@@ -15,6 +15,7 @@ import pytest
 import typer
 from lock import ROOT
 
+from agent.paths import SHIPPED_DELTAS, bases_folder
 from docs import PAGES, updated
 from tui.cli.tree.root import umi
 
@@ -25,6 +26,8 @@ DOCUMENTS = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TIMING = re.compile(r"^  \d+\.\d+ s: read .*", re.MULTILINE)
 """The last line of a turn: seconds and token counts."""
+BASE = bases_folder() / "smollm2-135m"
+"""Where `umi models pull` put the base; read before a test has an empty folder in the place of the user's."""
 PLACEHOLDER = re.compile(r"^\[|^\||…")
 
 
@@ -117,13 +120,31 @@ def sessions() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def home_with_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a user who has the base, with the default models built."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "models" / "bases").mkdir(parents=True)
+    (home / "models" / "bases" / BASE.name).symlink_to(BASE)
+    command = [sys.executable, "-P", "-m", "tui", "models", "build", SHIPPED_DELTAS.name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "UMI_HOME": str(home)}
+    subprocess.run(command, cwd=home, env=environment, check=True)
+    return home
+
+
+@pytest.mark.skipif(
+    not (BASE / "base.json").is_file() and not os.environ.get("CI"),
+    reason=f"the base is not here: umi models pull {BASE.name}",
+)
 @pytest.mark.parametrize(("command", "output"), sessions())
-def test_a_session_of_readme_has_the_output_shown(command: str, output: str, tmp_path: Path) -> None:
+def test_a_session_of_readme_has_the_output_shown(
+    command: str, output: str, home_with_base: Path, tmp_path: Path
+) -> None:
     shell = f'umi() {{ {shlex.quote(sys.executable)} -P -m tui "$@"; }}; {{ {command} ; }} 2>&1'
     done = subprocess.run(
         ["bash", "-c", shell],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "UMI_HOME": str(home_with_base)},
         capture_output=True,
         text=True,
         check=False,

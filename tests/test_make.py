@@ -12,6 +12,7 @@ import pytest
 from lock import ROOT
 
 PULL = "models pull smollm2-135m"
+BUILD = "models build umi-135m"
 TESTS = "-m pytest -q -n auto --maxprocesses 4"
 PROGRAM = """
 import os, sys
@@ -65,7 +66,7 @@ def make(checkout: Path, *arguments: str, code: int = 0) -> tuple[list[str], str
 
 def test_the_chat_opens_with_a_base_that_is_pulled_once(checkout: Path) -> None:
     calls, said = make(checkout, "chat")
-    assert calls == [PULL, "the chat"]
+    assert calls == [PULL, BUILD, "the chat"]
     assert "93 MB" in said
     assert make(checkout, "chat") == (["the chat"], "")
     assert make(checkout, "test")[0] == [TESTS]
