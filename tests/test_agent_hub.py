@@ -24,7 +24,7 @@ def test_a_pulled_bundle_is_complete_and_is_found_by_name(hub: Hub, models: Path
     for path in (tmp_path / "small").iterdir():
         assert (made.folder / path.name).read_bytes() == path.read_bytes()
     assert [path.name for path in models.iterdir()] == ["small"]
-    assert [row.name for row in list_bundles()] == ["umi-mini", "small"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini", "small"]
     assert [(file, size) for file, done, size in progress if done == size] == [
         (file.file, file.size) for file in made.files
     ]

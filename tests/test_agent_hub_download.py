@@ -52,7 +52,7 @@ def test_an_interrupted_pull_is_resumed(hub: Hub, models: Path) -> None:
     line = refusal()
     assert "cannot be reached" in line
     assert "give the same command again; what was finished is kept" in line
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
     with pytest.raises(InputError):
         find_bundle("small")
     hub.requests.clear()
@@ -70,7 +70,7 @@ def test_ctrl_c_keeps_the_bytes_downloaded_so_far(hub: Hub, models: Path) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         pull(REPO, None, stop)
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
     hub.requests.clear()
     pull(REPO, None, no_progress)
     assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]
@@ -92,7 +92,7 @@ def test_a_file_with_the_wrong_hash_is_discarded(hub: Hub, models: Path) -> None
     good = hub.repositories[REPO].files["caller.gguf"]
     hub.instead["caller.gguf"] = b"GGUF" + bytes(len(good) - 4)
     assert "caller.gguf is not the file its manifest describes" in refusal()
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
     hub.instead.clear()
     pull(REPO, None, no_progress)
     assert (models / "small" / "caller.gguf").read_bytes() == good
@@ -111,7 +111,7 @@ def test_a_damaged_partial_file_is_discarded(hub: Hub, models: Path) -> None:
 def test_a_file_of_the_wrong_size_is_refused(hub: Hub, size: int, message: str) -> None:
     hub.instead["caller.gguf"] = b"GGUF" + bytes(size - 4)
     assert f"caller.gguf has {message} bytes on the hub, and its manifest says 300,000" in refusal()
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
 
 
 def test_a_file_that_is_no_gguf_is_refused(hub: Hub, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_gguf_is_refused(hub: Hub, tmp_path: Path) -> None:
     sha256 = hashlib.sha256(files["caller.gguf"]).hexdigest()
     edit(hub, lambda m: m["roles"]["caller"].update(size=1000, sha256=sha256))
     assert "caller.gguf is damaged: it is not a GGUF file" in refusal()
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
 
 
 def test_symlinks_in_the_partial_folder_are_not_followed(hub: Hub, models: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_unwritable_models_folder_is_reported(hub: Hub, umi_home: Path) -> No
 def test_a_full_disk_is_reported(hub: Hub) -> None:
     with full_disk(100_000), pytest.raises(UmiError, match=r"File too large.*the same command again"):
         pull(REPO, None, no_progress)
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_exception_of_the_progress_callback_passes_unchanged(
         pull(REPO, None, fail)
     assert caught.value is error
     assert calls == 1
-    assert [row.name for row in list_bundles()] == ["umi-mini"]
+    assert [row.name for row in list_bundles()] == ["umi-135m", "umi-mini"]
     hub.requests.clear()
     pull(REPO, None, no_progress)
     assert large_requests(hub) == ["caller.gguf", "summarizer.gguf"]

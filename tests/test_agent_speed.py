@@ -110,6 +110,8 @@ def test_the_listing_has_figures_of_all_models() -> None:
     assert len(mini.weights) == 3
     assert mini.memory > mini.size
     assert tensor_types(entries.values()) >= {Q8_0, 12, 3}
+    deltas = entries.pop("umi-135m")  # not built
+    assert deltas.speed({Q8_0: RATES}) is None
     for entry in entries.values():
         assert entry.license
         speed = entry.speed({Q8_0: RATES})

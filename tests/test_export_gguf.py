@@ -18,7 +18,7 @@ from fakes import run_export as main
 from full_disk import full_disk
 from tiny_base import make_base
 
-from agent.errors import EngineError, InputError, UmiError
+from agent.errors import BundleError, EngineError, InputError, UmiError
 from agent.llama.binding.gguf_model import open_gguf
 from agent.prompting.encoding import load_tokenize
 from export.gguf.convert import convert
@@ -229,7 +229,7 @@ def test_an_unknown_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
 def test_a_damaged_file_is_an_error_not_a_crash(full: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.gguf"
     damaged.write_bytes(full.read_bytes()[:2000])
-    with pytest.raises(EngineError, match=r"damaged\.gguf cannot be made q8_0"):
+    with pytest.raises(BundleError, match=r"damaged\.gguf is damaged: "):
         quantize(damaged, tmp_path / "out.gguf", "q8_0")
     with (
         pytest.raises(EngineError, match=r"damaged\.gguf is damaged: .*; export it again"),

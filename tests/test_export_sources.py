@@ -82,7 +82,6 @@ def test_a_source_that_makes_a_part_changes_the_key(name: str, copy: Path, uncha
         "train/data/views.py",
         "train/benchmark/table.py",
         "agent/loop.py",
-        "agent/events.py",
         "agent/tools/calculate.py",
         "agent/tools/lib/units.py",
         "agent/evaluation/fixtures.py",

@@ -86,7 +86,8 @@ def test_the_catalogue_says_what_was_not_tried(
 
 def test_list_shows_bases_after_the_bundles(pulled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "list"]) == 0
-    _, bundle, base = capsys.readouterr().out.splitlines()
+    _, deltas, bundle, base = capsys.readouterr().out.splitlines()
+    assert "get it with: umi models pull smollm2-135m" in deltas
     assert bundle.startswith("* umi-mini")
     assert base.split()[:4] == ["small-base", "300.0", "kB", "MIT"]
     (pulled / "small.gguf").write_bytes(b"half")

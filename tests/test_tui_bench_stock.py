@@ -87,7 +87,7 @@ def test_models_of_another_kind_are_refused(
     assert main(["bench", "--models", str(stock.folder)]) == 2
     assert "umi bench stock" in capsys.readouterr().err
     assert main(["bench", "speed"]) == 2
-    assert "there are trace, app and stock" in capsys.readouterr().err
+    assert "there are trace, questions, app and stock" in capsys.readouterr().err
 
 
 def test_assembling_says_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     [
         ("umi mod", {"models"}),
         ("umi models ver", {"verify"}),
-        ("umi ask --models umi", {"umi-mini"}),
+        ("umi ask --models umi", {"umi-135m", "umi-mini"}),
         ("umi ask --tools calculate,current", {"calculate,current_time"}),
         ("umi config set engine.th", {"engine.threads"}),
         ("umi models pull granite-4.0-3", {"granite-4.0-350m"}),
