@@ -35,4 +35,5 @@ def test_a_wheel_in_an_empty_environment_answers(tmp_path: Path) -> None:
 
     assert "42" in run(str(binaries / "umi"), "ask", "what is 17.5% of 240?")
     assert "umi-mini" in run(str(binaries / "umi"), "models", "list")
-    assert run(str(binaries / "umi"), "models", "verify").count("ok  ") == 3
+    assert run(str(binaries / "umi"), "models", "verify").count("ok  ") == 6
+    assert "smollm2-135m" in run(str(binaries / "umi"), "models", "show", "umi-135m")
