@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.loop import Agent, Conversation
     from agent.sessions import SessionWriter
 
-MIN_INTERVAL_S = 0.15
+MIN_INTERVAL_S = 0.18
 """Minimum time between two updates of the answer or the reading progress, in seconds.
 
 Each update of the answer lays the transcript out anew, which is most of what streaming costs.
