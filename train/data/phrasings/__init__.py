@@ -3,8 +3,9 @@
 In `questions/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
 precedes the phrasings of an intent, with slots in braces; several files may have phrasings of one intent.
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
-impossible requests in `impossible`, what is answered from general knowledge in `knowledge/`, lines of files
-with questions about them in `facts.txt`, and what people say around a request in `framing.txt`.
+impossible requests in `impossible` (with those about something that is named in `impossible_named.txt`),
+what is answered from general knowledge in `knowledge/`, lines of files with questions about them in
+`facts.txt`, and what people say around a request in `framing.txt`.
 """
 
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Intents of requests that no built-in tool serves."""
 
+from train.data.phrasings import sections
+
 KINDS: tuple[str, ...] = (
     "weather",
     "news",
@@ -26,3 +28,7 @@ KINDS: tuple[str, ...] = (
     "install_software",
     "bank",
 )
+
+NAMED: dict[str, tuple[str, ...]] = sections("impossible_named.txt")
+"""Phrasings of these requests with slots, any of those that `from_tables` fills."""
+assert set(NAMED) <= set(KINDS)

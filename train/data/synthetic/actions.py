@@ -116,7 +116,9 @@ def shift(
         f"{say.format(day=day, weekday=weekday)}{assumed}",
         (DATE_PATTERN if relative else day,) if "{day}" in say else (weekday,),
         thought=f"It is {day}, a {weekday}.",
-        memory=Memory(Again("add_days", {"date": date} | (slots or {})), day=day, weekday=weekday),
+        memory=Memory(
+            Again("add_days", {"date": date, "days": str(days)} | (slots or {})), day=day, weekday=weekday
+        ),
     )
 
 

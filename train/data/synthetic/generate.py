@@ -42,18 +42,74 @@ GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
 TRIES = 4
 """Number of times that a row is tried, so that a world which fits few requests still gets its rows."""
-OPENING_ONLY = frozenset(("missing_all", "missing_until", "missing_value"))
+OPENING_ONLY = frozenset(
+    (
+        *("missing_all", "missing_until", "missing_value", "missing_units", "missing_file", "missing_city"),
+        *("missing_base", "missing_numbers", "missing_dates"),
+    )
+)
 """Intents whose question would refer back to what an earlier exchange left."""
 GOLDEN = 0.6180339887
 """Step between the places of successive groups: its multiples modulo 1 are spread evenly."""
 RESTRAINED_SHARE = 0.12
 """Share of rows whose every question calls for no tool, or for none on offer."""
-UNSERVED_SHARE = 0.1
+UNSERVED_SHARE = 0.14
 """Share of questions of other rows that call for no tool, or for none on offer."""
-REFERRING_SHARE = 0.75
+REFERRING_SHARE = 0.82
 """Share of later questions that refer back, where they can."""
-KNOWLEDGE_SHARE = 0.4
+SMALL_TALK_SHARE = 0.18
+"""Share of small talk among the questions that call for no tool or for none on offer."""
+KNOWLEDGE_SHARE = 0.32
 """Share of general knowledge among the questions that call for no tool or for none on offer."""
+LACKING_SHARE = 0.5
+"""Share of requests for an absent tool of the app, where one is absent, among those for none on offer."""
+LACKING_FOREIGN_SHARE = 0.12
+"""Share of requests for one of the generator's foreign tools that is not on offer, among the rest."""
+ALSO_ABLE = {
+    "list_files": ("find_files",),
+    "find_files": ("list_files",),
+    "search_text": ("read_file",),
+    "file_info": ("read_file", "list_files"),
+}
+"""Tool -> others that could do what it is asked for."""
+REFERABLE = frozenset(
+    (
+        *(
+            "convert",
+            "convert_spelled",
+            "temperature",
+            "quantity_in",
+            "multiply",
+            "add",
+            "subtract",
+            "divide",
+        ),
+        *("percent_of", "discount", "raise_by", "spelled_operation", "average", "weekday_of", "days_between"),
+        *(
+            "span_after",
+            "span_before",
+            "days_until",
+            "time_in",
+            "time_now",
+            "search",
+            "search_folder",
+            "find",
+        ),
+        *(
+            "list_path",
+            "list_here",
+            "find_by_type",
+            "value_of",
+            "cell_in",
+            "stated_in_file",
+            "stated_in_notes",
+        ),
+        *("note_search", "read", "write"),
+    )
+)
+"""Intents that leave what several kinds of later requests refer to."""
+REFERABLE_WEIGHT = 3
+"""How much more often a dialogue begins with one of them."""
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 """How often a dialogue has so many exchanges."""
@@ -168,24 +224,37 @@ def draw_restrained(group: Group) -> Intent:
     """Return an intent that calls nothing: small talk, or what no tool on offer does."""
     sample = group.sample
     roll = sample.rng.random()
-    if roll < 0.24:
+    if roll < SMALL_TALK_SHARE:
         return sample.rng.choice(SMALL_TALK_INTENTS)
-    if roll < 0.24 + KNOWLEDGE_SHARE and group.knows:
+    if roll < SMALL_TALK_SHARE + KNOWLEDGE_SHARE and group.knows:
         return KNOWLEDGE
     # Among foreign tools, only requests are unserved that share no word with any of them.
     if group.foreign and (group.extra or sample.chance(0.4)):
         unserved = group.foreign.unserved_intent(sample, group.tools.offered)
         return unserved or sample.rng.choice(SMALL_TALK_INTENTS)
-    lacking = [i for i in _requests() if not group.serves(i)]
-    if lacking and sample.chance(0.3):
+    lacking = [i for i in INTENTS.values() if _lacks(group, i)]
+    if lacking and sample.chance(LACKING_SHARE):
+        return sample.rng.choices(lacking, [i.weight for i in lacking])[0]
+    # A word is explained from general knowledge where no tool looks it up.
+    lacking = [i for i in FOREIGN_INTENTS if not group.serves(i) and i.name != "define_word"]
+    if lacking and sample.chance(LACKING_FOREIGN_SHARE):
         return sample.rng.choice(lacking)
     offered = group.tools.has
     possible = {topic for tool, topics in TOPICS_BY_TOOL.items() if offered(tool) for topic in topics}
     return sample.rng.choice([intent for intent in IMPOSSIBLE_INTENTS if intent.name not in possible])
 
 
-def draw_intent(group: Group) -> Intent:
-    """Return an intent, mostly one that the offered tools serve, else one that calls nothing."""
+def _lacks(group: Group, intent: Intent) -> bool:
+    """Return whether no tool on offer does what an intent of the app's tools asks, not even in part."""
+    able = {*intent.needs, *(other for tool in intent.needs for other in ALSO_ABLE.get(tool, ()))}
+    return bool(intent.needs) and not any(map(group.tools.has, able))
+
+
+def draw_intent(group: Group, *, begins: bool = False) -> Intent:
+    """Return an intent, mostly one that the offered tools serve, else one that calls nothing.
+
+    One that `begins` a dialogue is more often one to refer back to.
+    """
     sample = group.sample
     if sample.chance(UNSERVED_SHARE):
         return draw_restrained(group)
@@ -198,7 +267,11 @@ def draw_intent(group: Group) -> Intent:
     if not served:
         return draw_restrained(group)
     # A tool list seldom contains all tools of an intent that needs several: a higher weight compensates.
-    return sample.rng.choices(served, [i.weight * max(1, len(i.needs)) for i in served])[0]
+    weights = [
+        i.weight * max(1, len(i.needs)) * (REFERABLE_WEIGHT if begins and i.name in REFERABLE else 1)
+        for i in served
+    ]
+    return sample.rng.choices(served, weights)[0]
 
 
 def draw_follow_up(group: Group, memory: Memory) -> Intent | None:
@@ -291,7 +364,8 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
     dialogue = Dialogue()
     intent, outcome = None, Outcome("")
     while dialogue.exchanges < wanted:
-        intent = draw_restrained(group) if restrained else draw_intent(group)
+        begins = wanted > 1 and dialogue.memory.again is None
+        intent = draw_restrained(group) if restrained else draw_intent(group, begins=begins)
         if dialogue.exchanges and intent.name in OPENING_ONLY:
             continue
         exchanges = None

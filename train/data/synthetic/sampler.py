@@ -119,9 +119,13 @@ class Sampler:
 
         Outside the test split it is sometimes paraphrased as well.
         """
-        phrasing = self.pick(QUESTIONS[intent], HELD_OUT_PHRASINGS)
+        return self.phrased(QUESTIONS[intent], **slots)
+
+    def phrased(self, phrasings: tuple[str, ...], **slots: object) -> str:
+        """Return one of `phrasings` like `question`; slots that it lacks are ignored."""
+        phrasing = self.pick(phrasings, HELD_OUT_PHRASINGS)
         text = self.vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
-        if not self.is_test and normalize(text) in _held_out_phrasings(intent):
+        if not self.is_test and normalize(text) in _held_out_phrasings(phrasings):
             text = phrasing
         return text.format(**{name: self._quoted(name, value, text) for name, value in slots.items()})
 
@@ -355,9 +359,9 @@ class Sampler:
 
 
 @cache
-def _held_out_phrasings(intent: str) -> frozenset[str]:
-    """Return the held-out phrasings of an intent; no variation of another one may equal them."""
-    return frozenset(normalize(text) for text in QUESTIONS[intent] if held_out(text, HELD_OUT_PHRASINGS))
+def _held_out_phrasings(phrasings: tuple[str, ...]) -> frozenset[str]:
+    """Return those of the phrasings that are held out; no variation of another one may equal them."""
+    return frozenset(normalize(text) for text in phrasings if held_out(text, HELD_OUT_PHRASINGS))
 
 
 def _lower_outside_slots(text: str) -> str:

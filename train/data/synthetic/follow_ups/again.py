@@ -24,7 +24,7 @@ def _other_day(sample: Sampler, world: World, text: str) -> date:
     return day.replace(day=number)
 
 
-@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("date") and m.weekday, weight=2)
+@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("date") and m.weekday, weight=25)
 def weekday_of_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another day of the same month, where a weekday was asked for."""
     if memory.slot("kind") != "weekday":
@@ -38,7 +38,7 @@ def weekday_of_other_day(sample: Sampler, world: World, memory: Memory) -> Scrip
     )
 
 
-@follow_up("days_between", when=lambda m: m.is_again("days_between") and m.slot("end"), weight=1.5)
+@follow_up("days_between", when=lambda m: m.is_again("days_between") and m.slot("end"), weight=5)
 def days_to_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     """The count of days to another day of the same month."""
     day, start = _other_day(sample, world, memory.slot("end")), memory.slot("start")
@@ -48,7 +48,7 @@ def days_to_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from days_from_to(start, day.isoformat(), because, relative=start == "today"))
 
 
-@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=5)
+@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=20)
 def other_cell(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same column of another row, or another column of the same row; the table was read already."""
     table = world.documents[memory.path].table
@@ -64,7 +64,10 @@ def other_cell(sample: Sampler, world: World, memory: Memory) -> Script:
     return cell_answer(table, row, column, memory.path)
 
 
-@follow_up(when=lambda m: m.path and m.is_again("stated", "cell", "value_of"), weight=0.8)
+@follow_up(
+    when=lambda m: m.path and m.is_again("stated", "cell", "value_of", "search", "value_somewhere"),
+    weight=2.5,
+)
 def which_file(sample: Sampler, world: World, memory: Memory) -> Script:
     """The file of the last answer: nothing is called."""
     yield Question(sample.question("which_file"))
@@ -73,7 +76,7 @@ def which_file(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=3)
+@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=5)
 def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
     """A word of a file that was just written, corrected: the whole text is written again."""
     words = sorted({word for word in memory.text.split() if len(word) > 2 and word.isalnum()})
@@ -102,7 +105,7 @@ def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up(
     "convert_units",
     when=lambda m: m.is_again("convert") and m.slot("u1").lower() in ("celsius", "fahrenheit", "c", "f"),
-    weight=3,
+    weight=40,
 )
 def below_zero(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same conversion of a temperature below zero."""

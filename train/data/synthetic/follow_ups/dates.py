@@ -14,7 +14,7 @@ from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCal
 from train.data.synthetic.worlds.world import World
 
 
-@follow_up("current_time", when=lambda m: m.is_again("time", "time_in", "date"), weight=4)
+@follow_up("current_time", when=lambda m: m.is_again("time", "time_in", "date"), weight=6)
 def time_elsewhere(sample: Sampler, world: World, memory: Memory) -> Script:
     place, seen = city(sample, world.now)
     corrected = memory.slot("city") and sample.chance(0.25)
@@ -68,7 +68,7 @@ def weekday_of_day(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("days_between", when=lambda m: m.day and m.is_again("add_days"), weight=2)
+@follow_up("days_between", when=lambda m: m.day and m.is_again("add_days"), weight=3)
 def days_until_day(sample: Sampler, world: World, memory: Memory) -> Script:
     if memory.day < world.now.date().isoformat():
         yield Question(sample.question("that_days_ago"))
@@ -85,7 +85,7 @@ def days_until_day(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("days_between", when=lambda m: m.is_again("days_between"), weight=2.5)
+@follow_up("days_between", when=lambda m: m.is_again("days_between"), weight=6)
 def other_end(sample: Sampler, world: World, memory: Memory) -> Script:
     """The days to another date, or after a correction."""
     start = memory.slot("start")

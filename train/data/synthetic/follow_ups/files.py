@@ -15,6 +15,7 @@ from train.data.synthetic.intents.files.common import (
     unique_stem,
 )
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
+from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.intents.files.reading import MAX_QUOTED, lines_from_to, read_or_find
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
@@ -34,7 +35,7 @@ def _short(world: World, path: str) -> str:
     return path
 
 
-@follow_up("read_file", when=_several, weight=4)
+@follow_up("read_file", when=_several, weight=22)
 def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file by its place in the list that was shown."""
     last = sample.chance(0.25)
@@ -46,7 +47,7 @@ def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(path, seen[0].content)
 
 
-@follow_up("read_file", when=_several, weight=2)
+@follow_up("read_file", when=_several, weight=22)
 def read_named(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file of the list by a part of its name."""
     path = _short(world, sample.rng.choice(memory.paths))
@@ -55,7 +56,7 @@ def read_named(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(path, seen[0].content)
 
 
-@follow_up("file_info", when=_several, weight=2)
+@follow_up("file_info", when=_several, weight=3)
 def info_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     last = sample.chance(0.25)
     place = len(memory.paths) if last else sample.rng.randint(1, len(memory.paths))
@@ -80,14 +81,14 @@ def _about(path: str, aspect: str, why: str) -> Script:
     raise AssertionError(path)
 
 
-@follow_up("file_info", when=lambda m: m.path, weight=3)
+@follow_up("file_info", when=lambda m: m.path, weight=1.5)
 def info_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     aspect = sample.rng.choice(("size", "date", "lines"))
     yield Question(sample.question(f"its_{aspect}"))
     return (yield from _about(memory.path, aspect, f"it is {memory.path}"))
 
 
-@follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=4)
+@follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=5)
 def read_it(sample: Sampler, world: World, memory: Memory) -> Script:
     path = _short(world, memory.path)
     yield Question(sample.question("read_it"))
@@ -102,7 +103,7 @@ def read_back(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(memory.path, seen[0].content)
 
 
-@follow_up("read_file", "find_files", when=lambda m: m.is_again("read", "lines", "item_at"), weight=2)
+@follow_up("read_file", "find_files", when=lambda m: m.is_again("read", "lines", "item_at"), weight=3)
 def read_other(sample: Sampler, world: World, memory: Memory) -> Script:
     path = _short(world, any_path(sample, world))
     if path == memory.path:
@@ -147,7 +148,7 @@ def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     return value_answer(key, value, line, path)
 
 
-@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=3)
+@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=14)
 def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another value of the file that a value was asked of."""
     path = _keyed(world, memory)
@@ -182,7 +183,7 @@ def line_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from lines_from_to(memory.path, number, number))
 
 
-@follow_up("search_text", when=lambda m: m.path and m.path.strip(), weight=1.5)
+@follow_up("search_text", when=lambda m: m.path and m.path.strip(), weight=1)
 def search_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     if memory.path not in world.documents or memory.is_again("write"):
         raise ValueError(memory.path)
@@ -197,19 +198,22 @@ def search_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     return search_answer(seen[0], query, memory.path)
 
 
-@follow_up("search_text", when=lambda m: m.is_again("search"), weight=3)
+@follow_up("search_text", when=lambda m: m.is_again("search"), weight=18)
 def search_other(sample: Sampler, world: World, memory: Memory) -> Script:
     query = query_in(sample, world, any_path(sample, world))
     if query == memory.slot("q"):
         raise ValueError(query)
     yield Question(sample.question("other_query", q=query))
-    seen = yield step(
-        f"The same for {query}: I will search the files with {{tool}}.", "search_text", query=query
-    )
+    return (yield from search_for(query, f"The same for {query}"))
+
+
+def search_for(query: str, why: str) -> Script:
+    """Search the files again for another text, after a question."""
+    seen = yield step(f"{why}: I will search the files with {{tool}}.", "search_text", query=query)
     return search_answer(seen[0], query)
 
 
-@follow_up("find_files", when=lambda m: m.is_again("find"), weight=2.5)
+@follow_up("find_files", when=lambda m: m.is_again("find"), weight=14)
 def find_other(sample: Sampler, world: World, memory: Memory) -> Script:
     name = unique_stem(any_path(sample, world))
     if name == memory.slot("name"):
@@ -219,10 +223,31 @@ def find_other(sample: Sampler, world: World, memory: Memory) -> Script:
     return found_files(seen[0].content, name)
 
 
-@follow_up("list_files", when=lambda m: m.is_again("list"), weight=3)
-def list_other(sample: Sampler, world: World, memory: Memory) -> Script:
-    from train.data.synthetic.intents.files.finding import listed
+@follow_up("list_files", when=lambda m: m.is_again("list") and m.slot("path"), weight=6)
+def list_top(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The folder that holds all others, after one in it."""
+    yield Question(sample.question("top_folder"))
+    seen = yield step("Now the top folder: I will list it with {tool}.", "list_files")
+    return listed("", seen[0].content)
 
+
+@follow_up(
+    "find_files", "read_file", when=lambda m: m.is_again("read", "value_of", "cell", "stated"), weight=2
+)
+def read_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
+    """Another file by a part of its name: it is looked for, and read."""
+    path = _short(world, sample.rng.choice([path for path in world.documents if path != memory.path]))
+    name = unique_stem(path)
+    yield Question(sample.question("read_sibling", name=name))
+    seen = yield step(f"Another file: I will look for {name} with {{tool}}.", "find_files", name=name)
+    if seen[0].content != path:
+        raise ValueError(name)
+    read = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    return file_contents(path, read[0].content)
+
+
+@follow_up("list_files", when=lambda m: m.is_again("list"), weight=25)
+def list_other(sample: Sampler, world: World, memory: Memory) -> Script:
     folder = sample.rng.choice([f for f in world.folders if f != memory.slot("path")])
     yield Question(sample.question("other_folder", path=folder))
     seen = yield step(f"The same for {folder}: I will list it with {{tool}}.", "list_files", path=folder)

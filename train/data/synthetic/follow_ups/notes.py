@@ -18,14 +18,14 @@ def _worth_keeping(memory: Memory) -> bool:
     return bool(found) and _short_answer(memory) and "I cannot" not in memory.answer
 
 
-@follow_up("add_note", when=_worth_keeping, weight=2)
+@follow_up("add_note", when=_worth_keeping, weight=1.6)
 def note_answer(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("note_that"))
     text = memory.answer.rstrip(".")
     return (yield from save_note(text, "That is the last answer"))
 
 
-@follow_up("write_file", when=_worth_keeping, weight=1.5)
+@follow_up("write_file", when=_worth_keeping, weight=1)
 def write_answer(sample: Sampler, world: World, memory: Memory) -> Script:
     path, text = sample.value(sample.file_name), memory.answer.rstrip(".")
     yield Question(sample.question("write_that", path=path))
@@ -52,7 +52,7 @@ def another_note(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from save_note(text, "Another note"))
 
 
-@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=3)
+@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=10)
 def other_note_query(sample: Sampler, world: World, memory: Memory) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if sample.chance(0.8) else sample.word()
@@ -69,7 +69,7 @@ def notes_now(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from look_up_notes(query))
 
 
-@follow_up(when=lambda m: _short_answer(m) and m.past, weight=0.7)
+@follow_up(when=lambda m: _short_answer(m) and m.past, weight=0.5)
 def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     """The first answer of the dialogue: nothing is called."""
     first = memory.past[0]
@@ -79,14 +79,14 @@ def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     return Outcome(first, (), thought=f"The first answer was: {first}")
 
 
-@follow_up(when=_short_answer, weight=0.6)
+@follow_up(when=_short_answer, weight=0.5)
 def recall_last(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last answer once more: nothing is called."""
     yield Question(sample.question("recall_last"))
     return Outcome(memory.answer, (), thought=f"The last answer was: {memory.answer}")
 
 
-@follow_up(when=lambda m: m.answer, weight=1.6)
+@follow_up(when=lambda m: m.answer, weight=0.8)
 def thanked(sample: Sampler, world: World, memory: Memory) -> Script:
     """Thanks and remarks after a result are no request."""
     yield Question(sample.question("thanks_after"))
@@ -105,7 +105,7 @@ def thanked(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up(when=lambda m: m.answer, weight=1)
+@follow_up(when=lambda m: m.answer, weight=0.4)
 def never_mind(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("never_mind"))
     return Outcome(

@@ -25,28 +25,28 @@ def _percent(memory: Memory, p: str, n: str, why: str) -> Script:
     return work_out(expression.format(p=p, n=n), say, why, Again(kind, {"p": p, "n": n}))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=3)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=10)
 def other_percent(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.slot("n")
     yield Question(sample.question("other_percent", p=p))
     return (yield from _percent(memory, p, n, f"the same with {p}% and still {n}"))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=2)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=4)
 def other_base(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = memory.slot("p"), sample.number(20, 900)
     yield Question(sample.question("other_base", n=n))
     return (yield from _percent(memory, p, n, f"the same with {n} and still {p}%"))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=1.5)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=4)
 def corrected_percent(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.slot("n")
     yield Question(sample.question("corrected", v=f"{p}%"))
     return (yield from _percent(memory, p, n, f"{p}% instead, still of {n}"))
 
 
-@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=2)
+@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=4)
 def other_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     a, sign, b = memory.slot("a"), memory.slot("op"), sample.integer(2, 90)
     yield Question(sample.question("other_operand", n=b))
@@ -55,7 +55,7 @@ def other_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from work_out(f"{a} {sign} {b}", because=because, again=again, say="That is {r}."))
 
 
-@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=1.2)
+@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=4)
 def corrected_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     a, sign, old, b = memory.slot("a"), memory.slot("op"), memory.slot("b"), sample.integer(2, 90)
     yield Question(sample.question("corrected_from", v=b, old=old))
@@ -72,6 +72,7 @@ _RESULT_OPERATIONS = (
     ("then_minus", "{r} - {n}", "minus {n}"),
     ("then_times", "{r} * {n}", "times {n}"),
     ("then_divided", "{r} / {n}", "by {n}"),
+    ("then_from", "{n} - {r}", "from {n}"),
 )
 
 
@@ -97,12 +98,18 @@ _FIXED_OPERATIONS = (
     ("then_triple", "{r} * 3", "three times is * 3"),
     ("then_square", "{r} ^ 2", "squared is ^ 2"),
     ("then_round", "round({r})", "to a whole number is round"),
+    ("then_root", "sqrt({r})", "its square root is sqrt"),
+    ("then_root", "sqrt({r})", "its square root is sqrt"),
+    ("then_third", "{r} / 3", "a third is / 3"),
+    ("then_quarter", "{r} / 4", "a quarter is / 4"),
 )
 
 
-@follow_up("calculate", when=_is_plain, weight=2)
+@follow_up("calculate", when=_is_plain, weight=2.6)
 def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     kind, expression, why = sample.rng.choice(_FIXED_OPERATIONS)
+    if kind == "then_root" and memory.number.startswith("-"):
+        raise ValueError(memory.number)
     yield Question(sample.question(kind))
     because = f"the last result is {memory.number}, {why}"
     return (yield from work_out(expression.format(r=memory.number), "That is {r}.", because))
@@ -111,18 +118,26 @@ def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> 
 @follow_up("calculate", when=_is_plain, weight=1.5)
 def percent_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.number
+    said, why = p, ""
+    if p.isdigit() and sample.chance(0.3):
+        said = number_words(int(p))
+        why = f", {said} percent is {p}%"
     kind, expression = sample.rng.choice(
         (
+            ("then_percent_of", f"{p}% * {n}"),
             ("then_percent_of", f"{p}% * {n}"),
             ("then_percent_off", f"{n} - {p}% * {n}"),
             ("then_percent_on", f"{n} + {p}% * {n}"),
         )
     )
-    yield Question(sample.question(kind, p=p))
-    return (yield from work_out(expression, "That is {r}.", f"the last result is {n}"))
+    question = sample.question(kind, p=said)
+    if said != p:
+        question = question.replace("%", " percent")
+    yield Question(question)
+    return (yield from work_out(expression, "That is {r}.", f"the last result is {n}{why}"))
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=3)
+@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=14)
 def other_value(sample: Sampler, world: World, memory: Memory) -> Script:
     v = sample.number(2, 900)
     u1, u2 = memory.slot("u1"), memory.slot("u2")
@@ -134,7 +149,7 @@ def _same_dimension(unit: str) -> tuple[str, ...]:
     return next((pool for pool in names.UNITS.values() if unit in pool), ())
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert") and _same_dimension(m.slot("u1")), weight=3)
+@follow_up("convert_units", when=lambda m: m.is_again("convert") and _same_dimension(m.slot("u1")), weight=12)
 def other_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same quantity in a third unit."""
     v, u1 = memory.slot("v"), memory.slot("u1")
@@ -143,15 +158,19 @@ def other_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from change_units(v, u1, unit, f"the same {v} {u1}"))
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert") and _same_dimension(m.slot("u1")), weight=1)
+@follow_up("convert_units", when=lambda m: m.is_again("convert") and _same_dimension(m.slot("u1")), weight=5)
 def corrected_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     v, u1 = memory.slot("v"), memory.slot("u1")
     unit = sample.rng.choice([u for u in _same_dimension(u1) if u not in (u1, memory.slot("u2"))])
-    yield Question(sample.question("corrected", v=unit))
-    return (yield from change_units(v, u1, unit, f"{unit} instead of {memory.slot('u2')}"))
+    old = memory.slot("u2")
+    if sample.chance(0.5):
+        yield Question(sample.question("corrected_unit", u=unit, old=old))
+    else:
+        yield Question(sample.question("corrected", v=unit))
+    return (yield from change_units(v, u1, unit, f"{unit} instead of {old}"))
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=1)
+@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=2)
 def other_way_round(sample: Sampler, world: World, memory: Memory) -> Script:
     v, u1, u2 = memory.slot("v"), memory.slot("u1"), memory.slot("u2")
     yield Question(sample.question("other_way_round"))

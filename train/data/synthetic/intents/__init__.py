@@ -19,6 +19,7 @@ MODULES = (
         "files.writing",
         "files.statements",
         "files.columns",
+        "files.quantities",
     ),
     *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday"),
 )

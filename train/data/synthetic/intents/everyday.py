@@ -73,14 +73,14 @@ def brackets(sample: Sampler, world: World) -> Script:
     return calculate(question, f"({a} - {b}) * {c} / {d}", "That is {r}.", f"first {a} - {b} in brackets")
 
 
-@intent("write_file", topic="writing files", weight=0.4)
+@intent("write_file", topic="writing files", weight=1.2)
 def missing_all(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("missing_all"))
     back = ("What shall I write, and into which file?", "Which text, and what should the file be called?")
     return ask_for("The text and the file", sample.rng.choice(back))
 
 
-@intent("days_between", topic="dates", weight=0.4)
+@intent("days_between", topic="dates", weight=1.1)
 def missing_until(sample: Sampler, world: World) -> Script:
     date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 500)))
     back = ("Until which date?", "Which date do you mean?")
@@ -89,7 +89,7 @@ def missing_until(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_until", "The date", back, given, rest)
 
 
-@intent("convert_units", topic="converting units", weight=0.4)
+@intent("convert_units", topic="converting units", weight=0.8)
 def missing_value(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")

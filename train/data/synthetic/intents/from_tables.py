@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import QUESTIONS, REPLIES, foreign, impossible, names
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Outcome, Question, Script, Step, ToolCall
 from train.data.synthetic.wording.refusal import refusal
+from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 
 SMALL_TALK_THOUGHT = "This is small talk; no tool is needed."
@@ -25,6 +27,8 @@ _LANGUAGES = (
     "Danish",
 )
 _CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CHF", "dollars", "euros", "pounds", "yen", "francs", "kroner")
+NAMED_SHARE = 0.6
+"""Share of impossible requests about something that is named: a city, a person, a file, a time."""
 TOPICS_BY_TOOL = {
     "get_weather": ("weather",),
     "get_stock_price": ("stocks",),
@@ -52,11 +56,35 @@ def _small_talk(kind: str) -> Intent:
 
 def _impossible(kind: str) -> Intent:
     def script(sample: Sampler, world: World) -> Script:
-        question = sample.question(kind)
+        named = impossible.NAMED.get(kind, ())
+        if named and sample.chance(NAMED_SHARE):
+            question = sample.phrased(named, **_impossible_values(sample, world))
+        else:
+            question = sample.question(kind)
         yield Question(question)
         return Outcome(refusal(question), gave_up=True)
 
     return Intent(kind, (), kind, 0.3, script)
+
+
+def _impossible_values(sample: Sampler, world: World) -> dict[str, object]:
+    """Return values of the slots that impossible requests may have; files and folders mostly exist."""
+    rng = sample.rng
+    folders = world.folders if world.folders and sample.chance(0.6) else [sample.folder()]
+    hour, minute = rng.randint(1, 12), rng.choice((0, 5, 10, 15, 20, 30, 40, 45))
+    said = (f"{hour}:{minute:02d}", f"{hour} o'clock", f"half past {number_words(hour)}", f"{hour} pm")
+    return {
+        "city": sample.pick([spoken for spoken, _ in names.CITIES]),
+        "name": sample.person(),
+        "word": sample.word(),
+        "item": sample.pick(names.ITEMS),
+        "text": sample.phrase(),
+        "path": rng.choice(list(world.files)) if sample.chance(0.6) else sample.file_name(),
+        "folder": rng.choice(folders),
+        "weekday": rng.choice(WEEKDAYS),
+        "time": rng.choice(said),
+        "n": rng.randint(2, 90),
+    }
 
 
 def _foreign(tool: dict[str, Any]) -> Intent:

@@ -23,6 +23,15 @@ _REPLIES = (
 )
 
 
+_REPLIES_TO_SELF = (
+    "Thank you for telling me. What can I do for you?",
+    "Good to know. What shall I do?",
+    "I see. Can I help with something?",
+    "Nice to hear from you. What do you need?",
+    "All right. Tell me if there is something to do.",
+)
+
+
 def _heard(sample: Sampler) -> Outcome:
     return Outcome(sample.rng.choice(_REPLIES), thought=TOLD_THOUGHT)
 
@@ -71,7 +80,14 @@ def told_day(sample: Sampler, world: World) -> Script:
     return (yield from shift(date, 0, because, say="That is a {weekday}."))
 
 
-@intent(topic="small talk", weight=0.5)
+@intent(topic="small talk", weight=1.6)
+def told_self(sample: Sampler, world: World) -> Script:
+    """Something about the person, after which another request comes."""
+    yield Question(sample.question("told_self"))
+    return Outcome(sample.rng.choice(_REPLIES_TO_SELF), thought=TOLD_THOUGHT)
+
+
+@intent(topic="small talk", weight=0.4)
 def told_name(sample: Sampler, world: World) -> Script:
     name = sample.person()
     yield Question(sample.question("told_name", name=name))

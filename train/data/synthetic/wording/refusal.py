@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from train.data.phrasings import names
+from train.data.phrasings import FRAMING, names
 
 _OPENER = re.compile(
     r"^(?:(?:hey|hi|hello|ok|okay|please|pls|kindly|umi|um|so|quick question|and|then|now|just)\b[,:!]?\s+)+",
@@ -31,6 +31,7 @@ _SWAPS = {
     "we": "you",
 }
 _SWAPPED = re.compile(r"\b(" + "|".join(sorted(_SWAPS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
+_OPENINGS = sorted((opening.lower() for opening in FRAMING["opening"]), key=len, reverse=True)
 _ORDERS = frozenset(names.ORDERS)
 
 
@@ -39,13 +40,21 @@ def spoken_back(text: str) -> str:
     return _SWAPPED.sub(lambda match: _SWAPS[match.group().lower()], text)
 
 
+def _without_opening(text: str) -> str:
+    """Return a question without the words before it that ask nothing."""
+    for opening in _OPENINGS:
+        if text.lower().startswith(opening):
+            return _OPENER.sub("", text[len(opening) :])
+    return text
+
+
 def refusal(question: str) -> str:
     """Return the last thought where no tool on offer does what `question` asks.
 
     An order is said back; any other question is quoted.
     """
     text = _CLOSER.sub("", " ".join(question.split()).rstrip("?.! ")).rstrip("?.!, ")
-    text = _OPENER.sub("", text)
+    text = _without_opening(_OPENER.sub("", text))
     request = _REQUEST.match(text)
     order = text[request.end() :] if request else text
     first = order.split(" ", 1)[0].lower().rstrip(",:")
