@@ -89,7 +89,7 @@ def missing_until(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_until", "The date", back, given, rest)
 
 
-@intent("convert_units", topic="converting units", weight=0.8)
+@intent("convert_units", topic="converting units", weight=1.2)
 def missing_value(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")

@@ -68,7 +68,7 @@ def missing_unit(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_unit", "The target unit", back, given, change_units(v, u1, u2), v=v, u1=u1)
 
 
-@intent("convert_units", topic="converting units", weight=1)
+@intent("convert_units", topic="converting units", weight=2)
 def missing_units(sample: Sampler, world: World) -> Script:
     """A bare number: both units are missing."""
     v, (u1, u2) = sample.number(2, 900), sample.units()
@@ -77,7 +77,7 @@ def missing_units(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_units", "Each of the units", back, given, change_units(v, u1, u2), v=v)
 
 
-@intent("days_between", topic="dates", weight=0.8)
+@intent("days_between", topic="dates", weight=1.2)
 def missing_dates(sample: Sampler, world: World) -> Script:
     start, end = (sample.format_date(sample.day()) for _ in range(2))
     given = sample.question("given_dates", date=start, date2=end)
@@ -100,7 +100,7 @@ def missing_note(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_note", "The text of the note", back, text, save_note(text))
 
 
-@intent("calculate", topic="arithmetic", weight=0.5)
+@intent("calculate", topic="arithmetic", weight=0.7)
 def missing_base(sample: Sampler, world: World) -> Script:
     p, n = sample.percent(), sample.number(20, 900)
     back = (f"{p}% of which number?", "Of which number?")
@@ -109,7 +109,7 @@ def missing_base(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_base", "The number", back, given, rest, p=p)
 
 
-@intent("calculate", topic="arithmetic", weight=0.4)
+@intent("calculate", topic="arithmetic", weight=0.7)
 def missing_numbers(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 900), sample.number(2, 900)
     back = ("Which numbers?", "Which numbers shall I add?")
