@@ -6,6 +6,7 @@ import itertools
 import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,8 @@ from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.transcript import CallerTurn, PlannerTurn, Row, SummarizerTurn, ToolTurn, UserTurn
 from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.follow_ups import FOLLOW_UPS
-from train.data.synthetic.generate import ALL_INTENTS, generate_rows
+from train.data.synthetic.generate import ALL_INTENTS, draw_restrained, generate_rows, make_group
+from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 from train.data.synthetic.toolset import make_toolset
@@ -147,9 +149,52 @@ def test_a_refusal_says_what_was_asked() -> None:
         "I cannot book you a flight to Oslo for Friday: no tool on offer does that."
     )
     assert refusal("can you email my boss?") == "I cannot email your boss: no tool on offer does that."
+    assert refusal("right, delete reports/old.txt") == (
+        "I cannot delete reports/old.txt: no tool on offer does that."
+    )
     assert refusal("hey, who won the match yesterday?") == (
         'No tool on offer can answer "who won the match yesterday".'
     )
+
+
+def test_what_a_tool_on_offer_does_is_not_refused(tmp_path: Path) -> None:
+    """Of the app's tools, a refused request needs none that is on offer."""
+    refused = 0
+    for seed in range(12):
+        group = make_group(f"lacking {seed}", "train", tmp_path, 0.0, 14, None, 0.5)
+        for _ in range(30):
+            intent = draw_restrained(group)
+            if intent.name in INTENTS:
+                assert not any(group.tools.has(tool) for tool in intent.needs), intent.name
+                refused += bool(intent.needs)
+    assert refused > 40
+
+
+def test_corrections_call_again_with_what_was_corrected(rows: list[Row]) -> None:
+    """The value in place of another stands in the call, and the other one does not."""
+    found = 0
+    for row in rows:
+        for thought, turn in itertools.pairwise(row.transcript.turns):
+            if not isinstance(thought, PlannerTurn) or not isinstance(turn, CallerTurn):
+                continue
+            if corrected := re.match(r"(\d+) in place of (\d+): I will work out ", thought.content):
+                numbers = re.findall(r"[\d.]+", str(turn.calls[0].arguments["expression"]))
+                assert corrected[1] in numbers
+                assert corrected[2] not in numbers
+                found += 1
+    assert found
+
+
+def test_a_file_named_in_an_impossible_request_is_left_alone(tmp_path: Path) -> None:
+    group = make_group("named", "train", tmp_path, 1.0, 14, None, 0.1)
+    kind = ALL_INTENTS["delete_or_move_files"]
+    for _ in range(20):
+        exchanges = group.run(kind)
+        assert exchanges is not None
+        (turns, outcome), *rest = exchanges
+        assert outcome.gave_up
+        assert not rest
+        assert not any(isinstance(turn, CallerTurn) for turn in turns)
 
 
 def test_what_is_missing_is_asked_for() -> None:

@@ -52,7 +52,7 @@ def corrected_number(sample: Sampler, world: World, memory: Memory) -> Script:
     else:
         name, old = "b", values["b"]
         new = sample.integer(2, 90)
-    if new in values.values():
+    if new in values.values() or values["a"] == values["b"]:
         raise ValueError(new)
     yield _ask(sample, new, old)
     values[name] = new

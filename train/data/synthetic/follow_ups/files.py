@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import work_out
@@ -35,12 +36,23 @@ def _short(world: World, path: str) -> str:
     return path
 
 
+def _listed(world: World, path: str, memory: Memory) -> str:
+    """Return the path of a short file. Raise ValueError if an answer may not name its folder.
+
+    A list gives the names in a folder; with a digit in that of the folder alone, the path is no name seen.
+    """
+    folder, _, name = path.rpartition("/")
+    if memory.is_again("list") and re.search(r"\d", folder) and not re.search(r"\d", name):
+        raise ValueError(path)
+    return _short(world, path)
+
+
 @follow_up("read_file", when=_several, weight=22)
 def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file by its place in the list that was shown."""
     last = sample.chance(0.25)
     place = len(memory.paths) if last else sample.rng.randint(1, len(memory.paths))
-    path = _short(world, memory.paths[place - 1])
+    path = _listed(world, memory.paths[place - 1], memory)
     word = "last" if last else sample.rng.choice((ORDINALS[place - 1], ordinal(place)))
     yield Question(sample.question("read_nth", nth=word))
     seen = yield step(f"The {word} one is {path}: I will read it with {{tool}}.", "read_file", path=path)
@@ -50,7 +62,7 @@ def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("read_file", when=_several, weight=22)
 def read_named(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file of the list by a part of its name."""
-    path = _short(world, sample.rng.choice(memory.paths))
+    path = _listed(world, sample.rng.choice(memory.paths), memory)
     yield Question(sample.question("read_named", name=unique_stem(path)))
     seen = yield step(f"That is {path}: I will read it with {{tool}}.", "read_file", path=path)
     return file_contents(path, seen[0].content)
@@ -90,7 +102,7 @@ def info_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
 
 @follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=5)
 def read_it(sample: Sampler, world: World, memory: Memory) -> Script:
-    path = _short(world, memory.path)
+    path = _listed(world, memory.path, memory)
     yield Question(sample.question("read_it"))
     seen = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
     return file_contents(path, seen[0].content)

@@ -43,8 +43,15 @@ _SYNONYMS = (
 _ALTERNATIVES = {
     words: [other for other in group if other != words] for group in _SYNONYMS for words in group
 }
+_KEPT = frozenset(("turn", "check", "text", "put", "store", "view"))
+"""Words that replace others and are kept themselves: they mean something else in turn off or text me."""
 _REPLACEABLE = re.compile(
-    r"\b(" + "|".join(sorted(map(re.escape, _ALTERNATIVES), key=len, reverse=True)) + r")\b", re.IGNORECASE
+    r"\b("
+    + "|".join(
+        sorted((re.escape(words) for words in _ALTERNATIVES if words not in _KEPT), key=len, reverse=True)
+    )
+    + r")\b",
+    re.IGNORECASE,
 )
 _FILLER = re.compile(r"\b(?:please|the|a|me|my|for me|just|all)\b ?", re.IGNORECASE)
 _SLOT = re.compile(r"\{[^}]*\}")
