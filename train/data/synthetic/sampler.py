@@ -214,20 +214,20 @@ class Sampler:
         if kind < 0.5:
             return self.pick(names.FILE_STEMS)
         if kind < 0.7:
-            return self.value(lambda: self.rng.choice(names.WORDS) + self.rng.choice("_-") + self.word())
+            return self.value(lambda: self.rng.choice(names.WORDS) + self.rng.choice("_- ") + self.word())
         if kind < 0.8:
             return self.value(lambda: self.word() + str(self.rng.randint(1, 2030)))
         return self.word()
 
     def file_name(self) -> str:
-        """Return a file name, one in eight with spaces, accents or another script."""
+        """Return a file name, one in five with spaces, accents or another script."""
         common = self.chance(0.6)
-        stem = self.pick(names.ODD_STEMS) if self.chance(0.12) else self.stem()
+        stem = self.pick(names.ODD_STEMS) if self.chance(0.16) else self.stem()
         return f"{stem}.{self.rng.choice(('txt', 'md') if common else names.EXTENSIONS)}"
 
     def folder(self) -> str:
         """Return the name of a folder."""
-        return self.rng.choice(names.ODD_FOLDERS if self.chance(0.1) else names.FOLDERS)
+        return self.rng.choice(names.ODD_FOLDERS if self.chance(0.22) else names.FOLDERS)
 
     def price(self, top: int) -> str:
         """Return an amount of at most `top`, mostly with two decimals."""

@@ -17,8 +17,11 @@ MODULES = (
         "files.contents",
         "files.amounts",
         "files.writing",
+        "files.composing",
         "files.statements",
         "files.columns",
+        "files.lookup",
+        "files.in_folders",
     ),
     *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday"),
 )

@@ -146,7 +146,28 @@ def _statements(sample: Sampler) -> Document:
     lines = [mark + one.line for one in stated]
     if sample.chance(0.2):
         lines.insert(0, sample.rng.choice(("# Notes", "Things to know", "Good to know:", "# Plan", "memo")))
+    if sample.chance(0.18):
+        lines.insert(sample.rng.randint(0, len(lines)), sample.pick(names.HOSTILE))
+    if sample.chance(0.15):
+        greeting = sample.rng.choice(("Dear {},", "Hi {},", "Hello {},", "Good day {},"))
+        ending = sample.rng.choice(("Kind regards, {}", "Yours, {}", "Best, {}", "See you soon, {}"))
+        lines = [greeting.format(sample.person()), *lines, ending.format(sample.person())]
     return Document("statements", _lines(lines), stated=stated)
+
+
+def _source(sample: Sampler) -> Document:
+    """Code with constants, and comments that mark what is to be done."""
+    keys = sample.rng.sample([key.upper().replace(" ", "_") for key in names.KEYS], _size(sample, 1, 4, 8))
+    facts = tuple((key, sample.integer(2, 9999)) for key in keys)
+    lines = [f"{key} = {value}" for key, value in facts]
+    if sample.chance(0.6):
+        mark, word = sample.rng.choice(("TODO", "TODO", "FIXME")), sample.word().lower()
+        note = sample.rng.choice(("{}: check the {}", "{} rename {}", "{} remove the old {}", "{}: test {}"))
+        lines.insert(sample.rng.randint(0, len(lines)), f"# {note.format(mark, word)}")
+    if sample.chance(0.5):
+        name = sample.value(sample.pseudo_word).lower()
+        lines += [f"def {name}():", f"    return {sample.rng.choice(keys)}"]
+    return Document("source", _lines(lines), facts)
 
 
 def _columns(sample: Sampler) -> Document:
@@ -225,6 +246,7 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _columns: 3.5,
     _readings: 0.8,
     _measures: 1.2,
+    _source: 1.4,
     _json: 1.5,
     _hostile: 0.8,
     _empty: 0.3,

@@ -45,7 +45,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=1.6)
+@intent("search_text", "read_file", topic="searching files", weight=2.2)
 def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
     path, table = _table(sample, world)

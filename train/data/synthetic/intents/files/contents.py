@@ -196,7 +196,7 @@ def log_level(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], level, path)
 
 
-@intent("file_info", topic="counting files", weight=0.7)
+@intent("file_info", topic="counting files", weight=1.6)
 def count_entries(sample: Sampler, world: World) -> Script:
     """How many files a folder has, as `file_info` says of a folder."""
     folder = sample.rng.choice(world.folders)

@@ -18,7 +18,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("list_files", topic="listing files", weight=2)
+@intent("list_files", topic="listing files", weight=3)
 def list_here(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("list_here"))
     observations = yield step("I will list the files with {tool}.", "list_files")
@@ -81,7 +81,7 @@ def find(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, name)
 
 
-@intent("find_files", topic="finding files", weight=0.8)
+@intent("find_files", topic="finding files", weight=1.4)
 def find_by_type(sample: Sampler, world: World) -> Script:
     """Files of one extension, as a pattern."""
     ending = PurePosixPath(any_path(sample, world)).suffix.lstrip(".")
@@ -106,7 +106,7 @@ def find_everything(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, "*")
 
 
-@intent("search_text", topic="searching files", weight=2.6)
+@intent("search_text", topic="searching files", weight=4.5)
 def search(sample: Sampler, world: World) -> Script:
     query = (
         query_in(sample, world, any_path(sample, world))
@@ -120,7 +120,7 @@ def search(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("search_text", topic="searching files", weight=0.8)
+@intent("search_text", topic="searching files", weight=1.3)
 def search_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     query = query_in(sample, world, path)
@@ -131,7 +131,7 @@ def search_in(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query, path)
 
 
-@intent("search_text", topic="searching files", weight=0.6)
+@intent("search_text", topic="searching files", weight=1.6)
 def search_folder(sample: Sampler, world: World) -> Script:
     folder = sample.rng.choice(world.folders)
     path = sample.rng.choice([path for path in world.files if path.startswith(f"{folder}/")])

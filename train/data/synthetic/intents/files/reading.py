@@ -44,7 +44,7 @@ def _misnamed(sample: Sampler, path: str) -> str:
     return f"{stem}{'.txt' if not path.endswith('.txt') else '.md'}"
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.8)
+@intent("read_file", "find_files", topic="reading files", weight=2.2)
 def read(sample: Sampler, world: World) -> Script:
     path = spoken_path(sample, short_path(sample, world))
     yield Question(sample.question("read", path=path))
@@ -59,7 +59,7 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=0.8)
+@intent("read_file", topic="reading files", weight=1.5)
 def read_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     count = len(lines_of(world, path))
@@ -150,7 +150,7 @@ def info_date(sample: Sampler, world: World) -> Script:
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=0.7)
+@intent("file_info", topic="counting lines", weight=1.4)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")

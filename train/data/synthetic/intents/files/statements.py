@@ -8,7 +8,7 @@ from train.data.synthetic.actions import change_units, days_from_to
 from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
 from train.data.synthetic.worlds.documents import QUANTITIES
 from train.data.synthetic.worlds.stated import Stated
@@ -45,7 +45,26 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("find_files", "read_file", topic="reading files", weight=1.8)
+@intent("read_file", "find_files", topic="reading files", weight=1.6)
+def stated_two(sample: Sampler, world: World) -> Script:
+    """Two values of one line at once."""
+    path = any_path(sample, world, "statements")
+    one = sample.rng.choice([one for one in world.documents[path].stated if len(one.questions) > 1])
+    (first, asked), (second, also) = sample.rng.sample(one.questions, 2)
+    both = sample.rng.choice((" and ", ", and ", ", also "))
+    asked = f"{sample.pick(asked, HELD_OUT_PHRASINGS)}{both}{sample.pick(also, HELD_OUT_PHRASINGS)}"
+    said = spoken_path(sample, path)
+    yield Question(sample.question("stated_in", q=asked, path=said))
+    yield from opened(world, said, path)
+    return Outcome(
+        f"{path}: {first} and {second}.",
+        (first, second),
+        thought=f"The line says: {one.line} - asked for are {first} and {second}.",
+        memory=Memory(Again("stated"), path=path),
+    )
+
+
+@intent("find_files", "read_file", topic="reading files", weight=2.2)
 def stated_in_named(sample: Sampler, world: World) -> Script:
     """The file is named by a part of its name: it is found first."""
     path, one = _statement(sample, world)
@@ -62,7 +81,7 @@ def stated_in_named(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=2.2)
+@intent("search_text", topic="searching files", weight=3.2)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = _statement(sample, world)
@@ -80,7 +99,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_notes", topic="finding notes", weight=2.6)
+@intent("search_notes", topic="finding notes", weight=3.2)
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
