@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from train.data.synthetic.intents.files.common import (
     any_path,
+    find_spoken,
     found_files,
     query_in,
     quoted,
@@ -79,6 +80,18 @@ def find(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("find", name=name))
     observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
     return found_files(observations[0].content, name)
+
+
+@intent("find_files", topic="finding files", weight=1.2)
+def find_spoken_name(sample: Sampler, world: World) -> Script:
+    """A file whose name has several words, by the name as people say it or by one word of it."""
+    path = any_path(sample, world)
+    words = unique_stem(path).replace("_", " ").replace("-", " ").split()
+    if len(words) < 2 or not all(len(word) > 2 for word in words):
+        raise ValueError(path)
+    name = sample.rng.choice(words) if sample.chance(0.5) else " ".join(words)
+    yield Question(sample.question("find", name=name))
+    return (yield from find_spoken(name, path))
 
 
 @intent("find_files", topic="finding files", weight=1.4)

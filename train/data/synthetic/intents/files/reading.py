@@ -7,12 +7,14 @@ from pathlib import PurePosixPath
 from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
+    find_spoken,
     info,
     info_answer,
     lines_of,
     missing_file,
     open_file,
     query_in,
+    spoken_name,
     spoken_path,
     unique_stem,
 )
@@ -103,12 +105,11 @@ def first_lines(sample: Sampler, world: World) -> Script:
 @intent("find_files", "read_file", topic="finding files", weight=1)
 def read_found(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
-    name = unique_stem(path)
+    name = spoken_name(sample, path)
     yield Question(sample.question("read_found", name=name))
-    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
-    found = observations[0].content.split("\n")[0]
-    observations = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
-    return file_contents(found, observations[0].content)
+    yield from find_spoken(name, path)
+    observations = yield step(f"It is {path}: I will read {path} with {{tool}}.", "read_file", path=path)
+    return file_contents(path, observations[0].content)
 
 
 @intent("search_text", "read_file", topic="searching files", weight=0.8)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import change_units, days_from_to
-from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
+from train.data.synthetic.intents.files.common import (
+    any_path,
+    find_spoken,
+    spoken_name,
+    spoken_path,
+    unique_stem,
+)
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
@@ -69,15 +75,12 @@ def stated_in_named(sample: Sampler, world: World) -> Script:
     """The file is named by a part of its name: it is found first."""
     path, one = _statement(sample, world)
     asked, value = one.ask(sample)
-    name = unique_stem(path)
-    yield Question(sample.question("stated_named", q=asked, name=name.replace("_", " ")))
-    seen = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
-    found = seen[0].content.split("\n")[0]
-    if found != path:
-        raise ValueError(found)
-    read = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
+    name = spoken_name(sample, path)
+    yield Question(sample.question("stated_named", q=asked, name=name))
+    yield from find_spoken(name, path)
+    read = yield step(f"It is {path}: I will read {path} with {{tool}}.", "read_file", path=path)
     if one.line not in read[0].content:
-        raise ValueError(found)
+        raise ValueError(path)
     return answer_stated(one.line, value, path, path)
 
 
@@ -123,6 +126,32 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
         f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        (value,),
+        thought=f"It is {value}, and the note is saved.",
+        memory=Memory(Again("note", {"text": one.line}), path=path),
+    )
+
+
+@intent("search_text", "add_note", topic="searching files", weight=1)
+def stated_found_then_note(sample: Sampler, world: World) -> Script:
+    """What a file states is noted; the file is not named."""
+    path, one = _statement(sample, world)
+    asked, value = one.ask(sample)
+    query = one.shared_word(asked)
+    yield Question(sample.question("stated_found_then_note", q=asked))
+    seen = yield step(
+        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
+        "search_text",
+        query=query,
+    )
+    hits = seen[0].content.split("\n")
+    if len(hits) > 3 or sum(one.line in hit for hit in hits) != 1:
+        raise ValueError(query)
+    noted = yield step(
+        f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line
+    )
+    return Outcome(
+        f"{value}. I saved it as note {noted[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(Again("note", {"text": one.line}), path=path),
