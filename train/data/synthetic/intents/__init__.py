@@ -19,6 +19,7 @@ MODULES = (
         "files.writing",
         "files.composing",
         "files.statements",
+        "files.loosely_named",
         "files.columns",
         "files.lookup",
         "files.in_folders",
