@@ -23,6 +23,7 @@ MODULES = (
         "files.columns",
         "files.lookup",
         "files.in_folders",
+        "files.parts",
     ),
     *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday"),
 )

@@ -155,6 +155,30 @@ def _statements(sample: Sampler) -> Document:
     return Document("statements", _lines(lines), stated=stated)
 
 
+def _week(sample: Sampler) -> Document:
+    """What is planned for some days, one a line."""
+    days = sorted(sample.rng.sample(range(7), sample.rng.randint(3, 6)))
+    form = sample.rng.choice(("{}: {}", "{} - {}", "* {}: {}", "{}, {}"))
+    tasks = [note for note in names.NOTES[:240] if note[:1].isalpha() and not note.endswith(".")]
+    plans = sample.rng.sample(tasks, len(days))
+    facts = tuple((names.WEEKDAYS[day], plan) for day, plan in zip(days, plans, strict=True))
+    return Document("week", _lines([form.format(*fact) for fact in facts]), facts)
+
+
+def _sections(sample: Sampler) -> Document:
+    """Lists under headings."""
+    count = sample.rng.randint(2, 3)
+    pool = sample.rng.choice((names.WEEKDAYS, names.FIRST_NAMES, names.FOLDERS))
+    items = sample.rng.sample(list(names.ITEMS), 3 * count)
+    mark, bullet = sample.rng.choice((("# ", "- "), ("## ", "- "), ("", "  "), ("", "* ")))
+    lines, facts = [], []
+    for at, heading in enumerate(sample.rng.sample(list(pool), count)):
+        under = [f"{bullet}{item}" for item in items[3 * at : 3 * at + sample.rng.randint(1, 3)]]
+        lines += [f"{mark}{heading}" if mark else f"{heading}:", *under]
+        facts.append((heading, "\n".join(under)))
+    return Document("sections", _lines(lines), tuple(facts))
+
+
 def _source(sample: Sampler) -> Document:
     """Code with constants, and comments that mark what is to be done."""
     keys = sample.rng.sample([key.upper().replace(" ", "_") for key in names.KEYS], _size(sample, 1, 4, 8))
@@ -241,6 +265,8 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _log: 1.5,
     _people: 2,
     _source: 1.4,
+    _week: 1.2,
+    _sections: 1.2,
     _items: 2,
     _prose: 5,
     _statements: 6,
