@@ -42,6 +42,8 @@ GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
 TRIES = 4
 """Number of times that a row is tried, so that a world which fits few requests still gets its rows."""
+MISFITS = 6
+"""Number of requests that the world does not fit, after which a row is given up."""
 OPENING_ONLY = frozenset(("missing_all", "missing_until", "missing_value"))
 """Intents whose question would refer back to what an earlier exchange left."""
 GOLDEN = 0.6180339887
@@ -290,6 +292,7 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
     group.sandbox.reset()
     dialogue = Dialogue()
     intent, outcome = None, Outcome("")
+    misfits = 0
     while dialogue.exchanges < wanted:
         intent = draw_restrained(group) if restrained else draw_intent(group)
         if dialogue.exchanges and intent.name in OPENING_ONLY:
@@ -299,7 +302,10 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
             exchanges = _refer(group, dialogue.memory)
         exchanges = exchanges or group.run(intent)
         if exchanges is None:
-            return None
+            misfits += 1
+            if misfits == MISFITS:
+                return None
+            continue
         for turns, outcome in exchanges[: max(EXCHANGES) - dialogue.exchanges]:
             dialogue.add(turns, outcome)
     assert intent

@@ -36,7 +36,7 @@ def _spoken(path: str) -> str:
     return unique_stem(path).replace("_", " ").replace("-", " ")
 
 
-@intent("list_files", "read_file", topic="reading files", weight=1.3)
+@intent("list_files", "read_file", topic="reading files", weight=2.5)
 def read_in_folder(sample: Sampler, world: World) -> Script:
     path, folder = _in_folder(sample, world)
     if len(lines_of(world, path)) > MAX_QUOTED:
@@ -46,7 +46,7 @@ def read_in_folder(sample: Sampler, world: World) -> Script:
     return file_contents(path, text)
 
 
-@intent("list_files", "read_file", topic="reading files", weight=1.3)
+@intent("list_files", "read_file", topic="reading files", weight=4)
 def stated_in_folder(sample: Sampler, world: World) -> Script:
     """What one file of a folder states; the only file of a folder need not be named."""
     path, folder = _in_folder(sample, world, "statements")

@@ -14,7 +14,7 @@ MAX_HITS = 8
 """Maximum number of lines that an answer quotes."""
 
 
-@intent("search_text", topic="searching files", weight=2.2)
+@intent("search_text", topic="searching files", weight=4)
 def search_mark(sample: Sampler, world: World) -> Script:
     """All lines with a mark, in any file."""
     lines = [line for path in world.files for line in lines_of(world, path)]
@@ -26,7 +26,7 @@ def search_mark(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], mark)
 
 
-@intent("search_text", topic="searching files", weight=1.8)
+@intent("search_text", topic="searching files", weight=2.5)
 def line_somewhere(sample: Sampler, world: World) -> Script:
     """The number of the line that has a word, in a file that is not named."""
     query = query_in(sample, world, any_path(sample, world))
@@ -38,7 +38,7 @@ def line_somewhere(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], query)
 
 
-@intent("search_text", topic="searching files", weight=1.3)
+@intent("search_text", topic="searching files", weight=2)
 def line_in(sample: Sampler, world: World) -> Script:
     """The number of the line of a file, or of a file of a folder, that has a word."""
     path = any_path(sample, world)
@@ -51,7 +51,7 @@ def line_in(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], query, place)
 
 
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=6)
 def constant_value(sample: Sampler, world: World) -> Script:
     """The value of a constant in source code."""
     path = any_path(sample, world, "source")
@@ -70,7 +70,7 @@ def constant_value(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", topic="searching files", weight=1.2)
+@intent("search_text", topic="searching files", weight=4)
 def logged_when(sample: Sampler, world: World) -> Script:
     """The time that a log gives for a message."""
     path = any_path(sample, world, "log")

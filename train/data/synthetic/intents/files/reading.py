@@ -61,7 +61,7 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=1.5)
+@intent("read_file", topic="reading files", weight=2.6)
 def read_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     count = len(lines_of(world, path))
@@ -151,7 +151,7 @@ def info_date(sample: Sampler, world: World) -> Script:
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=1.4)
+@intent("file_info", topic="counting lines", weight=2.4)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")

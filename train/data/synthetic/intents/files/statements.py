@@ -33,7 +33,7 @@ def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4)
+@intent("read_file", "find_files", topic="reading files", weight=5)
 def stated_in_file(sample: Sampler, world: World) -> Script:
     path, one = statement_in(sample, world)
     said = spoken_path(sample, path)
@@ -45,7 +45,7 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=3.2)
+@intent("search_text", topic="searching files", weight=5)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = statement_in(sample, world)
@@ -63,7 +63,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_notes", topic="finding notes", weight=3.2)
+@intent("search_notes", topic="finding notes", weight=4.5)
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
@@ -121,7 +121,7 @@ def measure_converted(sample: Sampler, world: World) -> Script:
     return (yield from change_units(value, unit, other, f"the {key} is {given}"))
 
 
-@intent("search_text", topic="searching files", weight=0.8)
+@intent("search_text", topic="searching files", weight=3)
 def reading_with_alarm(sample: Sampler, world: World) -> Script:
     """The one measurement of a log that is marked."""
     path = any_path(sample, world, "readings")
@@ -138,7 +138,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("list_files", "read_file", topic="reading files", weight=0.8)
+@intent("list_files", "read_file", topic="reading files", weight=2.5)
 def folder_read(sample: Sampler, world: World) -> Script:
     """What the short files of a folder say: it is listed, and each is read."""
     folders = [

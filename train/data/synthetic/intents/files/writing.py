@@ -18,7 +18,7 @@ REFUSALS = (
 """Observations of a call that was not approved."""
 
 
-@intent("write_file", topic="writing files", weight=7)
+@intent("write_file", topic="writing files", weight=9)
 def write(sample: Sampler, world: World) -> Script:
     path, content = new_path(sample, world), written_text(sample)
     refused = sample.rng.choice(REFUSALS) if sample.chance(0.15) and not sample.is_test else None
@@ -63,7 +63,7 @@ def copy_file(sample: Sampler, world: World) -> Script:
     return written(wrote[0], target, observations[0].content, f"I copied {path} to {target}.")
 
 
-@intent("add_note", topic="saving notes", weight=3)
+@intent("add_note", topic="saving notes", weight=4)
 def note_add(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     yield Question(sample.question("note_add", text=text))
@@ -99,7 +99,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=2.6)
+@intent("search_notes", topic="finding notes", weight=3)
 def note_search(sample: Sampler, world: World) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()
