@@ -42,8 +42,6 @@ GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
 TRIES = 4
 """Number of times that a row is tried, so that a world which fits few requests still gets its rows."""
-MISFITS = 6
-"""Number of requests that the world does not fit, after which a row is given up."""
 OPENING_ONLY = frozenset(("missing_all", "missing_until", "missing_value"))
 """Intents whose question would refer back to what an earlier exchange left."""
 GOLDEN = 0.6180339887
@@ -59,6 +57,8 @@ KNOWLEDGE_SHARE = 0.4
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 """How often a dialogue has so many exchanges."""
+MISFITS = 6
+"""Number of requests that the world does not fit, after which a row is given up."""
 
 
 BUILTIN_SHARE = 0.6

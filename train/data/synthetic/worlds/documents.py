@@ -271,7 +271,7 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _prose: 5,
     _statements: 6,
     _columns: 3.5,
-    _readings: 1.2,
+    _readings: 0.8,
     _measures: 1.2,
     _json: 1.5,
     _hostile: 1.2,
