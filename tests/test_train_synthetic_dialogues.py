@@ -26,7 +26,7 @@ PURE = {"calculate", "convert_units", "days_between", "add_days"}
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return list(generate_rows(11, "train", 700))
+    return list(generate_rows(11, "train", 1000))
 
 
 def exchanges(row: Row) -> list[list]:

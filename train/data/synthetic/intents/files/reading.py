@@ -191,7 +191,7 @@ def list_then_info(sample: Sampler, world: World) -> Script:
     return info_answer(observations[0], found, "size")
 
 
-@intent("file_info", topic="file sizes", weight=0.8)
+@intent("file_info", topic="file sizes", weight=1.8)
 def two_infos(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample(list(world.files), 2)
     yield Question(sample.question("two_infos", path=first, path2=second))
@@ -207,7 +207,7 @@ def two_infos(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=1)
+@intent("read_file", topic="reading files", weight=2)
 def two_reads(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample([p for p in world.files if len(lines_of(world, p)) <= 6], 2)
     yield Question(sample.question("two_reads", path=first, path2=second))
