@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from agent.transcript import ToolTurn
@@ -43,7 +44,9 @@ def read_in_folder(sample: Sampler, world: World) -> Script:
         raise ValueError(path)
     yield Question(sample.question("read_in_folder", name=_spoken(path), path=folder))
     text = yield from _listed_and_read(path, folder)
-    return file_contents(path, text)
+    outcome = file_contents(path, text)
+    # The list gives the name without its folder, and so does the answer.
+    return replace(outcome, answer=outcome.answer.replace(path, PurePosixPath(path).name, 1))
 
 
 @intent("list_files", "read_file", topic="reading files", weight=4)
@@ -61,4 +64,4 @@ def stated_in_folder(sample: Sampler, world: World) -> Script:
     text = yield from _listed_and_read(path, folder)
     if one.line not in text:
         raise ValueError(path)
-    return answer_stated(one.line, value, path, path)
+    return answer_stated(one.line, value, PurePosixPath(path).name, path)
