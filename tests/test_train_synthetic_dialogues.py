@@ -28,7 +28,7 @@ PURE = {"calculate", "convert_units", "days_between", "add_days"}
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return list(generate_rows(11, "train", 700))
+    return list(generate_rows(11, "train", 1000))
 
 
 def exchanges(row: Row) -> list[list]:
@@ -201,7 +201,7 @@ def test_what_is_missing_is_asked_for() -> None:
     asked = [kind for name, kind in ALL_INTENTS.items() if name.startswith("missing_")]
     assert len(asked) >= 10
     found = 0
-    for row in generate_rows(14, "train", 250, plain=1.0, follow_up=0.0):
+    for row in generate_rows(14, "train", 400, plain=1.0, follow_up=0.0):
         turns = row.transcript.turns
         for before, turn in itertools.pairwise(turns):
             if isinstance(before, PlannerTurn) and before.content.endswith("is missing, so I ask for it."):

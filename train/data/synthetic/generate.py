@@ -113,6 +113,8 @@ REFERABLE_WEIGHT = 3
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (46, 27, 17, 10)
 """How often a dialogue has so many exchanges."""
+MISFITS = 6
+"""Number of requests that the world does not fit, after which a row is given up."""
 
 
 BUILTIN_SHARE = 0.6
@@ -363,6 +365,7 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
     group.sandbox.reset()
     dialogue = Dialogue()
     intent, outcome = None, Outcome("")
+    misfits = 0
     while dialogue.exchanges < wanted:
         begins = wanted > 1 and dialogue.memory.again is None
         intent = draw_restrained(group) if restrained else draw_intent(group, begins=begins)
@@ -373,7 +376,10 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
             exchanges = _refer(group, dialogue.memory)
         exchanges = exchanges or group.run(intent)
         if exchanges is None:
-            return None
+            misfits += 1
+            if misfits == MISFITS:
+                return None
+            continue
         for turns, outcome in exchanges[: max(EXCHANGES) - dialogue.exchanges]:
             dialogue.add(turns, outcome)
     assert intent

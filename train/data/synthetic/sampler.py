@@ -67,6 +67,8 @@ _ZONES = tuple(
 _NAMES = ("path", "path2", "name")
 _TEXTS = ("q", "content", "text")
 """Slots that people put in quotation marks."""
+_TEXT_ENDS = ("{content}", "{text}", "{lines}")
+"""Ends of phrasings after which another word would be taken for a part of the text."""
 _EXISTING_WORDS = (*names.WORDS, *names.FIRST_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _VOWELS = "aeiou"
@@ -132,6 +134,8 @@ class Sampler:
     def _quoted(self, name: str, value: object, text: str) -> object:
         """Return a name or text, sometimes in quotation marks where the phrasing has none around it."""
         rate = 0.4 if name in _NAMES and " " in str(value) else 0.15 if name in _TEXTS else 0.0
+        # What is asked of a file or note is a clause, which nobody quotes.
+        rate = 0.02 if name == "q" and str(value).count(" ") > 1 else rate
         if not self.chance(rate) or any(f"{mark}{{{name}}}{mark}" in text for mark in "\"'"):
             return value
         mark = "'" if '"' in str(value) or ("'" not in str(value) and self.chance(0.5)) else '"'
@@ -141,7 +145,7 @@ class Sampler:
         """Return a text with another beginning, end, or case, as people type."""
         if self.chance(0.16):
             text = self.pick(FRAMING["opening"]) + text[:1].lower() + text[1:]
-        if self.chance(0.1):
+        if self.chance(0.1) and not text.endswith(_TEXT_ENDS):
             text = text.rstrip("?.!") + self.rng.choice(_CLOSERS)
         if self.chance(0.25):
             text = text.rstrip("?.!")
@@ -218,20 +222,20 @@ class Sampler:
         if kind < 0.5:
             return self.pick(names.FILE_STEMS)
         if kind < 0.7:
-            return self.value(lambda: self.rng.choice(names.WORDS) + self.rng.choice("_-") + self.word())
+            return self.value(lambda: self.rng.choice(names.WORDS) + self.rng.choice("_- ") + self.word())
         if kind < 0.8:
             return self.value(lambda: self.word() + str(self.rng.randint(1, 2030)))
         return self.word()
 
     def file_name(self) -> str:
-        """Return a file name, one in eight with spaces, accents or another script."""
+        """Return a file name, one in five with spaces, accents or another script."""
         common = self.chance(0.6)
-        stem = self.pick(names.ODD_STEMS) if self.chance(0.12) else self.stem()
+        stem = self.pick(names.ODD_STEMS) if self.chance(0.16) else self.stem()
         return f"{stem}.{self.rng.choice(('txt', 'md') if common else names.EXTENSIONS)}"
 
     def folder(self) -> str:
         """Return the name of a folder."""
-        return self.rng.choice(names.ODD_FOLDERS if self.chance(0.1) else names.FOLDERS)
+        return self.rng.choice(names.ODD_FOLDERS if self.chance(0.22) else names.FOLDERS)
 
     def price(self, top: int) -> str:
         """Return an amount of at most `top`, mostly with two decimals."""

@@ -146,7 +146,52 @@ def _statements(sample: Sampler) -> Document:
     lines = [mark + one.line for one in stated]
     if sample.chance(0.2):
         lines.insert(0, sample.rng.choice(("# Notes", "Things to know", "Good to know:", "# Plan", "memo")))
+    if sample.chance(0.18):
+        lines.insert(sample.rng.randint(0, len(lines)), sample.pick(names.HOSTILE))
+    if sample.chance(0.15):
+        greeting = sample.rng.choice(("Dear {},", "Hi {},", "Hello {},", "Good day {},"))
+        ending = sample.rng.choice(("Kind regards, {}", "Yours, {}", "Best, {}", "See you soon, {}"))
+        lines = [greeting.format(sample.person()), *lines, ending.format(sample.person())]
     return Document("statements", _lines(lines), stated=stated)
+
+
+def _week(sample: Sampler) -> Document:
+    """What is planned for some days, one a line."""
+    days = sorted(sample.rng.sample(range(7), sample.rng.randint(3, 6)))
+    form = sample.rng.choice(("{}: {}", "{} - {}", "* {}: {}", "{}, {}"))
+    tasks = [note for note in names.NOTES[:240] if note[:1].isalpha() and not note.endswith(".")]
+    plans = sample.rng.sample(tasks, len(days))
+    facts = tuple((names.WEEKDAYS[day], plan) for day, plan in zip(days, plans, strict=True))
+    return Document("week", _lines([form.format(*fact) for fact in facts]), facts)
+
+
+def _sections(sample: Sampler) -> Document:
+    """Lists under headings."""
+    count = sample.rng.randint(2, 3)
+    pool = sample.rng.choice((names.WEEKDAYS, names.FIRST_NAMES, names.FOLDERS))
+    items = sample.rng.sample(list(names.ITEMS), 3 * count)
+    mark, bullet = sample.rng.choice((("# ", "- "), ("## ", "- "), ("", "  "), ("", "* ")))
+    lines, facts = [], []
+    for at, heading in enumerate(sample.rng.sample(list(pool), count)):
+        under = [f"{bullet}{item}" for item in items[3 * at : 3 * at + sample.rng.randint(1, 3)]]
+        lines += [f"{mark}{heading}" if mark else f"{heading}:", *under]
+        facts.append((heading, "\n".join(under)))
+    return Document("sections", _lines(lines), tuple(facts))
+
+
+def _source(sample: Sampler) -> Document:
+    """Code with constants, and comments that mark what is to be done."""
+    keys = sample.rng.sample([key.upper().replace(" ", "_") for key in names.KEYS], _size(sample, 1, 4, 8))
+    facts = tuple((key, sample.integer(2, 9999)) for key in keys)
+    lines = [f"{key} = {value}" for key, value in facts]
+    if sample.chance(0.6):
+        mark, word = sample.rng.choice(("TODO", "TODO", "FIXME")), sample.word().lower()
+        note = sample.rng.choice(("{}: check the {}", "{} rename {}", "{} remove the old {}", "{}: test {}"))
+        lines.insert(sample.rng.randint(0, len(lines)), f"# {note.format(mark, word)}")
+    if sample.chance(0.5):
+        name = sample.value(sample.pseudo_word).lower()
+        lines += [f"def {name}():", f"    return {sample.rng.choice(keys)}"]
+    return Document("source", _lines(lines), facts)
 
 
 def _columns(sample: Sampler) -> Document:
@@ -217,8 +262,11 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _prices: 4,
     _table: 2,
     _tasks: 2.5,
-    _log: 1.5,
+    _log: 2.2,
     _people: 2,
+    _source: 2.2,
+    _week: 1.8,
+    _sections: 1.8,
     _items: 2,
     _prose: 5,
     _statements: 6,
@@ -226,6 +274,6 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _readings: 0.8,
     _measures: 1.2,
     _json: 1.5,
-    _hostile: 0.8,
+    _hostile: 1.2,
     _empty: 0.3,
 }

@@ -9,8 +9,6 @@ from train.data.phrasings import FACTS, names
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.wording.spelling import ordinal
 
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
 
 @dataclass(frozen=True)
 class Stated:
@@ -74,7 +72,7 @@ def _value(sample: Sampler, slot: str) -> str:
         case "city":
             return sample.pick([spoken for spoken, _ in names.CITIES])
         case "weekday":
-            return sample.rng.choice(_WEEKDAYS)
+            return sample.rng.choice(names.WEEKDAYS)
         case "nth":
             return ordinal(number(1, 28))
         case "code":

@@ -52,14 +52,14 @@ def make_world(sample: Sampler) -> World:
     if sample.chance(0.2):
         folders[1] = f"{folders[0]}/{sample.folder()}"
     stems: set[str] = set()
-    for _ in range(sample.rng.randint(3, 8)):
+    for _ in range(sample.rng.randint(4, 8)):
         name = sample.file_name()
         stem = name.split(".")[0].lower()
         # If a stem contained another, "the file with … in its name" would be ambiguous.
         if any(stem in other or other in stem for other in stems):
             continue
         stems.add(stem)
-        path = f"{sample.rng.choice(folders)}/{name}" if sample.chance(0.35) else name
+        path = f"{sample.rng.choice(folders)}/{name}" if sample.chance(0.42) else name
         documents[path] = make_document(sample)
     now = datetime.now().astimezone() if sample.is_test else sample.moment()
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}

@@ -35,7 +35,7 @@ def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> O
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.2)
+@intent("read_file", "find_files", topic="reading files", weight=2.8)
 def cell_in(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
@@ -45,7 +45,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=1.6)
+@intent("search_text", "read_file", topic="searching files", weight=3.2)
 def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
     path, table = _table(sample, world)

@@ -76,6 +76,28 @@ def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn],
     return found, observations[0]
 
 
+def spoken_name(sample: Sampler, path: str) -> str:
+    """Return a file name as people say it: up to the first dot, its parts sometimes with spaces between."""
+    stem = unique_stem(path)
+    return stem.replace("_", " ").replace("-", " ") if sample.chance(0.4) else stem
+
+
+def find_spoken(name: str, path: str) -> Script:
+    """Look for a file by a spoken name, then by the longest word of it, where the name has other marks.
+
+    Return an outcome that lists what was found. Raise ValueError if that is not `path` alone.
+    """
+    seen = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
+    if seen[0].content.startswith("no file") and " " in name:
+        word = max(name.split(), key=len)
+        seen = yield step(
+            f"No file name has {name}: I will look for {word} with {{tool}}.", "find_files", name=word
+        )
+    if seen[0].content != path:
+        raise ValueError(name)
+    return found_files(path, name)
+
+
 def missing_file(turn: ToolTurn, path: str) -> Outcome:
     """Return the outcome where a file is not there."""
     return give_up(turn, f"There is no file {path}.")

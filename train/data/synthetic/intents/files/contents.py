@@ -158,7 +158,7 @@ def _mentioned(path: str, query: str) -> Script:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.2)
+@intent("read_file", "find_files", topic="reading files", weight=1.8)
 def tasks_by_state(sample: Sampler, world: World) -> Script:
     """The tasks of a list that are open, or done."""
     path = any_path(sample, world, "tasks")
@@ -181,7 +181,7 @@ def tasks_by_state(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", topic="searching files", weight=0.8)
+@intent("search_text", topic="searching files", weight=2.5)
 def log_level(sample: Sampler, world: World) -> Script:
     """The errors or warnings of a log, quoted line by line."""
     path = any_path(sample, world, "log")
@@ -196,7 +196,7 @@ def log_level(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], level, path)
 
 
-@intent("file_info", topic="counting files", weight=0.7)
+@intent("file_info", topic="counting files", weight=2.6)
 def count_entries(sample: Sampler, world: World) -> Script:
     """How many files a folder has, as `file_info` says of a folder."""
     folder = sample.rng.choice(world.folders)
@@ -211,7 +211,7 @@ def count_entries(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=1)
+@intent("read_file", topic="reading files", weight=3)
 def read_hostile(sample: Sampler, world: World) -> Script:
     """A file that tries to give orders is quoted like any other; nothing that it says is done."""
     path = any_path(sample, world, "hostile")

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from train.data.synthetic.intents.files.common import (
     any_path,
+    find_spoken,
     found_files,
     query_in,
     quoted,
@@ -18,7 +19,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("list_files", topic="listing files", weight=2)
+@intent("list_files", topic="listing files", weight=3.5)
 def list_here(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("list_here"))
     observations = yield step("I will list the files with {tool}.", "list_files")
@@ -39,7 +40,7 @@ def listed(folder: str, text: str) -> Outcome:
     )
 
 
-@intent("list_files", "find_files", topic="listing files", weight=2)
+@intent("list_files", "find_files", topic="listing files", weight=2.2)
 def list_path(sample: Sampler, world: World) -> Script:
     """List a folder. One inside another may be named without it: then its files are found by the path."""
     folders = world.folders
@@ -70,7 +71,7 @@ def list_path(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("find_files", topic="finding files", weight=2.2)
+@intent("find_files", topic="finding files", weight=2.6)
 def find(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     name = unique_stem(path) if sample.chance(0.7) else PurePosixPath(path).name
@@ -81,7 +82,19 @@ def find(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, name)
 
 
-@intent("find_files", topic="finding files", weight=0.8)
+@intent("find_files", topic="finding files", weight=3)
+def find_spoken_name(sample: Sampler, world: World) -> Script:
+    """A file whose name has several words, by the name as people say it or by one word of it."""
+    path = any_path(sample, world)
+    words = unique_stem(path).replace("_", " ").replace("-", " ").split()
+    if len(words) < 2 or not all(len(word) > 2 for word in words):
+        raise ValueError(path)
+    name = sample.rng.choice(words) if sample.chance(0.5) else " ".join(words)
+    yield Question(sample.question("find", name=name))
+    return (yield from find_spoken(name, path))
+
+
+@intent("find_files", topic="finding files", weight=2)
 def find_by_type(sample: Sampler, world: World) -> Script:
     """Files of one extension, as a pattern."""
     ending = PurePosixPath(any_path(sample, world)).suffix.lstrip(".")
@@ -106,7 +119,7 @@ def find_everything(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, "*")
 
 
-@intent("search_text", topic="searching files", weight=2.6)
+@intent("search_text", topic="searching files", weight=5)
 def search(sample: Sampler, world: World) -> Script:
     query = (
         query_in(sample, world, any_path(sample, world))
@@ -120,7 +133,7 @@ def search(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("search_text", topic="searching files", weight=0.8)
+@intent("search_text", topic="searching files", weight=2)
 def search_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     query = query_in(sample, world, path)
@@ -131,7 +144,7 @@ def search_in(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query, path)
 
 
-@intent("search_text", topic="searching files", weight=0.6)
+@intent("search_text", topic="searching files", weight=2)
 def search_folder(sample: Sampler, world: World) -> Script:
     folder = sample.rng.choice(world.folders)
     path = sample.rng.choice([path for path in world.files if path.startswith(f"{folder}/")])

@@ -7,12 +7,14 @@ from pathlib import PurePosixPath
 from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
+    find_spoken,
     info,
     info_answer,
     lines_of,
     missing_file,
     open_file,
     query_in,
+    spoken_name,
     spoken_path,
     unique_stem,
 )
@@ -44,7 +46,7 @@ def _misnamed(sample: Sampler, path: str) -> str:
     return f"{stem}{'.txt' if not path.endswith('.txt') else '.md'}"
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.8)
+@intent("read_file", "find_files", topic="reading files", weight=2.2)
 def read(sample: Sampler, world: World) -> Script:
     path = spoken_path(sample, short_path(sample, world))
     yield Question(sample.question("read", path=path))
@@ -59,7 +61,7 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=0.8)
+@intent("read_file", topic="reading files", weight=2.6)
 def read_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     count = len(lines_of(world, path))
@@ -103,12 +105,11 @@ def first_lines(sample: Sampler, world: World) -> Script:
 @intent("find_files", "read_file", topic="finding files", weight=1)
 def read_found(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
-    name = unique_stem(path)
+    name = spoken_name(sample, path)
     yield Question(sample.question("read_found", name=name))
-    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
-    found = observations[0].content.split("\n")[0]
-    observations = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
-    return file_contents(found, observations[0].content)
+    yield from find_spoken(name, path)
+    observations = yield step(f"It is {path}: I will read {path} with {{tool}}.", "read_file", path=path)
+    return file_contents(path, observations[0].content)
 
 
 @intent("search_text", "read_file", topic="searching files", weight=0.8)
@@ -150,7 +151,7 @@ def info_date(sample: Sampler, world: World) -> Script:
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=0.7)
+@intent("file_info", topic="counting lines", weight=2.4)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")
@@ -190,7 +191,7 @@ def list_then_info(sample: Sampler, world: World) -> Script:
     return info_answer(observations[0], found, "size")
 
 
-@intent("file_info", topic="file sizes", weight=0.5)
+@intent("file_info", topic="file sizes", weight=1.8)
 def two_infos(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample(list(world.files), 2)
     yield Question(sample.question("two_infos", path=first, path2=second))
@@ -206,7 +207,7 @@ def two_infos(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=0.6)
+@intent("read_file", topic="reading files", weight=2)
 def two_reads(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample([p for p in world.files if len(lines_of(world, p)) <= 6], 2)
     yield Question(sample.question("two_reads", path=first, path2=second))

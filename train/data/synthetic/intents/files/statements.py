@@ -15,7 +15,7 @@ from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
 
 
-def _statement(sample: Sampler, world: World) -> tuple[str, Stated]:
+def statement_in(sample: Sampler, world: World) -> tuple[str, Stated]:
     """Return the path of a file of statements, and one of them."""
     path = any_path(sample, world, "statements")
     return path, sample.rng.choice(world.documents[path].stated)
@@ -33,9 +33,9 @@ def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4)
+@intent("read_file", "find_files", topic="reading files", weight=5)
 def stated_in_file(sample: Sampler, world: World) -> Script:
-    path, one = _statement(sample, world)
+    path, one = statement_in(sample, world)
     said = spoken_path(sample, path)
     if sample.chance(0.12):
         said = unique_stem(path)
@@ -45,27 +45,10 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("find_files", "read_file", topic="reading files", weight=1.8)
-def stated_in_named(sample: Sampler, world: World) -> Script:
-    """The file is named by a part of its name: it is found first."""
-    path, one = _statement(sample, world)
-    asked, value = one.ask(sample)
-    name = unique_stem(path)
-    yield Question(sample.question("stated_named", q=asked, name=name.replace("_", " ")))
-    seen = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
-    found = seen[0].content.split("\n")[0]
-    if found != path:
-        raise ValueError(found)
-    read = yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
-    if one.line not in read[0].content:
-        raise ValueError(found)
-    return answer_stated(one.line, value, path, path)
-
-
-@intent("search_text", topic="searching files", weight=2.2)
+@intent("search_text", topic="searching files", weight=5)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
-    path, one = _statement(sample, world)
+    path, one = statement_in(sample, world)
     asked, value = one.ask(sample)
     query = one.shared_word(asked)
     yield Question(sample.question("stated_somewhere", q=asked))
@@ -80,7 +63,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_notes", topic="finding notes", weight=2.6)
+@intent("search_notes", topic="finding notes", weight=4.5)
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
@@ -96,7 +79,7 @@ def stated_in_notes(sample: Sampler, world: World) -> Script:
 
 @intent("read_file", "find_files", "add_note", topic="reading files", weight=0.9)
 def stated_then_note(sample: Sampler, world: World) -> Script:
-    path, one = _statement(sample, world)
+    path, one = statement_in(sample, world)
     asked, value = one.ask(sample)
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_then_note", q=asked, path=said))
@@ -138,7 +121,7 @@ def measure_converted(sample: Sampler, world: World) -> Script:
     return (yield from change_units(value, unit, other, f"the {key} is {given}"))
 
 
-@intent("search_text", topic="searching files", weight=0.8)
+@intent("search_text", topic="searching files", weight=3)
 def reading_with_alarm(sample: Sampler, world: World) -> Script:
     """The one measurement of a log that is marked."""
     path = any_path(sample, world, "readings")
@@ -155,7 +138,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("list_files", "read_file", topic="reading files", weight=0.8)
+@intent("list_files", "read_file", topic="reading files", weight=2.5)
 def folder_read(sample: Sampler, world: World) -> Script:
     """What the short files of a folder say: it is listed, and each is read."""
     folders = [

@@ -5,9 +5,10 @@ from __future__ import annotations
 from agent.transcript import ToolTurn
 from train.data.synthetic.intents.files.amounts import numbers_in
 from train.data.synthetic.intents.files.common import lines_of, quoted, unique_stem
+from train.data.synthetic.intents.files.composing import new_path, written, written_text
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
+from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent, step
 from train.data.synthetic.worlds.world import World
 
 REFUSALS = (
@@ -17,27 +18,20 @@ REFUSALS = (
 """Observations of a call that was not approved."""
 
 
-@intent("write_file", topic="writing files", weight=2.2)
+@intent("write_file", topic="writing files", weight=9)
 def write(sample: Sampler, world: World) -> Script:
-    path, content = sample.value(sample.file_name), sample.phrase()
+    path, content = new_path(sample, world), written_text(sample)
     refused = sample.rng.choice(REFUSALS) if sample.chance(0.15) and not sample.is_test else None
     yield Question(sample.question("write", path=path, content=content))
     use = ToolCall("write_file", {"path": path, "content": content}, refused, refused is not None)
     observations = yield Step(f"I will write {path} with {{tool}}.", (use,))
-    if observations[0].error:
-        return give_up(observations[0], f"{path} was not written: {observations[0].content}.")
-    return Outcome(
-        f"I wrote it to {path}.",
-        (path,),
-        thought=f"{path} is written.",
-        memory=Memory(Again("write", {"path": path}), path=path, text=content),
-    )
+    return written(observations[0], path, content)
 
 
-@intent("read_file", "write_file", topic="writing files", weight=1.6)
+@intent("read_file", "write_file", topic="writing files", weight=1.9)
 def append(sample: Sampler, world: World) -> Script:
     """A line added to a file: its text is read, and written again with the line."""
-    path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 3 and world.files[p]])
+    path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 5 and world.files[p]])
     text = sample.phrase()
     yield Question(sample.question("append", path=path, content=text))
     observations = yield step(
@@ -50,17 +44,10 @@ def append(sample: Sampler, world: World) -> Script:
         path=path,
         content=content,
     )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{path} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"I added it to {path}.",
-        (path,),
-        thought=f"{path} is written.",
-        memory=Memory(Again("write", {"path": path}), path=path, text=content),
-    )
+    return written(wrote[0], path, content, f"I added it to {path}.")
 
 
-@intent("read_file", "write_file", topic="writing files", weight=1.2)
+@intent("read_file", "write_file", topic="writing files", weight=1.9)
 def copy_file(sample: Sampler, world: World) -> Script:
     """A file copied by reading and writing."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])
@@ -73,17 +60,10 @@ def copy_file(sample: Sampler, world: World) -> Script:
         path=target,
         content=observations[0].content,
     )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"I copied {path} to {target}.",
-        (target,),
-        thought=f"{target} is written.",
-        memory=Memory(Again("write", {"path": target}), path=target, text=observations[0].content),
-    )
+    return written(wrote[0], target, observations[0].content, f"I copied {path} to {target}.")
 
 
-@intent("add_note", topic="saving notes", weight=2)
+@intent("add_note", topic="saving notes", weight=4)
 def note_add(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     yield Question(sample.question("note_add", text=text))
@@ -119,7 +99,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=2.2)
+@intent("search_notes", topic="finding notes", weight=3)
 def note_search(sample: Sampler, world: World) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()
@@ -188,7 +168,7 @@ def total_of_found(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=0.7)
+@intent("search_notes", topic="finding notes", weight=1.1)
 def asked_of_notes(sample: Sampler, world: World) -> Script:
     """A question that a note answers, which does not speak of notes."""
     words = sample.rng.choice([words for note in world.notes if len(words := note.split()) > 3])

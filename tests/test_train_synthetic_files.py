@@ -1,0 +1,75 @@
+"""Rows over files: texts that are written, lines that are looked up, and files of a folder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, Turn
+from train.data.synthetic.generate import ALL_INTENTS, make_group
+from train.data.synthetic.sampler import Sampler
+
+SEEDS = 60
+
+
+def turns_of(intent: str, folder: Path, count: int = 4) -> Iterator[list[Turn]]:
+    """Yield the turns of some requests of an intent over the built-in tools."""
+    made = 0
+    for seed in range(SEEDS):
+        group = make_group(f"files/{seed}", "train", folder, 1.0, 30, None, 0.0)
+        group.sandbox.reset()
+        exchanges = group.run(ALL_INTENTS[intent])
+        if exchanges is not None:
+            made += 1
+            yield [turn for turns, _ in exchanges for turn in turns]
+        if made == count:
+            return
+
+
+def calls_of(turns: list[Turn]) -> list[tuple[str, dict[str, object]]]:
+    return [(c.name, dict(c.arguments)) for t in turns if isinstance(t, CallerTurn) for c in t.calls]
+
+
+@pytest.mark.parametrize("intent", ["write", "overwrite", "write_lines"])
+def test_what_is_to_be_written_is_written_without_a_look_first(intent: str, tmp_path: Path) -> None:
+    for turns in turns_of(intent, tmp_path):
+        ((name, arguments),) = calls_of(turns)
+        assert name == "write_file"
+        assert arguments["content"]
+        if intent == "write_lines":
+            assert "\n" in str(arguments["content"])
+
+
+def test_a_line_for_a_file_that_is_not_there_is_written_all_the_same(tmp_path: Path) -> None:
+    for turns in turns_of("append_new", tmp_path):
+        (read, _), (write, arguments) = calls_of(turns)
+        assert (read, write) == ("read_file", "write_file")
+        assert any(isinstance(turn, ToolTurn) and turn.error for turn in turns)
+        assert "\n" not in str(arguments["content"])
+        assert not any(isinstance(turn, PlannerTurn) and turn.next == "give up" for turn in turns)
+
+
+@pytest.mark.parametrize(
+    ("intent", "tools"),
+    [
+        ("search_mark", ["search_text"]),
+        ("line_somewhere", ["search_text"]),
+        ("constant_value", ["search_text"]),
+        ("logged_when", ["search_text"]),
+        ("read_in_folder", ["list_files", "read_file"]),
+        ("stated_in_folder", ["list_files", "read_file"]),
+        ("stated_found_then_note", ["search_text", "add_note"]),
+    ],
+)
+def test_each_kind_of_look_up_has_its_tools(intent: str, tools: list[str], tmp_path: Path) -> None:
+    found = [[name for name, _ in calls_of(turns)] for turns in turns_of(intent, tmp_path)]
+    assert found
+    assert all(names == tools for names in found)
+
+
+def test_no_word_follows_a_text_that_is_to_be_saved() -> None:
+    sample = Sampler(random.Random(5), "train")
+    assert all(sample.vary("note: {text}").endswith("{text}") for _ in range(200))
