@@ -20,7 +20,7 @@ MODULES = (
         "files.statements",
         "files.columns",
     ),
-    *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday"),
+    *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday", "steps"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 
