@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import change_units, direction, join_reasons, work_out
 from train.data.synthetic.intents.calendar import span
 from train.data.synthetic.intents.files.amounts import numbers_in, worked_out
@@ -192,7 +193,9 @@ def _counted(days: str, path: str) -> Outcome:
 def days_to_listed(sample: Sampler, world: World) -> Script:
     """The days from today to an event of a list."""
     path, facts = _dated(sample, world)
-    key, date = sample.rng.choice(facts)
+    with fixed_clock(world.now):
+        coming = [(key, date) for key, date in facts if parse_date(date) > world.now.date()]
+    key, date = sample.rng.choice(coming)
     said = spoken_path(sample, path)
     yield Question(sample.question("days_to_stated", key=key, path=said))
     yield from planned(opened(world, said, path), "count the days from today")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
@@ -182,7 +182,7 @@ def _measures(sample: Sampler) -> Document:
 def _dates(sample: Sampler) -> Document:
     """A list of events with their dates."""
     events = sample.rng.sample(list(names.EVENTS), sample.rng.choice((1, 2, 2, 3, 4)))
-    day = sample.day()
+    day = date(2024, 1, 1) + timedelta(days=sample.rng.randrange(3000))
     facts = []
     for event in events:
         day += timedelta(days=sample.rng.randint(2, 150))

@@ -110,12 +110,12 @@ def column_total(sample: Sampler, world: World) -> Script:
     column = sample.rng.choice(table.numbers)
     said = spoken_path(sample, path)
     yield Question(sample.question("column_total", col=column, path=said))
-    outcome = yield from _total(world, said, path, table, column)
+    yield from opened(world, said, path)
+    outcome = yield from _total(path, table, column)
     return outcome
 
 
-def _total(world: World, said: str, path: str, table: Table, column: str) -> Script:
-    yield from opened(world, said, path)
+def _total(path: str, table: Table, column: str) -> Script:
     values = [table.cell(row, column) for row in table.rows]
     lead = f"The column {column} has {', '.join(values)}"
     outcome = yield from worked_out(
@@ -133,7 +133,8 @@ def kilometres_total(sample: Sampler, world: World) -> Script:
     unit = sample.rng.choice(("miles", "metres", "nautical miles"))
     said = spoken_path(sample, path)
     yield Question(sample.question("kilometres_total", path=said, u2=unit))
-    first = yield from planned(_total(world, said, path, table, "km"), f"convert the total to {unit}")
+    yield from planned(opened(world, said, path), f"add up km and convert the total to {unit}")
+    first = yield from planned(_total(path, table, "km"), f"convert the total to {unit}")
     total = first.memory.number if first.memory else ""
     second = yield from change_units(total, "km", unit, f"the total is {total} km")
     return Outcome(
