@@ -77,8 +77,30 @@ def change_units(value: str, source: str, target: str, because: str = "", say: s
 
 
 _BACK = (
-    *("before", "beforehand", "earlier", "ago", "prior to", "preceding", "in advance", "ahead of", "in front of"),
-    *("backwards", "back", "minus", "subtract", "deduct", "take away", "take", "less", "rewind", "early", "remove"),
+    *(
+        "before",
+        "beforehand",
+        "earlier",
+        "ago",
+        "prior to",
+        "preceding",
+        "in advance",
+        "ahead of",
+        "in front of",
+    ),
+    *(
+        "backwards",
+        "back",
+        "minus",
+        "subtract",
+        "deduct",
+        "take away",
+        "take",
+        "less",
+        "rewind",
+        "early",
+        "remove",
+    ),
 )
 _FORWARD = (
     *("after", "afterwards", "later", "past", "following", "from now", "from today", "on from", "forward"),

@@ -19,11 +19,12 @@ def amount(sample: Sampler, low: int, high: int) -> tuple[str, str, str]:
     return digits, digits, ""
 
 
-@intent("calculate", topic="arithmetic", weight=2.2)
+@intent("calculate", topic="arithmetic", weight=3)
 def percent_of(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 20, 9000)
     question = sample.question("percent_of", p=p, n=said)
-    return calculate(question, f"{p}% * {n}", because=why, again=Again("percent_of", {"p": p, "n": n}))
+    say = "That is {r}." if why else "{e} = {r}"
+    return calculate(question, f"{p}% * {n}", say, why, Again("percent_of", {"p": p, "n": n}))
 
 
 @intent("calculate", topic="arithmetic", weight=1.6)
@@ -142,7 +143,8 @@ def rate(sample: Sampler, world: World) -> Script:
     count = number_words(int(b)) if sample.chance(0.3) else b
     because = "" if count == b else f"{count} is {b}"
     question = sample.question("rate", a=a, b=count)
-    return calculate(question, f"{a} * {b}", because=because, again=_binary(a, "*", b))
+    say = "That is {r}." if because else "{e} = {r}"
+    return calculate(question, f"{a} * {b}", say, because, _binary(a, "*", b))
 
 
 @intent("calculate", topic="arithmetic", weight=0.7)

@@ -85,15 +85,47 @@ def no_such_day(sample: Sampler, world: World) -> Script:
 
 _JOINTS = (
     *(" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ", "? Plus: ", " + "),
-    *(" and also ", ". Second question: ", ", and secondly ", "? Oh, and ", " & ", " / ", ", besides ", "? 2) "),
-    *(" as well as ", "? and while you're at it: ", ". Apart from that: ", "; and ", ". one more: ", ", plus "),
+    *(
+        " and also ",
+        ". Second question: ",
+        ", and secondly ",
+        "? Oh, and ",
+        " & ",
+        " / ",
+        ", besides ",
+        "? 2) ",
+    ),
+    *(
+        " as well as ",
+        "? and while you're at it: ",
+        ". Apart from that: ",
+        "; and ",
+        ". one more: ",
+        ", plus ",
+    ),
 )
-_LEADS = ("two things: ", "Two questions. ", "i need both: ", "first ", "1) ", "Please answer both. ", "twofold: ")
+_LEADS = (
+    "two things: ",
+    "Two questions. ",
+    "i need both: ",
+    "first ",
+    "1) ",
+    "Please answer both. ",
+    "twofold: ",
+)
 """Before two requests, sometimes."""
 _BOTH: tuple[str, ...] = (
     *("time_in", "convert", "temperature", "percent_of", "multiply", "add", "from_today", "days_until"),
     *("weekday_of", "note_add", "info_size", "system", "date_today", "divide", "near_day", "span_after"),
-    *("span_from_today", "days_to_feast", "spelled_operation", "days_before", "tip", "average", "days_between"),
+    *(
+        "span_from_today",
+        "days_to_feast",
+        "spelled_operation",
+        "days_before",
+        "tip",
+        "average",
+        "days_between",
+    ),
 )
 """Intents that a person may ask two of at once; the first is never a note, whose text has no end."""
 

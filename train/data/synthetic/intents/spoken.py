@@ -11,7 +11,18 @@ from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_
 from train.data.synthetic.worlds.world import World
 
 _COUNTABLE = (
-    *("eggs", "apples", "bananas", "tomatoes", "onions", "carrots", "batteries", "pens", "envelopes", "stamps"),
+    *(
+        "eggs",
+        "apples",
+        "bananas",
+        "tomatoes",
+        "onions",
+        "carrots",
+        "batteries",
+        "pens",
+        "envelopes",
+        "stamps",
+    ),
     *("books", "brushes", "nails", "screws", "tiles", "plants", "candles", "balloons", "cables", "lanterns"),
     *("bottles", "cups", "plates", "cards", "buttons", "stones", "lemons", "peaches", "marbles", "bulbs"),
     *("spoons", "tins", "pencils", "seedlings", "bolts", "chairs", "folders", "socks", "rolls", "pears"),
@@ -87,9 +98,7 @@ def fraction_of(sample: Sampler, world: World) -> Script:
         sample.question("fraction_of", f=words, n=said),
         expression,
         "That is {r}.",
-        join_reasons(
-            "" if said == number else f"{said} is {number}", f"{words} of {number} is {expression}"
-        ),
+        join_reasons("" if said == number else f"{said} is {number}", f"{words} of {number} is {expression}"),
     )
 
 
@@ -107,7 +116,9 @@ def groups(sample: Sampler, world: World) -> Script:
     item, kind = sample.pick(_COUNTABLE), sample.rng.choice(_CONTAINERS)
     question = sample.question("groups", a=said, b=said2, item=item, kind=kind)
     because = join_reasons(*reasons, f"{a} times {b}")
-    return calculate(question, f"{a} * {b}", "That makes {r}.", because, Again("binary", {"a": a, "op": "*", "b": b}))
+    return calculate(
+        question, f"{a} * {b}", "That makes {r}.", because, Again("binary", {"a": a, "op": "*", "b": b})
+    )
 
 
 @intent("calculate", topic="arithmetic", weight=1)

@@ -42,7 +42,7 @@ def note_times(sample: Sampler, world: World) -> Script:
     """A note gives how many things there are, the question what one of them is."""
     one = sample.rng.choice(world.counted)
     each, unit = sample.number(2, 90), sample.rng.choice(_EACH)
-    slots = {"topic": one.topic, "one": one.one, "many": one.many, "v": each, "u": unit}
+    slots = {"topic": one.topic, "one": one.one, "v": each, "u": unit}
     yield Question(sample.question("note_times", **slots))
     yield from planned(_noted(one.topic), f"multiply by {each}")
     because = f"the note says {one.number}, and each is {each} {unit}"
@@ -53,7 +53,7 @@ def note_times(sample: Sampler, world: World) -> Script:
 def note_shared(sample: Sampler, world: World) -> Script:
     """A note gives a number of things, which several people share."""
     one, (said, count, why) = sample.rng.choice(world.counted), _people(sample)
-    yield Question(sample.question("note_shared", topic=one.topic, many=one.many, b=said))
+    yield Question(sample.question("note_shared", topic=one.topic, b=said))
     yield from planned(_noted(one.topic), f"divide by {count}")
     because = join_reasons(f"the note says {one.number}", why, f"shared by {count}")
     return (yield from work_out(f"{one.number} / {count}", "Each gets {r}.", because))
@@ -76,11 +76,13 @@ def file_times(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world, "numbers")
     one = sample.rng.choice(world.documents[path].counted)
     each, unit, said = sample.number(2, 90), sample.rng.choice(_EACH), spoken_path(sample, path)
-    slots = {"topic": one.topic, "one": one.one, "many": one.many, "v": each, "u": unit}
+    slots = {"topic": one.topic, "one": one.one, "v": each, "u": unit}
     yield Question(sample.question("file_times", path=said, **slots))
     yield from planned(opened(world, said, path), f"multiply by {each}")
     lead = f"{one.topic} is {one.number}, and each is {each} {unit}"
-    return (yield from worked_out(path, lead, f"{one.number} * {each}", f"In {unit} that makes", "The result is"))
+    return (
+        yield from worked_out(path, lead, f"{one.number} * {each}", f"In {unit} that makes", "The result is")
+    )
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=1.3)
@@ -119,7 +121,9 @@ def total_with_percent(sample: Sampler, world: World) -> Script:
     first = yield from planned(added, f"put {p}% on top")
     total = first.expects[0]
     because = f"the total is {total}, and {p}% on top of it"
-    return (yield from work_out(f"{total} + {p}% * {total}", f"The total is {total}, with {p}% {{r}}.", because))
+    return (
+        yield from work_out(f"{total} + {p}% * {total}", f"The total is {total}, with {p}% {{r}}.", because)
+    )
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=0.9)
@@ -224,7 +228,9 @@ def listed_shifted(sample: Sampler, world: World) -> Script:
     else:
         days = -days if roll < 0.65 else days
         plan = f"go {text} {'back' if days < 0 else 'on'}"
-        question = sample.question("listed_before" if days < 0 else "listed_after", key=key, span=text, path=said)
+        question = sample.question(
+            "listed_before" if days < 0 else "listed_after", key=key, span=text, path=said
+        )
         yield Question(question)
         because = join_reasons(f"{key} is {date}", why, direction(question, days))
     yield from planned(opened(world, said, path), plan)

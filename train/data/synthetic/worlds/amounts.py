@@ -67,4 +67,6 @@ def draw_counted(sample: Sampler, count: int) -> tuple[Counted, ...]:
 def draw_quantities(sample: Sampler, count: int) -> tuple[tuple[str, str], ...]:
     """Return `count` different things, each with a quantity and its unit."""
     things = sample.rng.sample(list(QUANTITIES), count)
-    return tuple((thing, f"{sample.number(2, 900)} {sample.rng.choice(QUANTITIES[thing])}") for thing in things)
+    return tuple(
+        (thing, f"{sample.number(2, 900)} {sample.rng.choice(QUANTITIES[thing])}") for thing in things
+    )
