@@ -25,14 +25,14 @@ def _percent(memory: Memory, p: str, n: str, why: str) -> Script:
     return work_out(expression.format(p=p, n=n), say, why, Again(kind, {"p": p, "n": n}))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=3)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=4.5)
 def other_percent(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.slot("n")
     yield Question(sample.question("other_percent", p=p))
     return (yield from _percent(memory, p, n, f"the same with {p}% and still {n}"))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=2)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=3)
 def other_base(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = memory.slot("p"), sample.number(20, 900)
     yield Question(sample.question("other_base", n=n))

@@ -27,7 +27,7 @@ def percent_of(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{p}% * {n}", say, why, Again("percent_of", {"p": p, "n": n}))
 
 
-@intent("calculate", topic="arithmetic", weight=1.6)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def tip(sample: Sampler, world: World) -> Script:
     """The tip alone; the bill is an amount of money, often with cents."""
     p, n = sample.percent(), sample.price(400) if sample.chance(0.5) else sample.number(10, 400)
@@ -52,7 +52,7 @@ def discount(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.8)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def raise_by(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 10, 9000)
     return calculate(

@@ -69,7 +69,7 @@ def two_items(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{counts[0]} * {p} + {counts[1]} * {q}", "The total is {r}.", because)
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=3)
 def brackets(sample: Sampler, world: World) -> Script:
     """A difference or sum, times a number, divided by another: all four numbers are in the expression."""
     b, c, d = (sample.integer(2, most) for most in (40, 20, 12))

@@ -191,7 +191,7 @@ def change_from(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2.4)
+@intent("calculate", topic="arithmetic", weight=3.4)
 def remainder(sample: Sampler, world: World) -> Script:
     b = sample.rng.randint(2, 40)
     said = a = sample.integer(b + 1, 2000)
