@@ -26,6 +26,7 @@ from agent.transcript import (
     row_to_json,
 )
 from train.data.phrasings import QUESTIONS, normalize
+from train.data.synthetic.actions import direction
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 from train.data.synthetic.script import Intent, Question
@@ -221,3 +222,9 @@ def test_data_make_writes_a_file(tmp_path: Path) -> None:
     assert main(["data", "make", "--out", str(out), "--count", "7", "--split", "test"]) == 0
     found = [row_from_json(json.loads(line)) for line in out.read_text().splitlines()]
     assert [row.split for row in found] == ["test"] * 7
+
+
+def test_the_direction_of_days_is_told_by_a_word_of_the_question() -> None:
+    assert direction("which day was 40 days earlier than 3 May", -40) == "earlier means minus"
+    assert direction("ten days on from now", 10) == "from now means plus"
+    assert direction("3 May. invitations: 12 days", -12) == "before means minus"
