@@ -26,6 +26,7 @@ from agent.transcript import (
     row_to_json,
 )
 from train.data.phrasings import QUESTIONS, normalize
+from train.data.synthetic.actions import direction
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
 from train.data.synthetic.script import Intent, Question
@@ -170,7 +171,7 @@ def test_every_intent_has_phrasings_with_matching_slots() -> None:
     for kind in ALL_INTENTS.values():
         assert any(asks(kind, seed) for seed in range(40)), kind.name
     for phrasings in QUESTIONS.values():
-        slots = [sorted(s for _, s, _, _ in string.Formatter().parse(text) if s) for text in phrasings]
+        slots = [{s for _, s, _, _ in string.Formatter().parse(text) if s} for text in phrasings]
         assert all(found == slots[0] for found in slots)
 
 
@@ -221,3 +222,9 @@ def test_data_make_writes_a_file(tmp_path: Path) -> None:
     assert main(["data", "make", "--out", str(out), "--count", "7", "--split", "test"]) == 0
     found = [row_from_json(json.loads(line)) for line in out.read_text().splitlines()]
     assert [row.split for row in found] == ["test"] * 7
+
+
+def test_the_direction_of_days_is_told_by_a_word_of_the_question() -> None:
+    assert direction("which day was 40 days earlier than 3 May", -40) == "earlier means minus"
+    assert direction("ten days on from now", 10) == "from now means plus"
+    assert direction("3 May. invitations: 12 days", -12) == "before means minus"

@@ -6,6 +6,10 @@ FILE_LINES = lines("pools/file_lines.txt")
 NOTES = lines("pools/notes.txt")
 KEYS = lines("pools/keys.txt")
 ITEMS = lines("pools/items.txt")
+COUNTED = lines("pools/counted.txt")
+"""What a number of things is about, and the thing in the singular and the plural."""
+EVENTS = lines("pools/events.txt")
+"""What has a date in a list of dates."""
 LOG_MESSAGES = lines("pools/log_messages.txt")
 ORDERS = words("pools/orders.txt")
 """Verbs that begin an order."""
@@ -152,7 +156,10 @@ UNITS: dict[str, tuple[str, ...]] = {
     ),
     "time": ("seconds", "s", "minutes", "min", "hours", "h", "days", "weeks", "milliseconds", "ms", "years"),
     "speed": ("km/h", "kph", "mph", "m/s", "knots", "miles per hour", "kilometers per hour"),
-    "area": ("square meters", "m2", "square feet", "hectares", "acres", "square kilometers", "square miles"),
+    "area": (
+        *("square meters", "square metres", "sqm", "m2", "square feet", "sq ft", "sqft", "hectares", "acres"),
+        *("square kilometers", "square kilometres", "square miles", "square yards"),
+    ),
     "data": (
         *("bytes", "kB", "kilobytes", "MB", "megabytes", "GB", "gigabytes", "TB", "terabytes", "KiB", "MiB"),
         *("GiB", "bits"),

@@ -6,6 +6,8 @@ stand in it: that line is what lets a small model derive its arguments.
 
 from __future__ import annotations
 
+import re
+
 from agent.tools.lib.output import pluralize
 from agent.transcript import ToolTurn
 from train.data.synthetic.memory import Again, Memory
@@ -56,8 +58,8 @@ def conversion(question: str, value: str, source: str, target: str, because: str
     return (yield from change_units(value, source, target, because))
 
 
-def change_units(value: str, source: str, target: str, because: str = "") -> Script:
-    """Convert units and answer, after a question."""
+def change_units(value: str, source: str, target: str, because: str = "", say: str = "") -> Script:
+    """Convert units and answer, after a question; `say` has the place {r} (the result)."""
     act = thought(f"I will convert {value} {source} to {target} with {{tool}}.", because)
     observations = yield step(
         act, "convert_units", value=json_number(value), from_unit=source, to_unit=target
@@ -67,11 +69,57 @@ def change_units(value: str, source: str, target: str, because: str = "") -> Scr
     result = observations[0].content
     number, _, unit = result.partition(" ")
     return Outcome(
-        f"That is {result}." if because else f"{value} {source} is {result}.",
+        (say or ("That is {r}." if because else f"{value} {source} is {{r}}.")).format(r=result),
         (number,),
         thought=f"The result is {result}.",
         memory=Memory(Again("convert", {"v": value, "u1": source, "u2": target}), number=number, unit=unit),
     )
+
+
+_BACK = (
+    *(
+        "before",
+        "beforehand",
+        "earlier",
+        "ago",
+        "prior to",
+        "preceding",
+        "in advance",
+        "ahead of",
+        "in front of",
+    ),
+    *(
+        "backwards",
+        "back",
+        "minus",
+        "subtract",
+        "deduct",
+        "take away",
+        "take",
+        "less",
+        "rewind",
+        "early",
+        "remove",
+    ),
+)
+_FORWARD = (
+    *("after", "afterwards", "later", "past", "following", "from now", "from today", "on from", "forward"),
+    *("within", "hence", "plus", "add", "lasts", "for", "takes", "from", "in"),
+)
+"""Words that tell the direction of a count of days, the clearest first."""
+
+
+def direction(question: str, days: int) -> str:
+    """Return which word of a question says whether days are counted forward or back."""
+    words, default, sign = (_FORWARD, "after", "plus") if days > 0 else (_BACK, "before", "minus")
+    said = question.lower()
+    found = (word for word in words if re.search(rf"\b{word}\b", said))
+    return f"{next(found, default)} means {sign}"
+
+
+def join_reasons(*parts: str) -> str:
+    """Return the parts that say something, with commas between them."""
+    return ", ".join(part for part in parts if part)
 
 
 _ASSUMED = {

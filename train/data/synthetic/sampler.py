@@ -267,22 +267,36 @@ class Sampler:
         return self.pick(names.FILE_LINES) if self.chance(0.6) else self.phrase()
 
     def day(self) -> date:
-        """Return a day from 1995 to 2038."""
+        """Return a day from 1995 to 2038, one in eight from 1920 on."""
+        if self.chance(0.12):
+            return date(1920, 1, 1) + timedelta(days=self.rng.randrange(27000))
         return date(1995, 1, 1) + timedelta(days=self.rng.randrange(16000))
 
     def format_date(self, day: date) -> str:
         """Return a day in one of the forms that people write."""
         month = _MONTHS[day.month - 1]
         kind = self.rng.random()
-        if kind < 0.5:
+        if kind < 0.38:
             return day.isoformat()
-        if kind < 0.65:
-            return f"{month} {day.day} {day.year}"
-        if kind < 0.8:
-            return f"{day.day} {month} {day.year}"
-        if kind < 0.9:
-            return f"{month} {day.day}, {day.year}"
-        return f"{day.day} {month[:3].lower()} {day.year}"
+        if self.chance(0.35):
+            month = month.lower()
+        nth = ordinal(day.day)
+        return self.rng.choice(
+            (
+                f"{month} {day.day} {day.year}",
+                f"{day.day} {month} {day.year}",
+                f"{month} {day.day}, {day.year}",
+                f"{day.day} {month[:3]} {day.year}",
+                f"{month[:3]} {day.day} {day.year}",
+                f"{nth} of {month} {day.year}",
+                f"the {nth} of {month} {day.year}",
+                f"the {nth} of {month}, {day.year}",
+                f"the {day.day} of {month} {day.year}",
+                f"{month} {nth}, {day.year}",
+                f"{month} the {nth}, {day.year}",
+                f"{nth} {month} {day.year}",
+            )
+        )
 
     def date(self) -> str:
         """Return a random date in one of the forms that people write."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.transcript import ToolTurn
 from train.data.synthetic.memory import Memory
@@ -131,6 +131,24 @@ def follow_up(
 def step(thought: str, tool: str, **arguments: Any) -> Step:
     """Return a step of one call."""
     return Step(thought, (ToolCall(tool, arguments),))
+
+
+_Result = TypeVar("_Result")
+_Part = Generator[Question | Step | Outcome, list[ToolTurn], _Result]
+
+
+def planned(part: _Part[_Result], plan: str) -> _Part[_Result]:
+    """Run the first part of a script, each of whose thoughts then says what comes after that part."""
+    seen: list[ToolTurn] = []
+    try:
+        said = next(part)
+        while True:
+            if isinstance(said, Step):
+                said = Step(f"{said.thought.rstrip('.')}, then {plan}.", said.calls)
+            seen = yield said
+            said = part.send(seen)
+    except StopIteration as stop:
+        return stop.value
 
 
 def give_up(turn: ToolTurn, why: str) -> Outcome:

@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.actions import calculate
+from train.data.synthetic.actions import calculate, join_reasons
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
+from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+def amount(sample: Sampler, low: int, high: int) -> tuple[str, str, str]:
+    """Return a number, sometimes with a comma between thousands; in digits; and that they are equal."""
+    if high > 1000 and sample.chance(0.25):
+        number = sample.rng.randint(1000, high)
+        return with_separators(number), str(number), f"{with_separators(number)} is {number}"
+    digits = sample.number(low, high)
+    return digits, digits, ""
+
+
+@intent("calculate", topic="arithmetic", weight=3)
 def percent_of(sample: Sampler, world: World) -> Script:
-    p, n = sample.percent(), sample.number(20, 9000)
-    return calculate(
-        sample.question("percent_of", p=p, n=n), f"{p}% * {n}", again=Again("percent_of", {"p": p, "n": n})
-    )
+    p, (said, n, why) = sample.percent(), amount(sample, 20, 9000)
+    question = sample.question("percent_of", p=p, n=said)
+    say = "That is {r}." if why else "{e} = {r}"
+    return calculate(question, f"{p}% * {n}", say, why, Again("percent_of", {"p": p, "n": n}))
 
 
-@intent("calculate", topic="arithmetic", weight=0.6)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def tip(sample: Sampler, world: World) -> Script:
-    p, n = sample.percent(), sample.number(10, 400)
+    """The tip alone; the bill is an amount of money, often with cents."""
+    p, n = sample.percent(), sample.price(400) if sample.chance(0.5) else sample.number(10, 400)
     return calculate(
         sample.question("tip", p=p, n=n),
         f"{p}% * {n}",
         "The tip is {r}.",
-        again=Again("percent_of", {"p": p, "n": n}),
+        f"the tip is {p}% of {n}",
+        Again("percent_of", {"p": p, "n": n}),
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.8)
+@intent("calculate", topic="arithmetic", weight=1.2)
 def discount(sample: Sampler, world: World) -> Script:
-    p, n = sample.percent(), sample.number(10, 2000)
+    p, (said, n, why) = sample.percent(), amount(sample, 10, 2000)
     return calculate(
-        sample.question("discount", p=p, n=n),
+        sample.question("discount", p=p, n=said),
         f"{n} - {p}% * {n}",
         "The price is {r}.",
-        f"{p}% off {n}",
+        join_reasons(why, f"{p}% off {n}"),
         Again("discount", {"p": p, "n": n}),
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.8)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def raise_by(sample: Sampler, world: World) -> Script:
-    p, n = sample.percent(), sample.number(10, 5000)
+    p, (said, n, why) = sample.percent(), amount(sample, 10, 9000)
     return calculate(
-        sample.question("raise_by", p=p, n=n),
+        sample.question("raise_by", p=p, n=said),
         f"{n} + {p}% * {n}",
         "That makes {r}.",
-        f"{p}% on top of {n}",
+        join_reasons(why, f"{p}% on top of {n}"),
         Again("raise_by", {"p": p, "n": n}),
     )
 
@@ -111,19 +123,28 @@ def power(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("power", a=a, b=b), f"{a} ^ {b}")
 
 
-@intent("calculate", topic="arithmetic", weight=0.6)
+@intent("calculate", topic="arithmetic", weight=1.8)
 def share(sample: Sampler, world: World) -> Script:
+    """An amount that several people share; their number is in words sometimes."""
     b = sample.integer(2, 12)
-    n = sample.number(10, 900) if sample.chance(0.4) else str(int(b) * int(sample.integer(2, 90)))
-    return calculate(
-        sample.question("share", n=n, b=b), f"{n} / {b}", "Each gets {r}.", again=_binary(n, "/", b)
-    )
+    said, n, why = amount(sample, 10, 5000)
+    if sample.chance(0.5):
+        said = n = str(int(b) * int(sample.integer(2, 400)))
+        why = ""
+    people = number_words(int(b)) if sample.chance(0.35) else b
+    because = join_reasons(why, "" if people == b else f"{people} is {b}", f"{n} shared by {b}")
+    question = sample.question("share", n=said, b=people)
+    return calculate(question, f"{n} / {b}", "Each gets {r}.", because, _binary(n, "/", b))
 
 
-@intent("calculate", topic="arithmetic", weight=0.8)
+@intent("calculate", topic="arithmetic", weight=1.2)
 def rate(sample: Sampler, world: World) -> Script:
-    a, b = sample.number(2, 200), sample.integer(2, 60)
-    return calculate(sample.question("rate", a=a, b=b), f"{a} * {b}", again=_binary(a, "*", b))
+    a, b = sample.price(200) if sample.chance(0.4) else sample.number(2, 200), sample.integer(2, 60)
+    count = number_words(int(b)) if sample.chance(0.3) else b
+    because = "" if count == b else f"{count} is {b}"
+    question = sample.question("rate", a=a, b=count)
+    say = "That is {r}." if because else "{e} = {r}"
+    return calculate(question, f"{a} * {b}", say, because, _binary(a, "*", b))
 
 
 @intent("calculate", topic="arithmetic", weight=0.7)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from agent.tools.lib.output import pluralize
-from train.data.synthetic.actions import DAYS_PATTERN, count_days, shifted_date
+from train.data.synthetic.actions import (
+    DAYS_PATTERN,
+    count_days,
+    direction,
+    join_reasons,
+    shifted_date,
+)
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
@@ -36,20 +42,37 @@ FEASTS = {
     "the Fourth of July": "4 July",
     "All Saints' Day": "1 November",
     "St Nicholas' Day": "6 December",
+    "X-mas": "25 December",
+    "Christmas eve": "24 December",
+    "the second day of Christmas": "26 December",
+    "New Year's Day": "1 January",
+    "Epiphany": "6 January",
+    "Groundhog Day": "2 February",
+    "Women's Day": "8 March",
+    "Labour Day on the first of May": "1 May",
+    "Europe Day": "9 May",
+    "Midsummer's Day": "24 June",
+    "Guy Fawkes Night": "5 November",
+    "Bonfire Night": "5 November",
+    "Veterans Day": "11 November",
+    "Silvester": "31 December",
 }
 
 
 def span(sample: Sampler) -> tuple[str, int, str]:
     """Return a span of time in words, its length in days, and how that follows."""
-    unit = sample.rng.choices(list(UNIT_DAYS), (1.5, 6, 0.5, 2.5, 1.2))[0]
-    most = {"day": 30, "week": 30, "fortnight": 4, "month": 18, "year": 12}[unit]
+    unit = sample.rng.choices(list(UNIT_DAYS), (3, 6, 0.5, 2.5, 1.2))[0]
+    most = {"day": 120, "week": 30, "fortnight": 4, "month": 18, "year": 12}[unit]
+    if unit == "day" and sample.chance(0.2):
+        most = 1000
     count = 1 if sample.chance(0.18) else sample.rng.randint(2, most)
     each = UNIT_DAYS[unit]
     days = count * each
     if count == 1:
         text = sample.rng.choice((f"a {unit}", f"one {unit}", f"1 {unit}"))
     else:
-        text = f"{number_words(count) if count < 13 and sample.chance(0.5) else count} {unit}s"
+        spelled = sample.chance(0.5 if count < 13 or count % 10 == 0 else 0.2)
+        text = f"{number_words(count) if spelled else count} {unit}s"
     if unit == "day":
         return text, days, f"{text} is {days}" if count == 1 else f"{text} are {days}"
     sum_ = f"{count} * {each} = {days}"
@@ -60,35 +83,35 @@ def span(sample: Sampler) -> tuple[str, int, str]:
 def span_after(sample: Sampler, world: World) -> Script:
     day, (text, days, why) = sample.written_date(world.now.year), span(sample)
     question = sample.question("span_after", span=text, date=day.text)
-    return shifted_date(question, day.value, days, _join(day.why, why), relative=day.relative)
+    because = join_reasons(day.why, why, direction(question, days))
+    return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
 @intent("add_days", topic="dates", weight=2)
 def span_before(sample: Sampler, world: World) -> Script:
     day, (text, days, why) = sample.written_date(world.now.year), span(sample)
     question = sample.question("span_before", span=text, date=day.text)
-    because = _join(day.why, why, "before means minus")
+    because = join_reasons(day.why, why, direction(question, -days))
     return shifted_date(question, day.value, -days, because, relative=day.relative)
 
 
 @intent("add_days", topic="dates", weight=1.5)
 def span_from_today(sample: Sampler, world: World) -> Script:
     text, days, why = span(sample)
-    return shifted_date(sample.question("span_from_today", span=text), "today", days, why, relative=True)
+    question = sample.question("span_from_today", span=text)
+    because = join_reasons(why, direction(question, days))
+    return shifted_date(question, "today", days, because, relative=True)
 
 
 @intent("add_days", topic="dates", weight=1.2)
 def span_ago(sample: Sampler, world: World) -> Script:
     text, days, why = span(sample)
     question = sample.question("span_ago", span=text)
-    return shifted_date(question, "today", -days, f"{why}, and ago means minus", relative=True)
+    because = join_reasons(why, direction(question, -days))
+    return shifted_date(question, "today", -days, because, relative=True)
 
 
-def _join(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
-
-
-@intent("add_days", topic="dates", weight=2)
+@intent("add_days", topic="dates", weight=3.4)
 def weekday_of(sample: Sampler, world: World) -> Script:
     """The weekday of a date is what `add_days` says of it with 0 days."""
     day = sample.written_date(world.now.year)
@@ -96,7 +119,7 @@ def weekday_of(sample: Sampler, world: World) -> Script:
         sample.question("weekday_of", date=day.text),
         day.value,
         0,
-        _join(day.why, "0 days tell the weekday"),
+        join_reasons(day.why, "0 days tell the weekday"),
         say="{day} is a {weekday}." if day.value[:4].isdigit() else "That is a {weekday}.",
         relative=day.relative,
         slots={"kind": "weekday"},
@@ -128,7 +151,7 @@ def days_since(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("days_between", topic="dates", weight=1.2)
+@intent("days_between", topic="dates", weight=2.2)
 def days_to_feast(sample: Sampler, world: World) -> Script:
     names = [name for name, day in FEASTS.items() if _falls(day, world.now.year) > world.now.date()]
     name = sample.pick(names or ["New Year's Eve"])
@@ -143,7 +166,7 @@ def _falls(day: str, year: int) -> date:
     return datetime.strptime(f"{number} {month} {year}", "%d %B %Y").date()
 
 
-@intent("add_days", topic="dates", weight=0.7)
+@intent("add_days", topic="dates", weight=1.2)
 def feast_weekday(sample: Sampler, world: World) -> Script:
     name = sample.pick(list(FEASTS))
     return shifted_date(

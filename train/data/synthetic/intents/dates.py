@@ -7,10 +7,19 @@ from zoneinfo import ZoneInfo
 
 from agent.tools.lib.output import pluralize
 from train.data.phrasings import names
-from train.data.synthetic.actions import clock, clock_parts, count_days, shifted_date, time_answer
+from train.data.synthetic.actions import (
+    clock,
+    clock_parts,
+    count_days,
+    direction,
+    join_reasons,
+    shifted_date,
+    time_answer,
+)
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
+from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 
 TIME_PATTERN = r"re:\d\d:\d\d"
@@ -21,7 +30,7 @@ def time_now(sample: Sampler, world: World) -> Script:
     return clock(sample.question("time_now"), "", "It is {time} on {weekday} {date}.", "time")
 
 
-@intent("current_time", topic="the date", weight=1)
+@intent("current_time", topic="the date", weight=1.4)
 def date_today(sample: Sampler, world: World) -> Script:
     return clock(sample.question("date_today"), "", "Today is {weekday} {date}.", "date")
 
@@ -89,7 +98,7 @@ def time_in_town(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", topic="the time", weight=0.7)
+@intent("current_time", topic="the time", weight=1.5)
 def two_times(sample: Sampler, world: World) -> Script:
     (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
@@ -106,7 +115,7 @@ def two_times(sample: Sampler, world: World) -> Script:
     return Outcome(
         f"In {first} it is {a} and in {second} it is {b}.",
         (TIME_PATTERN,),
-        thought=f"The clocks say {a} and {b}.",
+        thought=f"{first} has {a} and {second} has {b}.",
         memory=Memory(Again("time_in", {"city": second})),
     )
 
@@ -125,30 +134,49 @@ def time_and_list(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("add_days", topic="dates", weight=1.2)
+def counted_days(sample: Sampler) -> tuple[str, int, str]:
+    """Return a number of days in digits or in words, its value, and that they are equal where in words."""
+    if sample.chance(0.6):
+        days = sample.integer(2, 400)
+        return days, int(days), ""
+    tens = sample.rng.randint(2, 12) * 10
+    days = sample.rng.choice((tens, tens, sample.rng.randint(2, 20), sample.rng.randint(21, 400)))
+    words = number_words(days)
+    if sample.chance(0.3):
+        words = words.replace("-", " ")
+    return words, days, f"{words} is {days}"
+
+
+@intent("add_days", topic="dates", weight=1.8)
 def add_days(sample: Sampler, world: World) -> Script:
-    date, days = sample.date(), sample.integer(2, 400)
-    return shifted_date(sample.question("add_days", date=date, days=days), date, int(days))
+    day, (text, days, why) = sample.written_date(world.now.year), counted_days(sample)
+    question = sample.question("add_days", date=day.text, days=text)
+    because = join_reasons(day.why, why, direction(question, days))
+    return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=1.2)
+@intent("add_days", topic="dates", weight=1.8)
 def days_before(sample: Sampler, world: World) -> Script:
-    date, days = sample.date(), sample.integer(2, 400)
-    question = sample.question("days_before", date=date, days=days)
-    return shifted_date(question, date, -int(days), "before means minus", say="That is {weekday} {day}.")
+    day, (text, days, why) = sample.written_date(world.now.year), counted_days(sample)
+    question = sample.question("days_before", date=day.text, days=text)
+    because = join_reasons(day.why, why, direction(question, -days))
+    return shifted_date(question, day.value, -days, because, relative=day.relative)
+
+
+@intent("add_days", topic="dates", weight=1.4)
+def from_today(sample: Sampler, world: World) -> Script:
+    text, days, why = counted_days(sample)
+    question = sample.question("from_today", days=text)
+    because = join_reasons(why, direction(question, days))
+    return shifted_date(question, "today", days, because, relative=True)
 
 
 @intent("add_days", topic="dates", weight=1)
-def from_today(sample: Sampler, world: World) -> Script:
-    days = sample.integer(2, 400)
-    return shifted_date(sample.question("from_today", days=days), "today", int(days), relative=True)
-
-
-@intent("add_days", topic="dates", weight=0.8)
 def days_ago(sample: Sampler, world: World) -> Script:
-    days = sample.integer(2, 400)
-    question = sample.question("days_ago", days=days)
-    return shifted_date(question, "today", -int(days), "ago means minus", relative=True)
+    text, days, why = counted_days(sample)
+    question = sample.question("days_ago", days=text)
+    because = join_reasons(why, direction(question, -days))
+    return shifted_date(question, "today", -days, because, relative=True)
 
 
 @intent("days_between", topic="dates", weight=2)
@@ -156,16 +184,18 @@ def days_between(sample: Sampler, world: World) -> Script:
     first, second = sorted((sample.day(), sample.day()))
     if sample.chance(0.5):
         second = first + timedelta(days=sample.rng.randint(3, 400))
-    start, end = sample.format_date(first), sample.format_date(second)
-    return count_days(sample.question("days_between", d1=start, d2=end), start, end)
+    start, end = sample.write(first), sample.write(second)
+    question = sample.question("days_between", d1=start.text, d2=end.text)
+    return count_days(question, start.value, end.value, join_reasons(start.why, end.why))
 
 
-@intent("days_between", topic="dates", weight=1.2)
+@intent("days_between", topic="dates", weight=1.6)
 def days_until(sample: Sampler, world: World) -> Script:
-    date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 900)))
+    date = sample.write(world.now.date() + timedelta(days=sample.rng.randint(2, 900)))
     if sample.is_test:
-        date = sample.date()
-    return count_days(sample.question("days_until", date=date), "today", date, relative=True)
+        date = sample.write(sample.day())
+    question = sample.question("days_until", date=date.text)
+    return count_days(question, "today", date.value, date.why, relative=True)
 
 
 @intent("current_time", "add_days", topic="dates", weight=0.8)

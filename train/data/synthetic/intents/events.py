@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.actions import count_days, shifted_date
+from train.data.synthetic.actions import count_days, direction, join_reasons, shifted_date
 from train.data.synthetic.intents.calendar import span
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
@@ -16,29 +16,29 @@ from train.data.synthetic.worlds.world import World
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-@intent("add_days", topic="dates", weight=1.6)
+@intent("add_days", topic="dates", weight=2.4)
 def event_after(sample: Sampler, world: World) -> Script:
     """Something that begins on a date and ends a span later."""
     day, (text, days, why) = sample.written_date(world.now.year), span(sample)
-    because = ", ".join(part for part in (day.why, why, "from the start on means plus") if part)
     question = sample.question("event_after", date=day.text, span=text)
+    because = join_reasons(day.why, why, direction(question, days))
     return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=1.6)
+@intent("add_days", topic="dates", weight=2.4)
 def event_before(sample: Sampler, world: World) -> Script:
     """Something that has to be done a span before a date."""
     day, (text, days, why) = sample.written_date(world.now.year), span(sample)
-    because = ", ".join(part for part in (day.why, why, "before means minus") if part)
     question = sample.question("event_before", date=day.text, span=text)
+    because = join_reasons(day.why, why, direction(question, -days))
     return shifted_date(question, day.value, -days, because, relative=day.relative)
 
 
-@intent("days_between", topic="dates", weight=1.1)
+@intent("days_between", topic="dates", weight=1.8)
 def age_in_days(sample: Sampler, world: World) -> Script:
     day = world.now.date() - timedelta(days=sample.rng.randint(200, 28000))
     written = sample.write(sample.day() if sample.is_test else day)
-    because = ", ".join(part for part in (written.why, f"from {written.value} up to today") if part)
+    because = join_reasons(written.why, f"from {written.value} up to today")
     question = sample.question("age_in_days", date=written.text)
     return count_days(question, written.value, "today", because, relative=True)
 
@@ -51,14 +51,14 @@ def weekday_choice(sample: Sampler, world: World) -> Script:
     second = sample.rng.choice([name for name in _WEEKDAYS if name != first])
     pair = [first, second]
     sample.rng.shuffle(pair)
-    because = ", ".join(part for part in (written.why, "0 days tell the weekday") if part)
+    because = join_reasons(written.why, "0 days tell the weekday")
     question = sample.question("weekday_choice", date=written.text, day=pair[0], day2=pair[1])
     return shifted_date(
         question, written.value, 0, because, say="{day} is a {weekday}.", slots={"kind": "weekday"}
     )
 
 
-@intent("days_between", topic="dates", weight=1.3)
+@intent("days_between", topic="dates", weight=1.9)
 def days_day_first(sample: Sampler, world: World) -> Script:
     """The days between two dates as they are written with points, the day first."""
     first = sample.day()
@@ -79,13 +79,53 @@ def no_such_day(sample: Sampler, world: World) -> Script:
     text = sample.rng.choice(
         (f"{number} {month} {year}", f"{month} {number} {year}", f"{month} {number}, {year}")
     )
-    return shifted_date(sample.question("add_days", date=text, days=days), text, int(days))
+    question = sample.question("add_days", date=text, days=days)
+    return shifted_date(question, text, int(days), direction(question, int(days)))
 
 
-_JOINTS = (" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ")
+_JOINTS = (
+    *(" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ", "? Plus: ", " + "),
+    *(
+        " and also ",
+        ". Second question: ",
+        ", and secondly ",
+        "? Oh, and ",
+        " & ",
+        " / ",
+        ", besides ",
+        "? 2) ",
+    ),
+    *(
+        " as well as ",
+        "? and while you're at it: ",
+        ". Apart from that: ",
+        "; and ",
+        ". one more: ",
+        ", plus ",
+    ),
+)
+_LEADS = (
+    "two things: ",
+    "Two questions. ",
+    "i need both: ",
+    "first ",
+    "1) ",
+    "Please answer both. ",
+    "twofold: ",
+)
+"""Before two requests, sometimes."""
 _BOTH: tuple[str, ...] = (
     *("time_in", "convert", "temperature", "percent_of", "multiply", "add", "from_today", "days_until"),
     *("weekday_of", "note_add", "info_size", "system", "date_today", "divide", "near_day", "span_after"),
+    *(
+        "span_from_today",
+        "days_to_feast",
+        "spelled_operation",
+        "days_before",
+        "tip",
+        "average",
+        "days_between",
+    ),
 )
 """Intents that a person may ask two of at once; the first is never a note, whose text has no end."""
 
@@ -100,7 +140,8 @@ def _both(sample: Sampler, world: World) -> Script:
     assert isinstance(asked, Question)
     assert isinstance(asked2, Question)
     joint = sample.rng.choice(_JOINTS)
-    yield Question(f"{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
+    lead = sample.rng.choice(_LEADS) if sample.chance(0.15) else ""
+    yield Question(f"{lead}{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
     outcome = yield from first
     if outcome.gave_up:
         raise ValueError(first_name)
@@ -135,4 +176,4 @@ def _needs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
 
 
-INTENTS["both"] = Intent("both", _needs(), "several", 0.55, _both)
+INTENTS["both"] = Intent("both", _needs(), "several", 1, _both)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from train.data.phrasings import names
-from train.data.synthetic.actions import calculate, change_units, days_from_to
+from train.data.synthetic.actions import calculate, change_units, days_from_to, join_reasons
 from train.data.synthetic.intents.restraint import ask_for, asked
 from train.data.synthetic.intents.spoken import spelled
 from train.data.synthetic.sampler import Sampler
@@ -21,14 +21,18 @@ _FACTORS = (
 )
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=1.8)
 def factor_then(sample: Sampler, world: World) -> Script:
     """Double, half or three times a number, and then some more or less."""
     section, expression, why = sample.rng.choice(_FACTORS)
     a, first, because = spelled(sample, 900)
-    b = sample.integer(2, 900)
+    if sample.chance(0.4):
+        a = first = sample.integer(2, 900)
+        because = ""
+    b, second, because2 = spelled(sample, 900) if sample.chance(0.3) else (sample.integer(2, 900), "", "")
     question = sample.question(section, a=a, b=b)
-    return calculate(question, expression.format(a=first, b=b), "That is {r}.", f"{because}, {why}")
+    worked = expression.format(a=first, b=second or b)
+    return calculate(question, worked, "That is {r}.", join_reasons(because, because2, why))
 
 
 @intent("calculate", topic="arithmetic", weight=0.7)
@@ -43,7 +47,7 @@ def dozen_single(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{price} / {number}", "One costs {r}.", because)
 
 
-@intent("calculate", topic="arithmetic", weight=0.8)
+@intent("calculate", topic="arithmetic", weight=1.6)
 def warmer_or_colder(sample: Sampler, world: World) -> Script:
     a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))
     if sample.chance(0.6):
@@ -65,12 +69,15 @@ def two_items(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{counts[0]} * {p} + {counts[1]} * {q}", "The total is {r}.", because)
 
 
-@intent("calculate", topic="arithmetic", weight=0.6)
+@intent("calculate", topic="arithmetic", weight=3)
 def brackets(sample: Sampler, world: World) -> Script:
+    """A difference or sum, times a number, divided by another: all four numbers are in the expression."""
     b, c, d = (sample.integer(2, most) for most in (40, 20, 12))
     a = str(int(b) + sample.rng.randint(2, 90))
-    question = sample.question("brackets", a=a, b=b, c=c, d=d)
-    return calculate(question, f"({a} - {b}) * {c} / {d}", "That is {r}.", f"first {a} - {b} in brackets")
+    section, sign = sample.rng.choice((("brackets", "-"), ("brackets_sum", "+")))
+    question = sample.question(section, a=a, b=b, c=c, d=d)
+    because = f"first ({a} {sign} {b}), then * {c}, then / {d}"
+    return calculate(question, f"({a} {sign} {b}) * {c} / {d}", "That is {r}.", because)
 
 
 @intent("write_file", topic="writing files", weight=1.2)

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from train.data.phrasings import names
-from train.data.synthetic.actions import calculate
+from train.data.synthetic.actions import calculate, join_reasons
 from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent
 from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
+_COUNTABLE = (
+    *(
+        "eggs",
+        "apples",
+        "bananas",
+        "tomatoes",
+        "onions",
+        "carrots",
+        "batteries",
+        "pens",
+        "envelopes",
+        "stamps",
+    ),
+    *("books", "brushes", "nails", "screws", "tiles", "plants", "candles", "balloons", "cables", "lanterns"),
+    *("bottles", "cups", "plates", "cards", "buttons", "stones", "lemons", "peaches", "marbles", "bulbs"),
+    *("spoons", "tins", "pencils", "seedlings", "bolts", "chairs", "folders", "socks", "rolls", "pears"),
+)
+_CONTAINERS = (
+    *("boxes", "crates", "bags", "shelves", "packs", "trays", "rows", "cartons", "baskets", "pallets"),
+    *("jars", "drawers", "bundles", "sacks", "cases", "tins"),
+)
 _OPERATIONS = (("add", "+"), ("subtract", "-"), ("multiply", "*"), ("divide", "/"))
 
 
@@ -64,18 +85,39 @@ def negative(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.5)
+@intent("calculate", topic="arithmetic", weight=2.2)
 def fraction_of(sample: Sampler, world: World) -> Script:
+    """A fraction in words, of a number that is in words sometimes."""
     words, above, below = sample.rng.choice(FRACTIONS)
     number = sample.integer(2, 900)
     if sample.chance(0.6):
         number = str(below * int(sample.integer(2, 200)))
+    said = number_words(int(number)) if sample.chance(0.4) else number
     expression = f"{number} / {below}" if above == 1 else f"{number} * {above} / {below}"
     return calculate(
-        sample.question("fraction_of", f=words, n=number),
+        sample.question("fraction_of", f=words, n=said),
         expression,
         "That is {r}.",
-        f"{words} of {number} is {expression}",
+        join_reasons("" if said == number else f"{said} is {number}", f"{words} of {number} is {expression}"),
+    )
+
+
+@intent("calculate", topic="arithmetic", weight=2.6)
+def groups(sample: Sampler, world: World) -> Script:
+    """So many things with so many parts each, either number in words or in digits."""
+    a, b = sample.integer(2, 120), sample.integer(2, 60)
+    said, said2 = a, b
+    roll = sample.rng.random()
+    if roll < 0.6:
+        said = number_words(int(a))
+    if roll > 0.45:
+        said2 = number_words(int(b))
+    reasons = [f"{words} is {digits}" for words, digits in ((said, a), (said2, b)) if words != digits]
+    item, kind = sample.pick(_COUNTABLE), sample.rng.choice(_CONTAINERS)
+    question = sample.question("groups", a=said, b=said2, item=item, kind=kind)
+    because = join_reasons(*reasons, f"{a} times {b}")
+    return calculate(
+        question, f"{a} * {b}", "That makes {r}.", because, Again("binary", {"a": a, "op": "*", "b": b})
     )
 
 
@@ -149,19 +191,22 @@ def change_from(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.9)
+@intent("calculate", topic="arithmetic", weight=3.4)
 def remainder(sample: Sampler, world: World) -> Script:
     b = sample.rng.randint(2, 40)
-    a = sample.integer(b + 1, 2000)
+    said = a = sample.integer(b + 1, 2000)
+    if sample.chance(0.2):
+        a = str(sample.rng.randint(1000, 9000))
+        said = with_separators(int(a))
     return calculate(
-        sample.question("remainder", a=a, b=b),
+        sample.question("remainder", a=said, b=b),
         f"{a} % {b}",
         "The remainder is {r}.",
-        "what is left over is %",
+        join_reasons("" if said == a else f"{said} is {a}", "what is left over is %"),
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.6)
+@intent("calculate", topic="arithmetic", weight=1)
 def whole_parts(sample: Sampler, world: World) -> Script:
     """How many full boxes a number of things fills."""
     b = sample.rng.randint(2, 40)
@@ -174,7 +219,7 @@ def whole_parts(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=2.2)
 def average(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 900) for _ in range(sample.rng.randint(2, 6))]
     said = ", ".join(values[:-1]) + sample.rng.choice((" and ", ", ", " and ")) + values[-1]
@@ -182,7 +227,7 @@ def average(sample: Sampler, world: World) -> Script:
         sample.question("average", numbers=said),
         f"({' + '.join(values)}) / {len(values)}",
         "The average is {r}.",
-        f"the average of {len(values)} numbers is their sum / {len(values)}",
+        f"{', '.join(values)} are {len(values)} numbers, the average is their sum / {len(values)}",
     )
 
 
@@ -194,7 +239,7 @@ def sum_of_many(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("sum_of_many", numbers=said), " + ".join(values), "The sum is {r}.")
 
 
-@intent("calculate", topic="arithmetic", weight=1.6)
+@intent("calculate", topic="arithmetic", weight=2)
 def chained(sample: Sampler, world: World) -> Script:
     """Several operators in words, each applied to what came before."""
     a, b, c = sample.integer(2, 200), sample.integer(2, 60), sample.integer(2, 12)
@@ -210,7 +255,7 @@ def chained(sample: Sampler, world: World) -> Script:
     return calculate(sample.question(section, a=a, b=b, c=c), expression)
 
 
-@intent("calculate", topic="arithmetic", weight=0.9)
+@intent("calculate", topic="arithmetic", weight=2)
 def percent_share(sample: Sampler, world: World) -> Script:
     """What percentage one number is of another."""
     b = sample.integer(10, 900)
@@ -219,7 +264,7 @@ def percent_share(sample: Sampler, world: World) -> Script:
         sample.question("percent_share", a=a, b=b),
         f"{a} / {b} * 100",
         "That is {r} percent.",
-        f"the share of {a} in {b}",
+        f"a percentage is the share {a} / {b} times 100",
     )
 
 

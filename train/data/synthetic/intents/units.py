@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from train.data.phrasings import names
-from train.data.synthetic.actions import conversion, json_number
+from train.data.synthetic.actions import change_units, conversion, json_number
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
@@ -33,13 +33,78 @@ def convert_spelled(sample: Sampler, world: World) -> Script:
     return conversion(question, str(number), source, target, f"{spelled} is {number}")
 
 
-@intent("convert_units", topic="converting units", weight=1)
+@intent("convert_units", topic="converting units", weight=2)
 def temperature(sample: Sampler, world: World) -> Script:
+    """Degrees, also below zero: as -5, as minus 5, as minus five."""
     source, target = sample.rng.sample(list(names.UNITS["temperature"]), 2)
-    value = sample.number(1, 400)
-    if sample.chance(0.2):
-        value = f"-{sample.rng.randint(1, 40)}"
-    return conversion(sample.question("temperature", v=value, u1=source, u2=target), value, source, target)
+    roll, below = sample.rng.random(), sample.rng.randint(1, 60)
+    if source in ("kelvin", "Kelvin", "K"):
+        roll = max(roll, 0.55)
+    said = value = sample.number(1, 400)
+    if roll < 0.2:
+        said = value = f"-{below}"
+    elif roll < 0.55:
+        value = f"-{below}"
+        said = f"minus {number_words(below) if sample.chance(0.6) else below}"
+    elif roll < 0.65:
+        value, said = str(below), number_words(below)
+    because = "" if said == value else f"{said} is {value}"
+    question = sample.question("temperature", v=said, u1=source, u2=target)
+    return conversion(question, value, source, target, because)
+
+
+@intent("convert_units", topic="converting units", weight=1.4)
+def area(sample: Sampler, world: World) -> Script:
+    """Squares of lengths, whose names have two words: both go into the call."""
+    source, target = sample.rng.sample(sample.rng.choice(_AREAS), 2)
+    said, value, why = sample.number(2, 3000), "", ""
+    if sample.chance(0.3):
+        number = sample.rng.randint(1000, 90_000)
+        said, value = with_separators(number), str(number)
+        why = f"{said} is {value}"
+    kind = sample.rng.choice(("area", "convert"))
+    question = sample.question(kind, v=said, u1=source, u2=target)
+    return conversion(question, value or said, source, target, why)
+
+
+_AREAS = (
+    ("square feet", "square metres", "square meters", "square yards", "sq ft", "sqm"),
+    ("square feet", "square metres"),
+    ("acres", "hectares", "square metres", "square feet"),
+    ("acres", "hectares", "square kilometres", "square miles"),
+)
+"""Areas of the same order of magnitude."""
+_MIXED = (
+    ("feet", "inches", 12, ("cm", "metres", "centimetres", "m", "meters")),
+    ("ft", "in", 12, ("cm", "metres", "centimeters")),
+    ("pounds", "ounces", 16, ("kg", "grams", "kilos", "kilograms")),
+    ("lb", "oz", 16, ("g", "kg")),
+    ("stone", "pounds", 14, ("kg", "kilos", "kilograms")),
+    ("hours", "minutes", 60, ("seconds", "days")),
+    ("minutes", "seconds", 60, ("hours", "milliseconds")),
+)
+"""A unit, its part, how many parts it has, and what both together may be converted to."""
+
+
+@intent("calculate", "convert_units", topic="converting units", weight=1.6)
+def mixed_units(sample: Sampler, world: World) -> Script:
+    """Feet and inches and the like: first all in the smaller unit, then the conversion."""
+    big, small, parts, targets = sample.rng.choice(_MIXED)
+    a, b = sample.rng.randint(2, 14), sample.rng.randint(1, parts - 1)
+    target = sample.rng.choice(targets)
+    form = sample.rng.choice(("{a} {big} {b} {small}", "{a} {big} {b} {small}", "{a} {big} and {b} {small}"))
+    if sample.chance(0.25) and big in ("feet", "ft"):
+        form = "{a} {big} {b}"
+    said = form.format(a=a, big=big, b=b, small=small)
+    yield Question(sample.question("mixed_units", v=said, u2=target))
+    expression = f"{a} * {parts} + {b}"
+    seen = yield step(
+        f"{said} is {expression} {small}: first I will work out {expression} with {{tool}}.",
+        "calculate",
+        expression=expression,
+    )
+    total = seen[0].content
+    return (yield from change_units(total, small, target, f"{said} is {total} {small}", f"{said} is {{r}}."))
 
 
 @intent("convert_units", topic="converting units", weight=0.7)

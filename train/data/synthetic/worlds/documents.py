@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
 from train.data.synthetic.worlds.stated import Stated, draw_stated
 from train.data.synthetic.worlds.tables import Table, draw_table
 
@@ -24,6 +25,8 @@ class Document:
     facts: tuple[tuple[str, str], ...] = ()
     stated: tuple[Stated, ...] = ()
     """What its lines state, for a document of statements."""
+    counted: tuple[Counted, ...] = ()
+    """The numbers of things that its lines give."""
     table: Table | None = None
     """What a document with several columns holds."""
 
@@ -216,12 +219,28 @@ def _readings(sample: Sampler) -> Document:
 
 def _measures(sample: Sampler) -> Document:
     """Quantities with units."""
-    things = sample.rng.sample(list(QUANTITIES), sample.rng.randint(1, 4))
-    facts = tuple(
-        (thing, f"{sample.number(2, 900)} {sample.rng.choice(QUANTITIES[thing])}") for thing in things
-    )
+    facts = draw_quantities(sample, sample.rng.randint(1, 4))
     form = sample.rng.choice(("{}: {}", "{} {}", "{} = {}", "- {}: {}"))
     return Document("measures", _lines([form.format(*fact) for fact in facts]), facts)
+
+
+def _dates(sample: Sampler) -> Document:
+    """A list of events with their dates."""
+    events = sample.rng.sample(list(names.EVENTS), sample.rng.choice((1, 2, 2, 3, 4)))
+    day = date(2024, 1, 1) + timedelta(days=sample.rng.randrange(3000))
+    facts = []
+    for event in events:
+        day += timedelta(days=sample.rng.randint(2, 150))
+        facts.append((event, sample.format_date(day)))
+    form = sample.rng.choice(("{}: {}", "{}: {}", "{} {}", "{} = {}", "- {}: {}", "{} on {}"))
+    return Document("dates", _lines([form.format(*fact) for fact in facts]), tuple(facts))
+
+
+def _numbers(sample: Sampler) -> Document:
+    """Numbers of things."""
+    counted = draw_counted(sample, sample.rng.choice((1, 1, 2, 3)))
+    facts = tuple((one.topic, one.number) for one in counted)
+    return Document("numbers", _lines([one.line for one in counted]), facts, counted=counted)
 
 
 def _hostile(sample: Sampler) -> Document:
@@ -234,29 +253,6 @@ def _empty(sample: Sampler) -> Document:
     return Document("empty", "")
 
 
-QUANTITIES: dict[str, tuple[str, ...]] = {
-    "distance": ("km", "miles"),
-    "way to work": ("km", "miles"),
-    "length of the rope": ("metres", "feet", "yards"),
-    "height of the shelf": ("cm", "inches"),
-    "garden": ("square meters", "square feet"),
-    "field": ("hectares", "acres"),
-    "tank": ("litres", "gallons"),
-    "barrel": ("litres", "gallons"),
-    "milk": ("ml", "cups"),
-    "flour": ("g", "ounces"),
-    "suitcase": ("kg", "pounds"),
-    "parcel": ("kg", "lbs"),
-    "top speed": ("km/h", "mph"),
-    "wind": ("knots", "km/h"),
-    "film": ("minutes", "seconds"),
-    "oven": ("celsius", "fahrenheit"),
-    "freezer": ("celsius", "fahrenheit"),
-    "engine": ("kilowatts", "horsepower"),
-    "tyre pressure": ("bar", "psi"),
-    "archive": ("GB", "MB"),
-}
-"""What a file of quantities may name, with the units that it may be given in."""
 _KINDS: dict[Callable[[Sampler], Document], float] = {
     _settings: 5,
     _prices: 4,
@@ -272,7 +268,9 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _statements: 6,
     _columns: 3.5,
     _readings: 0.8,
-    _measures: 1.2,
+    _measures: 2,
+    _dates: 3.5,
+    _numbers: 2.2,
     _json: 1.5,
     _hostile: 1.2,
     _empty: 0.3,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
 from train.data.synthetic.worlds.documents import Document, make_document
 from train.data.synthetic.worlds.stated import Stated, draw_stated
 
@@ -22,6 +23,10 @@ class World:
     now: datetime
     noted: tuple[Stated, ...] = ()
     """What some of the notes state."""
+    counted: tuple[Counted, ...] = ()
+    """The numbers of things that some of the notes give."""
+    measured: tuple[tuple[str, str], ...] = ()
+    """The quantities that some of the notes give: what is measured, and how much of which unit."""
     files: dict[str, str] = field(init=False)
     """The texts of the files by relative path."""
 
@@ -65,7 +70,10 @@ def make_world(sample: Sampler) -> World:
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}
     notes = [sample.phrase() for _ in range(sample.rng.randint(1, 3))] if sample.chance(0.9) else []
     noted = draw_stated(sample, sample.rng.randint(1, 2)) if notes and sample.chance(0.7) else ()
-    notes += [one.line for one in noted]
+    counted = draw_counted(sample, 1) if sample.chance(0.5) else ()
+    measured = draw_quantities(sample, 1) if sample.chance(0.4) else ()
+    notes += [one.line for one in (*noted, *counted)]
+    notes += [f"{thing}: {quantity}" for thing, quantity in measured]
     sample.rng.shuffle(notes)
     changes = {name: when.replace(tzinfo=None) for name, when in changed.items()}
-    return World(documents, changes, notes, now, noted)
+    return World(documents, changes, notes, now, noted, counted, measured)

@@ -8,7 +8,7 @@ from train.data.synthetic.intents.files.common import any_path, spoken_path
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, intent, step
+from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.worlds.tables import Table
 from train.data.synthetic.worlds.world import World
 
@@ -18,6 +18,13 @@ def _table(sample: Sampler, world: World) -> tuple[str, Table]:
     table = world.documents[path].table
     assert table
     return path, table
+
+
+def cell_values(sample: Sampler, world: World) -> tuple[str, str, str, str]:
+    """Return the path of a table, the name of a row, the name of a column of numbers, and their cell."""
+    path, table = _table(sample, world)
+    row, column = sample.rng.choice(table.rows), sample.rng.choice(table.numbers)
+    return path, row[0], column, table.cell(row, column)
 
 
 def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> Outcome:
@@ -103,12 +110,12 @@ def column_total(sample: Sampler, world: World) -> Script:
     column = sample.rng.choice(table.numbers)
     said = spoken_path(sample, path)
     yield Question(sample.question("column_total", col=column, path=said))
-    outcome = yield from _total(world, said, path, table, column)
+    yield from opened(world, said, path)
+    outcome = yield from _total(path, table, column)
     return outcome
 
 
-def _total(world: World, said: str, path: str, table: Table, column: str) -> Script:
-    yield from opened(world, said, path)
+def _total(path: str, table: Table, column: str) -> Script:
     values = [table.cell(row, column) for row in table.rows]
     lead = f"The column {column} has {', '.join(values)}"
     outcome = yield from worked_out(
@@ -117,7 +124,7 @@ def _total(world: World, said: str, path: str, table: Table, column: str) -> Scr
     return outcome
 
 
-@intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=0.8)
+@intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=1.2)
 def kilometres_total(sample: Sampler, world: World) -> Script:
     """The sum of a column of kilometres, in another unit as well."""
     path, table = _table(sample, world)
@@ -126,7 +133,8 @@ def kilometres_total(sample: Sampler, world: World) -> Script:
     unit = sample.rng.choice(("miles", "metres", "nautical miles"))
     said = spoken_path(sample, path)
     yield Question(sample.question("kilometres_total", path=said, u2=unit))
-    first = yield from _total(world, said, path, table, "km")
+    yield from planned(opened(world, said, path), f"add up km and convert the total to {unit}")
+    first = yield from planned(_total(path, table, "km"), f"convert the total to {unit}")
     total = first.memory.number if first.memory else ""
     second = yield from change_units(total, "km", unit, f"the total is {total} km")
     return Outcome(

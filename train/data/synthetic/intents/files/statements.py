@@ -9,8 +9,8 @@ from train.data.synthetic.intents.files.common import any_path, spoken_path, uni
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
-from train.data.synthetic.worlds.documents import QUANTITIES
+from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step
+from train.data.synthetic.worlds.amounts import QUANTITIES
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
 
@@ -83,7 +83,7 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     asked, value = one.ask(sample)
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_then_note", q=asked, path=said))
-    yield from opened(world, said, path)
+    yield from planned(opened(world, said, path), "save it as a note")
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
         f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
@@ -100,7 +100,7 @@ def days_to_stated(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice([one for one in world.documents[path].stated if one.dates])
     said = spoken_path(sample, path)
     yield Question(sample.question("days_to_stated", key=one.word, path=said))
-    yield from opened(world, said, path)
+    yield from planned(opened(world, said, path), "count the days from today")
     return (
         yield from days_from_to(
             "today", one.dates[0], f"the line of {one.word} gives {one.dates[0]}", relative=True
@@ -117,7 +117,7 @@ def measure_converted(sample: Sampler, world: World) -> Script:
     other = sample.rng.choice([name for name in QUANTITIES[key] if name != unit])
     said = spoken_path(sample, path)
     yield Question(sample.question("measure_converted", key=key, path=said, u2=other))
-    yield from opened(world, said, path)
+    yield from planned(opened(world, said, path), f"convert it to {other}")
     return (yield from change_units(value, unit, other, f"the {key} is {given}"))
 
 
