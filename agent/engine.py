@@ -13,12 +13,25 @@ from agent.transcript import Role, Transcript
 
 Stop = Literal["end", "length", "cancelled"]
 
+CHOICES = 4
+"""Places of a turn at which `Engine.generate` can be asked for another choice."""
+
 
 @dataclass(frozen=True)
 class Delta:
     """A piece of a role's text, as it is generated."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A place in a turn where the model chose `token` after `tokens`, though the grammar allowed others."""
+
+    tokens: tuple[int, ...]
+    token: int
+    margin: float
+    """The difference of log-probabilities, in nats, of `token` and the likeliest other that was allowed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class Generated:
     other that the grammar allowed; infinite where it had no choice, or where tokens are drawn by chance."""
     tokens: tuple[int, ...] = ()
     """The tokens of the text, where the engine has any."""
+    choices: tuple[Choice, ...] = ()
+    """The places of the least margins, the least first; at most CHOICES."""
 
 
 class Engine(Protocol):
@@ -61,9 +76,18 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. Raise ContextFull where the prompt does not fit."""
+        """Generate the turn of `role`. Raise ContextFull where the prompt does not fit.
+
+        With `instead_of`, a choice of an earlier generation after the same transcript, the turn begins with
+        its tokens and goes on with the likeliest other token.
+        """
         ...
 
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
@@ -89,10 +113,14 @@ class ScriptedEngine:
     least_margins: Mapping[str, float] = field(default_factory=dict)
     margin: float = math.inf
     """Of each generation."""
+    choices: tuple[Choice, ...] = ()
+    """Of each generation."""
     on_generate: Callable[[Role], None] | None = None
     """Called with the role before each generation."""
     seen: list[tuple[Role, Transcript]] = field(default_factory=list)
     """The role and transcript of each generation so far."""
+    reconsidered: list[Choice | None] = field(default_factory=list)
+    """The choice in whose place each generation so far was made."""
     read: list[Transcript] = field(default_factory=list)
     """What was read ahead so far."""
     closed: bool = False
@@ -102,7 +130,12 @@ class ScriptedEngine:
         return self.context_length - sum(len(turn.content.split()) + 2 for turn in segments(transcript))
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Yield the next text of the script word by word; stop between words when cancelled."""
         if self.on_generate:
@@ -111,6 +144,7 @@ class ScriptedEngine:
             raise AssertionError(f"the script has no text for generation {len(self.seen) + 1} ({role})")
         text = self.script[len(self.seen)]
         self.seen.append((role, transcript))
+        self.reconsidered.append(instead_of)
         yield Reading(role, 1, 1)
         generated = ""
         for word in text.split(" "):
@@ -120,7 +154,8 @@ class ScriptedEngine:
             piece = word if not generated else f" {word}"
             generated += piece
             yield Delta(piece)
-        yield Generated(generated, "end", Usage(1, 0, len(generated.split())), self.margin)
+        usage = Usage(1, 0, len(generated.split()))
+        yield Generated(generated, "end", usage, self.margin, choices=self.choices)
 
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         """Record the transcript."""

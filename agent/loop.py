@@ -8,18 +8,19 @@ llama.cpp nor any front end.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from agent.attachments import Attachment, attached_turns
-from agent.checks.answers import AnswerCheck
+from agent.checks.answers import AnswerCheck, looped
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, Unconfirmed
 from agent.consent.policy import Policy, call_key
-from agent.engine import Delta, Engine, Generated
+from agent.engine import Choice, Delta, Engine, Generated
 from agent.errors import ContextFull, InputError, ToolError, UmiError
 from agent.events import (
     AnswerDelta,
@@ -34,6 +35,7 @@ from agent.events import (
     Usage,
 )
 from agent.prompting.trimming import dropped_questions, make_room
+from agent.second_choice import SETTLED, Proposal, second_choice
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     Call,
@@ -56,6 +58,9 @@ WRITING_ROOM = 192
 TOO_LONG = "the call was too long to be written, so it was not made"
 """What the planner reads, and the person where it happens again."""
 
+REPEATED = "the same calls were proposed again and again"
+LOOPED = "the planner wrote the same over and over"
+
 _log = logging.getLogger(__name__)
 _content_log = logging.getLogger("umi.content")
 """Of what people wrote; kept out of the log file unless the user asks for it."""
@@ -77,8 +82,9 @@ class Conversation:
 class _Turn:
     """One run of the agent: what the models see, what it cost, and which calls were made.
 
-    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not, and
-    `cut` whether the last calls were cut at their length.
+    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not,
+    `cut` whether the last calls were cut at their length, and `repeated` whether all calls of a step were
+    made before.
     """
 
     transcript: Transcript
@@ -87,10 +93,11 @@ class _Turn:
     outcomes: dict[str, bool] = field(default_factory=dict)
     failing: bool = False
     cut: bool = False
+    repeated: bool = False
 
 
-class CutTwice(Exception):
-    """Two turns of the caller in a row were cut at their length."""
+class Stuck(Exception):
+    """The models go round in circles; the text says how."""
 
 
 class Agent:
@@ -205,6 +212,8 @@ class Agent:
             if generated is None:
                 return "cancelled", ""
             plan = parse_planner(generated.text)
+            if plan and plan.next == "give up" and looped(plan.content):
+                return "failed", _told_so_far(turn.transcript, LOOPED)
             if plan is None and generated.stop == "length":
                 return "failed", _told_so_far(turn.transcript, "the planner's turn was cut at its length")
             if plan is None:
@@ -217,24 +226,29 @@ class Agent:
             yield Thought(step, plan.content, plan.next)
             if plan.next == "caller" and step > self.max_steps:
                 return "step_limit", ""
-            turn.transcript = turn.transcript.plus(plan)
+            if plan.next != "caller":
+                turn.transcript = turn.transcript.plus(plan)
             if plan.next == "give up":
                 return ("failed" if turn.failing else "gave_up"), plan.content
             if plan.next == "summarizer":
                 return (yield from self._answer(turn, cancelled))
             try:
-                if not (yield from self._call(turn, step, plan.content, generated.margin, gate, cancelled)):
+                if not (yield from self._call(turn, step, plan, generated, gate, cancelled)):
                     return "cancelled", ""
             except Unconfirmed as unconfirmed:
                 return "unsure", str(unconfirmed)
-            except CutTwice:
-                return "failed", _told_so_far(turn.transcript, TOO_LONG)
+            except Stuck as stuck:
+                return "failed", _told_so_far(turn.transcript, str(stuck))
         raise AssertionError("the last step ends the turn")
 
     def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
         check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
         generated = yield from self._generate(
-            turn, "summarizer", cancelled, show=check.feed if check else str
+            turn,
+            "summarizer",
+            cancelled,
+            show=check.feed if check else str,
+            ended=lambda: check is not None and bool(check.doubt),
         )
         if generated is None:
             return "cancelled", ""
@@ -249,19 +263,21 @@ class Agent:
         return ("failed" if turn.failing else "answered"), answer.strip()
 
     def _call(
-        self, turn: _Turn, step: int, thought: str, margin: float, gate: Gate, cancelled: Cancelled
+        self, turn: _Turn, step: int, plan: PlannerTurn, planned: Generated, gate: Gate, cancelled: Cancelled
     ) -> Generator[Event, None, bool]:
-        """Generate the step's calls and run them; return False where cancelled. `margin` is the thought's.
+        """Generate the calls of a thought and run them; return False where cancelled.
 
-        Raise Unconfirmed, and CutTwice for a second turn in a row that was cut at its length.
+        Raise Unconfirmed, and Stuck for a second turn in a row that was cut at its length or a second step
+        whose calls were all made before.
         """
+        turn.transcript = turn.transcript.plus(plan)
         generated = yield from self._generate(turn, "caller", cancelled)
         if generated is None:
             return False
         calls = parse_calls(generated.text)
         if calls is None and generated.stop == "length":
             if turn.cut:
-                raise CutTwice
+                raise Stuck(TOO_LONG)
             turn.cut = True
             turn.transcript = turn.transcript.plus(ToolTurn("", TOO_LONG, error=True))
             return True
@@ -270,8 +286,18 @@ class Agent:
                 f"the caller wrote {generated.text[:60]!r}, which is not a call", "ask in other words"
             )
         turn.cut = False
+        proposal = Proposal(planned, generated, plan, calls)
+        names = {call.name for call in calls}
+        if _repeats(turn, calls) or (
+            names <= SETTLED and self._is_doubtful(turn, turn.transcript.plus(CallerTurn(calls)), calls)
+        ):
+            proposal = yield from self._reconsidered(turn, step, proposal, cancelled)
+        calls, thought, margin = proposal.calls, proposal.plan.content, proposal.margin
+        if _repeats(turn, calls):
+            if turn.repeated:
+                raise Stuck(REPEATED)
+            turn.repeated = True
         before, made, results = turn.transcript, list(calls), list[ToolTurn]()
-        margin = min(margin, generated.margin)
         turn.failing = False
         for index, call in enumerate(calls):
             yield CallProposed(step, index, call.name, call.arguments)
@@ -287,6 +313,41 @@ class Agent:
             turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
             turn.untrusted |= self.toolbox.is_untrusted(passed.name)
         return not cancelled()
+
+    def _reconsidered(
+        self, turn: _Turn, step: int, proposal: Proposal, cancelled: Cancelled
+    ) -> Generator[Event, None, Proposal]:
+        """Return the models' second choice where no rule doubts it, else `proposal`."""
+        before = replace(turn.transcript, turns=turn.transcript.turns[:-1])
+        tools = {call.name for call in proposal.calls}
+
+        def generate(
+            role: Role, transcript: Transcript, instead_of: Choice | None = None
+        ) -> Generator[Event, None, Generated | None]:
+            return self._generate(
+                replace(turn, transcript=transcript), role, cancelled, instead_of=instead_of
+            )
+
+        def is_doubtful(transcript: Transcript, calls: Sequence[Call]) -> bool:
+            is_other = {call.name for call in calls} != tools
+            return (is_other and not _repeats(turn, proposal.calls)) or self._is_doubtful(
+                turn, transcript, calls
+            )
+
+        other = yield from second_choice(proposal, before, generate, is_doubtful)
+        if other is None:
+            return proposal
+        if other.plan != proposal.plan:
+            yield Thought(step, other.plan.content, other.plan.next)
+            turn.transcript = before.plus(other.plan)
+        return other
+
+    def _is_doubtful(self, turn: _Turn, transcript: Transcript, calls: Sequence[Call]) -> bool:
+        """Return whether a rule doubts one of the calls that end `transcript`, or all were made before."""
+        check = self.check
+        return _repeats(turn, calls) or (
+            check is not None and any(check(transcript, call, math.inf) for call in calls)
+        )
 
     def _run_call(
         self, turn: _Turn, call: Call, thought: str, margin: float, gate: Gate, cancelled: Cancelled
@@ -316,14 +377,24 @@ class Agent:
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
 
     def _generate(
-        self, turn: _Turn, role: Role, cancelled: Cancelled, show: Callable[[str], str] | None = None
+        self,
+        turn: _Turn,
+        role: Role,
+        cancelled: Cancelled,
+        show: Callable[[str], str] | None = None,
+        *,
+        ended: Callable[[], bool] = lambda: False,
+        instead_of: Choice | None = None,
     ) -> Generator[Event, None, Generated | None]:
         """Generate the turn of `role`; return it, or None where cancelled.
 
-        `show` returns what may be shown now of an answer, for each piece of its text.
+        `show` returns what may be shown now of an answer, for each piece of its text. Where `ended` becomes
+        true, the rest is not generated, as if the turn was cut at its length. `instead_of` is as in `Engine`.
         """
         yield from self._make_room(turn, role)
-        for event in self.engine.generate(role, turn.transcript, cancelled=cancelled):
+        for event in self.engine.generate(
+            role, turn.transcript, cancelled=lambda: cancelled() or ended(), instead_of=instead_of
+        ):
             match event:
                 case Reading():
                     yield event
@@ -332,7 +403,9 @@ class Agent:
                         yield AnswerDelta(shown)
                 case Generated():
                     turn.stats[role] = turn.stats.get(role, Usage()) + event.usage
-                    return None if event.stop == "cancelled" else event
+                    if event.stop != "cancelled":
+                        return event
+                    return replace(event, stop="length") if ended() and not cancelled() else None
         raise AssertionError("an engine's last event is Generated")
 
     def _make_room(self, turn: _Turn, role: Role) -> Iterator[Event]:
@@ -352,6 +425,11 @@ class Agent:
         if changed:
             questions, theirs = dropped_questions(before, turn.transcript)
             yield Trimmed(changed, questions, changed - theirs)
+
+
+def _repeats(turn: _Turn, calls: Sequence[Call]) -> bool:
+    """Return whether all of `calls` were made before in this turn."""
+    return all(call_key(call) in turn.outcomes for call in calls)
 
 
 def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:

@@ -27,6 +27,7 @@ from engine_runs import (
 from tiny_gguf import write_tiny_bundle
 
 from agent.bundle import Bundle, Sampling
+from agent.engine import Delta, Generated
 from agent.llama.binding.context import Context
 from agent.llama.binding.model import Model
 from agent.llama.decoding import sample
@@ -141,6 +142,25 @@ def test_a_turn_ends_at_max_tokens(tiny_bundle: Bundle, role: Role) -> None:
         generated = run(engine, role, CHOICES)
         assert (generated.stop, generated.usage.generated) == ("length", most)
         assert whole.text.startswith(generated.text)
+    engine.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_another_choice_keeps_what_comes_before_it(tiny_bundle: Bundle, role: Role) -> None:
+    engine = LlamaEngine(with_sampling(tiny_bundle, 0, max_tokens=60, temperature=0), ONE_THREAD)
+    first = run(engine, role, CHOICES)
+    assert [choice.margin for choice in first.choices] == sorted(choice.margin for choice in first.choices)
+    assert first.margin == first.choices[0].margin
+    for choice in first.choices:
+        events = list(engine.generate(role, CHOICES, cancelled=never, instead_of=choice))
+        other = events[-1]
+        assert isinstance(other, Generated)
+        place = len(choice.tokens)
+        assert choice.tokens == first.tokens[:place] == other.tokens[:place]
+        assert choice.token == (*first.tokens, engine.end_token(role))[place]
+        assert choice.token != (*other.tokens, engine.end_token(role))[place]
+        assert "".join(event.text for event in events if isinstance(event, Delta)) == other.text
+    assert run(engine, role, CHOICES).text == first.text
     engine.close()
 
 

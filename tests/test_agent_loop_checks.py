@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from agent.checks.calls import CallCheck
 from agent.consent import Allow, Deny, Request
-from agent.engine import Delta, Generated, ScriptedEngine
+from agent.engine import Choice, Delta, Generated, ScriptedEngine
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought
-from agent.loop import TOO_LONG, Agent
+from agent.loop import LOOPED, REPEATED, TOO_LONG, Agent
 from agent.setup import make_toolbox
 from agent.transcript import Call, Role, Transcript
 
@@ -25,7 +26,12 @@ class CuttingEngine(ScriptedEngine):
     """A scripted engine whose turns that end with an ellipsis were cut at their length."""
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         for event in super().generate(role, transcript, cancelled=cancelled):
             if isinstance(event, Generated) and event.text.endswith(CUT):
@@ -141,3 +147,90 @@ def test_the_reason_of_giving_up_after_a_call_is_the_planners(tmp_path: Path) ->
     script = [CALL, calculate("1 / 0"), "I cannot help with banking.\nNext: give up"]
     _, last = run(tmp_path, script, "what is 1 / 0", permit)
     assert (last.reason, last.answer) == ("failed", "I cannot help with banking.")
+
+
+BACK = "I will move 2026-10-15 by -90 days with add_days.\nNext: caller"
+FORTH = "I will move 2026-10-15 by 90 days with add_days.\nNext: caller"
+CHOICES = (Choice((1, 2), 3, 0.5), Choice((1,), 2, 0.2))
+
+
+def move(days: int) -> str:
+    return Call("add_days", {"date": "2026-10-15", "days": days}).line()
+
+
+def reconsider(tmp_path: Path, script: list[str], question: str) -> tuple[ScriptedEngine, list[Event]]:
+    engine = ScriptedEngine(script, choices=CHOICES)
+    agent = Agent(engine, make_toolbox(tmp_path), check=CallCheck())
+    return engine, list(agent.run(agent.begin(), question))
+
+
+def test_the_models_next_choice_takes_the_place_of_a_doubtful_call(tmp_path: Path) -> None:
+    script = [FORTH, move(90), BACK, move(-90), DONE, "That is 2026-07-17."]
+    engine, events = reconsider(tmp_path, script, "ninety days before 2026-10-15?")
+    assert engine.reconsidered == [None, None, CHOICES[1], None, None, None]
+    assert [event.text for event in events if isinstance(event, Thought)] == [
+        FORTH.split("\n")[0],
+        BACK.split("\n")[0],
+        "I have it.",
+    ]
+    assert [event.content for event in events if isinstance(event, Observation)] == ["2026-07-17 Friday"]
+    assert events[-1] == Finished("answered", "That is 2026-07-17.", ANY)
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "others"),
+    [
+        ("ninety days before 2026-10-15?", [FORTH, move(90)], [FORTH, move(80), move(70), FORTH, move(60)]),
+        (
+            "ninety days before 2026-10-15?",
+            [FORTH, move(90)],
+            [CALL, Call("current_time", {}).line(), move(60), CALL, Call("system_info", {}).line()],
+        ),
+        ("what is 12 plus 30?", [CALL, calculate("12 - 30")], []),
+    ],
+)
+def test_a_call_stays_in_doubt_where_no_other_choice_helps(
+    tmp_path: Path, question: str, first: list[str], others: list[str]
+) -> None:
+    """No other tool is called in its place, and an expression is not reconsidered."""
+    engine, events = reconsider(tmp_path, [*first, *others], question)
+    assert len(engine.seen) == len(first) + len(others)
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == "unsure"
+
+
+def test_a_repeated_call_is_reconsidered(tmp_path: Path) -> None:
+    find = Call("find_files", {"name": "menu"}).line()
+    look = "I will look for it.\nNext: caller"
+    script = [look, find, look, find, "I will list the files.\nNext: caller", Call("list_files", {}).line()]
+    engine, events = reconsider(tmp_path, [*script, DONE, "No file."], "where is the menu?")
+    assert [event.name for event in events if isinstance(event, Observation)] == ["find_files", "list_files"]
+    assert engine.reconsidered[4] == CHOICES[1]
+
+
+def test_a_turn_ends_where_the_same_calls_are_proposed_again_and_again(tmp_path: Path) -> None:
+    find = Call("find_files", {"name": "menu"}).line()
+    script = ["I will look for it.\nNext: caller", find] * 3
+    agent = Agent(ScriptedEngine(script), make_toolbox(tmp_path))
+    last = list(agent.run(agent.begin(), "where is the menu?"))[-1]
+    assert isinstance(last, Finished)
+    assert last.reason == "failed"
+    assert last.answer.startswith(REPEATED.capitalize())
+    assert "no file name contains 'menu'" in last.answer
+
+
+def test_an_answer_that_loops_is_stopped(tmp_path: Path) -> None:
+    engine = ScriptedEngine(["Hello.\nNext: summarizer", "you are welcome " * 400], grounded_answers=True)
+    agent = Agent(engine, make_toolbox(tmp_path), check=CallCheck())
+    last = list(agent.run(agent.begin(), "hello"))[-1]
+    assert isinstance(last, Finished)
+    assert last.reason == "failed"
+    assert "over and over" in last.answer
+    assert last.stats["summarizer"].generated < 100
+
+
+def test_a_refusal_that_loops_is_no_refusal(tmp_path: Path) -> None:
+    engine = ScriptedEngine([f"It cannot be read{': cannot be read' * 9}\nNext: give up"])
+    agent = Agent(engine, make_toolbox(tmp_path))
+    last = list(agent.run(agent.begin(), "read it"))[-1]
+    assert last == Finished("failed", f"{LOOPED.capitalize()}.", ANY)

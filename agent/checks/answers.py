@@ -23,6 +23,9 @@ LEAST_LIST = 3
 """Lines from which what a tool said is a list."""
 LONGEST_GIVEN = 80
 """Characters of a call's arguments that are told beside its result."""
+TAIL = 400
+"""Characters at the end of what is generated in which a loop shows."""
+REPEATS = "it says the same over and over"
 _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
 _LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
@@ -50,6 +53,7 @@ class AnswerCheck:
         self._said = list(_said(transcript))
         self._quotations = Quotations(self._said)
         self._held: list[str] = []
+        self._tail = ""
         self._passed: list[str] = []
         self.doubt = ""
         """What nothing supports, as a clause; empty as long as all is well."""
@@ -62,11 +66,17 @@ class AnswerCheck:
     def feed(self, text: str) -> str:
         """Take the next piece of the answer; return what may be shown now."""
         self._held.append(text)
+        self._tail = (self._tail + text)[-TAIL:]
+        if not self.doubt and self._loops(self._tail):
+            self.doubt = REPEATS
         if "\n" not in text:
             return ""
         lines, newline, rest = "".join(self._held).rpartition("\n")
         self._held = [rest]
         return self._pass_on(lines + newline)
+
+    def _loops(self, text: str) -> bool:
+        return (found := looped(text)) != "" and not any(found in said for said in self._said)
 
     def finish(self, *, cut: bool = False) -> str:
         """Return the rest of what may be shown, at the end of the answer; `cut` says that it has none."""
@@ -106,10 +116,10 @@ class AnswerCheck:
     def _local_doubt(self, piece: str) -> str:
         if _CALL.search(piece):
             return "it holds a call"
+        if self._loops(piece):
+            return REPEATS
         if not self._observations:
             return ""
-        if (looped := _LOOP.search(piece)) and not any(looped.group() in text for text in self._said):
-            return "it says the same over and over"
         return (
             _wrong_unit(piece, self._texts)
             or _unknown_name(piece, self._said)
@@ -118,6 +128,12 @@ class AnswerCheck:
             or unknown_date(piece, self._said)
             or wrong_result(piece, self._said)
         )
+
+
+def looped(text: str) -> str:
+    """Return a part of `text` that says the same at least four times in a row; empty if there is none."""
+    found = _LOOP.search(text)
+    return found.group() if found else ""
 
 
 def unsupported(answer: str, transcript: Transcript) -> str:

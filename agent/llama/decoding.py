@@ -11,13 +11,14 @@ import codecs
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.bundle import Sampling
-from agent.engine import Delta, Generated, Stop
+from agent.engine import CHOICES, Choice, Delta, Generated, Stop
 from agent.errors import EngineError
 from agent.events import Usage
 from agent.llama.binding.context import BATCH, Context
@@ -81,11 +82,12 @@ class TurnDecoder:
         limit: int,
         drafter: Drafter | None = None,
         forced: ForcedDecoding | None = None,
+        instead_of: Choice | None = None,
     ) -> None:
         """With a `drafter`, and at temperature 0, tokens are drafted and verified in one decode.
 
         Where it has no guess, the constraint's probable text is the draft. `forced` takes the place of
-        sampling.
+        sampling. With `instead_of`, the turn begins with its tokens and goes on with another than its token.
         """
         self._context = context
         self._vocabulary = vocabulary
@@ -105,8 +107,10 @@ class TurnDecoder:
         self._generated: list[int] = []
         self._decodes = self._drafted = self._accepted = 0
         self._stop: Stop | None = None
+        self._instead_of = instead_of
         self._measures_margin = forced is None and sampling.temperature <= 0
-        self._margin = math.inf
+        self._choices: list[tuple[float, int, int]] = []
+        """The margin, the place and the token of each choice."""
 
     @property
     def is_forced(self) -> bool:
@@ -115,7 +119,8 @@ class TurnDecoder:
 
     def opening(self) -> list[int]:
         """Return the tokens that begin the turn in any case; decode them with the prompt, before `run`."""
-        self._opening = self._accept_forced()
+        begun = self._accept(list(self._instead_of.tokens)) if self._instead_of else []
+        self._opening = [*begun, *self._accept_forced()]
         return self._opening
 
     def opening_draft(self, room: int) -> list[int]:
@@ -144,8 +149,17 @@ class TurnDecoder:
                     drafted=self._drafted,
                     accepted=self._accepted,
                 )
-                yield Generated(text, self._stop, usage + written, self._margin, tuple(self._generated))
+                yield self._generated_turn(text, self._stop, usage + written)
                 return
+
+    def _generated_turn(self, text: str, stop: Stop, usage: Usage) -> Generated:
+        tokens = tuple(self._generated)
+        choices = [
+            Choice(tokens[:place], token, least) for least, place, token in nsmallest(CHOICES, self._choices)
+        ]
+        return Generated(
+            text, stop, usage, choices[0].margin if choices else math.inf, tokens, tuple(choices)
+        )
 
     def _next_tokens(self, cancelled: Callable[[], bool]) -> list[int]:
         """Return the next tokens of the turn; none where it ends here, and `_stop` says why."""
@@ -177,9 +191,13 @@ class TurnDecoder:
         accepted: list[int] = []
         while True:
             logits = context.logits(len(draft) - len(accepted))
+            refused = self._instead_of
+            if refused and len(self._generated) == len(refused.tokens):
+                logits = logits.copy()
+                logits[refused.token] = -np.inf
             token = self._select(logits, self._constraint, self._generated)
-            if self._measures_margin:
-                self._margin = min(self._margin, margin(logits, self._constraint, token))
+            if self._measures_margin and math.isfinite(least := margin(logits, self._constraint, token)):
+                self._choices.append((least, len(self._generated), token))
             if token == self._end_token:
                 self._stop = "end"
                 verified = len(accepted)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from agent.bundle import Bundle
 from agent.config import EngineSettings
-from agent.engine import Delta, Generated
+from agent.engine import Choice, Delta, Generated
 from agent.errors import ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
@@ -124,12 +124,13 @@ class LlamaEngine:
         transcript: Transcript,
         *,
         cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
         forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`: Reading while its prompt is read, Delta for its text, then Generated.
 
         With `forced`, that text is generated instead, at the cost it would have; a stock model writes its own
-        calls in any case.
+        calls in any case, and makes no other choice than before.
 
         Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
@@ -145,7 +146,7 @@ class LlamaEngine:
         try:
             session = self._session(role)
             yield from timed(
-                self._generate(session, role, transcript, cancelled, forced),
+                self._generate(session, role, transcript, cancelled, instead_of, forced),
                 session.context.stopwatch,
                 session.grammar,
                 session.rendering.take(),
@@ -244,6 +245,7 @@ class LlamaEngine:
         role: Role,
         transcript: Transcript,
         cancelled: Callable[[], bool],
+        instead_of: Choice | None,
         forced: ForcedDecoding | None,
     ) -> Generator[Reading | Delta | Generated]:
         prompt = session.prompt(role, transcript)
@@ -251,14 +253,16 @@ class LlamaEngine:
         if session.stock is None:
             grounded = self.bundle.roles[role].grounded
             constraint = session.constraints.start(role, transcript, grounded=grounded)
-            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
+            yield from self._write(
+                session, role, transcript, prompt, constraint, cancelled, instead_of, forced
+            )
         elif role == "planner":
             yield from self._plan(session, session.stock, transcript, prompt, cancelled)
         elif role == "caller":
             yield from self._call(session, session.stock, transcript, prompt, cancelled)
         else:
             constraint = session.constraints.start_answer(session.stock.markup)
-            yield from self._write(session, role, transcript, prompt, constraint, cancelled, forced)
+            yield from self._write(session, role, transcript, prompt, constraint, cancelled, None, forced)
 
     def _check_room(self, prompt: Prompt) -> None:
         if len(prompt.ids) + RESERVE > self.context_length:
@@ -272,6 +276,7 @@ class LlamaEngine:
         prompt: Prompt,
         constraint: Constraint,
         cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
         forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Read `prompt` and generate a turn under `constraint`."""
@@ -288,6 +293,7 @@ class LlamaEngine:
             limit=min(sampling.max_tokens, self.context_length - len(ids)),
             drafter=session.drafter(role, transcript, prompt) if speculate else None,
             forced=forced,
+            instead_of=instead_of,
         )
         opening = decoder.opening()
         if decoder.is_forced:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from chat_templates import TAGS, Letters, prompts
 
-from agent.engine import Delta, Generated
+from agent.engine import Choice, Delta, Generated
 from agent.events import Reading, Usage
 from agent.prompting import prompt_ids
 from agent.transcript import Call, Role, ToolTurn, Transcript
@@ -91,7 +91,12 @@ class ObedientEngine:
         return self.context_length
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Write the turn of `role`."""
         self.last = role, transcript

@@ -158,7 +158,7 @@ async def _sleep(seconds: float) -> None:
 
 def _loaded(folder: Path) -> Any:
     """Return an agent whose answer comes at `DELTAS_PER_SECOND`."""
-    from agent.engine import Delta, Generated, ScriptedEngine
+    from agent.engine import Choice, Delta, Generated, ScriptedEngine
     from agent.events import Reading
     from agent.loop import Agent
     from agent.tools import ToolContext, Workspace, builtin_tools
@@ -168,9 +168,14 @@ def _loaded(folder: Path) -> Any:
 
     class PacedEngine(ScriptedEngine):
         def generate(
-            self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+            self,
+            role: Role,
+            transcript: Transcript,
+            *,
+            cancelled: Callable[[], bool],
+            instead_of: Choice | None = None,
         ) -> Iterator[Reading | Delta | Generated]:
-            for event in super().generate(role, transcript, cancelled=cancelled):
+            for event in super().generate(role, transcript, cancelled=cancelled, instead_of=instead_of):
                 if isinstance(event, Delta):
                     time.sleep(1 / DELTAS_PER_SECOND)
                 yield event

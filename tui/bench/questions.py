@@ -20,7 +20,7 @@ from agent.bundle import Bundle, mend
 from agent.checks.calls import CallCheck
 from agent.config import EngineSettings, engine_settings
 from agent.consent import Allow, Request
-from agent.engine import Delta, Generated
+from agent.engine import Choice, Delta, Generated
 from agent.errors import InputError
 from agent.evaluation.exam.reading import read_exam
 from agent.evaluation.exam.running import prepared
@@ -84,10 +84,15 @@ class RecordingEngine:
         return self.inner.room(role, transcript)
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Pass on what the other engine generates."""
-        for event in self.inner.generate(role, transcript, cancelled=cancelled):
+        for event in self.inner.generate(role, transcript, cancelled=cancelled, instead_of=instead_of):
             if isinstance(event, Delta):
                 self.first_token = self.first_token or perf_counter()
             if isinstance(event, Generated):
