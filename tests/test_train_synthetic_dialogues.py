@@ -178,7 +178,8 @@ def test_corrections_call_again_with_what_was_corrected(rows: list[Row]) -> None
             if not isinstance(thought, PlannerTurn) or not isinstance(turn, CallerTurn):
                 continue
             if corrected := re.match(r"(\d+) in place of (\d+): I will work out ", thought.content):
-                numbers = re.findall(r"[\d.]+", str(turn.calls[0].arguments["expression"]))
+                (expression,) = turn.calls[0].arguments.values()
+                numbers = re.findall(r"[\d.]+", expression)
                 assert corrected[1] in numbers
                 assert corrected[2] not in numbers
                 found += 1

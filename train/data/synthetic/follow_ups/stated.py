@@ -9,7 +9,7 @@ from train.data.synthetic.intents.files.statements import answer_stated
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, step
-from train.data.synthetic.worlds.documents import QUANTITIES
+from train.data.synthetic.worlds.amounts import QUANTITIES
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
 
