@@ -17,6 +17,7 @@ from agent.llama.grammar.numbers import (
     number_atoms,
     spoken_numbers,
 )
+from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.transcript.arguments import ArgumentKind, Copied, Derived
 
 MOST_COPIED = 16_000
@@ -30,6 +31,12 @@ _STRING = r'(?:[^"\\\x00-\x1f\x7f-\x9f]|\\["\\\/bfnrt])+'
 _ONE_LINE = r'(?:[^"\\\x00-\x1f\x7f-\x9f]|\\["\\])+'
 _FREE = r'[^\p{N}"\\\x00-\x1f\x7f-\x9f]'
 _BEFORE_NUMBER = r"""[^\p{N}.,'_"\\\x00-\x1f\x7f-\x9f]"""
+_DATE_WORD = "|".join(
+    sorted({name[:size].lower() for name in (*WEEKDAYS, *MONTHS) for size in range(3, len(name) + 1)})
+)
+_DATE_PART = rf"({_DATE_WORD}|of|the|[0-9]{{1,4}}(st|nd|rd|th)?)"
+_CALENDAR = rf"(?i:today|tomorrow|yesterday|now|{_DATE_PART}([ ,.\-\/]{{1,3}}{_DATE_PART}){{0,6}})"
+"""A date as `agent.tools.lib.dates.parse_date` reads it, whichever its numbers are."""
 _OPERATOR = r"[ +\-*/^%()\u00b7\u00d7\u00f7\u2212]"
 
 
@@ -124,7 +131,7 @@ class ArgumentTerminals:
         }
         found = atoms(self._texts)
         pattern = grounded_pattern(Atoms(found.numbers | holiday_days(self._texts), found.words))
-        parts = [f"/{_slashed(pattern)}/ & /{_slashed(_ONE_LINE)}/ & /.{{1,{LONGEST_DATE}}}/"]
+        parts = [f"/{_slashed(pattern)}/ & /{_CALENDAR}/ & /.{{1,{LONGEST_DATE}}}/"]
         if years and in_year and days:
             parts.append(
                 "/" + "-".join(f"({'|'.join(sorted(part))})" for part in (years, in_year, days)) + "/"

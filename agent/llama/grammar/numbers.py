@@ -30,6 +30,14 @@ ORDINALS = {
     **_numbered("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth", 1),
     **_numbered("thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", 13),
 }
+NOT_CARDINALS = frozenset(
+    "bone canine cone delight done eighteenth eighth eleventh engine even event favour fifteenth fifth"
+    " fight flour fort forth forts fourteenth fourth freight gone height heighten heights hone inline"
+    " light lone might mighty neigh night nineteenth none once ones online right seen serve seventeenth"
+    " seventh sever severity sieve sight sixteenth sixth steve steven tend tent thee theme then there"
+    " these thirst thirsty thirteenth threw tight tighten tone tree trees weigh weight weights went zone".split()
+)
+"""Words that resemble a cardinal and are no misspelling of one."""
 WORDS = {
     "half": ("2", "0.5", "50"),
     "halves": ("2", "0.5"),
@@ -45,6 +53,11 @@ WORDS = {
     "treble": ("3",),
     "thrice": ("3",),
     "quadruple": ("4",),
+    "feet": ("12",),
+    "foot": ("12",),
+    "ft": ("12",),
+    "pound": ("16",),
+    "lb": ("16",),
     "square": ("2",),
     "cube": ("3",),
     "percent": ("100",),
@@ -63,13 +76,27 @@ WORDS = {
     "noon": ("12",),
 }
 """What a word may stand for in an expression, beside the number that it is: the constants of the calendar, of
-a percentage, of a power. Plurals in -s, -d and -ed count as well."""
+a percentage, of a power, of feet in inches and pounds in ounces. Plurals in -s, -d and -ed count as well."""
 MONTHS_IN_ORDER = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 HOLIDAYS = {
     "christmas": ("24", "25"),
     "xmas": ("24", "25"),
     "boxing": ("26",),
     "new year": ("1", "31"),
+    "silvester": ("31",),
+    "epiphany": ("6",),
+    "groundhog": ("2",),
+    "women's day": ("8",),
+    "labour day": ("1",),
+    "europe day": ("9",),
+    "midsummer": ("24",),
+    "fawkes": ("5",),
+    "bonfire": ("5",),
+    "veterans": ("11",),
+    "all saints": ("1",),
+    "x-mas": ("24", "25"),
+    "of christmas": ("26",),
+    "of july": ("4",),
     "valentine": ("14",),
     "halloween": ("31",),
     "april fool": ("1",),
@@ -235,7 +262,7 @@ def day_counts(texts: Sequence[str]) -> set[int]:
 def _cardinal(word: str) -> int | None:
     if word in CARDINALS:
         return CARDINALS[word]
-    if len(word) < _FUZZY_FROM:
+    if len(word) < _FUZZY_FROM or word in NOT_CARDINALS:
         return None
     near = get_close_matches(word, CARDINALS, n=1, cutoff=_SIMILARITY)
     return CARDINALS[near[0]] if near else None

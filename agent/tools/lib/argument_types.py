@@ -19,6 +19,13 @@ FILE_PATTERNS = (
 
 
 @lru_cache(maxsize=1)
+def _units() -> tuple[str, ...]:
+    """Return the names of units, words in the plural too: feet and inches together are so many inches."""
+    names = unit_names()
+    return (*names, *(f"{name}{'es' if name.endswith('ch') else 's'}" for name in names if len(name) > 3))
+
+
+@lru_cache(maxsize=1)
 def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
@@ -31,5 +38,5 @@ Text = Annotated[str, Derived("text")]
 Query = Annotated[str, Copied(any_case=True)]
 FilePath = Annotated[str, Copied(glue="/", values=lambda: (".",))]
 FileName = Annotated[str, Copied(glue="*?./", values=FILE_PATTERNS.split)]
-UnitName = Annotated[str, Copied(values=unit_names)]
+UnitName = Annotated[str, Copied(values=_units)]
 TimeZone = Annotated[str, Copied(values=_time_zones)]
