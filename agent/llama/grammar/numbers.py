@@ -30,13 +30,14 @@ ORDINALS = {
     **_numbered("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth", 1),
     **_numbered("thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", 13),
 }
-NOT_CARDINALS = frozenset(
+_RESEMBLING = (
     "bone canine cone delight done eighteenth eighth eleventh engine even event favour fifteenth fifth"
     " fight flour fort forth forts fourteenth fourth freight gone height heighten heights hone inline"
     " light lone might mighty neigh night nineteenth none once ones online right seen serve seventeenth"
     " seventh sever severity sieve sight sixteenth sixth steve steven tend tent thee theme then there"
-    " these thirst thirsty thirteenth threw tight tighten tone tree trees weigh weight weights went zone".split()
+    " these thirst thirsty thirteenth threw tight tighten tone tree trees weigh weight weights went zone"
 )
+NOT_CARDINALS = frozenset(_RESEMBLING.split())
 """Words that resemble a cardinal and are no misspelling of one."""
 WORDS = {
     "half": ("2", "0.5", "50"),
