@@ -159,7 +159,7 @@ def verify(
     )
 
 
-@export.command(short_help="Make the n-gram tables of a bundle, which draft its roles' turns.")
+@export.command(short_help="Make the n-gram tables that draft a bundle's turns.")
 def tables(
     bundle: BundleFolder,
     rows: Annotated[

@@ -39,7 +39,7 @@ Plan = Annotated[
 PlanJson = Annotated[bool, typer.Option("--json", help="With --plan: as one JSON object.")]
 
 
-@base.command()
+@base.command(short_help="Make a small base from scratch, or go on making it.")
 def make(recipe: RecipeFile, overrides: Overrides = None) -> int:
     """Make a small base model from scratch, or go on making it."""
     from train.commands import make_base
@@ -47,7 +47,7 @@ def make(recipe: RecipeFile, overrides: Overrides = None) -> int:
     return make_base(recipe, overrides or [], say)
 
 
-@base.command("import")
+@base.command("import", short_help="Make a checkpoint to train of a GGUF file.")
 def import_base(
     source: Annotated[
         str, typer.Argument(metavar="FILE.gguf|NAME", help="A GGUF file, or a base that was pulled.")
@@ -66,7 +66,7 @@ def import_base(
     print(import_gguf(source, out, say))
 
 
-@train.command()
+@train.command(short_help="Train the unfinished stages of a recipe, or one.")
 def run(
     recipe: RecipeFile,
     overrides: Overrides = None,
@@ -108,7 +108,7 @@ def glpft(
 train.add_typer(bench, name="bench")
 
 
-@train.command()
+@train.command(short_help="Upload a finished run to the Hugging Face hub.")
 def push(
     run: Annotated[Path, typer.Argument(help="Folder that umi train glpft wrote.")],
     repository: Repository,
@@ -123,7 +123,7 @@ def push(
     return push_run(run, repository, say, private=private)
 
 
-@bench.command("trl")
+@bench.command("trl", short_help="Training throughput, beside TRL's SFTTrainer.")
 def bench_trl(
     overrides: Overrides = None,
     rows: Annotated[
@@ -169,7 +169,7 @@ def bench_trl(
     )
 
 
-@bench.command("memory")
+@bench.command("memory", short_help="Peak memory of training a model of a known shape.")
 def bench_memory(
     shape: Annotated[
         Literal["tiny", "0.5b", "1.5b", "3b"], typer.Option(help="Qwen2.5 of this size, or tiny.")

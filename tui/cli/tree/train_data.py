@@ -65,7 +65,7 @@ def import_data(
 
 @data.command(
     cls=ListOptionsCommand,
-    short_help="Look at every line: is it valid, is it there twice, does it fit.",
+    short_help="Find invalid, duplicate, overlong and overlapping rows.",
 )
 def check(
     files: RowFiles,
