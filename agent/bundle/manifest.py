@@ -143,7 +143,7 @@ class BaseFile(GgufFile):
         if not _SHA256.fullmatch(self.sha256) or self.size < 1:
             raise ValueError("a base has a sha256 and a size")
         if self.file.startswith(".") or self.name.startswith("."):
-            raise ValueError("a base is no hidden file")
+            raise ValueError("the name of a base begins with a dot")
         if bool(self.repository) != bool(self.revision) or (
             self.revision and not _COMMIT.fullmatch(self.revision)
         ):

@@ -61,7 +61,7 @@ def base_names() -> list[str]:
 def find_base(name: str, *, verify: bool = False) -> InstalledBase:
     """Return a base that was pulled; its size is checked, with `verify` its hash too.
 
-    Raise InputError if it is not there or damaged.
+    Raise InputError if it is missing or damaged.
     """
     pulling = f"get it with: umi models pull {name}"
     path = base_folder(name) / RECORD

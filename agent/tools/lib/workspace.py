@@ -234,7 +234,7 @@ def _require_version(location: Location, version: _Version | None) -> None:
 
 
 def _require_regular_file(location: Location, path: str) -> None:
-    """Raise ToolError where there is something at `location` that is no regular file."""
+    """Raise ToolError where there is something at `location` that is not a regular file."""
     if location.name is None:
         raise ToolError(f"{path or '.'} is a folder, not a file")
     if location.mode and not stat.S_ISREG(location.mode):

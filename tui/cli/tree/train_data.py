@@ -48,7 +48,7 @@ def import_data(
         typer.Argument(metavar="FILE", help="JSON or JSON lines, gzip or not, or a folder."),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Schema-1 file to write.")],
-    split: Annotated[Split, typer.Option(help="Of rows that are no test set's.")] = "train",
+    split: Annotated[Split, typer.Option(help="Of rows that belong to no test set.")] = "train",
     limit: Annotated[int | None, typer.Option(metavar="N", help="Stop after so many rows.")] = None,
     dropped: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all that is dropped there.")
