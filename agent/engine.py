@@ -63,7 +63,7 @@ class Engine(Protocol):
     def generate(
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. Raise ContextFull where the prompt does not fit."""
+        """Generate the turn of `role`. Raise ContextFullError where the prompt does not fit."""
         ...
 
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:

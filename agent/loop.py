@@ -17,10 +17,10 @@ from agent.checks.answers import AnswerCheck
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
-from agent.consent.gate import Check, Gate, Unconfirmed
+from agent.consent.gate import Check, Gate, UnconfirmedCallError
 from agent.consent.policy import Policy, call_key
 from agent.engine import Delta, Engine, Generated
-from agent.errors import ContextFull, InputError, ToolError, UmiError
+from agent.errors import ContextFullError, InputError, ToolError, UmiError
 from agent.events import (
     AnswerDelta,
     CallProposed,
@@ -89,7 +89,7 @@ class _Turn:
     cut: bool = False
 
 
-class CutTwice(Exception):
+class TruncatedTwiceError(Exception):
     """Two turns of the caller in a row were cut at their length."""
 
 
@@ -161,7 +161,7 @@ class Agent:
         `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
         call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
         are refused, and the second end the turn as `unsure`. Raise InputError for an empty question and
-        ContextFull for one that does not fit, before anything is generated; the conversation is then
+        ContextFullError for one that does not fit, before anything is generated; the conversation is then
         unchanged.
         """
         if not text.strip():
@@ -225,9 +225,9 @@ class Agent:
             try:
                 if not (yield from self._call(turn, step, plan.content, generated.margin, gate, cancelled)):
                     return "cancelled", ""
-            except Unconfirmed as unconfirmed:
+            except UnconfirmedCallError as unconfirmed:
                 return "unsure", str(unconfirmed)
-            except CutTwice:
+            except TruncatedTwiceError:
                 return "failed", _told_so_far(turn.transcript, TOO_LONG)
         raise AssertionError("the last step ends the turn")
 
@@ -253,7 +253,8 @@ class Agent:
     ) -> Generator[Event, None, bool]:
         """Generate the step's calls and run them; return False where cancelled. `margin` is the thought's.
 
-        Raise Unconfirmed, and CutTwice for a second turn in a row that was cut at its length.
+        Raise UnconfirmedCallError, and TruncatedTwiceError for a second turn in a row that was cut at its
+        length.
         """
         generated = yield from self._generate(turn, "caller", cancelled)
         if generated is None:
@@ -261,7 +262,7 @@ class Agent:
         calls = parse_calls(generated.text)
         if calls is None and generated.stop == "length":
             if turn.cut:
-                raise CutTwice
+                raise TruncatedTwiceError
             turn.cut = True
             turn.transcript = turn.transcript.plus(ToolTurn("", TOO_LONG, error=True))
             return True
@@ -338,7 +339,7 @@ class Agent:
     def _make_room(self, turn: _Turn, role: Role) -> Iterator[Event]:
         """Trim the transcript so that `role` can write; yield what was dropped or shortened.
 
-        Raise ContextFull where the tools, the question and the current step leave no room.
+        Raise ContextFullError where the tools, the question and the current step leave no room.
         """
 
         def room(transcript: Transcript) -> int:
@@ -348,7 +349,7 @@ class Agent:
         turn.transcript, changed = make_room(before, room, WRITING_ROOM)
         if (left := room(turn.transcript)) < WRITING_ROOM:
             available = self.engine.context_length
-            raise ContextFull(available - left + WRITING_ROOM, available)
+            raise ContextFullError(available - left + WRITING_ROOM, available)
         if changed:
             questions, theirs = dropped_questions(before, turn.transcript)
             yield Trimmed(changed, questions, changed - theirs)

@@ -29,7 +29,7 @@ from agent.errors import InputError
 from agent.paths import read_file
 from agent.prompting import Markers
 from agent.transcript import ROLES
-from agent.transcript.validation import FieldError, InvalidFields, validate
+from agent.transcript.validation import FieldError, InvalidFieldsError, validate
 from train.run.files import BACKBONE
 
 STAGES = (BACKBONE, *ROLES)
@@ -244,7 +244,7 @@ def parse_recipe(kind: type[T], fields: Mapping[str, Any], source: str) -> T:
     """Return the recipe of class `kind` that `fields` hold. Raise InputError naming the first wrong one."""
     try:
         return validate(kind, dict(fields))
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         # A misspelt key may be why another is missing.
         first = min(invalid.errors, key=lambda error: error.kind != "unknown")
         raise InputError(f"{source}: {_what(first)}", _next_step(kind, first)) from None

@@ -37,7 +37,8 @@ def evaluate_tasks(
 ) -> int:
     """Run the exam on each bundle and print its figures; return the exit code.
 
-    After Ctrl-C, what was measured is printed. Raises InputError for a category or bundle that does not exist.
+    After Ctrl-C, what was measured is printed. Raises InputError for a category or bundle that does not
+    exist.
     """
     tasks = _chosen(read_exam(halves), categories)
     results: dict[str, list[TaskResult]] = {}
