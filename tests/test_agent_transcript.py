@@ -155,5 +155,7 @@ def characters(text: str, special: bool) -> list[int]:
 def test_an_empty_thought_trains_the_hand_over_alone(handed: Any) -> None:
     transcript = Transcript((), (UserTurn("hi"), PlannerTurn("", handed), SummarizerTurn("hello")))
     encoded = encode(transcript, ("planner",), characters)
-    learnt = "".join(chr(i) for i, learn in zip(encoded.rest, encoded.learn, strict=True) if learn)
-    assert learnt == f"Next: {handed}<|im_end|>"
+    targets = "".join(
+        chr(i) for i, is_target in zip(encoded.rest, encoded.is_target, strict=True) if is_target
+    )
+    assert targets == f"Next: {handed}<|im_end|>"

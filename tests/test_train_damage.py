@@ -152,10 +152,10 @@ def test_a_process_that_writes_no_files_goes_on_with_the_same_dropout(base: Path
     class Second(Processes):
         def __init__(self, writes: bool) -> None:
             super().__init__()
-            self.index, self._writes = 1, writes
+            self.rank, self._writes = 1, writes
 
         @property
-        def first(self) -> bool:
+        def is_main(self) -> bool:
             return self._writes
 
     class KilledError(Exception):

@@ -32,9 +32,11 @@ Only = Annotated[
     ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="With --only ROLE: train it anew from the backbone.")]
-Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write the course to OUT/tensorboard too.")]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write loss, learning rate and scores to OUT/tensorboard too.")
+]
 Plan = Annotated[
-    bool, typer.Option("--plan", help="Tell parameters, memory, steps and time, and train nothing.")
+    bool, typer.Option("--plan", help="Estimate parameters, memory, steps and time; train nothing.")
 ]
 PlanJson = Annotated[bool, typer.Option("--json", help="With --plan: as one JSON object.")]
 
@@ -149,7 +151,7 @@ def bench_trl(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Measure how many tokens are learnt in a second, beside TRL's SFTTrainer."""
+    """Measure training throughput, in target tokens per second, beside TRL's SFTTrainer."""
     from train.benchmark.speed import speed
 
     return speed(
@@ -176,12 +178,14 @@ def bench_memory(
     ] = "1.5b",
     quantization: Annotated[Literal["nf4", "none"], typer.Option(help="Of the base's weights.")] = "nf4",
     length: Annotated[int, typer.Option(metavar="N", help="Tokens of a row.")] = 4096,
-    micro_batch: Annotated[int, typer.Option(metavar="N", help="Rows of a pass.")] = 1,
-    learnt: Annotated[float, typer.Option(metavar="P", help="Share that is learnt.")] = 0.15,
+    micro_batch: Annotated[int, typer.Option(metavar="N", help="Rows of a micro-batch.")] = 1,
+    target_share: Annotated[
+        float, typer.Option(metavar="P", help="Share of the tokens that are targets of the loss.")
+    ] = 0.15,
     steps: Annotated[int, typer.Option(metavar="N", help="Optimizer steps.")] = 3,
     json: Json = False,
 ) -> int:
-    """Train a model of a known shape for a few steps and print the most memory that it took."""
+    """Train a model of a known shape for a few steps and print the peak memory."""
     from train.benchmark.memory import memory
 
     return memory(
@@ -190,7 +194,7 @@ def bench_memory(
         quantization=quantization,
         length=length,
         micro_batch=micro_batch,
-        learnt=learnt,
+        target_share=target_share,
         steps=steps,
         as_json=json,
     )
