@@ -22,7 +22,8 @@ from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view
 from train.loop.pretraining import BaseRecipe
 from train.model.lora import load_adapter
-from train.recipe import STAGES, Recipe, load_recipe, parse_recipe, read_fields
+from train.recipe import STAGES, Recipe, load_recipe
+from train.recipe_file import parse_recipe, read_fields
 
 RECIPES = Path(__file__).parents[1] / "train" / "recipes"
 SHORT = {"backbone": {"max_steps": 12, "learning_rate": 2e-2}}

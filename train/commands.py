@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agent.errors import InputError
 from train.library_warnings import library_warnings_logged
-from train.recipe import load_recipe, parse_recipe, read_fields
+from train.recipe import load_recipe
+from train.recipe_file import parse_recipe, read_fields
 
 
 def train_recipe(
