@@ -1,15 +1,14 @@
 """The agent loop: planner → caller → tools → planner → … → summarizer, as a generator of events.
 
-Mistakes of the models (unusable arguments, a tool that failed, a repeated call) go back to the models as an
-observation, and so does a refusal of the user; our own mistakes end the turn. This module knows neither
-llama.cpp nor any front end.
+Mistakes of the models and of tools go back to the models as observations (`agent.turn`); our own mistakes end
+the turn. This module knows neither llama.cpp nor any front end.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from agent.attachments import Attachment, attached_turns
@@ -19,42 +18,27 @@ from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, UnconfirmedCallError
 from agent.consent.policy import Policy, call_key
-from agent.engine import Delta, Engine, Generated
-from agent.errors import ContextFullError, InputError, ToolError, UmiError
+from agent.engine import Engine
+from agent.errors import InputError, UmiError
 from agent.events import (
     AnswerDelta,
     CallProposed,
     Event,
     Finished,
     Observation,
-    Reading,
     Reason,
     Thought,
-    Trimmed,
-    Usage,
 )
-from agent.prompting.trimming import dropped_questions, make_room
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
-    Call,
-    CallerTurn,
     PlannerTurn,
-    Role,
     SummarizerTurn,
     ToolTurn,
     Transcript,
     UserTurn,
-    parse_calls,
     parse_planner,
 )
-
-Cancelled = Callable[[], bool]
-
-WRITING_ROOM = 192
-"""Tokens kept free for what a role generates; a transcript that leaves fewer is trimmed."""
-
-TOO_LONG = "the call was too long to be written, so it was not made"
-"""What the planner reads, and the person where it happens again."""
+from agent.turn import TOO_LONG, Cancelled, RunningTurn, TruncatedTwiceError
 
 _log = logging.getLogger(__name__)
 _content_log = logging.getLogger("umi.content")
@@ -71,26 +55,6 @@ class Conversation:
 
     transcript: Transcript
     untrusted: bool = False
-
-
-@dataclass
-class _Turn:
-    """One run of the agent: what the models see, what it cost, and which calls were made.
-
-    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not, and
-    `cut` whether the last calls were cut at their length.
-    """
-
-    transcript: Transcript
-    untrusted: bool
-    stats: dict[Role, Usage] = field(default_factory=dict)
-    outcomes: dict[str, bool] = field(default_factory=dict)
-    failing: bool = False
-    cut: bool = False
-
-
-class TruncatedTwiceError(Exception):
-    """Two turns of the caller in a row were cut at their length."""
 
 
 class Agent:
@@ -174,16 +138,17 @@ class Agent:
             or self.toolbox.is_described_from_outside
             or any(map(self.toolbox.is_untrusted, observed))
         )
-        turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
+        gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
+        asked = before.plus(UserTurn(text.strip()))
+        turn = RunningTurn(self.engine, self.toolbox, gate, cancelled, asked, untrusted)
         if attachments:
             turn.transcript = turn.transcript.plus(*attached_turns(attachments))
             turn.untrusted = True
             turn.outcomes |= {call_key(attached.call): True for attached in attachments}
-        gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
-        yield from self._make_room(turn, "planner")
+        yield from turn.make_room("planner")
         yield from _shown(attachments)
         try:
-            reason, answer = yield from self._steps(turn, text, gate, cancelled)
+            reason, answer = yield from self._steps(turn, text)
         except UmiError as error:
             yield Finished("error", str(error), turn.stats)
             return
@@ -197,11 +162,9 @@ class Agent:
         _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
         yield Finished(reason, answer, turn.stats)
 
-    def _steps(
-        self, turn: _Turn, question: str, gate: Gate, cancelled: Cancelled
-    ) -> Generator[Event, None, tuple[Reason, str]]:
+    def _steps(self, turn: RunningTurn, question: str) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
-            generated = yield from self._generate(turn, "planner", cancelled)
+            generated = yield from turn.generate("planner")
             if generated is None:
                 return "cancelled", ""
             plan = parse_planner(generated.text)
@@ -221,9 +184,9 @@ class Agent:
             if plan.next == "give up":
                 return ("failed" if turn.failing else "gave_up"), plan.content
             if plan.next == "summarizer":
-                return (yield from self._answer(turn, cancelled))
+                return (yield from self._answer(turn))
             try:
-                if not (yield from self._call(turn, step, plan.content, generated.margin, gate, cancelled)):
+                if not (yield from turn.make_calls(step, plan.content, generated.margin)):
                     return "cancelled", ""
             except UnconfirmedCallError as unconfirmed:
                 return "unsure", str(unconfirmed)
@@ -231,11 +194,9 @@ class Agent:
                 return "failed", _told_so_far(turn.transcript, TOO_LONG)
         raise AssertionError("the last step ends the turn")
 
-    def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
+    def _answer(self, turn: RunningTurn) -> Generator[Event, None, tuple[Reason, str]]:
         check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
-        generated = yield from self._generate(
-            turn, "summarizer", cancelled, show=check.feed if check else str
-        )
+        generated = yield from turn.generate("summarizer", show=check.feed if check else str)
         if generated is None:
             return "cancelled", ""
         answer = generated.text
@@ -247,112 +208,6 @@ class Agent:
                 return "failed", f"There is no answer: {check.doubt}."
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()
-
-    def _call(
-        self, turn: _Turn, step: int, thought: str, margin: float, gate: Gate, cancelled: Cancelled
-    ) -> Generator[Event, None, bool]:
-        """Generate the step's calls and run them; return False where cancelled. `margin` is the thought's.
-
-        Raise UnconfirmedCallError, and TruncatedTwiceError for a second turn in a row that was cut at its
-        length.
-        """
-        generated = yield from self._generate(turn, "caller", cancelled)
-        if generated is None:
-            return False
-        calls = parse_calls(generated.text)
-        if calls is None and generated.stop == "length":
-            if turn.cut:
-                raise TruncatedTwiceError
-            turn.cut = True
-            turn.transcript = turn.transcript.plus(ToolTurn("", TOO_LONG, error=True))
-            return True
-        if calls is None:
-            raise UmiError(
-                f"the caller wrote {generated.text[:60]!r}, which is not a call", "ask in other words"
-            )
-        turn.cut = False
-        before, made, results = turn.transcript, list(calls), list[ToolTurn]()
-        margin = min(margin, generated.margin)
-        turn.failing = False
-        for index, call in enumerate(calls):
-            yield CallProposed(step, index, call.name, call.arguments)
-            if cancelled():
-                return False
-            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
-            ok, content, passed = self._run_call(turn, call, thought, margin, gate, cancelled)
-            if passed != call:
-                yield CallProposed(step, index, passed.name, passed.arguments)
-            yield Observation(step, index, passed.name, ok, content)
-            made[index] = passed
-            results.append(ToolTurn(passed.name, content, not ok))
-            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
-            turn.untrusted |= self.toolbox.is_untrusted(passed.name)
-        return not cancelled()
-
-    def _run_call(
-        self, turn: _Turn, call: Call, thought: str, margin: float, gate: Gate, cancelled: Cancelled
-    ) -> tuple[bool, str, Call]:
-        """Run a call; return whether it succeeded, what it returned, and the call as the user let it run."""
-        if (succeeded := turn.outcomes.get(call_key(call))) is not None:
-            turn.failing |= not succeeded
-            return False, "this very call was made before; do something else", call
-        asked = call
-        try:
-            call = gate.passed(call, thought, turn.transcript, turn.untrusted, margin)
-        except ToolError as refused:
-            ok, content = False, str(refused)
-        else:
-            ok, content = self._run_tool(call, cancelled)
-        turn.outcomes[call_key(asked)] = turn.outcomes[call_key(call)] = ok
-        turn.failing |= not ok
-        return ok, content, call
-
-    def _run_tool(self, call: Call, cancelled: Cancelled) -> tuple[bool, str]:
-        try:
-            return True, self.toolbox.run(call, cancelled)
-        except ToolError as error:
-            return False, str(error)
-        except Exception as error:
-            _log.exception("the tool %s failed", call.name)
-            return False, f"{call.name} failed: {type(error).__name__}: {error}"
-
-    def _generate(
-        self, turn: _Turn, role: Role, cancelled: Cancelled, show: Callable[[str], str] | None = None
-    ) -> Generator[Event, None, Generated | None]:
-        """Generate the turn of `role`; return it, or None where cancelled.
-
-        `show` returns what may be shown now of an answer, for each piece of its text.
-        """
-        yield from self._make_room(turn, role)
-        for event in self.engine.generate(role, turn.transcript, cancelled=cancelled):
-            match event:
-                case Reading():
-                    yield event
-                case Delta(text):
-                    if show and (shown := show(text)):
-                        yield AnswerDelta(shown)
-                case Generated():
-                    turn.stats[role] = turn.stats.get(role, Usage()) + event.usage
-                    return None if event.stop == "cancelled" else event
-        raise AssertionError("an engine's last event is Generated")
-
-    def _make_room(self, turn: _Turn, role: Role) -> Iterator[Event]:
-        """Trim the transcript so that `role` can write; yield what was dropped or shortened.
-
-        Raise ContextFullError where the tools, the question and the current step leave no room.
-        """
-
-        def room(transcript: Transcript) -> int:
-            return self.engine.room(role, transcript)
-
-        before = turn.transcript
-        turn.transcript, changed = make_room(before, room, WRITING_ROOM)
-        if (left := room(turn.transcript)) < WRITING_ROOM:
-            available = self.engine.context_length
-            raise ContextFullError(available - left + WRITING_ROOM, available)
-        if changed:
-            questions, theirs = dropped_questions(before, turn.transcript)
-            yield Trimmed(changed, questions, changed - theirs)
 
 
 def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:

@@ -9,9 +9,9 @@ from typing import Literal
 from agent.engine import Engine
 from agent.errors import ContextFullError, InputError
 from agent.evaluation.generation import last_event
-from agent.loop import WRITING_ROOM
 from agent.prompting.trimming import make_room
 from agent.transcript import Call, Next, PlannerTurn, Role, Transcript, parse_calls, parse_planner
+from agent.turn import WRITING_ROOM
 
 Obstacle = Literal["", "does not fit the context", "a schema that calls cannot be held to"]
 """Why the roles could not run; empty if they could."""
@@ -54,7 +54,7 @@ def take_step(
 ) -> Step | None:
     """Return what the planner does after `history`, and what the next role writes if it is among `roles`.
 
-    Return None if it was cancelled. As in `agent.loop`, a long history is trimmed. A history whose tools and
+    Return None if it was cancelled. As in `agent.turn`, a long history is trimmed. A history whose tools and
     question do not fit the context, and a tool schema without a grammar, are reported as the `obstacle`.
     """
     try:
