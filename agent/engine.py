@@ -83,7 +83,7 @@ class Engine(Protocol):
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. Raise ContextFull where the prompt does not fit.
+        """Generate the turn of `role`. Raise ContextFullError where the prompt does not fit.
 
         With `instead_of`, a choice of an earlier generation after the same transcript, the turn begins with
         its tokens and goes on with the likeliest other token.

@@ -1,12 +1,12 @@
 """The exceptions that umi raises on purpose.
 
-    UmiError                what failed and the next step, in one line; exit code 1
-    ├── InputError          an argument, a file or a question that cannot be used; exit code 2
-    │   ├── BundleError     a model bundle that is missing, damaged or of another version
-    │   └── ContextFull     a prompt that does not fit the models' context
-    ├── EngineError         llama.cpp refused or failed, or memory does not suffice
-    └── ToolError           a tool that failed: shown to the model as an observation
-        └── Protected       a path that holds credentials, or that other programs obey
+    UmiError                        what failed and the next step, in one line; exit code 1
+    ├── InputError                  an argument, a file or a question that cannot be used; exit code 2
+    │   ├── BundleError             a model bundle that is missing, damaged or of another version
+    │   └── ContextFullError        a prompt that does not fit the models' context
+    ├── EngineError                 llama.cpp refused or failed, or memory does not suffice
+    └── ToolError                   a tool that failed: shown to the model as an observation
+        └── ProtectedPathError      a path that holds credentials, or that other programs obey
 
 The loop turns a `ToolError` into an observation (`error: …`) that the planner reads; any other error ends the
 turn, and outside of a turn the command, with its exit code.
@@ -40,7 +40,7 @@ class BundleError(InputError):
     """A model bundle is missing, damaged, or of another version."""
 
 
-class ContextFull(InputError):
+class ContextFullError(InputError):
     """A prompt of `needed` tokens does not fit a context of `available` tokens."""
 
     def __init__(self, needed: int, available: int) -> None:
@@ -60,7 +60,7 @@ class ToolError(UmiError):
     """A tool failed; the text is meant for the model."""
 
 
-class Protected(ToolError):
+class ProtectedPathError(ToolError):
     """A path holds credentials, or is one that other programs run or obey by themselves."""
 
 

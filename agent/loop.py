@@ -1,16 +1,14 @@
 """The agent loop: planner → caller → tools → planner → … → summarizer, as a generator of events.
 
-Mistakes of the models (unusable arguments, a tool that failed, a repeated call) go back to the models as an
-observation, and so does a refusal of the user; our own mistakes end the turn. This module knows neither
-llama.cpp nor any front end.
+Mistakes of the models and of tools go back to the models as observations (`agent.turn`); our own mistakes end
+the turn. This module knows neither llama.cpp nor any front end.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from agent.attachments import Attachment, attached_turns
@@ -18,47 +16,30 @@ from agent.checks.answers import AnswerCheck, looped
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
-from agent.consent.gate import Check, Gate, Unconfirmed
+from agent.consent.gate import Check, Gate, UnconfirmedCallError
 from agent.consent.policy import Policy, call_key
-from agent.engine import Choice, Delta, Engine, Generated
-from agent.errors import ContextFull, InputError, ToolError, UmiError
+from agent.engine import Engine
+from agent.errors import InputError, UmiError
 from agent.events import (
     AnswerDelta,
     CallProposed,
     Event,
     Finished,
     Observation,
-    Reading,
     Reason,
     Thought,
-    Trimmed,
-    Usage,
 )
-from agent.prompting.trimming import dropped_questions, make_room
-from agent.second_choice import SETTLED, Proposal, second_choice
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
-    Call,
-    CallerTurn,
     PlannerTurn,
-    Role,
     SummarizerTurn,
     ToolTurn,
     Transcript,
     UserTurn,
-    parse_calls,
     parse_planner,
 )
+from agent.turn import Cancelled, RunningTurn, StuckError
 
-Cancelled = Callable[[], bool]
-
-WRITING_ROOM = 192
-"""Tokens kept free for what a role generates; a transcript that leaves fewer is trimmed."""
-
-TOO_LONG = "the call was too long to be written, so it was not made"
-"""What the planner reads, and the person where it happens again."""
-
-REPEATED = "the same calls were proposed again and again"
 LOOPED = "the planner wrote the same over and over"
 
 _log = logging.getLogger(__name__)
@@ -76,28 +57,6 @@ class Conversation:
 
     transcript: Transcript
     untrusted: bool = False
-
-
-@dataclass
-class _Turn:
-    """One run of the agent: what the models see, what it cost, and which calls were made.
-
-    `outcomes` says by call whether it succeeded, `failing` whether a call of the last such step did not,
-    `cut` whether the last calls were cut at their length, and `repeated` whether all calls of a step were
-    made before.
-    """
-
-    transcript: Transcript
-    untrusted: bool
-    stats: dict[Role, Usage] = field(default_factory=dict)
-    outcomes: dict[str, bool] = field(default_factory=dict)
-    failing: bool = False
-    cut: bool = False
-    repeated: bool = False
-
-
-class Stuck(Exception):
-    """The models go round in circles; the text says how."""
 
 
 class Agent:
@@ -168,7 +127,7 @@ class Agent:
         `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
         call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
         are refused, and the second end the turn as `unsure`. Raise InputError for an empty question and
-        ContextFull for one that does not fit, before anything is generated; the conversation is then
+        ContextFullError for one that does not fit, before anything is generated; the conversation is then
         unchanged.
         """
         if not text.strip():
@@ -181,16 +140,17 @@ class Agent:
             or self.toolbox.is_described_from_outside
             or any(map(self.toolbox.is_untrusted, observed))
         )
-        turn = _Turn(before.plus(UserTurn(text.strip())), untrusted)
+        gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
+        asked = before.plus(UserTurn(text.strip()))
+        turn = RunningTurn(self.engine, self.toolbox, gate, cancelled, asked, untrusted)
         if attachments:
             turn.transcript = turn.transcript.plus(*attached_turns(attachments))
             turn.untrusted = True
             turn.outcomes |= {call_key(attached.call): True for attached in attachments}
-        gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
-        yield from self._make_room(turn, "planner")
+        yield from turn.make_room("planner")
         yield from _shown(attachments)
         try:
-            reason, answer = yield from self._steps(turn, text, gate, cancelled)
+            reason, answer = yield from self._steps(turn, text)
         except UmiError as error:
             yield Finished("error", str(error), turn.stats)
             return
@@ -204,11 +164,9 @@ class Agent:
         _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
         yield Finished(reason, answer, turn.stats)
 
-    def _steps(
-        self, turn: _Turn, question: str, gate: Gate, cancelled: Cancelled
-    ) -> Generator[Event, None, tuple[Reason, str]]:
+    def _steps(self, turn: RunningTurn, question: str) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
-            generated = yield from self._generate(turn, "planner", cancelled)
+            generated = yield from turn.generate("planner")
             if generated is None:
                 return "cancelled", ""
             plan = parse_planner(generated.text)
@@ -231,22 +189,20 @@ class Agent:
             if plan.next == "give up":
                 return ("failed" if turn.failing else "gave_up"), plan.content
             if plan.next == "summarizer":
-                return (yield from self._answer(turn, cancelled))
+                return (yield from self._answer(turn))
             try:
-                if not (yield from self._call(turn, step, plan, generated, gate, cancelled)):
+                if not (yield from turn.make_calls(step, plan, generated)):
                     return "cancelled", ""
-            except Unconfirmed as unconfirmed:
+            except UnconfirmedCallError as unconfirmed:
                 return "unsure", str(unconfirmed)
-            except Stuck as stuck:
+            except StuckError as stuck:
                 return "failed", _told_so_far(turn.transcript, str(stuck))
         raise AssertionError("the last step ends the turn")
 
-    def _answer(self, turn: _Turn, cancelled: Cancelled) -> Generator[Event, None, tuple[Reason, str]]:
+    def _answer(self, turn: RunningTurn) -> Generator[Event, None, tuple[Reason, str]]:
         check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
-        generated = yield from self._generate(
-            turn,
+        generated = yield from turn.generate(
             "summarizer",
-            cancelled,
             show=check.feed if check else str,
             ended=lambda: check is not None and bool(check.doubt),
         )
@@ -261,175 +217,6 @@ class Agent:
                 return "failed", f"There is no answer: {check.doubt}."
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()
-
-    def _call(
-        self, turn: _Turn, step: int, plan: PlannerTurn, planned: Generated, gate: Gate, cancelled: Cancelled
-    ) -> Generator[Event, None, bool]:
-        """Generate the calls of a thought and run them; return False where cancelled.
-
-        Raise Unconfirmed, and Stuck for a second turn in a row that was cut at its length or a second step
-        whose calls were all made before.
-        """
-        turn.transcript = turn.transcript.plus(plan)
-        generated = yield from self._generate(turn, "caller", cancelled)
-        if generated is None:
-            return False
-        calls = parse_calls(generated.text)
-        if calls is None and generated.stop == "length":
-            if turn.cut:
-                raise Stuck(TOO_LONG)
-            turn.cut = True
-            turn.transcript = turn.transcript.plus(ToolTurn("", TOO_LONG, error=True))
-            return True
-        if calls is None:
-            raise UmiError(
-                f"the caller wrote {generated.text[:60]!r}, which is not a call", "ask in other words"
-            )
-        turn.cut = False
-        proposal = Proposal(planned, generated, plan, calls)
-        names = {call.name for call in calls}
-        if _repeats(turn, calls) or (
-            names <= SETTLED and self._is_doubtful(turn, turn.transcript.plus(CallerTurn(calls)), calls)
-        ):
-            proposal = yield from self._reconsidered(turn, step, proposal, cancelled)
-        calls, thought, margin = proposal.calls, proposal.plan.content, proposal.margin
-        if _repeats(turn, calls):
-            if turn.repeated:
-                raise Stuck(REPEATED)
-            turn.repeated = True
-        before, made, results = turn.transcript, list(calls), list[ToolTurn]()
-        turn.failing = False
-        for index, call in enumerate(calls):
-            yield CallProposed(step, index, call.name, call.arguments)
-            if cancelled():
-                return False
-            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
-            ok, content, passed = self._run_call(turn, call, thought, margin, gate, cancelled)
-            if passed != call:
-                yield CallProposed(step, index, passed.name, passed.arguments)
-            yield Observation(step, index, passed.name, ok, content)
-            made[index] = passed
-            results.append(ToolTurn(passed.name, content, not ok))
-            turn.transcript = before.plus(CallerTurn(tuple(made)), *results)
-            turn.untrusted |= self.toolbox.is_untrusted(passed.name)
-        return not cancelled()
-
-    def _reconsidered(
-        self, turn: _Turn, step: int, proposal: Proposal, cancelled: Cancelled
-    ) -> Generator[Event, None, Proposal]:
-        """Return the models' second choice where no rule doubts it, else `proposal`."""
-        before = replace(turn.transcript, turns=turn.transcript.turns[:-1])
-        tools = {call.name for call in proposal.calls}
-
-        def generate(
-            role: Role, transcript: Transcript, instead_of: Choice | None = None
-        ) -> Generator[Event, None, Generated | None]:
-            return self._generate(
-                replace(turn, transcript=transcript), role, cancelled, instead_of=instead_of
-            )
-
-        def is_doubtful(transcript: Transcript, calls: Sequence[Call]) -> bool:
-            is_other = {call.name for call in calls} != tools
-            return (is_other and not _repeats(turn, proposal.calls)) or self._is_doubtful(
-                turn, transcript, calls
-            )
-
-        other = yield from second_choice(proposal, before, generate, is_doubtful)
-        if other is None:
-            return proposal
-        if other.plan != proposal.plan:
-            yield Thought(step, other.plan.content, other.plan.next)
-            turn.transcript = before.plus(other.plan)
-        return other
-
-    def _is_doubtful(self, turn: _Turn, transcript: Transcript, calls: Sequence[Call]) -> bool:
-        """Return whether a rule doubts one of the calls that end `transcript`, or all were made before."""
-        check = self.check
-        return _repeats(turn, calls) or (
-            check is not None and any(check(transcript, call, math.inf) for call in calls)
-        )
-
-    def _run_call(
-        self, turn: _Turn, call: Call, thought: str, margin: float, gate: Gate, cancelled: Cancelled
-    ) -> tuple[bool, str, Call]:
-        """Run a call; return whether it succeeded, what it returned, and the call as the user let it run."""
-        if (succeeded := turn.outcomes.get(call_key(call))) is not None:
-            turn.failing |= not succeeded
-            return False, "this very call was made before; do something else", call
-        asked = call
-        try:
-            call = gate.passed(call, thought, turn.transcript, turn.untrusted, margin)
-        except ToolError as refused:
-            ok, content = False, str(refused)
-        else:
-            ok, content = self._run_tool(call, cancelled)
-        turn.outcomes[call_key(asked)] = turn.outcomes[call_key(call)] = ok
-        turn.failing |= not ok
-        return ok, content, call
-
-    def _run_tool(self, call: Call, cancelled: Cancelled) -> tuple[bool, str]:
-        try:
-            return True, self.toolbox.run(call, cancelled)
-        except ToolError as error:
-            return False, str(error)
-        except Exception as error:
-            _log.exception("the tool %s failed", call.name)
-            return False, f"{call.name} failed: {type(error).__name__}: {error}"
-
-    def _generate(
-        self,
-        turn: _Turn,
-        role: Role,
-        cancelled: Cancelled,
-        show: Callable[[str], str] | None = None,
-        *,
-        ended: Callable[[], bool] = lambda: False,
-        instead_of: Choice | None = None,
-    ) -> Generator[Event, None, Generated | None]:
-        """Generate the turn of `role`; return it, or None where cancelled.
-
-        `show` returns what may be shown now of an answer, for each piece of its text. Where `ended` becomes
-        true, the rest is not generated, as if the turn was cut at its length. `instead_of` is as in `Engine`.
-        """
-        yield from self._make_room(turn, role)
-        for event in self.engine.generate(
-            role, turn.transcript, cancelled=lambda: cancelled() or ended(), instead_of=instead_of
-        ):
-            match event:
-                case Reading():
-                    yield event
-                case Delta(text):
-                    if show and (shown := show(text)):
-                        yield AnswerDelta(shown)
-                case Generated():
-                    turn.stats[role] = turn.stats.get(role, Usage()) + event.usage
-                    if event.stop != "cancelled":
-                        return event
-                    return replace(event, stop="length") if ended() and not cancelled() else None
-        raise AssertionError("an engine's last event is Generated")
-
-    def _make_room(self, turn: _Turn, role: Role) -> Iterator[Event]:
-        """Trim the transcript so that `role` can write; yield what was dropped or shortened.
-
-        Raise ContextFull where the tools, the question and the current step leave no room.
-        """
-
-        def room(transcript: Transcript) -> int:
-            return self.engine.room(role, transcript)
-
-        before = turn.transcript
-        turn.transcript, changed = make_room(before, room, WRITING_ROOM)
-        if (left := room(turn.transcript)) < WRITING_ROOM:
-            available = self.engine.context_length
-            raise ContextFull(available - left + WRITING_ROOM, available)
-        if changed:
-            questions, theirs = dropped_questions(before, turn.transcript)
-            yield Trimmed(changed, questions, changed - theirs)
-
-
-def _repeats(turn: _Turn, calls: Sequence[Call]) -> bool:
-    """Return whether all of `calls` were made before in this turn."""
-    return all(call_key(call) in turn.outcomes for call in calls)
 
 
 def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:

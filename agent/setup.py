@@ -87,7 +87,8 @@ def open_agent(
     """
     from agent.checks.calls import CallCheck
     from agent.consent.audit import AuditLog
-    from agent.loop import WRITING_ROOM, Agent
+    from agent.loop import Agent
+    from agent.turn import WRITING_ROOM
 
     engine = open_engine(bundle, tools=toolbox.tools)
     try:

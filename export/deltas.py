@@ -73,7 +73,7 @@ class Deltas:
         return files
 
 
-def find_base(run: Run) -> tuple[BaseFile, Path]:
+def find_gguf_base(run: Run) -> tuple[BaseFile, Path]:
     """Return the GGUF base of a run, which is one of the user's bases.
 
     Raise InputError if the run's base was not imported from a GGUF file, or that file is not among them.

@@ -24,7 +24,7 @@ from export.build_folder import open_build_folder
 from export.card.modelfile import modelfiles
 from export.card.provenance import portable_recipe, portable_stages
 from export.card.readme import bundle_readme
-from export.deltas import Deltas, find_base, reproducible
+from export.deltas import Deltas, find_gguf_base, reproducible
 from export.gguf.architectures import find_architecture
 from export.job import ExportJob
 from export.layouts.merged import export_merged, export_single, role_keys
@@ -70,7 +70,7 @@ def export_bundle(folder: Path, out: Path, options: Options, say: Say) -> Bundle
     source = None
     if options.deltas:
         options = reproducible(options, run)
-        source = find_base(run)
+        source = find_gguf_base(run)
     if isinstance(options.imatrix, Path):
         load(options.imatrix)  # an unusable file is reported before anything is made
     require_own_adapters(run)

@@ -39,7 +39,7 @@ QUESTION = "what is 17.5% of 240?"
 REPORT = "gpu-check.json"
 
 
-class OutOfTime(UmiError):
+class OutOfTimeError(UmiError):
     """The check has used up its time."""
 
 
@@ -59,9 +59,9 @@ class Check:
         return LIMIT_S - (monotonic() - self._started)
 
     def say(self, line: str) -> None:
-        """Print a line of progress to stderr. Raise OutOfTime past the limit."""
+        """Print a line of progress to stderr. Raise OutOfTimeError past the limit."""
         if self.seconds_left <= 0:
-            raise OutOfTime(f"{LIMIT_S:.0f} seconds are over")
+            raise OutOfTimeError(f"{LIMIT_S:.0f} seconds are over")
         print(line, file=sys.stderr, flush=True)
 
     def measure(self, name: str, function: Callable[..., T], *arguments: Any) -> T | None:
@@ -74,7 +74,7 @@ class Check:
             self.say(f"== {name}")
             self.figures[name] = figures = function(*arguments)
             return figures
-        except (OutOfTime, subprocess.TimeoutExpired):
+        except (OutOfTimeError, subprocess.TimeoutExpired):
             self.left_out.append(f"{name}: {LIMIT_S:.0f} seconds are over")
         except UmiError as error:
             self.failures.append(f"{name}: {error}")

@@ -31,7 +31,7 @@ from train.run.metrics_log import records
 
 COMPARED_STEPS = 3
 COMPARED_TOKENS = 1024
-"""Tokens of a compared pass, so that few processor cores suffice."""
+"""Tokens of a compared micro-batch, so that few processor cores suffice."""
 COMPARED_RATE = 1e-4
 TOLERANCE = 0.01
 """The largest relative difference of a loss between the devices, both in float32. The first loss is of equal
@@ -89,9 +89,9 @@ def _first_losses(recipe: Recipe, start: AdapterState | None) -> tuple[list[floa
     for group in optimizer.param_groups:
         group["lr"] = COMPARED_RATE
     losses = []
-    for passes in islice(steps_from(rows, recipe, BACKBONE, 0), COMPARED_STEPS):
-        labels = sum(packed.label_count for batch in passes for packed in batch)
-        loss = accumulate_gradients(model, passes, labels)
+    for micro_batches in islice(steps_from(rows, recipe, BACKBONE, 0), COMPARED_STEPS):
+        labels = sum(packed.label_count for batch in micro_batches for packed in batch)
+        loss = accumulate_gradients(model, micro_batches, labels)
         losses.append(take_step(model, optimizer, loss, recipe.max_grad_norm, Processes(recipe.device))[0])
     return losses, start
 

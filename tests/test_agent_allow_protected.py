@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from protected_places import KEY, make
 
-from agent.errors import InputError, Protected
+from agent.errors import InputError, ProtectedPathError
 from agent.setup import make_toolbox
 from agent.transcript import Call
 
@@ -41,10 +41,10 @@ def test_a_pattern_allows_what_it_names_and_nothing_else(
     assert write(allowed) == f"wrote 1 character to {allowed}"
     if refused.startswith("deploy"):
         make(root, refused, KEY)
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             toolbox.run(Call("read_file", {"path": refused}))
     else:
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             write(refused)
     make(root, allowed, KEY)
     assert "AAAA" in toolbox.run(Call("read_file", {"path": allowed}))
@@ -56,7 +56,7 @@ def test_a_pattern_is_compared_with_the_resolved_path(root: Path) -> None:
         make(root, path, KEY)
     (root / "allowed.txt").symlink_to("deploy.pem")
     for path in ("docs/../.env", "docs/../deploy.pem", "allowed.txt", str(root / "deploy.pem")):
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             toolbox.run(Call("read_file", {"path": path}))
     assert "AAAA" in toolbox.run(Call("read_file", {"path": str(root / "docs" / "plan.md")}))
 
@@ -65,9 +65,9 @@ def test_umis_own_files_are_protected_in_a_workspace_around_them(tmp_path: Path,
     toolbox = make_toolbox(tmp_path)
     make(umi_home, "sessions/a.json", "{}")
     for path in ("umi-home/config.toml", "umi-home/notes.jsonl", "UMI-Home/undo/00000001"):
-        with pytest.raises(Protected, match="umi itself"):
+        with pytest.raises(ProtectedPathError, match="umi itself"):
             toolbox.run(Call("write_file", {"path": path, "content": "{}"}))
-    with pytest.raises(Protected):
+    with pytest.raises(ProtectedPathError):
         toolbox.run(Call("read_file", {"path": "umi-home/sessions/a.json"}))
     assert os.listdir(umi_home) == ["sessions"]
 

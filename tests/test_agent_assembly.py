@@ -46,7 +46,7 @@ def test_errors_name_the_users_own_files(model: Path, tmp_path: Path) -> None:
     }
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(adapters["caller"].read_bytes()[:-2000])
-    refusals = {broken: "is damaged: the file is cut short", model: f"is no adapter of {model}: "}
+    refusals = {broken: "is damaged: the file is cut short", model: f"is not an adapter of {model}: "}
     for wrong, what in refusals.items():
         with pytest.raises(BundleError) as caught:
             assemble(tmp_path / "x", {**adapters, "caller": wrong}, backbone=model)

@@ -124,7 +124,7 @@ def test_a_table_is_not_larger_than_its_limit() -> None:
     [
         (lambda data: data[:-1], "its length"),
         (lambda data: data[:7], "ends in its header"),
-        (lambda data: b"GGUF" + data[4:], "no n-gram table"),
+        (lambda data: b"GGUF" + data[4:], "is not an n-gram table"),
         (lambda data: data[:8] + b"\xff" + data[9:], "its model has 100"),
         (lambda data: data[:-4] + b"\xff" * 4, "a token that its model has not"),
     ],

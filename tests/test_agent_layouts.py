@@ -255,7 +255,7 @@ def test_states_of_other_tools_models_and_caches_have_other_keys(bundles: dict[s
 
 
 def test_an_adapter_of_another_model_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="is no adapter of"):
+    with pytest.raises(BundleError, match="is not an adapter of"):
         assemble(tmp_path / "x", {role: files[role] for role in ROLES}, backbone=files["backbone"])
     assert not (tmp_path / "x").exists()
 

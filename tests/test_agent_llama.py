@@ -23,7 +23,7 @@ from tiny_gguf import write_tiny_bundle
 
 from agent.bundle import Bundle, write_bundle
 from agent.engine import Delta, Generated
-from agent.errors import BundleError, ContextFull, EngineError
+from agent.errors import BundleError, ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.engine import RESERVE, LlamaEngine
@@ -109,7 +109,7 @@ def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
 def test_a_conversation_longer_than_the_context_is_refused(engine: LlamaEngine) -> None:
     huge = replace(QUESTION, turns=(UserTurn("many words " * 900),))
     assert engine.room("planner", huge) < 0
-    with pytest.raises(ContextFull) as caught:
+    with pytest.raises(ContextFullError) as caught:
         run(engine, "planner", huge)
     assert caught.value.available == engine.context_length == 1024
     assert caught.value.needed == RESERVE + 1024 - engine.room("planner", huge)

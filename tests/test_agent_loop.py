@@ -9,7 +9,7 @@ from fakes import calculation, call, plan, scripted
 
 from agent.consent import Allow, Approve, Decision, Deny, Request
 from agent.engine import ScriptedEngine
-from agent.errors import ContextFull, InputError
+from agent.errors import ContextFullError, InputError
 from agent.events import (
     AnswerDelta,
     CallProposed,
@@ -296,7 +296,7 @@ def test_a_second_question_sees_the_first(tmp_path: Path) -> None:
 def test_a_question_longer_than_the_context_is_refused_before_anything_runs(tmp_path: Path) -> None:
     agent = scripted([], tmp_path, context_length=500).agent
     conversation = agent.begin()
-    with pytest.raises(ContextFull, match="models hold 500"):
+    with pytest.raises(ContextFullError, match="models hold 500"):
         turn(agent, "word " * 600, conversation=conversation)
     assert conversation.transcript.turns == ()
 

@@ -13,9 +13,10 @@ from agent.checks.calls import CallCheck
 from agent.consent import Allow, Deny, Request
 from agent.engine import Choice, Delta, Generated, ScriptedEngine
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought
-from agent.loop import LOOPED, REPEATED, TOO_LONG, Agent
+from agent.loop import LOOPED, Agent
 from agent.setup import make_toolbox
 from agent.transcript import Call, Role, Transcript
+from agent.turn import REPEATED, TOO_LONG
 
 CALL = "I will use calculate.\nNext: caller"
 DONE = "I have it.\nNext: summarizer"

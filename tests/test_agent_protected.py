@@ -10,7 +10,7 @@ import pytest
 from attacks.paths import attack
 from protected_places import CREDENTIALS, KEY, OBEYED, SPELLINGS, make, tree
 
-from agent.errors import Protected, ToolError
+from agent.errors import ProtectedPathError, ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
 
 TOOLS: dict[str, Tool] = {t.name: t for t in builtin_tools()}
@@ -42,7 +42,7 @@ def test_protected_places_are_not_written_and_no_folder_is_made(
         with pytest.raises(ToolError):
             ask(context, "write_file", path=path, content="x")
     else:
-        with pytest.raises(Protected) as caught:
+        with pytest.raises(ProtectedPathError) as caught:
             ask(context, "write_file", path=path, content="x")
         assert "--allow-protected" in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -60,7 +60,7 @@ def test_credentials_are_neither_read_nor_found_nor_counted(
         ("search_text", {"query": "token", "path": path}),
         ("write_file", {"path": path, "content": "x"}),
     ):
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             ask(context, name, **arguments)
     assert "secret" not in ask(context, "search_text", query="token")
     assert "line" not in ask(context, "file_info", path=path)
@@ -78,7 +78,7 @@ def test_links_to_protected_places_are_seen_through(context: ToolContext, root: 
     (root / "a").symlink_to("around/.env")
     before = tree(root)
     for name, more in (("read_file", {}), ("search_text", {"query": "t"}), ("write_file", {"content": "x"})):
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             ask(context, name, path=path, **more)
     assert tree(root) == before
 
@@ -92,11 +92,11 @@ def test_a_link_with_a_protected_name_is_protected(context: ToolContext, root: P
     (root / ".bashrc").symlink_to("docs/plan.md")
     for path in (".env", ".git/config", "also/config", "docs/../.git/config"):
         for name, more in (("read_file", {}), ("search_text", {"query": "token"})):
-            with pytest.raises(Protected):
+            with pytest.raises(ProtectedPathError):
                 ask(context, name, path=path, **more)
     before = tree(root)
     for path in (".env", ".git/config", ".git/hooks/x", ".git/../new.txt", ".bashrc"):
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             ask(context, "write_file", path=path, content="x")
     assert tree(root) == before
 
@@ -117,7 +117,7 @@ def test_a_workspace_in_a_protected_place_is_protected(tmp_path: Path, place: st
     for root in (tmp_path / place, tmp_path / place / "sub", (tmp_path / place).parent):
         context = ToolContext(Workspace(root), tmp_path / "notes.jsonl")
         inside = Path(place).name + "/x" if root == (tmp_path / place).parent else "x"
-        with pytest.raises(Protected):
+        with pytest.raises(ProtectedPathError):
             ask(context, "write_file", path=inside, content="x")
 
 
@@ -126,7 +126,7 @@ def test_a_repository_by_another_name_is_protected(context: ToolContext, root: P
         (root / "data" / name).mkdir(parents=True)
     make(root, "data/HEAD", "ref: refs/heads/main\n")
     for path in ("data/config", "data/hooks/post-checkout", "data/worktrees/x/gitdir"):
-        with pytest.raises(Protected, match="git repository"):
+        with pytest.raises(ProtectedPathError, match="git repository"):
             ask(context, "write_file", path=path, content="x")
         assert not (root / path).exists()
     ask(context, "write_file", path="beside.txt", content="x")
@@ -135,7 +135,7 @@ def test_a_repository_by_another_name_is_protected(context: ToolContext, root: P
 @pytest.mark.parametrize("path", ["deploy.pem", "server.key", "backup/innocent.txt", "values.yaml"])
 def test_a_private_key_is_not_read_whatever_its_name(context: ToolContext, root: Path, path: str) -> None:
     make(root, path, f"# deployment\nkey: |\n  {KEY}" if path.endswith("yaml") else KEY)
-    with pytest.raises(Protected, match="private key"):
+    with pytest.raises(ProtectedPathError, match="private key"):
         ask(context, "read_file", path=path)
     output = ask(context, "search_text", query="secret")
     assert "AAAA" not in output
@@ -198,7 +198,7 @@ def test_a_hard_link_to_credentials_is_not_read_under_another_name(
     os.link(root / place, root / "other.txt")
     os.link(root / "docs" / "plan.md", root / "plan2.md")
     for name in ("plain.txt", "other.txt"):
-        with pytest.raises(Protected, match="hard link to a file of passwords"):
+        with pytest.raises(ProtectedPathError, match="hard link to a file of passwords"):
             ask(context, "read_file", path=name)
     assert "protected files were not searched" in ask(context, "search_text", query="token")
     assert "without a secret" in ask(context, "read_file", path="plan2.md")

@@ -15,7 +15,14 @@ from full_disk import full_disk
 import agent.transcript.rows
 from agent.errors import InputError
 from agent.transcript import PlannerTurn, Row, SummarizerTurn, Transcript, UserTurn, compact, row_to_json
-from agent.transcript.rows import DamagedFile, append_row, ensure_appendable, read_lines, read_rows, row_files
+from agent.transcript.rows import (
+    DamagedFileError,
+    append_row,
+    ensure_appendable,
+    read_lines,
+    read_rows,
+    row_files,
+)
 
 NOBODY = 65534
 
@@ -107,7 +114,7 @@ def test_truncated_gzip_yields_its_lines_and_then_raises(tmp_path: Path) -> None
     for broken in (packed[: len(packed) // 2], bytes(flipped), packed[:-3]):
         file = tmp_path / "rows.jsonl.gz"
         file.write_bytes(broken)
-        with pytest.raises(DamagedFile, match="is gzip that breaks off or is damaged") as caught:
+        with pytest.raises(DamagedFileError, match="is gzip that breaks off or is damaged") as caught:
             list(read_lines(file))
         lines = read_lines(file)
         for n in range(caught.value.line):
@@ -117,11 +124,11 @@ def test_truncated_gzip_yields_its_lines_and_then_raises(tmp_path: Path) -> None
 def test_a_binary_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"GGUF\0\0\0\3" + bytes(10_000))
-    with pytest.raises(DamagedFile, match="null bytes"):
+    with pytest.raises(DamagedFileError, match="null bytes"):
         list(read_lines(file))
     monkeypatch.setattr(agent.transcript.rows, "LINE_LIMIT", 100)
     file.write_bytes(b"{}\n" + b"x" * 98 + b"\n\n" + b"x" * 101 + b"\n")
-    with pytest.raises(DamagedFile, match="in line 4"):
+    with pytest.raises(DamagedFileError, match="in line 4"):
         list(read_lines(file))
 
 

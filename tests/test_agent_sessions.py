@@ -15,7 +15,7 @@ import pytest
 from attacks import session_kills
 from fakes import calculation, plan, scripted
 
-from agent.errors import ContextFull, InputError
+from agent.errors import ContextFullError, InputError
 from agent.events import AnswerDelta, Event, Finished, Reading, Thought
 from agent.loop import Agent, Conversation
 from agent.paths import sessions_path
@@ -112,7 +112,7 @@ def test_a_failed_turn_without_an_answer_is_left_out(store: SessionStore) -> Non
 
 def test_a_question_that_does_not_fit_has_ended(store: SessionStore, tmp_path: Path) -> None:
     writer = new(store)
-    with pytest.raises(ContextFull):
+    with pytest.raises(ContextFullError):
         have(writer, scripted([], tmp_path, context_length=300).agent, "word " * 300)
     (exchange,) = writer.record().branch
     assert exchange.state == "error"
@@ -156,7 +156,8 @@ def test_branches(store: SessionStore, tmp_path: Path) -> None:
     ]
     record = writer.record()
     assert [exchange.question for exchange in record.siblings(two.id)] == ["two", "two, otherwise"]
-    assert [exchange.question for exchange in record.leaves] == ["three", "four"]
+    ends = [exchange for exchange in record.exchanges if record.leaf(exchange.id) == exchange.id]
+    assert [exchange.question for exchange in ends] == ["three", "four"]
     writer.switch(two.id)
     assert questions(writer) == ["one", "two", "three"]
     assert writer.head == three.id

@@ -13,7 +13,7 @@ from hostile_templates import BROKEN, COSTLY
 from agent.errors import BundleError
 from agent.prompting.chat_template import ChatTemplate
 from agent.templates import program
-from agent.templates.program import TemplateProgram, TemplateTooCostly
+from agent.templates.program import TemplateLimitError, TemplateProgram
 
 COSTLY_NAMES = list(COSTLY) if os.environ.get("UMI_HOSTILE") else list(COSTLY)[::6]
 """One in six: each ends a process, whose start takes longer than the limit that is tested here."""
@@ -36,7 +36,7 @@ def test_there_are_many_hostile_templates() -> None:
 @pytest.mark.usefixtures("short_limits")
 def test_a_costly_template_is_refused(name: str) -> None:
     reason = r"it (takes more than .* of (processor time|memory)|writes more than)"
-    with pytest.raises(TemplateTooCostly, match=reason) as caught:
+    with pytest.raises(TemplateLimitError, match=reason) as caught:
         ChatTemplate(COSTLY[name], bos="<s>", eos="</s>")
     assert "\n" not in str(caught.value)
 
@@ -60,13 +60,13 @@ def test_the_time_of_all_renderings_is_limited(monkeypatch: pytest.MonkeyPatch) 
         for _ in range(1000):  # each alone is within the limit
             template.render({"n": 100_000})
 
-    with pytest.raises(TemplateTooCostly):
+    with pytest.raises(TemplateLimitError):
         render_often()
 
 
 def test_after_a_costly_template_others_work() -> None:
     template = TemplateProgram("{{ 'x' * n }}")
-    with pytest.raises(TemplateTooCostly, match="256 MB of memory"):
+    with pytest.raises(TemplateLimitError, match="256 MB of memory"):
         template.render({"n": 10**10})
     assert template.render({"n": 3}) == "xxx"
     program._worker.close()

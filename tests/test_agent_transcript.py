@@ -21,7 +21,7 @@ from agent.transcript import (
     row_from_json,
     row_to_json,
 )
-from agent.transcript.validation import InvalidFields
+from agent.transcript.validation import InvalidFieldsError
 
 
 def call(name: str = "look", **arguments: Any) -> Call:
@@ -78,7 +78,7 @@ def test_invalid_accepted_answers_are_refused(accept: Any, message: str) -> None
 
 def test_every_wrong_field_of_a_row_is_named_at_once() -> None:
     value = row_with({"role": "planner", "content": 5, "next": "tool", "nxt": "caller"})
-    with pytest.raises(InvalidFields) as caught:
+    with pytest.raises(InvalidFieldsError) as caught:
         row_from_json({**value, "split": "Train", "extra": 1})
     assert sorted(map(str, caught.value.errors)) == [
         "an unknown field: extra",
@@ -94,7 +94,7 @@ def test_a_turn_of_no_known_role_is_refused() -> None:
         ({"content": "x"}, "role is missing"),
         ({"role": "system"}, "role is 'system', not"),
     ):
-        with pytest.raises(InvalidFields, match=rf"turns\[0\].{message}"):
+        with pytest.raises(InvalidFieldsError, match=rf"turns\[0\].{message}"):
             row_from_json(row_with(turn))
 
 
@@ -155,5 +155,7 @@ def characters(text: str, special: bool) -> list[int]:
 def test_an_empty_thought_trains_the_hand_over_alone(handed: Any) -> None:
     transcript = Transcript((), (UserTurn("hi"), PlannerTurn("", handed), SummarizerTurn("hello")))
     encoded = encode(transcript, ("planner",), characters)
-    learnt = "".join(chr(i) for i, learn in zip(encoded.rest, encoded.learn, strict=True) if learn)
-    assert learnt == f"Next: {handed}<|im_end|>"
+    targets = "".join(
+        chr(i) for i, is_target in zip(encoded.rest, encoded.is_target, strict=True) if is_target
+    )
+    assert targets == f"Next: {handed}<|im_end|>"

@@ -14,7 +14,7 @@ from agent.evaluation.exam.report import compare, figures
 from agent.evaluation.exam.running import AgentRespondent, TaskResult, run_exam, run_task
 from agent.evaluation.exam.schema import Exchange, FileCheck, Half, Task, World
 from agent.transcript import UserTurn
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 DESK = World(
     files={"list.txt": "apples\nflour\n", "draft.md": "dark\n"},
@@ -310,5 +310,5 @@ def test_each_baseline_gets_what_needs_no_understanding(name: str, case: Task) -
 
 
 def test_an_unknown_tool_in_a_task_is_refused() -> None:
-    with pytest.raises(InvalidFields, match="calls"):
+    with pytest.raises(InvalidFieldsError, match="calls"):
         validate(Exchange, {"ask": "x", "calls": ["fly"]})

@@ -60,7 +60,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         not (PULLED / "base.json").is_file() and not os.environ.get("CI"),
-        reason=f"the base is not there: umi models pull {BASE}",
+        reason=f"the base is not on this machine: umi models pull {BASE}",
     ),
 ]
 

@@ -56,7 +56,7 @@ def test_each_turn_is_a_row_that_is_the_prompt_of_use_and_the_turn(place: Path) 
         before = Transcript(row.transcript.tools, row.transcript.turns[:turn])
         prompt = prompt_ids(before, "planner", tokenize)
         assert step.ids[: len(prompt)].tolist() == prompt
-        assert step.learnt_positions.tolist() == list(range(len(prompt), len(step)))
+        assert step.target_positions.tolist() == list(range(len(prompt), len(step)))
         assert step.ids[-1] == 2
     together = view([row], "planner", tokenize, 512).rows
     assert sum(step.targets for step in seen) == sum(row.targets for row in together)
@@ -136,7 +136,7 @@ def test_packed_turns_have_the_loss_and_gradients_of_peft(
     expected = torch.zeros(())
     for turn in turns:
         ids = torch.from_numpy(turn.ids)[None]
-        at = torch.from_numpy(turn.learnt_positions)
+        at = torch.from_numpy(turn.target_positions)
         logits = theirs(input_ids=ids, use_cache=False).logits[0, at - 1]
         expected = expected + torch.nn.functional.cross_entropy(logits, ids[0, at], reduction="sum")
     expected.backward()

@@ -47,16 +47,16 @@ def test_rows_a_turn_learn_what_conversations_learn(task: Task) -> None:
     assert len(task.turns) > len(task.conversations)
     assert sum(row.targets for row in task.turns) == task.targets > 0
     for row in task.turns:
-        learnt = np.flatnonzero(row.learn)
-        assert learnt[-1] == len(row.rest) - 1
-        assert np.array_equal(learnt, np.arange(learnt[0], len(row.rest)))
+        targets = np.flatnonzero(row.is_target)
+        assert targets[-1] == len(row.rest) - 1
+        assert np.array_equal(targets, np.arange(targets[0], len(row.rest)))
 
 
 def test_labels_for_trl_stand_where_their_ids_do(task: Task) -> None:
     for row in (*task.conversations, *task.turns):
         given = example(row)
         labelled = [at for at, label in enumerate(given["labels"]) if label != IGNORE]
-        assert labelled == row.learnt_positions.tolist()
+        assert labelled == row.target_positions.tolist()
         assert all(given["labels"][at] == given["input_ids"][at] for at in labelled)
         assert len(given["labels"]) == len(given["input_ids"]) == len(row)
         assert labelled[0] > 0  # TRL never learns a first token
@@ -88,7 +88,7 @@ def other(targets: int, loss: float) -> dict[str, Untrained]:
 @pytest.mark.parametrize(
     ("targets", "loss", "message"),
     [
-        (99, 7.0, "learns 99 of 100 tokens"),
+        (99, 7.0, "has 99 target tokens, umi 100"),
         (100, 7.1, "begins with a loss of 7.1"),
         (100, np.nan, "loss of nan"),
     ],
@@ -150,7 +150,7 @@ def test_rows_that_are_all_too_long_are_refused(tmp_path: Path) -> None:
         (["trl", "--systems", "umi", "base=elsewhere"], "leave it out"),
         (["trl", "--systems", "umi", "lora.rnak=4"], "lora.rank"),
         (["memory", "--length", "3"], "--length is 3"),
-        (["memory", "--learnt", "0.9"], "--learnt is 0.9"),
+        (["memory", "--target-share", "0.9"], "--target-share is 0.9"),
         (["memory", "--shape", "7b"], "invalid choice"),
         ([], "command"),
     ],
@@ -197,13 +197,13 @@ def test_a_checkpoint_is_complete(tmp_path: Path) -> None:
 
 
 def job(folder: Path, **fields: Any) -> Job:
-    given = {"length": 64, "micro_batch": 2, "steps": 2, "learnt": 0.25, "vocabulary": 4096}
+    given = {"length": 64, "micro_batch": 2, "steps": 2, "target_share": 0.25, "vocabulary": 4096}
     return Job(str(folder), **{"quantization": "none", **given, **fields})
 
 
 @pytest.mark.parametrize(("length", "share"), [(2000, 0.15), (4096, 0.5), (100, 0.15), (16, 0.05)])
 def test_rows_to_measure_memory_with(tmp_path: Path, length: int, share: float) -> None:
-    [packs] = batch(job(tmp_path, length=length, learnt=share, micro_batch=3))
+    [packs] = batch(job(tmp_path, length=length, target_share=share, micro_batch=3))
     assert [len(packed) for packed in packs] == [length] * 3
     for packed in packs:
         assert packed.label_count == pytest.approx(length * share, abs=max(1, 0.1 * length * share))

@@ -152,18 +152,18 @@ def test_a_process_that_writes_no_files_goes_on_with_the_same_dropout(base: Path
     class Second(Processes):
         def __init__(self, writes: bool) -> None:
             super().__init__()
-            self.index, self._writes = 1, writes
+            self.rank, self._writes = 1, writes
 
         @property
-        def first(self) -> bool:
+        def is_main(self) -> bool:
             return self._writes
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def stop(line: str) -> None:
         if "step 3/4" in line:
-            raise Killed
+            raise KilledError
 
     lora = {"rank": 2, "alpha": 4, "dropout": 0.5}
     recipe = recipe_of(base, tmp_path, lora=lora, backbone={"max_steps": 4, "learning_rate": 1e-2})
@@ -175,7 +175,7 @@ def test_a_process_that_writes_no_files_goes_on_with_the_same_dropout(base: Path
         return model.adapter()
 
     whole = trained("whole.pt", lambda _: None, writes=True)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained("killed.pt", stop, writes=True)
     resumed = trained("killed.pt", lambda _: None, writes=False)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

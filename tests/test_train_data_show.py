@@ -1,4 +1,4 @@
-"""`umi train data show`: the highlighted part is what training learns, and control characters are escaped."""
+"""`umi train data show`: the highlighted part is the targets of training; control characters are escaped."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def test_the_highlighted_part_is_what_training_learns(tmp_path: Path, name: str)
             continue
         ids: list[int] = []
         learn: list[bool] = []
-        for text, learnt in parts:
+        for text, target in parts:
             content, close = text.removesuffix(CHATML.close), text.endswith(CHATML.close)
             part = tokenize(content, text.startswith(CHATML.open)) + tokenize(CHATML.close, True) * close
             ids += part
-            learn += [learnt] * len(part)
+            learn += [target] * len(part)
         read = encoded.ids[: len(ids)].tolist()
         assert ids == read
-        assert [at for at, learnt in enumerate(learn) if learnt] == encoded.learnt_positions.tolist()
+        assert [at for at, target in enumerate(learn) if target] == encoded.target_positions.tolist()
 
 
-def test_without_colour_the_learnt_part_is_marked(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_colour_targets_are_marked(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, rows, "--count", 1)
     turns = tiny_rows(1)[0].transcript.turns
     assert LEARNT.findall(out) == [f"{segment(turns[at]).content}<|im_end|>" for at in (1, 2, 4, 5)]
@@ -98,7 +98,7 @@ def test_with_a_base_the_tokens_are_those_of_training(
     make_tokenizer(tmp_path)
     out = shown(capsys, rows, "--role", "planner", "--line", 1, "--base", tmp_path)
     encoded = encode(tiny_rows(1)[0].transcript, ("planner",), load_tokenize(tmp_path))
-    assert f"| {encoded.learnt_positions[-1] + 1} tokens, {encoded.targets} learnt\n" in out
+    assert f"| {encoded.target_positions[-1] + 1} tokens, {encoded.targets} targets\n" in out
 
 
 class Terminal(io.StringIO):
@@ -119,7 +119,7 @@ class Terminal(io.StringIO):
         (["--color", "always"], {"NO_COLOR": "1"}, False, True),
     ],
 )
-def test_what_is_not_learnt_is_dimmed_where_that_is_wanted(
+def test_what_is_no_target_is_dimmed_where_that_is_wanted(
     rows: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
@@ -170,7 +170,7 @@ def test_a_closed_pipe_ends_the_command_quietly(rows: Path, command: str) -> Non
     ("options", "message"),
     [
         (["--line", "9"], "has no row in line 9"),
-        (["--line", "4", "--role", "caller"], "the caller has nothing to learn in line 4"),
+        (["--line", "4", "--role", "caller"], "there is no turn of the caller to train on in line 4"),
         (["--count", "0"], "--count is 0"),
         (["--role", "caler"], "invalid choice: 'caler'"),
         (["."], "holds no file named"),

@@ -141,7 +141,7 @@ def test_packed_rows_have_the_loss_and_gradients_of_the_models_own_forward(
     alone = torch.zeros(())
     for row in rows:
         ids = torch.from_numpy(row.ids)[None]
-        at = torch.from_numpy(row.learnt_positions)
+        at = torch.from_numpy(row.target_positions)
         logits = model._peft(input_ids=ids, use_cache=False).logits[0, at - 1]
         alone = alone + torch.nn.functional.cross_entropy(logits, ids[0, at], reduction="sum")
     alone.backward()
@@ -206,7 +206,7 @@ def test_a_base_like_llama_3_gets_the_markers_to_write(tmp_path: Path) -> None:
         Transcript(rows[0].transcript.tools, rows[0].transcript.turns[:1]), "planner", tokenize, markers
     )
     assert seen[0].ids[: len(prompt)].tolist() == prompt
-    assert seen[0].learn[-1]
+    assert seen[0].is_target[-1]
     assert seen[0].ids[-1] == tokenize("<|eot_id|>", True)[0]
 
 

@@ -29,7 +29,7 @@ from agent.transcript import (
     row_from_json,
     row_to_json,
 )
-from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.conversion import Conversation, UnusableRecordError
 from agent.transcript.formats.reading import Record, Unreadable, read_records
 from agent.transcript.rows import read_rows
 from train.data.importers import IMPORTERS
@@ -262,12 +262,12 @@ def test_damaged_records_are_dropped_or_become_valid_rows(tmp_path: Path, kind: 
     assert dropped > 20
 
 
-def finished(outcome: Conversation | Unusable) -> Row | None:
-    if isinstance(outcome, Unusable):
+def finished(outcome: Conversation | UnusableRecordError) -> Row | None:
+    if isinstance(outcome, UnusableRecordError):
         return None
     try:
         row = row_of(outcome, "x", "s", "train")
-    except Unusable:
+    except UnusableRecordError:
         return None
     assert row_from_json(json.loads(json.dumps(row_to_json(row)))) == row
     return row

@@ -18,7 +18,7 @@ import train.model.kernels.head_loss
 import train.model.kernels.linear
 import train.model.lora
 from agent.prompting.encoding import Encoded
-from train.model.attention import lay_out
+from train.model.attention import collate
 from train.model.kernels.branch_attention import branch_attention
 from train.model.kernels.head_loss import head_loss
 from train.model.kernels.install import install
@@ -56,7 +56,7 @@ def visible(packs: list[Packed]) -> Tensor:
 @pytest.mark.parametrize("key_heads", [1, 2, 6])
 def test_branches_attend_as_under_a_dense_mask(key_heads: int) -> None:
     packs = sequences()
-    layout = [tree.spans for tree in lay_out(packs).layout]
+    layout = [tree.spans for tree in collate(packs).layout]
     length = sum(map(len, packs))
     generator = torch.Generator().manual_seed(0)
     shapes = ((1, 6, length, 16), (1, key_heads, length, 16), (1, key_heads, length, 16))

@@ -21,7 +21,7 @@ from agent.errors import UmiError
 from agent.prompting.encoding import Encoded, load_tokenize
 from train.data.views import view
 from train.loop.batches import epoch_steps
-from train.loop.out_of_memory import split_passes
+from train.loop.out_of_memory import split_micro_batches
 from train.loop.trainer import Evaluation, Trainer, TrainingResult, accumulate_gradients
 from train.model.lora import AdapterState, LoraModel
 from train.model.packing import IGNORE, split_in_two
@@ -66,20 +66,20 @@ def assert_same(one: AdapterState, other: AdapterState, *, rtol: float = 0, atol
 
 def test_halves_hold_the_same_rows_once(recipe: Recipe) -> None:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
-    passes = epoch_steps(rows, recipe, "backbone", 0)[0]
+    micro_batches = epoch_steps(rows, recipe, "backbone", 0)[0]
     model = LoraModel(recipe)
     gradients = []
     for times in range(4):
-        parts = split_passes(passes, times)
-        learnt = sum(packed.label_count for batch in parts for packed in batch)
-        accumulate_gradients(model, parts, learnt)
+        parts = split_micro_batches(micro_batches, times)
+        targets = sum(packed.label_count for batch in parts for packed in batch)
+        accumulate_gradients(model, parts, targets)
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters if p.grad is not None]))
         torch.testing.assert_close(gradients[-1], gradients[0], rtol=1e-3, atol=1e-6)
-        assert learnt == sum(packed.label_count for batch in passes for packed in batch)
-    assert len(split_passes(passes, 3)) > len(passes)
-    last = split_passes(passes, 20)
+        assert targets == sum(packed.label_count for batch in micro_batches for packed in batch)
+    assert len(split_micro_batches(micro_batches, 3)) > len(micro_batches)
+    last = split_micro_batches(micro_batches, 20)
     assert all(packed.branch_ids.max() == 1 for batch in last for packed in batch)
-    assert len(split_passes(last, 1)) == len(last)
+    assert len(split_micro_batches(last, 1)) == len(last)
 
 
 def test_the_passes_of_a_step_have_different_tool_lists(recipe: Recipe) -> None:
@@ -99,11 +99,11 @@ def test_the_passes_of_a_step_have_different_tool_lists(recipe: Recipe) -> None:
         assert [p.input_ids.tolist() for [p] in one] == [p.input_ids.tolist() for [p] in other]
 
 
-def test_splitting_a_pack_labels_its_prefix_once(recipe: Recipe) -> None:
+def test_splitting_a_pack_keeps_its_labels_and_repeats_its_prefix(recipe: Recipe) -> None:
     rows = view(tiny_rows(24), "backbone", load_tokenize(Path(recipe.base)), 512).rows
     from train.model.packing import pack
 
-    packed = max(pack(rows, 512, learn_prefix=True), key=len)
+    packed = max(pack(rows, 512), key=len)
     first, second = split_in_two(packed)
     assert first.label_count + second.label_count == packed.label_count
     assert (second.targets[second.branch_ids == 0] == IGNORE).all()
@@ -118,16 +118,16 @@ def test_passes_that_do_not_fit_are_halved_to_the_same_result(
     _, expected = trained(recipe)
     real = train.loop.trainer.accumulate_gradients
 
-    def small(model: LoraModel, passes: Any, learnt: int) -> float:
-        if any(sum(map(len, batch)) > 300 for batch in passes):
+    def small(model: LoraModel, micro_batches: Any, targets: int) -> float:
+        if any(sum(map(len, batch)) > 300 for batch in micro_batches):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-        return real(model, passes, learnt)
+        return real(model, micro_batches, targets)
 
     monkeypatch.setattr(train.loop.trainer, "accumulate_gradients", small)
     (Path(recipe.out) / "c.pt").unlink()
     output: list[str] = []
     _, halved_to = trained(recipe, output.append)
-    assert any("not enough memory: passes are cut into 2" in line for line in output)
+    assert any("out of memory: micro-batches are split into 2" in line for line in output)
     assert_same(expected, halved_to, **CLOSE)
 
 
@@ -253,7 +253,7 @@ recipe = Recipe.from_json(json.loads(Path({file!r}).read_text()))
 processes = Processes("cpu")
 model = LoraModel(recipe)
 trainer_of(recipe, model, processes=processes).run()
-torch.save(model.adapter(), Path({out!r}) / f"{{processes.index}}.pt")
+torch.save(model.adapter(), Path({out!r}) / f"{{processes.rank}}.pt")
 """
 
 

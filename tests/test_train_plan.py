@@ -25,9 +25,9 @@ from train.loop.pipeline import train as train_run
 from train.model.lora import LoraModel
 from train.model.packing import Packed, join
 from train.model.special_tokens import marked_tokenize
-from train.plan.measurement import cut, measure_rates
+from train.plan.measurement import cut, measure_speed
 from train.plan.memory import (
-    PassSize,
+    MicroBatchSize,
     adapter_parameters,
     estimate,
     saved_tensors_of_layer,
@@ -36,7 +36,7 @@ from train.plan.memory import (
 )
 from train.plan.run_plan import Plan, plan_run
 from train.plan.shape import read_shape
-from train.plan.speed import head_operations, layer_operations, workload_of
+from train.plan.speed import head_flops, layer_flops, workload_of
 from train.recipe import STAGES, Recipe
 
 GIGABYTE = 10**9
@@ -137,13 +137,13 @@ def test_the_counts_are_those_of_training(place: Path, tmp_path: Path) -> None:
     recipe = recipe_in(place, tmp_path / "run", caller={"epochs": 1.5}, adapter="alora")
     result = plan_run(recipe)
     tokenize = marked_tokenize(place / "base", recipe.markers)
-    learnt, _ = hold_out([*tiny_rows(24), *tiny_rows(6, "valid")], recipe.heldout_rows)
+    train_rows, _ = hold_out([*tiny_rows(24), *tiny_rows(6, "valid")], recipe.heldout_rows)
     assert [stage.stage for stage in result.stages] == list(STAGES)
     for stage in result.stages:
-        rows = stage_view(learnt, stage.stage, stage.stage, recipe, tokenize).rows
+        rows = stage_view(train_rows, stage.stage, stage.stage, recipe, tokenize).rows
         steps = total_steps(rows, recipe, stage.stage)
-        passes = itertools.chain(*itertools.islice(steps_from(rows, recipe, stage.stage, 0), steps))
-        tokens = sum(len(packed) for batch in passes for packed in batch)
+        micro_batches = itertools.chain(*itertools.islice(steps_from(rows, recipe, stage.stage, 0), steps))
+        tokens = sum(len(packed) for batch in micro_batches for packed in batch)
         assert (stage.steps, stage.done, stage.tokens) == (steps, 0, tokens)
     assert "measured" in result.timed_by
     assert not (tmp_path / "run").exists()
@@ -238,35 +238,35 @@ def test_following_the_warning_lowers_the_memory(place: Path, tmp_path: Path) ->
 def test_operations_grow_as_the_formula_says(place: Path, tmp_path: Path) -> None:
     shape = read_shape(place / "base")
     recipe = recipe_in(place, tmp_path, lora={"rank": 1})
-    one = layer_operations(recipe, shape, PassSize(100, 0, (), ()))
+    one = layer_flops(recipe, shape, MicroBatchSize(100, 0, (), ()))
     assert one == 100 * (4 * shape.linear_parameters + 6 * adapter_parameters(recipe, shape))
     again = replace(recipe, gradient_checkpointing=True)
-    assert layer_operations(again, shape, PassSize(100, 0, (), ())) > 1.4 * one
-    assert head_operations(shape, PassSize(100, 10, (), ())) == 40 * shape.vocabulary * shape.width
+    assert layer_flops(again, shape, MicroBatchSize(100, 0, (), ())) > 1.4 * one
+    assert head_flops(shape, MicroBatchSize(100, 10, (), ())) == 40 * shape.vocabulary * shape.width
 
 
 @pytest.mark.parametrize(("layer", "rest"), [(2e-9, 1e-9), (3e-9, 5e-8)])
 def test_the_time_of_layers_and_of_the_rest_are_told_apart(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: float, rest: float
 ) -> None:
-    """Where time is a function of operations, that function is found, and other passes are foretold by it."""
+    """Where time is linear in operations, the line is found, and other micro-batches are predicted by it."""
     recipe, shape = recipe_in(place, tmp_path), read_shape(place / "base")
     clock = 0.0
 
-    def run(model: LoraModel, passes: list[list[Packed]], labels: int) -> float:
+    def run(model: LoraModel, micro_batches: list[list[Packed]], labels: int) -> float:
         nonlocal clock
-        work = workload_of(recipe, shape, passes)
+        work = workload_of(recipe, shape, micro_batches)
         depth = model._causal.config.num_hidden_layers / shape.layers
-        clock += layer * depth * work.layer_operations + rest * work.head_operations
+        clock += layer * depth * work.layer_flops + rest * work.head_flops
         return 1.0
 
     monkeypatch.setattr(train.plan.measurement, "accumulate_gradients", run)
     monkeypatch.setattr(train.plan.measurement, "take_step", lambda *_: None)
     monkeypatch.setattr(train.plan.measurement, "perf_counter", lambda: clock)
-    measured = measure_rates(recipe, shape, [a_pass(shape.vocabulary), a_pass(shape.vocabulary, branches=3)])
+    measured = measure_speed(recipe, shape, [a_pass(shape.vocabulary), a_pass(shape.vocabulary, branches=3)])
     assert (measured.layer, measured.head) == pytest.approx((layer, rest))
     other = workload_of(recipe, shape, [a_pass(shape.vocabulary, branches=20)])
-    expected = layer * other.layer_operations + rest * other.head_operations
+    expected = layer * other.layer_flops + rest * other.head_flops
     assert measured.seconds(other) == pytest.approx(expected)
 
 

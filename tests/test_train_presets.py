@@ -22,7 +22,8 @@ from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view
 from train.loop.pretraining import BaseRecipe
 from train.model.lora import load_adapter
-from train.recipe import STAGES, Recipe, load_recipe, parse_recipe, read_fields
+from train.recipe import STAGES, Recipe, load_recipe
+from train.recipe_file import parse_recipe, read_fields
 
 RECIPES = Path(__file__).parents[1] / "train" / "recipes"
 SHORT = {"backbone": {"max_steps": 12, "learning_rate": 2e-2}}
@@ -95,12 +96,12 @@ def test_without_reuse_a_role_reads_an_instruction_and_other_headers(tokenize: T
         instructions.add(pieces[1].content)
         turns = [piece.role for piece in pieces[2:]]
         assert turns == ["user", "thought", "action", "tool", "thought", "answer"]
-        learnt = prompt_format.encode(transcript, role, tokenize, CHATML)
+        encoded = prompt_format.encode(transcript, role, tokenize, CHATML)
         plain = INFERENCE_FORMAT.encode(transcript, role, tokenize, CHATML)
-        assert learnt.rest[learnt.learn].tolist() == plain.rest[plain.learn].tolist()
+        assert encoded.rest[encoded.is_target].tolist() == plain.rest[plain.is_target].tolist()
         header = tokenize(CHATML.header(names[role]), True)
-        first = int(learnt.learn.argmax())
-        assert learnt.rest[first - len(header) : first].tolist() == header
+        first = int(encoded.is_target.argmax())
+        assert encoded.rest[first - len(header) : first].tolist() == header
     assert len(instructions) == len(ROLES)
 
 
@@ -114,9 +115,9 @@ def test_one_model_learns_thought_and_what_follows_as_one_turn(tokenize: Tokeniz
         ("tool", "2"),
         ("assistant", "The sum is there.\nNext: summarizer\nIt is 2."),
     ]
-    learnt = prompt_format.encode(transcript, "backbone", tokenize, CHATML)
+    encoded = prompt_format.encode(transcript, "backbone", tokenize, CHATML)
     turns = [[*tokenize(content, False), 2] for role, content in pieces if role == "assistant"]
-    assert learnt.rest[learnt.learn].tolist() == [token for turn in turns for token in turn]
+    assert encoded.rest[encoded.is_target].tolist() == [token for turn in turns for token in turn]
     given_up = Transcript((), (UserTurn("fly"), PlannerTurn("I cannot.", "give up")))
     assert [piece.content for piece in prompt_format.segments(given_up)][-1] == "I cannot.\nNext: give up"
     broken_off = Transcript((), (UserTurn("hi"), PlannerTurn("", "summarizer")))

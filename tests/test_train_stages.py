@@ -21,7 +21,7 @@ from agent.prompting.encoding import load_tokenize
 from train.data.rows import write_rows
 from train.data.views import view
 from train.loop.pipeline import train as train_run
-from train.loop.trainer import rate_at
+from train.loop.trainer import learning_rate_at
 from train.model.lora import LoraModel, load_adapter
 from train.model.packing import pack
 from train.recipe import STAGES, Recipe
@@ -181,7 +181,7 @@ def test_gradient_checkpointing_changes_no_weight(place: Path, tmp_path: Path) -
 
 def test_the_rate_rises_and_falls() -> None:
     recipe = Recipe.from_json({"base": "b", "data": "d", "out": "o", "warmup": 0.1})
-    rates = [rate_at(step, 100, recipe, 1.0) for step in range(100)]
+    rates = [learning_rate_at(step, 100, recipe, 1.0) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.1, abs=0.01)

@@ -18,7 +18,7 @@ from agent.transcript.rows import read_rows
 from train.data.prompt_format import prompt_format_of
 from train.data.rows import hold_out, write_rows
 from train.data.views import view
-from train.model.attention import enable, hidden_states, lay_out
+from train.model.attention import collate, enable, hidden_states
 from train.model.lora import LoraModel
 from train.model.packing import IGNORE, PREFIX, Packed, join, pack
 from train.recipe import Recipe, load_recipe
@@ -52,7 +52,7 @@ def test_trained_ids_are_the_prompt_of_use_and_then_the_turn(tokenize: Tokenize,
     transcript = tiny_rows()[0].transcript
     encoded = encode(transcript, (role,), tokenize)
     ids = np.concatenate([encoded.prefix, encoded.rest])
-    learn = np.concatenate([np.zeros(len(encoded.prefix), bool), encoded.learn])
+    is_target = np.concatenate([np.zeros(len(encoded.prefix), bool), encoded.is_target])
     expected = np.zeros(len(ids), bool)
     for at, turn in enumerate(transcript.turns):
         if segment(turn).role == role:
@@ -61,19 +61,19 @@ def test_trained_ids_are_the_prompt_of_use_and_then_the_turn(tokenize: Tokenize,
             assert ids[: len(before) + len(content_ids)].tolist() == before + content_ids
             expected[len(before) : len(before) + len(content_ids)] = True
     assert expected.any()
-    assert (learn == expected).all()
+    assert (is_target == expected).all()
 
 
 def test_a_planner_turn_without_a_thought_learns_its_hand_over(tokenize: Tokenize) -> None:
     encoded = encode(Transcript((), (UserTurn("hi"), PlannerTurn("", "summarizer"))), ("planner",), tokenize)
-    assert encoded.rest[encoded.learn].tolist() == [*tokenize("Next: summarizer", False), 2]
+    assert encoded.rest[encoded.is_target].tolist() == [*tokenize("Next: summarizer", False), 2]
 
 
 def test_a_view_counts_what_it_leaves_out_and_stops_at_the_last_target(tokenize: Tokenize) -> None:
     long = Row("long", "tiny", "train", Transcript((), (UserTurn("x " * 900), SummarizerTurn("y"))))
     seen = view([*tiny_rows(4), long], "caller", tokenize, 512)
-    assert (len(seen.rows), seen.nothing_to_learn, seen.too_long) == (3, 2, 0)
-    assert all(row.learn[-1] for row in seen.rows)
+    assert (len(seen.rows), seen.without_targets, seen.too_long) == (3, 2, 0)
+    assert all(row.is_target[-1] for row in seen.rows)
     assert view([long], "summarizer", tokenize, 512).too_long == 1
 
 
@@ -91,7 +91,7 @@ def test_long_rows_keep_their_last_steps(tokenize: Tokenize) -> None:
         assert (fitted.trimmed, fitted.too_long, len(fitted.rows)) == (2, 0, 2)
         for row in fitted.rows:
             assert row.ids.tolist() == seen.ids.tolist()
-            assert row.learn.tolist() == seen.learn.tolist()
+            assert row.is_target.tolist() == seen.is_target.tolist()
     fitted = view(rows, "planner", tokenize, whole + 40)
     assert all(len(row) <= whole + 40 for row in fitted.rows)
     assert fitted.rows[0].targets > view([short], "planner", tokenize, 512).rows[0].targets
@@ -110,9 +110,9 @@ def row_of(transcript: Transcript) -> Row:
     return Row("r", "tiny", "train", transcript)
 
 
-def summed_loss(model: object, ids: np.ndarray, learn: np.ndarray) -> float:
+def summed_loss(model: object, ids: np.ndarray, is_target: np.ndarray) -> float:
     logits = model(input_ids=torch.from_numpy(ids)[None]).logits[0, :-1]  # type: ignore[operator]
-    kept = torch.from_numpy(learn[1:])
+    kept = torch.from_numpy(is_target[1:])
     target = torch.from_numpy(ids)[1:]
     return torch.nn.functional.cross_entropy(logits[kept], target[kept], reduction="sum").item()
 
@@ -125,16 +125,16 @@ def attention_mask(packed: Packed) -> torch.Tensor:
     return (earlier & visible)[None, None]
 
 
-@pytest.mark.parametrize("first_learnt", [False, True])
+@pytest.mark.parametrize("first_is_target", [False, True])
 def test_packs_have_the_loss_of_separate_sequences(
-    base: Path, tokenize: Tokenize, first_learnt: bool
+    base: Path, tokenize: Tokenize, first_is_target: bool
 ) -> None:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(base, attn_implementation="sdpa").eval()
     rows = [encode(r.transcript, view_roles("backbone"), tokenize) for r in tiny_rows()]
-    if first_learnt:
-        rows = [Encoded(r.prefix, r.rest, r.learn | (np.arange(len(r.rest)) == 0)) for r in rows]
+    if first_is_target:
+        rows = [Encoded(r.prefix, r.rest, r.is_target | (np.arange(len(r.rest)) == 0)) for r in rows]
     packs = list(pack(rows, 500))
     assert len(packs) < len(rows) / 2
     assert sum(p.label_count for p in packs) == sum(r.targets for r in rows)
@@ -143,7 +143,7 @@ def test_packs_have_the_loss_of_separate_sequences(
             summed_loss(
                 model,
                 np.concatenate([r.prefix, r.rest]),
-                np.concatenate([np.zeros(len(r.prefix), bool), r.learn]),
+                np.concatenate([np.zeros(len(r.prefix), bool), r.is_target]),
             )
             for r in rows
         )
@@ -159,7 +159,7 @@ def test_packs_have_the_loss_of_separate_sequences(
                 model.lm_head(hidden), targets, ignore_index=IGNORE, reduction="sum"
             ).item()
         enable(model)
-        laid = lay_out(packs)
+        laid = collate(packs)
         logits = model.lm_head(hidden_states(model.model, laid))
         branched = torch.nn.functional.cross_entropy(
             logits, laid.targets, ignore_index=IGNORE, reduction="sum"
@@ -175,7 +175,7 @@ def test_branches_have_the_gradients_of_the_mask(base: Path, tokenize: Tokenize)
     gradients = []
     for branched in (False, True):
         model = AutoModelForCausalLM.from_pretrained(base, attn_implementation="sdpa").train()
-        laid = lay_out([packed])
+        laid = collate([packed])
         if branched:
             enable(model)
             hidden = hidden_states(model.model, laid)
@@ -210,7 +210,7 @@ def test_one_pass_over_trajectories_has_the_loss_and_gradients_of_a_row_a_step(
     model._causal.config._attn_implementation = "sdpa"
     apart = torch.zeros(())
     for step in steps:
-        ids, at = torch.from_numpy(step.ids)[None], torch.from_numpy(step.learnt_positions)
+        ids, at = torch.from_numpy(step.ids)[None], torch.from_numpy(step.target_positions)
         logits = model._peft(input_ids=ids, use_cache=False).logits[0, at - 1]
         apart = apart + torch.nn.functional.cross_entropy(logits, ids[0, at], reduction="sum")
     apart.backward()
@@ -222,19 +222,19 @@ def test_one_pass_over_trajectories_has_the_loss_and_gradients_of_a_row_a_step(
     assert max(float(gradient.abs().max()) for gradient in theirs) > 1
 
 
-def test_the_prefix_can_be_learnt_once() -> None:
+def test_a_first_target_is_predicted_from_the_last_token_of_the_prefix() -> None:
     prefix = np.array([5, 6, 7])
     row = Encoded(prefix, np.array([8, 9]), np.array([False, True]))
-    packed = join([row, row], learn_prefix=True)
+    packed = join([row, row])
     assert packed.input_ids.tolist() == [5, 6, 7, 8, 9, 8, 9]
-    assert packed.targets.tolist() == [6, 7, IGNORE, 9, IGNORE, 9, IGNORE]
+    assert packed.targets.tolist() == [IGNORE, IGNORE, IGNORE, 9, IGNORE, 9, IGNORE]
     assert packed.position_ids.tolist() == [0, 1, 2, 3, 4, 3, 4]
     apart = Encoded(prefix, row.rest, np.array([True, True]))
-    packed = join([apart, apart], learn_prefix=True)
+    packed = join([apart, apart])
     assert packed.input_ids.tolist() == [5, 6, 7, 8, 9, 7, 8, 9]
-    assert packed.targets.tolist() == [6, 7, 8, 9, IGNORE, 8, 9, IGNORE]
-    alone = join([apart], learn_prefix=True)
-    assert alone.targets.tolist() == [6, 7, 8, 9, IGNORE]
+    assert packed.targets.tolist() == [IGNORE, IGNORE, 8, 9, IGNORE, 8, 9, IGNORE]
+    alone = join([apart])
+    assert alone.targets.tolist() == [IGNORE, IGNORE, 8, 9, IGNORE]
 
 
 def test_packing_holds_few_prefixes_and_loses_no_row() -> None:

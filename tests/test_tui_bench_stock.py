@@ -83,7 +83,7 @@ def test_models_of_another_kind_are_refused(
     tiny_bundle: Bundle, stock: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", "stock", "--models", str(tiny_bundle.folder)]) == 2
-    assert "is no stock model" in capsys.readouterr().err
+    assert "is not a stock model" in capsys.readouterr().err
     assert main(["bench", "--models", str(stock.folder)]) == 2
     assert "umi bench stock" in capsys.readouterr().err
     assert main(["bench", "speed"]) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -74,6 +74,22 @@ def test_defaults_of_a_command_are_those_of_its_function(path: str, function: Ca
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is not inspect.Parameter.empty and name in declared:
             assert (declared[name] or None) == (parameter.default or None), name
+
+
+def test_the_help_says_each_command_in_one_whole_line_of_80_columns() -> None:
+    def groups(path: str, group: Any) -> Iterator[tuple[str, Any]]:
+        yield path, group
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from groups(f"{path} {name}", command)
+
+    for path, group in groups("umi", typer.main.get_command(umi)):
+        help = group.get_help(typer.Context(group, info_name=path, terminal_width=80))
+        listed = help.partition("Commands:\n")[2].splitlines()
+        assert len(listed) == len(group.commands), path
+        assert [line for line in listed if line.endswith("...")] == [], path
+        for name, command in group.commands.items():
+            assert 0 < len(command.get_short_help_str(limit=1000)) <= 55, f"{path} {name}"
 
 
 def test_an_option_takes_all_values_up_to_the_next_option() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agent.errors import InputError
 from train.library_warnings import library_warnings_logged
-from train.recipe import load_recipe, parse_recipe, read_fields
+from train.recipe import load_recipe
+from train.recipe_file import parse_recipe, read_fields
 
 
 def train_recipe(
@@ -29,7 +30,7 @@ def train_recipe(
     """
     with library_warnings_logged():
         from train.loop.pipeline import train
-        from train.loop.processes import is_first
+        from train.loop.processes import is_main_process
         from train.plan.run_plan import plan_run
 
     recipe = load_recipe(recipe_file, overrides)
@@ -42,7 +43,7 @@ def train_recipe(
         raise InputError("--json is for --plan", "add --plan, or leave --json out")
     with library_warnings_logged():
         folder = train(recipe, say, only, again=again, tensorboard=tensorboard)
-    if is_first():
+    if is_main_process():
         print(folder)
     return 0
 

@@ -15,30 +15,24 @@ paper's Table 1 are one field: `umi train glpft recipe.toml method=one-stage`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
-from agent.paths import read_file
 from agent.prompting import Markers
 from agent.transcript import ROLES
-from agent.transcript.validation import FieldError, InvalidFields, validate
+from train.recipe_file import parse_recipe, read_fields
 from train.run.files import BACKBONE
 
 STAGES = (BACKBONE, *ROLES)
 
 CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 """Of every table of a recipe: an unknown key is an error, and the text below a field is its description."""
-
-MAX_RECIPE_BYTES = 64 << 10
-"""The longest that ships has 3 kB; for a dotted key tomllib takes time in the square of its length."""
 
 Method = Literal["two-stage", "two-stage-without-reuse", "one-stage", "multi-task", "one-model"]
 _TRAINED: Mapping[str, tuple[str, ...]] = {
@@ -53,29 +47,27 @@ Positive = Annotated[StrictInt, Field(ge=1)]
 AsList = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 """A single text is accepted in place of a list."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, config=CONFIG)
 class Lora:
     """The adapter that is trained on the frozen base."""
 
     rank: Positive = 16
-    """Inner width of each adapter."""
+    """Rank r of the low-rank matrices A and B."""
     alpha: Positive = 32
-    """The adapter's output is scaled by alpha / rank."""
+    """LoRA alpha: the output of an adapter is scaled by alpha / rank."""
     dropout: Annotated[StrictFloat, Field(ge=0, le=0.99)] = 0.0
-    """Share of an adapter's inputs dropped in training."""
+    """LoRA dropout: the share of an adapter's inputs that is zeroed in training."""
     targets: Annotated[tuple[str, ...], AsList] = ()
-    """Names of the linear layers that get an adapter; empty means all of them except the output head."""
+    """Target modules: names of the linear layers that get an adapter; empty: all but the output head."""
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Stage:
-    """How long and how fast one adapter is trained."""
+    """The learning rate and duration of one stage."""
 
     learning_rate: Annotated[StrictFloat, Field(gt=0)] = 2e-4
-    """The highest rate, reached after the warmup."""
+    """Peak learning rate, reached at the end of the warmup."""
     epochs: Annotated[StrictFloat, Field(ge=0)] = 1.0
     """Passes over the rows; a fraction stops within one."""
     max_steps: NotNegative = 0
@@ -84,10 +76,10 @@ class Stage:
 
 @dataclass(frozen=True, config=CONFIG)
 class RoleStage(Stage):
-    """A stage that starts from the backbone's adapter, and so learns at half its rate."""
+    """A stage that starts from the backbone's adapter, and so has half its learning rate."""
 
     learning_rate: Annotated[StrictFloat, Field(gt=0)] = 1e-4
-    """The highest rate, reached after the warmup."""
+    """Peak learning rate, reached at the end of the warmup."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -97,14 +89,14 @@ class Recipe:
     base: str
     """Folder of the Hugging Face checkpoint to start from (config, safetensors, tokenizer.json)."""
     data: Annotated[tuple[str, ...], Field(min_length=1), AsList]
-    """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; rows of `valid` are held out to
-    measure on; a row of `test` is refused. With `--only ROLE` one role may be trained on other files than the
-    rest of the run: conversations that their user approved, say, mixed with the old data."""
+    """Schema-1 JSON-lines files. Rows whose split is `train` are trained on; rows of `valid` are the held-out
+    (validation) set; a row of `test` is refused. With `--only ROLE` one role may be trained on other files
+    than the rest of the run: conversations that their user approved, say, mixed with the old data."""
     out: str
     """The run folder: adapters, checkpoints, and the manifest, which is written last."""
     start: str = ""
-    """Run folder whose finished stage 1 this run's goes on from, on other data or at another rate, with the
-    same base and the same `lora`. Empty: stage 1 starts from the base."""
+    """Run folder whose finished stage 1 this run's goes on from, on other data or at another learning
+    rate, with the same base and the same `lora`. Empty: stage 1 starts from the base."""
     adapter: Literal["lora", "alora"] = "lora"
     """What makes a role: `lora` is on for every token, so each role becomes a model of its own (the merged
     layout); `alora` is on only from the role's header, so all share a backbone and its cache (shared)."""
@@ -141,41 +133,45 @@ class Recipe:
     summarizer: RoleStage = field(default_factory=RoleStage)
     """Stage 2, summarizer turns only."""
     max_length: Positive = 4096
-    """Longest trajectory in tokens. A longer one loses its oldest exchanges and steps, as in use when the
-    context is full (`agent/prompting/trimming.py`); one that is still too long is left out and counted."""
+    """Maximum sequence length: the longest trajectory in tokens. A longer one is truncated to its latest
+    exchanges and steps, as in use when the context is full (`agent/prompting/trimming.py`); one that is still
+    too long is dropped and counted."""
     micro_batch_tokens: Positive = 4096
-    """Tokens in one forward pass; sets the memory needed."""
+    """Tokens of a micro-batch, which is one forward and backward pass; sets the memory needed."""
     accumulation: Positive = 1
-    """Passes an optimizer step adds up; they have different tool lists as far as there are enough."""
+    """Gradient accumulation: micro-batches per optimizer step; they have different tool lists as far as there
+    are enough."""
     warmup: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.03
-    """Share of the steps in which the rate rises from zero."""
+    """Warmup ratio: the share of the steps in which the learning rate rises linearly from zero."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """What the rate does after the warmup: falls to a tenth along a cosine, or stays."""
+    """Learning-rate schedule after the warmup: cosine decay to a tenth of the peak, or constant."""
     weight_decay: Annotated[StrictFloat, Field(ge=0)] = 0.0
     """AdamW's decoupled weight decay."""
     max_grad_norm: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=True)] = 1.0
-    """Gradients are scaled down to this norm."""
+    """Gradient clipping: the largest global norm of the gradients."""
     gradient_checkpointing: StrictBool = False
-    """Compute layers again in the backward pass: less memory, and a third more time, on a CPU up to twice."""
+    """Activation checkpointing: recompute layers in the backward pass. It takes less memory and a third more
+    time, on a CPU up to twice."""
     optimizer: Literal["auto", "adamw", "paged_adamw_8bit"] = "auto"
     """AdamW with 32-bit states, or with 8-bit ones in paged memory (GPU only); `auto` is that on a GPU."""
     evaluations: NotNegative = 4
-    """How often a stage's model is tried on held-out turns, the last time at its end; the adapter that did
-    best is kept. 0 keeps the last."""
+    """Evaluations of a stage on held-out turns, the last one at its end; the adapter of the best one is kept.
+    0 keeps the last adapter."""
     evaluation_turns: Positive = 32
-    """Held-out turns of each role that it is tried on."""
+    """Held-out turns of each role in an evaluation."""
     heldout_rows: NotNegative = 64
-    """Rows to measure the held-out loss on; taken from the training rows where no other split exists."""
+    """Rows of the held-out (validation) set; taken from the training rows where no other split exists."""
     checkpoint_steps: Positive = 50
-    """A run that is killed loses at most this many steps."""
+    """Steps between checkpoints, of which the last is kept; a killed run resumes from it."""
     log_steps: Positive = 10
-    """Steps between progress lines."""
+    """Steps between lines of progress and of `metrics.jsonl`."""
     seed: NotNegative = 0
-    """Decides the adapter's start, the order of rows and the dropout."""
+    """Random seed of the adapter's initialization, of shuffling and of dropout."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU where torch sees one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Adapters are float32."""
+    """Type that matrix products are computed in (autocast). `auto`: bfloat16 where the device has
+    instructions for it. Adapters are float32."""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -187,7 +183,7 @@ class Recipe:
         return getattr(self, name)
 
     def by_turn(self, stage: str) -> bool:
-        """Return whether a stage learns each turn in its own branch, as an activated adapter does."""
+        """Return whether each target turn of a stage is a branch of its own, as for an activated adapter."""
         return self.adapter == "alora" and stage in ROLES
 
     def to_json(self) -> dict[str, Any]:
@@ -207,78 +203,6 @@ class Recipe:
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in a TOML file with `key=value` overrides. Raise InputError on what is wrong."""
     return Recipe.from_json(read_fields(path, overrides), path.name)
-
-
-def read_fields(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields in a TOML file with `key=value` overrides. Raise InputError on what is wrong."""
-    try:
-        value = tomllib.loads(read_file(path, MAX_RECIPE_BYTES).decode("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"no recipe at {path}", "give the path of a TOML recipe") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "give the path of a TOML recipe") from None
-    except (ValueError, RecursionError) as error:  # ValueError also for a number of too many digits
-        raise InputError(f"{path} is not TOML: {error}", "mend that line") from None
-    for override in overrides:
-        _apply(value, override)
-    return value
-
-
-def _apply(value: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise InputError(f"{override!r} is not key=value", "write for example lora.rank=16")
-    try:
-        parsed = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        parsed = text
-    *tables, name = key.strip().split(".")
-    for table in tables:
-        value = value.setdefault(table, {})
-        if not isinstance(value, dict):
-            raise InputError(f"{key}: {table} is not a table", "name a field of the recipe")
-    value[name] = parsed
-
-
-def parse_recipe(kind: type[T], fields: Mapping[str, Any], source: str) -> T:
-    """Return the recipe of class `kind` that `fields` hold. Raise InputError naming the first wrong one."""
-    try:
-        return validate(kind, dict(fields))
-    except InvalidFields as invalid:
-        # A misspelt key may be why another is missing.
-        first = min(invalid.errors, key=lambda error: error.kind != "unknown")
-        raise InputError(f"{source}: {_what(first)}", _next_step(kind, first)) from None
-
-
-def _what(error: FieldError) -> str:
-    match error.kind:
-        case "unknown":
-            return f"unknown field {error.name}"
-        case "invalid":
-            return f"{error.name} is {error.shown}"
-    return str(error)
-
-
-def _next_step(kind: type, error: FieldError) -> str:
-    match error.kind:
-        case "unknown":
-            return f"the nearest one is {_nearest(kind, error.path)}"
-        case "missing":
-            return f"add {error.name} = …"
-    return f"it must be {'a table' if error.wanted == 'an object' else error.wanted}"
-
-
-def _nearest(kind: type, path: Sequence[str | int]) -> str:
-    """Return the field most similar to an unknown one, as `table.field` if it is in a table."""
-    *tables, key = map(str, path)
-    for table in tables:
-        kind = get_type_hints(kind)[table]
-    hints = get_type_hints(kind)
-    names = {name: name for name in hints}
-    for table, hint in hints.items():
-        if dataclasses.is_dataclass(hint):
-            names = {one.name: f"{table}.{one.name}" for one in dataclasses.fields(hint)} | names
-    return ".".join([*tables, names[difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]]])
 
 
 def _check(recipe: Recipe, source: str) -> None:

@@ -70,7 +70,7 @@ def _handle(error: UnicodeError) -> tuple[str, int]:
 
 
 def _shown(character: str) -> str:
-    if "\ud800" <= character <= "\udfff":  # half of a pair: a byte that is no text
+    if "\ud800" <= character <= "\udfff":  # half of a pair: a byte that is not UTF-8
         return character.encode("unicode_escape").decode()
     return to_ascii(character)
 

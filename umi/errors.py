@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from agent.errors import BundleError, ContextFull, EngineError, InputError, ToolError, UmiError
+from agent.errors import BundleError, ContextFullError, EngineError, InputError, ToolError, UmiError
 
-__all__ = ["BundleError", "ContextFull", "EngineError", "InputError", "ToolError", "UmiError"]
+__all__ = ["BundleError", "ContextFullError", "EngineError", "InputError", "ToolError", "UmiError"]

@@ -95,7 +95,7 @@ def write_bundle(
         if file not in records:
             path = folder / file
             if not path.is_file():
-                raise BundleError(f"the {role}'s model {path} is not there", "export it first")
+                raise BundleError(f"the {role}'s model {path} does not exist", "export it first")
             records[file] = _record(path)
         return records[file]
 

@@ -17,7 +17,7 @@ from agent.errors import BundleError
 from agent.paths import SHIPPED, SHIPPED_DELTAS
 from agent.prompting import Markers
 from agent.transcript import ROLES, Role
-from agent.transcript.validation import FieldError, InvalidFields, MissingKey, validate
+from agent.transcript.validation import FieldError, InvalidFieldsError, MissingKeyError, validate
 
 FORMAT = 1
 MANIFEST = "bundle.json"
@@ -53,11 +53,14 @@ def _file_name(value: str) -> str:
 
 
 def _required(*keys: str) -> BeforeValidator:
-    """Return a validator of mappings that raises MissingKey; defaults of constructors are not for JSON."""
+    """Return a validator that raises MissingKeyError for a mapping without one of `keys`.
+
+    The constructors have defaults; a manifest must have every key.
+    """
 
     def check(value: Any) -> Any:
         if isinstance(value, Mapping) and (missing := [key for key in keys if key not in value]):
-            raise MissingKey(missing[0])
+            raise MissingKeyError(missing[0])
         return value
 
     return BeforeValidator(check)
@@ -143,7 +146,7 @@ class BaseFile(GgufFile):
         if not _SHA256.fullmatch(self.sha256) or self.size < 1:
             raise ValueError("a base has a sha256 and a size")
         if self.file.startswith(".") or self.name.startswith("."):
-            raise ValueError("a base is no hidden file")
+            raise ValueError("the name of a base begins with a dot")
         if bool(self.repository) != bool(self.revision) or (
             self.revision and not _COMMIT.fullmatch(self.revision)
         ):
@@ -284,7 +287,7 @@ def parse_manifest(folder: Path, manifest: Any) -> Bundle:
         )
     try:
         return validate(Bundle, {**manifest, "folder": folder})
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         raise _refusal(folder, invalid.errors[0]) from None
 
 

@@ -18,7 +18,7 @@ from agent.config.schema import PLACEHOLDER, Config, EngineSettings
 from agent.errors import InputError
 from agent.llama.binding.threads import forget_threads
 from agent.paths import config_path, parse_json
-from agent.transcript.validation import InvalidFields, describe, schema_of, validate
+from agent.transcript.validation import InvalidFieldsError, describe, schema_of, validate
 
 TABLES = ("keys", "templates")
 """The tables whose names the user chooses."""
@@ -126,7 +126,7 @@ def _environment() -> dict[str, str]:
 def _checked(values: Mapping[str, Any], where: str) -> Config:
     try:
         return validate(Config, values)
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         error = invalid.errors[0]
         if error.kind == "unknown":
             hint = f"remove it: umi config set {error.name} default; there are {', '.join(NAMES)}"
@@ -148,7 +148,7 @@ def _value(name: str, text: str, shown: str) -> Any:
         _place(tree, name, value)
         try:
             validate(Config, tree)
-        except InvalidFields as invalid:
+        except InvalidFieldsError as invalid:
             error = error or f"{shown} is {invalid.errors[0].shown}; give {invalid.errors[0].wanted}"
         else:
             return value
@@ -171,7 +171,7 @@ def _is_valid(name: str, value: Any) -> bool:
     _place(tree, name, value)
     try:
         validate(Config, tree)
-    except (InvalidFields, InputError):
+    except (InvalidFieldsError, InputError):
         return False
     return True
 

@@ -23,7 +23,7 @@ ASKED_AT_MOST = 3
 """Times that a call is asked about whose file changes while the question is open."""
 
 
-class Unconfirmed(Exception):
+class UnconfirmedCallError(Exception):
     """A call is in doubt and nobody is there to confirm it."""
 
     def __init__(self, request: Request) -> None:
@@ -50,8 +50,8 @@ class Gate:
 
         `thought` is the planner's, `transcript` ends with the calls of the step and with the results of those
         made, `untrusted` is as in `Request` and `margin` as in `Check`. Raise ToolError for a call that
-        cannot work or was refused, with a text for the planner, and Unconfirmed for one in doubt that nobody
-        is there to confirm.
+        cannot work or was refused, with a text for the planner, and UnconfirmedCallError for one in doubt
+        that nobody is there to confirm.
         """
         tool = self.toolbox.get(call.name)
         change = self.toolbox.preview(call)
@@ -69,7 +69,7 @@ class Gate:
         decision = self.approve(asked) if self.approve else None
         if decision is None:
             self._record(asked, Deny("", "nobody was there to confirm it"))
-            raise Unconfirmed(asked)
+            raise UnconfirmedCallError(asked)
         self._record(asked, decision)
         if isinstance(decision, Deny):
             raise ToolError(_refusal(decision))

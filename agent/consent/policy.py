@@ -26,7 +26,7 @@ from agent.consent.request import Allow, Deny, Request
 from agent.errors import InputError, cannot_write
 from agent.paths import make_private_folder, permissions_path, read_file, write_private
 from agent.transcript import Call, compact
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 Mode = Literal["ask", "read-only", "auto"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -145,7 +145,7 @@ def read_permissions() -> Permissions:
         return Permissions()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "make it readable") from None
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         raise InputError(f"{path}: {invalid.errors[0]}", "mend it, or remove the file") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path} is damaged", "mend it, or remove it to be asked about every call") from None

@@ -18,7 +18,7 @@ from agent.transcript import Call
 
 Kind = Literal["permission", "doubt"]
 PERSON = "the user"
-"""Who decides, where it is no rule."""
+"""Who decides, where it is not a rule."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from agent.checks.margins import MeasuredCall
 from agent.engine import Engine, Generated
-from agent.errors import ContextFull
+from agent.errors import ContextFullError
 from agent.evaluation.generation import last_event
 from agent.transcript import (
     CallerTurn,
@@ -55,5 +55,5 @@ def _generate(engine: Engine, role: Role, transcript: Transcript) -> Generated |
     """Return the turn that `role` generates, or None if the history does not fit."""
     try:
         return last_event(engine.generate(role, transcript, cancelled=lambda: False))
-    except ContextFull:
+    except ContextFullError:
         return None

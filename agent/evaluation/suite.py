@@ -20,7 +20,7 @@ from typing import Any
 
 from agent.consent import Request
 from agent.engine import Engine
-from agent.errors import ContextFull, UmiError
+from agent.errors import ContextFullError, UmiError
 from agent.evaluation.fixtures import write_workspace
 from agent.evaluation.generation import last_event
 from agent.evaluation.metrics import first_tool_baseline, handover_matches, no_arguments_baseline, tools_match
@@ -131,7 +131,7 @@ def _generate(engine: Engine, role: Role, transcript: Transcript) -> str:
     """Return the text that `role` generates; empty, which is always wrong, if the history does not fit."""
     try:
         return last_event(engine.generate(role, transcript, cancelled=lambda: False)).text
-    except ContextFull:
+    except ContextFullError:
         return ""
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from agent.bundle import Bundle
 from agent.config import EngineSettings
 from agent.engine import Choice, Delta, Generated
-from agent.errors import ContextFull, EngineError
+from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
@@ -132,7 +132,7 @@ class LlamaEngine:
         With `forced`, that text is generated instead, at the cost it would have; a stock model writes its own
         calls in any case, and makes no other choice than before.
 
-        Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
+        Raise ContextFullError where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
         """
         if self._owner == threading.get_ident():
@@ -266,7 +266,7 @@ class LlamaEngine:
 
     def _check_room(self, prompt: Prompt) -> None:
         if len(prompt.ids) + RESERVE > self.context_length:
-            raise ContextFull(len(prompt.ids) + RESERVE, self.context_length)
+            raise ContextFullError(len(prompt.ids) + RESERVE, self.context_length)
 
     def _write(
         self,

@@ -26,7 +26,7 @@ from agent.prompting.call_markup import (
     find_markup,
 )
 from agent.prompting.chat_messages import Message, Style, chat_messages, sorted_tools
-from agent.templates.program import HINT, TemplateProgram, TemplateTooCostly
+from agent.templates.program import HINT, TemplateLimitError, TemplateProgram
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -63,7 +63,7 @@ class ChatTemplate:
         """Compile `source`, a GGUF file's `tokenizer.chat_template`, and find the style that it can render.
 
         `bos` and `eos` are the texts of these control tokens. Raise BundleError where the template does not
-        compile or can render no chat, TemplateTooCostly where that takes too much time or memory.
+        compile or can render no chat, TemplateLimitError where that takes too much time or memory.
         """
         # Letters and digits only, which no filter alters, and no text of the template itself.
         self._stem = "umiPart"
@@ -130,7 +130,7 @@ class ChatTemplate:
                         continue
                     style = Style(system, results, markup, as_text)
                     chats = [self._rendered(transcript, style) for transcript in _sample_steps()]
-                except TemplateTooCostly:
+                except TemplateLimitError:
                     raise
                 except BundleError as error:
                     refusal = error

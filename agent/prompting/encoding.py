@@ -30,7 +30,7 @@ class Encoded:
     """[P]: ids of the system turns, which trajectories over the same tools share."""
     rest: NDArray[np.int64]
     """[R]: ids of the other turns."""
-    learn: NDArray[np.bool_]
+    is_target: NDArray[np.bool_]
     """[R]: whether the token in `rest` is a target of the loss."""
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Encoded:
     @property
     def targets(self) -> int:
         """Number of target tokens."""
-        return int(self.learn.sum())
+        return int(self.is_target.sum())
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -47,9 +47,9 @@ class Encoded:
         return np.concatenate([self.prefix, self.rest])
 
     @property
-    def learnt_positions(self) -> NDArray[np.int64]:
+    def target_positions(self) -> NDArray[np.int64]:
         """[targets]: positions of the target tokens in `ids`."""
-        return len(self.prefix) + np.flatnonzero(self.learn)
+        return len(self.prefix) + np.flatnonzero(self.is_target)
 
 
 def encode(
@@ -65,7 +65,7 @@ def encode_segments(
     """Return the turns `pieces`, the system turns first, with those of `roles` as targets."""
     prefix: list[int] = []
     rest: list[int] = []
-    learn: list[bool] = []
+    is_target: list[bool] = []
     after = len(tokenize(markers.end, True)) - len(tokenize(markers.close, True))
     for piece in pieces:
         ids = segment_ids(piece, tokenize, markers)
@@ -75,8 +75,8 @@ def encode_segments(
         header = len(tokenize(markers.header(piece.role), True))
         wanted = piece.role in roles
         rest += ids
-        learn += [wanted and header <= at < len(ids) - after for at in range(len(ids))]
-    return Encoded(np.array(prefix, np.int64), np.array(rest, np.int64), np.array(learn, np.bool_))
+        is_target += [wanted and header <= at < len(ids) - after for at in range(len(ids))]
+    return Encoded(np.array(prefix, np.int64), np.array(rest, np.int64), np.array(is_target, np.bool_))
 
 
 def view_roles(view: str) -> tuple[str, ...]:

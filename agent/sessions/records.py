@@ -120,12 +120,6 @@ class Record:
                 below.add(other.id)
         return max(below)
 
-    @property
-    def leaves(self) -> tuple[Exchange, ...]:
-        """The ends of all branches, oldest first."""
-        parents = {exchange.parent for exchange in self.exchanges}
-        return tuple(exchange for exchange in self.exchanges if exchange.id not in parents)
-
 
 def turns_of(question: str, events: Iterable[Event]) -> tuple[Turn, ...]:
     """Return the turns of an exchange that was answered, given up or failed.

@@ -18,7 +18,7 @@ from agent.sessions.processes import ProcessLock, is_running
 from agent.sessions.records import Exchange, Mark, Record, Session, State, title_of
 from agent.sessions.search import Hit, search
 from agent.transcript import Transcript
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 _T = TypeVar("_T")
 
@@ -147,7 +147,7 @@ class SessionStore:
     def _parsed(self, parse: Callable[..., _T], *values: str) -> _T:
         try:
             return parse(*values)
-        except (InvalidFields, ValueError, TypeError, KeyError):
+        except (InvalidFieldsError, ValueError, TypeError, KeyError):
             raise damaged(self.database.path, "it holds what no umi writes") from None
 
     def _state(self, reason: State | None, process: str) -> State:

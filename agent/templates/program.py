@@ -28,7 +28,7 @@ WALL_SECONDS = 60.0
 """After which the child is taken to be stopped: a busy machine gives it processor time sooner."""
 
 
-class TemplateTooCostly(BundleError):
+class TemplateLimitError(BundleError):
     """A template takes more time or memory than the limits allow."""
 
 
@@ -38,7 +38,7 @@ class TemplateProgram:
     def __init__(self, source: str, in_json: tuple[str, str] = ("$^", "")) -> None:
         """Compile `source`. In what its filter `tojson` writes, the first regular expression is replaced.
 
-        Raise BundleError, with the line, where its syntax is wrong; TemplateTooCostly as `render`.
+        Raise BundleError, with the line, where its syntax is wrong; TemplateLimitError as `render`.
         """
         self._request = {"source": source, "in_json": in_json}
         self._seconds_left = ALL_SECONDS
@@ -51,7 +51,7 @@ class TemplateProgram:
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the template's text for `variables`, which are JSON values.
 
-        Raise BundleError, with the reason, where it fails, TemplateTooCostly where that is for its limits.
+        Raise BundleError, with the reason, where it fails, TemplateLimitError where that is for its limits.
         """
         answer = self._ask(variables)
         if "error" in answer:
@@ -66,7 +66,7 @@ class TemplateProgram:
         self._seconds_left -= answer.get("seconds", seconds)
         if answer.get("limit") or self._seconds_left < 0:
             why = answer.get("error", f"it takes more than {ALL_SECONDS:g} s of processor time")
-            raise TemplateTooCostly(f"the model's chat template is refused: {why}", HINT)
+            raise TemplateLimitError(f"the model's chat template is refused: {why}", HINT)
         return answer
 
 

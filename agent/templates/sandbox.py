@@ -82,7 +82,7 @@ class _PlainNamespace(Namespace):
 
 def _check_name(name: object) -> None:
     if str(name).startswith("_"):
-        raise SecurityError(f"{name!r} is no name for a template's own variable")
+        raise SecurityError(f"a template's own variable cannot be named {name!r}")
 
 
 def _raise_exception(message: str) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
-from agent.errors import Protected
+from agent.errors import ProtectedPathError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import FilePath
 from agent.tools.lib.output import pluralize, safe_name
@@ -29,7 +29,7 @@ def file_info(context: ToolContext, path: FilePath) -> str:
         return f"{name}: folder with {'' if complete else 'more than '}{len(names)} {entries}, {changed}"
     lines = None
     if entry.is_file and entry.size <= MAX_COUNTED_SIZE:
-        with suppress(Protected):
+        with suppress(ProtectedPathError):
             lines = _count_lines(context.workspace, path)
     counts = [pluralize(entry.size, "byte")] + ([] if lines is None else [pluralize(lines, "line")])
     return f"{name}: {', '.join(counts)}, {changed}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.errors import Protected, ToolError
+from agent.errors import ProtectedPathError, ToolError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import FilePath, Query
 from agent.tools.lib.output import join_lines, pluralize, safe_name, shorten
-from agent.tools.lib.time_limit import CallEnded, is_time_up
-from agent.tools.lib.workspace import BINARY_HEAD, BinaryFile, Workspace
+from agent.tools.lib.time_limit import CallEndedError, is_time_up
+from agent.tools.lib.workspace import BINARY_HEAD, BinaryFileError, Workspace
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 """Maximum number of characters that one search reads."""
@@ -45,12 +45,12 @@ class _Search:
         """Search a file, or count it if it cannot be read; return False where the time is up before that."""
         try:
             self.add(workspace, file, file)
-        except CallEnded:
+        except CallEndedError:
             return not is_time_up()
         except ToolError as error:
             self.read += BINARY_HEAD
-            self.protected += isinstance(error, Protected)
-            self.unreadable += not isinstance(error, Protected | BinaryFile)
+            self.protected += isinstance(error, ProtectedPathError)
+            self.unreadable += not isinstance(error, ProtectedPathError | BinaryFileError)
         return True
 
     def remarks(self) -> list[str]:

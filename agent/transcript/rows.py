@@ -30,7 +30,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAME_ROWS = "name a file of schema-1 rows"
 
 
-class DamagedFile(InputError):
+class DamagedFileError(InputError):
     """A file that cannot be read to its end; `line` is the last one that was read, 0 where none was."""
 
     def __init__(self, path: Path, reason: str, line: int, hint: str) -> None:
@@ -84,15 +84,15 @@ def row_files(*paths: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Yield the non-blank lines of a file; gzip is recognized by its first bytes. Raise DamagedFile."""
+    """Yield the non-blank lines of a file; gzip is recognized by its first bytes. Raise DamagedFileError."""
     number = 0
     try:
         with _opened(path) as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
             if b"\0" in file.peek(1):
-                raise DamagedFile(path, "holds null bytes, which no text does", 0, _NAME_ROWS)
+                raise DamagedFileError(path, "holds null bytes, which no text does", 0, _NAME_ROWS)
             while content := file.readline(LINE_LIMIT + 1):
                 if len(content) > LINE_LIMIT:
-                    raise DamagedFile(
+                    raise DamagedFileError(
                         path, f"has more than {LINE_LIMIT >> 20} MiB in line {number + 1}", number, _NAME_ROWS
                     )
                 number += 1
@@ -100,9 +100,9 @@ def read_lines(path: Path) -> Iterator[Line]:
                     yield Line(path, number, content)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         reason = f"is gzip that breaks off or is damaged after line {number}"
-        raise DamagedFile(path, reason, number, "fetch or compress it again") from None
+        raise DamagedFileError(path, reason, number, "fetch or compress it again") from None
     except OSError as error:
-        raise DamagedFile(path, f"cannot be read: {error.strerror}", number, _NAME_ROWS) from None
+        raise DamagedFileError(path, f"cannot be read: {error.strerror}", number, _NAME_ROWS) from None
 
 
 def read_rows(*paths: Path) -> Iterator[Row]:

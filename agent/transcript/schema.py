@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.transcript.turns import Row, Transcript
-from agent.transcript.validation import FieldError, InvalidFields, adapter_of, validate
+from agent.transcript.validation import FieldError, InvalidFieldsError, adapter_of, validate
 
 SCHEMA = 1
 _BESIDE = ("schema", "id", "source", "split", "meta")
@@ -33,18 +33,18 @@ def row_to_json(row: Row) -> dict[str, Any]:
 
 
 def row_from_json(value: Mapping[str, Any]) -> Row:
-    """Return the row in a schema-1 object. Raise InvalidFields with every field that is wrong."""
+    """Return the row in a schema-1 object. Raise InvalidFieldsError with every field that is wrong."""
     if value.get("schema") != SCHEMA:
-        raise InvalidFields(FieldError("invalid", ("schema",), value.get("schema"), str(SCHEMA)))
+        raise InvalidFieldsError(FieldError("invalid", ("schema",), value.get("schema"), str(SCHEMA)))
     row = {key: value[key] for key in _BESIDE[1:] if key in value}
     row["transcript"] = {key: item for key, item in value.items() if key not in _BESIDE}
     errors = [FieldError("missing", (key,)) for key in ("tools", "turns") if key not in value]
     try:
         valid = validate(Row, row)
-    except InvalidFields as invalid:
-        raise InvalidFields(*errors, *map(_flat, invalid.errors)) from None
+    except InvalidFieldsError as invalid:
+        raise InvalidFieldsError(*errors, *map(_flat, invalid.errors)) from None
     if errors:
-        raise InvalidFields(*errors)
+        raise InvalidFieldsError(*errors)
     return valid
 
 

@@ -25,7 +25,7 @@ SHOWN = 80
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
-class MissingKey(ValueError):
+class MissingKeyError(ValueError):
     """Raised by a validator of a mapping that lacks `key`."""
 
     def __init__(self, key: str) -> None:
@@ -68,7 +68,7 @@ class FieldError:
         return f"{self.name or 'the value'} is {self.shown}, not {self.wanted}"
 
 
-class InvalidFields(ValueError):
+class InvalidFieldsError(ValueError):
     """Raised for a value with one or more refused fields; its text is the first of `errors`."""
 
     def __init__(self, *errors: FieldError) -> None:
@@ -77,12 +77,12 @@ class InvalidFields(ValueError):
 
 
 def validate(kind: type[T], value: Any) -> T:
-    """Return the instance of the pydantic dataclass `kind` that `value` holds. Raise InvalidFields."""
+    """Return the instance of the pydantic dataclass `kind` that `value` holds. Raise InvalidFieldsError."""
     try:
         return adapter_of(kind).validate_python(value)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidFields(*(_field_error(detail, schema_of(kind)) for detail in details)) from None
+        raise InvalidFieldsError(*(_field_error(detail, schema_of(kind)) for detail in details)) from None
 
 
 @lru_cache
@@ -147,7 +147,7 @@ def _field_error(detail: ErrorDetails, schema: Schema) -> FieldError:
         return FieldError("unknown", path)
     if kind == "value_error":
         error = detail.get("ctx", {})["error"]
-        if isinstance(error, MissingKey):
+        if isinstance(error, MissingKeyError):
             return FieldError("missing", (*path, error.key))
         return FieldError("rule", path, value, str(error))
     if kind.startswith("union_tag") and isinstance(value, Mapping):

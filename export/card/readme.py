@@ -179,7 +179,7 @@ def _stages(stages: Mapping[str, Any]) -> str:
         counts = [number(stage.get(key), ",d") for key in ("rows", "targets", "steps", "kept_step")]
         losses = [_losses(stage.get(key)) for key in ("heldout_loss_before", "heldout_loss")]
         rows.append((name, *counts, *losses))
-    head = ("stage", "rows", "tokens learnt", "steps", "step kept", "held-out loss before", "after")
+    head = ("stage", "rows", "target tokens", "steps", "step kept", "held-out loss before", "after")
     return table(head, (row for row in rows if any(row[1:])))
 
 

@@ -98,6 +98,6 @@ def write_adapter(
 
 
 def _matrix_type(matrix: NDArray[np.float32], wanted: Type) -> Type:
-    """Return `wanted`, or f16 where a row is no whole number of its blocks."""
+    """Return `wanted`, or f16 where a row is not a whole number of its blocks."""
     block, _ = gguf.GGML_QUANT_SIZES[wanted]
     return wanted if matrix.shape[-1] % block == 0 else Type.F16

@@ -90,7 +90,7 @@ def mean_loss(model: Any, rows: Sequence[Row], roles: Collection[str], run: Run)
         if not encoded.targets or len(encoded) > run.recipe["max_length"]:
             continue
         ids = torch.from_numpy(encoded.ids)[None]
-        at = torch.from_numpy(encoded.learnt_positions)
+        at = torch.from_numpy(encoded.target_positions)
         with torch.no_grad():
             logits = model(input_ids=ids, use_cache=False, logits_to_keep=at - 1).logits[0]
             total += cross_entropy(logits, ids[0, at], reduction="sum").item()

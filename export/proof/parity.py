@@ -52,7 +52,7 @@ class Parity:
 
     @property
     def disagreed(self) -> int:
-        """Positions where the best token differs and that are no near-ties."""
+        """Positions where the best token differs and that are not near-ties."""
         return self.positions - self.agreed - self.near_ties
 
 

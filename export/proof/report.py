@@ -15,7 +15,7 @@ from agent.errors import BundleError, InputError
 from agent.evaluation.tasks import primary_metric
 from agent.llama.binding.quantize import TYPES
 from agent.transcript import ROLES, Role
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 from export.layouts.unquantized import Proof, UnquantizedModel
 from export.options import Limits, MergeBase
 from export.proof.divergence import Divergence
@@ -90,7 +90,7 @@ def read_report(bundle: Bundle) -> Report | None:
         return None
     try:
         report = validate(Report, stored)
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         raise _damaged(bundle, str(invalid)) from None
     except InputError as error:  # raised by `Limits`
         raise _damaged(bundle, error.what) from None

@@ -20,7 +20,7 @@ from agent.errors import BundleError, UmiError
 from agent.llama.gguf.rules import require_sound_adapter, require_sound_model
 from agent.prompting.chat_template import ChatTemplate
 from agent.templates import program
-from agent.templates.program import TemplateTooCostly
+from agent.templates.program import TemplateLimitError
 from attacks.result import Result
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ def attack_templates(folder: Path, share: float) -> Result:
         for name, source in _some([*COSTLY.items(), *BROKEN.items()], share):
             result.count += 1
             error = _refusal(lambda source=source: ChatTemplate(source, bos="<s>", eos="</s>"), result, name)
-            if not isinstance(error, TemplateTooCostly if name in COSTLY else BundleError):
+            if not isinstance(error, TemplateLimitError if name in COSTLY else BundleError):
                 result.fail("accepted", name)
     program._worker.close()
     return result

@@ -10,7 +10,7 @@ from typing import Any
 
 from protected_places import CREDENTIALS, OBEYED, SPELLINGS, make, tree
 
-from agent.errors import Protected, ToolError
+from agent.errors import ProtectedPathError, ToolError
 from agent.tools import Tool, ToolContext, Workspace, builtin_tools
 from agent.tools.lib.confinement.protected import fold
 from attacks.result import Result
@@ -76,7 +76,7 @@ def attack(folder: Path, count: int) -> Result:
                     result.fail("secrets read", f"{name} {path!r}")
                 result.also["files written"] += name == "write_file"
             except ToolError as error:
-                result.also["refused as protected"] += isinstance(error, Protected)
+                result.also["refused as protected"] += isinstance(error, ProtectedPathError)
             except Exception as error:
                 result.fail("crashes", f"{name} {path!r}: {type(error).__name__}: {error}")
         if number % 200 == 199 or number == count - 1:

@@ -120,7 +120,7 @@ def compare(
     untrained = {}
     for name, system in systems.items():
         untrained[name] = system.untrained()
-        say(f"{TITLES[name]}: {untrained[name].targets:,} tokens to learn, loss {untrained[name].loss:.4f}")
+        say(f"{TITLES[name]}: {untrained[name].targets:,} target tokens, loss {untrained[name].loss:.4f}")
     require_comparable(untrained, task)
     turns_of: dict[str, list[list[Epoch]]] = {name: [] for name in systems}
     for number in range(1, rounds + 1):
@@ -154,7 +154,7 @@ def require_comparable(untrained: Mapping[str, Any], task: Task) -> None:
     for name, other in untrained.items():
         if other.targets != task.targets:
             raise UmiError(
-                f"{TITLES[name]} learns {other.targets:,} of {task.targets:,} tokens",
+                f"{TITLES[name]} has {other.targets:,} target tokens, umi {task.targets:,}",
                 "its figures would not compare",
             )
         if not abs(other.loss - ours.loss) <= allowed * ours.loss:

@@ -16,7 +16,7 @@ from train.benchmark.table import print_memory
 
 PREFIX_SHARE = 0.4
 """The share of a row's tokens that is its tool list."""
-LEARNT_SHARE = 0.15
+TARGET_SHARE = 0.15
 """The share of a row's tokens that are targets; 0.10 in synthetic rows, which have few steps."""
 
 
@@ -29,7 +29,7 @@ class Job:
     length: int
     micro_batch: int
     steps: int
-    learnt: float
+    target_share: float
     vocabulary: int
 
     def to_json(self) -> str:
@@ -44,13 +44,13 @@ def memory(
     quantization: str = "nf4",
     length: int = 4096,
     micro_batch: int = 1,
-    learnt: float = LEARNT_SHARE,
+    target_share: float = TARGET_SHARE,
     steps: int = 3,
     as_json: bool = False,
 ) -> int:
-    """Train a model of a known shape for `steps` steps and print the most memory that it took.
+    """Train a model of a known shape for `steps` steps and print the peak memory.
 
-    A step is `micro_batch` rows of `length` tokens, of which the share `learnt` is learnt. Returns the exit
+    A step is `micro_batch` rows of `length` tokens, of which `target_share` are targets. Returns the exit
     code. Raise InputError for a number out of range, UmiError where the temporary folder is full.
     """
     for option, number, least in (
@@ -60,8 +60,10 @@ def memory(
     ):
         if number < least:
             raise InputError(f"--{option} is {number}", f"give a number of at least {least}")
-    if not 0 < learnt <= 1 - PREFIX_SHARE:
-        raise InputError(f"--learnt is {learnt}", f"give a share above 0, up to {1 - PREFIX_SHARE}")
+    if not 0 < target_share <= 1 - PREFIX_SHARE:
+        raise InputError(
+            f"--target-share is {target_share}", f"give a share above 0, up to {1 - PREFIX_SHARE}"
+        )
 
     from train.benchmark.checkpoints import SHAPES, write_checkpoint
     from train.benchmark.machine import machine
@@ -75,7 +77,7 @@ def memory(
             raise UmiError(
                 f"{folder} cannot be written: {error.strerror}", "make room, or set TMPDIR"
             ) from None
-        job = Job(folder, quantization, length, micro_batch, steps, learnt, dimensions.vocabulary)
+        job = Job(folder, quantization, length, micro_batch, steps, target_share, dimensions.vocabulary)
         say(f"training {steps} steps")
         measured = run(job)
     result = {

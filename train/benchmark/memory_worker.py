@@ -15,7 +15,7 @@ import torch
 from agent.errors import UmiError
 from agent.prompting.encoding import Encoded
 from train.benchmark.memory import PREFIX_SHARE, Job
-from train.loop.batches import Step, fill
+from train.loop.batches import Step, make_micro_batches
 from train.loop.optimizer import make_optimizer
 from train.loop.processes import Processes
 from train.loop.trainer import accumulate_gradients, take_step
@@ -49,18 +49,18 @@ def measure(job: Job) -> dict[str, Any]:
     loading = torch.cuda.max_memory_allocated() if model.device.type == "cuda" else most_resident()
     if model.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    passes = batch(job)
-    learnt = sum(packed.label_count for packs in passes for packed in packs)
+    micro_batches = batch(job)
+    targets = sum(packed.label_count for packs in micro_batches for packed in packs)
     optimizer = make_optimizer(model.parameters, recipe, BACKBONE, model.device)
     started = perf_counter()
     losses: list[float] = []
     for _ in range(job.steps):
-        loss = accumulate_gradients(model, passes, learnt)
+        loss = accumulate_gradients(model, micro_batches, targets)
         losses.append(take_step(model, optimizer, loss, recipe.max_grad_norm, Processes(recipe.device))[0])
     seconds = (perf_counter() - started) / job.steps
     gpu = model.device.type == "cuda"
     return {
-        "target_tokens": learnt,
+        "target_tokens": targets,
         "losses": losses,
         "seconds_per_step": round(seconds, 2),
         "bytes": {
@@ -69,33 +69,35 @@ def measure(job: Job) -> dict[str, Any]:
             "most_while_loading": loading,
             "most_while_training": torch.cuda.max_memory_allocated() if gpu else most_resident(),
             "most_reserved_by_torch": torch.cuda.max_memory_reserved() if gpu else None,
-            "estimated_by_plan": estimated(recipe, passes, model),
+            "estimated_by_plan": estimated(recipe, micro_batches, model),
         },
     }
 
 
-def estimated(recipe: Recipe, passes: Step, model: LoraModel) -> int:
-    """Return the bytes that `--plan` estimates for the same passes."""
-    return estimate(recipe, read_shape(Path(recipe.base)), passes, model.device.type, model.mixed).total
+def estimated(recipe: Recipe, micro_batches: Step, model: LoraModel) -> int:
+    """Return the bytes that `--plan` estimates for the same micro-batches."""
+    return estimate(
+        recipe, read_shape(Path(recipe.base)), micro_batches, model.device.type, model.mixed
+    ).total
 
 
 def batch(job: Job) -> Step:
-    """Return a step over rows of random tokens, each with its own prefix and with turns that are learnt."""
+    """Return a step over rows of random tokens, each with its own prefix and with target turns."""
     rng = np.random.default_rng(0)
-    return fill(list(pack(_rows(job, rng), job.length)), job.length * job.micro_batch)
+    return make_micro_batches(list(pack(_rows(job, rng), job.length)), job.length * job.micro_batch)
 
 
 def _rows(job: Job, rng: np.random.Generator) -> Iterator[Encoded]:
     before = int(job.length * PREFIX_SHARE)
     rest = job.length - before
-    targets = job.length * job.learnt
+    targets = job.length * job.target_share
     turn = min(TURN_TOKENS, targets)
     every = turn * rest / targets
-    learn = np.arange(rest) % every >= every - turn
-    learn[0] = False
+    is_target = np.arange(rest) % every >= every - turn
+    is_target[0] = False
     for _ in range(job.micro_batch):
         ids = rng.integers(0, job.vocabulary, job.length)
-        yield Encoded(ids[:before], ids[before:], learn)
+        yield Encoded(ids[:before], ids[before:], is_target)
 
 
 def resident() -> int | None:

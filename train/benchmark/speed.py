@@ -1,4 +1,4 @@
-"""`umi train bench trl`: tokens learnt in a second by umi and by TRL, which take turns in one run."""
+"""`umi train bench trl`: training throughput (target tokens per second) of umi and of TRL, in turns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def speed(
     arrangement: str | None = None,
     as_json: bool = False,
 ) -> int:
-    """Measure how many tokens are learnt in a second beside TRL's SFTTrainer, and print the figures.
+    """Measure training throughput beside TRL's SFTTrainer, in target tokens per second; print the figures.
 
     `overrides` are fields of the recipe; `count` rows come from the file `rows`, or are synthetic with at
     least `tools` tools each. The model has random weights in `layers` layers of width `hidden`. Each of

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from agent.prompting.encoding import Encoded
-from train.loop.batches import epoch_steps, fill
+from train.loop.batches import epoch_steps, make_micro_batches
 from train.loop.optimizer import make_optimizer
 from train.loop.processes import Processes
 from train.loop.trainer import accumulate_gradients, take_step
@@ -72,7 +72,7 @@ class Umi:
         """As in System."""
         max_tokens = self._recipe.micro_batch_tokens
         packs = list(pack(self._rows, max_tokens))
-        loss = self._model.mean_loss(fill(packs, max_tokens))
+        loss = self._model.mean_loss(make_micro_batches(packs, max_tokens))
         targets = sum(packed.label_count for packed in packs)
         return Untrained(len(self._rows), targets, sum(map(len, packs)), loss)
 
@@ -81,9 +81,11 @@ class Umi:
         clock = Clock()
         steps = epoch_steps(self._rows, self._recipe, BACKBONE, self._epochs)
         losses: list[float] = []
-        for passes in steps:
+        for micro_batches in steps:
             loss = accumulate_gradients(
-                self._model, passes, sum(packed.label_count for batch in passes for packed in batch)
+                self._model,
+                micro_batches,
+                sum(packed.label_count for batch in micro_batches for packed in batch),
             )
             norm = self._recipe.max_grad_norm
             losses.append(take_step(self._model, self._optimizer, loss, norm, self._processes)[0])

@@ -10,7 +10,7 @@ from train.benchmark.machine import describe
 
 
 def print_speed(result: Mapping[str, Any]) -> None:
-    """Print the tokens learnt a second, a line for each system."""
+    """Print the throughput in target tokens per second, a line for each system."""
     recipe = result["recipe"]
     print(describe(result["machine"]))
     print(
@@ -19,17 +19,17 @@ def print_speed(result: Mapping[str, Any]) -> None:
     )
     print(
         f"{result['rows']:,} rows over {result['tool_lists']:,} tool lists,"
-        f" {result['target_tokens']:,} tokens to learn\n"
+        f" {result['target_tokens']:,} target tokens\n"
     )
     heads = (
         "sequences",
         "tokens read",
         "steps",
-        "learnt a second",
+        "targets/s",
         "from",
         "to",
         "umi is",
-        "a CPU second",
+        "targets/CPU s",
         "umi is",
     )
     widths = (11, 13, 7, 17, 8, 8, 8, 14, 8)
@@ -48,7 +48,7 @@ def print_speed(result: Mapping[str, Any]) -> None:
             "" if name == OURS else f"{row['umi_times_as_fast_by_cpu_seconds']:.2f}x",
         )
         print(f"{TITLES[name]:35}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
-    print("an epoch's sequences, tokens through the layers and optimizer steps; tokens learnt a second: the")
+    print("an epoch's sequences, tokens through the layers and optimizer steps; target tokens per second:")
     print("median, least and most of all turns; how many times as fast umi is, the median over the rounds;")
     print("the same by seconds of processor time, which matter on a CPU that other programs use too")
     for name in (STEPS, CONVERSATIONS):
@@ -63,7 +63,7 @@ def print_memory(result: Mapping[str, Any]) -> None:
     print(
         f"{result['shape']}: {result['model_parameters']:,} parameters,"
         f" quantization {result['quantization']};"
-        f" {result['micro_batch']} x {result['length']:,} tokens, {result['target_tokens']:,} of them learnt"
+        f" {result['micro_batch']} x {result['length']:,} tokens, {result['target_tokens']:,} of them targets"
     )
     for what, value in result["bytes"].items():
         if value is not None:

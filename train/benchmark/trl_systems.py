@@ -27,8 +27,8 @@ from train.run.files import BACKBONE
 class Trl:
     """TRL's SFTTrainer, with about `steps` optimizer steps an epoch.
 
-    With `packing` a pass is one sequence of `micro_batch_tokens`, filled with whole rows that attend only to
-    themselves (TRL's `bfd`); else it is `batch_size` rows of similar length, padded to the longest.
+    With `packing` a micro-batch is one sequence of `micro_batch_tokens`, filled with whole rows that attend
+    only to themselves (TRL's `bfd`); else it is `batch_size` rows of similar length, padded to the longest.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Trl:
         model = load_base(recipe, self._device)
         model.set_attn_implementation("sdpa")
         pass_tokens = max(recipe.micro_batch_tokens, *map(len, rows))
-        passes = math.ceil(sum(map(len, rows)) / pass_tokens if packing else len(rows) / batch_size)
+        micro_batches = math.ceil(sum(map(len, rows)) / pass_tokens if packing else len(rows) / batch_size)
         self._trainer: Any = SFTTrainer(
             model=model,
             args=SFTConfig(
@@ -68,7 +68,7 @@ class Trl:
                 max_length=pass_tokens if packing else None,
                 packing=packing,
                 per_device_train_batch_size=batch_size,
-                gradient_accumulation_steps=math.ceil(passes / steps),
+                gradient_accumulation_steps=math.ceil(micro_batches / steps),
                 train_sampling_strategy="group_by_length" if batch_size > 1 else "random",
                 num_train_epochs=1,
                 learning_rate=recipe.stage(BACKBONE).learning_rate,
@@ -116,10 +116,10 @@ class Trl:
 
 
 def example(row: Encoded) -> dict[str, list[int]]:
-    """Return a row as TRL has it after tokenizing: `labels` are the ids to learn, at their own positions."""
+    """Return a row as TRL has it after tokenizing: `labels` are the target ids, at their own positions."""
     labels = [IGNORE] * len(row)
     ids = row.ids.tolist()
-    for at in row.learnt_positions.tolist():
+    for at in row.target_positions.tolist():
         labels[at] = ids[at]
     return {"input_ids": ids, "labels": labels}
 

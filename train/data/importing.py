@@ -15,7 +15,7 @@ from typing import TextIO
 from agent.errors import InputError
 from agent.transcript import Row, Split, Transcript, compact, row_to_json
 from agent.transcript.formats.coercion import coerce_turn
-from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.conversion import Conversation, UnusableRecordError
 from agent.transcript.formats.reading import Record, Unreadable, find_files, read_records
 from train.data.checks.validity import faults
 from train.data.importers import IMPORTERS
@@ -82,7 +82,7 @@ class Dropped:
                 part = path.with_name(path.name + ".part")
                 self._file = part.open("w", encoding="utf-8", errors="replace")
 
-    def add(self, path: Path, record: Record | Unreadable, problem: Unusable) -> None:
+    def add(self, path: Path, record: Record | Unreadable, problem: UnusableRecordError) -> None:
         """Count, print and list one record."""
         self.counts[problem.reason] += 1
         total = self.counts.total()
@@ -140,21 +140,21 @@ def imported_rows(
                     seen.add(row.id)
                     count += 1
                     yield row
-                except Unusable as problem:
+                except UnusableRecordError as problem:
                     label = f"{outcome.own_id}: " if outcome.own_id else ""
-                    outcome = Unusable(problem.reason, f"{label}{problem.detail}")
-            if isinstance(outcome, Unusable):
+                    outcome = UnusableRecordError(problem.reason, f"{label}{problem.detail}")
+            if isinstance(outcome, UnusableRecordError):
                 dropped.add(file, record, outcome)
             if isinstance(outcome, Conversation) and count % PROGRESS == 0:
                 dropped.say(f"{count:,} rows, {dropped.counts.total():,} dropped")
 
 
 def row_of(conversation: Conversation, name: str, source: str, split: Split) -> Row:
-    """Return the row of a conversation. Raise Unusable where it cannot be made valid."""
+    """Return the row of a conversation. Raise UnusableRecordError where it cannot be made valid."""
     try:
         return _row(conversation, name, source, split)
     except RecursionError:
-        raise Unusable("nested too deeply") from None
+        raise UnusableRecordError("nested too deeply") from None
 
 
 def _row(conversation: Conversation, name: str, source: str, split: Split) -> Row:
@@ -162,12 +162,12 @@ def _row(conversation: Conversation, name: str, source: str, split: Split) -> Ro
     turns = tuple(coerce_turn(turn, tools) for turn in conversation.turns)
     transcript = Transcript(conversation.tools, turns, conversation.instruction)
     if fault := next(faults(transcript), None):
-        raise Unusable(fault.kind, ": ".join(filter(None, (fault.where, fault.detail))))
+        raise UnusableRecordError(fault.kind, ": ".join(filter(None, (fault.where, fault.detail))))
     row = Row(name, source, "test" if conversation.is_test else split, transcript)
     try:
         json.dumps(row_to_json(row), ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
-        raise Unusable("not UTF-8", error.reason) from None
+        raise UnusableRecordError("not UTF-8", error.reason) from None
     except ValueError:
-        raise Unusable("not JSON", "a number is infinite or none") from None
+        raise UnusableRecordError("not JSON", "a number is infinite or none") from None
     return row

@@ -55,8 +55,8 @@ class PromptFormat:
 
     def encode(self, transcript: Transcript, name: str, tokenize: Tokenize, markers: Markers) -> Encoded:
         """Encode `transcript` with the turns of the view `name` (`backbone` or a role) as targets."""
-        learnt = (ASSISTANT,) if self.joined else [self.names.get(role, role) for role in view_roles(name)]
-        return encode_segments(self.segments(transcript), learnt, tokenize, markers)
+        targets = (ASSISTANT,) if self.joined else [self.names.get(role, role) for role in view_roles(name)]
+        return encode_segments(self.segments(transcript), targets, tokenize, markers)
 
 
 INFERENCE_FORMAT = PromptFormat()

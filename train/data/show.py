@@ -45,7 +45,9 @@ def show(
         if not parts:
             continue
         if not shown:
-            say("what is learnt " + ("is not dimmed" if colour else f"stands between {OPEN} and {CLOSE}"))
+            say(
+                "targets of the loss " + ("are not dimmed" if colour else f"stand between {OPEN} and {CLOSE}")
+            )
         print(visible(title(place, row, role, tokenize)))
         print(paint(parts, colour), end="\n\n")
         shown += 1
@@ -53,7 +55,9 @@ def show(
             break
     if not shown:
         where = f"line {line} of {files[0]}" if line else "these rows"
-        raise InputError(f"the {role} has nothing to learn in {where}", "name other rows or another --role")
+        raise InputError(
+            f"there is no turn of the {role} to train on in {where}", "name other rows or another --role"
+        )
     return 0
 
 
@@ -74,18 +78,18 @@ def select_rows(files: Sequence[Path], number: int | None) -> Iterator[tuple[Lin
 
 
 def split_by_target(transcript: Transcript, name: str, markers: Markers = CHATML) -> list[tuple[str, bool]]:
-    """Return (text, whether it is learnt) up to the end of the last turn that the view `name` learns.
+    """Return (text, whether it is a target) up to the end of the last target turn of the view `name`.
 
-    Empty where it learns none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
+    Empty where it has none. The text is what `agent.prompting.encoding.encode` turns into tokens, mask and
     all.
     """
     roles = view_roles(name)
     parts: list[tuple[str, bool]] = []
     end = 0
     for piece in segments(transcript):
-        learnt = piece.role in roles
-        parts += [(markers.header(piece.role), False), (piece.content + markers.close, learnt)]
-        end = len(parts) if learnt else end
+        is_target = piece.role in roles
+        parts += [(markers.header(piece.role), False), (piece.content + markers.close, is_target)]
+        end = len(parts) if is_target else end
         parts.append((markers.after, False))
     return parts[:end]
 
@@ -95,15 +99,15 @@ def title(line: Line, row: Row, name: str, tokenize: Tokenize | None) -> str:
     parts = [f"{line.path}, line {line.number}", row.id, row.source, row.split]
     if tokenize:
         encoded = encode(row.transcript, view_roles(name), tokenize)
-        parts.append(f"{int(encoded.learnt_positions[-1]) + 1:,} tokens, {encoded.targets:,} learnt")
+        parts.append(f"{int(encoded.target_positions[-1]) + 1:,} tokens, {encoded.targets:,} targets")
     return f"== {' | '.join(parts)}".replace("\n", " ")
 
 
 def paint(parts: Sequence[tuple[str, bool]], colour: bool) -> str:
     """Return the parts as one text: with `colour` the others dimmed, else the targets marked."""
     return "".join(
-        (visible(text) if learnt else dim(visible(text)))
+        (visible(text) if is_target else dim(visible(text)))
         if colour
-        else (f"{OPEN}{visible(text)}{CLOSE}" if learnt else visible(text))
-        for text, learnt in parts
+        else (f"{OPEN}{visible(text)}{CLOSE}" if is_target else visible(text))
+        for text, is_target in parts
     )

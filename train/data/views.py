@@ -24,7 +24,7 @@ class View:
     """Number of rows left out because not even their last step fits `max_length`."""
     trimmed: int
     """Number of rows whose oldest exchanges or steps were dropped to fit `max_length`."""
-    nothing_to_learn: int
+    without_targets: int
     """Number of rows without a turn of the view's role."""
 
     @property
@@ -54,8 +54,8 @@ def view(
 
     def read(transcript: Transcript) -> Encoded:
         encoded = prompt_format.encode(transcript, name, tokenize, markers)
-        end = int(np.flatnonzero(encoded.learn)[-1]) + 1 if encoded.targets else 0
-        return replace(encoded, rest=encoded.rest[:end], learn=encoded.learn[:end])
+        end = int(np.flatnonzero(encoded.is_target)[-1]) + 1 if encoded.targets else 0
+        return replace(encoded, rest=encoded.rest[:end], is_target=encoded.is_target[:end])
 
     for row in rows:
         transcript = up_to_last(row.transcript, name)
@@ -84,8 +84,8 @@ def up_to_last(transcript: Transcript, name: str) -> Transcript:
 
 def turns_of(encoded: Encoded) -> Iterator[Encoded]:
     """Yield a row for each target turn of `encoded`, with everything before it as history."""
-    before = np.concatenate([[False], encoded.learn[:-1]])
-    for start in np.flatnonzero(encoded.learn & ~before):
-        unlearnt = np.flatnonzero(~encoded.learn[start:])
+    before = np.concatenate([[False], encoded.is_target[:-1]])
+    for start in np.flatnonzero(encoded.is_target & ~before):
+        unlearnt = np.flatnonzero(~encoded.is_target[start:])
         end = start + unlearnt[0] if len(unlearnt) else len(encoded.rest)
-        yield replace(encoded, rest=encoded.rest[:end], learn=np.arange(end) >= start)
+        yield replace(encoded, rest=encoded.rest[:end], is_target=np.arange(end) >= start)

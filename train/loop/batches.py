@@ -1,8 +1,8 @@
-"""The rows of each optimizer step: a function of the rows, the recipe, the stage and the step's number.
+"""The micro-batches of each optimizer step: a function of rows, recipe, stage and step number.
 
-So a run that was stopped continues with exactly the rows that would have come next. Rows are shuffled each
-epoch, packed by tool list, and the packs put into passes; a pass is flat, without padding. The passes of a
-step have different tool lists as far as there are enough.
+So a resumed run continues with exactly the rows that would have come next. Rows are shuffled each epoch and
+packed by tool list, and the packs are grouped into micro-batches without padding. A step accumulates the
+gradients of several; they have different tool lists as far as there are enough.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from train.model.packing import PREFIX, Packed, pack
 from train.recipe import STAGES, Recipe
 
 Step = list[list[Packed]]
-"""The passes of one optimizer step, each a list of packed sequences."""
+"""The micro-batches of one optimizer step (gradient accumulation), each a list of packed sequences."""
 
 
-def fill(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
-    """Return `packs` in passes of at most `max_tokens` tokens; a longer pack is a pass of its own."""
-    passes: list[list[Packed]] = []
+def make_micro_batches(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
+    """Return `packs` in micro-batches of at most `max_tokens` tokens; a longer pack is alone in one."""
+    micro_batches: list[list[Packed]] = []
     room = 0
     for packed in packs:
-        if len(packed) > room or not passes:
-            passes.append([])
+        if len(packed) > room or not micro_batches:
+            micro_batches.append([])
             room = max_tokens
-        passes[-1].append(packed)
+        micro_batches[-1].append(packed)
         room -= len(packed)
-    return passes
+    return micro_batches
 
 
 def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int) -> list[Step]:
@@ -39,15 +39,15 @@ def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int)
     rng = np.random.default_rng([recipe.seed, STAGES.index(stage), epoch])
     packs = list(pack((rows[i] for i in rng.permutation(len(rows))), recipe.micro_batch_tokens))
     shuffled = [packs[i] for i in rng.permutation(len(packs))]
-    passes = fill(shuffled, recipe.micro_batch_tokens)
-    steps = deal(passes, math.ceil(len(passes) / recipe.accumulation))
+    micro_batches = make_micro_batches(shuffled, recipe.micro_batch_tokens)
+    steps = distribute(micro_batches, math.ceil(len(micro_batches) / recipe.accumulation))
     return [steps[i] for i in rng.permutation(len(steps))]
 
 
-def deal(passes: Sequence[list[Packed]], count: int) -> list[Step]:
-    """Return `count` steps of about equally many passes, those of one tool list spread over all steps."""
+def distribute(micro_batches: Sequence[list[Packed]], count: int) -> list[Step]:
+    """Return `count` steps of about equally many micro-batches; those of one tool list are spread."""
     by_list: dict[bytes, list[list[Packed]]] = {}
-    for batch in passes:
+    for batch in micro_batches:
         longest = max(batch, key=len)
         prefix = longest.input_ids[longest.branch_ids == PREFIX]
         by_list.setdefault(prefix.tobytes(), []).append(batch)

@@ -10,7 +10,7 @@ from agent.prompting import Tokenize
 from agent.transcript import ROLES, Row
 from train.data.prompt_format import prompt_format_of
 from train.data.views import View, view
-from train.loop.batches import fill
+from train.loop.batches import make_micro_batches
 from train.loop.scoring import score_stage
 from train.loop.trainer import Evaluation
 from train.model.lora import LoraModel
@@ -30,17 +30,19 @@ class HeldOutEvaluator:
         self._model, self._stage, self._rows = model, stage, rows
         self._recipe, self._tokenize = recipe, tokenize
         parts = ROLES if stage == STAGES[0] and recipe.method != "one-model" else (stage,)
-        passes = {part: self._passes(stage_view(rows, part, stage, recipe, tokenize)) for part in parts}
-        self._passes_of = {part: batches for part, batches in passes.items() if batches}
+        micro_batches = {
+            part: self._micro_batches(stage_view(rows, part, stage, recipe, tokenize)) for part in parts
+        }
+        self._micro_batches_of = {part: batches for part, batches in micro_batches.items() if batches}
 
     @property
     def can_score(self) -> bool:
         """Whether the rows contain a target turn of the stage."""
-        return bool(self._passes_of)
+        return bool(self._micro_batches_of)
 
     def losses(self) -> dict[str, float]:
         """Return the mean cross-entropy, in nats a label, of each role that the stage trains."""
-        return {part: self._model.mean_loss(batches) for part, batches in self._passes_of.items()}
+        return {part: self._model.mean_loss(batches) for part, batches in self._micro_batches_of.items()}
 
     def evaluate(self) -> Evaluation:
         """Return the task scores and the mean loss, ranked by the primary metric, then by loss."""
@@ -67,9 +69,9 @@ class HeldOutEvaluator:
         """Return the scores of baselines without a model on the same turns."""
         return baselines(self._rows, self._stage, turns=self._recipe.evaluation_turns)
 
-    def _passes(self, stage_rows: View) -> list[list[Packed]]:
+    def _micro_batches(self, stage_rows: View) -> list[list[Packed]]:
         size = self._recipe.micro_batch_tokens
-        return fill(list(pack(stage_rows.rows, size)), size)
+        return make_micro_batches(list(pack(stage_rows.rows, size)), size)
 
 
 def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:

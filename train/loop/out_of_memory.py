@@ -1,4 +1,4 @@
-"""Splitting of passes that do not fit into memory; the rows and gradients of a step stay the same."""
+"""Splitting of micro-batches that do not fit into memory; the rows and gradients of a step stay the same."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from train.model.packing import Packed, split_in_two
 _MESSAGES = ("can't allocate memory", "out of memory", "alloc_failed", "not enough memory")
 
 
-def split_passes(passes: Step, times: int) -> Step:
-    """Return the same rows in passes halved `times` times; a pass of one row stays whole."""
+def split_micro_batches(micro_batches: Step, times: int) -> Step:
+    """Return the same rows in micro-batches halved `times` times; a micro-batch of one row stays whole."""
     for _ in range(times):
-        passes = [part for batch in passes for part in _split_pass(batch)]
-    return passes
+        micro_batches = [part for batch in micro_batches for part in _split_micro_batch(batch)]
+    return micro_batches
 
 
-def _split_pass(batch: list[Packed]) -> list[list[Packed]]:
+def _split_micro_batch(batch: list[Packed]) -> list[list[Packed]]:
     if len(batch) == 1:
         return [[part] for part in split_in_two(batch[0])]
     middle = len(batch) // 2

@@ -66,22 +66,22 @@ def train(
     """
     check_stage(recipe, only, again=again)
     processes = Processes(recipe.device)
-    say = say if processes.first else _silent
+    say = say if processes.is_main else _silent
     run = Path(recipe.out)
     rows = rows_to_train([Path(path) for path in recipe.data])
     tokenize = marked_tokenize(Path(recipe.base), recipe.markers)
-    with processes.first_before_others():
-        record = open_run_folder(run, recipe, only) if processes.first else read_json(run / RECIPE)
+    with processes.main_process_first():
+        record = open_run_folder(run, recipe, only) if processes.is_main else read_json(run / RECIPE)
         held_out_file = run / HELD_OUT
         if held_out_file.exists() and not has_data_of_run(recipe, record):
-            learnt, held_out = split(rows, recipe.heldout_rows, list(read_rows(held_out_file)))
+            train_rows, held_out = split(rows, recipe.heldout_rows, list(read_rows(held_out_file)))
         else:
-            learnt, held_out = split(rows, recipe.heldout_rows)
-            if processes.first:
+            train_rows, held_out = split(rows, recipe.heldout_rows)
+            if processes.is_main:
                 write_rows(held_out_file, held_out)
-    if known := count_trained(learnt, held_out):
-        say(f"{known:,} of {len(held_out):,} held-out rows are trained on too: scores on them flatter")
-    metrics_log = MetricsLog(run, tensorboard=tensorboard and processes.first)
+    if known := count_trained(train_rows, held_out):
+        say(f"{known:,} of {len(held_out):,} held-out rows are trained on too: their scores are inflated")
+    metrics_log = MetricsLog(run, tensorboard=tensorboard and processes.is_main)
     model: LoraModel | None = None
     for stage in [only] if only else recipe.stages:
         if is_finished(run, stage, recipe, only, again=again):
@@ -89,14 +89,14 @@ def train(
             continue
         if stage != BACKBONE and BACKBONE in recipe.stages and not (run / BACKBONE).is_dir():
             raise InputError(f"{run} has no backbone to start {stage} from", "train the backbone first")
-        with processes.first_before_others():
+        with processes.main_process_first():
             base = base_of(recipe, stage, say)
         if model is None or model.base != base:
             model = None  # its memory is free before the next base is read
             model = LoraModel(dataclasses.replace(recipe, base=str(base)))
-        train_stage(model, stage, learnt, held_out, recipe, tokenize, say, metrics_log, processes)
+        train_stage(model, stage, train_rows, held_out, recipe, tokenize, say, metrics_log, processes)
     metrics_log.close()
-    if processes.first and all((run / stage).is_dir() for stage in recipe.stages):
+    if processes.is_main and all((run / stage).is_dir() for stage in recipe.stages):
         stages = {stage: read_json(run / stage / STAGE) for stage in recipe.stages}
         draw(run)
         write_card(run, {**record, "stages": stages})
@@ -180,7 +180,7 @@ def initialize_adapter(model: LoraModel, stage: str, recipe: Recipe, tokenize: T
 def train_stage(
     model: LoraModel,
     stage: str,
-    learnt: Sequence[Row],
+    train_rows: Sequence[Row],
     held_out: Sequence[Row],
     recipe: Recipe,
     tokenize: Tokenize,
@@ -190,7 +190,7 @@ def train_stage(
 ) -> None:
     """Train one stage and write its folder, which appears whole."""
     run = Path(recipe.out)
-    stage_rows = stage_view(learnt, stage, stage, recipe, tokenize)
+    stage_rows = stage_view(train_rows, stage, stage, recipe, tokenize)
     if not stage_rows.rows:
         raise InputError(
             f"no training row of {stage} fits",
@@ -198,18 +198,18 @@ def train_stage(
         )
     kind = "turns" if recipe.by_turn(stage) else "rows"
     say(
-        f"{stage}: {len(stage_rows.rows):,} {kind}, {stage_rows.targets:,} tokens to learn;"
-        f" {stage_rows.trimmed} shortened;"
-        f" left out: {stage_rows.too_long} too long, {stage_rows.nothing_to_learn} without a turn of the role"
+        f"{stage}: {len(stage_rows.rows):,} {kind}, {stage_rows.targets:,} target tokens;"
+        f" {stage_rows.trimmed} truncated;"
+        f" dropped: {stage_rows.too_long} too long, {stage_rows.without_targets} without a turn of the role"
     )
     initialize_adapter(model, stage, recipe, tokenize)
     evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize)
     inputs = stage_inputs(recipe, stage)
     checkpoint = run / CHECKPOINTS / f"{stage}.pt"
-    with processes.first_before_others():
+    with processes.main_process_first():
         recorded = prepare_checkpoint(checkpoint, inputs, run / stage)
     before: dict[str, float] = recorded.get("heldout_loss_before", {})
-    if processes.first and not before:
+    if processes.is_main and not before:
         before = evaluator.losses()
         write_json(checkpoint.with_suffix(".json"), {**inputs, "heldout_loss_before": before})
     result = Trainer(
@@ -223,7 +223,7 @@ def train_stage(
         metrics_log=metrics_log,
         evaluate=evaluator.evaluate if evaluator.can_score else None,
     ).run()
-    if processes.first:
+    if processes.is_main:
         model.set_adapter(half_precision(model.adapter()))
         after = evaluator.losses()
         for part, loss in after.items():
@@ -234,7 +234,7 @@ def train_stage(
             "too_long": stage_rows.too_long,
             "device": model.device.type,
             "targets": stage_rows.targets,
-            "sources": dict(Counter(row.source for row in learnt)),
+            "sources": dict(Counter(row.source for row in train_rows)),
             **dataclasses.asdict(result),
             "heldout_loss_before": before,
             "heldout_loss": after,

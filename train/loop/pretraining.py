@@ -31,7 +31,7 @@ from agent.transcript import ROLES
 from train.data.synthetic.copy_drills import copy_drills
 from train.data.synthetic.generate import generate_rows
 from train.loop.progress import Say, format_duration
-from train.model.attention import enable, hidden_states, lay_out
+from train.model.attention import collate, enable, hidden_states
 from train.model.base_model import mixed_precision, pick_device
 from train.model.packing import IGNORE, Packed, join, pack
 from train.model.tokenizer import save_tokenizer, train_tokenizer
@@ -74,23 +74,24 @@ class BaseRecipe:
     pack_tokens: Positive = 4096
     """Tokens of one packed sequence at most."""
     muon_rate: Annotated[StrictFloat, Field(gt=0)] = 0.004
-    """Peak learning rate of the matrices, scaled to AdamW's update size."""
+    """Peak learning rate of Muon (matrices), scaled to AdamW's update size."""
     adam_rate: Annotated[StrictFloat, Field(gt=0)] = 0.004
-    """Peak learning rate of embeddings and norms."""
+    """Peak learning rate of AdamW (embeddings and norms)."""
     weight_decay: Annotated[StrictFloat, Field(ge=0)] = 0.05
     """Decoupled weight decay of the matrices."""
     warmup: NotNegative = 50
-    """Steps in which the rates rise from zero."""
+    """Warmup steps: the learning rates rise linearly from zero."""
     cooldown: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.4
-    """Share of the steps, at the end, in which the rates fall linearly to zero."""
+    """Share of the steps, at the end, in which the learning rates decay linearly to zero."""
     clip: Annotated[StrictFloat, Field(ge=0)] = 1.0
-    """Gradients are scaled down to this norm."""
+    """Gradient clipping: the largest global norm."""
     seed: NotNegative = 1
     """Seed of the initial weights and of the rows."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cpu`, `cuda`, or `auto`: a GPU where torch sees one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of matrix products. `auto`: bfloat16 where the device has instructions for it. Weights are float32."""
+    """Type that matrix products are computed in (autocast). `auto`: bfloat16 where the device has
+    instructions for it. Weights are float32."""
     save_every: Positive = 100
     """Steps between checkpoints."""
 
@@ -158,15 +159,15 @@ def loss_of(model: Any, batch: list[Packed], mixed: bool) -> torch.Tensor:
 
     With `mixed`, matrix products run in bfloat16.
     """
-    inputs = lay_out(batch, model.device)
+    inputs = collate(batch, model.device)
     labelled = inputs.targets != IGNORE
     with torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
         logits = model.lm_head(hidden_states(model.model, inputs)[labelled])
     return cross_entropy(logits.float(), inputs.targets[labelled])
 
 
-def rate_at(step: int, recipe: BaseRecipe) -> float:
-    """Return the learning rate as a share of the peak: a linear rise, a plateau, a linear fall to 0."""
+def learning_rate_factor(step: int, recipe: BaseRecipe) -> float:
+    """Return the learning rate as a fraction of its peak: linear warmup, plateau, linear decay to 0."""
     fall = max(1, int(recipe.steps * recipe.cooldown))
     return min(1.0, (step + 1) / max(1, recipe.warmup), (recipe.steps - step) / fall)
 
@@ -271,7 +272,7 @@ class BaseRun:
 
     def one_step(self, batch: list[Packed]) -> float:
         """Take one optimizer step; return its loss. Raise UmiError where that is NaN or infinite."""
-        share = rate_at(self.step, self.recipe)
+        share = learning_rate_factor(self.step, self.recipe)
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, self.peaks, strict=True):
             group["lr"] = peak * share

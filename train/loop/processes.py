@@ -1,7 +1,7 @@
 """Data-parallel training of one adapter by the processes of `accelerate launch`; usually there is just one.
 
-Each process computes a share of every step's rows, and the gradients are summed, so that a step does not
-depend on the number of processes, and neither does the recipe. The first process writes the files.
+Each process computes a shard of every step's rows, and the gradients are summed, so that a step does not
+depend on the number of processes, and neither does the recipe. The main process writes the files.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import Any
 
 import torch
 
-from train.loop.batches import Step, fill
+from train.loop.batches import Step, make_micro_batches
 from train.model.packing import Packed, split_in_two
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Return whether this is the process with rank 0, the only one that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
 class Processes:
-    """The group of processes, and the place of this one in it."""
+    """The group of processes, and the rank of this one in it."""
 
     def __init__(self, device: str = "auto") -> None:
         """Join the other processes, if there are any. `device` is the recipe's."""
-        self.count, self.index = 1, 0
+        self.world_size, self.rank = 1, 0
         self._state: Any = None
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             from accelerate import PartialState
 
             self._state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
-            self.count, self.index = self._state.num_processes, self._state.process_index
+            self.world_size, self.rank = self._state.num_processes, self._state.process_index
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the process that writes files and prints."""
-        return self.index == 0
+        return self.rank == 0
 
     def wait(self) -> None:
         """Wait until all processes have called this."""
@@ -46,32 +46,32 @@ class Processes:
             self._state.wait_for_everyone()
 
     @contextmanager
-    def first_before_others(self) -> Iterator[None]:
-        """Run the body in the first process, then in the others, which can read what it wrote."""
-        if not self.first:
+    def main_process_first(self) -> Iterator[None]:
+        """Run the body in the main process (rank 0), then in the others, which can read what it wrote."""
+        if not self.is_main:
             self.wait()
         yield
-        if self.first:
+        if self.is_main:
             self.wait()
 
-    def share(self, step: Step, max_tokens: int) -> Step:
-        """Return this process's passes of a step, each of at most `max_tokens` tokens where rows allow it."""
-        if self.count == 1:
+    def shard(self, step: Step, max_tokens: int) -> Step:
+        """Return this process's micro-batches of a step, of at most `max_tokens` tokens where rows allow."""
+        if self.world_size == 1:
             return step
         packs = [packed for batch in step for packed in batch]
-        while len(packs) < self.count:
+        while len(packs) < self.world_size:
             longest = max(packs, key=len)
             parts = split_in_two(longest)
             if len(parts) == 1:
                 break
             at = next(i for i, packed in enumerate(packs) if packed is longest)
             packs[at : at + 1] = parts
-        shares: list[list[Packed]] = [[] for _ in range(self.count)]
+        shards: list[list[Packed]] = [[] for _ in range(self.world_size)]
         for packed in sorted(packs, key=len, reverse=True):
-            min(shares, key=lambda share: sum(map(len, share))).append(packed)
-        return fill(shares[self.index], max_tokens)
+            min(shards, key=lambda shard: sum(map(len, shard))).append(packed)
+        return make_micro_batches(shards[self.rank], max_tokens)
 
-    def sum_over_processes(self, tensors: Sequence[torch.Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over all processes."""
         if self._state:
             for tensor in tensors:

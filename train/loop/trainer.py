@@ -1,7 +1,7 @@
 """The training loop of one adapter: AdamW, warmup, cosine schedule, and checkpoints to resume from.
 
-A pass that does not fit into memory is split, with the same rows in the same step; a step whose gradients are
-NaN or infinite is skipped; the adapter that scored best on held-out rows is kept.
+A micro-batch that does not fit into memory is split, with the same rows in the same step; a step whose
+gradients are NaN or infinite is skipped; the adapter that scored best on held-out rows is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.errors import UmiError
 from agent.prompting.encoding import Encoded
 from train.loop.batches import Step, steps_from, total_steps
 from train.loop.optimizer import make_optimizer
-from train.loop.out_of_memory import is_out_of_memory, split_passes
+from train.loop.out_of_memory import is_out_of_memory, split_micro_batches
 from train.loop.processes import Processes
 from train.loop.progress import Progress, Say, StepProgress
 from train.model.lora import LoraModel
@@ -28,7 +28,7 @@ from train.recipe import STAGES, Recipe
 from train.run.checkpoint import load_checkpoint, save_checkpoint
 from train.run.metrics_log import MetricsLog
 
-FINAL_RATE = 0.1
+FINAL_FRACTION = 0.1
 """The learning rate at the end of the cosine schedule, as a fraction of the peak."""
 MAX_SKIPPED = 3
 """Number of consecutive steps with NaN or infinite gradients that ends the run."""
@@ -53,7 +53,7 @@ class TrainingResult:
     tokens: int
     """Tokens computed; a shared prefix counts once a sequence."""
     seconds: float
-    """Time of all steps, including those before a resumption, without evaluations."""
+    """Time of all steps, those before a resumption included, evaluations not."""
     loss: float
     """Mean cross-entropy, in nats a label, over the last tenth of the steps."""
     kept_step: int
@@ -71,20 +71,20 @@ class TrainerState:
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     halvings: int = 0
-    """Number of times that passes are halved because they did not fit into memory."""
+    """Number of times that micro-batches are halved because they did not fit into memory."""
     best: dict[str, Any] | None = None
     """`rank`, `step`, `scores` and `adapter` of the best evaluation."""
 
 
-def rate_at(step: int, total: int, recipe: Recipe, highest: float) -> float:
-    """Return the learning rate of a step (counted from 0) of `total`."""
+def learning_rate_at(step: int, total: int, recipe: Recipe, peak: float) -> float:
+    """Return the learning rate of a step (counted from 0) of `total`: linear warmup to `peak`, then decay."""
     warmup = math.ceil(total * recipe.warmup)
     if step < warmup:
-        return highest * (step + 1) / warmup
+        return peak * (step + 1) / warmup
     if recipe.schedule == "constant":
-        return highest
+        return peak
     progress = (step - warmup) / max(1, total - warmup)
-    return highest * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return peak * (FINAL_FRACTION + (1 - FINAL_FRACTION) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 class Trainer:
@@ -128,16 +128,16 @@ class Trainer:
         progress = Progress(stage, self._total, state.step, self._say)
         skipped, started, tokens_before, seconds_before = 0, time.monotonic(), state.tokens, state.seconds
         try:
-            for passes in steps_from(self._rows, recipe, stage, state.step):
+            for micro_batches in steps_from(self._rows, recipe, stage, state.step):
                 if state.step >= self._total:
                     break
                 torch.manual_seed(self._seed())
-                rate = rate_at(state.step, self._total, recipe, recipe.stage(stage).learning_rate)
+                rate = learning_rate_at(state.step, self._total, recipe, recipe.stage(stage).learning_rate)
                 for group in self._optimizer.param_groups:
                     group["lr"] = rate
-                loss, norm = self._step(passes, progress)
+                loss, norm = self._step(micro_batches, progress)
                 state.step += 1
-                state.tokens += sum(len(packed) for batch in passes for packed in batch)
+                state.tokens += sum(len(packed) for batch in micro_batches for packed in batch)
                 state.seconds = seconds_before + time.monotonic() - started
                 skipped = 0 if math.isfinite(norm) else skipped + 1
                 if skipped:
@@ -158,22 +158,24 @@ class Trainer:
 
     def _seed(self) -> int:
         """Return the seed of a step's dropout: a resumed run repeats it, and processes differ in it."""
-        parts = [self._recipe.seed, STAGES.index(self._stage), self._state.step, self._processes.index]
+        parts = [self._recipe.seed, STAGES.index(self._stage), self._state.step, self._processes.rank]
         return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
-    def _step(self, passes: Step, progress: Progress) -> tuple[float, float]:
+    def _step(self, micro_batches: Step, progress: Progress) -> tuple[float, float]:
         """Take one optimizer step; return the mean cross-entropy a label and the norm of the gradients."""
-        share = self._processes.share(passes, self._recipe.micro_batch_tokens)
-        labels = max(1, sum(packed.label_count for batch in passes for packed in batch))
+        shard = self._processes.shard(micro_batches, self._recipe.micro_batch_tokens)
+        labels = max(1, sum(packed.label_count for batch in micro_batches for packed in batch))
         while True:
             try:
-                loss = accumulate_gradients(self._model, split_passes(share, self._state.halvings), labels)
+                loss = accumulate_gradients(
+                    self._model, split_micro_batches(shard, self._state.halvings), labels
+                )
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             halvings = self._state.halvings
-            if len(split_passes(share, halvings + 1)) == len(split_passes(share, halvings)):
+            if len(split_micro_batches(shard, halvings + 1)) == len(split_micro_batches(shard, halvings)):
                 raise UmiError(
                     f"{self._stage}: one row does not fit into memory at step {self._state.step + 1}",
                     "lower max_length, or set gradient_checkpointing = true",
@@ -182,7 +184,9 @@ class Trainer:
             if self._model.device.type == "cuda":
                 torch.cuda.empty_cache()
             times = 2**self._state.halvings
-            progress.say(f"not enough memory: passes are cut into {times}, with {times} times as many a step")
+            progress.say(
+                f"out of memory: micro-batches are split into {times}, accumulated over {times} times as many"
+            )
         return take_step(self._model, self._optimizer, loss, self._recipe.max_grad_norm, self._processes)
 
     def _skip(self, skipped: int, progress: Progress) -> None:
@@ -200,7 +204,7 @@ class Trainer:
         loss = sum(recent) / len(recent) if recent else math.nan
         left = state.seconds / state.step * (self._total - state.step)
         log = state.step % every == 0 or state.step in (1, self._total)
-        if self._processes.first:
+        if self._processes.is_main:
             progress.show_step(StepProgress(state.step, self._total, loss, speed, left), log=log)
             if log and self._metrics_log:
                 values = {"loss": loss, "learning_rate": rate, "gradient_norm": norm}
@@ -208,7 +212,7 @@ class Trainer:
 
     def _evaluate_model(self, progress: Progress) -> None:
         state = self._state
-        if self._processes.first and self._evaluate:
+        if self._processes.is_main and self._evaluate:
             evaluation = self._evaluate()
             progress.say(f"step {state.step}/{self._total}, held out: {evaluation.summary}")
             if self._metrics_log:
@@ -224,19 +228,19 @@ class Trainer:
 
     def _resume(self) -> None:
         if not self._checkpoint.exists():
-            if self._metrics_log and self._processes.first:
+            if self._metrics_log and self._processes.is_main:
                 self._metrics_log.discard_after(self._stage, 0)
             return
         saved = load_checkpoint(self._checkpoint)
         self._model.set_adapter(saved["adapter"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._state = TrainerState(**saved["state"])
-        if self._metrics_log and self._processes.first:
+        if self._metrics_log and self._processes.is_main:
             self._metrics_log.discard_after(self._stage, self._state.step)
-        self._say(f"{self._stage}: going on at step {self._state.step}/{self._total}")
+        self._say(f"{self._stage}: resuming at step {self._state.step}/{self._total}")
 
     def _save(self) -> None:
-        if self._processes.first:
+        if self._processes.is_main:
             saved = {"adapter": self._model.adapter(), "optimizer": self._optimizer.state_dict()}
             saved |= {"state": dict(vars(self._state))}
             save_checkpoint(self._checkpoint, saved)
@@ -252,15 +256,15 @@ class Trainer:
         return TrainingResult(self._total, state.tokens, state.seconds, loss, kept_step, scores)
 
 
-def accumulate_gradients(model: LoraModel, passes: Step, labels: int) -> float:
-    """Compute the gradients of a step's mean loss; return the share of these passes in that mean.
+def accumulate_gradients(model: LoraModel, micro_batches: Step, labels: int) -> float:
+    """Compute the gradients of a step's mean loss; return the share of these micro-batches in that mean.
 
     `labels` is the number of labels of the whole step, over all processes: each weighs the same.
     """
     for parameter in model.parameters:
         parameter.grad = None
     total = 0.0
-    for batch in passes:
+    for batch in micro_batches:
         loss = model.loss_sum(batch) / labels
         loss.backward()
         total += loss.item()
@@ -275,12 +279,12 @@ def take_step(
     Return the loss and the norm of the gradients before it is clipped to `max_norm`; NaN where no step was
     taken.
     """
-    if processes.count > 1:
+    if processes.world_size > 1:
         for parameter in model.parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         losses = torch.tensor([loss], device=model.device)
-        processes.sum_over_processes([*(p.grad for p in model.parameters if p.grad is not None), losses])
+        processes.all_reduce([*(p.grad for p in model.parameters if p.grad is not None), losses])
         loss = losses.item()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters, max_norm).item()
     if math.isfinite(norm) and math.isfinite(loss):

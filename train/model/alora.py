@@ -1,7 +1,7 @@
-"""Activated LoRA (aLoRA, arXiv 2504.12397): an adapter is on only from the header of the turn it learns.
+"""Activated LoRA (aLoRA, arXiv 2504.12397): an adapter is on only from the header of its turn.
 
 All that precedes that header is computed by the backbone alone, so one key-value cache of it serves every
-role. An earlier turn of the same role is history like any other, so each turn is learnt in a branch of its
+role. An earlier turn of the same role is history like any other, so each target turn is a branch of its
 own. peft's own implementation takes one sequence a row; here branches are packed, and the output of a plain
 adapter is set to zero where it is off.
 """
@@ -43,8 +43,8 @@ def role_headers(tokenize: Tokenize, markers: Markers) -> dict[str, list[int]]:
 def active_positions(packed: Packed, header: int) -> NDArray[np.bool_]:
     """Return where a role's adapter is on, bool [T]: in each branch from the header of its turn to the end.
 
-    `header` is that header's length in tokens. A branch learns one turn: the header's last token is the first
-    position with a label.
+    `header` is that header's length in tokens. A branch has one target turn: the header's last token is the
+    first position with a label.
     """
     positions = np.arange(len(packed))
     start = np.full(int(packed.branch_ids.max()) + 1, len(packed))

@@ -2,9 +2,9 @@
 
 Of T x T scores most are masked: the branches of `train.model.packing` do not see each other. Here the prefix
 is one causal attention and the branches are a batch, each over prefix + itself. At 600 prefix tokens and ten
-branches of 150 that is under a third of the operations, and several sequences fit one pass without padding.
-It is registered with transformers under `NAME`, for any model whose layers call its attention interface
-(Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
+branches of 150 that is under a third of the operations, and several sequences fit one micro-batch without
+padding. It is registered with transformers under `NAME`, for any model whose layers call its attention
+interface (Qwen2, Qwen3, Llama, SmolLM3, Granite, Gemma 3 and others); sliding windows are honoured.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Bucket:
     """B neighbouring branches of similar length, as rows of L tokens."""
 
     rows: Tensor
-    """Int64 [B * L]: positions in the pass of each branch's tokens; short branches repeat their last."""
+    """Int64 [B * L]: positions in the batch of each branch's tokens; short branches repeat their last."""
     flat: Tensor
     """Int64 [tokens of all branches]: their indices in `rows`, without the repetitions."""
     count: int
@@ -45,10 +45,10 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Tree:
-    """The positions of one packed sequence in a pass: its prefix and its branches."""
+    """The positions of one packed sequence in a micro-batch: its prefix and its branches."""
 
     start: int
-    """The first position of the prefix in the pass."""
+    """The first position of the prefix in the micro-batch."""
     prefix: int
     """Tokens of the prefix."""
     buckets: tuple[Bucket, ...]
@@ -56,8 +56,8 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Pass:
-    """The inputs of a forward pass over concatenated packed sequences, T tokens in all, and their layout."""
+class PackedBatch:
+    """A model's inputs for concatenated packed sequences without padding, T tokens, and their layout."""
 
     input_ids: Tensor
     """Int64 [1, T]."""
@@ -69,7 +69,7 @@ class Pass:
 
 
 def layout_of(packed: Packed, start: int, device: torch.device) -> Tree:
-    """Return the layout of one packed sequence that begins at position `start` of a pass."""
+    """Return the layout of one packed sequence that begins at position `start` of a micro-batch."""
     sizes = np.bincount(packed.branch_ids)
     prefix, branches = int(sizes[PREFIX]), sizes[PREFIX + 1 :]
     first = start + prefix + np.cumsum(branches) - branches
@@ -92,8 +92,8 @@ def _bucket(first: NDArray[Any], lengths: NDArray[Any], prefix: int, device: tor
     )
 
 
-def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> Pass:
-    """Return one pass over all `sequences`."""
+def collate(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> PackedBatch:
+    """Concatenate `sequences` into one batch without padding."""
     device = torch.device(device)
     ids, positions, targets = (
         torch.from_numpy(np.concatenate([getattr(s, name) for s in sequences])).to(device)
@@ -101,10 +101,10 @@ def lay_out(sequences: Sequence[Packed], device: torch.device | str = "cpu") -> 
     )
     starts = np.cumsum([0, *(len(s) for s in sequences[:-1])])
     layout = tuple(layout_of(s, int(at), device) for s, at in zip(sequences, starts, strict=True))
-    return Pass(ids[None], positions[None], targets, layout)
+    return PackedBatch(ids[None], positions[None], targets, layout)
 
 
-def hidden_states(body: Any, batch: Pass) -> Tensor:
+def hidden_states(body: Any, batch: PackedBatch) -> Tensor:
     """Return the last hidden states [T, width] of `body`, the `model.model` of an enabled model."""
     out = body(
         input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False, layout=batch.layout
@@ -112,8 +112,8 @@ def hidden_states(body: Any, batch: Pass) -> Tensor:
     return out.last_hidden_state[0]
 
 
-def logits_at(model: Any, batch: Pass, positions: Tensor) -> Tensor:
-    """Return the logits [N, vocabulary] of `model`, on which `enable` was called, at N positions of a pass.
+def logits_at(model: Any, batch: PackedBatch, positions: Tensor) -> Tensor:
+    """Return the logits [N, vocabulary] of `model`, on which `enable` was called, at N positions.
 
     The model's own forward computes them, with its scale or soft cap where it has one.
     """
@@ -137,7 +137,7 @@ def has_plain_head(model: Any) -> bool:
         return False
     tokens = np.arange(4)
     packed = Packed(tokens, tokens, np.full(4, PREFIX), np.full(4, IGNORE))
-    batch = lay_out([packed], model.device)
+    batch = collate([packed], model.device)
     with torch.no_grad():
         logits = logits_at(model, batch, torch.arange(4, device=model.device))
         outputs = head(hidden_states(model.base_model, batch))
@@ -145,7 +145,7 @@ def has_plain_head(model: Any) -> bool:
 
 
 def enable(model: Any) -> None:
-    """Make a transformers model attend by `Pass.layout`."""
+    """Make a transformers model attend by `PackedBatch.layout`."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, attend)

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from agent.errors import InputError
 from train.model.alora import AloraMask
-from train.model.attention import enable, has_plain_head, hidden_states, lay_out, logits_at
+from train.model.attention import collate, enable, has_plain_head, hidden_states, logits_at
 from train.model.base_model import load_base, mixed_precision, pick_device, set_eval_mode
 from train.model.cpu_memory import limit_product_cache, return_freed_memory
 from train.model.generation import generate
@@ -125,11 +125,12 @@ class LoraModel:
         self.parameters = self._trainable()
 
     def loss_sum(self, batch: list[Packed]) -> Tensor:
-        """Return the summed cross-entropy of the labels of a pass; logits are computed at labels only.
+        """Return the summed cross-entropy of the labels of a micro-batch; logits are computed at labels only.
 
-        Call `backward` on it before the next pass: an activated adapter's mask is that of the last one.
+        Call `backward` on it before the next micro-batch: an activated adapter's mask is that of the last
+        one.
         """
-        layout = lay_out(batch, self.device)
+        layout = collate(batch, self.device)
         if self._alora_mask:
             self._alora_mask.set_batch(batch, self.device)
         labelled = torch.nonzero(layout.targets != IGNORE)[:, 0]

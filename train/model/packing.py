@@ -48,14 +48,11 @@ class Packed:
         return int((self.targets != IGNORE).sum())
 
 
-def pack(
-    rows: Iterable[Encoded], max_tokens: int, *, learn_prefix: bool = False, open_packs: int = 256
-) -> Iterator[Packed]:
+def pack(rows: Iterable[Encoded], max_tokens: int, *, open_packs: int = 256) -> Iterator[Packed]:
     """Yield sequences of at most `max_tokens` tokens, each of rows whose prefix is the same.
 
     A row longer than `max_tokens` makes a sequence of its own, unshortened. At most `open_packs` sequences
-    are filled at a time; beyond that the oldest is yielded as it is. With `learn_prefix` the tokens of the
-    prefix are labels too, once a sequence, except for the first.
+    are filled at a time; beyond that the oldest is yielded as it is.
     """
     open_rows: dict[bytes, list[Encoded]] = {}
     sizes: dict[bytes, int] = {}
@@ -64,21 +61,21 @@ def pack(
         extra = len(row.rest) + 1
         if key in open_rows and sizes[key] + extra > max_tokens:
             sizes.pop(key)
-            yield join(open_rows.pop(key), learn_prefix=learn_prefix)
+            yield join(open_rows.pop(key))
         if key not in open_rows:
             if len(open_rows) >= open_packs:
                 oldest = next(iter(open_rows))
                 sizes.pop(oldest)
-                yield join(open_rows.pop(oldest), learn_prefix=learn_prefix)
+                yield join(open_rows.pop(oldest))
             open_rows[key] = []
             sizes[key] = len(row.prefix)
         open_rows[key].append(row)
         sizes[key] += extra
     for group in open_rows.values():
-        yield join(group, learn_prefix=learn_prefix)
+        yield join(group)
 
 
-def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
+def join(rows: Sequence[Encoded]) -> Packed:
     """Return one sequence of rows whose prefix is the same, the shortest first, so that neighbours pad least.
 
     Where several rows have a label for their first token, the labels would collide on the prefix's last
@@ -86,21 +83,21 @@ def join(rows: Sequence[Encoded], *, learn_prefix: bool = False) -> Packed:
     """
     rows = sorted(rows, key=len)
     prefix = rows[0].prefix
-    repeat_last = len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.learn[0] for row in rows)
+    repeat_last = (
+        len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.is_target[0] for row in rows)
+    )
     shared = prefix[:-1] if repeat_last else prefix
     ids, positions, branches, targets = [shared], [np.arange(len(shared))], [np.zeros(len(shared))], []
     head = np.full(len(shared), IGNORE)
-    if learn_prefix:
-        head[: len(prefix) - 1] = prefix[1 : len(shared) + 1]
-    if not repeat_last and len(rows) == 1 and len(shared) and len(rows[0].rest) and rows[0].learn[0]:
+    if not repeat_last and len(rows) == 1 and len(shared) and len(rows[0].rest) and rows[0].is_target[0]:
         head[-1] = rows[0].rest[0]
     targets.append(head)
     for branch, row in enumerate(rows, start=1):
         lead = prefix[-1:] if repeat_last else prefix[:0]
         tokens = np.concatenate([lead, row.rest])
-        learn = np.concatenate([np.zeros(len(lead), np.bool_), row.learn])
+        is_target = np.concatenate([np.zeros(len(lead), np.bool_), row.is_target])
         labels = np.full(len(tokens), IGNORE)
-        labels[:-1] = np.where(learn[1:], tokens[1:], IGNORE)
+        labels[:-1] = np.where(is_target[1:], tokens[1:], IGNORE)
         ids.append(tokens)
         positions.append(len(shared) + np.arange(len(tokens)))
         branches.append(np.full(len(tokens), branch))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from agent.prompting.encoding import Encoded
-from train.model.attention import enable, lay_out, logits_at
+from train.model.attention import collate, enable, logits_at
 from train.model.packing import join
 
 _PREFIX, _BRANCH = 5, 4
@@ -34,15 +34,15 @@ def require_branches(model: Any, mixed: bool) -> None:
     vocabulary = int(model.config.get_text_config().vocab_size)
     tokens = np.random.default_rng(0).integers(0, vocabulary, _PREFIX + 2 * _BRANCH)
     prefix, branches = tokens[:_PREFIX], tokens[_PREFIX:].reshape(2, _BRANCH)
-    learn = np.ones(_BRANCH, np.bool_)
-    learn[0] = False
+    is_target = np.ones(_BRANCH, np.bool_)
+    is_target[0] = False
     row = torch.from_numpy(np.concatenate([prefix, branches[1]]))[None]
     last = torch.arange(_PREFIX + _BRANCH, _PREFIX + 2 * _BRANCH, device=model.device)
     with torch.no_grad():
         with _finite_outputs(model):
             alone = model(input_ids=row.to(model.device), use_cache=False).logits[0, _PREFIX:].float()
         enable(model)
-        layout = lay_out([join([Encoded(prefix, branch, learn) for branch in branches])], model.device)
+        layout = collate([join([Encoded(prefix, branch, is_target) for branch in branches])], model.device)
         try:
             packed = logits_at(model, layout, last).float()
         except (TypeError, AttributeError, KeyError) as error:
@@ -54,7 +54,9 @@ def require_branches(model: Any, mixed: bool) -> None:
     limit = _FLOAT32_LIMIT if model.dtype == torch.float32 and not mixed else _BFLOAT16_LIMIT
     difference = float((packed - alone).abs().max() / alone.std())
     if not difference <= limit:
-        raise ValueError(f"its layers do not keep rows of one pass apart (logits differ by {difference:.2g})")
+        raise ValueError(
+            f"its layers mix the rows of one packed sequence (logits differ by {difference:.2g})"
+        )
 
 
 @contextmanager

@@ -15,14 +15,14 @@ from typing import Any
 
 from agent.errors import InputError
 from train.loop.optimizer import make_optimizer
-from train.loop.out_of_memory import split_passes
+from train.loop.out_of_memory import split_micro_batches
 from train.loop.processes import Processes
 from train.loop.trainer import accumulate_gradients, take_step
 from train.model.loading import NO_CODE, cannot_load
 from train.model.lora import LoraModel
 from train.model.packing import Packed
 from train.plan.shape import Shape
-from train.plan.speed import Rates, workload_of
+from train.plan.speed import SecondsPerFlop, workload_of
 from train.recipe import Recipe
 from train.run.files import BACKBONE
 
@@ -30,10 +30,10 @@ DEPTHS = (1, 4)
 """Numbers of layers that are timed, limited to those of the base."""
 MEASURED_SECONDS = 4.0
 """Minimum time in seconds of the measured steps, long enough to average over the load of the machine."""
-MEASURED_PASSES = 3
-"""The least number of measured passes; each is computed at both depths."""
-MOST_OPERATIONS = 2e11
-"""Upper limit of the operations of a measured step on a CPU, a second or two on two cores."""
+MEASURED_MICRO_BATCHES = 3
+"""The least number of measured micro-batches; each is computed at both depths."""
+MAX_FLOPS = 2e11
+"""Upper limit of the floating-point operations of a measured step on a CPU, a second or two on two cores."""
 
 
 @dataclass
@@ -42,12 +42,12 @@ class _Measured:
 
     depth: int
     seconds: float = 0.0
-    layer_operations: float = 0.0
-    head_operations: float = 0.0
+    layer_flops: float = 0.0
+    head_flops: float = 0.0
 
 
-def measure_rates(recipe: Recipe, shape: Shape, passes: Sequence[Sequence[Packed]]) -> Rates:
-    """Train on some of `passes` for a few seconds; return the speed of the recipe on this machine.
+def measure_speed(recipe: Recipe, shape: Shape, micro_batches: Sequence[Sequence[Packed]]) -> SecondsPerFlop:
+    """Train on some of `micro_batches` for a few seconds; return the speed of the recipe on this machine.
 
     Raise InputError where the base cannot be trained.
     """
@@ -70,32 +70,32 @@ def measure_rates(recipe: Recipe, shape: Shape, passes: Sequence[Sequence[Packed
         return perf_counter() - started
 
     measured = [_Measured(depth) for depth in sorted({min(depth, shape.layers) for depth in DEPTHS})]
-    chosen = [cut(recipe, shape, batch, model.device.type) for batch in _spread(passes)]
+    chosen = [cut(recipe, shape, batch, model.device.type) for batch in _spread(micro_batches)]
     for part in measured:
         step(chosen[0], part.depth)  # The first step of a process compiles and allocates.
     started, count = perf_counter(), 0
-    while count < MEASURED_PASSES or perf_counter() - started < MEASURED_SECONDS:
+    while count < MEASURED_MICRO_BATCHES or perf_counter() - started < MEASURED_SECONDS:
         batch = chosen[count % len(chosen)]
         work = workload_of(recipe, shape, [batch])
         for part in measured if count % 2 else reversed(measured):
             part.seconds += step(batch, part.depth)
-            part.layer_operations += work.layer_operations * part.depth / shape.layers
-            part.head_operations += work.head_operations
+            part.layer_flops += work.layer_flops * part.depth / shape.layers
+            part.head_flops += work.head_flops
         count += 1
-    return _rates(measured)
+    return _seconds_per_flop(measured)
 
 
-def _rates(measured: Sequence[_Measured]) -> Rates:
-    """Return the seconds an operation of layers and of the rest; one rate where two cannot be told apart."""
+def _seconds_per_flop(measured: Sequence[_Measured]) -> SecondsPerFlop:
+    """Return the seconds per operation of layers and of the rest; equal where they cannot be told apart."""
     shallow, deep = measured[0], measured[-1]
-    operations = deep.layer_operations - shallow.layer_operations
+    operations = deep.layer_flops - shallow.layer_flops
     if operations > 0:
         layer = (deep.seconds - shallow.seconds) / operations
-        head = (shallow.seconds - layer * shallow.layer_operations) / shallow.head_operations
+        head = (shallow.seconds - layer * shallow.layer_flops) / shallow.head_flops
         if layer > 0 and head > 0:
-            return Rates(layer, head)
-    both = deep.seconds / (deep.layer_operations + deep.head_operations)
-    return Rates(both, both)
+            return SecondsPerFlop(layer, head)
+    both = deep.seconds / (deep.layer_flops + deep.head_flops)
+    return SecondsPerFlop(both, both)
 
 
 def _write_shallow(base: Path, folder: Path, layers: int) -> None:
@@ -115,22 +115,22 @@ def _write_shallow(base: Path, folder: Path, layers: int) -> None:
     model.save_pretrained(folder)
 
 
-def _spread(passes: Sequence[Sequence[Packed]], count: int = 8) -> list[Sequence[Packed]]:
-    """Return up to `count` of the passes, evenly spaced."""
-    return list(passes[:: -(-len(passes) // count)])
+def _spread(micro_batches: Sequence[Sequence[Packed]], count: int = 8) -> list[Sequence[Packed]]:
+    """Return up to `count` of the micro-batches, evenly spaced."""
+    return list(micro_batches[:: -(-len(micro_batches) // count)])
 
 
 def cut(recipe: Recipe, shape: Shape, batch: Sequence[Packed], device: str) -> list[Packed]:
-    """Return a part of a pass of at most `MOST_OPERATIONS` at the greater depth; on a GPU the whole pass.
+    """Return a part of a micro-batch of at most `MAX_FLOPS` at the greater depth; on a GPU all of it.
 
     A part of one row is not cut further.
     """
     part, depth = list(batch), min(DEPTHS[-1], shape.layers)
     while device == "cpu":
         work = workload_of(recipe, shape, [part])
-        halves = split_passes([part], 1)
-        operations = work.layer_operations * depth / shape.layers + work.head_operations
-        if operations <= MOST_OPERATIONS or len(halves) == 1:
+        halves = split_micro_batches([part], 1)
+        operations = work.layer_flops * depth / shape.layers + work.head_flops
+        if operations <= MAX_FLOPS or len(halves) == 1:
             break
         part = max(halves, key=lambda half: sum(map(len, half)))
     return part

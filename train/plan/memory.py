@@ -51,7 +51,7 @@ class Estimate:
     adapter: int
     """The trained adapter, its gradients and the optimizer's states."""
     activations: int
-    """What autograd saves of the largest pass."""
+    """What autograd saves of the largest micro-batch."""
     logits: int
     """Logits at labels and their gradients; freed before `workspace` is needed."""
     workspace: int
@@ -73,8 +73,8 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class PassSize:
-    """The sizes of a pass that decide its memory, in tokens."""
+class MicroBatchSize:
+    """The sizes of a micro-batch that decide its memory, in tokens."""
 
     tokens: int
     targets: int
@@ -84,8 +84,8 @@ class PassSize:
     """(branches, tokens of the longest, tokens of their prefix) of each batch that attends together."""
 
 
-def size_of(batch: Sequence[Packed]) -> PassSize:
-    """Return the sizes of a pass; branches attend as in `train.model.attention.layout_of`."""
+def size_of(batch: Sequence[Packed]) -> MicroBatchSize:
+    """Return the sizes of a micro-batch; branches attend as in `train.model.attention.layout_of`."""
     prefixes: list[int] = []
     branches: list[tuple[int, int, int]] = []
     for packed in batch:
@@ -96,21 +96,22 @@ def size_of(batch: Sequence[Packed]) -> PassSize:
             bucket = rest[at : at + BUCKET]
             branches.append((len(bucket), int(bucket.max()), before))
     labels = sum(packed.label_count for packed in batch)
-    return PassSize(sum(map(len, batch)), labels, tuple(prefixes), tuple(branches))
+    return MicroBatchSize(sum(map(len, batch)), labels, tuple(prefixes), tuple(branches))
 
 
 def estimate(
     recipe: Recipe,
     shape: Shape,
-    passes: Iterable[Sequence[Packed]],
+    micro_batches: Iterable[Sequence[Packed]],
     device: str,
     mixed: bool,
     *,
     stacked: bool = False,
 ) -> Estimate:
-    """Return the memory of a stage that computes `passes`, at least one, on `device` (`cpu` or `cuda`).
+    """Return the peak memory of a stage over `micro_batches`, at least one, on `device` (`cpu` or `cuda`).
 
-    `mixed` says whether products run in bfloat16, `stacked` whether the adapter is stacked on a frozen one.
+    `mixed` says whether matrix products run in bfloat16, `stacked` whether the adapter is stacked on a frozen
+    one.
     """
     parameters = adapter_parameters(recipe, shape)
     frozen = 4 * parameters if stacked else 0
@@ -125,13 +126,20 @@ def estimate(
         shape.file_bytes if device == "cpu" else 0,
     )
     estimates = (
-        _estimate_pass(recipe, shape, size_of(batch), device, mixed, stacked, fixed) for batch in passes
+        _estimate_micro_batch(recipe, shape, size_of(batch), device, mixed, stacked, fixed)
+        for batch in micro_batches
     )
     return max(estimates, key=lambda one: one.total)
 
 
-def _estimate_pass(
-    recipe: Recipe, shape: Shape, size: PassSize, device: str, mixed: bool, stacked: bool, fixed: Estimate
+def _estimate_micro_batch(
+    recipe: Recipe,
+    shape: Shape,
+    size: MicroBatchSize,
+    device: str,
+    mixed: bool,
+    stacked: bool,
+    fixed: Estimate,
 ) -> Estimate:
     layer = list(saved_tensors_of_layer(recipe, shape, size, device, mixed))
     hidden = size.tokens * shape.width * 4
@@ -166,7 +174,9 @@ def _estimate_pass(
     )
 
 
-def saved_tensors_of_layer(recipe: Recipe, shape: Shape, size: PassSize, device: str, mixed: bool) -> Tensors:
+def saved_tensors_of_layer(
+    recipe: Recipe, shape: Shape, size: MicroBatchSize, device: str, mixed: bool
+) -> Tensors:
     """Yield the tensors that autograd saves of one layer for the backward pass.
 
     Normalizations save their input in float32. For the rest `train.model.kernels` says what it saves; with
@@ -198,7 +208,7 @@ def saved_tensors_of_layer(recipe: Recipe, shape: Shape, size: PassSize, device:
         yield 1, longest * (prefix + longest) * number
 
 
-def _fused_layers(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> Tensors:
+def _fused_layers(recipe: Recipe, shape: Shape, size: MicroBatchSize, mixed: bool) -> Tensors:
     """Yield what `train.model.kernels` saves of linear layers and the feed-forward part.
 
     The output layer of attention shares its input with attention; in float32, layers of one input share it
@@ -226,7 +236,7 @@ def _fused_layers(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> 
             yield (linear.name not in names) / shape.layers, linear.parameters * 2
 
 
-def _peft_layers(recipe: Recipe, shape: Shape, size: PassSize, mixed: bool) -> Tensors:
+def _peft_layers(recipe: Recipe, shape: Shape, size: MicroBatchSize, mixed: bool) -> Tensors:
     """Yield what peft's layers with dropout save, and the feed-forward part between them.
 
     A frozen weight's input is not saved, an adapter's is, with what dropout left of it.

@@ -24,14 +24,14 @@ from train.loop.progress import format_duration
 from train.model.base_model import mixed_precision, pick_device
 from train.model.packing import Packed
 from train.model.special_tokens import marked_tokenize
-from train.plan.measurement import measure_rates
+from train.plan.measurement import measure_speed
 from train.plan.memory import Estimate, adapter_parameters, estimate
 from train.plan.shape import Shape, read_shape
-from train.plan.speed import Rates, Workload, logged_speed, workload_of
+from train.plan.speed import SecondsPerFlop, Workload, logged_speed, workload_of
 from train.recipe import Recipe
 from train.run.files import BACKBONE, CHECKPOINTS, HELD_OUT
 
-LOW_RATE = 1e-5
+LOW_LEARNING_RATE = 1e-5
 """Learning rate below which LoRA hardly learns: it needs about ten times those of full fine-tuning,
 1e-5 to 5e-5."""
 
@@ -45,7 +45,7 @@ class StagePlan:
     """Number of trajectories, or of target turns if each is a row of its own; see `train.data.views.View`."""
     trimmed: int
     too_long: int
-    nothing_to_learn: int
+    without_targets: int
     steps: int
     """Optimizer steps of the whole stage."""
     done: int
@@ -123,7 +123,7 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
     rows = rows_to_train([Path(path) for path in recipe.data])
     held_out_file = run / HELD_OUT
     known = list(read_rows(held_out_file)) if only and held_out_file.exists() else None
-    learnt, held_out = split(rows, recipe.heldout_rows, known)
+    train_rows, held_out = split(rows, recipe.heldout_rows, known)
     wanted = [only] if only else list(recipe.stages)
     finished = [stage for stage in wanted if is_finished(run, stage, recipe, only, again=again)]
     warnings: list[str] = []
@@ -132,8 +132,8 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
     for stage in wanted:
         if stage in finished:
             continue
-        stage_rows = stage_view(learnt, stage, stage, recipe, tokenize)
-        warnings += _row_warnings(stage_rows, stage, len(learnt), recipe)
+        stage_rows = stage_view(train_rows, stage, stage, recipe, tokenize)
+        warnings += _row_warnings(stage_rows, stage, len(train_rows), recipe)
         if stage_rows.rows:
             stages.append(_plan_stage(recipe, stage, stage_rows, shape, timer, device.type, mixed))
     if free := _free_bytes(device.type):
@@ -144,7 +144,7 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
         device=device.type,
         precision="bfloat16" if mixed else "float32",
         quantization=recipe.quantization,
-        train_rows=len(learnt),
+        train_rows=len(train_rows),
         heldout_rows=len(held_out),
         finished=tuple(finished),
         stages=tuple(stages),
@@ -157,19 +157,23 @@ def plan_run(recipe: Recipe, only: str | None = None, *, again: bool = False) ->
 
 
 class _StageTimer:
-    """Times the passes of stages: by the speed that the run logged, else by one measurement for all."""
+    """Times stages by the speed that the run logged, else by one measurement for all."""
 
     def __init__(self, recipe: Recipe, shape: Shape) -> None:
         self._recipe, self._shape = recipe, shape
-        self.rates: Rates | None = None
+        self.rates: SecondsPerFlop | None = None
         """The measured speed; None as long as nothing had to be measured."""
 
-    def seconds(self, stage: str, passes: Sequence[Sequence[Packed]], workload: Workload) -> float:
-        """Return the time of `passes`, whose tokens and operations are `workload`."""
+    def seconds(self, stage: str, micro_batches: Sequence[Sequence[Packed]], workload: Workload) -> float:
+        """Return the time of `micro_batches`, whose tokens and operations are `workload`."""
         if speed := logged_speed(self._recipe, stage):
             return workload.tokens / speed
         if self.rates is None:
-            self.rates = measure_rates(self._recipe, self._shape, passes) if passes else Rates(0, 0)
+            self.rates = (
+                measure_speed(self._recipe, self._shape, micro_batches)
+                if micro_batches
+                else SecondsPerFlop(0, 0)
+            )
         return self.rates.seconds(workload)
 
 
@@ -180,24 +184,24 @@ def _plan_stage(
     steps = total_steps(stage_rows.rows, recipe, stage)
     done = min(steps, steps_done(Path(recipe.out), stage))
     remaining = itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done)
-    passes = [batch for step in remaining for batch in step]
-    workload = workload_of(recipe, shape, passes)
-    seconds = timer.seconds(stage, passes, workload)
-    passes = passes or next(steps_from(stage_rows.rows, recipe, stage, 0))
+    micro_batches = [batch for step in remaining for batch in step]
+    workload = workload_of(recipe, shape, micro_batches)
+    seconds = timer.seconds(stage, micro_batches, workload)
+    micro_batches = micro_batches or next(steps_from(stage_rows.rows, recipe, stage, 0))
     stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
     return StagePlan(
         stage=stage,
         rows=len(stage_rows.rows),
         trimmed=stage_rows.trimmed,
         too_long=stage_rows.too_long,
-        nothing_to_learn=stage_rows.nothing_to_learn,
+        without_targets=stage_rows.without_targets,
         steps=steps,
         done=done,
         tokens=workload.tokens,
         targets=workload.targets,
         trained=adapter_parameters(recipe, shape),
         seconds=seconds,
-        memory=estimate(recipe, shape, passes, device, mixed, stacked=stacked),
+        memory=estimate(recipe, shape, micro_batches, device, mixed, stacked=stacked),
     )
 
 
@@ -226,13 +230,13 @@ def _row_warnings(stage_rows: View, stage: str, rows: int, recipe: Recipe) -> It
         return
     if 2 * stage_rows.too_long > rows:
         yield (
-            f"{stage}: {stage_rows.too_long:,} of {rows:,} rows are too long and left out; raise max_length"
+            f"{stage}: {stage_rows.too_long:,} of {rows:,} rows are too long and dropped; raise max_length"
             f" above {recipe.max_length}"
         )
-    if 2 * stage_rows.nothing_to_learn > rows:
-        yield f"{stage}: {stage_rows.nothing_to_learn:,} of {rows:,} rows have no turn of it and are left out"
+    if 2 * stage_rows.without_targets > rows:
+        yield f"{stage}: {stage_rows.without_targets:,} of {rows:,} rows have no turn of it and are dropped"
     settings = recipe.stage(stage)
-    if settings.learning_rate < LOW_RATE:
+    if settings.learning_rate < LOW_LEARNING_RATE:
         yield (
             f"{stage}.learning_rate = {settings.learning_rate:g} is low for an adapter; 1e-4 to 2e-4 is usual"
         )
@@ -261,12 +265,12 @@ def _stage_lines(stage: StagePlan) -> Iterator[str]:
     left = stage.steps - stage.done
     going_on = f" of {stage.steps:,} (a checkpoint holds {stage.done:,})" if stage.done else ""
     yield (
-        f"{stage.stage}: {left:,} steps{going_on}, {stage.tokens:,} tokens, {stage.targets:,} of them to"
-        f" learn; {stage.trained:,} parameters trained; about {format_duration(stage.seconds)}"
+        f"{stage.stage}: {left:,} steps{going_on}, {stage.tokens:,} tokens, {stage.targets:,} of them"
+        f" targets; {stage.trained:,} parameters trained; about {format_duration(stage.seconds)}"
     )
     yield (
-        f"  rows    {stage.rows:,}; {stage.trimmed:,} shortened; left out: {stage.too_long:,} too long,"
-        f" {stage.nothing_to_learn:,} without a turn of the role"
+        f"  rows    {stage.rows:,}; {stage.trimmed:,} truncated; dropped: {stage.too_long:,} too long,"
+        f" {stage.without_targets:,} without a turn of the role"
     )
     parts = {name: size for name, size in stage.memory.to_json().items() if size and name != "total"}
     listed = ", ".join(f"{name} {_gigabytes(size)}" for name, size in parts.items())

@@ -1,4 +1,4 @@
-"""The time of a stage: its operations, and their speed, which was logged by the run or is measured."""
+"""The time of a stage: its floating-point operations, and their speed, logged by the run or measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.model.packing import Packed
-from train.plan.memory import PassSize, adapter_parameters, size_of
+from train.plan.memory import MicroBatchSize, adapter_parameters, size_of
 from train.plan.shape import Shape
 from train.recipe import Recipe
 from train.run.files import METRICS
@@ -16,49 +16,49 @@ from train.run.metrics_log import records
 
 @dataclass(frozen=True)
 class Workload:
-    """The tokens and operations of a list of passes."""
+    """The tokens and floating-point operations of a list of micro-batches."""
 
     tokens: int
     """A shared prefix counts once a sequence."""
     targets: int
-    layer_operations: float
+    layer_flops: float
     """Multiplications and additions of the decoder's layers."""
-    head_operations: float
+    head_flops: float
     """Those of the output head."""
 
 
 @dataclass(frozen=True)
-class Rates:
-    """The speed of training, in seconds an operation."""
+class SecondsPerFlop:
+    """The inverse speed of training, in seconds per floating-point operation."""
 
     layer: float
     head: float
 
     def seconds(self, work: Workload) -> float:
-        """Return the time of a list of passes."""
-        return self.layer * work.layer_operations + self.head * work.head_operations
+        """Return the time of a list of micro-batches."""
+        return self.layer * work.layer_flops + self.head * work.head_flops
 
 
-def workload_of(recipe: Recipe, shape: Shape, passes: Iterable[Sequence[Packed]]) -> Workload:
-    """Return the tokens and operations of `passes`."""
+def workload_of(recipe: Recipe, shape: Shape, micro_batches: Iterable[Sequence[Packed]]) -> Workload:
+    """Return the tokens and operations of `micro_batches`."""
     tokens = targets = 0
     layers = head = 0.0
-    for batch in passes:
+    for batch in micro_batches:
         size = size_of(batch)
         tokens += size.tokens
         targets += size.targets
-        layers += layer_operations(recipe, shape, size)
-        head += head_operations(shape, size)
+        layers += layer_flops(recipe, shape, size)
+        head += head_flops(shape, size)
     return Workload(tokens, targets, layers, head)
 
 
-def head_operations(shape: Shape, size: PassSize) -> float:
-    """Return the operations of the output head in a pass and its backward pass: logits at labels only."""
+def head_flops(shape: Shape, size: MicroBatchSize) -> float:
+    """Return the FLOPs of the output head, forward and backward: logits at labels only."""
     return 4 * shape.vocabulary * shape.width * size.targets
 
 
-def layer_operations(recipe: Recipe, shape: Shape, size: PassSize) -> float:
-    """Return the operations of the layers in a pass and its backward pass.
+def layer_flops(recipe: Recipe, shape: Shape, size: MicroBatchSize) -> float:
+    """Return the FLOPs of the layers, forward and backward.
 
     A weight costs two operations a token forward and two for its input's gradient; a trained one two more
     (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention costs four for each pair of positions and

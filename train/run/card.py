@@ -44,7 +44,7 @@ def _method(recipe: Mapping[str, Any]) -> str:
 
 
 def _data(stages: Mapping[str, Any]) -> str:
-    lines = ["| stage | rows | tokens learnt | steps | minutes |", "|---|---|---|---|---|"]
+    lines = ["| stage | rows | target tokens | steps | minutes |", "|---|---|---|---|---|"]
     for name, stage in stages.items():
         minutes = stage["seconds"] / 60
         lines.append(

@@ -137,7 +137,7 @@ class AppSessions:
         return ""
 
     def typed(self, exchange: int) -> str:
-        """Return the question of an exchange as it was typed. Raise InputError for one that is not there."""
+        """Return the question of an exchange as it was typed. Raise InputError if it does not exist."""
         found = [one for one in self.require_writer().record().exchanges if one.id == exchange]
         if not found:
             raise InputError("this question is not saved", "ask it again")

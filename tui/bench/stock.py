@@ -154,7 +154,7 @@ def bench_stock(bundle: Bundle, *, as_json: bool, threads: int) -> int:
     """
     if bundle.dialect != "chat":
         raise InputError(
-            f"{bundle.name} is no stock model", "make a bundle of one: umi models assemble --dialect chat"
+            f"{bundle.name} is not a stock model", "make a bundle of one: umi models assemble --dialect chat"
         )
     settings = replace(engine_settings(), disk=False)
     if threads:

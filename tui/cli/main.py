@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from agent.errors import UmiError
 from tui.cli.terminal.interrupts import INTERRUPTED
 from tui.cli.terminal.log import prepare_log
-from tui.cli.terminal.streams import OutputFailed, discard_stdout, prepare_streams
+from tui.cli.terminal.streams import OutputError, discard_stdout, prepare_streams
 
 BROKEN_PIPE = 141
 """What a shell reports for a program whose reader closed the pipe (128 + SIGPIPE)."""
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
-    except OutputFailed as error:
+    except OutputError as error:
         discard_stdout()
         return _report(str(error), error.exit_code)
     except UmiError as error:

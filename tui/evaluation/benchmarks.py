@@ -21,14 +21,14 @@ from tui.text import one_line
 
 EVERY = 50
 EVERY_S = 60.0
-"""Cases or seconds between two lines of progress where stderr is no terminal."""
+"""Cases or seconds between two lines of progress where stderr is not a terminal."""
 
 
 def evaluate_benchmark(benchmark: Benchmark, models: Sequence[str], *, as_json: bool) -> int:
     """Run `benchmark` on each bundle and print its figures, progress on stderr; return the exit code.
 
     No names stand for the bundle in use. After Ctrl-C, and before an EngineError is raised, what was measured
-    is printed. Raises InputError for a bundle that is not there, before anything is measured.
+    is printed. Raises InputError for a bundle that does not exist, before anything is measured.
     """
     bundles = {name or bundle.name: bundle for name in models or [None] for bundle in [open_models(name)]}
     measured: dict[str, Results] = {}

@@ -24,7 +24,7 @@ from tui.text import one_line
 Results = Mapping[str, Sequence[TaskResult]]
 """Name of a bundle, or of a baseline -> its results."""
 _EVERY = 50
-"""Tasks between two lines of progress where stderr is no terminal."""
+"""Tasks between two lines of progress where stderr is not a terminal."""
 
 
 def evaluate_tasks(
@@ -37,7 +37,8 @@ def evaluate_tasks(
 ) -> int:
     """Run the exam on each bundle and print its figures; return the exit code.
 
-    After Ctrl-C, what was measured is printed. Raises InputError for a category or bundle that is not there.
+    After Ctrl-C, what was measured is printed. Raises InputError for a category or bundle that does not
+    exist.
     """
     tasks = _chosen(read_exam(halves), categories)
     results: dict[str, list[TaskResult]] = {}

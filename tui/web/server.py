@@ -80,7 +80,7 @@ class WebServer(Server):
             await app.start(width, height)
             await self._process_messages(connection, app)
         except (KeyError, IndexError, TypeError, ValueError, AssertionError, AttributeError) as error:
-            _log.info("a page sent what is no message: %s", type(error).__name__)
+            _log.info("a page sent an invalid message: %s", type(error).__name__)
         finally:
             await app.stop()
         return connection

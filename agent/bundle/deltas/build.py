@@ -55,7 +55,7 @@ def build_bundle(folder: Path, say: Say, *, on_built: Say = lambda _: None, veri
     `say` is called once, when something is to be built, `on_built` with a line on each file.
     A bundle that was built, in `folder`, is built again where its files are damaged; with `verify` all of
     them are hashed. A build that was stopped is continued. Raise InputError where `folder` holds no deltas or
-    damaged ones, the base is not there or another, or the disk is too small, and UmiError where a file cannot
+    damaged ones, the base is missing or another, or the disk is too small, and UmiError where a file cannot
     be written or does not answer as its export's.
     """
     deltas = folder / DELTAS if (folder / DELTAS / MANIFEST).is_file() else folder

@@ -192,7 +192,9 @@ def _require_fit(base: Base, architecture: str, deltas: Sequence[Delta]) -> None
             )
         for name, (a, b) in delta.pairs.items():
             if shapes.get(name) != (len(b), a.shape[1]):
-                raise BundleError(f"{delta.file} is no adapter of {base.file}: {name} differs", _AGAIN)
+                raise BundleError(
+                    f"{delta.file} does not fit {base.file}: the shape of {name} differs", _AGAIN
+                )
     if nf4 := deltas[-1].nf4:
         for name, shape in shapes.items():
             if is_quantized(name, shape) and (why := nf4.misfit(name, shape)):

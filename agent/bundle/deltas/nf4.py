@@ -84,7 +84,7 @@ class Nf4:
             first += len(block)
 
     def misfit(self, name: str, shape: Sequence[int]) -> str:
-        """Return why a tensor cannot be rounded: its rows are no whole blocks or heads. Empty if it can."""
+        """Return why a tensor cannot be rounded: its rows are not whole blocks or heads. Empty if it can."""
         if shape[-1] % BLOCK_SIZE:
             return f"{name} has rows of {shape[-1]} numbers, no multiple of {BLOCK_SIZE}"
         head = self._head(name)

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
 from agent.paths import bases_folder, read_json, sha256_of
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 RECORD = "base.json"
 
@@ -61,7 +61,7 @@ def base_names() -> list[str]:
 def find_base(name: str, *, verify: bool = False) -> InstalledBase:
     """Return a base that was pulled; its size is checked, with `verify` its hash too.
 
-    Raise InputError if it is not there or damaged.
+    Raise InputError if it is missing or damaged.
     """
     pulling = f"get it with: umi models pull {name}"
     path = base_folder(name) / RECORD
@@ -77,7 +77,7 @@ def find_base(name: str, *, verify: bool = False) -> InstalledBase:
         raise InputError(f"{error.filename} is missing", pulling) from None
     except OSError as error:
         raise InputError(f"cannot read {error.filename or path}: {error.strerror}", pulling) from None
-    except InvalidFields as error:
+    except InvalidFieldsError as error:
         raise InputError(f"{path} is damaged: {error}", pulling) from None
     except ValueError:
         raise InputError(f"{path} is damaged: it is not JSON", pulling) from None

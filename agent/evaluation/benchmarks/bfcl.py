@@ -20,7 +20,7 @@ from agent.evaluation.benchmarks.reading import read_usable
 from agent.evaluation.benchmarks.step import Step
 from agent.transcript import Transcript
 from agent.transcript.formats.bfcl import ANSWERS, Kind, kind_of, question_of, read_answers
-from agent.transcript.formats.conversion import Unusable, require_list, require_object
+from agent.transcript.formats.conversion import UnusableRecordError, require_list, require_object
 from agent.transcript.formats.reading import find_files
 
 OTHER_LANGUAGES = ("java", "javascript")
@@ -48,11 +48,11 @@ def category_of(path: Path) -> str:
     return match["category"] if match else path.name
 
 
-def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | Unusable]]:
+def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | UnusableRecordError]]:
     if path.parent.name == ANSWERS:
         return lambda _value: iter(())
     if category_of(path).endswith(OTHER_LANGUAGES):
-        return lambda _value: iter([Unusable("the rules of another language")])
+        return lambda _value: iter([UnusableRecordError("the rules of another language")])
     return partial(_cases, category=category_of(path), kind=kind_of(path), answers=read_answers(path))
 
 
@@ -71,13 +71,13 @@ def _cases(
 
 
 def _checked(truth: Any, functions: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """Return the accepted calls. Raise Unusable where they are none, or of tools that are not on offer."""
+    """Return the accepted calls. Raise UnusableRecordError for none, or for tools not on offer."""
     if truth is None:
-        raise Unusable("no answer")
+        raise UnusableRecordError("no answer")
     names = {function["name"] for function in functions if isinstance(function.get("parameters"), Mapping)}
     for answer in require_list(truth, "ground_truth"):
         if len(require_object(answer, "ground_truth")) != 1 or next(iter(answer)) not in names:
-            raise Unusable("an answer with another tool than those on offer")
+            raise UnusableRecordError("an answer with another tool than those on offer")
         for values in require_object(next(iter(answer.values())), "ground_truth").values():
             require_list(values, "accepted values")
     return truth

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.errors import InputError
-from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.conversion import UnusableRecordError
 from agent.transcript.formats.reading import Record, find_files, read_records
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def read_usable(
     paths: Sequence[Path],
-    convert: Callable[[Path], Callable[[Mapping[str, Any]], Iterator[T | Unusable]]],
+    convert: Callable[[Path], Callable[[Mapping[str, Any]], Iterator[T | UnusableRecordError]]],
     *,
     limit: int,
     what: str,
@@ -41,7 +41,9 @@ def read_usable(
 
 
 def _usable(
-    file: Path, convert: Callable[[Mapping[str, Any]], Iterator[T | Unusable]], left_out: Counter[str]
+    file: Path,
+    convert: Callable[[Mapping[str, Any]], Iterator[T | UnusableRecordError]],
+    left_out: Counter[str],
 ) -> Iterator[T]:
     for record in read_records(file):
         if not isinstance(record, Record):
@@ -51,11 +53,11 @@ def _usable(
         else:
             try:
                 for item in convert(record.value):
-                    if isinstance(item, Unusable):
+                    if isinstance(item, UnusableRecordError):
                         left_out[item.reason] += 1
                     else:
                         yield item
-            except Unusable as error:
+            except UnusableRecordError as error:
                 left_out[error.reason] += 1
             except RecursionError:
                 left_out["nested too deeply"] += 1

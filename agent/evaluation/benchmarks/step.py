@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.engine import Engine
-from agent.errors import ContextFull, InputError
+from agent.errors import ContextFullError, InputError
 from agent.evaluation.generation import last_event
-from agent.loop import WRITING_ROOM
 from agent.prompting.trimming import make_room
 from agent.transcript import Call, Next, PlannerTurn, Role, Transcript, parse_calls, parse_planner
+from agent.turn import WRITING_ROOM
 
 Obstacle = Literal["", "does not fit the context", "a schema that calls cannot be held to"]
 """Why the roles could not run; empty if they could."""
@@ -54,7 +54,7 @@ def take_step(
 ) -> Step | None:
     """Return what the planner does after `history`, and what the next role writes if it is among `roles`.
 
-    Return None if it was cancelled. As in `agent.loop`, a long history is trimmed. A history whose tools and
+    Return None if it was cancelled. As in `agent.turn`, a long history is trimmed. A history whose tools and
     question do not fit the context, and a tool schema without a grammar, are reported as the `obstacle`.
     """
     try:
@@ -65,7 +65,7 @@ def take_step(
         if plan is None or plan.next == "give up" or plan.next not in roles:
             return Step(plan)
         text = _generate(engine, plan.next, history.plus(plan), cancelled)
-    except ContextFull:
+    except ContextFullError:
         return Step(None, obstacle="does not fit the context")
     except InputError:
         return Step(None, obstacle="a schema that calls cannot be held to")
@@ -75,9 +75,9 @@ def take_step(
 def _generate(
     engine: Engine, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
 ) -> str | None:
-    """Return the text that `role` generates, None if cancelled. Raise ContextFull if it has no room."""
+    """Return the text that `role` generates, None if cancelled. Raise ContextFullError if it has no room."""
     transcript, _ = make_room(transcript, lambda trimmed: engine.room(role, trimmed), WRITING_ROOM)
     if (left := engine.room(role, transcript)) < WRITING_ROOM:
-        raise ContextFull(engine.context_length - left + WRITING_ROOM, engine.context_length)
+        raise ContextFullError(engine.context_length - left + WRITING_ROOM, engine.context_length)
     generated = last_event(engine.generate(role, transcript, cancelled=cancelled))
     return None if generated.stop == "cancelled" else generated.text

@@ -19,7 +19,7 @@ from agent.evaluation.benchmarks.step import Step
 from agent.evaluation.metrics import tools_match
 from agent.transcript import CallerTurn, Transcript
 from agent.transcript.formats.coercion import coerce_turn
-from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.conversion import Conversation, UnusableRecordError
 from agent.transcript.formats.reading import find_files
 from agent.transcript.formats.toolalpaca import golden_conversations
 
@@ -47,15 +47,15 @@ def _name(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | Unusable]]:
+def _converter(path: Path) -> Callable[[Mapping[str, Any]], Iterator[Case | UnusableRecordError]]:
     return partial(_cases, name=_name(path))
 
 
-def _cases(value: Mapping[str, Any], *, name: str) -> Iterator[Case | Unusable]:
+def _cases(value: Mapping[str, Any], *, name: str) -> Iterator[Case | UnusableRecordError]:
     if "Golden_Answers" not in value:
-        raise Unusable("no golden answers")
+        raise UnusableRecordError("no golden answers")
     for conversation in golden_conversations(value):
-        yield conversation if isinstance(conversation, Unusable) else _case(conversation, name)
+        yield conversation if isinstance(conversation, UnusableRecordError) else _case(conversation, name)
 
 
 def _case(conversation: Conversation, name: str) -> Case:

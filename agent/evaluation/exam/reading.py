@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.errors import InputError
 from agent.evaluation.exam.schema import DialogueEntry, ExamFile, Exchange, Half, Task, TaskEntry, World
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 FOLDER = Path(__file__).parent
 
@@ -34,7 +34,7 @@ def read_exam(halves: Sequence[Half]) -> list[Task]:
 def _read(path: Path, half: Half) -> Iterator[Task]:
     try:
         file = validate(ExamFile, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, InvalidFields) as error:
+    except (tomllib.TOMLDecodeError, InvalidFieldsError) as error:
         raise InputError(f"{path}: {error}", "mend that file") from None
     entries: Iterator[tuple[str, TaskEntry | DialogueEntry]] = (
         (category, entry)

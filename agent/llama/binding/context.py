@@ -45,7 +45,7 @@ class Adapter:
         clear_errors()
         handle = native.llama_adapter_lora_init(model.handle, os.fsencode(path))
         if not handle:
-            raise BundleError(f"{path} is no adapter of {model.path}: {first_error()}", hint)
+            raise BundleError(f"{path} is not an adapter of {model.path}: {first_error()}", hint)
         self.handle: native.llama_adapter_lora_p = handle
         count = native.llama_adapter_get_alora_n_invocation_tokens(handle)
         tokens: Any = native.llama_adapter_get_alora_invocation_tokens(handle)

@@ -105,7 +105,7 @@ def read_table(path: Path, vocabulary_size: int, hint: str = "") -> NgramTable:
     except struct.error:
         raise BundleError(f"{path} is damaged: it ends in its header", hint) from None
     if magic != MAGIC or version != _VERSION:
-        raise BundleError(f"{path} is no n-gram table of version {_VERSION}", hint)
+        raise BundleError(f"{path} is not an n-gram table of version {_VERSION}", hint)
     if size != vocabulary_size:
         raise BundleError(f"{path} is of {size} tokens, and its model has {vocabulary_size}", hint)
     kind = np.dtype(_token_type(size))

@@ -92,8 +92,8 @@ class HeaderError(ValueError):
 def read_header(path: Path, hint: str = "") -> Header:
     """Return the header of the GGUF file at `path`; the last few files are kept until they change.
 
-    Raise BundleError, whose next step is `hint`, where it is no regular file, cannot be read, or its counts,
-    sizes or offsets are out of bounds.
+    Raise BundleError, whose next step is `hint`, where it is not a regular file, cannot be read, or its
+    counts, sizes or offsets are out of bounds.
     """
     try:
         about = path.stat()

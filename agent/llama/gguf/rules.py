@@ -73,9 +73,9 @@ def _check_adapter(header: Header) -> None:
             raise HeaderError(f"the tensor {tensor.name[:60]!r} has the shape {list(tensor.shape)}")
     alpha, invocation = "adapter.lora.alpha", "adapter.alora.invocation_tokens"
     if alpha in header.lengths or header.kinds.get(alpha, _FLOAT32_KIND) != _FLOAT32_KIND:
-        raise HeaderError(f"{alpha} is no number")
+        raise HeaderError(f"{alpha} is not a number")
     if header.kinds.get(invocation, _UINT32_KIND) != _UINT32_KIND:
-        raise HeaderError(f"{invocation} are no tokens")
+        raise HeaderError(f"{invocation} are not token ids")
     if header.lengths.get(invocation, 0) > MAX_INVOCATION_TOKENS:
         raise HeaderError(f"{invocation} are {header.lengths[invocation]} tokens")
 
@@ -169,7 +169,7 @@ def _numbers(header: Header, key: str) -> list[int]:
     """Return a whole number or a list of them; empty for none. Raise HeaderError for other types."""
     value = header.metadata.get(key)
     if value is None and key in header.lengths:
-        raise HeaderError(f"{key} is no whole number")
+        raise HeaderError(f"{key} is not a whole number")
     if value is None:
         return []
     if isinstance(value, list):

@@ -24,7 +24,7 @@ POLL_S = 0.05
 Cancelled = Callable[[], bool]
 
 
-class CallEnded(ToolError):
+class CallEndedError(ToolError):
     """A call was cancelled, or its time is up."""
 
 
@@ -62,19 +62,19 @@ _current: ContextVar[_Call | None] = ContextVar("current call", default=None)
 
 
 def check_time() -> None:
-    """Raise CallEnded where the running call was cancelled or its time is up."""
+    """Raise CallEndedError where the running call was cancelled or its time is up."""
     call = _current.get()
     if call is not None and (reason := call.ends_with()):
-        raise CallEnded(reason)
+        raise CallEndedError(reason)
 
 
 def is_time_up() -> bool:
-    """Return whether the time of the running call is up. Raise CallEnded where it was cancelled."""
+    """Return whether the time of the running call is up. Raise CallEndedError where it was cancelled."""
     call = _current.get()
     if call is None:
         return False
     if call.is_cancelled():
-        raise CallEnded(CANCELLED)
+        raise CallEndedError(CANCELLED)
     return call.is_late()
 
 
@@ -82,7 +82,7 @@ def is_time_up() -> bool:
 def committing() -> Iterator[None]:
     """Make the effect of a call in the block: one that was given up before does not make it any more.
 
-    Raise CallEnded, before the block, where the call was cancelled or its time is up.
+    Raise CallEndedError, before the block, where the call was cancelled or its time is up.
     """
     call = _current.get()
     if call is None:
@@ -100,8 +100,8 @@ def committing() -> Iterator[None]:
 def run_limited(function: Callable[[], str], limit_s: float, cancelled: Cancelled) -> str:
     """Return `function()`, which runs on a thread of its own for at most about `limit_s` seconds.
 
-    Raise what it raises, and CallEnded where it neither returns nor raises in time; its thread then goes on
-    alone, and `committing` keeps it from making an effect.
+    Raise what it raises, and CallEndedError where it neither returns nor raises in time; its thread then goes
+    on alone, and `committing` keeps it from making an effect.
     """
     call = _Call(limit_s, cancelled)
     context = copy_context()
@@ -127,7 +127,7 @@ def run_limited(function: Callable[[], str], limit_s: float, cancelled: Cancelle
                 continue
             ended = ended or time.monotonic()
             if time.monotonic() - ended > GRACE_S and call.abandon():
-                raise CallEnded(f"{reason} and did not stop")
+                raise CallEndedError(f"{reason} and did not stop")
     except BaseException:  # an interrupt too
         call.abandon()
         raise

@@ -51,7 +51,7 @@ class Entry:
     changed: float
 
 
-class BinaryFile(ToolError):
+class BinaryFileError(ToolError):
     """A file is read as text that holds none."""
 
 
@@ -59,8 +59,8 @@ class Workspace:
     """Access to the files below the folder `root` only. Raise InputError if `root` is not a folder.
 
     Paths are relative to the root, or absolute and inside it. All methods raise ToolError for a path that
-    leads outside, does not exist, or is of the wrong kind, and Protected for a protected place that matches
-    no pattern of `allowed`. `undo` keeps what files held before a write; without it, nothing is kept.
+    leads outside, does not exist, or is of the wrong kind, and ProtectedPathError for a protected place that
+    matches no pattern of `allowed`. `undo` keeps what files held before a write; without it, nothing is kept.
     """
 
     def __init__(self, root: Path, *, allowed: Sequence[str] = (), undo: UndoStore | None = None) -> None:
@@ -80,7 +80,7 @@ class Workspace:
         with self._opened(path) as (resolved, file):
             data = file.read(BINARY_HEAD)
             if is_binary(data):
-                raise BinaryFile(f"{path} is a binary file, not text")
+                raise BinaryFileError(f"{path} is a binary file, not text")
             while len(data) <= MAX_READ and (more := file.read(min(_CHUNK, MAX_READ + 1 - len(data)))):
                 check_time()
                 data += more
@@ -91,7 +91,7 @@ class Workspace:
         return data.decode("utf-8-sig", "replace").replace("\r\n", "\n"), complete
 
     def check_writable(self, file: Path) -> None:
-        """Raise Protected where `file`, a resolved path in the workspace, must not be written."""
+        """Raise ProtectedPathError where `file`, a resolved path in the workspace, must not be written."""
         self._protection.check_write(file.relative_to(self.root).as_posix())
 
     def write_text(self, path: str, content: str) -> str:
@@ -234,7 +234,7 @@ def _require_version(location: Location, version: _Version | None) -> None:
 
 
 def _require_regular_file(location: Location, path: str) -> None:
-    """Raise ToolError where there is something at `location` that is no regular file."""
+    """Raise ToolError where there is something at `location` that is not a regular file."""
     if location.name is None:
         raise ToolError(f"{path or '.'} is a folder, not a file")
     if location.mode and not stat.S_ISREG(location.mode):

@@ -37,7 +37,7 @@ def undone_ids(writes: list[Write]) -> set[int]:
 
 
 def undo(store: UndoStore, write_id: int | None = None, *, force: bool = False) -> Undone:
-    """Take back a write; by default the last one that is not taken back yet and is no undo.
+    """Take back a write; by default the last one that is not taken back yet and is not itself an undo.
 
     Raise InputError in one line where there is none, where the file was changed since (unless `force`), and
     where the workspace or the file cannot be used.

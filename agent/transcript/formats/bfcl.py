@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.transcript import ToolSpec, Turn
-from agent.transcript.formats.conversion import Unusable, require_list, require_object, require_text
+from agent.transcript.formats.conversion import (
+    UnusableRecordError,
+    require_list,
+    require_object,
+    require_text,
+)
 from agent.transcript.formats.dialogue import Message, turns_of
 from agent.transcript.formats.reading import Record, read_records
 from agent.transcript.formats.schemas import tools_of
@@ -61,12 +66,12 @@ def read_answers(path: Path) -> dict[str, Any]:
 
 
 def question_of(value: Mapping[str, Any], answers: Mapping[str, Any]) -> Question:
-    """Return the question in an object. Raise Unusable where it is none, or has several turns."""
+    """Return the question in an object. Raise UnusableRecordError where it is none, or has several turns."""
     own_id = str(value.get("id", ""))
     tools = tools_of(value.get("function"))
     rounds = require_list(value.get("question"), "question")
     if len(rounds) != 1:
-        raise Unusable("several turns", "only single-turn questions can be read")
+        raise UnusableRecordError("several turns", "only single-turn questions can be read")
     items = [require_object(item, "a message") for item in require_list(rounds[0], "question")]
     pairs = [(item.get("role"), require_text(item.get("content"), "a message")) for item in items]
     system = "\n\n".join(content for role, content in pairs if role == "system")

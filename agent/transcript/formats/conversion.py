@@ -11,7 +11,7 @@ from agent.transcript import ToolSpec, Turn
 from agent.transcript.formats.reading import Record, Unreadable
 
 
-class Unusable(Exception):
+class UnusableRecordError(Exception):
     """A record that cannot become a row: `reason` is the category for counting, `detail` the fault."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -33,7 +33,7 @@ class Conversation:
     """Whether it belongs to a test set, which must not be trained on."""
 
 
-Conversion = Conversation | Unusable
+Conversion = Conversation | UnusableRecordError
 ConvertRecords = Callable[
     [Path, Iterable[Record | Unreadable]], Iterator[tuple[Record | Unreadable, Conversion]]
 ]
@@ -56,36 +56,36 @@ def convert_each(convert: Callable[[Mapping[str, Any]], Iterable[Conversion]]) -
 def convert_record(
     record: Record | Unreadable, convert: Callable[[Mapping[str, Any]], Iterable[Conversion]]
 ) -> Iterator[Conversion]:
-    """Yield the results of `convert` for one record; an Unusable that it raises is a result too."""
+    """Yield the results of `convert` for one record; an UnusableRecordError is a result too."""
     if isinstance(record, Unreadable):
-        yield Unusable(record.reason, record.detail)
+        yield UnusableRecordError(record.reason, record.detail)
     elif not isinstance(record.value, Mapping):
-        yield Unusable("not a JSON object", f"it is a {type(record.value).__name__}")
+        yield UnusableRecordError("not a JSON object", f"it is a {type(record.value).__name__}")
     else:
         try:
             yield from convert(record.value)
-        except Unusable as error:
+        except UnusableRecordError as error:
             yield error
         except RecursionError:
-            yield Unusable("nested too deeply")
+            yield UnusableRecordError("nested too deeply")
 
 
 def require_object(value: Any, what: str) -> Mapping[str, Any]:
-    """Return `value`. Raise Unusable, naming it `what`, if it is not an object."""
+    """Return `value`. Raise UnusableRecordError, naming it `what`, if it is not an object."""
     if not isinstance(value, Mapping):
-        raise Unusable(f"{what} is not an object")
+        raise UnusableRecordError(f"{what} is not an object")
     return value
 
 
 def require_list(value: Any, what: str) -> list[Any]:
-    """Return `value`. Raise Unusable, naming it `what`, if it is not a list."""
+    """Return `value`. Raise UnusableRecordError, naming it `what`, if it is not a list."""
     if not isinstance(value, list):
-        raise Unusable(f"{what} is not a list")
+        raise UnusableRecordError(f"{what} is not a list")
     return value
 
 
 def require_text(value: Any, what: str) -> str:
-    """Return `value`. Raise Unusable, naming it `what`, if it is not a string."""
+    """Return `value`. Raise UnusableRecordError, naming it `what`, if it is not a string."""
     if not isinstance(value, str):
-        raise Unusable(f"{what} is not text")
+        raise UnusableRecordError(f"{what} is not text")
     return value

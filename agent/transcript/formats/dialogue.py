@@ -22,7 +22,7 @@ from agent.transcript import (
     Turn,
     UserTurn,
 )
-from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.conversion import UnusableRecordError
 from agent.transcript.formats.reading import reject_constant
 
 
@@ -81,7 +81,7 @@ def _called(turns: list[Turn]) -> str:
             return turn.calls[results].name
         if not isinstance(turn, ToolTurn):
             break
-    raise Unusable("results do not match the calls", "a result without a call")
+    raise UnusableRecordError("results do not match the calls", "a result without a call")
 
 
 def planner(thought: str, next_: Next) -> PlannerTurn:
@@ -90,21 +90,23 @@ def planner(thought: str, next_: Next) -> PlannerTurn:
 
 
 def call_of(value: Any) -> Call:
-    """Return the call in an object with `name` and `arguments`, else raise Unusable."""
+    """Return the call in an object with `name` and `arguments`, else raise UnusableRecordError."""
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
         value = value["function"]
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-        raise Unusable("a call that cannot be read", str(value)[:200])
+        raise UnusableRecordError("a call that cannot be read", str(value)[:200])
     arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), None)
     if isinstance(arguments, str):
         arguments = parse_json_or_literal(arguments) if arguments.strip() else {}
     if not isinstance(arguments, (Mapping, type(None))):
-        raise Unusable("a call that cannot be read", f"the arguments of {value['name']} are not an object")
+        raise UnusableRecordError(
+            "a call that cannot be read", f"the arguments of {value['name']} are not an object"
+        )
     return Call(value["name"], dict(arguments or {}))
 
 
 def parse_json_or_literal(text: str) -> Any:
-    """Return the value of JSON, or of a Python literal. Raise Unusable for other text."""
+    """Return the value of JSON, or of a Python literal. Raise UnusableRecordError for other text."""
     try:
         return json.loads(text, strict=False, parse_constant=reject_constant)
     except ValueError:
@@ -113,7 +115,7 @@ def parse_json_or_literal(text: str) -> Any:
         value = ast.literal_eval(text.strip())
         json.dumps(value)
     except (ValueError, SyntaxError, TypeError, MemoryError):
-        raise Unusable("a call that cannot be read", text.strip()[:200]) from None
+        raise UnusableRecordError("a call that cannot be read", text.strip()[:200]) from None
     return value
 
 

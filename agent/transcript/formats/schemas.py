@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.conversion import UnusableRecordError
 
 _NAMES = {
     "string": "str string text char varchar",
@@ -27,24 +27,24 @@ _GENERIC = re.compile(r"(\w+)\s*[\[<(](.*)[\]>)]", re.DOTALL)
 def tools_of(value: Any) -> tuple[ToolSpec, ...]:
     """Return the tools in a list, in one object, or in the JSON text of either. None and "" are no tools.
 
-    Raise Unusable where it is none of these.
+    Raise UnusableRecordError where it is none of these.
     """
     if isinstance(value, str):
         value = objects_in(value) if value.strip() else []
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, (list, type(None))):
-        raise Unusable("tools is not a list")
+        raise UnusableRecordError("tools is not a list")
     specs: dict[str, ToolSpec] = {}
     for item in value or []:
         spec = tool_of(item)
         if specs.setdefault(spec.name, spec) != spec:
-            raise Unusable("two tools have one name", spec.name)
+            raise UnusableRecordError("two tools have one name", spec.name)
     return tuple(specs.values())
 
 
 def objects_in(text: str) -> list[Any]:
-    """Return the elements of a JSON array, or of concatenated JSON objects. Raise Unusable for other text."""
+    """Return the elements of a JSON array, or of concatenated JSON objects. Raise UnusableRecordError."""
     decoder, found, at = json.JSONDecoder(), [], 0
     try:
         while text[at:].strip(" \t\r\n,"):
@@ -52,7 +52,7 @@ def objects_in(text: str) -> list[Any]:
             value, at = decoder.raw_decode(text, at)
             found += value if isinstance(value, list) else [value]
     except ValueError as error:
-        raise Unusable("tools are not JSON", str(error)) from None
+        raise UnusableRecordError("tools are not JSON", str(error)) from None
     return found
 
 
@@ -61,7 +61,7 @@ def tool_of(value: Any) -> ToolSpec:
     if isinstance(value, Mapping) and isinstance(value.get("function"), Mapping):
         value = value["function"]
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or not value["name"]:
-        raise Unusable("a tool has no name")
+        raise UnusableRecordError("a tool has no name")
     keys = ("parameters", "input_schema", "inputSchema", "arguments")
     given = next((value[key] for key in keys if value.get(key)), None)
     description = value.get("description")
@@ -78,7 +78,7 @@ def parameters_of(value: Any, required: Any = None) -> dict[str, Any]:
     if value in (None, "", [], {}):
         return {"type": "object", "properties": {}}
     if not isinstance(value, Mapping):
-        raise Unusable("the parameters of a tool are not an object")
+        raise UnusableRecordError("the parameters of a tool are not an object")
     if _is_schema(value):
         schema = schema_of({"required": required or [], **value, "type": "object"})
     else:

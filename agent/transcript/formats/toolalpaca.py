@@ -19,7 +19,7 @@ from agent.transcript import Accepted, Call, CallerTurn, ToolSpec, UserTurn
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     require_list,
     require_object,
     require_text,
@@ -39,7 +39,7 @@ _PARAMETER = re.compile(
 
 
 def tools_of_api(value: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
-    """Return the functions of an API. Raise Unusable where they cannot be read."""
+    """Return the functions of an API. Raise UnusableRecordError where they cannot be read."""
     described = value.get("Function_Description")
     described = described if isinstance(described, Mapping) else value.get("Functions")
     described = require_object(described, "Function_Description")
@@ -65,8 +65,8 @@ def numbered(
     for number, item in enumerate(items, 1):
         try:
             yield convert(f"{name}-{number}", item)
-        except Unusable as error:
-            yield Unusable(error.reason, f"question {number}: {error.detail}")
+        except UnusableRecordError as error:
+            yield UnusableRecordError(error.reason, f"question {number}: {error.detail}")
 
 
 def offered(tools: tuple[ToolSpec, ...], calls: Iterable[Call]) -> tuple[ToolSpec, ...]:
@@ -83,7 +83,7 @@ def _tool(name: str, described: Any) -> ToolSpec:
         try:
             flat = json.JSONDecoder(strict=False).raw_decode(rest)[0]
         except ValueError as error:
-            raise Unusable("tools are not JSON", f"{name}: {error}") from None
+            raise UnusableRecordError("tools are not JSON", f"{name}: {error}") from None
     properties = {
         parameter: _parameter(described_type)
         for parameter, described_type in require_object(flat, "a function's parameters").items()
@@ -113,7 +113,7 @@ def _golden(label: str, tools: tuple[ToolSpec, ...], question: Any, actions: Any
     ]
     wanted = list(takewhile(lambda action: "${" not in str(action.get("Action_Input")), golden))
     if not wanted:
-        raise Unusable("no answer", "no golden action that stands by itself")
+        raise UnusableRecordError("no answer", "no golden action that stands by itself")
     calls = tuple(call_of({"name": a.get("Action"), "arguments": a.get("Action_Input")}) for a in wanted)
     needed = {tool.name: tool.parameters.get("required", ()) for tool in tools}
     accept = tuple(

@@ -9,8 +9,8 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.prompting import Tokenize, prompt_ids, segment, segments
 from agent.transcript import Row, compact, row_from_json
-from agent.transcript.rows import DamagedFile, Line, read_lines, reason, row_files, row_of
-from agent.transcript.validation import FieldError, InvalidFields
+from agent.transcript.rows import DamagedFileError, Line, read_lines, reason, row_files, row_of
+from agent.transcript.validation import FieldError, InvalidFieldsError
 from train.data.checks.lengths import open_tokenize
 from train.data.checks.report import AGAINST, CheckReport, LocatedFault
 from train.data.checks.validity import Fault, faults, is_unfinished
@@ -74,7 +74,7 @@ def examine(
             report.faulty_rows += faulty
             if report.rows % PROGRESS == 0:
                 say(f"{report.rows:,} rows, {report.faulty_rows:,} with faults")
-    except DamagedFile as error:
+    except DamagedFileError as error:
         yield LocatedFault(path, None, Fault("a damaged file", "", f"it {error.reason}"))
         return
     if not report.files[path]:
@@ -87,7 +87,7 @@ def line_faults(line: Line, report: CheckReport, tokenize: Tokenize | None) -> I
         row = row_from_json(line.value())
         found = list(faults(row.transcript))
         count(line, row, report, tokenize)
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         yield from map(field_fault, invalid.errors)
     except ValueError as error:
         kind, _, detail = reason(error).partition(": ")

@@ -62,9 +62,9 @@ class CheckReport:
     characters: Lengths = field(default_factory=Lengths)
     tokens: Lengths = field(default_factory=Lengths)
     trimmed: Counter[str] = field(default_factory=Counter)
-    """View (`backbone` or a role) -> number of rows that training would shorten."""
+    """View (`backbone` or a role) -> number of rows that training would truncate."""
     too_long: Counter[str] = field(default_factory=Counter)
-    """View -> number of rows that training would leave out."""
+    """View -> number of rows that training would drop."""
     fingerprints: Fingerprints = field(default_factory=lambda: Fingerprints((*SPLITS, AGAINST)))
 
     def add_fault(self, found: LocatedFault) -> bool:
@@ -115,7 +115,7 @@ class CheckReport:
         yield from self.tokens.lines("tokens")
         if self.max_length is not None:
             names = [name for name in STAGES if self.trimmed[name] or self.too_long[name]]
-            text = (f"{n} {self.trimmed[n]:,} shortened, {self.too_long[n]:,} left out" for n in names)
+            text = (f"{n} {self.trimmed[n]:,} truncated, {self.too_long[n]:,} dropped" for n in names)
             yield f"rows at {self.max_length:,} tokens: {'; '.join(text) or 'all fit'}"
         for warning in self._warnings():
             yield f"warning: {warning}"

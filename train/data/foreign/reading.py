@@ -49,7 +49,7 @@ SERVED_INTENTS = frozenset(
         *("how_busy", "international_fees", "whisper_mode", "change_accent", "change_speed", "sync_device"),
     )
 )
-"""Intents of CLINC150 that are no requests without a tool, or can be answered without one."""
+"""Intents of CLINC150 that are not requests without a tool, or can be answered without one."""
 _LIVE = re.compile(
     r"\b(?:my|mine|our|i|i'm|me|today|tonight|tomorrow|yesterday|now|currently|latest|recent|next|nearest|nearby"
     r"|closest|near|this (?:week|month|year|season)|last (?:night|week|game)|score|stock|shares?|prices?|news"

@@ -20,7 +20,7 @@ from agent.transcript import Next, ToolSpec
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_record,
     require_list,
     require_object,
@@ -61,7 +61,7 @@ def _tool(value: Any) -> ToolSpec:
     parameters = parameters_of({"type": "object", "properties": takes}) if takes else parameters_of(None)
     name = require_text(value.get("Name"), "a tool's name")
     if not name:
-        raise Unusable("a tool has no name")
+        raise UnusableRecordError("a tool has no name")
     return ToolSpec(name, require_text(value.get("function"), "a tool"), parameters)
 
 
@@ -79,7 +79,7 @@ def _messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
                     yield Message("assistant", "", thought, alone=NEXT[found[1]])
             case "caller":
                 if not (found := _ACTION.fullmatch(content)):
-                    raise Unusable("a call that cannot be read", content[:200])
+                    raise UnusableRecordError("a call that cannot be read", content[:200])
                 call = call_of({"name": found[1], "arguments": found[2]})
                 yield Message("assistant", "", thought, (call,))
             case "observation":
@@ -90,7 +90,7 @@ def _messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
                 # The search's own words, or a thought that hands over to nobody.
                 pass
             case speaker:
-                raise Unusable("a message of an unknown role", repr(speaker))
+                raise UnusableRecordError("a message of an unknown role", repr(speaker))
 
 
 def _target(target: str, history: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -101,7 +101,7 @@ def _target(target: str, history: list[Mapping[str, Any]]) -> Iterator[Mapping[s
     elif _NEXT.search(target):
         yield {"from": "assistant", "value": target}
     elif not (step := _STEP.fullmatch(target)):
-        raise Unusable("a step that cannot be read", target[:200])
+        raise UnusableRecordError("a step that cannot be read", target[:200])
     elif step[2].startswith("Action:"):
         yield {"from": "assistant", "value": f"{step[1]} Next: caller."}
         yield {"from": "caller", "value": step[2]}

@@ -19,7 +19,7 @@ from agent.transcript.formats.bfcl import ANSWERS, kind_of, question_of, read_an
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_record,
     require_list,
     require_object,
@@ -54,7 +54,7 @@ def convert(value: Mapping[str, Any], *, path: Path, answers: Mapping[str, Any])
     elif kind == "relevance":
         turns = (planner("", "caller"),)
     else:
-        raise Unusable("no answer", f"{ANSWERS}/{path.name} holds none for {question.id or 'it'}")
+        raise UnusableRecordError("no answer", f"{ANSWERS}/{path.name} holds none for {question.id or 'it'}")
     yield Conversation(
         question.tools, (*question.turns, *turns), question.instruction, question.id, is_test=True
     )
@@ -75,7 +75,7 @@ def _answer(truth: Any, tools: tuple[ToolSpec, ...]) -> CallerTurn:
             calls.append(Call(name, first))
             accept.append(Accepted(name, values, tuple(optional)))
     if not calls:
-        raise Unusable("no answer", "ground_truth names no tool")
+        raise UnusableRecordError("no answer", "ground_truth names no tool")
     return CallerTurn(tuple(calls), tuple(accept))
 
 
@@ -86,7 +86,7 @@ def expand_accepted(accepted: list[Any]) -> list[Any]:
     """
     values = [one for value in accepted if value != "" for one in _expand(value)]
     if len(values) > _MAX_VALUES:
-        raise Unusable("too many accepted answers", f"{len(values)} values of one parameter")
+        raise UnusableRecordError("too many accepted answers", f"{len(values)} values of one parameter")
     return values + [""] * ("" in accepted)
 
 
@@ -95,7 +95,9 @@ def _expand(value: Any) -> list[Any]:
         case Mapping():
             fields = [_field(items) for items in value.values()]
             if prod(map(len, fields)) > _MAX_VALUES:
-                raise Unusable("too many accepted answers", "an object with too many accepted fields")
+                raise UnusableRecordError(
+                    "too many accepted answers", "an object with too many accepted fields"
+                )
             return [
                 {name: item for name, item in zip(value, chosen, strict=True) if item != ""}
                 for chosen in product(*fields)
@@ -103,7 +105,9 @@ def _expand(value: Any) -> list[Any]:
         case [*items] if any(isinstance(item, Mapping) for item in items):
             choices = [_expand(item) for item in items]
             if prod(map(len, choices)) > _MAX_VALUES:
-                raise Unusable("too many accepted answers", "a list with too many accepted elements")
+                raise UnusableRecordError(
+                    "too many accepted answers", "a list with too many accepted elements"
+                )
             return [list(chosen) for chosen in product(*choices)]
     return [value]
 

@@ -14,7 +14,7 @@ from typing import Any
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_each,
     require_list,
     require_object,
@@ -75,7 +75,7 @@ def read_messages(messages: list[Mapping[str, Any]]) -> Iterator[Message]:
             case "system" | "developer":
                 pass
             case role:
-                raise Unusable("a message of an unknown role", repr(role))
+                raise UnusableRecordError("a message of an unknown role", repr(role))
 
 
 def _assistant(item: Mapping[str, Any]) -> Message:
@@ -105,7 +105,7 @@ def parts(item: Mapping[str, Any]) -> Message:
         )
         body = part.get("text", part.get("value"))
         if not isinstance(body, str):
-            raise Unusable("a message that is not text", f"a part of type {part.get('type')!r}")
+            raise UnusableRecordError("a message that is not text", f"a part of type {part.get('type')!r}")
         match part.get("type"):
             case "reasoning" | "thinking":
                 thoughts.append(body)

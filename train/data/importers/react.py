@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.transcript import Call, CallerTurn, ToolSpec
-from agent.transcript.formats.conversion import Conversation, Unusable
+from agent.transcript.formats.conversion import Conversation, UnusableRecordError
 from agent.transcript.formats.dialogue import Message, turns_of
 
 PARAMETER = "input"
@@ -29,7 +29,7 @@ def is_react(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def react(messages: Sequence[Mapping[str, Any]], own_id: str) -> Conversation:
-    """Return the conversation. Raise Unusable if the run failed or a step cannot be parsed."""
+    """Return the conversation. Raise UnusableRecordError if the run failed or a step cannot be parsed."""
     turns = turns_of(_messages(messages))
     names = {call.name for turn in turns if isinstance(turn, CallerTurn) for call in turn.calls}
     parameters = {"type": "object", "properties": {PARAMETER: {"type": "string"}}, "required": [PARAMETER]}
@@ -45,14 +45,14 @@ def _messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
             if not finished:
                 yield Message("tool", content)
             elif _FAILED.search(content):
-                raise Unusable("a run that failed", content)
+                raise UnusableRecordError("a run that failed", content)
         elif item.get("role") == "user":
             finished = False
             yield Message("user", content.removeprefix("Question:").strip())
         elif item.get("role") == "assistant":
             step = _STEP.fullmatch(content)
             if finished or not step:
-                raise Unusable("a step that cannot be read", content[:200])
+                raise UnusableRecordError("a step that cannot be read", content[:200])
             thought, action, argument = step.groups(default="")
             finished = action.lower() == "finish"
             if finished:

@@ -17,7 +17,7 @@ from typing import Any
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_each,
     require_list,
     require_object,
@@ -76,7 +76,7 @@ def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
 def _role(item: Mapping[str, Any]) -> str:
     name = str(item.get("from", item.get("role"))).lower()
     if name not in ROLES:
-        raise Unusable("a message of an unknown role", name)
+        raise UnusableRecordError("a message of an unknown role", name)
     return ROLES[name]
 
 

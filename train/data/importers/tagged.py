@@ -12,7 +12,7 @@ import json
 import re
 
 from agent.transcript import Call
-from agent.transcript.formats.conversion import Unusable
+from agent.transcript.formats.conversion import UnusableRecordError
 from agent.transcript.formats.dialogue import Message, call_of, parse_json_or_literal
 
 _THOUGHT = re.compile(r"<(think|thinking|scratch_pad|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
@@ -23,7 +23,7 @@ _ANSWER = re.compile(r"</?(?:response|answer|final_answer)>|<\|endoftext\|>|<\|i
 
 
 def parse_tagged(text: str) -> Message:
-    """Return the assistant message in a tagged text. Raise Unusable if a tag contains no call."""
+    """Return the assistant message in a tagged text. Raise UnusableRecordError if a tag contains no call."""
     thoughts = " ".join(match[2] for match in _THOUGHT.finditer(text))
     text = _THOUGHT.sub("", text)
     calls = tuple(call for match in _CALLS.finditer(text) for call in _calls(match[2]))
@@ -54,5 +54,5 @@ def _calls(text: str) -> list[Call]:
         value = parse_json_or_literal(text)
         found = value if isinstance(value, list) else [value]
     if not found:
-        raise Unusable("a call that cannot be read", "the tag is empty")
+        raise UnusableRecordError("a call that cannot be read", "the tag is empty")
     return [call_of(value) for value in found]

@@ -17,7 +17,7 @@ from agent.transcript import ToolSpec
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_each,
     require_list,
     require_object,
@@ -53,7 +53,7 @@ def _instance(label: str, tools: tuple[ToolSpec, ...], value: Any) -> Conversati
                     Message("tool", require_text(observation, "an observation")),
                 ]
             case _:
-                raise Unusable("a step that cannot be read", str(step)[:200])
+                raise UnusableRecordError("a step that cannot be read", str(step)[:200])
     last = value.get("Final Thought") or ""
     messages.append(
         Message("assistant", require_text(value.get("output"), "the output"), require_text(last, "a thought"))

@@ -17,7 +17,7 @@ from agent.transcript import Call, compact
 from agent.transcript.formats.conversion import (
     Conversation,
     Conversion,
-    Unusable,
+    UnusableRecordError,
     convert_each,
     require_list,
     require_object,
@@ -43,7 +43,7 @@ def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
         given = require_list(answer.get("train_messages") or [], "train_messages")
         lists = [require_list(item, "train_messages") for item in given]
         if not lists:
-            raise Unusable("no answer", "neither a tree nor train_messages")
+            raise UnusableRecordError("no answer", "neither a tree nor train_messages")
         messages = chain_messages(max(lists, key=len))
     yield Conversation(tools, turns_of([Message("user", question), *messages]))
 
@@ -51,7 +51,7 @@ def convert(value: Mapping[str, Any]) -> Iterator[Conversion]:
 def best_path(root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the nodes below `root` on the path of the last try that answers, else of the last that gives up.
 
-    Raise Unusable if no try was finished.
+    Raise UnusableRecordError if no try was finished.
     """
     found: dict[bool, list[Mapping[str, Any]]] = {}
     stack: list[list[Mapping[str, Any]]] = [[child] for child in _children(root)]
@@ -62,7 +62,7 @@ def best_path(root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             found.setdefault(_gives_up(path[-1].get("description")), path)
         stack += [[*path, child] for child in _children(path[-1])]
     if not found:
-        raise Unusable("no answer", "no try reaches Finish")
+        raise UnusableRecordError("no answer", "no try reaches Finish")
     return found.get(False) or found[True]
 
 
@@ -126,7 +126,7 @@ def _answer(arguments: str) -> str:
     value = parse_json_or_literal(arguments)
     answer = value.get("final_answer") if isinstance(value, Mapping) else None
     if not isinstance(answer, str) or not answer.strip():
-        raise Unusable("no answer", "Finish holds no final_answer")
+        raise UnusableRecordError("no answer", "Finish holds no final_answer")
     return answer
 
 

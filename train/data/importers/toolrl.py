@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.transcript import ToolSpec
-from agent.transcript.formats.conversion import Conversation, Unusable, require_text
+from agent.transcript.formats.conversion import Conversation, UnusableRecordError, require_text
 from agent.transcript.formats.dialogue import Message, split_results, turns_of
 from agent.transcript.formats.schemas import parameters_of
 from train.data.importers.tagged import parse_tagged, results
@@ -42,10 +42,10 @@ def _tools(instruction: str) -> tuple[ToolSpec, ...]:
         try:
             value = json.loads(parameters)
         except ValueError as error:
-            raise Unusable("tools are not JSON", f"{name}: {error}") from None
+            raise UnusableRecordError("tools are not JSON", f"{name}: {error}") from None
         spec = ToolSpec(name.strip(), description.strip(), parameters_of(value))
         if found.setdefault(spec.name, spec) != spec:
-            raise Unusable("two tools have one name", spec.name)
+            raise UnusableRecordError("two tools have one name", spec.name)
     return tuple(found.values())
 
 

@@ -22,7 +22,7 @@ _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 @dataclass(frozen=True)
 class Spans:
-    """The positions of one packed sequence in a pass."""
+    """The positions of one packed sequence in a micro-batch."""
 
     prefix: slice
     branches: tuple[slice, ...]

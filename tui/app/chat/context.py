@@ -52,7 +52,7 @@ class ContextMeter:
     @property
     def is_nearly_full(self) -> bool:
         """Whether little more fits than what a role writes."""
-        from agent.loop import WRITING_ROOM  # loaded with the models, after the first paint
+        from agent.turn import WRITING_ROOM  # loaded with the models, after the first paint
 
         left = self._total - self._used
         return self._total > 0 and (self._used >= NEARLY_FULL * self._total or left < 2 * WRITING_ROOM)

@@ -45,7 +45,9 @@ async def _undo(app: UmiApp, rest: str) -> None:
     from tui.cli.undo import undo_message
 
     if rest and not (rest.isascii() and rest.isdecimal()):
-        raise InputError(f"{rest!r} is no number of a write", "/undo NUMBER takes one of `umi undo --list`")
+        raise InputError(
+            f"{rest!r} is not the number of a write", "/undo NUMBER takes one of `umi undo --list`"
+        )
     await app.show_note(undo_message(int(rest) if rest else None))
 
 

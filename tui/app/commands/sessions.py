@@ -38,7 +38,7 @@ async def _rename(app: UmiApp, rest: str) -> None:
 
 async def _rewind(app: UmiApp, rest: str) -> None:
     if rest and not (rest.isascii() and rest.isdecimal() and int(rest)):
-        raise InputError(f"{rest!r} is no number of questions", "/rewind 2 goes back two questions")
+        raise InputError(f"{rest!r} is not a number of questions", "/rewind 2 goes back two questions")
     if app.is_answering:
         raise InputError("the answer is still being written", "Esc stops it")
     writer = app.sessions.require_writer()

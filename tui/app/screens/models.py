@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 HINT = "Enter uses a model, or pulls it first; Del removes it; Esc closes"
 
 
-class PullCancelled(Exception):
+class PullCancelledError(Exception):
     """Raised out of the progress of a pull that the user stopped; what arrived is kept."""
 
 
@@ -230,7 +230,7 @@ class ModelsScreen(ModalScreen[str | None]):
         def progress(file: str, done: int, size: int) -> None:
             nonlocal shown
             if worker.is_cancelled:
-                raise PullCancelled
+                raise PullCancelledError
             text = f"{name}: {100 * done // size} % of {size_text(size)}; Esc stops"
             if text != shown:
                 shown = text
@@ -239,7 +239,7 @@ class ModelsScreen(ModalScreen[str | None]):
         error = ""
         try:
             pull_base(wanted, progress)
-        except PullCancelled:
+        except PullCancelledError:
             error = f"{name}: stopped; pulling it again {again(wanted)}"
         except UmiError as failure:
             error = str(failure)

@@ -266,7 +266,7 @@ def _is_mark_of(block: AnyBlock, exchange: int) -> bool:
 
 
 def _end_of(blocks: Sequence[AnyBlock], exchange: int) -> int:
-    """Return the index behind the last block of an exchange, the end where its question is not there."""
+    """Return the index behind the last block of an exchange, the end where its question is not shown."""
     inside = False
     for at, block in enumerate(blocks):
         if isinstance(block, UserBlock):

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.bundle.download.catalogue import CataloguedBase, SourceName, find_in_catalogue, read_catalogue
-from tui.cli.terminal.interrupts import Interrupted
+from tui.cli.terminal.interrupts import CommandInterruptedError
 from tui.cli.terminal.progress import DownloadProgress, print_table, say
 from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
@@ -47,7 +47,7 @@ def pull_catalogued_base(name: str, source: SourceName | None) -> None:
     """Download a base unless it is there, and print where it is.
 
     Raise InputError for a name that the catalogue does not have, UmiError as
-    `agent.bundle.download.pull_base.pull_base` does, and Interrupted after Ctrl-C.
+    `agent.bundle.download.pull_base.pull_base` does, and CommandInterruptedError after Ctrl-C.
     """
     from agent.bundle.download.pull_base import again, pull_base
 
@@ -56,7 +56,7 @@ def pull_catalogued_base(name: str, source: SourceName | None) -> None:
     try:
         base, downloaded = pull_base(wanted, progress.update, source=source)
     except KeyboardInterrupt:
-        raise Interrupted(f"the same command {again(wanted)}") from None
+        raise CommandInterruptedError(f"the same command {again(wanted)}") from None
     finally:
         progress.clear()
     if not downloaded:

@@ -13,7 +13,7 @@ from agent.bundle.removal import removal_of
 from agent.bundle.store import SHIPPED, find_bundle
 from agent.errors import InputError
 from agent.transcript import ROLES, Role, compact
-from tui.cli.terminal.interrupts import INTERRUPTED, Interrupted
+from tui.cli.terminal.interrupts import INTERRUPTED, CommandInterruptedError
 from tui.cli.terminal.progress import DownloadProgress, print_table, say
 from tui.models_table import HEADINGS, model_row
 from tui.text import one_line, size_text
@@ -129,7 +129,7 @@ def assemble_bundle(
 def pull_bundle(repository: str, name: str | None) -> None:
     """Download a bundle from the hub under `name` and print what it is.
 
-    Raises UmiError as `agent.bundle.download.pull.pull` does, and Interrupted after Ctrl-C.
+    Raises UmiError as `agent.bundle.download.pull.pull` does, and CommandInterruptedError after Ctrl-C.
     """
     from agent.bundle.download.pull import pull
 
@@ -137,7 +137,7 @@ def pull_bundle(repository: str, name: str | None) -> None:
     try:
         bundle = pull(repository, name, progress.update)
     except KeyboardInterrupt:
-        raise Interrupted("give the same command again to go on") from None
+        raise CommandInterruptedError("give the same command again to go on") from None
     finally:
         progress.clear()
     size = size_text(sum(file.size for file in bundle.files))
@@ -180,5 +180,5 @@ def use_bundle(name: str) -> None:
     try:
         folder = store.select_bundle(str(runnable_bundle(name, lambda line: say(one_line(line)))))
     except KeyboardInterrupt:
-        raise Interrupted("give the same command again") from None
+        raise CommandInterruptedError("give the same command again") from None
     print(f"from now on umi runs {one_line(str(folder))}")

@@ -12,7 +12,7 @@ INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended (128 + SIGINT)."""
 
 
-class Interrupted(UmiError):
+class CommandInterruptedError(UmiError):
     """Ctrl-C stopped a command that goes on where it stopped when it is given again."""
 
     exit_code = INTERRUPTED

@@ -12,7 +12,7 @@ from agent.errors import UmiError
 from tui.ascii import NAME, wants_ascii
 
 
-class OutputFailed(UmiError):
+class OutputError(UmiError):
     """Standard output is closed, or cannot be written to."""
 
 
@@ -59,11 +59,11 @@ class _Stream:
 
 
 class _Output(_Stream):
-    """Standard output; what cannot be written raises OutputFailed, a reader that left BrokenPipeError."""
+    """Standard output; what cannot be written raises OutputError, a reader that left BrokenPipeError."""
 
     def write(self, text: str) -> int:
         if self._stream is None:
-            raise OutputFailed("standard output is closed", "redirect it to a file, or to /dev/null")
+            raise OutputError("standard output is closed", "redirect it to a file, or to /dev/null")
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -96,4 +96,4 @@ def _output_error(error: OSError) -> Exception:
     if isinstance(error, BrokenPipeError):
         return error
     reason = error.strerror or str(error)
-    return OutputFailed(f"standard output cannot be written: {reason}", "free space or write elsewhere")
+    return OutputError(f"standard output cannot be written: {reason}", "free space or write elsewhere")

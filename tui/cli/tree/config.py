@@ -12,7 +12,7 @@ from tui.cli.tree.options import PLAIN
 config = typer.Typer(help="Settings: models, engine, theme, keys, persona, templates.", **PLAIN)
 
 
-@config.command("show")
+@config.command("show", short_help="List the settings, their values and origins.")
 def show_config() -> None:
     """Every setting with its value, where that comes from, and what it may be."""
     import json
@@ -37,7 +37,7 @@ def set_config(
     ],
     value: Annotated[str, typer.Argument(help="The new value, or default.")],
 ) -> None:
-    """Change a setting in the config file for every later run."""
+    """Change a setting in the config file."""
     from agent.config import set_value
 
     set_value(name, value)

@@ -34,7 +34,7 @@ evaluate = typer.Typer(
 )
 
 
-@evaluate.command(SUITE)
+@evaluate.command(SUITE, short_help="Held-out rows, by step and whole (the default).")
 def suite(
     suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A file of held-out schema-1 rows.")],
     models: Models = None,
@@ -50,7 +50,7 @@ def suite(
     return evaluate_suite(suite, models, as_json=json, limit=limit, through_ask=through_ask)
 
 
-@evaluate.command()
+@evaluate.command(short_help="BFCL v4 (Berkeley): its single turns in Python.")
 def bfcl(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: Json = False) -> int:
     """Berkeley Function-Calling Leaderboard v4: single turns in Python, by our own form of its AST rules."""
     from agent.evaluation.benchmarks.bfcl import read_bfcl
@@ -59,7 +59,7 @@ def bfcl(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: 
     return evaluate_benchmark(read_bfcl(paths, limit), models or [], as_json=json)
 
 
-@evaluate.command()
+@evaluate.command(short_help="ToolAlpaca, by exact names and arguments.")
 def toolalpaca(paths: Published, models: ManyModels = None, limit: Limit = ALL, json: Json = False) -> int:
     """ToolAlpaca's evaluation, by exact names and arguments (the published judge is a large model)."""
     from agent.evaluation.benchmarks.toolalpaca import read_toolalpaca
@@ -68,7 +68,7 @@ def toolalpaca(paths: Published, models: ManyModels = None, limit: Limit = ALL, 
     return evaluate_benchmark(read_toolalpaca(paths, limit), models or [], as_json=json)
 
 
-@evaluate.command()
+@evaluate.command(short_help="The static metrics of the alpha-UMi paper.")
 def paper(
     rows: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of schema-1 rows.")],
     models: ManyModels = None,
@@ -82,7 +82,7 @@ def paper(
     return evaluate_benchmark(read_paper(rows, limit), models or [], as_json=json)
 
 
-@evaluate.command()
+@evaluate.command(short_help="Find the margin below which calls are asked about.")
 def margins(
     rows: Annotated[Path, typer.Argument(metavar="FILE", help="A file of held-out schema-1 rows.")],
     models: Models = None,
@@ -101,7 +101,7 @@ def margins(
     return evaluate_margins(rows, models, coverage=made, save=save, limit=limit, as_json=json)
 
 
-@evaluate.command()
+@evaluate.command(short_help="Tasks and dialogues over the built-in tools.")
 def tasks(
     half: Annotated[
         str, typer.Option(metavar="dev|test|both", help="Failures are shown of the half dev only.")

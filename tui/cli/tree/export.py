@@ -29,71 +29,78 @@ Prompts = Annotated[
     int, typer.Option(metavar="N", help="Held-out turns that each role's files are compared on.")
 ]
 BundleFolder = Annotated[Path, typer.Argument(help="Folder that umi export bundle made.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quant",
+        metavar="TYPE|ROLE=TYPE",
+        help="f16, q8_0, q6_k, q5_k_m, q4_k_m, iq4_xs, …; default auto: by size, finer if too much is"
+        " lost. May be given for each role.",
+    ),
+]
+Layout = Annotated[
+    Literal["merged", "shared", "single"] | None,
+    typer.Option(help="Default: what the run's adapters are for."),
+]
+MergeBase = Annotated[
+    Literal["auto", "dequant", "original"],
+    typer.Option(
+        help="Add adapters to what the 4-bit base holds, or to its own weights; auto: what does better."
+    ),
+]
+Imatrix = Annotated[
+    str,
+    typer.Option(metavar="auto|FILE|none", help="What K-quants weigh errors by; auto: the role's own data."),
+]
+Grounded = Annotated[
+    list[Role] | None,
+    typer.Option(
+        help="In use, bind the digits that this role writes to those it has read; may be given for several."
+    ),
+]
+Deltas = Annotated[
+    bool,
+    typer.Option(
+        "--deltas", help="Keep the adapters only: models are built of them and the run's base elsewhere."
+    ),
+]
+AdapterType = Annotated[
+    Literal["auto", "f16", "q8_0", "q4_0"],
+    typer.Option(
+        help="With --deltas: the type of the adapters; auto: the smallest that costs no role a part of its"
+        " score."
+    ),
+]
+MaxKl = Annotated[
+    float,
+    typer.Option(metavar="NATS", help="Most KL divergence a quantized file may have, in nats a token."),
+]
+MaxDrop = Annotated[
+    float, typer.Option(metavar="SHARE", help="Most that a role's score may fall by quantizing.")
+]
 
 
 @export.command(short_help="Make a bundle of a finished run.")
 def bundle(
     run: Annotated[Path, typer.Argument(help="Run folder that umi train glpft wrote.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
-    quant: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TYPE|ROLE=TYPE",
-            help="f16, q8_0, q6_k, q5_k_m, q4_k_m, iq4_xs, …; default auto: by size, finer if too much is"
-            " lost. May be given for each role.",
-        ),
-    ] = None,
-    layout: Annotated[
-        Literal["merged", "shared", "single"] | None,
-        typer.Option(help="Default: what the run's adapters are for."),
-    ] = None,
-    merge_base: Annotated[
-        Literal["auto", "dequant", "original"],
-        typer.Option(
-            help="Add adapters to what the 4-bit base holds, or to its own weights; auto: what does better."
-        ),
-    ] = "auto",
-    imatrix: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|FILE|none", help="What K-quants weigh errors by; auto: the role's own data."
-        ),
-    ] = "auto",
+    quant: Types = None,
+    layout: Layout = None,
+    merge_base: MergeBase = "auto",
+    imatrix: Imatrix = "auto",
     name: Annotated[str | None, typer.Option(help="Default: the folder's name.")] = None,
-    grounded: Annotated[
-        list[Role] | None,
-        typer.Option(
-            help="In use, bind the digits that this role writes to those it has read; may be given for"
-            " several."
-        ),
-    ] = None,
+    grounded: Grounded = None,
     context: Annotated[
         int, typer.Option(metavar="TOKENS", help="Default: the base's, 32,768 at most.", show_default=False)
     ] = 0,
     license: Annotated[
         str, typer.Option(metavar="NAME", help="Such as Apache-2.0; default: none named.", show_default=False)
     ] = "",
-    deltas: Annotated[
-        bool,
-        typer.Option(
-            "--deltas", help="Keep the adapters only: models are built of them and the run's base elsewhere."
-        ),
-    ] = False,
-    adapter_type: Annotated[
-        Literal["auto", "f16", "q8_0", "q4_0"],
-        typer.Option(
-            help="With --deltas: the type of the adapters; auto: the smallest that costs no role a part of"
-            " its score."
-        ),
-    ] = "auto",
+    deltas: Deltas = False,
+    adapter_type: AdapterType = "auto",
     prompts: Prompts = 16,
-    max_kl: Annotated[
-        float,
-        typer.Option(metavar="NATS", help="Most KL divergence a quantized file may have, in nats a token."),
-    ] = 0.02,
-    max_drop: Annotated[
-        float, typer.Option(metavar="SHARE", help="Most that a role's score may fall by quantizing.")
-    ] = 0.02,
+    max_kl: MaxKl = 0.02,
+    max_drop: MaxDrop = 0.02,
 ) -> None:
     """Make a bundle of a finished run."""
     from export.options import Limits, Options
@@ -159,7 +166,7 @@ def verify(
     )
 
 
-@export.command(short_help="Make the n-gram tables of a bundle, which draft its roles' turns.")
+@export.command(short_help="Make the n-gram tables that draft a bundle's turns.")
 def tables(
     bundle: BundleFolder,
     rows: Annotated[

@@ -26,7 +26,7 @@ RoleModel = Annotated[
 ]
 
 
-@models.command("list")
+@models.command("list", short_help="List the bundles and bases on this machine.")
 def list_models() -> None:
     """The bundles at hand (a star marks the one in use) and the bases that were pulled."""
     from tui.cli.models.bundles import print_models
@@ -45,7 +45,7 @@ def show_model(
     print_bundle(bundle, everything=everything)
 
 
-@models.command("assemble")
+@models.command("assemble", short_help="Make a bundle of GGUF files.")
 def assemble_model(
     out: Annotated[Path, typer.Argument(help="The folder to make.")],
     planner: RoleModel = None,
@@ -70,7 +70,7 @@ def verify_model(bundle: BundleName = None) -> None:
     verify_bundle(bundle)
 
 
-@models.command("catalogue")
+@models.command("catalogue", short_help="List the models that `pull` knows by name.")
 def show_catalogue() -> None:
     """The models that `pull` knows by name, with size, licence, memory and the speed expected here."""
     from tui.cli.models.bases import print_catalogue
@@ -78,7 +78,7 @@ def show_catalogue() -> None:
     print_catalogue()
 
 
-@models.command("pull")
+@models.command("pull", short_help="Download a base or a bundle.")
 def pull_model(
     model: Annotated[
         str,
@@ -109,7 +109,7 @@ def pull_model(
         pull_bundle(model, name)
 
 
-@models.command("build")
+@models.command("build", short_help="Build a bundle of deltas from its base.")
 def build_model(
     bundle: Annotated[str, typer.Argument(metavar="B", help="The folder or name of a bundle of deltas.")],
 ) -> None:
@@ -130,7 +130,7 @@ def remove_model(
     return remove_bundle(name, yes=yes)
 
 
-@models.command("use")
+@models.command("use", short_help="Choose the bundle or base to run from now on.")
 def use_model(
     bundle: Annotated[
         str,

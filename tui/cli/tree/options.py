@@ -42,6 +42,6 @@ MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Steps that call
 Stage = Literal["backbone", "planner", "caller", "summarizer"]
 Split = Literal["train", "valid", "test"]
 
-Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Made where it is not there.")]
+Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Created if it does not exist.")]
 Private = Annotated[bool, typer.Option("--private", help="Only for those you let in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one object of JSON.")]

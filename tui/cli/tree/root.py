@@ -147,7 +147,7 @@ def _serve(options: Options, port: int) -> int:
     return serve(words, port)
 
 
-@umi.command()
+@umi.command(short_help="Answer one question; piped input joins it.")
 def ask(
     question: Annotated[
         list[str] | None, typer.Argument(help="What you want to know.", show_default=False)
@@ -213,7 +213,7 @@ def ask(
     )
 
 
-@umi.command()
+@umi.command(short_help="Undo a tool's write: restore the file.")
 def undo(
     write: Annotated[
         int | None, typer.Argument(metavar="[ID]", help="A write (default: the last).", show_default=False)
@@ -234,11 +234,11 @@ def undo(
 umi.add_typer(models_group, name="models")
 umi.add_typer(tools_group, name="tools")
 umi.add_typer(sessions, name="sessions")
-umi.add_typer(config, name="config")
+umi.add_typer(config, name="config", short_help="Show and change settings.")
 umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Score models.")
 
 
-@umi.command()
+@umi.command(short_help="Measure the speed, memory and tool choice of models.")
 def bench(
     what: Annotated[
         str, typer.Argument(help="trace, questions, app, or stock: which tools a stock model chooses.")
@@ -275,7 +275,7 @@ def bench(
     return run_bench(models, as_json=json, only=systems, threads=threads)
 
 
-@umi.command()
+@umi.command(short_help="Check the installation and the disk space it takes.")
 def doctor(
     clean: Annotated[
         bool, typer.Option("--clean", help="Only remove caches and unfinished downloads.")
@@ -288,7 +288,7 @@ def doctor(
     return remove() if clean else examine()
 
 
-@umi.command("completion")
+@umi.command("completion", short_help="Print the completion script of a shell.")
 def print_completion(
     shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell that evaluates it.")],
 ) -> None:
@@ -296,5 +296,7 @@ def print_completion(
     print(completion.script(shell))
 
 
-umi.add_typer(train, name="train", cls=ExtraGroup)
-umi.add_typer(export, name="export", cls=ExtraGroup)
+umi.add_typer(train, name="train", cls=ExtraGroup, short_help="Train models (needs the extra `train`).")
+umi.add_typer(
+    export, name="export", cls=ExtraGroup, short_help="Make a bundle of a run (needs the extra `export`)."
+)

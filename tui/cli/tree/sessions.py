@@ -32,13 +32,13 @@ def list_sessions(
 
 @sessions.command("show")
 def show_session(session: SessionId) -> None:
-    """A session's current branch: questions, steps and answers."""
+    """Show a session: questions, steps and answers."""
     from tui.cli.sessions import print_session
 
     print_session(session)
 
 
-@sessions.command("search")
+@sessions.command("search", short_help="Find the sessions in which words occur.")
 def search_sessions(
     text: Annotated[list[str], typer.Argument(help="Words, or beginnings of words; all must occur.")],
     json: AsJson = False,
@@ -72,7 +72,7 @@ def export_session(
     export_sessions(session, form, marked=marked, out=out)
 
 
-@sessions.command("mark")
+@sessions.command("mark", short_help="Mark the last answer good, wrong or corrected.")
 def mark_session(
     session: SessionId,
     mark: Annotated[Literal["good", "wrong", "corrected", "none"], typer.Argument(metavar="MARK")],
@@ -96,7 +96,7 @@ def rename_session(session: SessionId, title: Annotated[list[str], typer.Argumen
 
 @sessions.command("remove")
 def remove_session(session: SessionId) -> None:
-    """Remove a session; undo-remove takes that back for 30 days."""
+    """Remove a session; undo-remove restores it for 30 days."""
     from tui.cli.sessions import remove
 
     remove(session)

@@ -40,7 +40,7 @@ def show_tool(name: Annotated[str, typer.Argument()]) -> None:
     print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
 
 
-@tools.command("allowed")
+@tools.command("allowed", short_help="List what each folder allows and refuses.")
 def list_allowed() -> None:
     """The rules of every folder: what runs there without a question, and what is refused."""
     from agent.consent.policy import read_permissions
@@ -51,7 +51,7 @@ def list_allowed() -> None:
         print(f"{one_line(folder)}  starts in mode {rules.mode}  {tools}".rstrip())
 
 
-@tools.command("revoke")
+@tools.command("revoke", short_help="Revoke a permission of this folder.")
 def revoke(name: Annotated[str, typer.Argument(help="A tool, or all.")], workspace: Workspace = None) -> None:
     """Ask again before a tool runs that was allowed in this folder."""
     from agent.consent.audit import AuditLog

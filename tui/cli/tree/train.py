@@ -32,14 +32,16 @@ Only = Annotated[
     ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="With --only ROLE: train it anew from the backbone.")]
-Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write the course to OUT/tensorboard too.")]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write loss, learning rate and scores to OUT/tensorboard too.")
+]
 Plan = Annotated[
-    bool, typer.Option("--plan", help="Tell parameters, memory, steps and time, and train nothing.")
+    bool, typer.Option("--plan", help="Estimate parameters, memory, steps and time; train nothing.")
 ]
 PlanJson = Annotated[bool, typer.Option("--json", help="With --plan: as one JSON object.")]
 
 
-@base.command()
+@base.command(short_help="Make a small base from scratch, or go on making it.")
 def make(recipe: RecipeFile, overrides: Overrides = None) -> int:
     """Make a small base model from scratch, or go on making it."""
     from train.commands import make_base
@@ -47,7 +49,7 @@ def make(recipe: RecipeFile, overrides: Overrides = None) -> int:
     return make_base(recipe, overrides or [], say)
 
 
-@base.command("import")
+@base.command("import", short_help="Make a checkpoint to train of a GGUF file.")
 def import_base(
     source: Annotated[
         str, typer.Argument(metavar="FILE.gguf|NAME", help="A GGUF file, or a base that was pulled.")
@@ -66,7 +68,7 @@ def import_base(
     print(import_gguf(source, out, say))
 
 
-@train.command()
+@train.command(short_help="Train the unfinished stages of a recipe, or one.")
 def run(
     recipe: RecipeFile,
     overrides: Overrides = None,
@@ -108,7 +110,7 @@ def glpft(
 train.add_typer(bench, name="bench")
 
 
-@train.command()
+@train.command(short_help="Upload a finished run to the Hugging Face hub.")
 def push(
     run: Annotated[Path, typer.Argument(help="Folder that umi train glpft wrote.")],
     repository: Repository,
@@ -123,7 +125,7 @@ def push(
     return push_run(run, repository, say, private=private)
 
 
-@bench.command("trl")
+@bench.command("trl", short_help="Training throughput, beside TRL's SFTTrainer.")
 def bench_trl(
     overrides: Overrides = None,
     rows: Annotated[
@@ -149,7 +151,7 @@ def bench_trl(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Measure how many tokens are learnt in a second, beside TRL's SFTTrainer."""
+    """Measure training throughput, in target tokens per second, beside TRL's SFTTrainer."""
     from train.benchmark.speed import speed
 
     return speed(
@@ -169,19 +171,21 @@ def bench_trl(
     )
 
 
-@bench.command("memory")
+@bench.command("memory", short_help="Peak memory of training a model of a known shape.")
 def bench_memory(
     shape: Annotated[
         Literal["tiny", "0.5b", "1.5b", "3b"], typer.Option(help="Qwen2.5 of this size, or tiny.")
     ] = "1.5b",
     quantization: Annotated[Literal["nf4", "none"], typer.Option(help="Of the base's weights.")] = "nf4",
     length: Annotated[int, typer.Option(metavar="N", help="Tokens of a row.")] = 4096,
-    micro_batch: Annotated[int, typer.Option(metavar="N", help="Rows of a pass.")] = 1,
-    learnt: Annotated[float, typer.Option(metavar="P", help="Share that is learnt.")] = 0.15,
+    micro_batch: Annotated[int, typer.Option(metavar="N", help="Rows of a micro-batch.")] = 1,
+    target_share: Annotated[
+        float, typer.Option(metavar="P", help="Share of the tokens that are targets of the loss.")
+    ] = 0.15,
     steps: Annotated[int, typer.Option(metavar="N", help="Optimizer steps.")] = 3,
     json: Json = False,
 ) -> int:
-    """Train a model of a known shape for a few steps and print the most memory that it took."""
+    """Train a model of a known shape for a few steps and print the peak memory."""
     from train.benchmark.memory import memory
 
     return memory(
@@ -190,7 +194,7 @@ def bench_memory(
         quantization=quantization,
         length=length,
         micro_batch=micro_batch,
-        learnt=learnt,
+        target_share=target_share,
         steps=steps,
         as_json=json,
     )

@@ -48,7 +48,7 @@ def import_data(
         typer.Argument(metavar="FILE", help="JSON or JSON lines, gzip or not, or a folder."),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT", help="Schema-1 file to write.")],
-    split: Annotated[Split, typer.Option(help="Of rows that are no test set's.")] = "train",
+    split: Annotated[Split, typer.Option(help="Of rows that belong to no test set.")] = "train",
     limit: Annotated[int | None, typer.Option(metavar="N", help="Stop after so many rows.")] = None,
     dropped: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all that is dropped there.")
@@ -65,7 +65,7 @@ def import_data(
 
 @data.command(
     cls=ListOptionsCommand,
-    short_help="Look at every line: is it valid, is it there twice, does it fit.",
+    short_help="Find invalid, duplicate, overlong and overlapping rows.",
 )
 def check(
     files: RowFiles,
@@ -92,7 +92,7 @@ def check(
 def show(
     files: RowFiles,
     role: Annotated[
-        Stage, typer.Option(help="Whose turns are learnt (backbone: all three roles').")
+        Stage, typer.Option(help="Whose turns are the targets (backbone: all three roles').")
     ] = "backbone",
     count: Annotated[int, typer.Option(metavar="N", help="Rows to print.")] = 3,
     line: Annotated[
@@ -102,11 +102,11 @@ def show(
         Path | None, typer.Option(metavar="FOLDER", help="A base model: count tokens with its tokenizer.")
     ] = None,
     color: Annotated[
-        Literal["auto", "always", "never"], typer.Option(help="Whether to dim what is not learnt.")
+        Literal["auto", "always", "never"], typer.Option(help="Whether to dim what is no target of the loss.")
     ] = "auto",
 ) -> int:
-    """Print rows as the models see them. What is not learnt is dimmed; without colour, what is learnt stands
-    between « and ». Rows end where the last turn to learn ends, since nothing after it is read."""
+    """Print rows as the models see them. All but the targets of the loss is dimmed; without colour, targets
+    stand between « and ». Rows end where the last target turn ends, since nothing after it is read."""
     from train.data.show import show as show_rows
 
     return show_rows(files, say, role=role, count=count, line=line, base=base, color=color)

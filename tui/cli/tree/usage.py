@@ -12,7 +12,7 @@ from typer import TyperException
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from agent.errors import InputError
-from tui.cli.terminal.interrupts import Interrupted
+from tui.cli.terminal.interrupts import CommandInterruptedError
 from tui.installation import EXTRAS
 
 _INVALID_CHOICE = re.compile(
@@ -56,7 +56,8 @@ class ExtraGroup(Group):
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
-        Raises InputError where a module of the extra is not installed, and Interrupted after Ctrl-C.
+        Raises InputError where a module of the extra is not installed, and CommandInterruptedError after
+        Ctrl-C.
         """
         extra = self.name or ""
         try:
@@ -69,7 +70,7 @@ class ExtraGroup(Group):
                 f"`umi {extra}` needs {module}, which is not installed", f"pip install 'umi-agent[{extra}]'"
             ) from None
         except KeyboardInterrupt:
-            raise Interrupted("give the same command again to finish") from None
+            raise CommandInterruptedError("give the same command again to finish") from None
 
 
 def default_command(name: str) -> type[Group]:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from agent.errors import Protected
+from agent.errors import ProtectedPathError
 from agent.paths import cache_folder, config_path, data_folder
 from agent.tools.lib.confinement.credential_links import CredentialLinks
 
@@ -129,15 +129,15 @@ class Protection:
         self._own = tuple([fold(part) for part in folder.parts] for folder in inside)
 
     def check_read(self, path: str) -> None:
-        """Raise Protected where `path`, resolved and relative to the workspace, holds credentials."""
+        """Raise ProtectedPathError where `path`, resolved, relative to the workspace, holds credentials."""
         self._check(path, "reading", (_CREDENTIALS,), "it may hold passwords or keys")
 
     def check_write(self, path: str) -> None:
-        """Raise Protected where `path` holds credentials or what other programs obey."""
+        """Raise ProtectedPathError where `path` holds credentials or what other programs obey."""
         self._check(path, "writing", (_CREDENTIALS, _OBEYED), "other programs run or trust what is in it")
 
     def check_repository(self, folder: int, path: str) -> None:
-        """Raise Protected where `path`, in the open `folder`, lies in what git takes for a repository."""
+        """Raise ProtectedPathError where `path`, in the open `folder`, lies in a git repository's files."""
         if self._is_allowed(path):
             return
         for up in range(path.count("/") + 1):
@@ -145,12 +145,12 @@ class Protection:
                 raise _refusal("writing", path, path, "it lies in a git repository, whose files git obeys")
 
     def check_content(self, path: str, data: bytes) -> None:
-        """Raise Protected where the content `data` of the file at `path` holds a private key."""
+        """Raise ProtectedPathError where the content `data` of the file at `path` holds a private key."""
         if not self._is_allowed(path) and _PRIVATE_KEY.search(data):
             raise _refusal("reading", path, path, "it holds a private key")
 
     def check_link(self, path: str, status: os.stat_result) -> None:
-        """Raise Protected where the file at `path` is one of credentials under another name."""
+        """Raise ProtectedPathError where the file at `path` is one of credentials under another name."""
         several = status.st_nlink > 1
         if several and not self._is_allowed(path) and self._links.find((status.st_dev, status.st_ino)):
             raise _refusal("reading", path, path, "it is a hard link to a file of passwords or keys")
@@ -185,7 +185,7 @@ def _exists(name: str, folder: int) -> bool:
     return True
 
 
-def _refusal(action: str, path: str, place: str, why: str) -> Protected:
-    return Protected(
+def _refusal(action: str, path: str, place: str, why: str) -> ProtectedPathError:
+    return ProtectedPathError(
         f"{action} {path} is refused: {why}; the user can allow it with --allow-protected '{place}'"
     )

@@ -13,7 +13,6 @@ from train.data.synthetic.script import Question, Script, intent
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 
-_DOZENS = (("half a", "6"), ("a", "12"), ("one", "12"), ("two", "24"), ("3", "36"))
 _FACTORS = (
     ("double_minus", "{a} * 2 - {b}", "double is * 2"),
     ("half_plus", "{a} / 2 + {b}", "half is / 2"),
