@@ -74,6 +74,10 @@ class Engine(Protocol):
         """
         ...
 
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep on disk what was computed of a conversation, so that another process can go on with it."""
+        ...
+
     def close(self) -> None:
         """Free the models. May be called twice."""
         ...
@@ -95,6 +99,8 @@ class ScriptedEngine:
     """The role and transcript of each generation so far."""
     read: list[Transcript] = field(default_factory=list)
     """What was read ahead so far."""
+    saved: list[Transcript] = field(default_factory=list)
+    """What was to be kept on disk so far."""
     closed: bool = False
 
     def room(self, role: Role, transcript: Transcript) -> int:
@@ -126,6 +132,10 @@ class ScriptedEngine:
         """Record the transcript."""
         self.read.append(transcript)
         return not cancelled()
+
+    def save_state(self, transcript: Transcript) -> None:
+        """Record the transcript."""
+        self.saved.append(transcript)
 
     def close(self) -> None:
         """Record that it was closed."""

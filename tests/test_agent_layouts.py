@@ -181,9 +181,7 @@ def test_an_adapter_applies_from_its_header_on(bundles: dict[str, Bundle], files
     engine = LlamaEngine(bundles["shared"], EXACT)
     session = engine._sessions["backbone.gguf"]
     for _ in range(2):  # the second time from the cache
-        prompt = session.prompt("caller", transcript)
-        for chunk in session.chunks("caller", prompt, session.reuse(prompt), 64):
-            session.read(chunk, lambda: False)
+        session.reader.read_whole("caller", session.prompt("caller", transcript), 64)
         np.testing.assert_allclose(session.context.logits(), by_hand, atol=1e-3)
     engine.close()
     context.close()

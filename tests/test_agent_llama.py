@@ -26,7 +26,8 @@ from agent.engine import Delta, Generated
 from agent.errors import BundleError, ContextFull, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
-from agent.llama.engine import RESERVE, LlamaEngine
+from agent.llama.engine import LlamaEngine
+from agent.llama.generation import RESERVE
 from agent.prompting import Markers
 from agent.transcript import (
     ROLES,

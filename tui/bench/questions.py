@@ -97,6 +97,9 @@ class RecordingEngine:
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         return self.inner.read_ahead(transcript, cancelled=cancelled)
 
+    def save_state(self, transcript: Transcript) -> None:
+        self.inner.save_state(transcript)
+
     def close(self) -> None:
         self.inner.close()
 

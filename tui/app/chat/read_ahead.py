@@ -1,4 +1,7 @@
-"""Reading ahead: while nothing else is to be done, the models read what was typed of the next question."""
+"""Reading ahead: while nothing else is to be done, the models read what was typed of the next question.
+
+What they read of a conversation that is left goes to the disk in the same thread, before another is read.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from textual.timer import Timer
 from agent.errors import UmiError
 
 if TYPE_CHECKING:
+    from agent.loop import Conversation
     from tui.app.chat.chat_view import ChatView
 
 PAUSE_S = 0.1
@@ -26,6 +30,7 @@ class ReadAhead:
         self._timer: Timer | None = None
         self._lock = threading.Lock()
         self._next: Callable[[], object] | None = None
+        self._left: list[Callable[[], object]] = []
         self._running = False
 
     def begin(self) -> None:
@@ -33,6 +38,13 @@ class ReadAhead:
         if self._timer is not None:
             self._timer.stop()
         self._timer = self._view.set_timer(PAUSE_S, self._start)
+
+    def leave(self, conversation: Conversation) -> None:
+        """Keep on disk what the models read of a conversation that another takes the place of."""
+        if self._view.opened is not None:
+            with self._lock:
+                self._left.append(partial(self._view.opened.agent.save_state, conversation))
+            self._wake()
 
     @cached_property
     def _mode(self) -> str:
@@ -49,13 +61,18 @@ class ReadAhead:
         with self._lock:
             # What replaces it, or a question, stops it.
             self._next = partial(view.opened.agent.read_ahead, view.conversation, text, self._is_replaced)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._lock:
             if self._running:
                 return
             self._running = True
-        view.run_worker(self._run, thread=True, group="read-ahead", exit_on_error=False)
+        self._view.run_worker(self._run, thread=True, group="read-ahead", exit_on_error=False)
 
     def _is_replaced(self) -> bool:
-        return self._next is not None
+        return self._next is not None or bool(self._left)
 
     def _run(self) -> None:
         while (read := self._take()) is not None:
@@ -66,6 +83,8 @@ class ReadAhead:
 
     def _take(self) -> Callable[[], object] | None:
         with self._lock:
+            if self._left:
+                return self._left.pop(0)
             read, self._next = self._next, None
             self._running = read is not None
             return read
