@@ -23,6 +23,7 @@ from agent.errors import BundleError, InputError
 from agent.llama.binding.context import Adapter, Context
 from agent.llama.binding.model import Model
 from agent.llama.engine import LlamaEngine
+from agent.llama.prompt_cache import PromptCache
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
 from agent.prompting.dialects import DIALECTS
@@ -121,6 +122,40 @@ def test_the_prompt_cache_does_not_change_the_text(layout: str, bundles: dict[st
     kept.close()
     assert reused > 500
     assert not differing
+
+
+@pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
+def test_a_conversation_that_was_saved_is_read_by_no_process_again(
+    layout: str, bundles: dict[str, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, settings = short(bundles[layout]), replace(EXACT, disk=True)
+    said = Transcript(TOOLS, (UserTurn("one two three " * 12), PlannerTurn("Done.", "summarizer")))
+    said = said.plus(SummarizerTurn("forty-two file.txt " * 12))
+    question = said.plus(UserTurn("And now?"))
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "other"))
+    alone = LlamaEngine(bundle, settings)
+    expected = write(alone, "planner", question)
+    alone.close()
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "shared"))
+    first = LlamaEngine(bundle, settings)
+    first.read_ahead(said.plus(UserTurn("And what else")), cancelled=lambda: False)
+    for _ in range(2):  # the second time it is there
+        first.save_state(said)
+    first.close()
+    second = LlamaEngine(bundle, settings)
+    again = write(second, "planner", question)
+    longer = question.plus(PlannerTurn("Done.", "summarizer"), SummarizerTurn("x=1 naïve " * 12))
+    before = set(PromptCache().keys())
+    second.read_ahead(longer, cancelled=lambda: False)
+    second.save_state(longer)
+    second.close()
+    assert again.text == expected.text
+    read = expected.usage.prompt_evaluated
+    assert again.usage.prompt_reused + again.usage.prompt_evaluated == read
+    assert again.usage.prompt_evaluated < 40 < read / 4, "the question and the header"
+    models = 3 if layout == "merged" else 1
+    assert len(before) == len(set(PromptCache().keys()))
+    assert len(before - set(PromptCache().keys())) == models, "the longer state takes the place of the other"
 
 
 @pytest.mark.parametrize("dialect", ["umi", "chat"])

@@ -28,7 +28,7 @@ from agent.llama.stock import StockModel
 from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.prompting.encoding import common_length
-from agent.transcript import Role, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, Role, ToolTurn, Transcript, UserTurn
 
 AHEAD_BATCH = 64
 """Tokens that are read ahead in one decode: what one that is stopped loses."""
@@ -159,12 +159,15 @@ class ModelSession:
         """Read what the prompt of `role` begins with; return False where cancelled.
 
         For the planner that is all of it, or up to where its adapter applies; the others come after a turn of
-        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or
-        where it could not be dropped again.
+        the planner, so it ends before their header. Where a call waits for its result, it ends where that
+        begins. Nothing is read where it leaves no room to write, or where it could not be dropped again.
         """
         prompt = self._rendered(role, transcript)
         after = 1 if role == "planner" else max(1, len(self._dialect.header(role)))
         end = min(prompt.adapter_start, len(prompt.ids) - after)
+        if _waiting_call(transcript):
+            prompt = self._shared_beginning(role, transcript)
+            end = len(prompt.ids)
         if cancelled() or not self.can_truncate or len(prompt.ids) >= self.context.length:
             return False
         ahead = Prompt(prompt.ids[:end], min(prompt.system_length, end), end)
@@ -178,11 +181,18 @@ class ModelSession:
     def save_state(self, role: Role, transcript: Transcript) -> None:
         """Put what the context holds of a conversation into the prompt cache.
 
-        It is kept up to where the next question begins, which two different ones tell.
+        It is kept up to where the next turn begins.
         """
-        one, other = (self._rendered(role, transcript.plus(UserTurn(text))) for text in "a1")
-        shared = one.ids[: common_length(one.ids, other.ids)]
-        self.reader.save(shared, one.system_length)
+        beginning = self._shared_beginning(role, transcript)
+        self.reader.save(beginning.ids, beginning.system_length)
+
+    def _shared_beginning(self, role: Role, transcript: Transcript) -> Prompt:
+        """Return what every prompt that goes on from `transcript` begins with, as two different ones tell."""
+        call = _waiting_call(transcript)
+        turns = [ToolTurn(call.name, text) if call else UserTurn(text) for text in "a1"]
+        one, other = (self._rendered(role, transcript.plus(turn)) for turn in turns)
+        ids = one.ids[: common_length(one.ids, other.ids)]
+        return Prompt(ids, one.system_length, len(ids))
 
     def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
@@ -250,3 +260,13 @@ class ModelSession:
         self.context.decode([0] * 16)
         for _ in range(3):
             self.context.decode([0])
+
+
+def _waiting_call(transcript: Transcript) -> Call | None:
+    """Return the call whose result is the next turn; None where no call waits for one."""
+    for results, turn in enumerate(reversed(transcript.turns)):
+        if isinstance(turn, CallerTurn):
+            return turn.calls[results] if results < len(turn.calls) else None
+        if not isinstance(turn, ToolTurn):
+            return None
+    return None

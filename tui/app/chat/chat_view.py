@@ -310,6 +310,8 @@ class ChatView(Vertical):
 
         prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
         self._prompts = [prompt]
+        if message.approval.request.transcript is not None:
+            self._read_ahead.wait(message.approval.request.transcript)
         await self.composer.mount(prompt, before=self.question)
         self.status.show("waiting for your answer", "waiting")
 

@@ -16,6 +16,7 @@ from agent.errors import UmiError
 
 if TYPE_CHECKING:
     from agent.loop import Conversation
+    from agent.transcript import Transcript
     from tui.app.chat.chat_view import ChatView
 
 PAUSE_S = 0.1
@@ -46,6 +47,17 @@ class ReadAhead:
                 self._left.append(partial(self._view.opened.agent.save_state, conversation))
             self._wake()
 
+    def wait(self, transcript: Transcript) -> None:
+        """Read up to the result of the last call, which waits for a person to decide on it."""
+        if self._view.opened is not None and self._is_on():
+            read = self._view.opened.agent.engine.read_ahead
+            with self._lock:
+                self._next = partial(read, transcript, cancelled=self._is_replaced)
+            self._wake()
+
+    def _is_on(self) -> bool:
+        return self._mode == "on" or (self._mode == "auto" and not _on_battery())
+
     @cached_property
     def _mode(self) -> str:
         from agent.config import engine_settings
@@ -56,7 +68,7 @@ class ReadAhead:
         view, text = self._view, self._view.question.text
         if view.opened is None or view.conversation is None or view.is_answering or text.startswith("/"):
             return
-        if self._mode == "off" or (self._mode == "auto" and _on_battery()):
+        if not self._is_on():
             return
         with self._lock:
             # What replaces it, or a question, stops it.
