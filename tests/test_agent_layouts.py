@@ -22,6 +22,7 @@ from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
 from agent.llama.binding.context import Adapter, Context
 from agent.llama.binding.model import Model
+from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache
 from agent.paths import cache_folder
@@ -158,6 +159,26 @@ def test_a_conversation_that_was_saved_is_read_by_no_process_again(
     assert len(before - set(PromptCache().keys())) == models, "the longer state takes the place of the other"
 
 
+@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+def test_one_decode_hands_over_to_the_summarizer_of_the_same_model(
+    layout: str, bundles: dict[str, Bundle]
+) -> None:
+    bundle, settings = short(bundles[layout], 40), replace(EXACT, speculate=True)
+    plan = PlannerTurn("Done here.", "summarizer")
+    said = Transcript(TOOLS, (UserTurn("What?"), plan, SummarizerTurn("Yes."), UserTurn("And now?")))
+    engine, fresh = LlamaEngine(bundle, settings), LlamaEngine(bundle, settings)
+    expected = write(fresh, "summarizer", said.plus(plan))
+    forced = ForcedDecoding("Done here.\nNext: summarizer", jump_forward=True)
+    *_, planned = engine.generate("planner", said, cancelled=lambda: False, forced=forced)
+    assert isinstance(planned, Generated)
+    assert planned.usage.accepted > 0
+    answer = write(engine, "summarizer", said.plus(plan))
+    engine.close()
+    fresh.close()
+    assert answer.text == expected.text
+    assert (answer.usage.prompt_evaluated == 0) == (layout == "single")
+
+
 @pytest.mark.parametrize("dialect", ["umi", "chat"])
 def test_a_recurrent_state_is_restored_where_prompts_diverge(dialect: Dialect, tmp_path: Path) -> None:
     model = write_tiny_mamba(tmp_path / "m.gguf", chat_template=CHATML if dialect == "chat" else "")
@@ -175,9 +196,9 @@ def test_a_recurrent_state_is_restored_where_prompts_diverge(dialect: Dialect, t
     assert sum(each.usage.prompt_reused for each in generated[1:]) > read
 
 
-def short(bundle: Bundle) -> Bundle:
+def short(bundle: Bundle, max_tokens: int = 12) -> Bundle:
     roles = {
-        role: replace(file, sampling=replace(file.sampling, max_tokens=12))
+        role: replace(file, sampling=replace(file.sampling, max_tokens=max_tokens))
         for role, file in bundle.roles.items()
     }
     return replace(bundle, roles=roles)

@@ -55,6 +55,10 @@ class Generation:
         """Read `prompt` and write a turn under `constraint`. Raise EngineError where llama.cpp fails."""
         session, forced = self.session, self.forced
         sampling = self.bundle.roles[self.role].sampling
+        room = self.bundle.context_length - len(prompt.ids)
+        following = session.following if self.role == "planner" else None
+        if following and sampling.max_tokens + len(following.ids) > room:
+            following = None
         speculate = (
             self.settings.speculate and session.can_truncate and (forced is None or forced.jump_forward)
         )
@@ -64,14 +68,19 @@ class Generation:
             constraint,
             sampling,
             end_token=session.end_token,
-            limit=min(sampling.max_tokens, self.bundle.context_length - len(prompt.ids)),
+            limit=min(sampling.max_tokens, room),
             drafter=session.drafter(self.role, self.transcript, prompt) if speculate else None,
+            following=following,
             forced=forced,
         )
         opening = decoder.opening()
         if decoder.is_forced:
             yield Reading(self.role, 0, 0)
             yield from decoder.run(Usage(), self.cancelled)
+            return
+        if session.has_read(prompt) and not opening:  # with the turn before
+            yield Reading(self.role, 0, 0)
+            yield from decoder.run(Usage(0, len(prompt.ids)), self.cancelled)
             return
         usage = yield from self.read(prompt, decoder, opening)
         if usage is not None:

@@ -17,6 +17,7 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
+from agent.llama.decoding import Following
 from agent.llama.drafting.drafter import Drafter
 from agent.llama.drafting.ngram_table import NgramTable, read_table, start_token
 from agent.llama.drafting.prompt_lookup import PromptLookup
@@ -28,7 +29,7 @@ from agent.llama.stock import StockModel
 from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
 from agent.prompting.encoding import common_length
-from agent.transcript import Call, CallerTurn, Role, ToolTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, PlannerTurn, Role, ToolTurn, Transcript, UserTurn
 
 AHEAD_BATCH = 64
 """Tokens that are read ahead in one decode: what one that is stopped loses."""
@@ -51,6 +52,7 @@ class ModelSession:
         """
         self._settings, self._prompt_cache, self._kinds = settings, prompt_cache, kinds
         self._file = bundle.roles[roles[0]]
+        self._roles = set(roles)
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
         self._reader: PromptReader | None = None
@@ -194,6 +196,19 @@ class ModelSession:
         ids = one.ids[: common_length(one.ids, other.ids)]
         return Prompt(ids, one.system_length, len(ids))
 
+    @cached_property
+    def following(self) -> Following | None:
+        """What follows a planner's turn that hands over to the summarizer.
+
+        None where that writes with another model, or one of both under an adapter.
+        """
+        if self.stock or self._adapters or not {"planner", "summarizer"} <= self._roles:
+            return None
+        plan = PlannerTurn("", "summarizer")
+        ids = self._rendered("summarizer", Transcript((), (plan,))).ids
+        end = max(at for at, token in enumerate(ids) if token == self.end_token)
+        return Following(plan.next.encode(), ids[end:])
+
     def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
         self._lookup.reset(prompt.ids)
@@ -202,11 +217,13 @@ class ModelSession:
 
     def logits_after(self, prompt: Prompt, cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
         """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
-        context = self.context
-        ready = context.has_logits and context.tokens == prompt.ids
-        if ready or self.reader.read_whole("planner", prompt, BATCH, cancelled):
-            return context.logits()
+        if self.has_read(prompt) or self.reader.read_whole("planner", prompt, BATCH, cancelled):
+            return self.context.logits()
         return None
+
+    def has_read(self, prompt: Prompt) -> bool:
+        """Return whether the context holds the whole of `prompt`, and the logits after it."""
+        return self.context.has_logits and self.context.tokens == prompt.ids
 
     def token_logits(
         self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
