@@ -95,7 +95,7 @@ def test_an_abandoned_generation_frees_the_engine(engine: LlamaEngine) -> None:
 def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
     events = engine.generate("planner", QUESTION, cancelled=never)
     next(iter(events))
-    with pytest.raises(EngineError, match="inside another"):
+    with pytest.raises(EngineError, match="not finished its last"):
         run(engine, "planner", QUESTION)
     waited: list[object] = []
     other = threading.Thread(

@@ -12,6 +12,7 @@ from engine_runs import CALCULATE, F32_CACHE, LONG, QUESTION, WITH_RESULT, never
 
 from agent.bundle import Bundle
 from agent.engine import ScriptedEngine
+from agent.errors import EngineError
 from agent.llama.engine import LlamaEngine
 from agent.loop import Agent
 from agent.setup import make_toolbox
@@ -109,6 +110,8 @@ def test_nothing_is_read_while_a_role_writes(engine: LlamaEngine) -> None:
     thread.join(10)
     assert found == [False]
     assert not engine.read_ahead(LONG, cancelled=never)
+    with pytest.raises(EngineError, match="not finished"):
+        engine.save_state(LONG)
     generation.close()
     assert engine.read_ahead(LONG, cancelled=never)
 

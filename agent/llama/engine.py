@@ -127,8 +127,7 @@ class LlamaEngine:
         Raise ContextFull where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
         """
-        if self._owner == threading.get_ident():
-            raise EngineError("a generation was started inside another", "finish or close the first one")
+        self._require_no_generation()
         with self._wanting():
             while not self._lock.acquire(timeout=0.05):
                 if cancelled():
@@ -167,9 +166,10 @@ class LlamaEngine:
     def save_state(self, transcript: Transcript) -> None:
         """Keep on disk what the contexts hold of a conversation; a later process need not read that again.
 
-        It waits for another thread's generation, and stops reading ahead. A `transcript` whose question is
-        being answered is kept up to there.
+        It waits for another thread's generation, and stops reading ahead. Raise EngineError where this thread
+        has not finished its last generation.
         """
+        self._require_no_generation()
         with self._wanting(), self._lock:
             for role, session in self._first_roles():
                 session.save_state(role, transcript)
@@ -188,6 +188,11 @@ class LlamaEngine:
     def end_token(self, role: Role) -> int:
         """Return the token that ends a turn of `role`."""
         return self._session(role).end_token
+
+    def _require_no_generation(self) -> None:
+        """Raise EngineError where this thread generates, for it would wait for itself."""
+        if self._owner == threading.get_ident():
+            raise EngineError("this thread has not finished its last generation", "finish or close it")
 
     @contextmanager
     def _wanting(self) -> Iterator[None]:

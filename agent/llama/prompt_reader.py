@@ -132,11 +132,10 @@ class PromptReader:
         if self._prefixes is None or not worth or not (self._can_truncate or is_whole):
             return
         saved, before = list(ids[:length]), self._conversation
-        if self._prefixes.has(saved):
-            return
-        self.context.truncate(length)
-        self._prefixes.put(saved, self.context.save_state())
-        if before and saved[: len(before)] == before:
+        if not self._prefixes.has(saved):
+            self.context.truncate(length)
+            self._prefixes.put(saved, self.context.save_state())
+        if before and before != saved and saved[: len(before)] == before:
             self._prefixes.drop(before)
         self._conversation = saved
 
