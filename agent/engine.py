@@ -98,6 +98,10 @@ class Engine(Protocol):
         """
         ...
 
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep on disk what was computed of a conversation, so that another process can go on with it."""
+        ...
+
     def close(self) -> None:
         """Free the models. May be called twice."""
         ...
@@ -123,6 +127,8 @@ class ScriptedEngine:
     """The choice in whose place each generation so far was made."""
     read: list[Transcript] = field(default_factory=list)
     """What was read ahead so far."""
+    saved: list[Transcript] = field(default_factory=list)
+    """What was to be kept on disk so far."""
     closed: bool = False
 
     def room(self, role: Role, transcript: Transcript) -> int:
@@ -161,6 +167,10 @@ class ScriptedEngine:
         """Record the transcript."""
         self.read.append(transcript)
         return not cancelled()
+
+    def save_state(self, transcript: Transcript) -> None:
+        """Record the transcript."""
+        self.saved.append(transcript)
 
     def close(self) -> None:
         """Record that it was closed."""

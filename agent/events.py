@@ -50,6 +50,11 @@ class Usage:
         """Generated tokens for each decode; 0.0 where nothing was decoded."""
         return self.generated / self.decodes if self.decodes else 0.0
 
+    @property
+    def accepted_per_decode(self) -> float:
+        """Guessed tokens that the model chose too, for each decode; 0.0 where nothing was decoded."""
+        return self.accepted / self.decodes if self.decodes else 0.0
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Usage)))
 

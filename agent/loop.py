@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -109,6 +110,15 @@ class Agent:
         if text.strip():
             transcript = transcript.plus(UserTurn(text.strip()))
         return self.engine.read_ahead(transcript, cancelled=cancelled)
+
+    def save_state(self, conversation: Conversation) -> None:
+        """Keep on disk what the models read of a conversation; who goes on with it later need not wait.
+
+        Where that fails, it is read again.
+        """
+        if conversation.transcript.turns:
+            with suppress(UmiError):
+                self.engine.save_state(conversation.transcript)
 
     def run(
         self,

@@ -23,7 +23,7 @@ _KEY_BYTES = 32
 _log = logging.getLogger(__name__)
 
 
-def authentication_code(purpose: str, *parts: bytes) -> bytes | None:
+def authentication_code(purpose: str, *parts: bytes | memoryview) -> bytes | None:
     """Return the code of `parts` for `purpose`, CODE_BYTES long; None where this machine can keep no key."""
     key = _machine_key()
     if key is None:
@@ -35,7 +35,7 @@ def authentication_code(purpose: str, *parts: bytes) -> bytes | None:
     return code.digest()
 
 
-def is_authentic(code: bytes, purpose: str, *parts: bytes) -> bool:
+def is_authentic(code: bytes | memoryview, purpose: str, *parts: bytes | memoryview) -> bool:
     """Return whether `code` is that of `parts` for `purpose`."""
     expected = authentication_code(purpose, *parts)
     return expected is not None and hmac.compare_digest(code, expected)

@@ -98,8 +98,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
-def write_private(path: Path, content: str | bytes) -> None:
+def write_private(path: Path, *parts: str | bytes | memoryview) -> None:
     """Replace `path` in one step by a file that its owner alone can read; missing folders are made so too.
+
+    The file holds `parts`, one after the other.
 
     Raise OSError where it cannot be written.
     """
@@ -108,7 +110,8 @@ def write_private(path: Path, content: str | bytes) -> None:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            for part in parts:
+                file.write(part.encode("utf-8") if isinstance(part, str) else part)
 
 
 def make_private_folder(path: Path) -> None:

@@ -18,7 +18,7 @@ from agent.errors import EngineError
 from agent.llama.binding.hardware import usable_cores
 from agent.llama.binding.threads import candidates, fastest, remembered_threads
 from agent.llama.engine import LlamaEngine
-from agent.llama.prompt_cache import PromptCache, prompt_cache_key
+from agent.llama.prompt_cache import PromptCache, PromptPrefixes, prompt_cache_key
 from agent.machine_key import authentication_code, is_authentic, key_path
 from agent.paths import cache_folder
 
@@ -133,6 +133,43 @@ def test_keys_depend_on_everything_a_state_depends_on() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert prompt_cache_key("model", [1, 2], "f16", "auto") == keys[0]
+
+
+def test_the_longest_beginning_of_a_prompt_is_found(tmp_path: Path) -> None:
+    cache = PromptCache(tmp_path / "states")
+    prefixes = PromptPrefixes(cache, "model", "f16")
+    ids = list(range(100))
+    for length in (10, 40, 70):
+        prefixes.put(ids[:length], bytes([length]))
+    prefixes.put([7] * 90, b"other tokens")
+    PromptPrefixes(cache, "other model", "f16").put(ids, b"other model")
+    PromptPrefixes(cache, "model", "f32").put(ids, b"other cache")
+    assert prefixes.longest(ids, 1) == (70, bytes([70]))
+    assert prefixes.longest(ids[:69], 1) == (40, bytes([40]))
+    assert prefixes.longest(ids[:69], 41) is None
+    assert prefixes.longest([*ids[:39], 7, *ids[40:]], 1) == (10, bytes([10]))
+    prefixes.drop(ids[:70])
+    assert not prefixes.has(ids[:70])
+    (forged,) = (path for path in (tmp_path / "states").iterdir() if "-40-" in path.name)
+    forged.write_bytes(bytes(100))
+    assert prefixes.longest(ids, 1) == (10, bytes([10])), "a damaged one does not hide a shorter one"
+
+
+def test_another_process_may_remove_states_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = PromptCache(tmp_path / "states", max_bytes=400)
+    cache.put("a", bytes(60))
+    listed = Path.glob
+
+    def removed(self: Path, pattern: str) -> list[Path]:
+        found = list(listed(self, pattern))
+        for path in found:
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", removed)
+    cache.put("b", bytes(60))
+    monkeypatch.undo()
+    assert list(cache.keys()) == ["b"]
 
 
 def test_threads_are_measured_once() -> None:

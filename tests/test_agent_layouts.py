@@ -22,7 +22,9 @@ from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
 from agent.llama.binding.context import Adapter, Context
 from agent.llama.binding.model import Model
+from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
+from agent.llama.prompt_cache import PromptCache
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
 from agent.prompting.dialects import DIALECTS
@@ -123,6 +125,60 @@ def test_the_prompt_cache_does_not_change_the_text(layout: str, bundles: dict[st
     assert not differing
 
 
+@pytest.mark.parametrize("layout", ["merged", "shared", "single", "chat"])
+def test_a_conversation_that_was_saved_is_read_by_no_process_again(
+    layout: str, bundles: dict[str, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, settings = short(bundles[layout]), replace(EXACT, disk=True)
+    said = Transcript(TOOLS, (UserTurn("one two three " * 12), PlannerTurn("Done.", "summarizer")))
+    said = said.plus(SummarizerTurn("forty-two file.txt " * 12))
+    question = said.plus(UserTurn("And now?"))
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "other"))
+    alone = LlamaEngine(bundle, settings)
+    expected = write(alone, "planner", question)
+    alone.close()
+    monkeypatch.setenv("UMI_HOME", str(tmp_path / "shared"))
+    first = LlamaEngine(bundle, settings)
+    first.read_ahead(said.plus(UserTurn("And what else")), cancelled=lambda: False)
+    for _ in range(2):  # the second time it is there
+        first.save_state(said)
+    first.close()
+    second = LlamaEngine(bundle, settings)
+    again = write(second, "planner", question)
+    longer = question.plus(PlannerTurn("Done.", "summarizer"), SummarizerTurn("x=1 naïve " * 12))
+    before = set(PromptCache().keys())
+    second.read_ahead(longer, cancelled=lambda: False)
+    second.save_state(longer)
+    second.close()
+    assert again.text == expected.text
+    read = expected.usage.prompt_evaluated
+    assert again.usage.prompt_reused + again.usage.prompt_evaluated == read
+    assert again.usage.prompt_evaluated < 40 < read / 4, "the question and the header"
+    models = 3 if layout == "merged" else 1
+    assert len(before) == len(set(PromptCache().keys()))
+    assert len(before - set(PromptCache().keys())) == models, "the longer state takes the place of the other"
+
+
+@pytest.mark.parametrize("layout", ["merged", "shared", "single"])
+def test_one_decode_hands_over_to_the_summarizer_of_the_same_model(
+    layout: str, bundles: dict[str, Bundle]
+) -> None:
+    bundle, settings = short(bundles[layout], 40), replace(EXACT, speculate=True)
+    plan = PlannerTurn("Done here.", "summarizer")
+    said = Transcript(TOOLS, (UserTurn("What?"), plan, SummarizerTurn("Yes."), UserTurn("And now?")))
+    engine, fresh = LlamaEngine(bundle, settings), LlamaEngine(bundle, settings)
+    expected = write(fresh, "summarizer", said.plus(plan))
+    forced = ForcedDecoding("Done here.\nNext: summarizer", jump_forward=True)
+    *_, planned = engine.generate("planner", said, cancelled=lambda: False, forced=forced)
+    assert isinstance(planned, Generated)
+    assert planned.usage.accepted > 0
+    answer = write(engine, "summarizer", said.plus(plan))
+    engine.close()
+    fresh.close()
+    assert answer.text == expected.text
+    assert (answer.usage.prompt_evaluated == 0) == (layout == "single")
+
+
 @pytest.mark.parametrize("dialect", ["umi", "chat"])
 def test_a_recurrent_state_is_restored_where_prompts_diverge(dialect: Dialect, tmp_path: Path) -> None:
     model = write_tiny_mamba(tmp_path / "m.gguf", chat_template=CHATML if dialect == "chat" else "")
@@ -140,9 +196,9 @@ def test_a_recurrent_state_is_restored_where_prompts_diverge(dialect: Dialect, t
     assert sum(each.usage.prompt_reused for each in generated[1:]) > read
 
 
-def short(bundle: Bundle) -> Bundle:
+def short(bundle: Bundle, max_tokens: int = 12) -> Bundle:
     roles = {
-        role: replace(file, sampling=replace(file.sampling, max_tokens=12))
+        role: replace(file, sampling=replace(file.sampling, max_tokens=max_tokens))
         for role, file in bundle.roles.items()
     }
     return replace(bundle, roles=roles)
@@ -181,9 +237,7 @@ def test_an_adapter_applies_from_its_header_on(bundles: dict[str, Bundle], files
     engine = LlamaEngine(bundles["shared"], EXACT)
     session = engine._sessions["backbone.gguf"]
     for _ in range(2):  # the second time from the cache
-        prompt = session.prompt("caller", transcript)
-        for chunk in session.chunks("caller", prompt, session.reuse(prompt), 64):
-            session.read(chunk, lambda: False)
+        session.reader.read_whole("caller", session.prompt("caller", transcript), 64)
         np.testing.assert_allclose(session.context.logits(), by_hand, atol=1e-3)
     engine.close()
     context.close()

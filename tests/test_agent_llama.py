@@ -26,7 +26,8 @@ from agent.engine import Delta, Generated
 from agent.errors import BundleError, ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
-from agent.llama.engine import RESERVE, LlamaEngine
+from agent.llama.engine import LlamaEngine
+from agent.llama.generation import RESERVE
 from agent.prompting import Markers
 from agent.transcript import (
     ROLES,
@@ -94,7 +95,7 @@ def test_an_abandoned_generation_frees_the_engine(engine: LlamaEngine) -> None:
 def test_one_generation_at_a_time(engine: LlamaEngine) -> None:
     events = engine.generate("planner", QUESTION, cancelled=never)
     next(iter(events))
-    with pytest.raises(EngineError, match="inside another"):
+    with pytest.raises(EngineError, match="not finished its last"):
         run(engine, "planner", QUESTION)
     waited: list[object] = []
     other = threading.Thread(

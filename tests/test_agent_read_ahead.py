@@ -12,6 +12,7 @@ from engine_runs import CALCULATE, F32_CACHE, LONG, QUESTION, WITH_RESULT, never
 
 from agent.bundle import Bundle
 from agent.engine import ScriptedEngine
+from agent.errors import EngineError
 from agent.llama.engine import LlamaEngine
 from agent.loop import Agent
 from agent.setup import make_toolbox
@@ -56,6 +57,20 @@ def test_the_turns_are_the_same(engine: LlamaEngine, role: Role) -> None:
     other.close()
 
 
+def test_a_call_is_read_before_its_result_is_there(engine: LlamaEngine) -> None:
+    waiting = Transcript(WITH_RESULT.tools, WITH_RESULT.turns[:-1])
+    whole = run(engine, "planner", WITH_RESULT)
+    other = LlamaEngine(engine.bundle, EXACT)
+    assert other.read_ahead(waiting, cancelled=never)
+    read = run(other, "planner", WITH_RESULT)
+    assert read.text == whole.text
+    other.read_ahead(QUESTION, cancelled=never)
+    without = run(other, "planner", WITH_RESULT)
+    other.close()
+    result = len("42") + len("<|im_end|>\n<|im_start|>planner\n")
+    assert read.usage.prompt_evaluated < result < without.usage.prompt_evaluated
+
+
 def test_it_stops_where_it_is_cancelled(engine: LlamaEngine) -> None:
     calls = iter(range(100))
     assert not engine.read_ahead(LONG, cancelled=lambda: next(calls) >= 3)
@@ -95,6 +110,8 @@ def test_nothing_is_read_while_a_role_writes(engine: LlamaEngine) -> None:
     thread.join(10)
     assert found == [False]
     assert not engine.read_ahead(LONG, cancelled=never)
+    with pytest.raises(EngineError, match="not finished"):
+        engine.save_state(LONG)
     generation.close()
     assert engine.read_ahead(LONG, cancelled=never)
 

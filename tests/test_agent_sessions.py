@@ -17,6 +17,7 @@ from fakes import calculation, plan, scripted
 
 from agent.errors import ContextFullError, InputError
 from agent.events import AnswerDelta, Event, Finished, Reading, Thought
+from agent.llama.prompt_cache import PromptCache
 from agent.loop import Agent, Conversation
 from agent.paths import sessions_path
 from agent.sessions import Mark, SessionsError, SessionStore, SessionWriter
@@ -223,8 +224,11 @@ def test_removal_is_taken_back_until_it_is_purged(store: SessionStore) -> None:
     with pytest.raises(InputError, match="no session was removed"):
         store.undo_remove()
     store.remove(ids[2])
+    PromptCache().put("key", b"what models computed of it")
     assert store.purge(1) == 0
+    assert PromptCache().get("key")
     assert store.purge() == 1
+    assert PromptCache().get("key") is None
     assert [session.title for session in store.list()] == ["two", "one"]
     assert b"three" not in store.database.path.read_bytes()
     for index in ("search", "title_search"):
@@ -351,6 +355,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from agent.events import AnswerDelta
+from agent.llama.prompt_cache import PromptCache
 from agent.loop import Conversation
 from agent.sessions import SessionStore, SessionWriter
 from agent.transcript import Transcript

@@ -49,6 +49,15 @@ def test_the_next_question_sees_the_turns_before_it(ask, tmp_path: Path) -> None
     assert users(engine) == ["what is 17.5% of 240?", "thanks", "bye"]
 
 
+def test_what_models_read_is_kept_where_a_session_goes_on(ask) -> None:
+    _, engine = ask(CHAT, "hello")
+    assert engine.saved == [], "most are never gone on with"
+    _, engine = ask(CHAT, "--continue", "thanks")
+    assert [len(each.turns) for each in engine.saved] == [6]
+    _, engine = ask(CHAT, "--continue", "--no-save", "bye")
+    assert engine.saved == []
+
+
 def test_without_it_a_question_begins_anew(ask) -> None:
     ask(CHAT, "hello")
     assert users(ask(CHAT, "hi")[1]) == ["hi"]

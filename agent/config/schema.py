@@ -41,7 +41,7 @@ class EngineSettings:
     read_ahead: Switch = "auto"
     """Read a question in the app while it is typed; auto is off while the machine runs on its battery."""
     disk: StrictBool = True
-    """Keep what was computed of tool lists on disk for the next process."""
+    """Keep what was computed of tool lists and conversations on disk for the next process."""
 
     def __post_init__(self) -> None:
         if self.cache == "q8_0" and self.flash_attention == "off":

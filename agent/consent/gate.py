@@ -57,7 +57,7 @@ class Gate:
         change = self.toolbox.preview(call)
         if tool is None:
             raise AssertionError("a preview of an unknown tool fails")
-        request = Request("permission", call, tool, thought, "", untrusted, change, self.toolbox)
+        request = Request("permission", call, tool, thought, "", untrusted, change, self.toolbox, transcript)
         if self.check is not None and (doubt := self.check(transcript, call, margin)):
             request = self._confirmed(request, doubt)
         is_free = request.tool.may == "read" and not (self.policy and self.policy.forbids(request))

@@ -14,7 +14,7 @@ from typing import Literal
 from agent.tools.base import Tool
 from agent.tools.lib.file_change import FileChange
 from agent.tools.toolbox import Toolbox
-from agent.transcript import Call
+from agent.transcript import Call, Transcript
 
 Kind = Literal["permission", "doubt"]
 PERSON = "the user"
@@ -62,6 +62,8 @@ class Request:
     untrusted: bool = False
     change: FileChange | None = None
     toolbox: Toolbox | None = field(default=None, repr=False, compare=False)
+    transcript: Transcript | None = field(default=None, repr=False, compare=False)
+    """What the models have read and written by then, for a front end that lets them read on meanwhile."""
 
     @property
     def other_tools(self) -> tuple[str, ...]:

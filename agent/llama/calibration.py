@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from agent.llama.engine import RESERVE, LlamaEngine
+from agent.llama.engine import LlamaEngine
+from agent.llama.generation import RESERVE
 from agent.tools import builtin_tools
 from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
 

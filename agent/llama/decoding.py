@@ -30,6 +30,15 @@ from agent.prompting.encoding import common_length
 MARGIN_TRIES = 4
 """Likely tokens that the grammar is asked about one by one, before its mask is computed."""
 
+
+@dataclass(frozen=True)
+class Following:
+    """The tokens that follow a turn with a certain end in the prompt of the next one, in the same context."""
+
+    ending: bytes
+    ids: list[int]
+
+
 TokenSelector = Callable[[NDArray[np.float32], Constraint, Sequence[int]], int]
 """(logits, constraint, the turn's tokens so far) -> the next token, or the one that ends the turn."""
 
@@ -81,13 +90,16 @@ class TurnDecoder:
         end_token: int,
         limit: int,
         drafter: Drafter | None = None,
+        following: Following | None = None,
         forced: ForcedDecoding | None = None,
         instead_of: Choice | None = None,
     ) -> None:
         """With a `drafter`, and at temperature 0, tokens are drafted and verified in one decode.
 
-        Where it has no guess, the constraint's probable text is the draft. `forced` takes the place of
-        sampling. With `instead_of`, the turn begins with its tokens and goes on with another than its token.
+        Where it has no guess, the constraint's probable text is the draft. A draft that completes the turn is
+        decoded with the tokens that are `following`, for which there must be room. `forced` takes the place
+        of sampling. With `instead_of`, the turn begins with its tokens and goes on with another than its
+        token.
         """
         self._context = context
         self._vocabulary = vocabulary
@@ -99,11 +111,14 @@ class TurnDecoder:
         self._end_token = end_token
         self._limit = limit
         self._drafter = drafter if sampling.temperature <= 0 else None
+        self._following = following
         self._opening: list[int] = []
         self._pending: list[int] = []
         """Accepted tokens that are not in the context yet."""
         self._draft: list[int] = []
         """Guessed tokens in the context, after the accepted ones, that are not verified yet."""
+        self._next_turn: list[int] = []
+        """Tokens in the context after the guessed ones: the beginning of the next turn."""
         self._generated: list[int] = []
         self._decodes = self._drafted = self._accepted = 0
         self._stop: Stop | None = None
@@ -126,8 +141,7 @@ class TurnDecoder:
     def opening_draft(self, room: int) -> list[int]:
         """Return at most `room` guessed tokens to decode after the opening, with a logit for each."""
         self._decodes += 1
-        self._draft = self._make_draft(room)
-        return self._draft
+        return self._guess(room)
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
         """Generate the turn; `usage` is what the prompt cost. Raise EngineError where llama.cpp fails."""
@@ -181,16 +195,17 @@ class TurnDecoder:
 
     def _decode_next(self, cancelled: Callable[[], bool]) -> list[int]:
         """Decode and return one selected token or more; none where the turn ended or was cancelled."""
-        context, draft = self._context, self._draft
+        context = self._context
         if self._pending:
-            self._draft = draft = self._make_draft(BATCH - len(self._pending))
-            if not context.decode([*self._pending, *draft], cancelled, outputs=len(draft) + 1):
+            guess = self._guess(BATCH - len(self._pending))
+            if not context.decode([*self._pending, *guess], cancelled, outputs=len(guess) + 1):
                 self._stop = "cancelled"
                 return []
             self._decodes += 1
+        draft, guessed = self._draft, len(self._draft) + len(self._next_turn)
         accepted: list[int] = []
         while True:
-            logits = context.logits(len(draft) - len(accepted))
+            logits = context.logits(guessed - len(accepted))
             refused = self._instead_of
             if refused and len(self._generated) == len(refused.tokens):
                 logits = logits.copy()
@@ -208,14 +223,26 @@ class TurnDecoder:
             verified = len(accepted) - len(run) + matching
             if matching < len(run) or self._constraint.must_end or len(self._generated) >= self._limit:
                 break
-        context.truncate(len(context.tokens) - (len(draft) - verified))
+        if not self._next_turn or verified < len(draft):  # else all that was guessed came
+            context.truncate(len(context.tokens) - (guessed - verified))
         self._pending = accepted[verified:]
-        self._draft = []
+        self._draft, self._next_turn = [], []
         self._drafted += len(draft)
         self._accepted += verified
         if draft and self._drafter:
             self._drafter.learn(verified)
         return accepted
+
+    def _guess(self, room: int) -> list[int]:
+        """Return a draft, and what follows it where it completes the turn: at most `room` tokens."""
+        following = self._following
+        room -= len(following.ids) if following else 0
+        self._draft, self._next_turn = self._make_draft(room), []
+        if following and self._draft and self._drafter and self._drafter.completes:
+            text = b"".join(map(self._vocabulary.piece, [*self._generated, *self._draft]))
+            if text.endswith(following.ending):
+                self._next_turn = following.ids
+        return [*self._draft, *self._next_turn]
 
     def _make_draft(self, room: int) -> list[int]:
         """Return at most `room` probable next tokens, as many as the constraint and the limit allow."""

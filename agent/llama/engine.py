@@ -5,17 +5,15 @@ is decoded. In the shared layout a role's adapter applies from its header on: ev
 backbone's and serves all roles, and what a role wrote is read by the backbone before the next role starts.
 
 How a model and its roles are set up is in `agent.llama.session`, how a turn is generated in
-`agent.llama.decoding`.
+`agent.llama.generation` and `agent.llama.stock_turns`.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +21,20 @@ from numpy.typing import NDArray
 from agent.bundle import Bundle
 from agent.config import EngineSettings
 from agent.engine import Choice, Delta, Generated
-from agent.errors import ContextFullError, EngineError
+from agent.errors import EngineError
 from agent.events import Reading, Usage
-from agent.llama.binding.context import BATCH
 from agent.llama.binding.memory_estimate import require_room
-from agent.llama.decoding import ForcedDecoding, TurnDecoder
+from agent.llama.decoding import ForcedDecoding
+from agent.llama.generation import Generation
 from agent.llama.gguf.header import forget_headers
-from agent.llama.grammar.calls import NO_TOOLS, Kinds
-from agent.llama.grammar.constraints import Constraint
+from agent.llama.grammar.calls import Kinds
 from agent.llama.prompt_cache import PromptCache
 from agent.llama.session import ModelSession
-from agent.llama.stock import StockModel
+from agent.llama.stock_turns import stock_turn
 from agent.llama.timing import timed
 from agent.llama.tool_choice import ToolChoice
-from agent.prompting.dialects import Prompt
 from agent.templates.program import start_worker
-from agent.transcript import ROLES, Call, Role, Transcript, planner_text
-
-RESERVE = 48
-"""Tokens that must be free after a prompt: fewer hold neither a call nor an answer."""
+from agent.transcript import ROLES, Role, Transcript
 
 
 class LlamaEngine:
@@ -135,8 +128,7 @@ class LlamaEngine:
         Raise ContextFullError where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
         """
-        if self._owner == threading.get_ident():
-            raise EngineError("a generation was started inside another", "finish or close the first one")
+        self._require_no_generation()
         with self._wanting():
             while not self._lock.acquire(timeout=0.05):
                 if cancelled():
@@ -145,8 +137,11 @@ class LlamaEngine:
         self._owner = threading.get_ident()
         try:
             session = self._session(role)
+            generation = Generation(
+                self.bundle, self.settings, session, role, transcript, cancelled, forced, instead_of
+            )
             yield from timed(
-                self._generate(session, role, transcript, cancelled, instead_of, forced),
+                stock_turn(generation, session.stock) if session.stock else generation.run(),
                 session.context.stopwatch,
                 session.grammar,
                 session.rendering.take(),
@@ -171,6 +166,17 @@ class LlamaEngine:
         finally:
             self._lock.release()
 
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep on disk what the contexts hold of a conversation; a later process need not read that again.
+
+        It waits for another thread's generation, and stops reading ahead. Raise EngineError where this thread
+        has not finished its last generation.
+        """
+        self._require_no_generation()
+        with self._wanting(), self._lock:
+            for role, session in self._first_roles():
+                session.save_state(role, transcript)
+
     def logits(
         self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
     ) -> NDArray[np.float32]:
@@ -185,6 +191,11 @@ class LlamaEngine:
     def end_token(self, role: Role) -> int:
         """Return the token that ends a turn of `role`."""
         return self._session(role).end_token
+
+    def _require_no_generation(self) -> None:
+        """Raise EngineError where this thread generates, for it would wait for itself."""
+        if self._owner == threading.get_ident():
+            raise EngineError("this thread has not finished its last generation", "finish or close it")
 
     @contextmanager
     def _wanting(self) -> Iterator[None]:
@@ -238,160 +249,3 @@ class LlamaEngine:
         if not self._sessions:
             raise EngineError("the engine is closed")
         return self._sessions[self.bundle.roles[role].file]
-
-    def _generate(
-        self,
-        session: ModelSession,
-        role: Role,
-        transcript: Transcript,
-        cancelled: Callable[[], bool],
-        instead_of: Choice | None,
-        forced: ForcedDecoding | None,
-    ) -> Generator[Reading | Delta | Generated]:
-        prompt = session.prompt(role, transcript)
-        self._check_room(prompt)
-        if session.stock is None:
-            grounded = self.bundle.roles[role].grounded
-            constraint = session.constraints.start(role, transcript, grounded=grounded)
-            yield from self._write(
-                session, role, transcript, prompt, constraint, cancelled, instead_of, forced
-            )
-        elif role == "planner":
-            yield from self._plan(session, session.stock, transcript, prompt, cancelled)
-        elif role == "caller":
-            yield from self._call(session, session.stock, transcript, prompt, cancelled)
-        else:
-            constraint = session.constraints.start_answer(session.stock.markup)
-            yield from self._write(session, role, transcript, prompt, constraint, cancelled, None, forced)
-
-    def _check_room(self, prompt: Prompt) -> None:
-        if len(prompt.ids) + RESERVE > self.context_length:
-            raise ContextFullError(len(prompt.ids) + RESERVE, self.context_length)
-
-    def _write(
-        self,
-        session: ModelSession,
-        role: Role,
-        transcript: Transcript,
-        prompt: Prompt,
-        constraint: Constraint,
-        cancelled: Callable[[], bool],
-        instead_of: Choice | None = None,
-        forced: ForcedDecoding | None = None,
-    ) -> Iterator[Reading | Delta | Generated]:
-        """Read `prompt` and generate a turn under `constraint`."""
-        ids, sampling = prompt.ids, self.bundle.roles[role].sampling
-        speculate = (
-            self.settings.speculate and session.can_truncate and (forced is None or forced.jump_forward)
-        )
-        decoder = TurnDecoder(
-            session.context,
-            session.vocabulary,
-            constraint,
-            sampling,
-            end_token=session.end_token,
-            limit=min(sampling.max_tokens, self.context_length - len(ids)),
-            drafter=session.drafter(role, transcript, prompt) if speculate else None,
-            forced=forced,
-            instead_of=instead_of,
-        )
-        opening = decoder.opening()
-        if decoder.is_forced:
-            yield Reading(role, 0, 0)
-            yield from decoder.run(Usage(), cancelled)
-            return
-        usage = yield from self._read(session, role, prompt, cancelled, decoder, opening)
-        if usage is not None:
-            yield from decoder.run(usage, cancelled)
-
-    def _read(
-        self,
-        session: ModelSession,
-        role: Role,
-        prompt: Prompt,
-        cancelled: Callable[[], bool],
-        decoder: TurnDecoder | None = None,
-        opening: Sequence[int] = (),
-    ) -> Generator[Reading | Generated, None, Usage | None]:
-        """Read `prompt`, and with its last chunk the opening of the turn and a draft; return what that cost.
-
-        Return None, after a last event, where cancelled.
-        """
-        reused = session.reuse(prompt)
-        total, done, seconds = len(prompt.ids) - reused, 0, 0.0
-        yield Reading(role, 0, total)
-        for chunk in session.chunks(role, prompt, reused, BATCH):
-            started = perf_counter()
-            size = len(chunk.ids)
-            if decoder is not None and done + size == total:
-                ids = [*chunk.ids, *opening]
-                draft = decoder.opening_draft(BATCH - len(ids))
-                chunk = replace(chunk, ids=ids + draft, outputs=len(draft) + 1)
-            completed = not cancelled() and session.read(chunk, cancelled)
-            seconds += perf_counter() - started
-            if not completed:
-                yield Generated("", "cancelled", Usage(done, reused, 0, seconds))
-                return None
-            done += size
-            yield Reading(role, done, total)
-        return Usage(total, reused, 0, seconds)
-
-    def _plan(
-        self,
-        session: ModelSession,
-        stock: StockModel,
-        transcript: Transcript,
-        prompt: Prompt,
-        cancelled: Callable[[], bool],
-    ) -> Iterator[Reading | Delta | Generated]:
-        """Read `prompt` and tell by its logits whether a stock model calls or answers."""
-        usage = yield from self._read(session, "planner", prompt, cancelled)
-        if usage is None:
-            return
-        started = perf_counter()
-        calls = bool(transcript.tools) and stock.calls(transcript, prompt, cancelled)
-        usage += Usage(write_seconds=perf_counter() - started)
-        if calls is None:
-            yield Generated("", "cancelled", usage)
-            return
-        text = planner_text("", "caller" if calls else "summarizer")
-        yield Delta(text)
-        yield Generated(text, "end", usage)
-
-    def _call(
-        self,
-        session: ModelSession,
-        stock: StockModel,
-        transcript: Transcript,
-        prompt: Prompt,
-        cancelled: Callable[[], bool],
-    ) -> Iterator[Reading | Delta | Generated]:
-        """Let a stock model write the arguments of a call of the tool that it prefers."""
-        if not transcript.tools:
-            raise EngineError(NO_TOOLS)
-        before = Usage()
-        if not stock.has_chosen(prompt):  # as the planner does before the caller in a conversation
-            read = yield from self._read(session, "caller", prompt, cancelled)
-            if read is None:
-                return
-            before = read
-        choice = stock.choose(transcript, prompt, cancelled)
-        if choice is None:
-            yield Generated("", "cancelled", before)
-            return
-        tool = next(tool for tool in transcript.tools if tool.name == choice.name)
-        prompt = stock.call_prompt(transcript, prompt, tool.name)
-        self._check_room(prompt)
-        constraint = session.constraints.start_arguments(tool, stock.markup)
-        for piece in self._write(session, "caller", transcript, prompt, constraint, cancelled):
-            match piece:
-                case Reading():
-                    yield piece
-                case Generated(text, stop, usage):
-                    line = Call(tool.name, json.loads(text)).line() if stop == "end" else ""
-                    if line:
-                        yield Delta(line)
-                    reused = before.prompt_reused - usage.prompt_reused if before != Usage() else 0
-                    yield Generated(line, stop, usage + replace(before, prompt_reused=reused))
-                case Delta():  # the arguments alone are no turn
-                    pass

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -17,35 +17,22 @@ from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
 from agent.llama.binding.model import Model, gpu_layers
 from agent.llama.binding.threads import remembered_threads
+from agent.llama.decoding import Following
 from agent.llama.drafting.drafter import Drafter
 from agent.llama.drafting.ngram_table import NgramTable, read_table, start_token
 from agent.llama.drafting.prompt_lookup import PromptLookup
 from agent.llama.grammar.calls import Kinds
 from agent.llama.grammar.constraints import Constraints
 from agent.llama.prompt_cache import PromptCache, prompt_cache_key
+from agent.llama.prompt_reader import PromptReader
 from agent.llama.stock import StockModel
 from agent.llama.timing import Stopwatch
 from agent.prompting.dialects import Prompt, make_dialect
-from agent.transcript import Role, Transcript
+from agent.prompting.encoding import common_length
+from agent.transcript import Call, CallerTurn, PlannerTurn, Role, ToolTurn, Transcript, UserTurn
 
 AHEAD_BATCH = 64
 """Tokens that are read ahead in one decode: what one that is stopped loses."""
-MIN_CACHED_TOKENS = 64
-"""The state of a shorter system turn is not worth a file in the prompt cache."""
-
-
-@dataclass(frozen=True)
-class PromptChunk:
-    """A run of a prompt's tokens to decode at once, under one adapter or none."""
-
-    ids: list[int]
-    adapter: Adapter | None
-    cache_key: str | None
-    """The key under which the state after the chunk is put into the prompt cache; None to put nothing."""
-    snapshot: bool
-    """Whether the context keeps the state after the chunk in memory."""
-    outputs: int = 1
-    """How many of the last tokens have logits."""
 
 
 class ModelSession:
@@ -65,12 +52,10 @@ class ModelSession:
         """
         self._settings, self._prompt_cache, self._kinds = settings, prompt_cache, kinds
         self._file = bundle.roles[roles[0]]
+        self._roles = set(roles)
         self._adapters: dict[Role, Adapter] = {}
         self._context: Context | None = None
-        self._divergence = 0
-        """The position from which the prompt being read differs from the one before it."""
-        self._loaded_key: str | None = None
-        """The key of the state that was last loaded from the prompt cache."""
+        self._reader: PromptReader | None = None
         self._last_prompts: dict[Role, tuple[Transcript, Prompt]] = {}
         self._render_lock = threading.Lock()
         self.rendering = Stopwatch()
@@ -121,6 +106,14 @@ class ModelSession:
             cache=settings.cache,
             flash_attention=flash_attention_mode(settings),
         )
+        self._reader = PromptReader(
+            self._context,
+            self._file.sha256,
+            settings,
+            self._adapters,
+            self._prompt_cache,
+            can_truncate=self.can_truncate,
+        )
         if settings.threads == "auto":
             self.threads = remembered_threads(self._file.sha256, self._measure)
             self.context.truncate(0)
@@ -132,6 +125,13 @@ class ModelSession:
         if self._context is None:
             raise EngineError("the models are closed")
         return self._context
+
+    @property
+    def reader(self) -> PromptReader:
+        """What reads prompts into the context. Raise EngineError once the session is closed."""
+        if self._reader is None or self._context is None:
+            raise EngineError("the models are closed")
+        return self._reader
 
     @cached_property
     def constraints(self) -> Constraints:
@@ -161,21 +161,53 @@ class ModelSession:
         """Read what the prompt of `role` begins with; return False where cancelled.
 
         For the planner that is all of it, or up to where its adapter applies; the others come after a turn of
-        the planner, so it ends before their header. Nothing is read where it leaves no room to write, or
-        where it could not be dropped again.
+        the planner, so it ends before their header. Where a call waits for its result, it ends where that
+        begins. Nothing is read where it leaves no room to write, or where it could not be dropped again.
         """
         prompt = self._rendered(role, transcript)
         after = 1 if role == "planner" else max(1, len(self._dialect.header(role)))
         end = min(prompt.adapter_start, len(prompt.ids) - after)
+        if _waiting_call(transcript):
+            prompt = self._shared_beginning(role, transcript)
+            end = len(prompt.ids)
         if cancelled() or not self.can_truncate or len(prompt.ids) >= self.context.length:
             return False
         ahead = Prompt(prompt.ids[:end], min(prompt.system_length, end), end)
         # The last token is decoded again with what follows it, so one more is asked for.
-        start = self.reuse(replace(ahead, ids=[*ahead.ids, *prompt.ids[end : end + 1]]))
-        for chunk in self.chunks(role, ahead, start, AHEAD_BATCH):
-            if cancelled() or not self.read(chunk, cancelled):
+        start = self.reader.reuse(replace(ahead, ids=[*ahead.ids, *prompt.ids[end : end + 1]]))
+        for chunk in self.reader.chunks(role, ahead, start, AHEAD_BATCH):
+            if cancelled() or not self.reader.read(chunk, cancelled):
                 return False
         return True
+
+    def save_state(self, role: Role, transcript: Transcript) -> None:
+        """Put what the context holds of a conversation into the prompt cache.
+
+        It is kept up to where the next turn begins.
+        """
+        beginning = self._shared_beginning(role, transcript)
+        self.reader.save(beginning.ids, beginning.system_length)
+
+    def _shared_beginning(self, role: Role, transcript: Transcript) -> Prompt:
+        """Return what every prompt that goes on from `transcript` begins with, as two different ones tell."""
+        call = _waiting_call(transcript)
+        turns = [ToolTurn(call.name, text) if call else UserTurn(text) for text in "a1"]
+        one, other = (self._rendered(role, transcript.plus(turn)) for turn in turns)
+        ids = one.ids[: common_length(one.ids, other.ids)]
+        return Prompt(ids, one.system_length, len(ids))
+
+    @cached_property
+    def following(self) -> Following | None:
+        """What follows a planner's turn that hands over to the summarizer.
+
+        None where that writes with another model, or one of both under an adapter.
+        """
+        if self.stock or self._adapters or not {"planner", "summarizer"} <= self._roles:
+            return None
+        plan = PlannerTurn("", "summarizer")
+        ids = self._rendered("summarizer", Transcript((), (plan,))).ids
+        end = max(at for at, token in enumerate(ids) if token == self.end_token)
+        return Following(plan.next.encode(), ids[end:])
 
     def drafter(self, role: Role, transcript: Transcript, prompt: Prompt) -> Drafter:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
@@ -183,68 +215,22 @@ class ModelSession:
         start = start_token(transcript.turns, self.vocabulary.size)
         return Drafter(self._lookup, self._tables.get(role), start, self.end_token)
 
-    def reuse(self, prompt: Prompt) -> int:
-        """Keep the prefix of `prompt` that is in the context or the prompt cache; return its length."""
-        base = prompt.ids[: prompt.adapter_start + 1]
-        self._divergence = self.context.reusable_length(base)
-        reused = self.context.reuse_prefix(base)
-        if reused >= prompt.system_length or not self._is_cached(prompt):
-            return reused
-        key = self._key(prompt)
-        state = self._prompt_cache.get(key) if self._prompt_cache else None
-        if state is None:
-            return reused
-        self._loaded_key = key
-        if not self.context.load_state(state, prompt.ids[: prompt.system_length]):
-            self._drop_loaded()
-        return len(self.context.tokens)
-
-    def chunks(self, role: Role, prompt: Prompt, start: int, longest: int) -> Iterator[PromptChunk]:
-        """Yield the prompt from `start` on in chunks of at most `longest` tokens."""
-        cached = start < prompt.system_length and self._is_cached(prompt)
-        # Where the cache cannot be truncated, the next prompt will continue from the end of the tools or
-        # from where this one departs from the last.
-        snapshots = set() if self.can_truncate else {prompt.system_length, self._divergence}
-        stops = {prompt.system_length} if cached else set()
-        for stop in sorted({*stops, *snapshots, prompt.adapter_start, len(prompt.ids)}):
-            while start < stop:
-                end = min(start + longest, stop)
-                adapter = self._adapters.get(role) if start >= prompt.adapter_start else None
-                key = self._key(prompt) if cached and end == prompt.system_length else None
-                yield PromptChunk(prompt.ids[start:end], adapter, key, end in snapshots)
-                start = end
-
-    def read(self, chunk: PromptChunk, cancelled: Callable[[], bool]) -> bool:
-        """Decode a chunk; return False where it was cancelled."""
-        self.context.set_adapter(chunk.adapter)
-        try:
-            if not self.context.decode(chunk.ids, cancelled, outputs=chunk.outputs):
-                return False
-        except EngineError:
-            self._drop_loaded()  # what failed once after it would fail in every process
-            raise
-        if chunk.cache_key and self._prompt_cache:
-            self._prompt_cache.put(chunk.cache_key, self.context.save_state())
-        if chunk.snapshot:
-            self.context.take_snapshot()
-        return True
-
     def logits_after(self, prompt: Prompt, cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
         """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
-        context = self.context
-        if not (context.has_logits and context.tokens == prompt.ids):
-            for chunk in self.chunks("planner", prompt, self.reuse(prompt), BATCH):
-                if cancelled() or not self.read(chunk, cancelled):
-                    return None
-        return context.logits()
+        if self.has_read(prompt) or self.reader.read_whole("planner", prompt, BATCH, cancelled):
+            return self.context.logits()
+        return None
+
+    def has_read(self, prompt: Prompt) -> bool:
+        """Return whether the context holds the whole of `prompt`, and the logits after it."""
+        return self.context.has_logits and self.context.tokens == prompt.ids
 
     def token_logits(
         self, role: Role, transcript: Transcript, tokens: Sequence[int], *, at_once: bool
     ) -> NDArray[np.float32]:
         """Return the logits after the prompt and after each of `tokens`, decoded at once or one by one."""
         prompt = self.prompt(role, transcript)
-        for chunk in self.chunks(role, prompt, self.reuse(prompt), BATCH):
-            self.read(chunk, lambda: False)
+        self.reader.read_whole(role, prompt, BATCH)
         rows = [self.context.logits().copy()]
         for run in [tokens] if at_once else [[token] for token in tokens]:
             self.context.decode(run, outputs=len(run))
@@ -262,28 +248,12 @@ class ModelSession:
         if self._prompt_cache is None:
             return compute()
         key = prompt_cache_key(self._file.sha256, prompt.ids, self._settings.cache, "priors")
-        kept = self._prompt_cache.get(key) or compute()
-        if kept:
-            self._prompt_cache.put(key, kept)
-        return kept
-
-    def _drop_loaded(self) -> None:
-        """Remove the state that was last loaded from the prompt cache."""
-        if self._loaded_key and self._prompt_cache:
-            self._prompt_cache.drop(self._loaded_key)
-        self._loaded_key = None
-
-    def _is_cached(self, prompt: Prompt) -> bool:
-        return self._prompt_cache is not None and prompt.system_length >= MIN_CACHED_TOKENS
-
-    def _key(self, prompt: Prompt) -> str:
-        settings = self._settings
-        return prompt_cache_key(
-            self._file.sha256,
-            prompt.ids[: prompt.system_length],
-            settings.cache,
-            flash_attention_mode(settings),
-        )
+        if found := self._prompt_cache.get(key):
+            return bytes(found)
+        computed = compute()
+        if computed:
+            self._prompt_cache.put(key, computed)
+        return computed
 
     def _check_adapter(self, role: Role, adapter: Adapter, hint: str) -> None:
         """Raise BundleError where `adapter` has another header or was trained on another backbone."""
@@ -307,3 +277,13 @@ class ModelSession:
         self.context.decode([0] * 16)
         for _ in range(3):
             self.context.decode([0])
+
+
+def _waiting_call(transcript: Transcript) -> Call | None:
+    """Return the call whose result is the next turn; None where no call waits for one."""
+    for results, turn in enumerate(reversed(transcript.turns)):
+        if isinstance(turn, CallerTurn):
+            return turn.calls[results] if results < len(turn.calls) else None
+        if not isinstance(turn, ToolTurn):
+            return None
+    return None

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from agent.errors import InputError
 from agent.events import AnswerDelta, Event, event_from_json
+from agent.llama.prompt_cache import PromptCache
 from agent.paths import sessions_path
 from agent.sessions.database import Database, damaged
 from agent.sessions.processes import ProcessLock, is_running
@@ -196,6 +197,7 @@ class SessionStore:
             cursor.execute("DELETE FROM preamble WHERE id NOT IN (SELECT preamble FROM exchange)")
         if numbers:
             self.database.compact()
+            PromptCache().clear()  # what models computed of a conversation tells what was said
         return len(numbers)
 
     def mark(self, exchange: int, mark: Mark | None, correction: str = "") -> None:

@@ -328,6 +328,7 @@ def chat(options: Options, sessions: AppSessions | None = None) -> int:
         app.run()
     finally:
         if app.opened is not None:
+            app.chat.save_state()
             app.opened.close()
         app.sessions.close()
     return app.return_code or 0

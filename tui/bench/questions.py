@@ -102,6 +102,9 @@ class RecordingEngine:
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         return self.inner.read_ahead(transcript, cancelled=cancelled)
 
+    def save_state(self, transcript: Transcript) -> None:
+        self.inner.save_state(transcript)
+
     def close(self) -> None:
         self.inner.close()
 
@@ -157,14 +160,8 @@ def figures(answers: Mapping[Way, Sequence[Answer]]) -> dict[str, Any]:
         "seconds_without_drafts": round(sum(answer.seconds for answer in plain) / len(plain), 4),
         "python_share": round(min(1.0, max(0.0, 1 - computed / seconds)), 4),
         "joules": None if None in energy else round(sum(filter(None, energy)) / len(energy), 2),
-        "roles": {
-            role: {**asdict(each), "tokens_per_decode": round(each.tokens_per_decode, 3)}
-            for role, each in usage.items()
-        },
-        "roles_without_drafts": {
-            role: {**asdict(each), "tokens_per_decode": round(each.tokens_per_decode, 3)}
-            for role, each in _together(plain).items()
-        },
+        "roles": {role: _counters(each) for role, each in usage.items()},
+        "roles_without_drafts": {role: _counters(each) for role, each in _together(plain).items()},
     }
 
 
@@ -239,6 +236,14 @@ def _together(answers: Sequence[Answer]) -> dict[Role, Usage]:
     return total
 
 
+def _counters(usage: Usage) -> dict[str, Any]:
+    return {
+        **asdict(usage),
+        "tokens_per_decode": round(usage.tokens_per_decode, 3),
+        "accepted_per_decode": round(usage.accepted_per_decode, 3),
+    }
+
+
 def _print(result: Mapping[str, Any], drafted: Sequence[Answer]) -> None:
     """Print the figures as lines, and a table of the roles with drafts."""
     with_drafts, without = result["seconds_with_drafts"], result["seconds_without_drafts"]
@@ -260,6 +265,6 @@ def _print(result: Mapping[str, Any], drafted: Sequence[Answer]) -> None:
     print(f"{result['bundle']}: {result['questions']} questions, {result['machine']['threads']} threads")
     for name, value in lines:
         print(f"{name:55}{value}")
-    print(f"\n{'with drafts':12}" + "".join(f"{head:>10}" for head in HEADS) + f"{'a decode':>10}")
+    print(f"\n{'with drafts':12}" + "".join(f"{head:>10}" for head in HEADS))
     for role, usage in _together(drafted).items():
-        print(f"{role:12}{row(usage, usage.seconds)}{usage.tokens_per_decode:10.2f}")
+        print(f"{role:12}{row(usage, usage.seconds)}")

@@ -147,10 +147,9 @@ class _BareLoop:
         self._session.close()
 
     def _read_prompt(self) -> None:
-        session, role = self._session, self._turn.role
+        session = self._session
         session.context.truncate(len(session.context.tokens))
-        for chunk in session.chunks(role, self._prompt, session.reuse(self._prompt), BATCH):
-            session.read(chunk, lambda: False)
+        session.reader.read_whole(self._turn.role, self._prompt, BATCH)
 
     def _argmax(self, context: native.llama_context_p) -> int:
         logits = np.ctypeslib.as_array(

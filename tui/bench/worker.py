@@ -13,7 +13,7 @@ from typing import Any
 from agent.bundle import load_bundle
 from agent.errors import UmiError
 from agent.evaluation.trace import TRACE, generated_turns
-from agent.llama.engine import RESERVE
+from agent.llama.generation import RESERVE
 from agent.llama.session import ModelSession
 from agent.prompting import segments
 from agent.transcript import ROLES

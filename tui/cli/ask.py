@@ -141,6 +141,9 @@ def answer(
                 say(f"umi: not done: {one_line(event.answer)}; {IN_A_TERMINAL}")
             if event.reason == "step_limit":
                 say(f"umi: no answer after {agent.max_steps} steps; raise --max-steps or ask for less")
+            if writer and save and before.turns:
+                # Who goes on once will again; kept after every first question, states would evict these.
+                agent.save_state(conversation)
             return EXIT_CODES[event.reason]
     raise AssertionError("a turn ends with Finished")
 

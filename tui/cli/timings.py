@@ -14,11 +14,14 @@ HEADS = (
     "decodes",
     "drafted",
     "accepted",
+    "a decode",
     "seconds",
     "llama.cpp",
     "masks",
     "Python",
 )
+"""What is told of a role: tokens, decodes, guessed tokens that were accepted (in all, and of each decode),
+seconds, and their shares."""
 _WIDTH = 10
 
 
@@ -38,7 +41,12 @@ def timings(stats: Mapping[Role, Usage], seconds: float) -> Iterator[str]:
 
 
 def row(usage: Usage, seconds: float) -> str:
-    """Return a row of the table: the cells under HEADS, with the shares of `seconds`."""
+    """Return a row of the table: the cells under HEADS."""
+    return "".join(f"{cell:>{_WIDTH}}" for cell in cells(usage, seconds))
+
+
+def cells(usage: Usage, seconds: float) -> list[str]:
+    """Return what stands under each of HEADS, with the shares of `seconds`."""
     counts = (
         usage.prompt_evaluated,
         usage.prompt_reused,
@@ -48,9 +56,9 @@ def row(usage: Usage, seconds: float) -> str:
         usage.accepted,
     )
     shares = (usage.llama_seconds, usage.grammar_seconds, usage.python_seconds)
-    cells = [
+    return [
         *(f"{count:,}" for count in counts),
+        f"{usage.accepted_per_decode:.2f}",
         f"{seconds:.2f}",
         *(f"{share / seconds:.0%}" if seconds else "-" for share in shares),
     ]
-    return "".join(f"{cell:>{_WIDTH}}" for cell in cells)

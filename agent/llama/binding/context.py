@@ -86,7 +86,7 @@ class Context:
         self._adapter: Adapter | None = None
         self._cancelled: Callable[[], bool] = lambda: False
         self._can_truncate = not model.is_recurrent
-        self._snapshots: list[tuple[list[int], bytes]] = []
+        self._snapshots: list[tuple[list[int], memoryview]] = []
         self._vocabulary_size = model.vocabulary.size
         self._batch = min(batch, length)
         params = native.llama_context_default_params()
@@ -150,7 +150,7 @@ class Context:
         matching = [
             (tokens, state) for tokens, state in self._snapshots if tokens == list(ids[: len(tokens)])
         ]
-        tokens, state = max(matching, key=lambda snapshot: len(snapshot[0]), default=([], b""))
+        tokens, state = max(matching, key=lambda snapshot: len(snapshot[0]), default=([], memoryview(b"")))
         restored = tokens and len(tokens) < len(ids) and self.load_state(state, tokens)
         return len(tokens) if restored else self.truncate(0)
 
@@ -208,23 +208,22 @@ class Context:
         self.base_length = min(self.base_length, length)
         return len(self.tokens)
 
-    def save_state(self) -> bytes:
+    def save_state(self) -> memoryview:
         """Return the cache as bytes, for `load_state` in a context of the same model and parameters."""
         with self.stopwatch:
-            size = native.llama_state_seq_get_size(self.handle, _SEQUENCE)
-            buffer = (ctypes.c_uint8 * size)()
-            written = native.llama_state_seq_get_data(self.handle, buffer, size, _SEQUENCE)
-            return ctypes.string_at(buffer, written)
+            buffer = np.empty(native.llama_state_seq_get_size(self.handle, _SEQUENCE), np.uint8)
+            written = native.llama_state_seq_get_data(self.handle, _bytes(buffer), len(buffer), _SEQUENCE)
+            return buffer.data[:written]
 
-    def load_state(self, state: bytes, ids: Sequence[int]) -> bool:
+    def load_state(self, state: bytes | memoryview, ids: Sequence[int]) -> bool:
         """Replace the cache by the `state` of `ids`, which were decoded without an adapter.
 
         Return False, with an empty cache, where llama.cpp refuses it.
         """
         self.truncate(0)
         with self.stopwatch:
-            buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-            read = native.llama_state_seq_set_data(self.handle, buffer, len(state), _SEQUENCE)
+            buffer = np.frombuffer(state, np.uint8)
+            read = native.llama_state_seq_set_data(self.handle, _bytes(buffer), len(state), _SEQUENCE)
         if read != len(state):
             self.truncate(0)
             return False
@@ -247,6 +246,11 @@ def flash_attention_mode(settings: EngineSettings) -> Switch:
     if settings.flash_attention == "auto" and settings.cache != "q8_0" and not gpu_layers(settings):
         return "off"
     return settings.flash_attention
+
+
+def _bytes(buffer: NDArray[np.uint8]) -> Any:
+    """Return a pointer to the elements of `buffer`."""
+    return buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _native_batch(ids: list[int], outputs: int) -> native.llama_batch:

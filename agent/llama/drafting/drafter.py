@@ -72,6 +72,8 @@ class Drafter:
         """How sure to be of a source, by what was accepted of its guesses lately; 1 at the beginning."""
         self._sources: list[Source] = []
         """Of the tokens of the last draft."""
+        self.completes = False
+        """Whether nothing can follow the last draft in its turn."""
 
     def extend(self, tokens: list[int]) -> None:
         """Append tokens that the turn has now."""
@@ -84,7 +86,7 @@ class Drafter:
 
         `constraint` stands at the end of the turn and stays there.
         """
-        self._sources = []
+        self._sources, self.completes = [], False
         draft: list[int] = []
         turn, following, chance = list(self._turn), 0, 1.0
         fork: Grammar | None = None
@@ -106,6 +108,7 @@ class Drafter:
             self._sources.append(source)
             self._sources.extend("grammar" for _ in run[1:])
             if fork.must_end:
+                self.completes = len(draft) <= longest
                 break
         return draft[:longest]
 

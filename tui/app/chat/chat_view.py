@@ -94,6 +94,11 @@ class ChatView(Vertical):
         self.status.show("ready", "idle")
         await self._ask_next()
 
+    def save_state(self) -> None:
+        """Keep on disk what the models read of the conversation, if that is stored."""
+        if self.opened is not None and self.conversation is not None and self.sessions.writer is not None:
+            self.opened.agent.save_state(self.conversation)
+
     async def show_session(self) -> None:
         """Stop the running turn, show the session of `sessions` and go on from its end."""
         self.stop()
@@ -101,7 +106,9 @@ class ChatView(Vertical):
         self.composer.edited = None
         self.meter.begin()
         if self.opened is not None:
-            self.conversation = self.sessions.conversation(self.opened.agent)
+            left, self.conversation = self.conversation, self.sessions.conversation(self.opened.agent)
+            if self.sessions.writer and left and _parted(left, self.conversation):
+                self._read_ahead.leave(left)
         await self.transcript.open(())
         self._read_ahead.begin()
         again = await self.sessions.show(self.transcript)
@@ -303,6 +310,8 @@ class ChatView(Vertical):
 
         prompt = ApprovalPrompt(message.approval, self.opened.agent.policy)
         self._prompts = [prompt]
+        if message.approval.request.transcript is not None:
+            self._read_ahead.wait(message.approval.request.transcript)
         await self.composer.mount(prompt, before=self.question)
         self.status.show("waiting for your answer", "waiting")
 
@@ -370,3 +379,8 @@ class ChatView(Vertical):
         welcome = WelcomeBlock(self.opened.info if self.opened else None, tools)
         self.question.examples = welcome.examples
         await self.transcript.add(welcome)
+
+
+def _parted(left: Conversation, other: Conversation) -> bool:
+    """Return whether `other` is another conversation than `left`, not an earlier point of it."""
+    return left.transcript.turns[:1] != other.transcript.turns[:1]

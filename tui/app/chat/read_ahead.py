@@ -1,4 +1,7 @@
-"""Reading ahead: while nothing else is to be done, the models read what was typed of the next question."""
+"""Reading ahead: while nothing else is to be done, the models read what was typed of the next question.
+
+What they read of a conversation that is left goes to the disk in the same thread, before another is read.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from textual.timer import Timer
 from agent.errors import UmiError
 
 if TYPE_CHECKING:
+    from agent.loop import Conversation
+    from agent.transcript import Transcript
     from tui.app.chat.chat_view import ChatView
 
 PAUSE_S = 0.1
@@ -26,6 +31,7 @@ class ReadAhead:
         self._timer: Timer | None = None
         self._lock = threading.Lock()
         self._next: Callable[[], object] | None = None
+        self._left: list[Callable[[], object]] = []
         self._running = False
 
     def begin(self) -> None:
@@ -33,6 +39,24 @@ class ReadAhead:
         if self._timer is not None:
             self._timer.stop()
         self._timer = self._view.set_timer(PAUSE_S, self._start)
+
+    def leave(self, conversation: Conversation) -> None:
+        """Keep on disk what the models read of a conversation that another takes the place of."""
+        if self._view.opened is not None:
+            with self._lock:
+                self._left.append(partial(self._view.opened.agent.save_state, conversation))
+            self._wake()
+
+    def wait(self, transcript: Transcript) -> None:
+        """Read up to the result of the last call, which waits for a person to decide on it."""
+        if self._view.opened is not None and self._is_on():
+            read = self._view.opened.agent.engine.read_ahead
+            with self._lock:
+                self._next = partial(read, transcript, cancelled=self._is_replaced)
+            self._wake()
+
+    def _is_on(self) -> bool:
+        return self._mode == "on" or (self._mode == "auto" and not _on_battery())
 
     @cached_property
     def _mode(self) -> str:
@@ -44,18 +68,23 @@ class ReadAhead:
         view, text = self._view, self._view.question.text
         if view.opened is None or view.conversation is None or view.is_answering or text.startswith("/"):
             return
-        if self._mode == "off" or (self._mode == "auto" and _on_battery()):
+        if not self._is_on():
             return
         with self._lock:
             # What replaces it, or a question, stops it.
             self._next = partial(view.opened.agent.read_ahead, view.conversation, text, self._is_replaced)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._lock:
             if self._running:
                 return
             self._running = True
-        view.run_worker(self._run, thread=True, group="read-ahead", exit_on_error=False)
+        self._view.run_worker(self._run, thread=True, group="read-ahead", exit_on_error=False)
 
     def _is_replaced(self) -> bool:
-        return self._next is not None
+        return self._next is not None or bool(self._left)
 
     def _run(self) -> None:
         while (read := self._take()) is not None:
@@ -66,6 +95,8 @@ class ReadAhead:
 
     def _take(self) -> Callable[[], object] | None:
         with self._lock:
+            if self._left:
+                return self._left.pop(0)
             read, self._next = self._next, None
             self._running = read is not None
             return read

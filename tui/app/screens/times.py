@@ -1,4 +1,4 @@
-"""The screen that tells what each role read and wrote, and how long it took."""
+"""The screen that tells what each role read and wrote, what was guessed for it, and where its time went."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from textual.content import Content
 from agent.events import Usage
 from agent.transcript import Role
 from tui.app.screens.text_screen import TextScreen
+from tui.cli.timings import HEADS, cells
 
 
 class TimesScreen(TextScreen):
-    """Shows the costs of the last turn and of all since umi started; Esc, F4 or q closes it."""
+    """Shows the costs of the last turn and of all since umi started; Esc, F4 or q closes it.
+
+    They are those of `umi ask --timings`, with a column for each role, so that 60 characters hold them.
+    """
 
     HEADING = "Time per role"
     BINDINGS = [Binding("f4", "dismiss", "close")]  # noqa: RUF012 - textual declares it without ClassVar
@@ -27,27 +31,19 @@ class TimesScreen(TextScreen):
         """Return both tables."""
         parts: list[str | tuple[str, str]] = []
         for title, costs in (("Last question", self._last), ("Since umi started", self._total)):
-            parts.append((f"{title}\n", "bold"))
-            heads = f"{'':12}{'read':>7}{'reused':>8}{'tok/s':>7}{'wrote':>7}{'tok/s':>7}{'time':>8}\n"
-            parts.append((heads, "$text-muted"))
-            rows = [*costs.items(), ("together", sum(costs.values(), Usage()))] if costs else []
-            for role, usage in rows:
-                parts.append(f"{role:12}{_row(usage)}\n")
-            if not rows:
-                parts.append("nothing was asked so far\n")
-            parts.append("\n")
-        parts.append(("Tokens read anew, reused from the cache, and written.", "$text-muted"))
+            columns = {**costs, "together": sum(costs.values(), Usage())} if costs else {}
+            parts.append((f"{title:18}", "bold"))
+            parts.append(("".join(f"{name:>11}" for name in columns) + "\n", "$text-muted"))
+            figures = [cells(usage, usage.seconds) for usage in columns.values()]
+            for index, head in enumerate(HEADS if figures else ()):
+                parts.append((f"{head:18}", "$text-muted"))
+                parts.append("".join(f"{column[index]:>11}" for column in figures) + "\n")
+            parts.append("\n" if figures else "nothing was asked so far\n\n")
+        parts.append((_LEGEND, "$text-muted"))
         return Content.assemble(*parts)
 
 
-def _row(usage: Usage) -> str:
-    seconds = usage.read_seconds + usage.write_seconds
-    return (
-        f"{usage.prompt_evaluated:7,}{usage.prompt_reused:8,}"
-        f"{_rate(usage.prompt_evaluated, usage.read_seconds):>7}"
-        f"{usage.generated:7,}{_rate(usage.generated, usage.write_seconds):>7}{seconds:6.1f} s"
-    )
-
-
-def _rate(tokens: int, seconds: float) -> str:
-    return f"{tokens / seconds:,.0f}" if seconds else "-"
+_LEGEND = (
+    "Tokens read anew, reused from the cache and written; those guessed and accepted, in all and of each"
+    " decode; seconds in the models, and the shares of llama.cpp, of grammars and of Python."
+)
