@@ -32,7 +32,6 @@ ENVIRONMENT = Path(f"{sys.prefix}-server")
 """The environment that `make bench-server` makes, beside the one that umi runs in."""
 SPECULATION = ("NGRAM_SIMPLE",)
 """llama-server's draft of what followed the last tokens where they stood before."""
-_STATE = "tools.state"
 _TIMEOUT_S = 3600
 
 
@@ -112,11 +111,13 @@ class LlamaServer:
                 speculation=list(speculation),
                 states=f"{states}{os.sep}",
             )
-            self._connection = HTTPConnection(urlsplit(address).netloc, timeout=_TIMEOUT_S)
+            self._address = urlsplit(address).netloc
             self._tokenize = cache(self._ask_for_tokens)
-            if (states / _STATE).exists():
-                for slot in range(len(paths) or 1):
-                    self._post(f"/slots/{slot}?action=restore", {"filename": _STATE})
+            slots = len(paths) or 1
+            # Servers of other numbers of slots refuse it.
+            self._state = f"tools-{slots}.state"
+            for slot in range(slots if (states / self._state).exists() else 0):
+                self._post(f"/slots/{slot}?action=restore", {"filename": self._state})
         except BaseException:
             process.close()
             raise
@@ -150,11 +151,10 @@ class LlamaServer:
         """Read the tool list of `transcript` without an adapter and save the first slot's state."""
         for _ in self._completion(self._prompt(Transcript(transcript.tools), None), None, n_predict=0):
             pass
-        self._post("/slots/0?action=save", {"filename": _STATE})
+        self._post("/slots/0?action=save", {"filename": self._state})
 
     def close(self) -> None:
         """As in System."""
-        self._connection.close()
         self._process.close()
 
     def _prompt(self, transcript: Transcript, role: Role | None) -> list[int]:
@@ -189,17 +189,19 @@ class LlamaServer:
 
     def _request(self, path: str, body: dict[str, Any]) -> Iterator[bytes]:
         """Yield the lines of an answer. Raise EngineError where the server refuses or is gone."""
-        headers = {"Content-Type": "application/json"}
+        # A connection a request: the server ends one that was idle for some seconds.
+        connection = HTTPConnection(self._address, timeout=_TIMEOUT_S)
         try:
-            self._connection.request("POST", path, json.dumps(body), headers)
-            response = self._connection.getresponse()
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
             if response.status != 200:
                 reason = response.read().decode("utf-8", "replace")
                 raise EngineError(f"llama-server refuses {path}: {response.status} {reason}")
-            with response:
-                yield from response
+            yield from response
         except (OSError, HTTPException) as error:
             raise EngineError(f"llama-server does not answer {path}: {error!r}") from None
+        finally:
+            connection.close()
 
 
 def prompt_texts(transcript: Transcript, role: Role | None, markers: Markers) -> list[str]:

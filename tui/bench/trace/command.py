@@ -36,8 +36,13 @@ SYSTEMS = (
     "llama_server_roles",
 )
 """The systems that write the trace."""
-FILLED = {"shared_disk": "fill", "llama_server": "fill_server"}
-"""The beginnings of names of systems that find their tool list on disk, and the tasks that put it there."""
+FILLED = {
+    "shared_disk": "fill",
+    "llama_server": "fill_server",
+    "llama_server_ngram": "fill_server",
+    "llama_server_roles": "fill_server_roles",
+}
+"""The systems that find their tool list on disk, and the tasks that put it there."""
 OTHERS = ("one_role", "rates", "cancel", "checks", "start")
 """The other measurements."""
 FIGURES: dict[str, Any] = {
@@ -138,9 +143,8 @@ class _BenchRun:
         }
 
     def _run_systems(self, names: Sequence[str], rounds: int) -> dict[str, Any]:
-        for start, task in FILLED.items():
-            if any(name.startswith(start) for name in names):
-                self._run_task(task, self._filled_home)
+        for task in dict.fromkeys(FILLED[name] for name in names if name in FILLED):
+            self._run_task(task, self._filled_home)
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SYSTEMS}
         for number in range(rounds):
             for name in names[:: -1 if number % 2 else 1]:

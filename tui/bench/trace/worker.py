@@ -101,10 +101,18 @@ def llama_server_roles(job: Job) -> dict[str, Any]:
 
 
 def fill_server(job: Job) -> dict[str, Any]:
-    """Save the state of the tool list to llama-server's folder of slots."""
-    states = Path(job.scratch)
+    """Save the state of the tool list for llama-server with one model."""
+    return _fill_server(job)
+
+
+def fill_server_roles(job: Job) -> dict[str, Any]:
+    """Save the state of the tool list for llama-server with adapters."""
+    return _fill_server(job, adapted=True)
+
+
+def _fill_server(job: Job, **options: Any) -> dict[str, Any]:
     process = _server_process(job)
-    with closing(LlamaServer(process, job.bundle(), job.threads, states)) as server:
+    with closing(LlamaServer(process, job.bundle(), job.threads, Path(job.scratch), **options)) as server:
         server.save_tools(TRACE)
     return {}
 
@@ -157,6 +165,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "llama_server_ngram": llama_server_ngram,
     "llama_server_roles": llama_server_roles,
     "fill_server": fill_server,
+    "fill_server_roles": fill_server_roles,
     "one_role": one_role,
     "rates": write_rates,
     "cancel": cancel,
