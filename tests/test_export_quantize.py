@@ -91,6 +91,15 @@ def test_the_file_says_what_the_importance_matrix_was_of(
     }
 
 
+def test_a_mixed_type_is_coarser_where_it_costs_least(full: Path, tmp_path: Path) -> None:
+    made = tensors(quantize(full, tmp_path / "mixed.gguf", "q8_0_ffn_q4_0"))
+    kinds = {name: kind.name for name, (kind, _) in made.items()}
+    assert {kinds[f"blk.1.ffn_{name}.weight"] for name in ("gate", "up")} == {"Q4_0"}
+    assert (
+        kinds["blk.1.ffn_down.weight"] == kinds["blk.1.attn_q.weight"] == kinds["token_embd.weight"] == "Q8_0"
+    )
+
+
 def test_an_importance_matrix_of_zeros_is_harmless(full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
     nothing = {name: np.zeros_like(values) for name, values in imatrix.values.items()}
     for kind in filter(uses_imatrix, TYPES):

@@ -14,13 +14,14 @@ from export.quantize.imatrix import Imatrix
 AUTO = "auto"
 """Used in place of a type: the fastest on this machine that loses little."""
 
-AUTO_TYPES = ("q4_0", "iq4_nl", "q4_k_m", "q5_k_m", "q6_k", "q8_0")
+AUTO_TYPES = ("q4_0", "iq4_nl", "q4_k_m", "q5_k_m", "q6_k", "q8_0_ffn_q4_0", "q8_0")
 """Types that `auto` chooses among: those with fast kernels on some machine, and those of little loss."""
 _WITHOUT_IMATRIX = ("f32", "f16", "bf16", "q8_0")
 """Rounding to these types does not use weights."""
 _FINER = {
     **dict.fromkeys(("f16", "bf16"), "f32"),
     "q8_0": "f16",
+    "q8_0_ffn_q4_0": "q8_0",
     "q6_k": "q8_0",
     "q5_k_m": "q6_k",
     **dict.fromkeys(("q5_k_s", "q4_k_m"), "q5_k_m"),
