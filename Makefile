@@ -14,10 +14,11 @@ MODELS ?= smollm2-135m
 QUESTION ?= what is 17.5% of 240?
 # At most four processes: some tests take 3 GB of memory.
 PYTEST_OPTIONS ?= -q -n auto --maxprocesses 4
+XLLAMACPP := 2026.10.11549
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
 .PHONY: chat ask test test-latest test-oldest test-data hostile check docs pictures format lock wheel models models-mini models-135m \
-  golden golden-bench gpu-check clean
+  golden golden-bench bench-server gpu-check clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
@@ -131,8 +132,13 @@ golden: $(VENV)/.dev         ## our conversion against llama.cpp's own script, b
 golden-bench: $(VENV)/.dev   ## seconds and memory of both (needs 3 GB of disk)
 	$(BIN)/python tests/golden_bench.py
 
+# llama-server, ready-made, in an environment of its own: its llama.cpp is another one than umi's.
+bench-server:                ## what `umi bench` needs to run llama-server beside umi
+	$(PYTHON) -m venv --clear $(VENV)-server
+	$(VENV)-server/bin/python -m pip --disable-pip-version-check install --quiet xllamacpp==$(XLLAMACPP)
+
 gpu-check: $(VENV)/.dev      ## both stages on a CUDA GPU, at most 8 minutes: losses, speed, memory, export
 	@$(BIN)/python scripts/gpu_check.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest runs dist
+	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest $(VENV)-server runs dist

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from export.build_folder import BuildFolder
 from export.deltas import Deltas
 from export.options import Options, Say
+from export.quantize.speed import Speed
 from train.run.finished import Run
 
 
@@ -23,3 +24,5 @@ class ExportJob:
     say: Say
     deltas: Deltas | None = None
     """The adapters that the models are built of, where the bundle is to be one of deltas."""
+    speeds: dict[str, Speed] = field(default_factory=dict)
+    """Of the models in each type that was measured on this machine."""

@@ -306,7 +306,7 @@ def test_mistakes_are_one_line(run_folder: Path, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize("hand_over", ["stack", "merge16"])
 def test_runs_of_other_hand_overs_become_verified_bundles(hand_over: str, tmp_path: Path) -> None:
     run, out = make_run(tmp_path, hand_over=hand_over), tmp_path / "mine"
-    assert main(["bundle", str(run), "--out", str(out), "--prompts", "4"]) == 0
+    assert main(["bundle", str(run), "--out", str(out), "--quant", "q8_0", "--prompts", "4"]) == 0
     assert main(["verify", str(out), "--against", str(run), "--prompts", "4"]) == 0
 
 

@@ -33,6 +33,7 @@ EXPORT: dict[str, Any] = {
             "kl": {"without": 0.0008, "with": 0.0009},
         },
         "tried": [{"type": "q4_k_m", "kl": 0.09}],
+        "speeds": {"q4_k_m": {"read": 512.25, "write": 61.0}, "q8_0": {"read": 413.0, "write": 79.5}},
     },
 }
 TRAIN: dict[str, Any] = {
@@ -97,6 +98,8 @@ def test_every_figure_of_the_report_is_there() -> None:
     comparison = "of 16,000 tokens from training rows (mean KL divergence: without it 0.0008, with it 0.0009)"
     assert f"- caller: compared with one made with an importance matrix {comparison}" in made
     assert "- caller: `q4_k_m` was tried and given up: a mean KL divergence of 0.09 nats" in made
+    assert ["`q4_k_m`", "512.2", "61.0"] in found
+    assert ["`q8_0`", "413.0", "79.5"] in found
     assert "held to: kl 0.02" in made
 
 

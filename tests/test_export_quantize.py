@@ -15,7 +15,9 @@ from agent.errors import EngineError, InputError
 from agent.llama.binding.quantize import TYPES
 from export.gguf.convert import convert
 from export.quantize.imatrix import Imatrix
-from export.quantize.quantize import default_type, finer, quantize, types_by_role, uses_imatrix
+from export.quantize.quantize import AUTO_TYPES, finer, quantize, types_by_role, uses_imatrix
+from export.quantize.selection import candidate_types
+from export.quantize.speed import Speed, fastest_first, measure_speeds
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,15 @@ def test_the_file_says_what_the_importance_matrix_was_of(
     }
 
 
+def test_a_mixed_type_is_coarser_where_it_costs_least(full: Path, tmp_path: Path) -> None:
+    made = tensors(quantize(full, tmp_path / "mixed.gguf", "q8_0_ffn_q4_0"))
+    kinds = {name: kind.name for name, (kind, _) in made.items()}
+    assert {kinds[f"blk.1.ffn_{name}.weight"] for name in ("gate", "up")} == {"Q4_0"}
+    assert (
+        kinds["blk.1.ffn_down.weight"] == kinds["blk.1.attn_q.weight"] == kinds["token_embd.weight"] == "Q8_0"
+    )
+
+
 def test_an_importance_matrix_of_zeros_is_harmless(full: Path, imatrix: Imatrix, tmp_path: Path) -> None:
     nothing = {name: np.zeros_like(values) for name, values in imatrix.values.items()}
     for kind in filter(uses_imatrix, TYPES):
@@ -135,15 +146,22 @@ def test_every_type_leads_to_f32_by_finer_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "planner", "caller"),
+    ("speeds", "order"),
     [
-        (5_000_000, "q8_0", "q8_0"),
-        (999_999_999, "q8_0", "q8_0"),
-        (1_000_000_000, "q5_k_m", "q6_k"),
-        (2_000_000_000, "q5_k_m", "q6_k"),
-        (3_000_000_000, "q4_k_m", "q5_k_m"),
+        ({"q4_0": Speed(400, 100), "q8_0": Speed(300, 80)}, ["q4_0", "q8_0"]),
+        ({"q4_0": Speed(300, 80), "q8_0": Speed(400, 100)}, ["q8_0", "q4_0"]),
+        ({"q4_0": Speed(400, 80), "q8_0": Speed(401, 80), "q6_k": Speed(9, 9)}, ["q8_0", "q4_0", "q6_k"]),
     ],
 )
-def test_the_default_goes_by_size(parameters: int, planner: str, caller: str) -> None:
-    assert default_type(parameters, "planner") == default_type(parameters, "summarizer") == planner
-    assert default_type(parameters, "caller") == caller
+def test_the_fastest_type_comes_first_and_of_equal_ones_the_finer(
+    speeds: dict[str, Speed], order: list[str]
+) -> None:
+    assert fastest_first(speeds) == order
+
+
+def test_speeds_are_of_the_files(full: Path, tmp_path: Path) -> None:
+    speeds = measure_speeds({"f32": full, "q8_0": quantize(full, tmp_path / "small.gguf", "q8_0")}, rounds=1)
+    assert list(speeds) == ["f32", "q8_0"]
+    assert all(speed.read > speed.write > 0 for speed in speeds.values())
+    assert candidate_types("q6_k") == ["q6_k"]
+    assert candidate_types("auto") == [*AUTO_TYPES, "f16"]

@@ -19,6 +19,8 @@ from agent.bundle import Bundle, load_bundle
 from agent.errors import UmiError
 from agent.paths import sha256_of
 from agent.transcript import ROLES
+from export.quantize.quantize import AUTO_TYPES
+from export.quantize.speed import Speed, fastest_first
 
 PLAIN = ("--merge-base", "original", "--prompts", "4")
 LOUD = {"learning_rate": 2e-2, "max_steps": 8}
@@ -129,7 +131,7 @@ def test_one_model_for_all_roles_is_verified(
     folder = tmp_path_factory.mktemp("single")
     run = make_run(folder, method="multi-task")
     out = folder / "one"
-    assert main(["bundle", str(run), "--out", str(out), *PLAIN]) == 0
+    assert main(["bundle", str(run), "--out", str(out), "--quant", "q8_0", *PLAIN]) == 0
     bundle = load_bundle(out)
     assert {file.file for file in bundle.roles.values()} == {"backbone-q8_0.gguf"}
     assert set(ROLES) < bundle.metrics["export"].keys()
@@ -201,7 +203,7 @@ def test_too_much_loss_makes_no_bundle_and_names_the_next_finer_type(
     assert "planner-iq4_xs.gguf has a KL divergence" in capsys.readouterr().err
 
 
-def test_auto_tries_finer_types_until_the_limits_are_met(
+def test_auto_tries_types_by_their_speed_until_the_limits_are_met(
     run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "fine"
@@ -211,8 +213,11 @@ def test_auto_tries_finer_types_until_the_limits_are_met(
     assert main([*argv, "--quant", "caller=f16", "--quant", "summarizer=f16"]) == 0
     found = load_bundle(out).metrics["export"]["planner"]
     assert found["file"] == "planner-f16.gguf"
-    assert [one["type"] for one in found["tried"]] == ["q8_0"]
-    assert "a KL divergence of" in found["tried"][0]["lost"]
+    assert [one["type"] for one in found["tried"]] == fastest_first(
+        {kind: Speed(**speed) for kind, speed in found["speeds"].items()}
+    )
+    assert set(found["speeds"]) == set(AUTO_TYPES)
+    assert all("a KL divergence of" in one["lost"] for one in found["tried"])
     assert "planner: q8_0 has a KL divergence of" in capsys.readouterr().err
     assert not (out / "planner-q8_0.gguf").exists()
 

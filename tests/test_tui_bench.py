@@ -25,8 +25,8 @@ from agent.llama.grammar.constraints import Constraints
 from agent.paths import SHIPPED
 from agent.prompting import prompt_ids, segments
 from agent.transcript import ROLES, Role, Transcript, UserTurn
-from tui.bench.checks import PARTS, check_shares
-from tui.bench.command import OTHERS, SYSTEMS
+from tui.bench.trace.checks import PARTS, check_shares
+from tui.bench.trace.command import OTHERS, SYSTEMS
 from tui.cli.main import main
 
 QWEN2_PIECES = re.compile(r"[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]| ?[^\sA-Za-z0-9]+[\r\n]*|\s+")

@@ -10,8 +10,8 @@ from engine_runs import F32_CACHE, ONE_THREAD, QUESTION, run
 
 from agent.bundle import Bundle
 from agent.llama.engine import LlamaEngine
-from tui.bench import energy
-from tui.bench.near_ties import Turn, first_difference, gap, spread
+from tui.bench.questions import energy
+from tui.bench.questions.near_ties import Turn, first_difference, gap, spread
 from tui.cli.main import main
 
 FIELDS = {

@@ -11,12 +11,12 @@ import pytest
 from chat_templates import TAGS
 from tiny_gguf import write_tiny_gguf
 
-import tui.bench.stock
+import tui.bench.questions.stock
 from agent.bundle import Bundle
 from agent.bundle.assemble import assemble
 from agent.config import EngineSettings
 from agent.tools import builtin_tools
-from tui.bench.stock import SYSTEMS, called_tool, figures, load_questions, table
+from tui.bench.questions.stock import SYSTEMS, called_tool, figures, load_questions, table
 from tui.cli.main import main
 
 NAMES = {"look", "find_it"}
@@ -65,7 +65,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def test_both_systems_answer_every_question(stock: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tui.bench.stock, "builtin_tools", lambda: builtin_tools()[:2])
+    monkeypatch.setattr(tui.bench.questions.stock, "builtin_tools", lambda: builtin_tools()[:2])
     questions = [("What is 2 plus 2?", "calculate"), ("Hello!", None)]
     result = figures(stock, questions, EngineSettings(threads=1, disk=False))
     assert result["questions"] == len(result["outcomes"]) == 2

@@ -41,6 +41,9 @@ made from: tokens of torch's own answers where both like the same token best; ne
 _SCORED = """\
 Held-out turns written freely, without the grammars that hold models in use: by the model before it was
 quantized, and by the file in this folder."""
+_SPEEDS = """\
+Tokens that a model of this shape reads and writes in a second on one thread of the machine that exported it,
+by the type of its weights: the fastest type within the limits was chosen."""
 _TRAINED = """\
 Scores on held-out turns while training, written freely, without the grammars that hold models in use. Without
 a model: always calling; the first tool, or the right one without arguments; the last observation again."""
@@ -204,6 +207,7 @@ def _comparison(bundle: Bundle) -> str:
         _agreements(report),
         f"Limits that the export was held to: {', '.join(listed)}." if listed else "",
         _task_scores(report),
+        _speeds(report),
         "\n".join(line for name, row in report.items() for line in _notes(name, row)),
     )
 
@@ -240,6 +244,19 @@ def _task_scores(report: Mapping[str, Mapping[str, Any]]) -> str:
             scores = number(before.get(measure), ".3f"), number(value, ".3f")
             rows.append((name, code(measure), *scores, number(quantized.get("cases"), ",d")))
     return table(("part", "measure", "before quantizing", "this file", "turns"), rows, _SCORED)
+
+
+def _speeds(report: Mapping[str, Mapping[str, Any]]) -> str:
+    measured = {
+        kind: _mapping(speed)
+        for row in report.values()
+        for kind, speed in _mapping(row.get("speeds")).items()
+    }
+    rows = [
+        (code(kind), number(speed.get("read"), ".1f"), number(speed.get("write"), ".1f"))
+        for kind, speed in measured.items()
+    ]
+    return table(("type", "read", "written"), rows, _SPEEDS)
 
 
 def _notes(name: str, row: Mapping[str, Any]) -> Iterable[str]:

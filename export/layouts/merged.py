@@ -73,15 +73,14 @@ def _within_limits(job: ExportJob, role: Role, metrics: Mapping[str, Any]) -> bo
     """Return whether an export with the current limits would select the same quantization again."""
     limits = job.options.limits
     within = not exceeded_limits(role, Divergence(**metrics["quantized"]), limits)
-    return within and all(coarser["kl"] > limits.kl for coarser in metrics["tried"])
+    return within and all(faster["kl"] > limits.kl for faster in metrics["tried"])
 
 
 def _export_stage(
     job: ExportJob, stage: str, roles: Sequence[Role], wanted: str
 ) -> dict[str, dict[str, Any]]:
     """Make a stage's model for the `roles` that it plays, and return its metrics in each of them."""
-    # A model that several roles share is as fine as the most sensitive one of them, the caller, needs.
-    types = candidate_types(job.run, roles[0] if len(roles) == 1 else "caller", wanted)
+    types = candidate_types(wanted)
     unquantized, model = build_unquantized(job, stage)
     imatrix = make_imatrix(job, unquantized, model, roles, types)
     proofs: dict[Role, Proof] = {role: prove(job, unquantized, model, role) for role in roles}

@@ -36,7 +36,7 @@ def export_shared(job: ExportJob) -> LayoutFiles:
     Raise InputError where several quantizations are asked for or an adapter is not its role's, and UmiError
     where a file differs from its torch model, or loses too much when quantized.
     """
-    types = candidate_types(job.run, "caller", shared_type(job.options.types, "shared"))
+    types = candidate_types(shared_type(job.options.types, "shared"))
     adapters: dict[Role, LoraAdapter] = {role: read_role_adapter(job.run, role) for role in ROLES}
     unquantized, model = build_unquantized(job, BACKBONE)
     backbone_proof = prove(job, unquantized, model, "planner")

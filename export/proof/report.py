@@ -139,7 +139,8 @@ def describe_stage(
     """Return the report of a stage's model, of one role or of several, as JSON.
 
     Its `imatrix` holds the source of the importance matrix, whether the selected file uses it, and the KL
-    divergence of the files with and without it, in nats a token.
+    divergence of the files with and without it, in nats a token. `speeds` holds the tokens that each type
+    reads and writes in a second of one processor thread here, where `auto` chose among types.
     """
     candidates = [selection.best, *selection.others]
     return {
@@ -156,4 +157,5 @@ def describe_stage(
         if imatrix and uses_imatrix(selection.best.type)
         else None,
         "tried": list(selection.rejected),
+        "speeds": {kind: asdict(speed) for kind, speed in selection.speeds.items()},
     }

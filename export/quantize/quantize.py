@@ -12,13 +12,16 @@ from agent.transcript import ROLES, Role
 from export.quantize.imatrix import Imatrix
 
 AUTO = "auto"
-"""Used in place of a type: search for one."""
+"""Used in place of a type: the fastest on this machine that loses little."""
 
+AUTO_TYPES = ("q4_0", "iq4_nl", "q4_k_m", "q5_k_m", "q6_k", "q8_0_ffn_q4_0", "q8_0")
+"""Types that `auto` chooses among: those with fast kernels on some machine, and those of little loss."""
 _WITHOUT_IMATRIX = ("f32", "f16", "bf16", "q8_0")
 """Rounding to these types does not use weights."""
 _FINER = {
     **dict.fromkeys(("f16", "bf16"), "f32"),
     "q8_0": "f16",
+    "q8_0_ffn_q4_0": "q8_0",
     "q6_k": "q8_0",
     "q5_k_m": "q6_k",
     **dict.fromkeys(("q5_k_s", "q4_k_m"), "q5_k_m"),
@@ -41,16 +44,6 @@ def types_by_role(choices: Sequence[str]) -> dict[Role, str]:
         else:
             own[role] = _known_type_or_auto(name)
     return {role: own.get(role, general) for role in ROLES}
-
-
-def default_type(parameters: int, role: str) -> str:
-    """Return the type that is tried first for a role's model with `parameters` weights.
-
-    Small models lose arguments at 4 bits (one author's figures for Qwen3-0.6B: .605 right at 16 bits, .610 at
-    q8_0, .609 at q5_k_m, .575 at q4_k_m), so the caller gets the next finer one; q8_0 loses nothing.
-    """
-    kind = "q8_0" if parameters < 1e9 else "q5_k_m" if parameters <= 2e9 else "q4_k_m"
-    return _FINER[kind] if role == "caller" and kind != "q8_0" else kind
 
 
 def finer(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Choosing the quantization of a stage's file: the requested one, or the coarsest within the limits.
+"""Choosing the quantization of a stage's file: the requested one, or the fastest within the limits.
 
 An importance matrix lowers the squared error of each layer, but not always the divergence of the model. So by
 default the file is made with the role's own matrix and without one, and the one that diverges less is used.
@@ -7,8 +7,7 @@ default the file is made with the role's own matrix and without one, and the one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -22,9 +21,8 @@ from export.layouts.unquantized import Proof, UnquantizedModel, format_size
 from export.proof.canary import count_agreed_in_file
 from export.proof.divergence import Divergence, ExceededLimit, exceeded_limits, measure_divergence
 from export.quantize.imatrix import Imatrix
-from export.quantize.quantize import AUTO, default_type, finer, quantize, uses_imatrix
-from train.model.weights.reader import list_tensors
-from train.run.finished import Run
+from export.quantize.quantize import AUTO, AUTO_TYPES, finer, quantize, uses_imatrix
+from export.quantize.speed import Speed, fastest_first, measure_speeds
 
 
 class LimitExceededError(UmiError):
@@ -57,17 +55,14 @@ class Selection:
     canary_agreed: Mapping[Role, int]
     """Tokens of the canary's answer that the file also ranks first, by role."""
     rejected: Sequence[Mapping[str, Any]]
-    """`type`, `kl` and `lost` of each coarser type that was tried before."""
+    """`type`, `kl` and `lost` of each type that was tried before."""
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
+    """That of each type that this export measured on this machine."""
 
 
-def candidate_types(run: Run, role: Role, wanted: str) -> list[str]:
-    """Return the quantizations to try in turn: the one that is wanted, or one by size and all finer ones."""
-    if wanted != AUTO:
-        return [wanted]
-    types = [default_type(sum(prod(tensor.shape) for tensor in list_tensors(run.base)), role)]
-    while types[-1] != "f16" and (next_type := finer(types[-1])):
-        types.append(next_type)
-    return types
+def candidate_types(wanted: str) -> list[str]:
+    """Return the quantizations to choose among: the one that is wanted, or those of `auto` and f16."""
+    return [wanted] if wanted != AUTO else [*AUTO_TYPES, "f16"]
 
 
 def shared_type(types: Mapping[Role, str], layout: Layout) -> str:
@@ -90,14 +85,16 @@ def select_quantization(
     imatrix: Imatrix | None,
     adapters: Mapping[Role, Path] | None = None,
 ) -> Selection:
-    """Put a stage's model into the bundle in the first of `types` that stays within the limits in every role.
+    """Put a stage's model into the bundle in one of `types` that stays within the limits in every role.
 
-    `adapters` are the roles' activated adapters, GGUF files. Raise LimitExceededError naming the figure and
-    the next finer type where none stays within the limits.
+    It is the fastest such type on this machine, or the last one. `adapters` are the roles' activated
+    adapters, GGUF files. Raise LimitExceededError naming the figure and the next finer type where none stays
+    within the limits.
     """
     stage = unquantized.stage
+    speeds = _measured_speeds(job, unquantized, types[:-1])
     rejected: list[Mapping[str, Any]] = []
-    for kind in types:
+    for kind in (types := [*fastest_first(speeds), types[-1]]):
         best, *others = _make_candidates(job, unquantized, kind, proofs, imatrix, adapters)
         for other in others:
             other.file.unlink()
@@ -113,7 +110,11 @@ def select_quantization(
                 for role, proof in proofs.items()
             }
             return Selection(
-                Candidate(file, kind, best.imatrix, best.divergences), others, canary_agreed, rejected
+                Candidate(file, kind, best.imatrix, best.divergences),
+                others,
+                canary_agreed,
+                rejected,
+                dict(job.speeds),
             )
         best.file.unlink()
         figures = format_exceeded(exceeded)
@@ -123,8 +124,26 @@ def select_quantization(
             hint = _limits_hint(own_role, kind, all_exceeded)
             raise LimitExceededError(f"{stage}-{kind}.gguf has {figures}", hint)
         rejected.append({"type": kind, "kl": best.kl, "lost": figures})
-        job.say(f"{stage}: {kind} has {figures}; trying the next finer type")
+        job.say(f"{stage}: {kind} has {figures}; trying the next type")
     raise AssertionError("there is at least one type")
+
+
+def _measured_speeds(job: ExportJob, unquantized: UnquantizedModel, types: Sequence[str]) -> dict[str, Speed]:
+    """Return the speed of a stage's model in `types`.
+
+    Each is measured once in an export, whose stages are of one shape.
+    """
+    if missing := [kind for kind in types if kind not in job.speeds]:
+        files = {kind: job.build.scratch / f"speed-{kind}.gguf" for kind in missing}
+        try:
+            for kind, file in files.items():
+                job.say(f"measuring how fast {kind} is on this machine")
+                quantize(unquantized.file, file, kind)
+            job.speeds.update(measure_speeds(files))
+        finally:
+            for file in files.values():
+                file.unlink(missing_ok=True)
+    return {kind: job.speeds[kind] for kind in types}
 
 
 def format_exceeded(exceeded: Mapping[Role, Sequence[ExceededLimit]]) -> str:

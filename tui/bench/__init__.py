@@ -1,1 +1,1 @@
-"""`umi bench`: a fixed conversation on a bundle, beside other ways of running it."""
+"""`umi bench`: measurements of models, of other ways to run them, and of the app."""

@@ -21,6 +21,7 @@ TYPES: Mapping[str, int] = {
     "f16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
     "bf16": llama_cpp.LLAMA_FTYPE_MOSTLY_BF16,
     "q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "q8_0_ffn_q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
     "q6_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K,
     "q5_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
     "q5_k_s": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_S,
@@ -33,6 +34,8 @@ TYPES: Mapping[str, int] = {
     "q3_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_M,
 }
 """llama.cpp's numbers of the quantization types by name, the finest first."""
+_MIXED: Mapping[str, Mapping[str, int]] = {"q8_0_ffn_q4_0": {"ffn_(gate|up)": llama_cpp.GGML_TYPE_Q4_0}}
+"""Mixed types: the ggml types of tensors whose names a regular expression is found in, beside the file's."""
 _TEXT_BYTES = 127
 """The longest text of a metadata override of llama.cpp, without its terminating zero."""
 
@@ -65,6 +68,8 @@ def quantize(
     # Kept in names until the call is done: llama.cpp only holds pointers to them.
     arrays = {key: np.ascontiguousarray(values, np.float32) for key, values in (imatrix or {}).items()}
     entries, overrides = _entries(arrays), _overrides(metadata or {})
+    tensor_types = _tensor_types(_MIXED.get(known_type(name), {}))
+    settings.tt_overrides = tensor_types
     if arrays:
         settings.imatrix = entries
     if metadata:
@@ -92,6 +97,15 @@ def _entries(arrays: Mapping[str, Any]) -> Any:
         entry.name = name.encode()
         entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         entry.size = len(values)
+    return entries
+
+
+def _tensor_types(types: Mapping[str, int]) -> Any:
+    """Return types by pattern as llama.cpp takes them; an entry without a pattern ends them."""
+    entries = (llama_cpp.llama_model_tensor_override * (len(types) + 1))()
+    for entry, (pattern, kind) in zip(entries, types.items(), strict=False):
+        entry.pattern = pattern.encode()
+        entry.type = kind
     return entries
 
 

@@ -32,9 +32,9 @@ from agent.loop import Agent, Conversation
 from agent.tools import builtin_tools
 from agent.transcript import Role, Transcript
 from tui.app.chat.read_ahead import PAUSE_S
-from tui.bench.command import machine
-from tui.bench.energy import joules
-from tui.bench.near_ties import Turn, first_difference, gap, spread
+from tui.bench.machine import machine
+from tui.bench.questions.energy import joules
+from tui.bench.questions.near_ties import Turn, first_difference, gap, spread
 from tui.cli.timings import HEADS, row
 
 QUESTIONS = 50

@@ -15,6 +15,9 @@ TITLES = {
     "merged": "umi, merged",
     "shared": "umi, shared",
     "shared_disk": "umi, shared, disk",
+    "llama_server": "llama-server, disk",
+    "llama_server_ngram": "  with n-grams",
+    "llama_server_roles": "  three adapters",
 }
 
 
@@ -46,18 +49,22 @@ def _print_trace(trace: Mapping[str, Mapping[str, Any] | None]) -> None:
         "of plain",
         "seconds",
         "of plain",
+        "cores",
         "first",
         "again",
         "MB",
     )
-    widths = (14, 14, 14, 9, 9, 9, 9, 8, 8, 7)
+    widths = (14, 14, 14, 9, 9, 9, 9, 9, 8, 8, 7)
     print(f"{'':20}" + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
     for name, title in TITLES.items():
         row = trace[name]
         cells = [NONE] * len(heads) if row is None else _cells(row, plain)
         print(f"{title:20}" + "".join(f"{c:>{width}}" for c, width in zip(cells, widths, strict=True)))
-    print("prompt tokens read (and reused) by each role and by all; seconds of the whole trace, to the first")
-    print("token of a new process and of its next question; memory after the trace")
+    print("prompt tokens read (and reused) by each role and by all; seconds of the whole trace, by the clock")
+    print(
+        "and of processor cores, to the first token of a new process and of its next question; memory after"
+    )
+    print("the trace. The tool list is on disk for umi with disk and for llama-server.")
 
 
 def _cells(row: Mapping[str, Any], plain: Mapping[str, Any] | None) -> list[str]:
@@ -71,6 +78,7 @@ def _cells(row: Mapping[str, Any], plain: Mapping[str, Any] | None) -> list[str]
         of_plain("prompt_tokens"),
         f"{row['seconds']:.1f}",
         of_plain("seconds"),
+        _number(row["processor_seconds"], ".1f"),
         f"{row['first_token_seconds']:.2f}",
         f"{row['warm_first_token_seconds']:.2f}",
         _number(row["resident_mb"], ".0f"),

@@ -29,7 +29,7 @@ from agent.llama.binding.model import gpu_layers
 from agent.llama.engine import LlamaEngine
 from agent.tools import builtin_tools
 from agent.transcript import Role, ToolSpec, Transcript, UserTurn, parse_calls, parse_planner
-from tui.bench.chat_completion import openai_tool
+from tui.bench.systems.chat_completion import openai_tool
 
 QUESTIONS = Path(agent.evaluation.__file__).with_name("stock_questions.toml")
 MAX_TOKENS = 32

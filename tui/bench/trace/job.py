@@ -16,7 +16,7 @@ from agent.transcript import ROLES
 
 @dataclass(frozen=True)
 class Job:
-    """One task of `tui.bench.worker` on the bundle in `folder`.
+    """One task of `tui.bench.trace.worker` on the bundle in `folder`.
 
     `scratch` is a folder for links to model files. `context_length` is in tokens; 0 takes the bundle's own.
     With 0 `threads`, the engine measures how many are fastest.

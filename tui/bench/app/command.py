@@ -60,14 +60,14 @@ def app_figures(folder: Path, rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def _run(task: str, folder: Path) -> tuple[float, dict[str, float]]:
-    """Run a task of `tui.bench.app_worker` in a terminal of 80x24; return its seconds and figures."""
+    """Run a task of `tui.bench.app.worker` in a terminal of 80x24; return its seconds and figures."""
     out = folder / f"{task}.json"
     master, terminal = pty.openpty()
     environment = {**os.environ, "UMI_HOME": str(folder / "home"), "TERM": "xterm-256color"}
     environment |= {"COLUMNS": "80", "LINES": "24"}
     started = perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tui.bench.app_worker", task, str(out)],
+        [sys.executable, "-P", "-m", "tui.bench.app.worker", task, str(out)],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

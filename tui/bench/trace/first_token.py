@@ -1,4 +1,4 @@
-"""The process that `tui.bench.start` times: the path of `umi ask` up to the planner's first token."""
+"""The process that `tui.bench.trace.start` times: the path of `umi ask` up to the planner's first token."""
 
 from __future__ import annotations
 

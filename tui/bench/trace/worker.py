@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from agent.bundle import load_bundle
-from agent.errors import UmiError
+from agent.errors import EngineError, UmiError
 from agent.evaluation.trace import TRACE, generated_turns
 from agent.llama.generation import RESERVE
 from agent.llama.session import ModelSession
 from agent.prompting import segments
-from agent.transcript import ROLES
-from tui.bench.chat_completion import ChatCompletion
-from tui.bench.checks import check_shares
-from tui.bench.job import Job
-from tui.bench.measure import SECOND, measure
-from tui.bench.rates import LONG_PROMPT, cancel_seconds, rates
-from tui.bench.systems import PlainModels, UmiEngine
+from tui.bench.systems.chat_completion import ChatCompletion
+from tui.bench.systems.llama_server import SPECULATION, LlamaServer, ServerProcess, server_python
+from tui.bench.systems.plain import PlainModels
+from tui.bench.systems.umi import UmiEngine
+from tui.bench.trace.checks import check_shares
+from tui.bench.trace.job import Job
+from tui.bench.trace.measure import SECOND, measure
+from tui.bench.trace.rates import LONG_PROMPT, cancel_seconds, rates
 
 KINDS = {
     "system": "tools",
@@ -59,22 +60,22 @@ def prepare(job: Job) -> dict[str, Any]:
 
 def plain(job: Job) -> dict[str, Any]:
     """Measure three models as in alpha-UMi."""
-    return measure(lambda: PlainModels(job.three_models(), job.settings()), ROLES)
+    return measure(lambda: PlainModels(job.three_models(), job.settings()))
 
 
 def chat_completion(job: Job) -> dict[str, Any]:
     """Measure llama-cpp-python's own chat completion."""
-    return measure(lambda: ChatCompletion(job.bundle(), job.settings(), job.threads), ROLES)
+    return measure(lambda: ChatCompletion(job.bundle(), job.settings(), job.threads))
 
 
 def merged(job: Job) -> dict[str, Any]:
     """Measure umi's engine over three models."""
-    return measure(lambda: UmiEngine(job.three_models(), job.settings(disk=True)), ROLES)
+    return measure(lambda: UmiEngine(job.three_models(), job.settings(disk=True)))
 
 
 def shared(job: Job) -> dict[str, Any]:
     """Measure umi's engine over one model, with the states that are on disk."""
-    return measure(lambda: UmiEngine(job.bundle(), job.settings(disk=True)), ROLES)
+    return measure(lambda: UmiEngine(job.bundle(), job.settings(disk=True)))
 
 
 def fill(job: Job) -> dict[str, Any]:
@@ -82,6 +83,52 @@ def fill(job: Job) -> dict[str, Any]:
     with closing(UmiEngine(job.bundle(), job.settings(disk=True))) as system:
         system.write(SECOND, lambda: None)
     return {}
+
+
+def llama_server(job: Job) -> dict[str, Any]:
+    """Measure llama-server with one model for all roles, with the tool list that is on disk."""
+    return _measure_server(job)
+
+
+def llama_server_ngram(job: Job) -> dict[str, Any]:
+    """Measure the same with its n-gram speculation."""
+    return _measure_server(job, speculation=SPECULATION)
+
+
+def llama_server_roles(job: Job) -> dict[str, Any]:
+    """Measure llama-server with a slot and an activated adapter for each role."""
+    return _measure_server(job, adapted=True)
+
+
+def fill_server(job: Job) -> dict[str, Any]:
+    """Save the state of the tool list for llama-server with one model."""
+    return _fill_server(job)
+
+
+def fill_server_roles(job: Job) -> dict[str, Any]:
+    """Save the state of the tool list for llama-server with adapters."""
+    return _fill_server(job, adapted=True)
+
+
+def _fill_server(job: Job, **options: Any) -> dict[str, Any]:
+    process = _server_process(job)
+    with closing(LlamaServer(process, job.bundle(), job.threads, Path(job.scratch), **options)) as server:
+        server.save_tools(TRACE)
+    return {}
+
+
+def _measure_server(job: Job, **options: Any) -> dict[str, Any]:
+    process, states = _server_process(job), Path(job.scratch)
+    return measure(
+        lambda: LlamaServer(process, job.bundle(), job.threads, states, **options), pid=process.pid
+    )
+
+
+def _server_process(job: Job) -> ServerProcess:
+    python = server_python()
+    if python is None:
+        raise EngineError("there is no llama-server", "make bench-server")
+    return ServerProcess(python, Path(job.scratch) / "server.log")
 
 
 def one_role(job: Job) -> dict[str, Any]:
@@ -114,6 +161,11 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "shared": shared,
     "fill": fill,
     "shared_disk": shared,
+    "llama_server": llama_server,
+    "llama_server_ngram": llama_server_ngram,
+    "llama_server_roles": llama_server_roles,
+    "fill_server": fill_server,
+    "fill_server_roles": fill_server_roles,
     "one_role": one_role,
     "rates": write_rates,
     "cancel": cancel,

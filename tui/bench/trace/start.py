@@ -20,7 +20,7 @@ def start_figures(environment: Mapping[str, str]) -> dict[str, Any]:
     The state of the tool list is on disk. Each is the median of `ROUNDS` new processes, which take turns.
     Raises EngineError where a process fails.
     """
-    first_token = [sys.executable, "-P", "-m", "tui.bench.first_token"]
+    first_token = [sys.executable, "-P", "-m", "tui.bench.trace.first_token"]
     only_import = [sys.executable, "-P", "-c", "import llama_cpp; print()"]
     _seconds_to_first_line(first_token, environment)  # leaves the state on disk
     tokens: list[float] = []

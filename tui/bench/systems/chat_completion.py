@@ -27,7 +27,7 @@ from agent.llama.binding.model import gpu_layers
 from agent.llama.grammar.calls import closed
 from agent.prompting import Markers, segments
 from agent.transcript import Role, ToolSpec
-from tui.bench.systems import require_text
+from tui.bench.systems.system import require_text
 
 PLANNER = r'root ::= [^\n]+ "\nNext: " ("caller" | "summarizer" | "give up")'
 

@@ -1,0 +1,1 @@
+"""`umi bench app`: seconds of the app in pseudo-terminals."""

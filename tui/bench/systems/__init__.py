@@ -1,0 +1,1 @@
+"""The systems that write the trace: umi, three plain models, chat completion, llama-server."""
