@@ -131,8 +131,9 @@ class UmiApp(App[None]):
         if first:
             self.chat.opened = self.opened
             await self.chat.show_session()
-            if self.sessions.problem:
-                await self.show_note(self.sessions.problem, error=True)
+            for problem in (self.sessions.problem, *self.opened.remarks):
+                if problem:
+                    await self.show_note(problem, error=True)
         await self.chat.use(self.opened)
 
     @property
