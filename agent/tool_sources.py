@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.mcp.server_tools import server_tools
 from agent.tools import BUILTIN_NAMES, builtin_tools
 from agent.tools.own import FoundTools, distinct, own_tools
 
@@ -17,7 +18,7 @@ def available_tools(names: Sequence[str] | None = None) -> FoundTools:
     if names is not None and set(names) <= set(BUILTIN_NAMES):
         return FoundTools(tools)
     problems: tuple[str, ...] = ()
-    for found in (own_tools(),):
+    for found in (own_tools(), server_tools()):
         new = distinct(tools, found.tools)
         tools += new.tools
         problems += found.problems + new.problems

@@ -59,6 +59,26 @@ def new_tool(
     print(f"{tool}\n{test}")
 
 
+@tools.command("servers")
+def list_servers(workspace: Workspace = None) -> int:
+    """The servers of other programs (MCP): yours, and what this folder offers."""
+    from tui.cli.tool_servers import list_servers
+
+    return list_servers(workspace or Path())
+
+
+@tools.command("approve")
+def approve_server(
+    server: Annotated[str, typer.Argument(help="A server of your list, or one that this folder offers.")],
+    workspace: Workspace = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve what it defines without a question.")] = False,
+) -> int:
+    """Start a server, show the tools that it defines, and offer them once you approve."""
+    from tui.cli.tool_servers import approve_server
+
+    return approve_server(server, workspace or Path(), yes=yes)
+
+
 @tools.command("allowed")
 def list_allowed() -> None:
     """The rules of every folder: what runs there without a question, and what is refused."""
