@@ -50,5 +50,8 @@ def _definition(tool: Definition) -> list[str]:
     properties = tool.schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     rest = {key: value for key, value in tool.schema.items() if key not in ("properties", "$schema")}
-    lines = [*text[:MAX_SHOWN].splitlines(), *(f"{name}: {compact(value)}" for name, value in properties.items())]
+    lines = [
+        *text[:MAX_SHOWN].splitlines(),
+        *(f"{name}: {compact(value)}" for name, value in properties.items()),
+    ]
     return [visible(line)[:MAX_SHOWN] for line in (*lines, compact(rest))]

@@ -140,7 +140,9 @@ def forget_tools(names: Collection[str]) -> None:
     """Take back, in every folder, what is allowed of these tools: they are other tools by now."""
     with _changed() as folders:
         for folder, rules in folders.items():
-            kept = {name: rule for name, rule in rules.tools.items() if rule == "deny" or name not in names}
+            kept: dict[str, Rule] = {
+                name: rule for name, rule in rules.tools.items() if rule == "deny" or name not in names
+            }
             folders[folder] = FolderRules(rules.mode, kept)
 
 

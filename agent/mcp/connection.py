@@ -63,9 +63,13 @@ class Connection:
         self._lock = threading.Lock()
         self._run: _Run | None = None
         self._starts: list[float] = []
+        self._last_end = ""
 
     def listed(self, *, anew: bool = False) -> tuple[Definition, ...]:
-        """Return the tools that the server defines, started where it is not running, or `anew`. Raise ToolError."""
+        """Return the tools that the server defines. Raise ToolError.
+
+        It is started where it is not running, and `anew` where it is.
+        """
         if anew:
             self.stop()
             self._starts.clear()
@@ -91,6 +95,7 @@ class Connection:
         """Stop the server, without waiting for that; the next call starts it again. Return the run."""
         run, self._run = self._run, None
         if run:
+            self._last_end = run.ending.reason
             _loop().call_soon_threadsafe(run.scope.cancel)
         return run
 
@@ -106,12 +111,13 @@ class Connection:
             self._lock.release()
 
     def _started(self) -> _Run:
-        last = self._run.ending.reason if self._run else STOPPED
         self.stop()
         now = time.monotonic()
         self._starts = [at for at in self._starts if now - at < STARTS_S]
         if len(self._starts) >= MAX_STARTS:
-            raise self._failure(f"was started {MAX_STARTS} times in a minute, and {last}")
+            raise self._failure(
+                f"was started {MAX_STARTS} times in a minute, and {self._last_end or STOPPED}"
+            )
         self._starts.append(now)
         try:
             entry = self.server.expanded(self._workspace)
@@ -262,7 +268,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _waited(future: Future[Result]) -> Result:
-    """Return the result of `future`. Raise CallEnded where the running call ends before, and what it raises."""
+    """Return the result of `future`. Raise what it raises, and CallEnded where the call ends first."""
     while True:
         try:
             return future.result(_POLL_S)

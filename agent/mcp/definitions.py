@@ -120,7 +120,9 @@ def approve(server: ToolServer, listed: Sequence[Definition]) -> tuple[str, ...]
             problems.append(f"{shorten(tool.name, 60)} of the server {server.name} is not offered: {unfit}")
             continue
         if spec.name in {other.name for other in specs.values()}:
-            problems.append(f"{shorten(tool.name, 60)} of the server {server.name} is not offered: twice the name")
+            problems.append(
+                f"{shorten(tool.name, 60)} of the server {server.name} is not offered: twice the name"
+            )
             continue
         specs[tool.name] = spec
     servers = dict(read_approved())

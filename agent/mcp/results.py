@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mcp_types import AudioContent, CallToolResult, ImageContent, ResourceLink, TextContent, TextResourceContents
+from mcp_types import (
+    AudioContent,
+    CallToolResult,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+)
 
 from agent.tools.lib.output import shorten, strip_control
 from agent.transcript import compact

@@ -1,4 +1,4 @@
-"""Review of a server by the user: what it defines, how that differs from what was approved, and its approval."""
+"""Review of a server by the user: what it defines, what of that is new or changed, and its approval."""
 
 from __future__ import annotations
 

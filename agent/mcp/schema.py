@@ -1,7 +1,7 @@
 """JSON Schemas of other programs made fit for the grammars of calls and for small models.
 
-A fitted schema holds only keywords that grammars can be made of, and refers to nothing. It may allow more than
-the original one, which the server checks a call against.
+A fitted schema holds only keywords that grammars can be made of, and refers to nothing. It may allow more
+than the original one, which the server checks a call against.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Fitting:
             return {"enum": [one for one in choices if one is not None] or choices} | result
         kinds = self._kinds(schema)
         if len(kinds) > 1:
-            options = [schema | {"type": kind, "description": ""} for kind in kinds]
+            options = [{**schema, "type": kind, "description": ""} for kind in kinds]
             return {"anyOf": [self.fit(option, depth + 1) for option in options]} | result
         if kinds:
             result = {"type": kinds[0]} | result
@@ -123,7 +123,7 @@ class _Fitting:
         usable = [option for option in options if not _is_null(option)]
         if len(usable) > MAX_CHOICES:
             return {}
-        merged = [rest | option if isinstance(option, Mapping) else option for option in usable]
+        merged = [{**rest, **option} if isinstance(option, Mapping) else option for option in usable]
         if len(merged) == 1:
             return self.fit(merged[0], depth + 1)
         return {"anyOf": [self.fit(option, depth + 1) for option in merged]} if merged else {}
@@ -190,7 +190,11 @@ def _bounds(schema: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
 
 
 def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) < 200)
+    return (
+        value is None
+        or isinstance(value, bool | int | float)
+        or (isinstance(value, str) and len(value) < 200)
+    )
 
 
 def _is_null(option: Any) -> bool:

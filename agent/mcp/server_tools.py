@@ -37,7 +37,9 @@ def server_tools() -> FoundTools:
         except UmiError as error:
             return FoundTools((), (*problems, str(error)))
         if approved is None:
-            problems.append(f"nothing of the server {server.name} is approved; see `umi tools approve {server.name}`")
+            problems.append(
+                f"nothing of the server {server.name} is approved; see `umi tools approve {server.name}`"
+            )
         else:
             tools += _tools_of(server, approved)
     return FoundTools(tuple(tools), tuple(problems))

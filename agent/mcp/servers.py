@@ -155,7 +155,7 @@ def has_offered_servers(workspace: Path) -> bool:
 
 
 def add_server(server: ToolServer) -> None:
-    """Copy a server into the user's own list. Raise InputError where that is damaged, UmiError if unwritable."""
+    """Copy a server into the user's list. Raise InputError for a damaged list, UmiError if unwritable."""
     path = tool_servers_path()
     try:
         content = read_json(path, MAX_LIST_BYTES)

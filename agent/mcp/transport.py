@@ -1,4 +1,4 @@
-"""The two ways to a tool server: the pipes of a child process, and HTTP; both with limits of what is taken in."""
+"""The two ways to a tool server, the pipes of a child process and HTTP, with limits of what is taken in."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ async def child_process(
         try:
             yield read_stream, write_stream
         finally:
+            child.is_stopping = True
             with anyio.CancelScope(shield=True):
                 await _stop(process)
             tasks.cancel_scope.cancel()
@@ -90,6 +91,7 @@ class _Child:
     unasked_bytes: int = 0
     unasked_messages: int = 0
     said: bytes = b""
+    is_stopping: bool = False
 
     async def read(self, incoming: _Incoming) -> None:
         """Pass its messages on, until it ends or sends too much."""
@@ -106,11 +108,14 @@ class _Child:
                         line.clear()
                     line += rest
                     self._check(line)
-            if not self.ending.reason:
-                with anyio.move_on_after(STOP_S):
-                    await self.process.wait()
+            if self.ending.reason or self.is_stopping:
+                return
+            with anyio.move_on_after(STOP_S):
+                await self.process.wait()
             code = self.process.returncode
-            self.ending.set(f"it ended{'' if code is None else f' with exit code {code}'}{self._last_words()}")
+            self.ending.set(
+                f"it ended{'' if code is None else f' with exit code {code}'}{self._last_words()}"
+            )
 
     async def write(self, outgoing: MemoryObjectReceiveStream[SessionMessage]) -> None:
         """Send it the messages for it."""

@@ -59,7 +59,9 @@ def distinct(known: Iterable[Tool], more: Iterable[Tool]) -> FoundTools:
     kept, problems = [], []
     for tool in more:
         if (other := taken.get(tool.name)) is not None:
-            problems.append(f"{tool.name} of {tool.source} was skipped: {other.source} has a tool of that name")
+            problems.append(
+                f"{tool.name} of {tool.source} was skipped: {other.source} has a tool of that name"
+            )
         else:
             taken[tool.name] = tool
             kept.append(tool)

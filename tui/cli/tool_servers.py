@@ -1,4 +1,4 @@
-"""`umi tools servers` and `umi tools approve`: the servers of other programs, and the approval of their tools."""
+"""`umi tools servers` and `umi tools approve`: servers of other programs, and the approval of their tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def list_servers(workspace: Path) -> int:
     if not mine.servers:
         print(f"there are no tool servers in {tool_servers_path()}")
     for server in offered.servers:
-        print(f"{one_line(server.name)}: offered by this folder, not used: {one_line(server.described(), 200)}")
+        print(
+            f"{one_line(server.name)}: offered by this folder, not used: {one_line(server.described(), 200)}"
+        )
     for problem in (*mine.problems, *offered.problems):
         say(f"umi: {one_line(problem, 300)}")
     return 0
@@ -56,7 +58,8 @@ def approve_server(name: str, workspace: Path, *, yes: bool = False) -> int:
     for problem in accept(reviewed, root):
         say(f"umi: {one_line(problem, 300)}")
     found = approved_server(server)
-    print(f"{count_text(len(found.specs) if found else 0, 'tool')} of {one_line(server.name)} can be offered; each call asks first")
+    tools = count_text(len(found.specs) if found else 0, "tool")
+    print(f"{tools} of {one_line(server.name)} can be offered; each call asks first")
     return 0
 
 

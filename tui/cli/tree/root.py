@@ -275,6 +275,19 @@ def bench(
     return run_bench(models, as_json=json, only=systems, threads=threads)
 
 
+@umi.command("mcp")
+def serve_tools(
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    allow_protected: AllowProtected = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+) -> int:
+    """Serve umi's file, note, date and unit tools to another program (MCP, over standard input and output)."""
+    from tui.cli.serve_tools import serve_tools
+
+    return serve_tools(workspace or Path(), parse_tool_names(tools), tuple(allow_protected or ()), yes=yes)
+
+
 @umi.command()
 def doctor(
     clean: Annotated[
