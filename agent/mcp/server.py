@@ -1,7 +1,7 @@
-"""umi as a tool server: its file, note, date and unit tools for other programs, over standard input and output.
+"""umi as a tool server: its file, note, date and unit tools for other programs, over standard streams.
 
-Every call passes the same gate as in the app. A call that needs approval is put to the user through the client
-(elicitation); where that cannot ask, the call is refused, unless a rule of the user's allows it.
+Every call passes the same gate as in the app. A call that needs approval is put to the user through the
+client (elicitation); where that cannot ask, the call is refused, unless a rule of the user's allows it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -62,7 +63,7 @@ _Context = ServerRequestContext[Any, Any]
 
 
 class _Unanswered(Exception):
-    """The question about a call goes out with the result of this request, and its answer comes with another."""
+    """The question about a call goes out with the result of this request; its answer comes with another."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -84,16 +85,20 @@ class ToolServing:
     _pending: OrderedDict[str, Allow] = field(default_factory=OrderedDict)
     """What an answer to a question would allow, by the token that the client sends back with it."""
 
-    async def serve(self) -> None:
-        """Serve standard input until it ends."""
-        server: Server[Any] = Server(
+    @cached_property
+    def server(self) -> Server[Any]:
+        """The server of these tools, for any transport."""
+        return Server(
             "umi",
             version=version("umi-agent"),
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
         )
+
+    async def serve(self) -> None:
+        """Serve standard input until it ends."""
         async with stdio_server() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            await self.server.run(incoming, outgoing, self.server.create_initialization_options())
 
     async def _list_tools(self, _: _Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(
@@ -175,4 +180,4 @@ class ToolServing:
 def _decision(request: Request, answer: ElicitResult) -> Decision:
     if answer.action == "accept" and (answer.content or {}).get("allow") is True:
         return request.allow(BY_CLIENT)
-    return Deny("", BY_CLIENT if answer.action == "cancel" else "the user")
+    return Deny()

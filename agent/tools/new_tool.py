@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from agent.errors import InputError, cannot_write
-from agent.paths import make_private_folder, tools_folder
+from agent.paths import tools_folder, write_private
 from agent.tools.base import Permission
 
 _TOOL = '''"""The tool `{name}`."""
@@ -60,10 +60,8 @@ def write_new_tool(name: str, may: Permission) -> tuple[Path, Path]:
         if path.exists():
             raise InputError(f"{path} is there already", "change it, or give another name")
     try:
-        make_private_folder(folder)
         for path, text in ((tool, _TOOL), (test, _TEST)):
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text.format(name=name, may=may, folder=folder))
+            write_private(path, text.format(name=name, may=may, folder=folder))
     except OSError as error:
         raise cannot_write(folder, error) from None
     return tool, test
