@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.mcp.server_tools import server_tools
+from agent.paths import tool_servers_path
 from agent.tools import BUILTIN_NAMES, builtin_tools
 from agent.tools.own import FoundTools, distinct, own_tools
 
@@ -17,8 +17,13 @@ def available_tools(names: Sequence[str] | None = None) -> FoundTools:
     tools = builtin_tools()
     if names is not None and set(names) <= set(BUILTIN_NAMES):
         return FoundTools(tools)
+    sources = [own_tools()]
+    if tool_servers_path().exists():
+        from agent.mcp.server_tools import server_tools  # most users have no list, and can do without
+
+        sources.append(server_tools())
     problems: tuple[str, ...] = ()
-    for found in (own_tools(), server_tools()):
+    for found in sources:
         new = distinct(tools, found.tools)
         tools += new.tools
         problems += found.problems + new.problems

@@ -92,6 +92,12 @@ def test_a_server_is_started_by_a_call_in_a_clean_environment(
     assert is_running(marker)
     close_all()
     assert not is_running(marker)
+    program = (
+        "import sys; from agent.tool_sources import available_tools; print(len(available_tools().tools))"
+    )
+    program += "; assert not {'mcp', 'jsonschema', 'llguidance'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{14 + len(toolbox.tools)}\n", ""), "offering loads no SDK"
 
 
 def test_calls_of_servers_ask_and_count_as_untrusted(tmp_path: Path) -> None:

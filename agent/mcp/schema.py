@@ -94,7 +94,9 @@ class _Fitting:
     def _kinds(self, schema: Mapping[str, Any]) -> list[str]:
         said = schema.get("type")
         kinds = [kind for kind in (said if isinstance(said, list) else [said]) if kind in _TYPES]
-        return list(dict.fromkeys(kinds)) or (["object"] if "properties" in schema else [])
+        return list(dict.fromkeys(kinds)) or (
+            ["object"] if schema.keys() & {"properties", "required"} else []
+        )
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         said = schema.get("properties")

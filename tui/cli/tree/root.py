@@ -282,7 +282,7 @@ def serve_tools(
     allow_protected: AllowProtected = None,
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
 ) -> int:
-    """Serve umi's file, note, date and unit tools to another program (MCP, over standard input and output)."""
+    """Serve umi's file, note, date and unit tools to another program (MCP, over standard streams)."""
     from tui.cli.serve_tools import serve_tools
 
     return serve_tools(workspace or Path(), parse_tool_names(tools), tuple(allow_protected or ()), yes=yes)
