@@ -22,6 +22,7 @@ import anyio
 from mcp import Client, MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    INVALID_REQUEST,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
@@ -37,7 +38,7 @@ from agent.mcp.servers import ServerEntry, ToolServer
 from agent.mcp.transport import Ending, child_process, http_server
 from agent.paths import data_folder, make_private_folder
 from agent.tools.lib.output import shorten, strip_control
-from agent.tools.lib.time_limit import check_time
+from agent.tools.lib.time_limit import CANCELLED, CallEnded, check_time
 
 MAX_STARTS = 3
 """Times that a server is started within `STARTS_S` seconds; after that it is left alone for as long."""
@@ -79,7 +80,8 @@ class Connection:
         """Call a tool of the server, started where it is not running, and return what it says.
 
         Raise ToolError where the server defines the tool otherwise than `approved`, ends, or reports an
-        error. Where the time of the running call is up, the server is stopped, and CallEnded raised.
+        error. Where the time of the running call is up, the server is stopped, and CallEnded raised; where
+        the user cancelled it, the server goes on.
         """
         run = self._running()
         name, defined = self.server.name, run.tools.get(approved.name)
@@ -123,8 +125,12 @@ class Connection:
             entry = self.server.expanded(self._workspace)
         except InputError as error:
             raise ToolError(str(error)) from None
-        run = self._run = asyncio.run_coroutine_threadsafe(_Run.begin(entry), _loop()).result()
-        self._awaited(run.wait_until_ready(), run)
+        run = self._run = _waited(asyncio.run_coroutine_threadsafe(_Run.begin(entry), _loop()))
+        try:
+            self._awaited(run.wait_until_ready(), run)
+        except ToolError:
+            self.stop()
+            raise
         if run.ending.reason:
             raise self._failure(f"cannot be used: {run.ending.reason}")
         return run
@@ -134,13 +140,14 @@ class Connection:
         future = asyncio.run_coroutine_threadsafe(work, _loop())
         try:
             return _waited(future)
-        except ToolError:  # CallEnded too
+        except CallEnded as ended:
             future.cancel()
-            self.stop()
+            if str(ended) != CANCELLED:  # a server that does not answer is of no more use
+                self.stop()
             raise
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED or run.ending.reason or not self.server.is_local:
-                self.stop()  # an HTTP server that forgot its session says so in this way
+            if error.code in (CONNECTION_CLOSED, INVALID_REQUEST) or run.ending.reason:
+                self.stop()  # over HTTP, a session that the server forgot is an invalid request
             if run.ending.reason:
                 raise self._failure(f"failed during the call: {run.ending.reason}") from None
             raise self._failure(f"refused the call: {_one_line(error.message)}") from None
