@@ -65,7 +65,7 @@ async def test_tools_of_a_server_are_seen_approved_and_called(tmp_path: Path) ->
         assert "new: echo\n  Say a text again." in shown(pilot, ".text")
         await pilot.pause(0.05)
         await pilot.press("ctrl+g")
-        await until(pilot, lambda: "9 tools can be offered" in shown(pilot, ".progress"))
+        await until(pilot, lambda: "10 tools can be offered" in shown(pilot, ".progress"))
         await pilot.press("escape")
         await until(pilot, lambda: "theirs__echo" in app.tools_on)
         await send(pilot, "say hello")

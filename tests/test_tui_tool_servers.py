@@ -44,16 +44,16 @@ def test_a_server_of_the_own_list_is_approved_and_listed(
     assert main(["tools", "approve", "files", "--yes", "--workspace", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "new: echo\n  Say a text again.\n  text: " in shown
-    assert shown.endswith("9 tools of files can be offered; each call asks first\n")
+    assert shown.endswith("10 tools of files can be offered; each call asks first\n")
     assert '"approval"' in audit_path().read_text()
     assert main(["tools", "approve", "files", "--workspace", str(tmp_path)]) == 0
-    assert "9 tools, all as they were approved" in capsys.readouterr().out
+    assert "10 tools, all as they were approved" in capsys.readouterr().out
     assert main(["tools", "list"]) == 0
     assert "files__echo       execute  Say a text again." in capsys.readouterr().out
     assert main(["tools", "show", "files__echo"]) == 0
     assert "from: the server files" in capsys.readouterr().out
     assert main(["tools", "servers", "--workspace", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith("files: 9 tools approved: ")
+    assert capsys.readouterr().out.startswith("files: 10 tools approved: ")
     assert main(["tools", "approve", "fils", "--workspace", str(tmp_path)]) == 2
     assert "did you mean files?" in capsys.readouterr().err
 

@@ -2,7 +2,7 @@
 
     python tool_server.py [stdio|http] [FAULT ...]
 
-`http` prints its port first. Tools: echo, variables, fail, die, hang, flood, notify, big, lines. Faults:
+`http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
 protocol does not know), `many` (pages without end), `mute` (it never answers), `chatter` (it prints other
 things too), `dies` (it ends at once).
@@ -17,7 +17,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-NAMES = ("echo", "variables", "fail", "die", "hang", "flood", "notify", "big", "lines")
+NAMES = ("echo", "variables", "fail", "die", "hang", "flood", "notify", "big", "lines", "change")
 MEGABYTE = 1024 * 1024
 
 
@@ -74,11 +74,11 @@ def answer(request: dict[str, Any], faults: list[str], send: Any) -> dict[str, A
         case "tools/list":
             return {"tools": tools(faults)}
         case "tools/call":
-            return called(request["params"], send)
+            return called(request["params"], faults, send)
     raise LookupError(request["method"])
 
 
-def called(params: dict[str, Any], send: Any) -> dict[str, Any] | None:
+def called(params: dict[str, Any], faults: list[str], send: Any) -> dict[str, Any] | None:
     """The result of a call."""
     arguments = params.get("arguments") or {}
     match params["name"]:
@@ -102,6 +102,10 @@ def called(params: dict[str, Any], send: Any) -> dict[str, Any] | None:
             return text("after 20 messages")
         case "big":
             return text("x" * (20 * MEGABYTE))
+        case "change":
+            faults.append("anew")
+            send({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+            return text("changed")
         case "lines":
             return text("\n".join(f"line {n}" for n in range(5000)))
     raise LookupError(params["name"])

@@ -7,37 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import threading
 import time
 from collections.abc import Coroutine
 from concurrent.futures import Future, TimeoutError
 from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio
-from mcp import Client, MCPError
+from mcp import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,
-    CallToolRequest,
-    CallToolRequestParams,
-    CallToolResult,
-    Implementation,
-    PaginatedRequestParams,
 )
-from pydantic import ValidationError
 
-from agent.errors import InputError, ToolError, UmiError
-from agent.mcp.definitions import MAX_TOOLS, Definition
+from agent.errors import InputError, ToolError
+from agent.mcp.definitions import Definition
 from agent.mcp.results import text_of
-from agent.mcp.servers import ServerEntry, ToolServer
-from agent.mcp.transport import Ending, child_process, http_server
-from agent.paths import data_folder, make_private_folder
-from agent.tools.lib.output import shorten, strip_control
+from agent.mcp.servers import ToolServer
+from agent.mcp.session import STOPPED, ServerSession, one_line, reason_of
 from agent.tools.lib.time_limit import CANCELLED, CallEnded, check_time
 
 MAX_STARTS = 3
@@ -45,14 +34,9 @@ MAX_STARTS = 3
 STARTS_S = 60.0
 CLOSE_S = 3.0
 """Seconds that all servers together have to end when umi does."""
-STOPPED = "it was stopped"
 _POLL_S = 0.05
-_ENDING_S = 1.0
-"""Seconds in which the reason is waited for why a connection was closed."""
-_REASON = 300
 
 Result = TypeVar("Result")
-_log = logging.getLogger(__name__)
 
 
 class Connection:
@@ -62,7 +46,7 @@ class Connection:
         self.server = server
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._run: _Run | None = None
+        self._session: ServerSession | None = None
         self._starts: list[float] = []
         self._last_end = ""
 
@@ -83,36 +67,40 @@ class Connection:
         error. Where the time of the running call is up, the server is stopped, and CallEnded raised; where
         the user cancelled it, the server goes on.
         """
-        run = self._running()
-        name, defined = self.server.name, run.tools.get(approved.name)
-        if defined != approved:
-            how = "defines this tool anew" if defined else "does not have this tool any more"
+        session = self._running()
+        result = self._awaited(session.call(approved, arguments), session)
+        if result is None:
+            name = self.server.name
+            how = (
+                "defines this tool anew"
+                if approved.name in session.tools
+                else "does not have this tool any more"
+            )
             raise ToolError(f"the server {name} {how}; see `umi tools approve {name}`")
-        result = self._awaited(run.call(approved.name, arguments), run)
         if result.is_error:
             raise ToolError(text_of(result))
         return text_of(result)
 
-    def stop(self) -> _Run | None:
-        """Stop the server, without waiting for that; the next call starts it again. Return the run."""
-        run, self._run = self._run, None
-        if run:
-            self._last_end = run.ending.reason
-            _loop().call_soon_threadsafe(run.scope.cancel)
-        return run
+    def stop(self) -> ServerSession | None:
+        """Stop the server, without waiting for that; the next call starts it again. Return the session."""
+        session, self._session = self._session, None
+        if session:
+            self._last_end = session.ending.reason
+            _loop().call_soon_threadsafe(session.scope.cancel)
+        return session
 
-    def _running(self) -> _Run:
+    def _running(self) -> ServerSession:
         """Return the running server, started first where there is none."""
         while not self._lock.acquire(timeout=_POLL_S):
             check_time()
         try:
-            if self._run is None or self._run.ending.reason:
-                self._run = self._started()
-            return self._run
+            if self._session is None or self._session.ending.reason:
+                self._session = self._started()
+            return self._session
         finally:
             self._lock.release()
 
-    def _started(self) -> _Run:
+    def _started(self) -> ServerSession:
         self.stop()
         now = time.monotonic()
         self._starts = [at for at in self._starts if now - at < STARTS_S]
@@ -125,17 +113,19 @@ class Connection:
             entry = self.server.expanded(self._workspace)
         except InputError as error:
             raise ToolError(str(error)) from None
-        run = self._run = _waited(asyncio.run_coroutine_threadsafe(_Run.begin(entry), _loop()))
+        session = self._session = _waited(
+            asyncio.run_coroutine_threadsafe(ServerSession.begin(entry), _loop())
+        )
         try:
-            self._awaited(run.wait_until_ready(), run)
+            self._awaited(session.wait_until_ready(), session)
         except ToolError:
             self.stop()
             raise
-        if run.ending.reason:
-            raise self._failure(f"cannot be used: {run.ending.reason}")
-        return run
+        if session.ending.reason:
+            raise self._failure(f"cannot be used: {session.ending.reason}")
+        return session
 
-    def _awaited(self, work: Coroutine[Any, Any, Result], run: _Run) -> Result:
+    def _awaited(self, work: Coroutine[Any, Any, Result], session: ServerSession) -> Result:
         """Return what `work` does on the loop. Raise ToolError where the server fails, and CallEnded."""
         future = asyncio.run_coroutine_threadsafe(work, _loop())
         try:
@@ -146,98 +136,17 @@ class Connection:
                 self.stop()
             raise
         except MCPError as error:
-            if error.code in (CONNECTION_CLOSED, INVALID_REQUEST) or run.ending.reason:
+            if error.code in (CONNECTION_CLOSED, INVALID_REQUEST) or session.ending.reason:
                 self.stop()  # over HTTP, a session that the server forgot is an invalid request
-            if run.ending.reason:
-                raise self._failure(f"failed during the call: {run.ending.reason}") from None
-            raise self._failure(f"refused the call: {_one_line(error.message)}") from None
+            if session.ending.reason:
+                raise self._failure(f"failed during the call: {session.ending.reason}") from None
+            raise self._failure(f"refused the call: {one_line(error.message)}") from None
         except Exception as error:
             self.stop()
-            raise self._failure(f"failed: {run.ending.reason or _reason(error)}") from None
+            raise self._failure(f"failed: {session.ending.reason or reason_of(error)}") from None
 
     def _failure(self, what: str) -> ToolError:
         return ToolError(f"the server {self.server.name} {what}")
-
-
-class _Run:
-    """One run of a server, from its start to its end; it is made and used on the loop."""
-
-    @classmethod
-    async def begin(cls, entry: ServerEntry) -> _Run:
-        """Start a server."""
-        run = cls(entry)
-        run.task = asyncio.create_task(run.serve())
-        return run
-
-    def __init__(self, entry: ServerEntry) -> None:
-        self.entry = entry
-        self.ending = Ending()
-        self.scope = anyio.CancelScope()
-        self.tools: dict[str, Definition] = {}
-        self.task: asyncio.Task[None] | None = None
-        self._ready = anyio.Event()
-        self._client: Client | None = None
-
-    async def serve(self) -> None:
-        """Hold the connection until the server ends or is stopped."""
-        try:
-            with self.scope:
-                transport = await self._transport()
-                async with Client(transport, client_info=_us(), cache=None) as client:
-                    self.tools = await _all_tools(client)
-                    self._client = client
-                    self._ready.set()
-                    await self.ending.ended.wait()
-            self.ending.set(STOPPED)
-        except BaseException as error:
-            self.ending.set(_reason(error))
-            _log.warning("a tool server failed: %s", self.ending.reason)
-        finally:
-            self._client = None
-            self._ready.set()
-
-    async def wait_until_ready(self) -> None:
-        """Return when the tools are listed, or when that failed (`ending`)."""
-        await self._ready.wait()
-
-    async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
-        """Call a tool. Raise MCPError; `ending` tells whether the server ended.
-
-        What a server says of its results in `outputSchema` is not checked: its patterns could take any time.
-        """
-        if self._client is None:
-            raise MCPError(code=CONNECTION_CLOSED, message="the server ended")
-        request = CallToolRequest(params=CallToolRequestParams(name=name, arguments=arguments))
-        try:
-            return await self._client.session.send_request(request, CallToolResult)
-        except MCPError as error:
-            if error.code == CONNECTION_CLOSED:
-                with anyio.move_on_after(_ENDING_S):
-                    await self.ending.ended.wait()
-            raise
-
-    async def _transport(self) -> Any:
-        entry = self.entry
-        if entry.url:
-            return http_server(entry.url, entry.headers, entry.time_limit_s, self.ending)
-        folder = Path(entry.cwd).expanduser() if entry.cwd else _empty_folder()
-        return child_process([entry.command, *entry.args], entry.env, folder, self.ending)
-
-
-async def _all_tools(client: Client) -> dict[str, Definition]:
-    """Return the tools of a server, which lists them in pages, by name."""
-    tools: dict[str, Definition] = {}
-    cursor: str | None = None
-    while True:
-        page = await client.session.list_tools(params=PaginatedRequestParams(cursor=cursor))
-        for tool in page.tools:
-            tools.setdefault(tool.name, Definition(tool.name, tool.description or "", tool.input_schema))
-        following = page.next_cursor
-        if len(tools) > MAX_TOOLS:
-            raise ToolError(f"it has more than {MAX_TOOLS} tools")
-        if following is None or following == cursor or not page.tools:
-            return tools
-        cursor = following
 
 
 _connections: dict[tuple[str, str, Path], Connection] = {}
@@ -254,15 +163,15 @@ def connection(server: ToolServer, workspace: Path) -> Connection:
 def close_all() -> None:
     """Stop all servers and wait for their end, at most `CLOSE_S` seconds."""
     with _guard:
-        running = [found for one in _connections.values() if (found := one.stop())]
+        running = [session for one in _connections.values() if (session := one.stop())]
     if running:
         ended = asyncio.run_coroutine_threadsafe(_all_ended(running), _loop())
         with suppress(TimeoutError):
             ended.result(CLOSE_S)
 
 
-async def _all_ended(runs: list[_Run]) -> None:
-    await asyncio.wait([run.task for run in runs if run.task])
+async def _all_ended(sessions: list[ServerSession]) -> None:
+    await asyncio.wait([session.task for session in sessions if session.task])
 
 
 @lru_cache(maxsize=1)
@@ -283,36 +192,3 @@ def _waited(future: Future[Result]) -> Result:
             if future.done():
                 raise
             check_time()
-
-
-def _empty_folder() -> Path:
-    """Return a folder that holds nothing: many programs run or obey what lies where they are started."""
-    folder = data_folder() / "tool-servers"
-    make_private_folder(folder)
-    return folder
-
-
-def _us() -> Implementation:
-    return Implementation(name="umi", version=version("umi-agent"))
-
-
-def _reason(error: BaseException) -> str:
-    """Return what failed, in a line; the first of several errors stands for all."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    match error:
-        case FileNotFoundError():
-            return f"there is no program {error.filename}"
-        case OSError():
-            return f"{error.filename or 'it'}: {error.strerror or error}"
-        case ValidationError():
-            return f"it answers in a form that is not the protocol's ({error.errors()[0]['msg']})"
-        case MCPError():
-            return _one_line(error.message)
-        case UmiError():
-            return str(error)
-    return _one_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-
-
-def _one_line(text: str) -> str:
-    return shorten(strip_control(text), _REASON)

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.consent.audit import AuditLog
 from agent.consent.policy import forget_tools
 from agent.errors import InputError, ToolError
-from agent.mcp.definitions import Changes, Definition, approve, approved_server, changes
+from agent.mcp.definitions import Changes, Definition, approve, approved_server, changes, read_approved
 from agent.mcp.server_tools import require_sdk
 from agent.mcp.servers import ToolServer, add_server, offered_servers, user_servers
 from agent.tools.lib.time_limit import run_limited
@@ -72,14 +72,18 @@ def review(server: ToolServer, workspace: Path, cancelled: Callable[[], bool] = 
 def accept(reviewed: Review, workspace: Path) -> tuple[str, ...]:
     """Offer the reviewed tools from here on; return a line for each that cannot be.
 
-    What was allowed in advance of a tool that changed, or is gone, is asked about again.
+    What was allowed in advance of a tool that is new, changed or gone is asked about again.
     """
     server = reviewed.server
-    before = approved_server(server)
-    stale = {old.name for old, _ in reviewed.changes.changed} | set(reviewed.changes.gone)
+    before = read_approved().get(server.name)
+    known = approved_server(server)
+    same = [tool.name for tool in known.tools if tool in reviewed.listed] if known else []
     AuditLog(workspace).record_change(
         "approval", server=server.name, tools=[tool.name for tool in reviewed.listed]
     )
-    if before:
-        forget_tools({spec.name for own, spec in before.specs.items() if own in stale})
-    return approve(server, reviewed.listed)
+    problems = approve(server, reviewed.listed)
+    found = approved_server(server)
+    assert found is not None
+    specs = [*found.specs.items(), *(before.specs.items() if before else ())]
+    forget_tools({spec.name for own, spec in specs if own not in same})
+    return problems
