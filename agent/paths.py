@@ -72,6 +72,21 @@ def permissions_path() -> Path:
     return config_path().with_name("permissions.json")
 
 
+def tools_folder() -> Path:
+    """Return the folder of the user's own tools, Python files, beside the config file."""
+    return config_path().with_name("tools")
+
+
+def tool_servers_path() -> Path:
+    """Return the file of the tool servers that the user runs (`mcpServers`), beside the config file."""
+    return config_path().with_name("mcp.json")
+
+
+def approved_tools_path() -> Path:
+    """Return the file of the tools of servers that the user has seen and approved."""
+    return config_path().with_name("mcp-approved.json")
+
+
 def audit_path() -> Path:
     """Return the file to which every decision about a call is appended."""
     return data_folder() / "audit.jsonl"

@@ -25,11 +25,15 @@ DEFAULT_MAX_STEPS = 8
 
 
 def make_toolbox(
-    workspace: Path, tools: Sequence[str | Tool] | None = None, allow_protected: Sequence[str] = ()
+    workspace: Path,
+    tools: Sequence[str | Tool] | None = None,
+    allow_protected: Sequence[str] = (),
+    available: Sequence[Tool] | None = None,
 ) -> Toolbox:
     """Return the toolbox of an agent that works in the folder `workspace`.
 
-    `tools` are names of built-in tools and tools of one's own; None stands for all that are built in.
+    `tools` are names of `available` tools (default: those built in) and tools of one's own; None stands for
+    all that are available.
     `allow_protected` are patterns of paths in the workspace that tools may use though they are protected.
     Raises InputError where the folder or a name does not exist.
     """
@@ -42,9 +46,10 @@ def make_toolbox(
         raise InputError("--allow-protected names nothing", "give a path in the workspace, such as '.env'")
     files = Workspace(workspace, allowed=allow_protected, undo=UndoStore(undo_folder()))
     context = ToolContext(files, notes_path())
+    available = builtin_tools() if available is None else available
     if tools is None:
-        return Toolbox(builtin_tools(), context)
-    selected = select_tools(builtin_tools(), [tool for tool in tools if isinstance(tool, str)])
+        return Toolbox(available, context)
+    selected = select_tools(available, [tool for tool in tools if isinstance(tool, str)])
     return Toolbox([*selected, *(tool for tool in tools if not isinstance(tool, str))], context)
 
 

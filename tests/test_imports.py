@@ -113,11 +113,11 @@ def test_agent_loads_neither_torch_nor_a_front_end() -> None:
 
 
 def test_the_app_loads_what_its_first_paint_needs() -> None:
-    later = {"pydantic", "markdown_it", "sqlite3", "llama_cpp", "numpy", "typer"}
+    later = {"pydantic", "markdown_it", "sqlite3", "llama_cpp", "numpy", "typer", "mcp"}
     assert not loaded_after("import tui.app.app") & later
 
 
-HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy", "train", "export"}
+HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy", "mcp", "train", "export"}
 """What no `--help` loads (typer itself loads pydantic)."""
 
 
@@ -127,6 +127,7 @@ HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy",
         "",
         "ask",
         "models",
+        "mcp",
         "eval",
         "eval bfcl",
         "train",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.consent import Request
+from agent.tools.base import BUILT_IN
 from agent.tools.lib.file_change import FileChange
 from agent.transcript import compact
 from tui.text import one_line, size_text, visible
@@ -46,6 +47,8 @@ def parts_of(request: Request) -> Iterator[Part]:
                 "note",
                 f"the file has {files}, which {'keeps' if others == 1 else 'keep'} the old content",
             )
+    if request.tool.source != BUILT_IN:
+        yield Part("text", "from", visible(request.tool.source))
     yield Part("text", "because", visible(request.reason) or "(the planner gave no reason)")
     if request.other_tools:
         others = " and ".join(request.other_tools)

@@ -1,4 +1,4 @@
-"""What is installed: the versions of packages, and the optional parts `train`, `export` and `web`."""
+"""What is installed: the versions of packages, and the optional parts `train`, `export`, `mcp` and `web`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _TRAIN = (
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": _TRAIN,
     "export": _TRAIN,
+    "mcp": ("mcp", "jsonschema"),
     "web": ("textual_serve", "aiohttp"),
 }
 """The top-level modules that each extra of the distribution installs."""

@@ -45,6 +45,8 @@ class LoadedAgent:
     info: AgentInfo
     attachments: tuple[Attachment, ...] = ()
     """The files of `Options.files`."""
+    remarks: tuple[str, ...] = ()
+    """Lines for the user: tools that were skipped, and why."""
 
     def close(self) -> None:
         """Free the models. May be called twice."""
@@ -78,9 +80,13 @@ def open_agent(options: Options) -> LoadedAgent:
     from agent.config import read_config
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
+    from agent.tool_sources import available_tools
     from tui.cli.models.build import open_models
 
-    toolbox = setup.make_toolbox(options.workspace or Path(), options.tools, options.allow_protected)
+    available = available_tools(options.tools)
+    toolbox = setup.make_toolbox(
+        options.workspace or Path(), options.tools, options.allow_protected, available.tools
+    )
     root = toolbox.context.workspace.root
     policy = Policy(root, AuditLog(root))
     files = (Path(file).expanduser().absolute() for file in options.files)
@@ -90,4 +96,5 @@ def open_agent(options: Options) -> LoadedAgent:
     files = tuple((file.file, file.size) for file in bundle.files if isinstance(file, GgufFile))
     max_steps = config.max_steps if options.max_steps is None else options.max_steps
     agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona)
-    return LoadedAgent(agent, AgentInfo(bundle.name, files, root, bundle.folder), attachments)
+    info = AgentInfo(bundle.name, files, root, bundle.folder)
+    return LoadedAgent(agent, info, attachments, available.problems)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from agent.bundle import Bundle
     from agent.consent import Allow, Deny, Request
     from agent.loop import Agent, Conversation
-    from agent.tools import Tool, tool
+    from agent.tools import Tool, ToolContext, tool
     from agent.transcript import Call
+    from agent.transcript.arguments import Copied, Derived
     from umi import errors, events
     from umi.opening import load_bundle, open_agent
 
@@ -30,9 +31,12 @@ __all__ = [
     "Bundle",
     "Call",
     "Conversation",
+    "Copied",
     "Deny",
+    "Derived",
     "Request",
     "Tool",
+    "ToolContext",
     "errors",
     "events",
     "load_bundle",
@@ -46,9 +50,12 @@ _SOURCES = {
     "Bundle": "agent.bundle",
     "Call": "agent.transcript",
     "Conversation": "agent.loop",
+    "Copied": "agent.transcript.arguments",
     "Deny": "agent.consent",
+    "Derived": "agent.transcript.arguments",
     "Request": "agent.consent",
     "Tool": "agent.tools",
+    "ToolContext": "agent.tools",
     "errors": "umi.errors",
     "events": "umi.events",
     "load_bundle": "umi.opening",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +134,16 @@ class Policy:
     def _rules(self) -> FolderRules:
         """Return the rules as they are on disk: another process may have changed them."""
         return read_permissions().folders.get(str(self.workspace), FolderRules())
+
+
+def forget_tools(names: Collection[str]) -> None:
+    """Take back, in every folder, what is allowed of these tools: they are other tools by now."""
+    with _changed() as folders:
+        for folder, rules in folders.items():
+            kept: dict[str, Rule] = {
+                name: rule for name, rule in rules.tools.items() if rule == "deny" or name not in names
+            }
+            folders[folder] = FolderRules(rules.mode, kept)
 
 
 def read_permissions() -> Permissions:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -18,12 +19,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from agent.errors import ToolError
 from agent.tools.lib.file_change import FileChange
 from agent.tools.lib.workspace import Workspace
-from agent.transcript import ToolSpec
+from agent.transcript import ToolSpec, compact
 from agent.transcript.arguments import ArgumentKind
 
 Permission = Literal["read", "note", "write", "execute", "network"]
 """What a tool may do. `note` appends to the user's own notes: nothing is lost by it, but other conversations
 read them."""
+BUILT_IN = "umi"
+"""The `Tool.source` of the tools that come with umi."""
 DEFAULT_TIME_LIMIT_S = 30.0
 
 Result = TypeVar("Result")
@@ -43,13 +46,14 @@ class Tool:
 
     `untrusted` tells that its observations carry text from outside: of files, or of other programs;
     `untrusted_description` tells that another program wrote its `spec`. `preview` takes what `function` takes
-    and returns what that would change. A call ends after `time_limit_s` seconds.
+    and returns what that would change. A call ends after `time_limit_s` seconds. `arguments` returns the
+    arguments of a call as `function` takes them, and raises ToolError where they are wrong.
     """
 
     spec: ToolSpec
     may: Permission
-    function: Callable[..., str]
-    arguments: type[BaseModel]
+    function: Callable[..., Any]
+    arguments: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     takes_context: bool
     untrusted: bool = True
     preview: Callable[..., FileChange] | None = None
@@ -57,6 +61,12 @@ class Tool:
     untrusted_description: bool = False
     kinds: Mapping[str, ArgumentKind] = field(default_factory=dict)
     """What the parameters are made of; one that is not here is free."""
+    source: str = BUILT_IN
+    """Where it comes from: umi, a file of the user's, an installed package, or the server of a program."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, without checks of its arguments, as in a test of it."""
+        return self.function(*args, **kwargs)
 
     @property
     def name(self) -> str:
@@ -69,7 +79,7 @@ class Tool:
 
     def run(self, context: ToolContext, arguments: Mapping[str, Any]) -> str:
         """Run the tool and return its observation. Raise ToolError if the arguments are wrong or it fails."""
-        return self._apply(self.function, context, arguments)
+        return observed(self._apply(self.function, context, arguments))
 
     def change(self, context: ToolContext, arguments: Mapping[str, Any]) -> FileChange | None:
         """Return the file that a call would write, where the tool can tell. Raise ToolError as `run` does."""
@@ -79,14 +89,18 @@ class Tool:
         self, function: Callable[..., Result], context: ToolContext, arguments: Mapping[str, Any]
     ) -> Result:
         """Call `function` with the checked arguments. Raise ToolError if they are wrong."""
-        try:
-            validated = self.arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "arguments"
-            raise ToolError(f"{where}: {first['msg'].lower()}") from None
-        given = {name: getattr(validated, name) for name in validated.model_fields_set}
+        given = self.arguments(arguments)
         return function(context, **given) if self.takes_context else function(**given)
+
+
+def observed(result: Any) -> str:
+    """Return what a tool returned as text: compact JSON, unless it is text already."""
+    if isinstance(result, str):
+        return result
+    try:
+        return "done" if result is None else compact(result)
+    except (TypeError, ValueError, RecursionError):
+        return str(result)
 
 
 def tool(
@@ -95,16 +109,27 @@ def tool(
     untrusted: bool = True,
     preview: Callable[..., FileChange] | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-) -> Callable[[Callable[..., str]], Tool]:
+) -> Callable[[Callable[..., Any]], Tool]:
     """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares.
 
-    `untrusted=False` is for tools whose results depend on their arguments and this computer alone.
+    `untrusted=False` is for tools whose results depend on their arguments and this computer alone. Raise
+    TypeError where `may` is no permission, or the function cannot be called by named and typed parameters.
     """
+    if may not in get_args(Permission):
+        allowed = ", ".join(get_args(Permission))
+        raise TypeError(f'a tool says what it may do, as in @umi.tool(may="read"): one of {allowed}')
 
-    def wrap(function: Callable[..., str]) -> Tool:
+    def wrap(function: Callable[..., Any]) -> Tool:
         hints = get_type_hints(function, include_extras=True)
         parameters = list(inspect.signature(function).parameters.values())
         takes_context = bool(parameters) and hints.get(parameters[0].name) is ToolContext
+        for parameter in parameters:
+            if parameter.name not in hints:
+                raise TypeError(f"the parameter {parameter.name} of {function.__name__} has no type")
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise TypeError(f"{parameter} of {function.__name__} cannot be given by name")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{function.__name__} is asynchronous, and a tool is an ordinary function")
         fields: dict[str, Any] = {
             p.name: (hints[p.name], ... if p.default is p.empty else p.default)
             for p in parameters[1 if takes_context else 0 :]
@@ -113,9 +138,21 @@ def tool(
         model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
-        return Tool(spec, may, function, model, takes_context, untrusted, preview, time_limit_s, kinds=kinds)
+        check = partial(_checked, model)
+        return Tool(spec, may, function, check, takes_context, untrusted, preview, time_limit_s, kinds=kinds)
 
     return wrap
+
+
+def _checked(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given arguments, with the types of the fields of `model`. Raise ToolError."""
+    try:
+        validated = model.model_validate(dict(arguments))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "arguments"
+        raise ToolError(f"{where}: {first['msg'].lower()}") from None
+    return {name: getattr(validated, name) for name in validated.model_fields_set}
 
 
 def _kind(hint: Any) -> ArgumentKind | None:

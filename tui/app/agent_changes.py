@@ -89,3 +89,29 @@ def offer_tools(
 
     agent.toolbox = Toolbox(select_tools(toolbox.tools, names), toolbox.context)
     return continued(agent, conversation)
+
+
+def with_new_tools(toolbox: Toolbox) -> Toolbox:
+    """Return the toolbox with the tools of servers as they are approved by now."""
+    from agent.tool_sources import available_tools
+    from agent.tools.toolbox import Toolbox
+
+    tools = {tool.name: tool for tool in toolbox.tools}
+    tools |= {tool.name: tool for tool in available_tools().tools if tool.untrusted_description}
+    return Toolbox(tools.values(), toolbox.context)
+
+
+def offered_remark(workspace: Path) -> str:
+    """Return a line about the tool servers that a workspace offers and that the user does not have."""
+    from agent.mcp.servers import has_offered_servers, offered_servers
+
+    names = (
+        [server.name for server in offered_servers(workspace).servers]
+        if has_offered_servers(workspace)
+        else []
+    )
+    return (
+        f"this folder offers tool servers that are not used: {', '.join(names)}; see /servers"
+        if names
+        else ""
+    )

@@ -19,7 +19,7 @@ from textual.screen import Screen
 
 from agent.errors import InputError, UmiError
 from agent.paths import config_path
-from tui.app.agent_changes import offer_tools, switched
+from tui.app.agent_changes import offer_tools, offered_remark, switched, with_new_tools
 from tui.app.appearance.apply import Looks, apply_looks, read_looks
 from tui.app.appearance.ascii_filter import AsciiFilter
 from tui.app.appearance.keys import APP_BINDINGS, key_help, keymap
@@ -131,8 +131,11 @@ class UmiApp(App[None]):
         if first:
             self.chat.opened = self.opened
             await self.chat.show_session()
-            if self.sessions.problem:
-                await self.show_note(self.sessions.problem, error=True)
+            for problem in (self.sessions.problem, *self.opened.remarks):
+                if problem:
+                    await self.show_note(problem, error=True)
+            if remark := offered_remark(self.opened.info.workspace):
+                await self.show_note(remark)
         await self.chat.use(self.opened)
 
     @property
@@ -152,6 +155,25 @@ class UmiApp(App[None]):
             raise InputError("there are no models yet", "wait until they are loaded")
         self.chat.conversation = offer_tools(self.opened.agent, self._toolbox, names, self.chat.conversation)
         self._tools_off = {tool.name for tool in self.tools} - set(names)
+
+    def offer_new_tools(self) -> None:
+        """Offer the tools that were approved meanwhile beside those that are on. Raise InputError, too."""
+        self._require_idle()
+        if self.opened is None or self._toolbox is None:
+            raise InputError("there are no models yet", "wait until they are loaded")
+        known = {tool.name for tool in self.tools}
+        self._toolbox = with_new_tools(self._toolbox)
+        new = [tool.name for tool in self.tools if tool.name not in known]
+        on = [tool.name for tool in self.tools if tool.name in {*self.tools_on, *new}]
+        self.offer_tools(on)
+        self.notify(f"offered from here on: {', '.join(new) or 'no new tool'}", markup=False)
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that tools may touch. Raises InputError before it is known."""
+        if self.opened is None:
+            raise InputError("there are no models yet", "wait until they are loaded")
+        return self.opened.info.workspace
 
     def switch_models(self, name: str) -> None:
         """Load other models, which go on with the conversation. Raise InputError while a turn runs."""

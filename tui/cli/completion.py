@@ -54,10 +54,10 @@ def catalogue_names(incomplete: str) -> list[str]:
 
 def tool_names(incomplete: str) -> list[str]:
     """Return `a,b,NAME` for each tool with which a list of names can go on."""
-    from agent.tools import builtin_tools
+    from agent.tool_sources import available_tools
 
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{tool.name}" for tool in builtin_tools() if tool.name.startswith(last)]
+    return [f"{before}{comma}{tool.name}" for tool in available_tools().tools if tool.name.startswith(last)]
 
 
 def setting_names(incomplete: str) -> list[str]:

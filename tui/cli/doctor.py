@@ -30,7 +30,7 @@ def examine() -> int:
         _print_fact(package, found)
         if found == NOT_INSTALLED:
             problems.append(f"{package} is not installed: pip install umi-agent")
-    for check in (_check_llama, _check_models, _check_workspace, _check_folders):
+    for check in (_check_llama, _check_models, _check_tools, _check_workspace, _check_folders):
         try:
             check()
         except UmiError as error:
@@ -116,6 +116,21 @@ def _check_models() -> None:
     finally:
         engine.close()
     _print_fact("", f"{bundle.layout}; they load, with {details}")
+
+
+def _check_tools() -> None:
+    from agent.tool_sources import available_tools
+    from agent.tools.base import BUILT_IN
+
+    found = available_tools()
+    built_in = sum(tool.source == BUILT_IN for tool in found.tools)
+    servers = sum(tool.untrusted_description for tool in found.tools)
+    own = len(found.tools) - built_in - servers
+    _print_fact("tools", f"{built_in} built in, {own} of your own, {servers} of tool servers")
+    for problem in found.problems:
+        _print_fact("", problem)
+    if found.problems:
+        raise UmiError(found.problems[0])
 
 
 def _check_workspace() -> None:

@@ -32,6 +32,15 @@ async def _tools(app: UmiApp, rest: str) -> None:
     )
 
 
+async def _servers(app: UmiApp, rest: str) -> None:
+    from tui.app.screens.servers import ServersScreen
+
+    app.push_screen(
+        ServersScreen(app.workspace),
+        lambda approved: app.run_soon(app.offer_new_tools) if approved else None,
+    )
+
+
 async def _template(app: UmiApp, rest: str) -> None:
     from agent.config import expand_template, read_config
 
@@ -51,5 +60,6 @@ async def _template(app: UmiApp, rest: str) -> None:
 COMMANDS = (
     SlashCommand("model", "the models: choose, pull, switch", _model, "[NAME]", aliases=("models",)),
     SlashCommand("tools", "what tools there are, on or off for this session", _tools),
+    SlashCommand("servers", "tool servers (MCP): see and approve what they define", _servers),
     SlashCommand("template", "put a text of the config into the input", _template, "[NAME [TEXT]]"),
 )

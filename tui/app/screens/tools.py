@@ -35,7 +35,7 @@ class ToolsScreen(ModalScreen[tuple[str, ...]]):
             yield SelectionList[str](
                 *(
                     Selection(
-                        Content(f"{tool.name:{width}}  {tool.may:5}  {one_line(tool.spec.description)}"),
+                        Content(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}"),
                         tool.name,
                         tool.name in self._on,
                     )

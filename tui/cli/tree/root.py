@@ -278,6 +278,19 @@ def bench(
     return run_bench(models, as_json=json, only=systems, threads=threads, rounds=rounds)
 
 
+@umi.command("mcp", short_help="Serve umi's tools to another program (MCP).")
+def serve_tools(
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    allow_protected: AllowProtected = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+) -> int:
+    """Serve umi's file, note, date and unit tools to another program (MCP, over standard streams)."""
+    from tui.cli.serve_tools import serve_tools
+
+    return serve_tools(workspace or Path(), parse_tool_names(tools), tuple(allow_protected or ()), yes=yes)
+
+
 @umi.command(short_help="Check the installation and the disk space it takes.")
 def doctor(
     clean: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,14 +14,18 @@ tools = typer.Typer(help="The tools that models can call.", **PLAIN)
 
 @tools.command("list")
 def list_tools() -> None:
-    """Every tool, what it may touch, and what it does."""
-    from agent.tools import builtin_tools
+    """Every tool, what it may touch, and what it does; then, on stderr, what was skipped and why."""
+    from agent.tool_sources import available_tools
+    from tui.cli.terminal.progress import say
     from tui.text import one_line
 
-    available = sorted(builtin_tools(), key=lambda tool: tool.name)
+    found = available_tools()
+    available = sorted(found.tools, key=lambda tool: tool.name)
     width = max(len(tool.name) for tool in available)
     for tool in available:
         print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}")
+    for problem in found.problems:
+        say(f"umi: {one_line(problem, 300)}")
 
 
 @tools.command("show")
@@ -29,15 +33,50 @@ def show_tool(name: Annotated[str, typer.Argument()]) -> None:
     """One tool, as the models are told of it."""
     import json
 
-    from agent.tools import builtin_tools
+    from agent.tool_sources import available_tools
     from agent.tools.toolbox import select_tools
     from tui.text import one_line
 
-    tool = select_tools(builtin_tools(), [name])[0]
+    tool = select_tools(available_tools([name]).tools, [name])[0]
     asks = "" if tool.may == "read" else " (asks where models read text of files or programs)"
     asks = " (asks first)" if tool.asks(untrusted=False) else asks
-    print(f"{tool.name}\nmay: {tool.may}{asks}\n{one_line(tool.spec.description)}\n")
+    print(f"{tool.name}\nfrom: {one_line(tool.source, 300)}\nmay: {tool.may}{asks}")
+    print(f"{one_line(tool.spec.description)}\n")
     print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
+
+
+@tools.command("new", short_help="Write a tool of your own and its test.")
+def new_tool(
+    name: Annotated[str, typer.Argument(help="A name such as count_words.")],
+    may: Annotated[
+        Literal["read", "note", "write", "execute", "network"], typer.Option(help="What it may do.")
+    ] = "read",
+) -> None:
+    """Write a tool of your own and its test, for you to change."""
+    from agent.tools.new_tool import write_new_tool
+
+    tool, test = write_new_tool(name, may)
+    print(f"{tool}\n{test}")
+
+
+@tools.command("servers", short_help="List the tool servers (MCP).")
+def list_servers(workspace: Workspace = None) -> int:
+    """The servers of other programs (MCP): yours, and what this folder offers."""
+    from tui.cli.tool_servers import list_servers
+
+    return list_servers(workspace or Path())
+
+
+@tools.command("approve", short_help="Approve the tools of a server.")
+def approve_server(
+    server: Annotated[str, typer.Argument(help="A server of your list, or one that this folder offers.")],
+    workspace: Workspace = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve what it defines without a question.")] = False,
+) -> int:
+    """Start a server, show the tools that it defines, and offer them once you approve."""
+    from tui.cli.tool_servers import approve_server
+
+    return approve_server(server, workspace or Path(), yes=yes)
 
 
 @tools.command("allowed", short_help="List what each folder allows and refuses.")

@@ -32,12 +32,12 @@ id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk *.ppk *.p12 *.pfx *.
 """
 _HARMLESS_FILES = ".env.example .env.sample .env.template .env.dist"
 _OBEYED_FOLDERS = """
-.git .hg .svn .jj .husky .githooks .vscode .idea .devcontainer .github/workflows .github/actions .circleci
-.config/git .config/fish .config/nvim .config/autostart .config/systemd .config/environment.d .emacs.d .vim
-library/launchagents
+.git .hg .svn .jj .husky .githooks .vscode .cursor .idea .devcontainer .circleci
+.github/workflows .github/actions .config/git .config/fish .config/nvim .config/autostart .config/systemd
+.config/environment.d .emacs.d .vim library/launchagents
 """
 _OBEYED_FILES = """
-head .gitconfig .pre-commit-config.yaml lefthook.yml .gitlab-ci.yml *.code-workspace
+head .mcp.json .gitconfig .pre-commit-config.yaml lefthook.yml .gitlab-ci.yml *.code-workspace
 .bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zprofile .zshenv .zlogin
 .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .inputrc .pam_environment
 .xinitrc .xprofile .xsession .xsessionrc
