@@ -9,7 +9,7 @@ import pytest
 from llguidance import LLMatcher
 
 from agent.llama.grammar.calls import caller_grammar
-from agent.mcp.schema import MAX_SCHEMA, Unfit, fitted, without_patterns
+from agent.mcp.schema import MAX_SCHEMA, UnfitSchemaError, fitted, without_patterns
 from agent.transcript import ToolSpec
 
 
@@ -96,7 +96,7 @@ def test_a_recursive_schema_ends() -> None:
     ],
 )
 def test_what_cannot_be_made_fit(schema: Any, why: str) -> None:
-    with pytest.raises(Unfit, match=why):
+    with pytest.raises(UnfitSchemaError, match=why):
         fitted(schema)
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from agent.errors import InputError, cannot_write
-from agent.mcp.schema import Unfit, fitted, without_patterns
+from agent.mcp.schema import UnfitSchemaError, fitted, without_patterns
 from agent.mcp.servers import ToolServer
 from agent.paths import approved_tools_path, read_json, write_private
 from agent.tools.lib.output import shorten, strip_control
@@ -40,18 +40,18 @@ class Definition:
     schema: Mapping[str, Any]
 
     def spec(self, server: ToolServer) -> ToolSpec:
-        """Return the tool as the models see it. Raise Unfit where it cannot be offered."""
+        """Return the tool as the models see it. Raise UnfitSchemaError where it cannot be offered."""
         own = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in self.name)
         name = server.prefix + own
         if not own.strip("_") or len(name) > MAX_NAME:
-            raise Unfit("its name cannot be used")
+            raise UnfitSchemaError("its name cannot be used")
         parameters = fitted(self.schema)
         description = shorten(strip_control(self.description), MAX_DESCRIPTION)
         spec = ToolSpec(name, description, parameters)
         if _refusal(spec):
             spec = ToolSpec(name, description, without_patterns(parameters))
         if refusal := _refusal(spec):
-            raise Unfit(f"no grammar can be made of its parameters ({refusal})")
+            raise UnfitSchemaError(f"no grammar can be made of its parameters ({refusal})")
         return spec
 
 
@@ -116,7 +116,7 @@ def approve(server: ToolServer, listed: Sequence[Definition]) -> tuple[str, ...]
     for tool in listed:
         try:
             spec = tool.spec(server)
-        except Unfit as unfit:
+        except UnfitSchemaError as unfit:
             problems.append(f"{shorten(tool.name, 60)} of the server {server.name} is not offered: {unfit}")
             continue
         if spec.name in {other.name for other in specs.values()}:

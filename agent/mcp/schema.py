@@ -33,23 +33,25 @@ _FORMATS = ("date", "time", "date-time", "email", "uuid", "ipv4")
 _OBJECT_KEYS = {"type", "properties", "required", "additionalProperties"}
 
 
-class Unfit(ValueError):
+class UnfitSchemaError(ValueError):
     """A schema that no grammar takes; the text says why."""
 
 
 def fitted(schema: Any) -> dict[str, Any]:
-    """Return the schema of a tool's arguments made fit. Raise Unfit."""
+    """Return the schema of a tool's arguments made fit. Raise UnfitSchemaError."""
     if not isinstance(schema, Mapping):
-        raise Unfit("its parameters are no JSON Schema")
+        raise UnfitSchemaError("its parameters are no JSON Schema")
     result = _Fitting(schema).fit(schema, 0)
     result.pop("description", None)
     if result.get("type", "object") != "object" or not result.keys() <= _OBJECT_KEYS:
-        raise Unfit("its parameters are no object")
+        raise UnfitSchemaError("its parameters are no object")
     result = {"type": "object", "properties": result.get("properties", {})} | result
     for simpler in (lambda same: same, _without_descriptions, _without_optional):
         if len(compact(simpler(result))) <= MAX_SCHEMA:
             return simpler(result)
-    raise Unfit(f"its parameters take {len(compact(result))} characters, and {MAX_SCHEMA} are read")
+    raise UnfitSchemaError(
+        f"its parameters take {len(compact(result))} characters, and {MAX_SCHEMA} are read"
+    )
 
 
 def without_patterns(schema: Any) -> Any:
@@ -106,12 +108,12 @@ class _Fitting:
         properties |= {name: True for name in needed if name not in properties}
         for name in properties:
             if not isinstance(name, str) or len(name) > MAX_NAME or strip_control(name) != name:
-                raise Unfit("a parameter has a name that cannot be shown")
+                raise UnfitSchemaError("a parameter has a name that cannot be shown")
         kept = [name for name, value in properties.items() if value is not False]
         if len(kept) > MAX_PROPERTIES:
             kept = [name for name in kept if name in needed]
         if len(kept) > MAX_PROPERTIES:
-            raise Unfit(f"it needs {len(kept)} parameters")
+            raise UnfitSchemaError(f"it needs {len(kept)} parameters")
         rest = schema.get("additionalProperties")
         if not kept:
             extra = self.fit(rest, depth + 1) if isinstance(rest, Mapping) else {}

@@ -62,7 +62,7 @@ _ANSWER = {
 _Context = ServerRequestContext[Any, Any]
 
 
-class _Unanswered(Exception):
+class _UnansweredError(Exception):
     """The question about a call goes out with the result of this request; its answer comes with another."""
 
     def __init__(self, request: Request) -> None:
@@ -122,7 +122,7 @@ class ToolServing:
             said = await anyio.to_thread.run_sync(
                 self._called, call, context, params, cancelled, abandon_on_cancel=True
             )
-        except _Unanswered as unanswered:
+        except _UnansweredError as unanswered:
             return self._question(unanswered.request)
         except ToolError as error:
             return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
@@ -133,7 +133,7 @@ class ToolServing:
     def _called(
         self, call: Call, context: _Context, params: CallToolRequestParams, cancelled: threading.Event
     ) -> str:
-        """Pass a call through the gate and run it. Raise ToolError and _Unanswered."""
+        """Pass a call through the gate and run it. Raise ToolError and _UnansweredError."""
 
         def approve(request: Request) -> Decision | None:
             if self.yes:
@@ -155,14 +155,14 @@ class ToolServing:
         return await context.session.elicit_form(self.describe(request), _ANSWER, context.request_id)
 
     def _answered(self, request: Request, params: CallToolRequestParams) -> Decision:
-        """Return the answer that came with this request. Raise _Unanswered where none came.
+        """Return the answer that came with this request. Raise _UnansweredError where none came.
 
         An answer counts for the call and the change that were shown, and once.
         """
         shown = self._pending.pop(params.request_state or "", None)
         answer = (params.input_responses or {}).get(_QUESTION)
         if shown is None or shown.call != request.call or not isinstance(answer, ElicitResult):
-            raise _Unanswered(request)
+            raise _UnansweredError(request)
         decision = _decision(request, answer)
         return shown if isinstance(decision, Allow) else decision
 

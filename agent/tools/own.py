@@ -26,7 +26,7 @@ _MAX_REASON = 200
 """Characters of the reason why something was skipped, at most."""
 
 
-class Unusable(Exception):
+class UnusableToolsError(Exception):
     """A source of tools that is skipped; the text says why."""
 
 
@@ -48,7 +48,7 @@ def own_tools() -> FoundTools:
         try:
             found = load_file(source) if isinstance(source, Path) else _tools_of_package(source)
             tools += [replace(tool, source=name) for tool in _described(found)]
-        except Unusable as reason:
+        except UnusableToolsError as reason:
             problems.append(f"{name} was skipped: {shorten(str(reason), _MAX_REASON)}")
     return FoundTools(tuple(tools), tuple(problems))
 
@@ -69,13 +69,13 @@ def distinct(known: Iterable[Tool], more: Iterable[Tool]) -> FoundTools:
 
 
 def load_file(path: Path) -> list[Tool]:
-    """Run a Python file and return the tools that it defines. Raise Unusable."""
+    """Run a Python file and return the tools that it defines. Raise UnusableToolsError."""
     _require_own(path)
     _require_own(path.parent)
     try:
         source = read_file(path, MAX_SOURCE_BYTES)
     except OSError as error:
-        raise Unusable(error.strerror or str(error)) from None
+        raise UnusableToolsError(error.strerror or str(error)) from None
     module = ModuleType(f"umi_own_tools.{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where type hints are looked up
@@ -87,7 +87,7 @@ def load_file(path: Path) -> list[Tool]:
         if isinstance(value, Tool) and value.function.__module__ == module.__name__
     ]
     if not found:
-        raise Unusable('it defines no tool; write @umi.tool(may="read") above a typed function')
+        raise UnusableToolsError('it defines no tool; write @umi.tool(may="read") above a typed function')
     return found
 
 
@@ -105,15 +105,15 @@ def _files() -> list[Path]:
 
 
 def _require_own(path: Path) -> None:
-    """Raise Unusable where somebody else could have written the file or folder `path`."""
+    """Raise UnusableToolsError where somebody else could have written the file or folder `path`."""
     try:
         about = path.stat()
     except OSError as error:
-        raise Unusable(error.strerror or str(error)) from None
+        raise UnusableToolsError(error.strerror or str(error)) from None
     if about.st_uid not in (os.getuid(), 0):
-        raise Unusable(f"{path} belongs to another user")
+        raise UnusableToolsError(f"{path} belongs to another user")
     if about.st_mode & stat.S_IWOTH:  # not the group: in many systems a user has one of their own
-        raise Unusable(f"everybody can write to {path}; chmod o-w mends that")
+        raise UnusableToolsError(f"everybody can write to {path}; chmod o-w mends that")
 
 
 def _entry_points() -> Iterable[EntryPoint]:
@@ -125,32 +125,32 @@ def _distribution(point: EntryPoint) -> str:
 
 
 def _tools_of_package(point: EntryPoint) -> list[Tool]:
-    """Return the tool, or the tools of the module, that an entry point names. Raise Unusable."""
+    """Return the tool, or the tools of the module, that an entry point names. Raise UnusableToolsError."""
     with _foreign_code():
         loaded = point.load()
     found = [loaded] if isinstance(loaded, Tool) else []
     if isinstance(loaded, ModuleType):
         found = [value for value in vars(loaded).values() if isinstance(value, Tool)]
     if not found:
-        raise Unusable(f"its entry point {point.name} is neither a tool nor a module with tools")
+        raise UnusableToolsError(f"its entry point {point.name} is neither a tool nor a module with tools")
     return found
 
 
 def _described(tools: Iterable[Tool]) -> Iterator[Tool]:
     for tool in tools:
         if not tool.spec.description:
-            raise Unusable(f"{tool.name} has no docstring, which is what the models read of it")
+            raise UnusableToolsError(f"{tool.name} has no docstring, which is what the models read of it")
         yield tool
 
 
 @contextmanager
 def _foreign_code(path: Path | None = None) -> Iterator[None]:
-    """Turn what other people's code raises in the block into Unusable; what it prints goes to stderr."""
+    """Turn what other people's code raises in the block into UnusableToolsError; what it prints goes to stderr."""
     try:
         with redirect_stdout(sys.stderr):
             yield
     except (Exception, SystemExit) as error:
-        raise Unusable(_reason(error, path)) from None
+        raise UnusableToolsError(_reason(error, path)) from None
 
 
 def _reason(error: BaseException, path: Path | None) -> str:
