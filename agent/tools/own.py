@@ -145,7 +145,7 @@ def _described(tools: Iterable[Tool]) -> Iterator[Tool]:
 
 @contextmanager
 def _foreign_code(path: Path | None = None) -> Iterator[None]:
-    """Turn what other people's code raises in the block into UnusableToolsError; what it prints goes to stderr."""
+    """Raise UnusableToolsError for what other people's code raises in the block; its prints go to stderr."""
     try:
         with redirect_stdout(sys.stderr):
             yield
