@@ -253,7 +253,7 @@ def test_a_killed_role_resumes_to_the_same_weights(
     monkeypatch.setattr(train.loop.trainer, "take_step", real)
     output: list[str] = []
     train_run(recipe, output.append)
-    assert any(line.startswith("caller: going on at step 2/") for line in output)
+    assert any(line.startswith("caller: resuming at step 2/") for line in output)
     for role in ROLES:
         assert_same_adapter(finished / role, tmp_path / "run" / role, rtol=0, atol=1e-6)
 

@@ -240,7 +240,7 @@ def test_a_role_is_replaced_only_when_its_retraining_is_finished(
     train_run(recipe_of(other, data=[str(tmp_path / "more.jsonl")]), output.append, "caller", again=True)
     assert not any("going on" in line for line in output)
     train_run(recipe, output.append, "caller", again=True)
-    assert any(line.startswith("caller: going on at step 2/3") for line in output)
+    assert any(line.startswith("caller: resuming at step 2/3") for line in output)
     assert_same(before, load_adapter(copy / "caller"))
 
 

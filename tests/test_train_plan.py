@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def brief_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """One step is enough where no time is looked at."""
     monkeypatch.setattr(train.plan.measurement, "MEASURED_SECONDS", 0.0)
-    monkeypatch.setattr(train.plan.measurement, "MEASURED_PASSES", 1)
+    monkeypatch.setattr(train.plan.measurement, "MEASURED_MICRO_BATCHES", 1)
 
 
 def recipe_in(place: Path, out: Path, **fields: Any) -> Recipe:
@@ -286,7 +286,7 @@ def test_a_pass_is_cut_where_a_step_would_take_long(
     batch = a_pass(shape.vocabulary)
     whole = sum(map(len, batch))
     assert sum(map(len, cut(recipe, shape, batch, "cpu"))) == whole
-    monkeypatch.setattr(train.plan.measurement, "MOST_OPERATIONS", 1.0)
+    monkeypatch.setattr(train.plan.measurement, "MAX_FLOPS", 1.0)
     assert len(cut(recipe, shape, batch, "cpu")) == 1
     assert sum(map(len, cut(recipe, shape, batch, "cpu"))) < whole / 2
     assert sum(map(len, cut(recipe, shape, batch, "cuda"))) == whole

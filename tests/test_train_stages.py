@@ -112,7 +112,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     monkeypatch.setattr(train.loop.trainer, "take_step", real)
     output: list[str] = []
     train_run(recipe, output.append)
-    assert any(line.startswith(f"{dies_at}: going on at step 2/") for line in output)
+    assert any(line.startswith(f"{dies_at}: resuming at step 2/") for line in output)
     for stage in STAGES:
         once, twice = load_adapter(finished / stage), load_adapter(tmp_path / "run" / stage)
         for name, tensor in once.items():

@@ -80,7 +80,7 @@ def test_final_prints_the_last_event_alone(models: SetScript, capsys: pytest.Cap
     event = json.loads(line)
     assert (event["event"], event["reason"], event["answer"]) == ("finished", "answered", "It is 42.")
     assert main(["ask", "--final", "what?"]) == 2
-    assert "--final is about --json" in capsys.readouterr().err
+    assert "--final applies only with --json" in capsys.readouterr().err
 
 
 def test_files_are_attached(models: SetScript, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

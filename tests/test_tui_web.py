@@ -134,4 +134,4 @@ def test_the_server_listens_on_loopback_alone(
         assert main(["--web", "--port", port]) == 2
     assert f"port {port} cannot be had: Address already in use" in capsys.readouterr().err
     assert main(["--port", "8000"]) == 2
-    assert "--port is about --web" in capsys.readouterr().err
+    assert "--port applies only with --web" in capsys.readouterr().err

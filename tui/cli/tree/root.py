@@ -99,7 +99,7 @@ def chat(
             )
         return 0
     if port and not web:
-        raise InputError("--port is about --web", "give both")
+        raise InputError("--port applies only with --web", "give both")
     if web:
         if go_on or session is not None:
             raise InputError("--web opens new sessions", "resume one on the page with /sessions")
@@ -187,7 +187,7 @@ def ask(
     from tui.cli.ask import ask as run_ask
 
     if final and not json:
-        raise InputError("--final is about --json", "give both, or --quiet for the answer alone")
+        raise InputError("--final applies only with --json", "give both, or --quiet for the answer alone")
     _require_one(go_on, session)
     options = Options(
         models,

@@ -100,4 +100,5 @@ def revoke(name: Annotated[str, typer.Argument(help="A tool, or all.")], workspa
 
     root = Folder(workspace or Path()).root
     if not Policy(root, AuditLog(root)).revoke("" if name == "all" else name):
-        raise InputError(f"nothing of that kind is allowed in {root}", "see `umi tools allowed`")
+        tool = "any tool" if name == "all" else name
+        raise InputError(f"no rule allows {tool} in {root}", "see `umi tools allowed`")

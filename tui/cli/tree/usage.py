@@ -18,6 +18,9 @@ from tui.installation import EXTRAS
 _INVALID_CHOICE = re.compile(
     r"Invalid value for (?P<name>.+?): (Value error, )?(?P<value>'.*') is not one of (?P<choices>.+)"
 )
+_NUMBERS = {"integer": "a whole number", "number": "a number"}
+_NUMBER_WORDING = re.compile(r"Input should be a valid (integer|number), unable to parse string as an? \w+")
+"""pydantic's words for text that is no number."""
 ALMOST = 0.75
 """The similarity of difflib from which a first argument is taken for a mistyped command."""
 
@@ -145,4 +148,5 @@ def usage_error(error: TyperException, command: str = "umi") -> InputError:
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
         name = match["name"].strip("'")
         return InputError(f"{command}: {name}: invalid choice: {match['value']}", hint)
+    message = _NUMBER_WORDING.sub(lambda found: f"it must be {_NUMBERS[found[1]]}", message)
     return InputError(f"{command}: {message[:1].lower()}{message[1:]}", hint)
