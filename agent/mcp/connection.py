@@ -27,7 +27,7 @@ from agent.mcp.definitions import Definition
 from agent.mcp.results import text_of
 from agent.mcp.servers import ToolServer
 from agent.mcp.session import STOPPED, ServerSession, one_line, reason_of
-from agent.tools.lib.time_limit import CANCELLED, CallEnded, check_time
+from agent.tools.lib.time_limit import CANCELLED, CallEndedError, check_time
 
 MAX_STARTS = 3
 """Times that a server is started within `STARTS_S` seconds; after that it is left alone for as long."""
@@ -64,7 +64,7 @@ class Connection:
         """Call a tool of the server, started where it is not running, and return what it says.
 
         Raise ToolError where the server defines the tool otherwise than `approved`, ends, or reports an
-        error. Where the time of the running call is up, the server is stopped, and CallEnded raised; where
+        error. Where the time of the running call is up, the server is stopped, and CallEndedError raised; where
         the user cancelled it, the server goes on.
         """
         session = self._running()
@@ -126,11 +126,11 @@ class Connection:
         return session
 
     def _awaited(self, work: Coroutine[Any, Any, Result], session: ServerSession) -> Result:
-        """Return what `work` does on the loop. Raise ToolError where the server fails, and CallEnded."""
+        """Return what `work` does on the loop. Raise ToolError where the server fails, and CallEndedError."""
         future = asyncio.run_coroutine_threadsafe(work, _loop())
         try:
             return _waited(future)
-        except CallEnded as ended:
+        except CallEndedError as ended:
             future.cancel()
             if str(ended) != CANCELLED:  # a server that does not answer is of no more use
                 self.stop()
@@ -184,7 +184,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _waited(future: Future[Result]) -> Result:
-    """Return the result of `future`. Raise what it raises, and CallEnded where the call ends first."""
+    """Return the result of `future`. Raise what it raises, and CallEndedError where the call ends first."""
     while True:
         try:
             return future.result(_POLL_S)

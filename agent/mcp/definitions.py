@@ -18,7 +18,7 @@ from agent.mcp.servers import ToolServer
 from agent.paths import approved_tools_path, read_json, write_private
 from agent.tools.lib.output import shorten, strip_control
 from agent.transcript import ToolSpec
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 
 MAX_TOOLS = 200
 """Tools of one server, at most."""
@@ -138,7 +138,7 @@ def read_approved() -> Mapping[str, ApprovedServer]:
         return validate(_ApprovedFile, read_json(path, MAX_APPROVED_BYTES)).servers
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, InvalidFields) as error:
+    except (OSError, ValueError, InvalidFieldsError) as error:
         raise InputError(f"{path} is damaged: {error}", "remove it, and approve the servers again") from None
 
 

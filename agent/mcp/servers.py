@@ -28,7 +28,7 @@ from agent.errors import InputError, cannot_write
 from agent.paths import read_json, tool_servers_path, write_private
 from agent.tools.lib.output import safe_name
 from agent.transcript import compact
-from agent.transcript.validation import FieldError, InvalidFields, validate
+from agent.transcript.validation import FieldError, InvalidFieldsError, validate
 
 WORKSPACE_LISTS: Mapping[str, str] = {
     ".mcp.json": "mcpServers",
@@ -189,7 +189,7 @@ def _read(path: Path, key: str) -> FoundServers:
     for name, raw in listed.items():
         try:
             server = _server(name, raw)
-        except InvalidFields as invalid:
+        except InvalidFieldsError as invalid:
             problems.append(f"{path}: the server {safe_name(name)[:40]!r} was skipped: {invalid}")
             continue
         if server.prefix in servers:
@@ -200,7 +200,7 @@ def _read(path: Path, key: str) -> FoundServers:
 
 
 def _server(name: str, raw: Any) -> ToolServer:
-    """Return the server of an entry. Raise InvalidFields."""
+    """Return the server of an entry. Raise InvalidFieldsError."""
     entry = validate(ServerEntry, raw)
     if not re.fullmatch(r"\w[\w .-]{0,39}", name) or not re.search(r"[^\W_]", name):
         raise _refused("its name may have 40 letters, digits, dots, spaces and hyphens")
@@ -235,5 +235,5 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in _LOOPBACK
 
 
-def _refused(why: str) -> InvalidFields:
-    return InvalidFields(FieldError("rule", (), wanted=why))
+def _refused(why: str) -> InvalidFieldsError:
+    return InvalidFieldsError(FieldError("rule", (), wanted=why))
