@@ -144,6 +144,22 @@ class Agent:
             transcript = transcript.plus(UserTurn(text.strip()))
         return self.engine.read_ahead(transcript, cancelled=cancelled)
 
+    def ask(
+        self,
+        conversation: Conversation,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+        approve: Approve | None = None,
+        cancelled: Cancelled = lambda: False,
+    ) -> Finished:
+        """Answer `text` as `run` does; return the last event."""
+        *_, last = self.run(
+            conversation, text, attachments=attachments, approve=approve, cancelled=cancelled
+        )
+        assert isinstance(last, Finished), "a turn ends with it"
+        return last
+
     def run(
         self,
         conversation: Conversation,

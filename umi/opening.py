@@ -1,4 +1,4 @@
-"""Open a bundle, and an agent on it."""
+"""Open a bundle, and an agent on it; ask one question."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from agent import setup
 from agent.bundle import Bundle
 from agent.bundle.deltas.build import open_bundle
 from agent.bundle.store import find_bundle
+from agent.consent import Approve
+from agent.events import Finished
 from agent.loop import Agent
 from agent.tools import Tool
 
@@ -40,3 +42,20 @@ def open_agent(
     toolbox = setup.make_toolbox(Path(workspace), tools, allow_protected)
     bundle = models if isinstance(models, Bundle) else load_bundle(models)
     return setup.open_agent(bundle, toolbox, max_steps)
+
+
+def ask(
+    question: str,
+    models: str | Path | Bundle | None = None,
+    *,
+    workspace: str | Path = ".",
+    tools: Sequence[str | Tool] | None = None,
+    approve: Approve | None = None,
+) -> Finished:
+    """Open an agent, answer one question, and return the last event, which has the answer and the reason.
+
+    Models are loaded and freed: ask several questions of an agent of `open_agent`. Raise what that raises,
+    and InputError for a question that is empty or too long.
+    """
+    with open_agent(models, workspace=workspace, tools=tools) as agent:
+        return agent.ask(agent.begin(), question, approve=approve)
