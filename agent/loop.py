@@ -154,9 +154,7 @@ class Agent:
         cancelled: Cancelled = lambda: False,
     ) -> Finished:
         """Answer `text` as `run` does; return the last event."""
-        *_, last = self.run(
-            conversation, text, attachments=attachments, approve=approve, cancelled=cancelled
-        )
+        *_, last = self.run(conversation, text, attachments=attachments, approve=approve, cancelled=cancelled)
         assert isinstance(last, Finished), "a turn ends with it"
         return last
 

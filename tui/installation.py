@@ -1,4 +1,4 @@
-"""What is installed: the versions of packages, and the optional parts `train`, `export` and `web`."""
+"""What is installed: the versions of packages, and the parts `train`, `export`, `web` and `serve`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": _TRAIN,
     "export": _TRAIN,
     "web": ("textual_serve", "aiohttp"),
+    "serve": ("starlette", "uvicorn"),
 }
 """The top-level modules that each extra of the distribution installs."""
 

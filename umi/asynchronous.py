@@ -21,7 +21,7 @@ from agent.tools import Tool
 from umi.opening import open_agent
 
 Item = TypeVar("Item")
-AsyncApprove = Callable[[Request], Decision | None | Awaitable[Decision | None]]
+AsyncApprove = Callable[[Request], Decision | Awaitable[Decision | None] | None]
 """Answers a question about a call, at once or when it is awaited; see `Agent.run`."""
 
 _POLL_S = 0.05
@@ -74,9 +74,7 @@ class AsyncAgent:
         approve: AsyncApprove | None = None,
     ) -> Finished:
         """Answer `text` as `run` does; return the last event."""
-        async with aclosing(
-            self.run(conversation, text, attachments=attachments, approve=approve)
-        ) as events:
+        async with aclosing(self.run(conversation, text, attachments=attachments, approve=approve)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     return event

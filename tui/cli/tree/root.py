@@ -276,6 +276,24 @@ def bench(
 
 
 @umi.command()
+def serve(
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 is a free one.")] = 8642,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Other machines need a token.")] = "127.0.0.1",
+    models: Models = None,
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    max_steps: MaxSteps = None,
+    allow_protected: AllowProtected = None,
+) -> int:
+    """Serve the model `umi` to other programs, over HTTP in OpenAI's form."""
+    from tui.cli.serve import serve as run_serve
+
+    options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
+    return run_serve(options, host=host, port=port, yes=yes)
+
+
+@umi.command()
 def doctor(
     clean: Annotated[
         bool, typer.Option("--clean", help="Only remove caches and unfinished downloads.")

@@ -1,0 +1,166 @@
+"""Answers to requests: one at a time on a thread, by the agent with its own tools or with the client's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from time import perf_counter
+
+from agent.consent import Approve
+from agent.events import AnswerDelta, CallProposed, Event, Finished
+from agent.llama.grammar.calls import MAX_CALLS
+from agent.loop import Agent, Conversation
+from agent.sessions import CONCLUDED
+from agent.transcript import Call, ToolSpec, Transcript, compact
+from serve.conversations import (
+    Memory,
+    Remembered,
+    in_call_order,
+    instruction_of,
+    recall,
+    without_instructions,
+)
+from serve.errors import RequestError
+from serve.fair_queue import FairQueue
+from serve.metrics import Metrics
+from serve.proposals import Step, propose
+from serve.requests import ChatRequest, FunctionCall, Message, ToolCall
+from umi.asynchronous import iterate_in_thread
+
+Cancelled = Callable[[], bool]
+
+OWN_TOOLS, NO_TOOLS = "umi's own tools", "no tools"
+"""Under which conversations without tools of the client are remembered."""
+
+
+class Answering:
+    """Answers requests with `agent`, in the order of `queue`. `approve` decides about umi's own calls."""
+
+    def __init__(self, agent: Agent, approve: Approve | None, queue: FairQueue, metrics: Metrics) -> None:
+        self.agent = agent
+        self.queue = queue
+        self.metrics = metrics
+        self._approve = approve
+        self._memory = Memory()
+        self._executor = ThreadPoolExecutor(1, "umi-serve")
+
+    async def events(self, request: ChatRequest, client: str) -> AsyncGenerator[Event]:
+        """Yield the events of an answer, once it is the turn of `client`; the last one is `Finished`.
+
+        Closing the generator, or cancelling the task that awaits it, stops the models. Raise QueueFull,
+        RequestError, or what `Agent.run` raises.
+        """
+        arrived = perf_counter()
+        async with self.queue.turn(client):
+            started = perf_counter()
+            self.metrics.waited_seconds += started - arrived
+            stop = threading.Event()
+            events = cut_at(self._answer(request, stop.is_set), request.stops)
+            try:
+                async with aclosing(iterate_in_thread(events, self._executor, stop)) as arriving:
+                    async for event in arriving:
+                        if isinstance(event, Finished):
+                            self.metrics.endings[event.reason] += 1
+                            self.metrics.add_usage(event.stats)
+                        yield event
+            finally:
+                self.metrics.answer_seconds += perf_counter() - started
+
+    def close(self) -> None:
+        """Free the models, after the turn that runs has ended."""
+        self._executor.shutdown()
+        self.agent.close()
+
+    def _answer(self, request: ChatRequest, cancelled: Cancelled) -> Iterator[Event]:
+        messages = in_call_order(without_instructions(request.messages))
+        if not messages or messages[-1].role == "assistant":
+            what = "the last message must be a user's or a tool's"
+            raise RequestError(400, what, "invalid_value", "messages")
+        instruction = "\n\n".join(filter(None, (self.agent.instruction, instruction_of(request.messages))))
+        if request.tools or messages[-1].role == "tool":
+            return self._proposed(request, messages, instruction, cancelled)
+        tools = () if request.tool_choice == "none" else self.agent.toolbox.specs
+        return self._own(tools, messages, instruction, cancelled)
+
+    def _own(
+        self, tools: tuple[ToolSpec, ...], messages: Sequence[Message], instruction: str, cancelled: Cancelled
+    ) -> Iterator[Event]:
+        """Answer with umi's own `tools`, which run here."""
+        said, question = _split(messages)
+        key = _key(OWN_TOOLS if tools else NO_TOOLS, instruction)
+        found = recall(self._memory, key, said)
+        conversation = Conversation(Transcript(tools, found.turns, instruction), found.untrusted)
+        for event in self.agent.run(conversation, question, approve=self._approve, cancelled=cancelled):
+            if isinstance(event, Finished) and event.reason in CONCLUDED:
+                kept = Remembered(conversation.transcript.turns, conversation.untrusted)
+                self._memory.keep(key, [*messages, Message("assistant", event.answer)], kept)
+            yield event
+
+    def _proposed(
+        self, request: ChatRequest, messages: Sequence[Message], instruction: str, cancelled: Cancelled
+    ) -> Iterator[Event]:
+        """Answer with the client's tools, whose calls it runs."""
+        key = _key("\n".join(spec.line() for spec in request.specs), instruction)
+        found = recall(self._memory, key, messages)
+        step = Step(
+            Transcript(request.specs, found.turns, instruction),
+            request.demanded,
+            1 if request.parallel_tool_calls is False else MAX_CALLS,
+        )
+        calls: list[Call] = []
+        for event in propose(self.agent.engine, step, cancelled):
+            if isinstance(event, CallProposed):
+                calls.append(Call(event.name, event.arguments))
+            if isinstance(event, Finished) and event.reason in CONCLUDED:
+                kept = Remembered(step.transcript.turns, untrusted=True)
+                self._memory.keep(key, [*messages, _assistant(event.answer, calls)], kept)
+            yield event
+
+
+def cut_at(events: Iterable[Event], stops: Sequence[str]) -> Iterator[Event]:
+    """Yield `events` with the answer ended before the first of the texts `stops` that it holds."""
+    if not stops:
+        yield from events
+        return
+    longest = max(map(len, stops))
+    answer, shown, cut = "", 0, False
+    for event in events:
+        match event:
+            case AnswerDelta(text) if not cut:
+                answer += text
+                found = [at for stop in stops if (at := answer.find(stop)) >= 0]
+                cut = bool(found)
+                end = min(found) if found else max(shown, len(answer) - longest + 1)
+                answer = answer[:end] if cut else answer
+                if end > shown:
+                    yield AnswerDelta(answer[shown:end])
+                shown = max(shown, end)
+            case AnswerDelta():
+                pass
+            case Finished(reason, text, stats):
+                if not cut and shown < len(answer):
+                    yield AnswerDelta(answer[shown:])
+                yield Finished(reason, answer.strip() if cut else text, stats)
+            case _:
+                yield event
+
+
+def _split(messages: Sequence[Message]) -> tuple[list[Message], str]:
+    """Return the messages before the question, and the question: the user's last messages."""
+    start = len(messages)
+    while start and messages[start - 1].role == "user":
+        start -= 1
+    texts = (message.text.strip() for message in messages[start:])
+    return list(messages[:start]), "\n\n".join(filter(None, texts))
+
+
+def _key(tools: str, instruction: str) -> str:
+    return compact([tools, instruction])
+
+
+def _assistant(answer: str, calls: Sequence[Call]) -> Message:
+    """Return the message that tells of an answer or of calls, as the client sends it back."""
+    made = (ToolCall("", FunctionCall(call.name, compact(call.arguments))) for call in calls)
+    return Message("assistant", answer, tuple(made) or None)
