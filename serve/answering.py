@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from time import perf_counter
 
 from agent.consent import Approve
-from agent.events import AnswerDelta, CallProposed, Event, Finished
+from agent.events import CallProposed, Event, Finished
 from agent.llama.grammar.calls import MAX_CALLS
 from agent.loop import Agent, Conversation
 from agent.sessions import CONCLUDED
@@ -22,6 +22,7 @@ from serve.conversations import (
     recall,
     without_instructions,
 )
+from serve.cutting import CutAtLength, cut
 from serve.errors import RequestError
 from serve.fair_queue import FairQueue
 from serve.metrics import Metrics
@@ -46,7 +47,7 @@ class Answering:
         self._memory = Memory()
         self._executor = ThreadPoolExecutor(1, "umi-serve")
 
-    async def events(self, request: ChatRequest, client: str) -> AsyncGenerator[Event]:
+    async def events(self, request: ChatRequest, client: str) -> AsyncGenerator[Event | CutAtLength]:
         """Yield the events of an answer, once it is the turn of `client`; the last one is `Finished`.
 
         Closing the generator, or cancelling the task that awaits it, stops the models. Raise QueueFull,
@@ -57,7 +58,8 @@ class Answering:
             started = perf_counter()
             self.metrics.waited_seconds += started - arrived
             stop = threading.Event()
-            events = cut_at(self._answer(request, stop.is_set), request.stops)
+            answer = self._answer(request, stop.is_set)
+            events = cut(answer, request.stops, request.most_tokens, self.agent.engine.count_tokens)
             try:
                 async with aclosing(iterate_in_thread(events, self._executor, stop)) as arriving:
                     async for event in arriving:
@@ -117,34 +119,6 @@ class Answering:
                 kept = Remembered(step.transcript.turns, untrusted=True)
                 self._memory.keep(key, [*messages, _assistant(event.answer, calls)], kept)
             yield event
-
-
-def cut_at(events: Iterable[Event], stops: Sequence[str]) -> Iterator[Event]:
-    """Yield `events` with the answer ended before the first of the texts `stops` that it holds."""
-    if not stops:
-        yield from events
-        return
-    longest = max(map(len, stops))
-    answer, shown, cut = "", 0, False
-    for event in events:
-        match event:
-            case AnswerDelta(text) if not cut:
-                answer += text
-                found = [at for stop in stops if (at := answer.find(stop)) >= 0]
-                cut = bool(found)
-                end = min(found) if found else max(shown, len(answer) - longest + 1)
-                answer = answer[:end] if cut else answer
-                if end > shown:
-                    yield AnswerDelta(answer[shown:end])
-                shown = max(shown, end)
-            case AnswerDelta():
-                pass
-            case Finished(reason, text, stats):
-                if not cut and shown < len(answer):
-                    yield AnswerDelta(answer[shown:])
-                yield Finished(reason, answer.strip() if cut else text, stats)
-            case _:
-                yield event
 
 
 def _split(messages: Sequence[Message]) -> tuple[list[Message], str]:

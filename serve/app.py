@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from agent.errors import UmiError
 from agent.events import Event
 from serve.answering import Answering
+from serve.cutting import CutAtLength
 from serve.errors import RequestError, request_error
 from serve.fair_queue import QueueFull
 from serve.metrics import CONTENT_TYPE
@@ -114,7 +115,7 @@ class Server:
 
     async def _metrics(self, _: Request) -> Response:
         queue = self._answering.queue
-        text = self._answering.metrics.render(len(queue), busy=queue.is_busy)
+        text = self._answering.metrics.render(queue.waiting, busy=queue.is_busy)
         return PlainTextResponse(text, media_type=CONTENT_TYPE)
 
     async def _models(self, _: Request) -> Response:
@@ -209,7 +210,7 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _whole(events: AsyncGenerator[Event], reply: Reply) -> dict[str, object]:
+async def _whole(events: AsyncGenerator[Event | CutAtLength], reply: Reply) -> dict[str, object]:
     with _request_errors():
         async with aclosing(events):
             async for event in events:
@@ -218,14 +219,14 @@ async def _whole(events: AsyncGenerator[Event], reply: Reply) -> dict[str, objec
     return reply.whole()
 
 
-async def _first(events: AsyncGenerator[Event]) -> Event:
+async def _first(events: AsyncGenerator[Event | CutAtLength]) -> Event | CutAtLength:
     """Return the first event, which comes when all that can be refused was checked."""
     with _request_errors():
         return await anext(events)
 
 
 async def _server_sent(
-    first: Event, events: AsyncGenerator[Event], reply: Reply, *, usage: bool
+    first: Event | CutAtLength, events: AsyncGenerator[Event | CutAtLength], reply: Reply, *, usage: bool
 ) -> AsyncGenerator[bytes]:
     """Yield the reply as server-sent events; an error is the last one."""
     try:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -64,7 +65,7 @@ def serve(
         limit_concurrency=_MOST_CONNECTIONS,
     )
     ready(f"http://{f'[{name}]' if ':' in name else name}:{number}/v1")
-    with listening:
+    with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
     return 0
 
@@ -84,6 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()
     except OSError as error:
         listening.close()
         reason = error.strerror or error

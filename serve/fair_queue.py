@@ -25,8 +25,9 @@ class FairQueue:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         """By client; the first one is next."""
 
-    def __len__(self) -> int:
-        """Return how many requests wait."""
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
         return sum(map(len, self._waiting.values()))
 
     @property
@@ -48,7 +49,7 @@ class FairQueue:
             self._busy = True
             return
         own = self._waiting.get(client, deque())
-        if len(self) >= self._most or len(own) >= self._most_of_one:
+        if self.waiting >= self._most or len(own) >= self._most_of_one:
             raise QueueFull
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, own).append(admitted)

@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Usage
 from agent.transcript import compact
+from serve.cutting import CutAtLength
 from serve.errors import RequestError
 from serve.requests import MODEL
 
@@ -27,9 +28,10 @@ class Reply:
         self._content = ""
         self._reasoning = ""
         self._calls: list[dict[str, Any]] = []
+        self._cut = False
         self._finished: Finished | None = None
 
-    def deltas(self, event: Event) -> Iterator[dict[str, Any]]:
+    def deltas(self, event: Event | CutAtLength) -> Iterator[dict[str, Any]]:
         """Take the next event; yield what it adds to the message. Raise RequestError where umi failed."""
         match event:
             case Thought(_, text, next_) if text and next_ != "give up":
@@ -50,11 +52,13 @@ class Reply:
                 if text := text if self._content else text.lstrip():
                     self._content += text
                     yield {"content": text}
+            case CutAtLength():
+                self._cut = True
             case Finished("error", answer):
                 raise RequestError(500, answer, "umi_failed")
             case Finished(_, answer):
                 self._finished = event
-                if not self._content and not self._calls:
+                if not self._content and not self._calls and not self._cut:
                     self._content = answer or "There is no answer: the limit of steps is reached."
                     yield {"content": self._content}
             case _:
@@ -97,7 +101,7 @@ class Reply:
 
     @property
     def _finish_reason(self) -> str:
-        return "tool_calls" if self._calls else "stop"
+        return "tool_calls" if self._calls else "length" if self._cut else "stop"
 
     def _reason(self, text: str) -> dict[str, Any]:
         self._reasoning += text

@@ -154,7 +154,14 @@ class ChatRequest:
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     stop: str | Annotated[tuple[str, ...], Field(max_length=4)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     user: str | None = None
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The tokens of an answer, at most; None where the bundle's own limit is the only one."""
+        return self.max_completion_tokens or self.max_tokens
 
     @property
     def stops(self) -> tuple[str, ...]:
