@@ -94,6 +94,7 @@ async def open_async_agent(
     tools: Sequence[str | Tool] | None = None,
     max_steps: int = setup.DEFAULT_MAX_STEPS,
     allow_protected: Sequence[str] = (),
+    server: str = "",
 ) -> AsyncIterator[AsyncAgent]:
     """Load models as `open_agent` does, on a thread; the agent is closed when the `async with` block ends."""
     agent = await asyncio.to_thread(
@@ -103,6 +104,7 @@ async def open_async_agent(
         tools=tools,
         max_steps=max_steps,
         allow_protected=allow_protected,
+        server=server,
     )
     opened = AsyncAgent(agent)
     try:

@@ -77,6 +77,8 @@ def ask(
         if store and session:
             session = store.find(session).id  # before the models are loaded
         opened = open_agent(options)
+        for remark in opened.remarks:
+            say(f"umi: {one_line(remark, 300)}")
         try:
             writer = _writer(store, opened.info, go_on, session) if store else None
             with Interrupts() as interrupts:

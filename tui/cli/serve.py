@@ -8,9 +8,11 @@ from agent.errors import InputError
 from tui.cli.terminal.progress import say
 from tui.installation import EXTRAS
 from tui.setup import Options, open_agent
+from tui.text import one_line
 
 if TYPE_CHECKING:
     from agent.consent import Decision, Request
+    from agent.loop import Agent
 
 
 def serve(options: Options, *, host: str, port: int, yes: bool) -> int:
@@ -28,13 +30,17 @@ def serve(options: Options, *, host: str, port: int, yes: bool) -> int:
             f"`umi serve` needs {module}, which is not installed", "pip install 'umi-agent[serve]'"
         ) from None
 
+    def opened() -> Agent:
+        loaded = open_agent(options)
+        for remark in loaded.remarks:
+            say(f"umi: {one_line(remark, 300)}")
+        return loaded.agent
+
     def ready(address: str) -> None:
         print(address, flush=True)
         say("programs that speak OpenAI's protocol find the model umi at this address. Ctrl-C ends it")
 
-    return run(
-        lambda: open_agent(options).agent, _allowed if yes else None, host=host, port=port, ready=ready
-    )
+    return run(opened, _allowed if yes else None, host=host, port=port, ready=ready)
 
 
 def _allowed(request: Request) -> Decision | None:
