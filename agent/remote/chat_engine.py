@@ -1,7 +1,8 @@
 """The engine on a server with a stock model: one chat completion whose beginning tells which role it is.
 
-Where the server's reply begins with a call, the planner hands over to the caller, else to the summarizer, who
-goes on reading the same reply. The server writes the calls in its model's own markup; the toolbox checks them.
+Where the server's reply begins with a call, the planner hands over to the caller, else to the summarizer,
+who goes on reading the same reply. The server writes the calls in its model's own markup; the toolbox checks
+them.
 """
 
 from __future__ import annotations
