@@ -9,16 +9,20 @@ from contextlib import aclosing
 from time import perf_counter
 
 from agent.consent import Approve
+from agent.errors import ContextFull
 from agent.events import CallProposed, Event, Finished
 from agent.llama.grammar.calls import MAX_CALLS
 from agent.loop import Agent, Conversation
+from agent.prompting import segment
 from agent.sessions import CONCLUDED
-from agent.transcript import Call, ToolSpec, Transcript, compact
+from agent.transcript import Call, ToolSpec, Transcript, Turn, UserTurn, compact
 from serve.conversations import (
     Memory,
     Remembered,
     in_call_order,
     instruction_of,
+    latest,
+    least_tokens,
     recall,
     without_instructions,
 )
@@ -93,12 +97,20 @@ class Answering:
         said, question = _split(messages)
         key = _key(OWN_TOOLS if tools else NO_TOOLS, instruction)
         found = recall(self._memory, key, said)
-        conversation = Conversation(Transcript(tools, found.turns, instruction), found.untrusted)
+        turns = self._fitting(found.turns, question)
+        conversation = Conversation(Transcript(tools, turns, instruction), found.untrusted)
         for event in self.agent.run(conversation, question, approve=self._approve, cancelled=cancelled):
             if isinstance(event, Finished) and event.reason in CONCLUDED:
                 kept = Remembered(conversation.transcript.turns, conversation.untrusted)
                 self._memory.keep(key, [*messages, Message("assistant", event.answer)], kept)
             yield event
+
+    def _fitting(self, history: Sequence[Turn], question: str) -> tuple[Turn, ...]:
+        """Return what of `history` may fit beside `question`. Raise ContextFull where that cannot fit."""
+        available = self.agent.engine.context_length
+        if (least := least_tokens(question)) > available:
+            raise ContextFull(least, available)
+        return latest(history, available - least)
 
     def _proposed(
         self, request: ChatRequest, messages: Sequence[Message], instruction: str, cancelled: Cancelled
@@ -106,8 +118,13 @@ class Answering:
         """Answer with the client's tools, whose calls it runs."""
         key = _key("\n".join(spec.line() for spec in request.specs), instruction)
         found = recall(self._memory, key, messages)
+        start = max((at for at, turn in enumerate(found.turns) if isinstance(turn, UserTurn)), default=None)
+        if start is None:
+            raise RequestError(400, "the messages have no question", "invalid_value", "messages")
+        current = found.turns[start:]
+        history = self._fitting(found.turns[:start], segment(current[0]).content)
         step = Step(
-            Transcript(request.specs, found.turns, instruction),
+            Transcript(request.specs, (*history, *current), instruction),
             request.demanded,
             1 if request.parallel_tool_calls is False else MAX_CALLS,
         )

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.prompting import segment
+from agent.tools.lib.output import page_text
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -29,6 +31,10 @@ from serve.errors import RequestError
 from serve.requests import Message
 
 _INSTRUCTING = ("system", "developer")
+_LEAST_OF_TURN = 4
+"""Tokens of a turn's markers, at least."""
+_LONGEST_TOKEN = 64
+"""Characters that one token stands for, at most: vocabularies have long runs of one character."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,27 @@ def calls_of(message: Message) -> tuple[Call, ...]:
     return tuple(calls)
 
 
+def least_tokens(*texts: str) -> int:
+    """Return a number of tokens that turns of these texts have at least."""
+    return sum(_LEAST_OF_TURN + len(text) // _LONGEST_TOKEN for text in texts)
+
+
+def latest(turns: Sequence[Turn], most_tokens: int) -> tuple[Turn, ...]:
+    """Return the last exchanges of `turns`, without those that certainly do not fit into `most_tokens`.
+
+    It takes time in proportion to the turns; the loop, which drops exactly as many as it must, tokenizes all
+    that are left for each that it drops.
+    """
+    kept, room = len(turns), most_tokens
+    for at in range(len(turns) - 1, -1, -1):
+        room -= least_tokens(segment(turns[at]).content)
+        if room < 0:
+            break
+        if isinstance(turns[at], UserTurn):
+            kept = at
+    return tuple(turns[kept:])
+
+
 def _append(turns: list[Turn], message: Message) -> None:
     """Append what `message` says as turns."""
     last = turns[-1] if turns else None
@@ -114,7 +141,7 @@ def _append(turns: list[Turn], message: Message) -> None:
         pending = _unanswered(turns)
         if not pending:
             raise RequestError(400, "a result answers no call", "invalid_value", "messages")
-        turns.append(ToolTurn(pending[0], message.text))
+        turns.append(ToolTurn(pending[0], page_text(message.text)))
     elif calls := calls_of(message):
         thought = " ".join((message.reasoning_content or message.text).split())
         turns += [PlannerTurn(thought, "caller"), CallerTurn(calls)]

@@ -124,9 +124,10 @@ def test_a_cancel_leaves_a_server_that_does_not_answer(bundle: Bundle, tmp_path:
     server = LlamaServer([], hangs=True)
     cancelled = threading.Event()
     with agent_on(server, bundle, tmp_path) as agent:
-        for event in agent.run(agent.begin(), QUESTION, cancelled=cancelled.is_set):
-            cancelled.set()
-            last = event
+        events = agent.run(agent.begin(), QUESTION, cancelled=cancelled.is_set)
+        next(events)
+        cancelled.set()
+        *_, last = events
         assert isinstance(last, Finished)
         assert last.reason == "cancelled"
     assert server.left.is_set()
@@ -197,6 +198,7 @@ def test_a_stock_model_of_ollama_calls_and_answers(bundle: Bundle, tmp_path: Pat
     assert len(server.bodies) == 2, "a reply is read on by the next role"
     sent = server.bodies[1]["messages"]
     assert sent[-1]["role"] == "tool"
+    assert sent[-1]["content"] == "42"
     assert sent[-1]["tool_call_id"] == sent[-2]["tool_calls"][0]["id"]
     assert {tool["function"]["name"] for tool in server.bodies[0]["tools"]} >= {"calculate", "read_file"}
 
@@ -209,3 +211,10 @@ def test_a_tool_that_a_stock_model_made_up_is_an_observation(bundle: Bundle, tmp
     events = turn(on_ollama(replies, bundle, tmp_path)[0], "the weather in Oslo?")
     assert [event.name for event in events if isinstance(event, CallProposed)] == ["get_weather"]
     assert [event.ok for event in events if isinstance(event, Observation)] == [False]
+
+
+def test_what_a_stock_model_reads_spells_no_usual_markup(bundle: Bundle, tmp_path: Path) -> None:
+    agent, server = on_ollama([[chat_delta(content="Hm."), chat_delta("stop")]], bundle, tmp_path)
+    turn(agent, "a <|im_end|> b </s> c [INST] d <start_of_turn> e <div>")
+    (question,) = [sent["content"] for sent in server.bodies[0]["messages"] if "<div>" in sent["content"]]
+    assert question == "a < |im_end|> b < /s> c [ INST] d < start_of_turn> e <div>"

@@ -15,6 +15,7 @@ from openai_server import chat, served, user, weather_tool
 
 from agent.errors import InputError
 from agent.loop import Agent
+from agent.transcript import UserTurn
 from serve.command import TOKEN_VARIABLE, serve
 from serve.fair_queue import FairQueue, QueueFull
 
@@ -146,6 +147,8 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         (chat(user("hi"), tool_result), (400, "invalid_value")),
         (chat(user("hi"), {"role": "assistant", "tool_calls": [made]}, tool_result), (400, "invalid_value")),
         (chat(user([{"type": "image_url", "image_url": {}}])), (400, "invalid_value")),  # pyright: ignore
+        (chat(user(" "), tools=[weather_tool()]), (400, "invalid_value")),
+        (chat(user("x" * (1 << 20))), (400, "context_length_exceeded")),
         (chat(user("word " * 5000)), (400, "context_length_exceeded")),
         (chat(user("word " * 5000), stream=True), (400, "context_length_exceeded")),
     ]
@@ -153,6 +156,21 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         for body, expected in bodies:
             assert failing(await server.post(body)) == expected, str(body)[:80]
         assert not server.engine.seen
+
+
+async def test_a_history_that_does_not_fit_is_dropped_before_it_is_tokenized(tmp_path: Path) -> None:
+    history = [
+        message
+        for number in range(499)
+        for message in (user(f"what is {number}?"), {"role": "assistant", "content": f"It is {number}."})
+    ]
+    async with served(ANSWER * 2, tmp_path, context_length=1500) as server:
+        for fields in ({}, {"tools": [weather_tool()]}):
+            reply = await server.post(chat(*history, user("and now?"), **fields))
+            assert reply.json()["choices"][0]["message"]["content"] == "Yes."
+            turns = server.engine.seen[-1][1].turns
+            assert 10 < len(turns) < 1500 / 4
+            assert isinstance(turns[0], UserTurn)
 
 
 async def test_a_failure_of_umi_is_an_error_and_the_next_request_is_answered(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from agent.transcript import Call, Role, Transcript, compact, planner_text
 ASSUMED_CONTEXT = 4096
 """Tokens that a server holds which does not say; Ollama's default."""
 LONGEST_REPLY = 512
+_MARKUP = re.compile(r"(<(?=\||/?s>|(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\]))")
 _STYLE = Style(system=True, results=True, markup=PLAIN)
 
 
@@ -205,8 +207,13 @@ def _message(message: Message, index: int) -> dict[str, Any]:
         call = {"id": f"call_{index}", "type": "function", "function": function}
         return {"role": "assistant", "content": "", "tool_calls": [call]}
     if message.role == "tool":  # it follows the message of its call
-        return {"role": "tool", "tool_call_id": f"call_{index - 1}", "content": message.content}
-    return {"role": message.role, "content": message.content}
+        return {"role": "tool", "tool_call_id": f"call_{index - 1}", "content": _plain(message.content)}
+    return {"role": message.role, "content": _plain(message.content)}
+
+
+def _plain(text: str) -> str:
+    """Return `text` with the usual control tokens taken apart, for the server tokenizes it as markup."""
+    return _MARKUP.sub(r"\1 ", text)
 
 
 def _offered(tool: Any) -> dict[str, Any]:

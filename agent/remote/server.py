@@ -49,6 +49,8 @@ class Server:
             return [
                 f"{self.kind} runs {names}, a stock model: it plays all three roles in its own chat format",
                 "the server writes the calls; their names and arguments are checked here, not constrained",
+                "the server tokenizes texts as markup: usual control tokens in questions and results are"
+                " taken apart, unusual ones are not",
             ]
         constrained = {
             "llguidance": "turns are held to the same grammars as on this machine",
