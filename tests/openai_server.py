@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 
 from agent.consent import Approve
@@ -60,18 +60,18 @@ class Served:
     port: int
     engine: HeldEngine
     answering: Answering
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     @property
     def url(self) -> str:
         """The address that clients are given."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def get(self, path: str, **headers: str) -> httpx.Response:
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
         """Return what is at `path`."""
         return await self.http.get(path, headers=headers)
 
-    async def post(self, body: Any, **headers: str) -> httpx.Response:
+    async def post(self, body: Any, **headers: str) -> httpx2.Response:
         """Ask for a completion with `body`, JSON or bytes."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.http.post("/v1/chat/completions", content=content, headers=headers)
@@ -102,7 +102,7 @@ async def served(
     while not server.started:
         await asyncio.sleep(0.01)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False, timeout=20) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False, timeout=20) as http:
             yield Served(port, engine, answering, http)
     finally:
         engine.held.clear()

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fakes import call, plan
 from openai_server import chat, served, user, weather_tool
@@ -115,7 +115,7 @@ async def test_who_may_ask(tmp_path: Path) -> None:
         assert right.status_code == 200
 
 
-def failing(error: httpx.Response) -> tuple[int, str | None]:
+def failing(error: httpx2.Response) -> tuple[int, str | None]:
     """The status and the code of an error."""
     return error.status_code, error.json()["error"]["code"]
 
