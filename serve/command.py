@@ -54,7 +54,8 @@ def serve(
     listening = _listen(host, port)
     name, number = listening.getsockname()[:2]
     answering = Answering(open_agent(), approve, FairQueue(), Metrics())
-    hosts = (f"127.0.0.1:{number}", f"localhost:{number}", f"[::1]:{number}")
+    address = f"{f'[{name}]' if ':' in name else name}:{number}"
+    hosts = (address, f"127.0.0.1:{number}", f"localhost:{number}")
     application = Server(answering, token, hosts).application()
     config = uvicorn.Config(
         application,
@@ -64,7 +65,7 @@ def serve(
         timeout_graceful_shutdown=_SHUTDOWN_S,
         limit_concurrency=_MOST_CONNECTIONS,
     )
-    ready(f"http://{f'[{name}]' if ':' in name else name}:{number}/v1")
+    ready(f"http://{address}/v1")
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
     return 0

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from agent.transcript import ToolSpec
+from agent.transcript import ToolSpec, compact
 from agent.transcript.validation import InvalidFields, validate
 from serve.errors import RequestError
 
@@ -23,6 +23,8 @@ MOST_BYTES = 4 << 20
 """Of a request's body."""
 MOST_MESSAGES = 1000
 MOST_TOOLS = 128
+DEEPEST = 64
+"""Objects and lists in one another; a tool's schema is walked recursively."""
 
 _REFUSED: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
@@ -188,8 +190,13 @@ def parse_request(body: bytes) -> ChatRequest:
     """Return the request in `body`. Raise RequestError naming the first field that cannot be used."""
     try:
         value = json.loads(body)
+        compact(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise RequestError(400, "the body has half of a surrogate pair", "invalid_json") from None
     except (ValueError, RecursionError):
         raise RequestError(400, "the body is not JSON", "invalid_json") from None
+    if _is_deep(value):
+        raise RequestError(400, f"the body is nested more than {DEEPEST} deep", "invalid_json")
     if not isinstance(value, dict):
         raise RequestError(400, "the body is not a JSON object", "invalid_json")
     for name, accepted in _REFUSED.items():
@@ -205,8 +212,6 @@ def parse_request(body: bytes) -> ChatRequest:
     except InvalidFields as invalid:
         first = invalid.errors[0]
         raise RequestError(400, str(first), "invalid_value", first.name) from None
-    except RecursionError:
-        raise RequestError(400, "the body is nested too deeply", "invalid_json") from None
     _check(request)
     return request
 
@@ -229,6 +234,19 @@ def _check(request: ChatRequest) -> None:
     if request.demanded and request.demanded not in names:
         message = f"tool_choice names {request.demanded!r}, which is none of the tools"
         raise RequestError(400, message, "invalid_value", "tool_choice")
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether objects and lists stand in one another more than DEEPEST deep."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _spec(function: Function) -> ToolSpec:

@@ -122,6 +122,9 @@ def failing(error: httpx2.Response) -> tuple[int, str | None]:
 
 async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
     deep = b'{"messages":' + b"[" * 100_000
+    nested = weather_tool()
+    for _ in range(100):
+        nested = {"type": "function", "function": nested}
     tool_result = {"role": "tool", "tool_call_id": "x", "content": "1"}
     made = {"id": "x", "type": "function", "function": {"name": "f", "arguments": "{"}}
     bodies: list[tuple[Any, tuple[int, str]]] = [
@@ -130,6 +133,8 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         (deep, (400, "invalid_json")),
         (b"x" * (5 << 20), (413, "request_too_large")),
         (chat(), (400, "invalid_value")),
+        (chat(user("\ud800")), (400, "invalid_json")),
+        (chat(user("hi"), tools=[nested]), (400, "invalid_json")),
         (chat({"role": "robot", "content": "hi"}), (400, "invalid_value")),
         (chat(user("hi"), model="gpt-4"), (404, "model_not_found")),
         (chat(*[user("hi")] * 10_000), (400, "array_above_max_length")),
