@@ -75,6 +75,10 @@ class Engine(Protocol):
         """Return the tokens left for `role` after `transcript`; negative where it does not fit."""
         ...
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens an answer takes."""
+        ...
+
     def generate(
         self,
         role: Role,
@@ -134,6 +138,10 @@ class ScriptedEngine:
     def room(self, role: Role, transcript: Transcript) -> int:
         """Return the context length less the words of the transcript and two tokens for each turn."""
         return self.context_length - sum(len(turn.content.split()) + 2 for turn in segments(transcript))
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of words."""
+        return len(text.split())
 
     def generate(
         self,

@@ -120,6 +120,20 @@ class Agent:
             with suppress(UmiError):
                 self.engine.save_state(conversation.transcript)
 
+    def ask(
+        self,
+        conversation: Conversation,
+        text: str,
+        *,
+        attachments: Sequence[Attachment] = (),
+        approve: Approve | None = None,
+        cancelled: Cancelled = lambda: False,
+    ) -> Finished:
+        """Answer `text` as `run` does; return the last event."""
+        *_, last = self.run(conversation, text, attachments=attachments, approve=approve, cancelled=cancelled)
+        assert isinstance(last, Finished), "a turn ends with it"
+        return last
+
     def run(
         self,
         conversation: Conversation,

@@ -15,6 +15,7 @@ from agent.errors import InputError
 if TYPE_CHECKING:
     from agent.bundle import Bundle
     from agent.consent.policy import Policy
+    from agent.engine import Engine
     from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
     from agent.tools import Tool
@@ -83,19 +84,28 @@ def open_agent(
     max_steps: int = DEFAULT_MAX_STEPS,
     policy: Policy | None = None,
     instruction: str = "",
+    *,
+    server: str = "",
 ) -> Agent:
     """Load the models of `bundle` and return an agent with them; close it to free them.
 
     Its decisions about calls go into the user's audit log. Without `policy`, what the user allowed or forbade
     in advance does not apply. `instruction` is a standing one, which the models read
-    after the tools. Raises InputError where these leave too little of the context, and as `LlamaEngine` does.
+    after the tools. With the URL of a `server`, the models run there (`agent.remote`). Raises InputError
+    where these leave too little of the context, and as the engine does.
     """
     from agent.checks.calls import CallCheck
     from agent.consent.audit import AuditLog
     from agent.loop import Agent
     from agent.turn import WRITING_ROOM
 
-    engine = open_engine(bundle, tools=toolbox.tools)
+    engine: Engine
+    if server:
+        from agent.remote.opening import open_remote_engine
+
+        engine = open_remote_engine(server, bundle, {tool.name: tool.kinds for tool in toolbox.tools})
+    else:
+        engine = open_engine(bundle, tools=toolbox.tools)
     try:
         audit = AuditLog(toolbox.context.workspace.root)
         agent = Agent(
@@ -109,7 +119,7 @@ def open_agent(
         )
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
-            length = bundle.context_length
+            length = engine.context_length
             what = "the tools and the persona" if instruction else "the tools"
             raise InputError(
                 f"{what} take {length - room} tokens and {bundle.name} holds {length}, {WRITING_ROOM} of"

@@ -15,7 +15,7 @@ from agent.transcript.validation import schema_of
 from train.recipe import Lora, Recipe, Stage
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("umi", "agent", "train", "export", "tui")
+PACKAGES = ("umi", "agent", "serve", "train", "export", "tui")
 BEGIN, END = "<!-- made by `make docs` -->\n", "<!-- end of what is made -->\n"
 
 

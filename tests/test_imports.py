@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("agent", "train", "export", "tui", "umi")
+PACKAGES = ("agent", "train", "export", "tui", "umi", "serve")
 SHARED = ("transcript", "prompting", "llama", "bundle", "evaluation", "tools", "errors", "paths")
 """The modules of agent that train and export may use."""
 TREE = Path("tui", "cli", "tree")
 EXTRA_COMMANDS = {
     "train": (TREE / "train.py", TREE / "train_data.py"),
     "export": (TREE / "export.py", TREE / "train.py"),
+    "serve": (Path("tui", "cli", "serve.py"),),
 }
-"""The files of tui that may import train and export, inside their commands only."""
+"""The files of tui that may import train, export and serve, inside their commands only."""
 
 
 def imports(path: Path) -> set[str]:
@@ -62,6 +63,8 @@ def allowed(file: Path, name: str) -> bool:
     top, *rest = name.split(".")
     if top == package:
         return True
+    if package == "serve":
+        return top in ("agent", "umi")
     if package in ("tui", "umi"):
         return top == "agent" or file in EXTRA_COMMANDS.get(top, ())
     if package == "export" and top == "train":
@@ -117,7 +120,10 @@ def test_the_app_loads_what_its_first_paint_needs() -> None:
     assert not loaded_after("import tui.app.app") & later
 
 
-HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy", "mcp", "train", "export"}
+HEAVY = {
+    *("torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy", "mcp", "train", "export"),
+    *("serve", "starlette", "uvicorn", "openai"),
+}
 """What no `--help` loads (typer itself loads pydantic)."""
 
 
@@ -126,6 +132,7 @@ HEAVY = {"torch", "transformers", "textual", "llama_cpp", "llguidance", "numpy",
     [
         "",
         "ask",
+        "serve",
         "models",
         "mcp",
         "eval",

@@ -1,4 +1,4 @@
-"""What is installed: the versions of packages, and the optional parts `train`, `export`, `mcp` and `web`."""
+"""What is installed: the versions of packages, and the parts `train`, `export`, `mcp`, `web` and `serve`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "export": _TRAIN,
     "mcp": ("mcp", "jsonschema"),
     "web": ("textual_serve", "aiohttp"),
+    "serve": ("starlette", "uvicorn"),
 }
 """The top-level modules that each extra of the distribution installs."""
 

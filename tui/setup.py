@@ -24,6 +24,8 @@ class Options:
     allow_protected: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     """Files to attach to the question; relative ones are in the current folder."""
+    engine: str = ""
+    """The URL of a server that the models run on; empty stands for this machine."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class LoadedAgent:
     attachments: tuple[Attachment, ...] = ()
     """The files of `Options.files`."""
     remarks: tuple[str, ...] = ()
-    """Lines for the user: tools that were skipped, and why."""
+    """Lines for the user: tools that were skipped and why, what the server of the models can do."""
 
     def close(self) -> None:
         """Free the models. May be called twice."""
@@ -76,7 +78,8 @@ def open_agent(options: Options) -> LoadedAgent:
 
     from agent import setup
     from agent.attachments import read_attachments
-    from agent.bundle import GgufFile
+    from agent.bundle import GgufFile, load_bundle
+    from agent.bundle.store import find_bundle
     from agent.config import read_config
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
@@ -92,9 +95,15 @@ def open_agent(options: Options) -> LoadedAgent:
     files = (Path(file).expanduser().absolute() for file in options.files)
     attachments = read_attachments(toolbox, files, outside=True)
     config = read_config()
-    bundle = open_models(options.models)
+    bundle = load_bundle(find_bundle(options.models)) if options.engine else open_models(options.models)
     files = tuple((file.file, file.size) for file in bundle.files if isinstance(file, GgufFile))
     max_steps = config.max_steps if options.max_steps is None else options.max_steps
-    agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona)
+    agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona, server=options.engine)
     info = AgentInfo(bundle.name, files, root, bundle.folder)
-    return LoadedAgent(agent, info, attachments, available.problems)
+    return LoadedAgent(agent, info, attachments, (*available.problems, *remote_summary(agent)))
+
+
+def remote_summary(agent: Agent) -> list[str]:
+    """Return what the server that the models of `agent` run on can do; empty where they run here."""
+    server = getattr(agent.engine, "server", None)
+    return server.summary() if server is not None else []

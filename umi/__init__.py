@@ -2,12 +2,15 @@
 
     import umi
 
+    print(umi.ask("what is 17.5% of 240?").answer)
+
     with umi.open_agent(tools=["calculate"]) as agent:
         for event in agent.run(agent.begin(), "what is 17.5% of 240?"):
             print(event)
 
-`events` and `errors` are the modules with what `Agent.run` yields and raises. Everything is imported at its
-first use, so `import umi` is cheap.
+`open_async_agent` is the same for asyncio. `events` and `errors` are the modules with what `Agent.run` yields
+and raises. Everything is imported at its first use, so `import umi` is cheap. docs/python.md describes every
+name.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ if TYPE_CHECKING:
     from agent.transcript import Call
     from agent.transcript.arguments import Copied, Derived
     from umi import errors, events
-    from umi.opening import load_bundle, open_agent
+    from umi.asynchronous import AsyncAgent, open_async_agent
+    from umi.opening import ask, load_bundle, open_agent
 
 __all__ = [
     "Agent",
     "Allow",
+    "AsyncAgent",
     "Bundle",
     "Call",
     "Conversation",
@@ -37,16 +42,19 @@ __all__ = [
     "Request",
     "Tool",
     "ToolContext",
+    "ask",
     "errors",
     "events",
     "load_bundle",
     "open_agent",
+    "open_async_agent",
     "tool",
 ]
 
 _SOURCES = {
     "Agent": "agent.loop",
     "Allow": "agent.consent",
+    "AsyncAgent": "umi.asynchronous",
     "Bundle": "agent.bundle",
     "Call": "agent.transcript",
     "Conversation": "agent.loop",
@@ -56,10 +64,12 @@ _SOURCES = {
     "Request": "agent.consent",
     "Tool": "agent.tools",
     "ToolContext": "agent.tools",
+    "ask": "umi.opening",
     "errors": "umi.errors",
     "events": "umi.events",
     "load_bundle": "umi.opening",
     "open_agent": "umi.opening",
+    "open_async_agent": "umi.asynchronous",
     "tool": "agent.tools",
 }
 """The module that each public name comes from, or is."""

@@ -111,6 +111,10 @@ class LlamaEngine:
         """
         return self.context_length - len(self._session(role).prompt(role, transcript).ids)
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens an answer takes."""
+        return len(self._session("summarizer").vocabulary.tokenize(text, False))
+
     def generate(
         self,
         role: Role,

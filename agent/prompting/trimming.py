@@ -7,7 +7,8 @@ cut would teach making things up. The tools, the last question and the last step
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from agent.transcript import PlannerTurn, ToolTurn, Transcript, UserTurn
@@ -29,10 +30,19 @@ def drop_oldest(transcript: Transcript, fits: Fits, fits_after_drop: Fits | None
     that holds, once one had to go.
     """
     for shorten in (_without_oldest_exchange, _without_oldest_step):
-        enough = fits
-        while not enough(transcript) and (shorter := shorten(transcript)):
-            transcript, enough = shorter, fits_after_drop or fits
+        if not fits(transcript) and (shorter := list(_successively(shorten, transcript))):
+            enough = fits_after_drop or fits
+            first = bisect_left(shorter, True, hi=len(shorter) - 1, key=enough)
+            transcript = shorter[first]
     return transcript
+
+
+def _successively(
+    shorten: Callable[[Transcript], Transcript | None], transcript: Transcript
+) -> Iterator[Transcript]:
+    while shorter := shorten(transcript):
+        yield shorter
+        transcript = shorter
 
 
 def make_room(

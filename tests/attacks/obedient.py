@@ -113,6 +113,10 @@ class ObedientEngine:
         yield Delta(text)
         yield Generated(text, "end", Usage(1, 0, 1))
 
+    def count_tokens(self, text: str) -> int:
+        """Return the number of words."""
+        return len(text.split())
+
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         """Read nothing."""
         return not cancelled()

@@ -1,4 +1,4 @@
-"""Downloads from and uploads to the Hugging Face Hub: the only module that opens network connections.
+"""Downloads from and uploads to the Hugging Face Hub.
 
 Only the commands `pull` and `push` and the app's models screen use it; `package_index` runs pip or uv. A
 download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4

@@ -99,6 +99,9 @@ class RecordingEngine:
                 self.turns.append(Turn(role, transcript, event))
             yield event
 
+    def count_tokens(self, text: str) -> int:
+        return self.inner.count_tokens(text)
+
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         return self.inner.read_ahead(transcript, cancelled=cancelled)
 

@@ -37,6 +37,14 @@ AllowProtected = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Paths that tools may use though they are protected (repeatable)."),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="URL",
+        help="Run the models on this server, in OpenAI's protocol.",
+    ),
+]
 MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Steps that call tools, at most.")]
 
 Stage = Literal["backbone", "planner", "caller", "summarizer"]

@@ -21,6 +21,7 @@ from tui.cli.tree.models import models as models_group
 from tui.cli.tree.options import (
     PLAIN,
     AllowProtected,
+    Engine,
     Json,
     MaxSteps,
     Models,
@@ -76,6 +77,7 @@ def chat(
     tools: ToolNames = None,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
+    engine: Engine = "",
     go_on: Annotated[
         bool, typer.Option("--continue", help="Resume the last session of this workspace.")
     ] = False,
@@ -89,7 +91,9 @@ def chat(
     ] = False,
 ) -> int:
     """An agent on three small local models. Without a command, it opens the chat."""
-    options = Options(models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()))
+    options = Options(
+        models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()), engine=engine
+    )
     _require_one(go_on, session)
     if ctx.invoked_subcommand:
         if options != Options() or go_on or session is not None or web or port:
@@ -107,7 +111,8 @@ def chat(
         _require_terminal()
     from tui.cli.models.build import open_models
 
-    open_models(models)  # deltas are built before the app takes the screen
+    if not engine:
+        open_models(models)  # deltas are built before the app takes the screen
     if web:
         return _serve(options, port)
     from tui.app.app import chat as run_chat
@@ -141,6 +146,7 @@ def _serve(options: Options, port: int) -> int:
         "--workspace": options.workspace and str(options.workspace.absolute()),
         "--tools": ",".join(options.tools) if options.tools else None,
         "--max-steps": options.max_steps,
+        "--engine": options.engine or None,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     words += [word for pattern in options.allow_protected for word in ("--allow-protected", pattern)]
@@ -172,6 +178,7 @@ def ask(
     yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
+    engine: Engine = "",
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append the conversation to these training rows.")
     ] = None,
@@ -196,6 +203,7 @@ def ask(
         max_steps,
         tuple(allow_protected or ()),
         tuple(file or ()),
+        engine,
     )
     output: Output = "final" if final else "events" if json else "quiet" if quiet else "text"
     return run_ask(
@@ -276,6 +284,27 @@ def bench(
     from tui.bench.trace.command import bench as run_bench
 
     return run_bench(models, as_json=json, only=systems, threads=threads, rounds=rounds)
+
+
+@umi.command(short_help="Serve the model to other programs (OpenAI's protocol).")
+def serve(
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 is a free one.")] = 8642,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Other machines need a token.")] = "127.0.0.1",
+    models: Models = None,
+    workspace: Workspace = None,
+    tools: ToolNames = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    max_steps: MaxSteps = None,
+    allow_protected: AllowProtected = None,
+    engine: Engine = "",
+) -> int:
+    """Serve the model `umi` to other programs, over HTTP in OpenAI's form."""
+    from tui.cli.serve import serve as run_serve
+
+    options = Options(
+        models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()), engine=engine
+    )
+    return run_serve(options, host=host, port=port, yes=yes)
 
 
 @umi.command("mcp", short_help="Serve umi's tools to another program (MCP).")
