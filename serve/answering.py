@@ -9,7 +9,7 @@ from contextlib import aclosing
 from time import perf_counter
 
 from agent.consent import Approve
-from agent.errors import ContextFull
+from agent.errors import ContextFullError
 from agent.events import CallProposed, Event, Finished
 from agent.llama.grammar.calls import MAX_CALLS
 from agent.loop import Agent, Conversation
@@ -54,7 +54,7 @@ class Answering:
     async def events(self, request: ChatRequest, client: str) -> AsyncGenerator[Event | CutAtLength]:
         """Yield the events of an answer, once it is the turn of `client`; the last one is `Finished`.
 
-        Closing the generator, or cancelling the task that awaits it, stops the models. Raise QueueFull,
+        Closing the generator, or cancelling the task that awaits it, stops the models. Raise QueueFullError,
         RequestError, or what `Agent.run` raises.
         """
         arrived = perf_counter()
@@ -106,10 +106,10 @@ class Answering:
             yield event
 
     def _fitting(self, history: Sequence[Turn], question: str) -> tuple[Turn, ...]:
-        """Return what of `history` may fit beside `question`. Raise ContextFull where that cannot fit."""
+        """Return what of `history` may fit beside `question`. Raise ContextFullError where it cannot."""
         available = self.agent.engine.context_length
         if (least := least_tokens(question)) > available:
-            raise ContextFull(least, available)
+            raise ContextFullError(least, available)
         return latest(history, available - least)
 
     def _proposed(

@@ -26,7 +26,7 @@ from agent.events import Event
 from serve.answering import Answering
 from serve.cutting import CutAtLength
 from serve.errors import RequestError, request_error
-from serve.fair_queue import QueueFull
+from serve.fair_queue import QueueFullError
 from serve.metrics import CONTENT_TYPE
 from serve.replies import Reply
 from serve.requests import MODEL, MOST_BYTES, ChatRequest, parse_request
@@ -255,7 +255,7 @@ class _request_errors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, UmiError):
             raise request_error(error) from None
-        if isinstance(error, QueueFull):
+        if isinstance(error, QueueFullError):
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             raise RequestError(429, "too many requests wait", "queue_full", headers=headers) from None
 

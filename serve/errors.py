@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.errors import ContextFull, InputError, UmiError
+from agent.errors import ContextFullError, InputError, UmiError
 
 
 class RequestError(Exception):
@@ -41,7 +41,7 @@ class RequestError(Exception):
 
 def request_error(error: UmiError) -> RequestError:
     """Return what a client is told of an error of umi: its own fault is a 400, ours a 500."""
-    if isinstance(error, ContextFull):
+    if isinstance(error, ContextFullError):
         message = f"the messages need {error.needed} tokens and the models hold {error.available}"
         return RequestError(400, message, "context_length_exceeded", "messages")
     if isinstance(error, InputError):

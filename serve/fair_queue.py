@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class QueueFull(Exception):
+class QueueFullError(Exception):
     """More requests wait than the queue takes."""
 
 
@@ -37,7 +37,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[None]:
-        """Wait for a turn of `client` and hold it while the block runs. Raise QueueFull at once."""
+        """Wait for a turn of `client` and hold it while the block runs. Raise QueueFullError at once."""
         await self._enter(client)
         try:
             yield
@@ -50,7 +50,7 @@ class FairQueue:
             return
         own = self._waiting.get(client, deque())
         if self.waiting >= self._most or len(own) >= self._most_of_one:
-            raise QueueFull
+            raise QueueFullError
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, own).append(admitted)
         try:

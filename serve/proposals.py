@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from agent.checks.answers import AnswerCheck
 from agent.engine import Delta, Engine, Generated
-from agent.errors import ContextFull, InputError, UmiError
+from agent.errors import ContextFullError, InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Reading, Thought, Trimmed, Usage
 from agent.llama.grammar.calls import MAX_CALLS
 from agent.loop import TOO_LONG, WRITING_ROOM
@@ -47,7 +47,7 @@ class Step:
 def propose(engine: Engine, step: Step, cancelled: Cancelled) -> Iterator[Event]:
     """Yield the events of a step after `step.transcript`; the last one is `Finished`.
 
-    Its reason is `answered` too where the step ends with calls. Raise ContextFull where the tools and the
+    Its reason is `answered` too where the step ends with calls. Raise ContextFullError where the tools and the
     last messages do not fit, and InputError where a tool's schema is one that calls cannot be held to.
     """
     try:
@@ -128,7 +128,7 @@ def _generate(
     before = step.transcript
     step.transcript, changed = make_room(before, lambda shorter: engine.room(role, shorter), WRITING_ROOM)
     if (left := engine.room(role, step.transcript)) < WRITING_ROOM:
-        raise ContextFull(engine.context_length - left + WRITING_ROOM, engine.context_length)
+        raise ContextFullError(engine.context_length - left + WRITING_ROOM, engine.context_length)
     if changed:
         questions, theirs = dropped_questions(before, step.transcript)
         yield Trimmed(changed, questions, changed - theirs)

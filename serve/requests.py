@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from agent.transcript import ToolSpec, compact
-from agent.transcript.validation import InvalidFields, validate
+from agent.transcript.validation import InvalidFieldsError, validate
 from serve.errors import RequestError
 
 MODEL = "umi"
@@ -209,7 +209,7 @@ def parse_request(body: bytes) -> ChatRequest:
             raise RequestError(400, message, "array_above_max_length", name)
     try:
         request = validate(ChatRequest, value)
-    except InvalidFields as invalid:
+    except InvalidFieldsError as invalid:
         first = invalid.errors[0]
         raise RequestError(400, str(first), "invalid_value", first.name) from None
     _check(request)

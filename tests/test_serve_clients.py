@@ -17,7 +17,7 @@ from agent.errors import InputError
 from agent.loop import Agent
 from agent.transcript import UserTurn
 from serve.command import TOKEN_VARIABLE, serve
-from serve.fair_queue import FairQueue, QueueFull
+from serve.fair_queue import FairQueue, QueueFullError
 
 ANSWER = [plan("Fine.", "summarizer"), "Yes."]
 
@@ -48,11 +48,11 @@ async def test_a_queue_takes_no_more_than_it_says() -> None:
     async with queue.turn("a"):
         waiting = [asyncio.create_task(queue.turn("a").__aenter__()) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(QueueFull):
+        with pytest.raises(QueueFullError):
             await queue.turn("a").__aenter__()
         waiting.append(asyncio.create_task(queue.turn("b").__aenter__()))
         await asyncio.sleep(0)
-        with pytest.raises(QueueFull):
+        with pytest.raises(QueueFullError):
             await queue.turn("c").__aenter__()
         for task in waiting:
             task.cancel()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from agent.engine import Delta, Generated, Stop
-from agent.errors import ContextFull
+from agent.errors import ContextFullError
 from agent.events import Reading, Usage
 from agent.llama.engine import RESERVE
 from agent.prompting.call_markup import PLAIN
@@ -68,14 +68,14 @@ class ChatServerEngine:
     def generate(
         self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. Raise ContextFull, and EngineError where the server fails."""
+        """Generate the turn of `role`. Raise ContextFullError, and EngineError where the server fails."""
         while not self._lock.acquire(timeout=0.05):
             if cancelled():
                 yield Generated("", "cancelled", Usage())
                 return
         try:
             if (left := self.room(role, transcript)) < RESERVE:
-                raise ContextFull(self.context_length - left + RESERVE, self.context_length)
+                raise ContextFullError(self.context_length - left + RESERVE, self.context_length)
             yield Reading(role, 0, self.context_length - left)
             yield from self._turn(role, transcript, cancelled)
         finally:

@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.bundle import Bundle
 from agent.engine import Delta, Generated, Stop
-from agent.errors import ContextFull, EngineError
+from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.engine import RESERVE
 from agent.llama.grammar.calls import Kinds
@@ -73,8 +73,8 @@ class RemoteEngine:
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`.
 
-        Raise ContextFull where the prompt does not fit, InputError where no grammar takes a tool's schema,
-        and EngineError where the server fails or wrote what the role's grammar does not allow.
+        Raise ContextFullError where the prompt does not fit, InputError where no grammar takes a tool's
+        schema, and EngineError where the server fails or wrote what the role's grammar does not allow.
         """
         while not self._lock.acquire(timeout=0.05):
             if cancelled():
@@ -101,7 +101,7 @@ class RemoteEngine:
         prompt = self._prompt(role, transcript)
         size = _estimate(prompt) if isinstance(prompt, str) else len(prompt)
         if size + RESERVE > self.context_length:
-            raise ContextFull(size + RESERVE, self.context_length)
+            raise ContextFullError(size + RESERVE, self.context_length)
         yield Reading(role, 0, size)
         started = time.perf_counter()
         reply = _Reply(self._check(role, transcript))
