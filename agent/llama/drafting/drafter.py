@@ -17,8 +17,8 @@ LEAST_CHANCE = 0.5
 on a core with AVX-512, at 5 and at 135 million weights, so ten tokens after a wrong one cost two decodes, and
 ending the draft before an uncertain one costs one."""
 SURE_END = 0.7
-"""A draft that completes its turn is decoded with the next header where it is accepted with this chance. The 7
-tokens of that header cost 1.2 decodes where it is not; where it is, 0.8 of a decode is saved."""
+"""A draft that completes its turn is decoded with the next header where it is accepted with this chance. The
+7 tokens of that header cost 1.2 decodes where it is not; where it is, 0.8 of a decode is saved."""
 LONGEST_DRAFT = 24
 """Tokens of a draft: it fits into the decode of a prompt's end."""
 _FORGETTING = 0.3
