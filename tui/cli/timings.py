@@ -14,7 +14,7 @@ HEADS = (
     "decodes",
     "drafted",
     "accepted",
-    "a decode",
+    "/decode",
     "seconds",
     "llama.cpp",
     "masks",
