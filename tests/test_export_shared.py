@@ -116,20 +116,20 @@ def test_backbone_and_adapter_have_the_logits_of_peft(run_folder: Path, exact: P
         assert np.abs(other[first:] - ours[first:]).max() > 0.1
 
 
-def test_a_quantized_bundle_has_adapters_in_f16(run_folder: Path, tmp_path: Path) -> None:
+def test_a_quantized_bundle_has_adapters_in_f32(run_folder: Path, tmp_path: Path) -> None:
     argv = ["bundle", str(run_folder), "--out", str(tmp_path / "small"), "--layout", "shared"]
     assert main([*argv, "--quant", "q4_k_m", "--grounded", "summarizer"]) == 0
     bundle = load_bundle(tmp_path / "small", verify=True)
     assert {file.file for file in bundle.files} == {
         "backbone-q4_k_m.gguf",
-        *(f"{role}-adapter-f16.gguf" for role in ROLES),
+        *(f"{role}-adapter-f32.gguf" for role in ROLES),
         *(f"{role}.ngrams" for role in ROLES),
     }
     assert len(list((tmp_path / "small").glob("*.gguf"))) == 4
     assert bundle.roles["summarizer"].grounded
     assert bundle.metrics["export"]["backbone"]["heldout_loss"].keys() == {"dequant", "original"}
-    for tensor in gguf.GGUFReader(tmp_path / "small" / "caller-adapter-f16.gguf").tensors:
-        assert tensor.tensor_type == gguf.GGMLQuantizationType.F16
+    for tensor in gguf.GGUFReader(tmp_path / "small" / "caller-adapter-f32.gguf").tensors:
+        assert tensor.tensor_type == gguf.GGMLQuantizationType.F32
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

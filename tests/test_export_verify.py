@@ -122,7 +122,7 @@ def test_a_shared_bundle_is_verified(
 ) -> None:
     assert main(["verify", str(shared)]) == 0
     assert main(["verify", str(shared), "--against", str(shared_run), "--prompts", "4"]) == 0
-    assert "planner-adapter-f16.gguf" in capsys.readouterr().out
+    assert "planner-adapter-f32.gguf" in capsys.readouterr().out
 
 
 def test_one_model_for_all_roles_is_verified(
@@ -162,10 +162,10 @@ def test_an_adapter_of_another_role_is_detected(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = Path(shutil.copytree(shared, tmp_path / "mine"))
-    shutil.copy(copy / "planner-adapter-f16.gguf", copy / "caller-adapter-f16.gguf")
+    shutil.copy(copy / "planner-adapter-f32.gguf", copy / "caller-adapter-f32.gguf")
     exchange(copy, lambda manifest: None)
     assert main(["verify", str(copy)]) == 1
-    assert "caller-adapter-f16.gguf answers as its model on" in capsys.readouterr().err
+    assert "caller-adapter-f32.gguf answers as its model on" in capsys.readouterr().err
 
 
 def test_a_tokenizer_of_another_base_is_detected(
