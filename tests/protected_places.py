@@ -39,6 +39,8 @@ OBEYED = [
     ".husky/pre-commit",
     ".githooks/pre-push",
     ".vscode/tasks.json",
+    ".cursor/mcp.json",
+    ".mcp.json",
     ".github/workflows/ci.yml",
     ".idea/workspace.xml",
     ".devcontainer/devcontainer.json",

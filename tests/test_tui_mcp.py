@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp_types import CallToolResult, ElicitResult, TextContent
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult, TextContent
 
 from agent.consent.audit import AuditLog
 from agent.consent.policy import Policy
@@ -42,7 +42,7 @@ def serving(workspace: Path, *, yes: bool = False, tools: Sequence[str] = SERVED
 def client(served: ToolServing, era: Era, answer: ElicitResult | None, asked: list[str]) -> Client:
     """A client that gives `answer` to each question; None: it cannot ask."""
 
-    async def answered(_: Any, params: Any) -> ElicitResult:
+    async def answered(context: object, params: ElicitRequestParams) -> ElicitResult:
         assert answer is not None
         asked.append(params.message)
         return answer
@@ -128,14 +128,14 @@ async def test_an_answer_counts_for_the_call_that_was_shown(workspace: Path) -> 
     async with client(served, "auto", YES, []) as connected:
         first = {"name": "write_file", "arguments": {"path": "a.txt", "content": "harmless"}}
         asked = await connected.session.call_tool(**first, allow_input_required=True)
-        assert asked.result_type == "input_required"
+        assert isinstance(asked, InputRequiredResult)
         state = asked.request_state
         other = {"name": "write_file", "arguments": {"path": "a.txt", "content": "harmful"}}
         for repeated in (other, first):
             again = await connected.session.call_tool(
                 **repeated, input_responses={"allow": YES}, request_state=state, allow_input_required=True
             )
-            assert again.result_type == "input_required"
+            assert isinstance(again, InputRequiredResult)
     assert (workspace / "a.txt").read_text() == "hello\n"
 
 

@@ -64,8 +64,8 @@ class Connection:
         """Call a tool of the server, started where it is not running, and return what it says.
 
         Raise ToolError where the server defines the tool otherwise than `approved`, ends, or reports an
-        error. Where the time of the running call is up, the server is stopped, and CallEndedError raised; where
-        the user cancelled it, the server goes on.
+        error, and CallEndedError where the time of the running call is up, with the server stopped, or the
+        user cancelled it.
         """
         session = self._running()
         result = self._awaited(session.call(approved, arguments), session)

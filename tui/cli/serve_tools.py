@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def serve_tools(
     toolbox = make_toolbox(workspace, SERVED if tools is None else tools, allow_protected)
     root = toolbox.context.workspace.root
     audit = AuditLog(root)
+    # A handler in Python would wait for the thread that reads the next line.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(ToolServing(toolbox, Policy(root, audit), audit, question_text, yes).serve)
     return 0
 
