@@ -47,8 +47,8 @@ class Step:
 def propose(engine: Engine, step: Step, cancelled: Cancelled) -> Iterator[Event]:
     """Yield the events of a step after `step.transcript`; the last one is `Finished`.
 
-    Its reason is `answered` too where the step ends with calls. Raise ContextFullError where the tools and the
-    last messages do not fit, and InputError where a tool's schema is one that calls cannot be held to.
+    Its reason is `answered` too where the step ends with calls. Raise ContextFullError where the tools and
+    the last messages do not fit, and InputError where a schema is one that calls cannot be held to.
     """
     try:
         yield from _step(engine, step, cancelled)
