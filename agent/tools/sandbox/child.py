@@ -98,7 +98,9 @@ def _drop_capabilities() -> None:
 
 
 def _prctl(option: int, *arguments: Any) -> None:
-    values = [argument if not isinstance(argument, int) else ctypes.c_ulong(argument) for argument in arguments]
+    values = [
+        argument if not isinstance(argument, int) else ctypes.c_ulong(argument) for argument in arguments
+    ]
     values += [ctypes.c_ulong(0)] * (4 - len(values))
     _checked(_libc.prctl(option, *values), f"prctl {option}")
 

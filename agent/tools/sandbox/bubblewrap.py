@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from agent.sandbox.limits import Limits
-from agent.sandbox.system_paths import DEVICES, readable_paths
-from agent.sandbox.view import View
+from agent.tools.sandbox.limits import Limits
+from agent.tools.sandbox.system_paths import DEVICES, readable_paths
+from agent.tools.sandbox.view import View
 
 OWN_TASKS = 3
 """bubblewrap outside and inside, and `child.py`."""
@@ -27,7 +27,15 @@ def command_line(program: str, view: View, limits: Limits) -> list[str]:
     The order counts: a mount covers what was mounted below it before.
     """
     size = str(limits.folder_bytes)
-    line = [program, "--unshare-user", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--clearenv"]
+    line = [
+        program,
+        "--unshare-user",
+        "--unshare-all",
+        "--cap-drop",
+        "ALL",
+        "--die-with-parent",
+        "--clearenv",
+    ]
     line += ["--size", size, "--tmpfs", str(TEMPORARY), "--proc", "/proc", "--dir", "/dev"]
     line += ["--size", size, "--tmpfs", "/dev/shm", "--symlink", "/proc/self/fd", "/dev/fd"]
     for device in DEVICES:

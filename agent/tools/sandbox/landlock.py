@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.sandbox.system_paths import DEVICES, readable_paths
-from agent.sandbox.view import View
+from agent.tools.sandbox.system_paths import DEVICES, readable_paths
+from agent.tools.sandbox.view import View
 
 if TYPE_CHECKING:
     from landlockpy import AccessFS, Ruleset

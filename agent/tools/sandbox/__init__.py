@@ -3,8 +3,3 @@
 `bubblewrap` confines where it is installed and works, else Landlock does; without either, nothing is run.
 In both, `system_calls` filters what the kernel is asked for, and `watch` ends what exceeds `Limits`.
 """
-
-from agent.sandbox.limits import Limits
-from agent.sandbox.run import Confinement, Outcome, find_confinement, run_confined
-
-__all__ = ["Confinement", "Limits", "Outcome", "find_confinement", "run_confined"]

@@ -8,20 +8,20 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, Literal
+from typing import Literal
 
 from agent.errors import ToolError
-from agent.sandbox import bubblewrap, landlock
-from agent.sandbox.limits import Limits
-from agent.sandbox.system_calls import filter_program, is_supported
-from agent.sandbox.system_paths import ENVIRONMENT
-from agent.sandbox.view import View
-from agent.sandbox.watch import Outcome, watch
+from agent.tools.sandbox import bubblewrap, landlock
+from agent.tools.sandbox.limits import Limits
+from agent.tools.sandbox.system_calls import filter_program, is_supported
+from agent.tools.sandbox.system_paths import ENVIRONMENT
+from agent.tools.sandbox.view import View
+from agent.tools.sandbox.watch import Outcome, watch
 
 _CHILD = Path(__file__).with_name("child.py")
 _CODE = "code.py"

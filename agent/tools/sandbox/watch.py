@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.sandbox.limits import MIB, Limits
 from agent.tools.lib.time_limit import check_time
+from agent.tools.sandbox.limits import MIB, Limits
 
 TICK_S = 0.02
 """Seconds between two looks at the least; a look takes at most a tenth of the time."""
