@@ -147,7 +147,7 @@ def forget_tools(names: Collection[str]) -> None:
 
 
 def _may_write_by_code(request: Request) -> bool:
-    """Return whether the call runs code that may write: a rule made where it could not does not cover that."""
+    """Return whether the call runs code that may write: a rule may be from when that could only read."""
     return request.tool.may == "execute" and bool(request.toolbox and request.toolbox.context.code_writes)
 
 

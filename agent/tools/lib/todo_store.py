@@ -16,6 +16,8 @@ from agent.tools.lib.note_store import (
     timestamp,
 )
 
+_LIST = "the to-do list"
+
 
 def todos_path(notes: Path) -> Path:
     """Return the path of the list that belongs to the notes at `notes`."""
@@ -24,12 +26,12 @@ def todos_path(notes: Path) -> Path:
 
 def add_entry(path: Path, text: str, workspace: str) -> int:
     """Append an entry to the list at `path` and return its id. Raise ToolError as `append_row`."""
-    return append_note(path, text, workspace)
+    return append_note(path, text, workspace, _LIST)
 
 
 def open_entries(path: Path) -> list[Note]:
     """Return the entries that are not done, oldest first. Raise ToolError where the list cannot be read."""
-    return _open(read_store(path))
+    return _open(read_store(path, _LIST))
 
 
 def finish_entry(path: Path, number: int) -> Note:
@@ -44,7 +46,7 @@ def finish_entry(path: Path, number: int) -> Note:
         found.append(entries[number])
         return {"done": number, "time": timestamp()}
 
-    append_row(path, row)
+    append_row(path, row, _LIST)
     return found[0]
 
 

@@ -21,8 +21,13 @@ def find_bubblewrap() -> str:
     return found if os.path.isabs(found) else ""
 
 
+def bubblewrap_problem() -> str:
+    """Return why it cannot be tried, or an empty text."""
+    return "" if find_bubblewrap() else "bubblewrap is not installed (on Debian: apt install bubblewrap)"
+
+
 def command_line(program: str, view: View, limits: Limits) -> list[str]:
-    """Return the arguments up to the command that is run inside, with no way to write but the temporary folder.
+    """Return the arguments up to the command that is run inside, which can write in temporary folders alone.
 
     The order counts: a mount covers what was mounted below it before.
     """

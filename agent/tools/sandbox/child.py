@@ -1,4 +1,4 @@
-"""The process between umi and confined code: it stays outside, and confines a child of its own that runs the code.
+"""The process between umi and confined code: it confines a child of its own, which becomes the code.
 
 It is run as a file, with the standard library alone, and reads its job from stdin as JSON: `argv`, `env`,
 `cwd`, `files` (path -> content), `limits` (RLIMIT number -> value), `tasks`, `filter` (base64), and

@@ -1,4 +1,4 @@
-"""Confinement by Landlock: a process gives up every access but those that a set of rules grants (landlock(7)).
+"""Confinement by Landlock: a process gives up every access that no rule grants (landlock(7)).
 
 Landlock leaves some things open that `system_calls` closes: sockets other than TCP, modes and times of files.
 Before its sixth version it leaves signals to other programs open, which nothing else closes.

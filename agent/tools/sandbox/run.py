@@ -45,11 +45,10 @@ def find_confinement() -> Confinement:
     if not is_supported():
         return Confinement("none", "there is no filter of system calls for this processor")
     problems = []
-    for kind, problem in (
-        ("bubblewrap", "" if bubblewrap.find_bubblewrap() else "bubblewrap (bwrap) is not installed"),
-        ("Landlock", landlock.landlock_problem()),
+    for found, problem in (
+        (Confinement("bubblewrap"), bubblewrap.bubblewrap_problem()),
+        (Confinement("Landlock"), landlock.landlock_problem()),
     ):
-        found = Confinement(kind)
         if not (problem := problem or _trial(found)):
             return found
         problems.append(problem)

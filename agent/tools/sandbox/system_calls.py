@@ -152,7 +152,7 @@ def is_supported(machine: str = "") -> bool:
 
 
 def filter_program(*, landlock: bool, machine: str = "") -> bytes:
-    """Return the instructions, as `struct sock_filter` of 8 bytes each, for a run under Landlock or without."""
+    """Return the instructions, each a `struct sock_filter` of 8 bytes, for a run with Landlock or without."""
     column, architecture = _ARCHITECTURES[machine or platform.machine()]
     refused = _REFUSED | (_REFUSED_WITH_LANDLOCK if landlock else {})
     program = [

@@ -55,8 +55,8 @@ def _hidden(workspace: Workspace) -> Iterator[Path]:
                 count += 1
                 if count > MAX_ENTRIES:
                     raise ToolError(
-                        f"the workspace has more than {MAX_ENTRIES} files and folders, too many to run code in;"
-                        " start umi in a smaller folder"
+                        f"the workspace has more than {MAX_ENTRIES} files and folders,"
+                        " too many to run code in; start umi in a smaller folder"
                     )
                 if entry.is_symlink():
                     continue  # what it leads to is hidden by its own name, or lies outside

@@ -1,7 +1,7 @@
 """A copy of the workspace that code may change, and the writing back of what it changed.
 
-The code never touches the workspace: its changes are written as a tool writes a file, so that protected places
-are refused and the old contents are kept for undo.
+The code never touches the workspace: its changes are written as a tool writes a file, so that protected
+places are refused and the old contents are kept for undo.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def copy_files(workspace: Workspace, folder: Path) -> dict[str, bytes]:
         room -= len(data)
         if room < 0:
             raise ToolError(
-                f"the files of the workspace take more than {MAX_BYTES // MIB} MiB, too much for code that may write"
+                f"the files of the workspace take more than {MAX_BYTES // MIB} MiB,"
+                " too much for code that may write"
             )
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

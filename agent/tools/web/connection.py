@@ -30,16 +30,12 @@ def resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) and error.strerror else "it is no name of a computer"
-        )
+        reason = getattr(error, "strerror", None) or "it is no name of a computer"
         raise ToolError(f"{host} is not found: {reason.lower()}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not is_public(address):
-            raise ToolError(
-                f"{host} is refused: {address} is an address of this computer or of a private network"
-            )
+            raise ToolError(f"{host} is refused: {address} is of this computer or of a private network")
     return addresses
 
 

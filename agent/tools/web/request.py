@@ -30,7 +30,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Page:
-    """What a server answered with status 200: `kind` is its media type, `charset` what the server says, if."""
+    """What a server answered with status 200: `kind` is its media type, and `charset` may be empty."""
 
     url: str
     kind: str
@@ -91,9 +91,7 @@ def _get(parts: SplitResult, backend: httpcore2.NetworkBackend) -> Page | str:
             if response.status != 200:
                 raise ToolError(f"{parts.hostname} answers {response.status} to {url}")
             if (packed := headers.get("Content-Encoding", "identity").lower()) != "identity":
-                raise ToolError(
-                    f"{parts.hostname} answers in the encoding {packed[:40]}, which was not asked for"
-                )
+                raise ToolError(f"{parts.hostname} packs its answer ({packed[:40]}), which was not asked for")
             data = bytearray()
             for chunk in response.iter_stream():
                 data += chunk
