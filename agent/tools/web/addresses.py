@@ -6,8 +6,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 """IPv4 addresses behind a translator (RFC 6052)."""
-_TUNNELS = tuple(map(IPv6Network, ("2002::/16", "2001::/32", "::/96")))
-"""6to4, Teredo and IPv4-compatible addresses: each leads to an IPv4 address, and none is in use any more."""
+_UNICAST = IPv6Network("2000::/3")
+"""All that is given out of IPv6 (RFC 4291)."""
+_TUNNELS = tuple(map(IPv6Network, ("2002::/16", "2001::/32")))
+"""6to4 and Teredo: their addresses lead to IPv4 addresses, and they are hardly in use any more."""
 
 
 def is_public(address: str) -> bool:
@@ -27,6 +29,8 @@ def is_public(address: str) -> bool:
             inner = IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return _is_global(inner)
+        if parsed not in _UNICAST:
+            return False
     return _is_global(parsed)
 
 

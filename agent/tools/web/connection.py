@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
 import httpcore2
@@ -43,7 +43,7 @@ class PublicBackend(httpcore2.NetworkBackend):
     """Opens connections for httpcore. All of them together end `limit_s` seconds after it was made."""
 
     def __init__(self, limit_s: float) -> None:
-        self._ends = time.monotonic() + limit_s
+        self._ends = monotonic() + limit_s
         self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -104,7 +104,7 @@ class _TimedStream(httpcore2.NetworkStream):
 def remaining(ends: float) -> float:
     """Return the seconds until `ends`. Raise ReadTimeout where it is past, CallEnded as `check_time`."""
     check_time()
-    left = ends - time.monotonic()
+    left = ends - monotonic()
     if left <= 0:
         raise httpcore2.ReadTimeout("the time is up")
     return left
