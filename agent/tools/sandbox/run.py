@@ -57,10 +57,12 @@ def find_confinement() -> Confinement:
 
 def _trial(confinement: Confinement) -> str:
     """Return why nothing can be run so confined, or an empty text."""
+    command = ["/bin/sh", "-c", "echo works"]
     with tempfile.TemporaryDirectory(prefix="umi-") as folder:
-        outcome = run_confined(
-            ["/bin/sh", "-c", "echo works"], View(Path(folder).resolve()), confinement=confinement
-        )
+        try:
+            outcome = run_confined(command, View(Path(folder).resolve()), confinement=confinement)
+        except (ToolError, OSError) as error:
+            return f"{confinement.kind} does not work here: {error}"
     if outcome.output == b"works\n":
         return ""
     said = " ".join(outcome.output.decode("utf-8", "replace").split())[:200]
@@ -104,12 +106,25 @@ def run_confined(
             "cwd": str(working),
             "files": files,
             "limits": limits.of_process(),
-            "tasks": limits.tasks,
+            "tasks": 2 * limits.tasks,  # at once; more than `limits.tasks` for a moment end the run
             "filter": base64.b64encode(filter_program(landlock=not is_bubblewrap)).decode(),
             "ruleset": descriptor,
         }
-        process = subprocess.Popen(
-            [*line, sys.executable, "-I", "-S", str(_CHILD)],
+        process = _started([*line, sys.executable, "-I", "-S", str(_CHILD)], descriptor)
+        try:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(job).encode())
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # what it prints says why it ended
+        return watch(process, limits, own_tasks, written)
+
+
+def _started(line: Sequence[str], descriptor: int) -> subprocess.Popen[bytes]:
+    """Start a program that leads a session of its own and inherits `descriptor`. Raise ToolError."""
+    try:
+        return subprocess.Popen(
+            line,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -118,13 +133,8 @@ def run_confined(
             start_new_session=True,
             pass_fds=() if descriptor < 0 else (descriptor,),
         )
-        try:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(job).encode())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # what it prints says why it ended
-        return watch(process, limits, own_tasks, written)
+    except OSError as error:
+        raise ToolError(f"{line[0]} cannot be started: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextmanager
