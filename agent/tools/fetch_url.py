@@ -8,8 +8,6 @@ from agent.errors import ToolError
 from agent.tools.base import tool
 from agent.tools.lib.output import join_lines
 from agent.tools.web.html import missing_package
-from agent.tools.web.page_text import page_text
-from agent.tools.web.request import request
 from agent.transcript.arguments import Copied
 
 
@@ -19,6 +17,9 @@ def fetch_url(url: Annotated[str, Copied()]) -> str:
 
     Only addresses that are public are requested, by GET and without cookies.
     """
+    from agent.tools.web.page_text import page_text
+    from agent.tools.web.request import request  # httpcore loads for a call alone
+
     page = request(url)
     text = page_text(page).strip()
     if not text:
