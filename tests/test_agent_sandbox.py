@@ -16,7 +16,7 @@ from code_attacks import ESCAPES, FORK_BOMBS
 
 from agent.errors import ToolError
 from agent.tools import ToolContext, Workspace
-from agent.tools.lib.time_limit import CallEnded, run_limited
+from agent.tools.lib.time_limit import CallEndedError, run_limited
 from agent.tools.sandbox import bubblewrap, landlock, report, run
 from agent.tools.sandbox.limits import MIB, Limits
 from agent.tools.sandbox.run import Confinement, find_confinement, run_confined
@@ -189,7 +189,7 @@ def test_nothing_goes_on_after_the_end(workspace: Workspace, confinement: Confin
     mark = f"33.{os.getpid()}"
     command = f"(trap '' TERM HUP; sleep {mark} & ) ; setsid sleep {mark} & nohup sleep {mark} & echo done"
     outcome = shell(workspace, command, confinement)
-    assert outcome.output.startswith(b"done")
+    assert b"done" in outcome.output
     assert outcome.exit_code == 0
     assert not is_running(mark)
 
@@ -202,7 +202,7 @@ def test_a_cancel_ends_the_code(workspace: Workspace, confinement: Confinement):
         begun.append(time.monotonic())
         return len(begun) > 3
 
-    with pytest.raises(CallEnded, match="cancelled"):
+    with pytest.raises(CallEndedError, match="cancelled"):
         run_limited(lambda: str(shell(workspace, f"sleep {mark}", confinement)), 60, cancelled)
     assert not is_running(mark)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.errors import Protected, ToolError
+from agent.errors import ProtectedPathError, ToolError
 from agent.tools.base import ToolContext
 from agent.tools.lib.output import join_lines, pluralize
 from agent.tools.sandbox.limits import Limits
@@ -63,7 +63,7 @@ def run_and_report(
 def _observation(context: ToolContext, outcome: Outcome) -> str:
     try:
         context.workspace.check_shown("the output", outcome.output)
-    except Protected:
+    except ProtectedPathError:
         raise ToolError("what it printed holds a private key, and is not shown") from None
     printed = join_lines(outcome.output.decode("utf-8", "replace").rstrip().splitlines())
     if outcome.stopped:

@@ -79,8 +79,8 @@ def run_confined(
 ) -> Outcome:
     """Run the program `argv` in the folder of `view`, or Python on `code`, and return what came of it.
 
-    Raise ToolError where code cannot be confined on this machine, CallEnded where the call of the tool was
-    cancelled or its time is up.
+    Raise ToolError where code cannot be confined on this machine, CallEndedError where the call of the tool
+    was cancelled or its time is up.
     """
     limits = limits or Limits()
     confinement = confinement or find_confinement()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import Protected, ToolError
+from agent.errors import ProtectedPathError, ToolError
 from agent.tools.lib.time_limit import check_time
 from agent.tools.lib.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _hidden(workspace: Workspace) -> Iterator[Path]:
                 path = Path(entry.path)
                 try:
                     workspace.check_readable(path, entry.stat(follow_symlinks=False))
-                except Protected:
+                except ProtectedPathError:
                     yield path
                     continue
                 except OSError:

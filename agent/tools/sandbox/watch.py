@@ -35,8 +35,8 @@ def watch(
 ) -> Outcome:
     """Wait for `process`, which leads a process group and a pipe as stdout, and end the group after it.
 
-    `own_tasks` are umi's own in the group, `folders` those whose size is limited. Raise CallEnded where the
-    call of the tool was cancelled or its time is up.
+    `own_tasks` are umi's own in the group, `folders` those whose size is limited. Raise CallEndedError
+    where the call of the tool was cancelled or its time is up.
     """
     output = bytearray()
     stopped = ""

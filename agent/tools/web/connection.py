@@ -102,7 +102,7 @@ class _TimedStream(httpcore2.NetworkStream):
 
 
 def remaining(ends: float) -> float:
-    """Return the seconds until `ends`. Raise ReadTimeout where it is past, CallEnded as `check_time`."""
+    """Return the seconds until `ends`. Raise ReadTimeout where it is past, CallEndedError as `check_time`."""
     check_time()
     left = ends - monotonic()
     if left <= 0:
