@@ -33,24 +33,31 @@ def make_toolbox(
 ) -> Toolbox:
     """Return the toolbox of an agent that works in the folder `workspace`.
 
-    `tools` are names of `available` tools (default: those built in) and tools of one's own; None stands for
-    all that are available.
+    `tools` are names of `available` tools (default: those built in, and the optional ones that are named or
+    switched on) and tools of one's own; None stands for all that are available and can run on this machine.
     `allow_protected` are patterns of paths in the workspace that tools may use though they are protected.
-    Raises InputError where the folder or a name does not exist.
+    Raises InputError where the folder or a name does not exist, or a named tool cannot run here.
     """
+    from agent.config import read_config
     from agent.paths import notes_path, undo_folder
-    from agent.tools import ToolContext, Workspace, builtin_tools
+    from agent.tools import ToolContext, Workspace, builtin_tools, optional_tools
     from agent.tools.toolbox import Toolbox, select_tools
     from agent.tools.undo.store import UndoStore
 
     if not all(pattern.strip("/") for pattern in allow_protected):
         raise InputError("--allow-protected names nothing", "give a path in the workspace, such as '.env'")
     files = Workspace(workspace, allowed=allow_protected, undo=UndoStore(undo_folder()))
-    context = ToolContext(files, notes_path())
-    available = builtin_tools() if available is None else available
-    if tools is None:
-        return Toolbox(available, context)
-    selected = select_tools(available, [tool for tool in tools if isinstance(tool, str)])
+    config = read_config()
+    context = ToolContext(files, notes_path(), config.code_writes)
+    names = None if tools is None else [tool for tool in tools if isinstance(tool, str)]
+    if available is None:
+        available = (*builtin_tools(), *optional_tools(config.switched_on if names is None else names))
+    if tools is None or names is None:
+        return Toolbox([tool for tool in available if not tool.problem()], context)
+    selected = select_tools(available, names)
+    for tool in selected:
+        if problem := tool.problem():
+            raise InputError(f"{tool.name} cannot be offered: {problem}", "see `umi doctor`")
     return Toolbox([*selected, *(tool for tool in tools if not isinstance(tool, str))], context)
 
 

@@ -49,6 +49,8 @@ def parts_of(request: Request) -> Iterator[Part]:
             )
     if request.tool.source != BUILT_IN:
         yield Part("text", "from", visible(request.tool.source))
+    if request.effect:
+        yield Part("text", "effect", visible(request.effect))
     yield Part("text", "because", visible(request.reason) or "(the planner gave no reason)")
     if request.other_tools:
         others = " and ".join(request.other_tools)

@@ -1,4 +1,4 @@
-"""What is installed: the versions of packages, and the parts `train`, `export`, `mcp`, `web` and `serve`."""
+"""What is installed: the versions of packages, and the extras of the distribution."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _TRAIN = (
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": _TRAIN,
     "export": _TRAIN,
+    "code": ("landlockpy",),
+    "fetch": ("selectolax",),
     "mcp": ("mcp", "jsonschema"),
     "web": ("textual_serve", "aiohttp"),
     "serve": ("starlette", "uvicorn"),

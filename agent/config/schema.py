@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
+from agent.tools import OPTIONAL_NAMES
 
 CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]
@@ -19,6 +20,8 @@ THEME_NAMES: tuple[ThemeName, ...] = get_args(ThemeName)
 PLACEHOLDER = "{input}"
 """What stands in a template for the text given with it."""
 
+_TOOL = f"({'|'.join(OPTIONAL_NAMES)})"
+_TOOL_LIST = rf"^({_TOOL}( *, *{_TOOL})*)?$"
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
 """Of at most 4,000 characters, about 1,000 tokens: half of the smallest context that is shipped."""
@@ -58,6 +61,10 @@ class Config:
     """Steps of one turn that call tools, at most."""
     persona: _Text = ""
     """A standing instruction that the models read before every conversation."""
+    extra_tools: Annotated[str, StringConstraints(pattern=_TOOL_LIST)] = ""
+    """Tools to offer beside the usual ones, separated by commas."""
+    code_writes: StrictBool = False
+    """Let run_python and run_command change files of the workspace; each call still asks."""
     theme: ThemeName = "dark"
     """Colours of the app."""
     log: str = ""
@@ -70,3 +77,8 @@ class Config:
     """Keys of the app by the name of what they do, several separated by commas."""
     templates: Mapping[str, _Text] = field(default_factory=dict)
     """Texts by name, each a question in which {input} stands for what is given with it."""
+
+    @property
+    def switched_on(self) -> tuple[str, ...]:
+        """The names in `extra_tools`."""
+        return tuple(name.strip() for name in self.extra_tools.split(",") if name.strip())

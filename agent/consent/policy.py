@@ -90,7 +90,7 @@ class Policy:
             return request.allow("the mode auto")
         if call_key(request.call) in self._session:
             return request.allow("the rule: this call in this session")
-        if self._rules().tools.get(request.call.name) == "allow":
+        if self._rules().tools.get(request.call.name) == "allow" and not _may_write_by_code(request):
             return request.allow(f"the rule: {request.call.name} in this folder")
         return None
 
@@ -144,6 +144,11 @@ def forget_tools(names: Collection[str]) -> None:
                 name: rule for name, rule in rules.tools.items() if rule == "deny" or name not in names
             }
             folders[folder] = FolderRules(rules.mode, kept)
+
+
+def _may_write_by_code(request: Request) -> bool:
+    """Return whether the call runs code that may write: a rule may be from when that could only read."""
+    return request.tool.may == "execute" and bool(request.toolbox and request.toolbox.context.code_writes)
 
 
 def read_permissions() -> Permissions:

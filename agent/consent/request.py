@@ -72,6 +72,11 @@ class Request:
         found = re.findall(r"\w+", self.reason)
         return tuple(sorted(names.intersection(found) - {self.call.name}))
 
+    @property
+    def effect(self) -> str:
+        """What any call of the tool can do, where the tool says so."""
+        return self.tool.effect(self.toolbox.context) if self.tool.effect and self.toolbox else ""
+
     def revised(self, call: Call) -> Request:
         """Return the same question about a call that the person wrote, which is not in doubt.
 

@@ -1,14 +1,26 @@
 """The tools that the models may call: typed functions decorated with `@tool(may=…)`, one file each.
 
-To add a built-in tool NAME, write the function NAME in `agent/tools/NAME.py` and add NAME to `BUILTIN_NAMES`.
+To add a built-in tool NAME, write the function NAME in `agent/tools/NAME.py` and add NAME to `BUILTIN_NAMES`,
+or to `OPTIONAL_NAMES` where it is off until the user switches it on.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from agent.tools.base import Permission, Tool, ToolContext, tool
 from agent.tools.lib.workspace import Workspace
 
-__all__ = ["BUILTIN_NAMES", "Permission", "Tool", "ToolContext", "Workspace", "builtin_tools", "tool"]
+__all__ = [
+    "BUILTIN_NAMES",
+    "OPTIONAL_NAMES",
+    "Permission",
+    "Tool",
+    "ToolContext",
+    "Workspace",
+    "builtin_tools",
+    "optional_tools",
+    "tool",
+]
 
 BUILTIN_NAMES = (
     "calculate",
@@ -27,8 +39,19 @@ BUILTIN_NAMES = (
     "system_info",
 )
 """The built-in tools, in the order in which `umi tools list` shows them."""
+OPTIONAL_NAMES = ("run_python", "run_command", "fetch_url", "add_todo", "list_todos", "finish_todo")
+"""The tools that come with umi and are off: the shipped models were trained on the others alone."""
 
 
 def builtin_tools() -> tuple[Tool, ...]:
     """Return the built-in tools, in the order of `BUILTIN_NAMES`."""
-    return tuple(getattr(import_module(f"agent.tools.{name}"), name) for name in BUILTIN_NAMES)
+    return _load(BUILTIN_NAMES)
+
+
+def optional_tools(names: Iterable[str] = OPTIONAL_NAMES) -> tuple[Tool, ...]:
+    """Return the tools that are off until they are switched on, or those of them that `names` holds."""
+    return _load(name for name in names if name in OPTIONAL_NAMES)
+
+
+def _load(names: Iterable[str]) -> tuple[Tool, ...]:
+    return tuple(getattr(import_module(f"agent.tools.{name}"), name) for name in names)

@@ -34,10 +34,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What tools may access: the workspace, and the user's note store (a JSON-lines file)."""
+    """What tools may access: the workspace, and the user's note store (a JSON-lines file).
+
+    `code_writes` tells that code that is run may change files of the workspace.
+    """
 
     workspace: Workspace
     notes: Path
+    code_writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Tool:
 
     `untrusted` tells that its observations carry text from outside: of files, or of other programs;
     `untrusted_description` tells that another program wrote its `spec`. `preview` takes what `function` takes
-    and returns what that would change. A call ends after `time_limit_s` seconds. `arguments` returns the
+    and returns what that would change, `effect` says in a line what any call can do, and `problem` why there
+    can be none on this machine, or nothing. A call ends after `time_limit_s` seconds. `arguments` returns the
     arguments of a call as `function` takes them, and raises ToolError where they are wrong.
     """
 
@@ -63,6 +68,8 @@ class Tool:
     """What the parameters are made of; one that is not here is free."""
     source: str = BUILT_IN
     """Where it comes from: umi, a file of the user's, an installed package, or the server of a program."""
+    effect: Callable[[ToolContext], str] | None = None
+    problem: Callable[[], str] = str
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, without checks of its arguments, as in a test of it."""
@@ -109,6 +116,8 @@ def tool(
     untrusted: bool = True,
     preview: Callable[..., FileChange] | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+    effect: Callable[[ToolContext], str] | None = None,
+    problem: Callable[[], str] = str,
 ) -> Callable[[Callable[..., Any]], Tool]:
     """Return a decorator that makes a `Tool` of a typed function; see `Tool` for what it declares.
 
@@ -139,7 +148,19 @@ def tool(
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
         check = partial(_checked, model)
-        return Tool(spec, may, function, check, takes_context, untrusted, preview, time_limit_s, kinds=kinds)
+        return Tool(
+            spec,
+            may,
+            function,
+            check,
+            takes_context,
+            untrusted,
+            preview,
+            time_limit_s,
+            kinds=kinds,
+            effect=effect,
+            problem=problem,
+        )
 
     return wrap
 

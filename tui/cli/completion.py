@@ -55,9 +55,12 @@ def catalogue_names(incomplete: str) -> list[str]:
 def tool_names(incomplete: str) -> list[str]:
     """Return `a,b,NAME` for each tool with which a list of names can go on."""
     from agent.tool_sources import available_tools
+    from agent.tools import OPTIONAL_NAMES
+
+    names = dict.fromkeys((*(tool.name for tool in available_tools().tools), *OPTIONAL_NAMES))
 
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{tool.name}" for tool in available_tools().tools if tool.name.startswith(last)]
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 
 
 def setting_names(incomplete: str) -> list[str]:

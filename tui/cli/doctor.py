@@ -38,6 +38,7 @@ def examine() -> int:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             problems.append(f"{reason}; pip install --force-reinstall llama-cpp-python")
+    _print_tools()
     _print_extras()
     if not problems:
         print("ok")
@@ -159,6 +160,26 @@ def _check_folders() -> None:
     _print_fact("disk", f"{size_text(shutil.disk_usage(existing).free)} free")
     for use in disk_use():
         _print_fact("", f"{use.name}: {size_text(use.size)} ({use.remedy or 'umi doctor --clean'})")
+
+
+def _print_tools() -> None:
+    """Say of each tool that is off by default whether it is switched on, and what it lacks here."""
+    from agent.config import read_config
+    from agent.tools import optional_tools
+    from agent.tools.sandbox.run import find_confinement
+
+    try:
+        config = read_config()
+    except UmiError as error:
+        _print_fact("extra tools", str(error))
+        return
+    if not (found := find_confinement()).problem:
+        writes = "may change the workspace" if config.code_writes else "only reads the workspace"
+        _print_fact("code", f"is confined by {found.kind}, and {writes}")
+    for tool in optional_tools():
+        state = "on" if tool.name in config.switched_on else "off (umi config set extra_tools, or --tools)"
+        problem = tool.problem()
+        _print_fact(tool.name, f"not offered: {problem}" if problem else state)
 
 
 def _print_extras() -> None:

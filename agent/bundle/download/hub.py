@@ -1,6 +1,7 @@
 """Downloads from and uploads to the Hugging Face Hub.
 
-Only the commands `pull` and `push` and the app's models screen use it; `package_index` runs pip or uv. A
+Besides `agent.tools.web`, it is the only module that opens network connections. Only the commands `pull` and
+`push` and the app's models screen use it; `package_index` runs pip or uv. A
 download requests the files of one commit over plain HTTP, so that it can be resumed: huggingface-hub 2.4
 deletes a partial file when it is interrupted. Uploads use huggingface-hub. `HF_ENDPOINT`, `HF_TOKEN`,
 `HF_HUB_OFFLINE` and the token stored by `hf auth login` apply.

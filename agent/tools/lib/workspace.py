@@ -94,6 +94,17 @@ class Workspace:
         """Raise ProtectedPathError where `file`, a resolved path in the workspace, must not be written."""
         self._protection.check_write(file.relative_to(self.root).as_posix())
 
+    def check_readable(self, file: Path, status: os.stat_result) -> None:
+        """Raise ProtectedPathError where `file`, a resolved path in the workspace, must not be read."""
+        path = file.relative_to(self.root).as_posix()
+        self._protection.check_read(path)
+        if stat.S_ISREG(status.st_mode):
+            self._protection.check_link(path, status)
+
+    def check_shown(self, name: str, data: bytes) -> None:
+        """Raise ProtectedPathError where `data`, called `name`, holds a private key."""
+        self._protection.check_content(name, data)
+
     def write_text(self, path: str, content: str) -> str:
         """Write a file atomically, creating missing folders; return its path relative to the workspace.
 

@@ -16,14 +16,18 @@ tools = typer.Typer(help="The tools that models can call.", **PLAIN)
 def list_tools() -> None:
     """Every tool, what it may touch, and what it does; then, on stderr, what was skipped and why."""
     from agent.tool_sources import available_tools
+    from agent.tools import optional_tools
     from tui.cli.terminal.progress import say
     from tui.text import one_line
 
     found = available_tools()
-    available = sorted(found.tools, key=lambda tool: tool.name)
+    on = {tool.name for tool in found.tools}
+    off = [tool for tool in optional_tools() if tool.name not in on]
+    available = sorted([*found.tools, *off], key=lambda tool: tool.name)
     width = max(len(tool.name) for tool in available)
     for tool in available:
-        print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}")
+        state = "" if tool.name in on else " (off)"
+        print(f"{tool.name:{width}}  {tool.may:7}  {one_line(tool.spec.description)}{state}")
     for problem in found.problems:
         say(f"umi: {one_line(problem, 300)}")
 
