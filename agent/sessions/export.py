@@ -58,6 +58,9 @@ def as_markdown(record: Record) -> str:
             lines.append("")
         if exchange.answer:
             lines.append(exchange.answer)
+        if exchange.unsupported:
+            note, _, results = exchange.unsupported.partition("\n")
+            lines += ["", f"*{note}*", *(["", *_code("", results)] if results else [])]
         if exchange.state != "answered":
             lines.append(f"*{exchange.state.replace('_', ' ')}*")
         if exchange.mark:

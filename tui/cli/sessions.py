@@ -88,6 +88,8 @@ def _lines(exchange: Exchange) -> Iterable[str]:
                     yield f"    … {more} more line{'' if more == 1 else 's'}"
     if exchange.answer:
         yield plain(exchange.answer)
+    if exchange.unsupported:
+        yield from ("", plain(exchange.unsupported))
     if exchange.state != "answered":
         yield f"({exchange.state.replace('_', ' ')})"
     if exchange.mark:
