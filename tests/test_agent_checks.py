@@ -6,7 +6,16 @@ import pytest
 
 from agent.checks.answers import AnswerCheck, unsupported
 from agent.checks.calls import doubt_about
-from agent.transcript import Call, CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
+from agent.transcript import (
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    UserTurn,
+)
 from train.data.synthetic.generate import generate_rows
 
 
@@ -136,13 +145,24 @@ def test_calls_of_a_step_use_the_numbers_of_a_question_together() -> None:
     assert doubt_about(alone, calculate("24 / 7")) == "the expression leaves out 8"
 
 
+def test_a_thought_that_names_a_tool_that_is_not_on_offer_is_doubtful() -> None:
+    call, spec = Call("read_file", {"path": "a.txt"}), ToolSpec("read_file", "Read a file.", {})
+    for thought, why in (
+        ("I will use send_mail to read it.", "named send_mail, which is no tool on offer"),
+        ("I will use read_file on call to_do.txt.", ""),
+    ):
+        turns = (UserTurn("read a.txt"), PlannerTurn(thought, "caller"), CallerTurn((call,)))
+        assert why in doubt_about(Transcript((spec,), turns), call)
+        assert bool(why) == bool(doubt_about(Transcript((spec,), turns), call))
+
+
 def test_no_call_of_the_generator_is_doubtful() -> None:
     checked = 0
     for row in generate_rows(8, "test", 250):
         turns = row.transcript.turns
         for index, turn in enumerate(turns):
             for call in turn.calls if isinstance(turn, CallerTurn) else ():
-                history = Transcript((), turns[: index + 1])
+                history = Transcript(row.transcript.tools, turns[: index + 1])
                 assert doubt_about(history, call) == "", (history.turns[-2:], call)
                 checked += 1
     assert checked > 200

@@ -94,6 +94,9 @@ def test_what_nothing_supports_is_kept_with_the_answer(store: SessionStore, tmp_
     first, _, result = exchange.unsupported.partition("\n")
     assert (first.partition(": ")[2], result) == ("43 stands nowhere in what was said.", "calculate says: 42")
     exported = export([writer.record()], "md")
+    assert export([writer.record()], "train") == ""
+    writer.mark(exchange.id, "good")
+    assert '"It is 43."' in export([writer.record()], "train")
     assert f"It is 43.\n\n*{first}*\n\n```\n{result}\n```\n" in exported
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from agent.checks.operands import asked_digits, left_out
 from agent.checks.spoken import days_named, spoken_in_order
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
-from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
+from agent.transcript import Call, CallerTurn, PlannerTurn, ToolTurn, Transcript, Turn, UserTurn
 
 ANY_TOOL = "*"
 """Stands for the tools that have no least margin of their own."""
@@ -51,6 +51,7 @@ _DAYS_FROM = re.compile(
     r" (?:before|after|from)\b",
     re.IGNORECASE,
 )
+_TOOL_NAMED = re.compile(r"\b(?:use|call) ([a-z]+(?:_[a-z0-9]+)+)\b(?![./]\w)")
 _WRITES = re.compile(
     r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
     r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want|shall\b)",
@@ -81,6 +82,8 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
     `transcript` ends before that step, or with its calls and the results of those that were made.
     """
     step, turns = _step(transcript, call)
+    if doubt := _tool_not_on_offer(transcript, turns):
+        return doubt
     for turn in reversed(turns):
         if isinstance(turn, CallerTurn):
             break
@@ -103,6 +106,15 @@ def _step(transcript: Transcript, call: Call) -> tuple[Sequence[Call], Sequence[
         if not isinstance(turn, ToolTurn):
             break
     return (call,), turns
+
+
+def _tool_not_on_offer(transcript: Transcript, turns: Sequence[Turn]) -> str:
+    """The thought before a step names a tool only where that is on offer."""
+    names = {tool.name for tool in transcript.tools}
+    if not names or not turns or not isinstance(turns[-1], PlannerTurn):
+        return ""
+    unknown = [name for name in _TOOL_NAMED.findall(turns[-1].content) if name not in names]
+    return f"the planner named {unknown[0]}, which is no tool on offer" if unknown else ""
 
 
 def _left_out(calls: Sequence[Call], question: str) -> str | None:

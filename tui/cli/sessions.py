@@ -15,7 +15,15 @@ from agent.sessions import Exchange, Mark, Session, SessionStore
 from agent.sessions.export import Format, export
 from agent.transcript import compact
 from tui.cli.terminal.progress import say
-from tui.text import call_line, json_for, json_without_controls, one_line, plain, truncate_lines
+from tui.text import (
+    call_line,
+    json_for,
+    json_without_controls,
+    one_line,
+    plain,
+    truncate_lines,
+    without_controls,
+)
 
 RESULT_LINES = 12
 """Lines of a tool's result that `show` prints; exports hold all."""
@@ -111,8 +119,8 @@ def export_sessions(session: str | None, form: Format, *, marked: bool, out: Pat
         return
     if form != "md":
         text = json_for(sys.stdout.encoding, json_without_controls(text))
-    elif sys.stdout.isatty():
-        text = plain(text)
+    else:
+        text = plain(text) if sys.stdout.isatty() else without_controls(text)
     sys.stdout.write(text)
     if not text:
         say("umi: there is nothing to export")
