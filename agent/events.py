@@ -131,6 +131,9 @@ class Finished:
     reason: Reason
     answer: str
     stats: Mapping[Role, Usage] = field(default_factory=dict)
+    unsupported: str = ""
+    """What of the answer neither the question nor a tool supports, and what the tools said, to be shown under
+    it. Empty where no rule speaks, and for answers that show only what is supported."""
 
 
 Event = Reading | Thought | CallProposed | Observation | Trimmed | AnswerDelta | Finished

@@ -14,6 +14,7 @@ from typing import Self
 
 from agent.attachments import Attachment, attached_turns
 from agent.checks.answers import AnswerCheck, looped
+from agent.checks.free_answers import unsupported_note
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
@@ -66,7 +67,7 @@ class Agent:
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
     records every decision. `instruction` is a standing one, which the models read after the tools. Where the
     engine's answers are grounded, they show only what the question and the tools support
-    (`agent.checks.answers`).
+    (`agent.checks.answers`); under others a note tells what is not (`agent.checks.free_answers`).
     """
 
     def __init__(
@@ -186,7 +187,7 @@ class Agent:
             conversation.transcript = turn.transcript
             conversation.untrusted = turn.untrusted
         _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
-        yield Finished(reason, answer, turn.stats)
+        yield Finished(reason, answer, turn.stats, turn.unsupported)
 
     def _steps(self, turn: RunningTurn, question: str) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
@@ -239,6 +240,8 @@ class Agent:
             answer = check.text
             if check.doubt and not answer.strip():
                 return "failed", f"There is no answer: {check.doubt}."
+        else:
+            turn.unsupported = unsupported_note(answer, turn.transcript, cut=generated.stop == "length")
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()
 

@@ -59,6 +59,8 @@ class RunningTurn:
     """Whether the last calls were cut at their length."""
     repeated: bool = False
     """Whether all calls of a step were made before."""
+    unsupported: str = ""
+    """As in `agent.events.Finished`."""
 
     def make_calls(self, step: int, plan: PlannerTurn, planned: Generated) -> Generator[Event, None, bool]:
         """Generate the calls of a thought and run them; return False where cancelled.

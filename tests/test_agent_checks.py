@@ -6,7 +6,16 @@ import pytest
 
 from agent.checks.answers import AnswerCheck, unsupported
 from agent.checks.calls import doubt_about
-from agent.transcript import Call, CallerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
+from agent.transcript import (
+    Call,
+    CallerTurn,
+    PlannerTurn,
+    SummarizerTurn,
+    ToolSpec,
+    ToolTurn,
+    Transcript,
+    UserTurn,
+)
 from train.data.synthetic.generate import generate_rows
 
 
@@ -38,6 +47,10 @@ DOUBTFUL = [
     ("subtract 12 from 30", calculate("30 + 12"), "names - and the expression has +"),
     ("seventeen crates with 24 bottles in each", calculate("24 / 24"), "nothing but 24"),
     ("3 pens at 2.50 and a book at 8", calculate("3 * 2.5"), "leaves out 8"),
+    ("seventeen crates with 24 bottles in each", calculate("24 * 12"), "leaves out 17"),
+    ("seventeen crates with 24 bottles in each", calculate("17 + 2"), "leaves out 24"),
+    ("two hundred and five plus sixty-one", calculate("205 + 16"), "leaves out 61"),
+    ("3 pens at 2.50. The book costs eight. In all?", calculate("3 * 2.5"), "leaves out 8"),
     ("which day was it 12 days ago", add_days(12), "says ago and the days are counted forward"),
     ("12 days before today", add_days(12), "says before"),
     ("12 days after today", add_days(-12), "says after and the days are counted back"),
@@ -68,6 +81,33 @@ FINE = [
     ("add 12 and 30 and save it in out5.txt", calculate("12 + 30")),
     ("the square of 4", calculate("4 * 4")),
     ("4 / 4", calculate("4 / 4")),
+    ("seventeen crates with 24 bottles in each", calculate("17 * 24")),
+    ("Three friends and I share 96.40", calculate("96.40 / 4")),
+    ("the mean of the three numbers 4, 5 and 9", calculate("(4 + 5 + 9) / 3")),
+    ("the sum of the three numbers 4, 5 and 9", calculate("4 + 5 + 9")),
+    ("12.5 by seven, to two decimals", calculate("12.5 / 7")),
+    ("4 million divided by six", calculate("4000000 / 6")),
+    ("two and a half times 60", calculate("2.5 * 60")),
+    ("add 45 + 99, besides tell the days left till the 30th of June, 2028", calculate("45 + 99")),
+    ("multiply 54.2 by 92. one more: has this box more than 8 gigs", calculate("54.2 * 92")),
+    ("The average of 51, 7 and 225. Good morning! 53 % of 312 kindly", calculate("(51 + 7 + 225) / 3")),
+    ("by 2465 I meant 2456", calculate("2456 / 11")),
+    ("my two invoices are seven hundred and fifty-one and 6", calculate("751 + 6")),
+    ("i had nine sweets and ate nine", calculate("9 - 9")),
+    ("a tenth of 10", calculate("10 / 10")),
+    ("sum up of 7 and 262 and whats 936.1 times 4", calculate("7 + 262")),
+    ("can you add 52 to 75 and 151 days later, what date is it", calculate("75 + 52")),
+    ("taking 3419 as 100%, what is 15%", calculate("15% * 3419")),
+    ("7 multiplied by itself, 8 factors in all", calculate("7 ^ 8")),
+    ("add a quick note with the value of 232 * 93.2", calculate("232 * 93.2")),
+    ("25 weeks from 19/03/2026; does 22nd of november fall on a weekend", add_days(175)),
+    ("there are 54 mails and 9 percent are spam, then add it", calculate("9% * 54")),
+    ("and if I'd like it 12 times", calculate("12 * 12")),
+    ("33 Kelvin as a kelvin reading", convert(33, "Kelvin", "kelvin")),
+    ("borrowed on 28 August for a month, when must I give it back", add_days(30)),
+    ("what is in 12 days? Also the day before yesterday", add_days(12)),
+    ("what date is tomorrow, and in 350 days", add_days(1)),
+    ("the lines of a.txt shall be: look up", write("a.txt")),
     ("3 weeks ago", add_days(-21)),
     ("go back 12 days from today", add_days(-12)),
     ("in 3 weeks and 2 days", add_days(23)),
@@ -105,13 +145,24 @@ def test_calls_of_a_step_use_the_numbers_of_a_question_together() -> None:
     assert doubt_about(alone, calculate("24 / 7")) == "the expression leaves out 8"
 
 
+def test_a_thought_that_names_a_tool_that_is_not_on_offer_is_doubtful() -> None:
+    call, spec = Call("read_file", {"path": "a.txt"}), ToolSpec("read_file", "Read a file.", {})
+    for thought, why in (
+        ("I will use send_mail to read it.", "named send_mail, which is no tool on offer"),
+        ("I will use read_file on call to_do.txt.", ""),
+    ):
+        turns = (UserTurn("read a.txt"), PlannerTurn(thought, "caller"), CallerTurn((call,)))
+        assert why in doubt_about(Transcript((spec,), turns), call)
+        assert bool(why) == bool(doubt_about(Transcript((spec,), turns), call))
+
+
 def test_no_call_of_the_generator_is_doubtful() -> None:
     checked = 0
     for row in generate_rows(8, "test", 250):
         turns = row.transcript.turns
         for index, turn in enumerate(turns):
             for call in turn.calls if isinstance(turn, CallerTurn) else ():
-                history = Transcript((), turns[: index + 1])
+                history = Transcript(row.transcript.tools, turns[: index + 1])
                 assert doubt_about(history, call) == "", (history.turns[-2:], call)
                 checked += 1
     assert checked > 200

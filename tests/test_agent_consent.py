@@ -10,6 +10,7 @@ from approval_turns import NOTE, audited, finished, observed, run, writing
 from fakes import call, plan, scripted
 
 from agent.consent import Allow, Approve, Decision, Deny, Request
+from agent.consent.policy import Mode
 from agent.events import CallProposed
 from agent.tools import builtin_tools
 from agent.tools.toolbox import Toolbox
@@ -174,17 +175,45 @@ def test_a_doubt_without_a_person_ends_the_turn_and_says_what_was_not_done(tmp_p
     assert [(line["kind"], line["decision"]) for line in audited()] == [("doubt", "deny")]
 
 
-def test_a_write_that_was_meant_still_needs_permission(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ["yes", "changed", "no", "nobody"])
+def test_a_doubtful_call_that_needs_permission_is_asked_about_once(tmp_path: Path, answer: str) -> None:
+    asked: list[Request] = []
+
+    def approve(request: Request) -> Decision | None:
+        asked.append(request)
+        if answer == "changed":
+            request = request.revised(Call("write_file", {"path": "a.txt", "content": "other"}))
+            assert (request.kind, request.doubt) == ("permission", "")
+        return {"no": Deny("not so"), "nobody": None}.get(answer, request.allow())
+
+    agent = scripted(writing(), tmp_path, check=lambda transcript, made, margin: "Really?").agent
+    events = run(agent, approve)
+    assert [(request.kind, request.doubt) for request in asked] == [("both", "Really?")]
+    written = tmp_path / "workspace" / "a.txt"
+    assert (written.read_text() if written.exists() else None) == {"yes": "hi", "changed": "other"}.get(
+        answer
+    )
+    assert finished(events).reason == {"no": "failed", "nobody": "unsure"}.get(answer, "answered")
+    assert [line["kind"] for line in audited()] == ["both"]
+
+
+def test_a_doubtful_call_that_the_rules_settle_needs_no_permission(tmp_path: Path) -> None:
+    """Where they allow it, the doubt alone is asked about; where they forbid it, nothing is."""
     kinds: list[str] = []
 
     def approve(request: Request) -> Decision:
         kinds.append(request.kind)
-        return request.allow() if request.kind == "doubt" else Deny()
+        return request.allow()
 
-    agent = scripted(writing(), tmp_path, check=lambda transcript, made, margin: "Really?").agent
-    run(agent, approve)
-    assert kinds == ["doubt", "permission"]
-    assert not (tmp_path / "workspace" / "a.txt").exists()
+    agent = scripted(
+        [*writing(), *writing()], tmp_path, check=lambda transcript, made, margin: "Really?"
+    ).agent
+    assert agent.policy
+    modes: tuple[Mode, ...] = ("auto", "read-only")
+    for mode in modes:
+        agent.policy.mode = mode
+        run(agent, approve)
+    assert kinds == ["doubt"]
 
 
 @pytest.mark.parametrize("source", ["nothing", "a file", "a quoted text", "an earlier turn", "a description"])

@@ -21,6 +21,7 @@ from agent.llama.prompt_cache import PromptCache
 from agent.loop import Agent, Conversation
 from agent.paths import sessions_path
 from agent.sessions import Mark, SessionsError, SessionStore, SessionWriter
+from agent.sessions.export import export
 from agent.sessions.schema import MIGRATIONS
 from agent.transcript import PlannerTurn, SummarizerTurn, Transcript, UserTurn
 
@@ -84,6 +85,19 @@ def test_a_turn_is_stored_as_it_was(store: SessionStore, tmp_path: Path) -> None
     assert again.turns[0] == UserTurn("what is 17.5%\nof 240?")
     assert again.turns[-1] == SummarizerTurn("You are welcome.")
     assert again.turns[:-3] == first.turns
+
+
+def test_what_nothing_supports_is_kept_with_the_answer(store: SessionStore, tmp_path: Path) -> None:
+    writer = new(store)
+    have(writer, scripted(calculation("It is 43."), tmp_path).agent, "what is 17.5% of 240?")
+    (exchange,) = writer.record().branch
+    first, _, result = exchange.unsupported.partition("\n")
+    assert (first.partition(": ")[2], result) == ("43 stands nowhere in what was said.", "calculate says: 42")
+    exported = export([writer.record()], "md")
+    assert export([writer.record()], "train") == ""
+    writer.mark(exchange.id, "good")
+    assert '"It is 43."' in export([writer.record()], "train")
+    assert f"It is 43.\n\n*{first}*\n\n```\n{result}\n```\n" in exported
 
 
 def test_what_was_not_answered_is_shown_and_not_part_of_the_conversation(store: SessionStore) -> None:

@@ -311,3 +311,17 @@ async def test_a_result_that_the_answer_repeats_is_shown_once(tmp_path: Path) ->
         await pilot.press("ctrl+o")
         assert texts(pilot, ObservationBlock) == ["42"]
         assert state(pilot) == "ready"
+
+
+async def test_what_nothing_supports_is_told_below_the_answer(tmp_path: Path) -> None:
+    script = [plan("I will look.", "caller"), call("calculate", expression="6*7"), *said("It is **43**.")]
+    app = app_of(scripted(script, tmp_path))
+    async with app.run_test() as pilot:
+        await ready(pilot)
+        await send(pilot, "what is 6*7?")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["It is **43**."])
+        await ready(pilot)
+        note = app.query(NoteBlock).last()
+        assert note.text.startswith("This answer is not supported: 43 stands nowhere")
+        assert note.text.endswith("calculate says: 42")
+        assert note.has_class("error")

@@ -92,6 +92,20 @@ def test_json_is_an_event_a_line_and_nothing_else(models, capsys: pytest.Capture
     assert err == ""
 
 
+NOTE = "This answer is not supported: 43 stands nowhere in what was said.\ncalculate says: 42"
+
+
+def test_what_nothing_supports_is_told_under_the_answer(models, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in ([], ["--quiet"]):
+        models(calculation("It is 43."))
+        assert main(["ask", *options, "what is 17.5% of 240?"]) == 0
+        assert capsys.readouterr().out == f"It is 43.\n\n{NOTE}\n"
+    models(calculation("It is 43."))
+    assert main(["ask", "--json", "--final", "what is 17.5% of 240?"]) == 0
+    last = json.loads(capsys.readouterr().out)
+    assert (last["answer"], last["unsupported"]) == ("It is 43.", NOTE)
+
+
 def test_giving_up_prints_the_thought_and_exits_3(models, capsys: pytest.CaptureFixture[str]) -> None:
     models([plan("No tool here can send mail.", "give up")])
     assert main(["ask", "send a mail"]) == 3
@@ -221,7 +235,8 @@ def test_control_characters_are_escaped_on_a_terminal(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     assert main(["ask", "what is there?"]) == 0
-    assert out.getvalue() == "It says \\x1b]0;title\\x07.\n"
+    assert out.getvalue().startswith("It says \\x1b]0;title\\x07.\n\nThis answer is not supported: 0 ")
+    assert "\x1b" not in out.getvalue()
     assert "I need \\x1b[2J to look." in err.getvalue()
     # Erasing the line that tells of the reading is all that is sent to the terminal itself.
     assert "\x1b" not in err.getvalue().replace("\r\x1b[2K", "")

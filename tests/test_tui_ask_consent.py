@@ -174,6 +174,14 @@ def test_a_doubt_is_asked_about(ask, typed: str, code: int, result: str) -> None
     assert result in err
 
 
+def test_one_question_shows_the_doubt_and_asks_the_permission(ask, tmp_path: Path) -> None:
+    code, err = ask(WRITING, "NUMBER\n", check=lambda transcript, made, margin: "nobody asked to write")
+    assert code == 0
+    assert err.count("Did you mean this? write_file may write") == err.count(" to allow it") == 1
+    assert "in doubt: nobody asked to write" in err
+    assert (tmp_path / "workspace" / "plan.txt").exists()
+
+
 @pytest.mark.parametrize("options", [[], ["--yes"]])
 def test_a_doubt_without_a_person_ends_unsure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]

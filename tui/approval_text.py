@@ -30,7 +30,14 @@ class Part:
 def title_of(request: Request) -> str:
     """Return the question in a line."""
     name = one_line(request.call.name, 40)
-    return f"Did you mean {name}?" if request.kind == "doubt" else f"{name} may {request.tool.may}"
+    may = f"{name} may {request.tool.may}"
+    match request.kind:
+        case "permission":
+            return may
+        case "doubt":
+            return f"Did you mean {name}?"
+        case "both":
+            return f"Did you mean this? {may}"
 
 
 def parts_of(request: Request) -> Iterator[Part]:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.checks.spoken import days_named
+from agent.checks.operands import asked_digits, left_out
+from agent.checks.spoken import days_named, spoken_in_order
 from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
-from agent.transcript import Call, CallerTurn, ToolTurn, Transcript, Turn, UserTurn
+from agent.transcript import Call, CallerTurn, PlannerTurn, ToolTurn, Transcript, Turn, UserTurn
 
 ANY_TOOL = "*"
 """Stands for the tools that have no least margin of their own."""
@@ -24,38 +25,36 @@ Rule = Callable[[Mapping[str, Any], str], str | None]
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
-_ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
-"""A number that stands alone: no part of a name, a date or a larger number."""
 _OPERATORS: Mapping[str, str] = {
-    "+": r"\d\s+plus\s|\badd(?:ed)?\b(?! to)|\bsum of\b|\bincreased by\b",
+    "+": r"\d\s+plus\s|\badd(?:ed)?\b(?! (?:to|it|that|this|them|an?|up is)\b)|\bsum of\b|\bincreased by\b",
     "-": r"\d\s+minus\s|\bsubtract(?:ed)?\b|\btake away\b|\bdecreased by\b",
     "*": r"\d\s+times\s|\bmultipl(?:y|ied)\b|\bproduct\b",
     "/": r"\bdivided?\b|\bquotient\b",
 }
 _BINARY = re.compile(r"(?<=[\d)%\w])\s*(\*\*|[-+*/^])\s*(?=[-+\d(.\w])")
-_CORRECTION = re.compile(
-    r"\bnot\b|\binstead\b|\bmake\b|\bchange\b|\bmean\b|\breplace\b|\bafter\b", re.IGNORECASE
-)
-_SEVERAL = re.compile(
-    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|dozens?)\b", re.IGNORECASE
-)
 _SAME_AGAIN = re.compile(
-    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|dozens?|same|each other)\b|\^|\*\*", re.IGNORECASE
+    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|dozens?|same|each (?:other|of)|times as|it|that"
+    r"|halved?)\b|\^|\*\*",
+    re.IGNORECASE,
 )
 _BACKWARD = re.compile(
-    r"\b(?:ago|before|earlier|prior|back(?! (?:in|on|home)\b)|backwards?|subtract|minus|take (?:away|off))\b",
+    r"\b(?:ago|before(?! (?:yesterday|lunch|dinner|bed|I|we|you)\b)|earlier|prior"
+    r"|(?<!it )(?<!them )(?<!give )(?<!paid )back(?! (?:in|on|home)\b)"
+    r"|backwards?|subtract|minus|take (?:away|off))\b",
     re.IGNORECASE,
 )
 _DATES = ("date", "start", "end")
+_IN_DIGITS = re.compile(r"\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b")
 _COUNTED_DAYS = re.compile(r"\b(\d+|(?:[a-z]+[ -]){0,3}[a-z]+) days\b", re.IGNORECASE)
 _DAYS_FROM = re.compile(
     r"\b(?:\d+|[a-z]*(?:ty|teen|ten|nine|eight|seven|six|five|four|three|two)) (?:days|weeks)"
     r" (?:before|after|from)\b",
     re.IGNORECASE,
 )
+_TOOL_NAMED = re.compile(r"\b(?:use|call) ([a-z]+(?:_[a-z0-9]+)+)\b(?![./]\w)")
 _WRITES = re.compile(
     r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
-    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want)",
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want|shall\b)",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)
@@ -83,6 +82,8 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
     `transcript` ends before that step, or with its calls and the results of those that were made.
     """
     step, turns = _step(transcript, call)
+    if doubt := _tool_not_on_offer(transcript, turns):
+        return doubt
     for turn in reversed(turns):
         if isinstance(turn, CallerTurn):
             break
@@ -107,24 +108,29 @@ def _step(transcript: Transcript, call: Call) -> tuple[Sequence[Call], Sequence[
     return (call,), turns
 
 
+def _tool_not_on_offer(transcript: Transcript, turns: Sequence[Turn]) -> str:
+    """The thought before a step names a tool only where that is on offer."""
+    names = {tool.name for tool in transcript.tools}
+    if not names or not turns or not isinstance(turns[-1], PlannerTurn):
+        return ""
+    unknown = [name for name in _TOOL_NAMED.findall(turns[-1].content) if name not in names]
+    return f"the planner named {unknown[0]}, which is no tool on offer" if unknown else ""
+
+
 def _left_out(calls: Sequence[Call], question: str) -> str | None:
     """Expressions that hold one of the numbers of a question hold all of them, with the calls beside them."""
-    if _CORRECTION.search(question) or _SEVERAL.search(question):
-        return None
     written = " ".join(str(value) for call in calls for value in call.arguments.values())
-    used = {spelling for number in _NUMBER.findall(written) for spelling in spellings(number)}
-    asked = _ASKED.findall(question)
-    left_out = [number for number in asked if not used & set(spellings(number))]
-    if left_out and len(asked) > len(left_out):
-        return f"the expression leaves out {left_out[0]}"
-    return None
+    number = left_out(written, question)
+    return f"the expression leaves out {number}" if number else None
 
 
 def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
     """The operator that the question names is the one of an expression with a single operator."""
     used = _BINARY.findall(str(arguments.get("expression", "")))
     named = [sign for sign, words in _OPERATORS.items() if re.search(words, question, re.IGNORECASE)]
-    if len(used) == len(named) == 1 and len(_ASKED.findall(question)) == 2 and used[0] != named[0]:
+    if len(used) == len(named) == 1 and len(asked_digits(question)) == 2 and used[0] != named[0]:
+        if named[0] == "*" and used[0] in ("^", "**"):
+            return None
         return f"the question names {named[0]} and the expression has {used[0]}"
     return None
 
@@ -132,7 +138,8 @@ def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
 def _once(arguments: Mapping[str, Any], question: str) -> str | None:
     """An expression does not consist of one number over and over."""
     used = _NUMBER.findall(str(arguments.get("expression", "")))
-    said = [number for number in _NUMBERS.findall(question) if used[0] in spellings(number)] if used else []
+    numbers = [*map(spellings, _NUMBERS.findall(question)), *spoken_in_order(question)]
+    said = [forms for forms in numbers if used[0] in forms] if used else []
     if len(used) > 1 and len(set(used)) == 1 and len(said) < 2 and not _SAME_AGAIN.search(question):
         return f"the expression has nothing but {used[0]}, {len(used)} times"
     return None
@@ -175,7 +182,7 @@ def _count_of_days(arguments: Mapping[str, Any], question: str) -> str | None:
     if (
         "days" not in arguments
         or len(counted) != 1
-        or re.search(r"\b(?:weeks?|months?|years?|fortnights?)\b", question)
+        or re.search(r"\b(?:weeks?|months?|years?|fortnights?|tomorrow|tmrw|yesterday|also)\b", question)
     ):
         return None
     words = counted[0].lower()
@@ -193,6 +200,7 @@ def _dates(arguments: Mapping[str, Any], question: str) -> str | None:
     relative = any(
         str(arguments.get(name, "")) and not days for name, days in zip(_DATES, given, strict=True)
     )
+    relative |= _IN_DIGITS.search(question) is not None
     if named and found and not relative and not any(days & named for days in found):
         return f"the question does not name the day {', '.join(map(_day_text, sorted(set.union(*found))))}"
     return None
@@ -206,9 +214,10 @@ def _asks_for_a_date(arguments: Mapping[str, Any], question: str) -> str | None:
 
 
 def _same_unit(arguments: Mapping[str, Any], question: str) -> str | None:
-    """A conversion leads to another unit."""
+    """A conversion leads to another unit, unless the question names one unit twice."""
     source, target = (str(arguments.get(name, "")).strip().lower() for name in ("from_unit", "to_unit"))
-    return f"the call converts {source} to {target}" if source and source == target else None
+    is_asked_for = question.lower().count(source) > 1
+    return f"the call converts {source} to {target}" if source == target != "" and not is_asked_for else None
 
 
 def _writing(arguments: Mapping[str, Any], question: str) -> str | None:

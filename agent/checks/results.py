@@ -22,6 +22,9 @@ _CONVERSION = re.compile(
     rf"(?P<result>{_NUMBER})\s?(?P<target>{_WORDS})"
 )
 
+_PART_BEFORE = re.compile(rf"(?<![\w.,]){_NUMBER}\s?[^\W\d_]+,?(?: and)? $")
+"""The larger part of a quantity in two units: 6 stone (and) 4 pounds."""
+
 
 def wrong_result(answer: str, said: Sequence[str]) -> str:
     """Return which equation or conversion of `answer` does not hold, as a clause; empty if all do."""
@@ -29,15 +32,21 @@ def wrong_result(answer: str, said: Sequence[str]) -> str:
     return next((f"{wrong} does not hold" for wrong in _wrong(answer) if wrong not in text), "")
 
 
-def _wrong(answer: str) -> Iterator[str]:
-    for found in _EQUATION.finditer(answer):
+def equations(text: str) -> Iterator[tuple[re.Match[str], bool]]:
+    """Yield the equations of `text`, with the groups `left` and `right`, and whether they hold."""
+    for found in _EQUATION.finditer(text):
         try:
             value = Fraction(evaluate(found["left"]))
         except (ToolError, ValueError, OverflowError):
             continue
-        if not _are_alike(value, _number(found["right"])):
-            yield found.group().strip()
+        yield found, _are_alike(value, _number(found["right"]))
+
+
+def _wrong(answer: str) -> Iterator[str]:
+    yield from (found.group().strip() for found, holds in equations(answer) if not holds)
     for found in _CONVERSION.finditer(answer):
+        if _PART_BEFORE.search(answer, 0, found.start()):
+            continue
         source, target = _unit(found["unit"]), _unit(found["target"])
         if source and target and source.kind == target.kind:
             base = (_number(found["value"]) + source.offset) * source.factor

@@ -22,11 +22,20 @@ from agent.tools.lib.dates import MONTHS, WEEKDAYS
 
 _COUNT = "|".join(sorted({*CARDINALS, *SCALES} - {"one", "zero"}, key=len, reverse=True))
 _ORDER = "|".join(sorted(set(ORDINALS) - {"first", "second"}, key=len, reverse=True))
-_SPOKEN = re.compile(rf"\b(?:(?:{_COUNT})(?:(?:[\s-]|\sand\s)(?:{_COUNT}|one))*|{_ORDER})\b", re.IGNORECASE)
+_CARDINAL = rf"(?:{_COUNT})(?:(?:[\s-]|\sand\s)(?:{_COUNT}|one))*"
+_SPOKEN = re.compile(rf"\b(?:{_CARDINAL}|{_ORDER})\b", re.IGNORECASE)
+_OPERAND = re.compile(
+    rf"(?<!\d )(?<!\d)\b(?:{_CARDINAL})\b"
+    r"(?![\s-](?:and\s(?:a\s)?(?:half|quarter)|point|dozen|decimals?|places|digits)\b|['\u2019])",
+    re.IGNORECASE,
+)
 _DAY = r"(?<![\d.,:])(\d{1,2})(?:st|nd|rd|th)?"
 _MONTH = rf"({'|'.join(name[:3] + f'(?:{name[3:]})?' for name in MONTHS)})"
 _DAY_OF_MONTH = re.compile(rf"\b{_DAY}(?: of)? {_MONTH}\b", re.IGNORECASE)
 _MONTH_AND_DAY = re.compile(rf"\b{_MONTH}\.? {_DAY}(?![\d:.,%]\d|\d)", re.IGNORECASE)
+_DAYS = re.compile(
+    rf"\b(?:{_DAY}(?: of)? {_MONTH}|{_MONTH}\.? (?:the )?{_DAY})\b(?:,? (?:of )?\d{{4}}\b)?", re.IGNORECASE
+)
 _ISO = re.compile(r"(?<!\d)\d{4}-(\d{2})-(\d{2})(?!\d)")
 _NAMED = re.compile(rf"\b({'|'.join(name.title() for name in MONTHS if name not in ('may', 'march'))})\b")
 """Two months are words that begin a sentence as well."""
@@ -34,6 +43,26 @@ _WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})\b")
 _ANY_WEEKDAY = re.compile(
     r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|rs|r|day|sday|nesday|rsday|urday)?s?\b", re.IGNORECASE
 )
+
+
+def spoken_operands(text: str) -> Iterator[set[str]]:
+    """Yield for each number in words of `text` the numbers that it may be, as digits.
+
+    A count of decimals is none, nor one that goes on as a fraction or in dozens.
+    """
+    for found in _OPERAND.finditer(text):
+        yield spoken_numbers(found.group())
+
+
+def spoken_in_order(text: str) -> Iterator[set[str]]:
+    """Yield for each number in words of `text`, from the third on ordinals too, those that it may be."""
+    for found in _SPOKEN.finditer(text):
+        yield spoken_numbers(found.group())
+
+
+def without_days(text: str) -> str:
+    """Return `text` without the days that have a month, and their years."""
+    return _DAYS.sub(" ", text)
 
 
 def unknown_number(answer: str, said: Sequence[str]) -> str:

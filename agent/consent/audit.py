@@ -2,9 +2,10 @@
 
 A line is written before its call runs, in one append under a lock: a process that is killed leaves whole the
 line of every call that ran. All lines have `time` (ISO 8601, UTC), `workspace` and `kind`. Those of a
-`permission` or a `doubt` have `tool`, `arguments` (as the call may run), `asked` (the arguments asked about,
-where the person changed them), `decision` (`allow` or `deny`), `by` (who or which rule decided) and `reason`
-(the refusal's); that of a `mode` has `mode`; those of a `rule` and a `revocation` have `tool`.
+`permission`, of a `doubt`, or of `both` in one question, have `tool`, `arguments` (as the call may run),
+`asked` (the arguments asked about, where the person changed them), `decision` (`allow` or `deny`), `by` (who
+or which rule decided) and `reason` (the refusal's); that of a `mode` has `mode`; those of a `rule` and a
+`revocation` have `tool`.
 """
 
 from __future__ import annotations

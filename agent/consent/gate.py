@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent.consent.audit import AuditLog
 from agent.consent.policy import Policy
-from agent.consent.request import PERSON, Approve, Decision, Deny, Request
+from agent.consent.request import PERSON, Allow, Approve, Decision, Deny, Request
 from agent.errors import ToolError
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, Transcript
@@ -58,7 +58,11 @@ class Gate:
         if tool is None:
             raise AssertionError("a preview of an unknown tool fails")
         request = Request("permission", call, tool, thought, "", untrusted, change, self.toolbox, transcript)
-        if self.check is not None and (doubt := self.check(transcript, call, margin)):
+        doubt = self.check(transcript, call, margin) if self.check else ""
+        settled = self._settled(request)
+        if doubt and settled is None:
+            request = replace(request, kind="both", doubt=doubt)
+        elif doubt and isinstance(settled, Allow):
             request = self._confirmed(request, doubt)
         is_free = request.tool.may == "read" and not (self.policy and self.policy.forbids(request))
         return request.call if is_free else self._permitted(request)
@@ -66,14 +70,19 @@ class Gate:
     def _confirmed(self, request: Request, doubt: str) -> Request:
         """Ask about a doubt; return the request for the call that was meant."""
         asked = replace(request, kind="doubt", doubt=doubt)
-        decision = self.approve(asked) if self.approve else None
-        if decision is None:
-            self._record(asked, Deny("", "nobody was there to confirm it"))
-            raise UnconfirmedCallError(asked)
+        decision = self._confirmation(asked)
         self._record(asked, decision)
         if isinstance(decision, Deny):
             raise ToolError(_refusal(decision))
         return request.revised(decision.call) if decision.call != request.call else request
+
+    def _confirmation(self, asked: Request) -> Decision:
+        """Return the answer to a question about a doubt."""
+        decision = self.approve(asked) if self.approve else None
+        if decision is None:
+            self._record(asked, Deny("", "nobody was there to confirm it"))
+            raise UnconfirmedCallError(asked)
+        return decision
 
     def _permitted(self, request: Request) -> Call:
         """Return the call that the person or a rule allows; ask again where what was shown has changed."""
@@ -92,13 +101,19 @@ class Gate:
             request = now
         raise ToolError("the file changed each time while the question was open, so nothing was done")
 
-    def _decision(self, request: Request) -> Decision:
+    def _settled(self, request: Request) -> Decision | None:
+        """Return the decision that needs no person; None where one is to be asked."""
         if self.policy and (refused := self.policy.forbids(request)):
             return refused
         if not request.tool.asks(request.untrusted):
             return request.allow("no question: the models read nothing from outside")
-        if self.approve and self.policy and (allowed := self.policy.allows(request)):
-            return allowed
+        return self.policy.allows(request) if self.approve and self.policy else None
+
+    def _decision(self, request: Request) -> Decision:
+        if settled := self._settled(request):
+            return settled
+        if request.kind == "both":
+            return self._confirmation(request)
         decision = self.approve(request) if self.approve else None
         if decision is None:
             return Deny(f"{request.call.name} {NOBODY}", "nobody")

@@ -16,7 +16,7 @@ from agent.tools.lib.file_change import FileChange
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, Transcript
 
-Kind = Literal["permission", "doubt"]
+Kind = Literal["permission", "doubt", "both"]
 PERSON = "the user"
 """Who decides, where it is not a rule."""
 
@@ -49,8 +49,10 @@ Decision = Allow | Deny
 class Request:
     """The question whether a call may run: `permission` for what it may touch, `doubt` for what was meant.
 
+    `both` asks for the permission of a call that is in doubt, in one question.
+
     `call` has been checked against the tool's parameters, `reason` is the planner's thought, and `doubt` says
-    for a doubt what is uncertain. `untrusted` tells that the models read text from outside before, of files
+    what is uncertain. `untrusted` tells that the models read text from outside before, of files
     or of other programs, and `change` which file the call would write.
     """
 
@@ -82,11 +84,12 @@ class Request:
 
         Raise ToolError where that call cannot work.
         """
+        kind: Kind = "permission" if self.kind == "both" else self.kind
         if self.toolbox is None:
-            return replace(self, call=call, doubt="")
+            return replace(self, kind=kind, call=call, doubt="")
         change = self.toolbox.preview(call)
         tool = self.toolbox.get(call.name) or self.tool
-        return replace(self, call=call, tool=tool, change=change, doubt="")
+        return replace(self, kind=kind, call=call, tool=tool, change=change, doubt="")
 
     def allow(self, by: str = PERSON) -> Allow:
         """Return the answer that the call may run, and may change just what this question shows."""

@@ -58,6 +58,9 @@ def as_markdown(record: Record) -> str:
             lines.append("")
         if exchange.answer:
             lines.append(exchange.answer)
+        if exchange.unsupported:
+            note, _, results = exchange.unsupported.partition("\n")
+            lines += ["", f"*{note}*", *(["", *_code("", results)] if results else [])]
         if exchange.state != "answered":
             lines.append(f"*{exchange.state.replace('_', ' ')}*")
         if exchange.mark:
@@ -106,17 +109,23 @@ def rows_of(record: Record, *, marked: bool) -> list[Row]:
 
     Without `marked` there is one row, of the current branch. With it there is one for each branch in which an
     answer is marked as good or corrected, up to the last of these; branches that others continue are left
-    out. What was not concluded or is marked wrong is left out, and a correction takes the answer's place.
+    out. What was not concluded, is marked wrong, or has an answer that nothing supports and no mark, is left
+    out, and a correction takes the answer's place.
     """
     ends = [record.head] if not marked else _marked_ends(record)
     rows: list[Row] = []
     for end in ends:
-        path = [exchange for exchange in record.path(end) if exchange.mark != "wrong" and exchange.turns]
+        path = [exchange for exchange in record.path(end) if _is_taught(exchange)]
         if path:
             turns = tuple(turn for exchange in path for turn in taught_turns(exchange))
             transcript = replace(path[-1].transcript, turns=turns)
             rows.append(Row(f"session-{record.session.id}-{path[-1].id}", "session", "train", transcript))
     return rows
+
+
+def _is_taught(exchange: Exchange) -> bool:
+    is_right = exchange.mark != "wrong" if exchange.mark else not exchange.unsupported
+    return is_right and bool(exchange.turns)
 
 
 def _marked_ends(record: Record) -> list[int]:

@@ -80,6 +80,11 @@ class Exchange:
                 return event.text.strip()
         return ""
 
+    @property
+    def unsupported(self) -> str:
+        """What of the answer nothing supports, as in `Finished`."""
+        return next((event.unsupported for event in self.events if isinstance(event, Finished)), "")
+
 
 @dataclass(frozen=True)
 class Record:

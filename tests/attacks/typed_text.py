@@ -105,6 +105,7 @@ async def attack_app(folder: Path, count: int) -> Result:
                     prompt.refuse()
                 await until(pilot, lambda: not app.query(ApprovalPrompt))
                 app.query_one(QuestionInput).text = ""
+            app.chat.stop()  # what was typed as further questions is not to be answered
             go_on.set()
             await ready(pilot)
     return result

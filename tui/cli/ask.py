@@ -138,7 +138,8 @@ def answer(
             if event.reason == "failed":
                 error = one_line(last_error(events), 400)
                 hint = f"; {IN_A_TERMINAL}, or allow it with --yes" if error.endswith(NOBODY) else ""
-                say(f"umi: failed: {error}{hint}\n{plain(event.answer)}")
+                note = f"\n\n{plain(event.unsupported)}" if event.unsupported else ""
+                say(f"umi: failed: {error}{hint}\n{plain(event.answer)}{note}")
             if event.reason == "unsure":
                 say(f"umi: not done: {one_line(event.answer)}; {IN_A_TERMINAL}")
             if event.reason == "step_limit":
@@ -204,7 +205,9 @@ def _print_json(event: Event) -> None:
 
 
 class _Printer:
-    """The answer on `out`, as it is written where that is a terminal; all else goes to `steps`, or nowhere.
+    """The answer on `out`, as it is written where that is a terminal, and the note on what nothing supports.
+
+    All else goes to `steps`, or nowhere.
 
     What a role says after a call that failed is held back until it is known whether the turn failed.
     """
@@ -228,13 +231,15 @@ class _Printer:
             case AnswerDelta(text) if self._terminal and not self._failing:
                 self._show_step(event)
                 self._write(plain(text) if self._written else plain(text).lstrip())
-            case Finished(reason, text):
+            case Finished(reason, text, unsupported=unsupported):
                 if self._written:
                     self._write("\n")
                 elif reason in ("answered", "gave_up"):
                     if self._steps:
                         self._steps.clear()
                     self._write(self._shown(text) + "\n")
+                if self._written and unsupported:
+                    self._write(f"\n{self._shown(unsupported)}\n")
                 self._show_step(event)
             case _:
                 self._show_step(event)

@@ -15,7 +15,15 @@ from agent.sessions import Exchange, Mark, Session, SessionStore
 from agent.sessions.export import Format, export
 from agent.transcript import compact
 from tui.cli.terminal.progress import say
-from tui.text import call_line, json_for, json_without_controls, one_line, plain, truncate_lines
+from tui.text import (
+    call_line,
+    json_for,
+    json_without_controls,
+    one_line,
+    plain,
+    truncate_lines,
+    without_controls,
+)
 
 RESULT_LINES = 12
 """Lines of a tool's result that `show` prints; exports hold all."""
@@ -88,6 +96,8 @@ def _lines(exchange: Exchange) -> Iterable[str]:
                     yield f"    … {more} more line{'' if more == 1 else 's'}"
     if exchange.answer:
         yield plain(exchange.answer)
+    if exchange.unsupported:
+        yield from ("", plain(exchange.unsupported))
     if exchange.state != "answered":
         yield f"({exchange.state.replace('_', ' ')})"
     if exchange.mark:
@@ -109,8 +119,8 @@ def export_sessions(session: str | None, form: Format, *, marked: bool, out: Pat
         return
     if form != "md":
         text = json_for(sys.stdout.encoding, json_without_controls(text))
-    elif sys.stdout.isatty():
-        text = plain(text)
+    else:
+        text = plain(text) if sys.stdout.isatty() else without_controls(text)
     sys.stdout.write(text)
     if not text:
         say("umi: there is nothing to export")

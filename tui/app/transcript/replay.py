@@ -59,7 +59,9 @@ def answer_block(text: str = "", classes: str = "", *, plain_answers: bool) -> A
 
 
 def end_block(event: Finished, max_steps: int) -> NoteBlock | None:
-    """Return the note on a turn that ended without an answer; None where there is one."""
+    """Return the note on a turn that ended without an answer, or with one that nothing supports, or None."""
+    if event.unsupported:
+        return NoteBlock(event.unsupported, error=True)
     match event.reason:
         case "unsure":
             return NoteBlock(f"Not done: {event.answer}", error=True)

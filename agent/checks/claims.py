@@ -1,0 +1,79 @@
+"""What an answer claims about its sources: units, names, whole lists; and that it is no call."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from agent.tools.lib.dates import MONTHS, WEEKDAYS
+from agent.tools.lib.units import Unit, find_unit
+from agent.transcript import ToolTurn
+
+LEAST_LIST = 3
+"""Lines from which what a tool said is a list."""
+_CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
+_QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
+_FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
+_KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i'll", "i've", "umi", "ok"}
+_ABBREVIATIONS = {"e.g", "i.e", "a.m", "p.m"}
+_PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
+_NOTE_NUMBER = r"^\d+: "
+_LISTING = {"list_files", "find_files", "search_text", "search_notes"}
+"""The tools whose observation is a list that an answer tells whole."""
+
+
+def holds_call(answer: str, said: Sequence[str]) -> str:
+    """Return that `answer` holds a call, as a clause; empty where it holds none, or texts have the same."""
+    is_call = _CALL.search(answer) and not any(map(_CALL.search, said))
+    return "it holds a call" if is_call else ""
+
+
+def _quantities(text: str) -> Iterator[tuple[str, Unit]]:
+    """Yield the numbers of `text` that a unit follows, and the unit."""
+    for number, words in _QUANTITY.findall(text):
+        if unit := find_unit(words) or find_unit(words.split(" ")[0]):
+            yield number, unit
+
+
+def wrong_unit(answer: str, texts: Sequence[str]) -> str:
+    """Return which number of `answer` has another unit than in `texts`, as a clause; empty if none has."""
+    known: dict[str, set[Unit]] = {}
+    for text in texts:
+        for number, unit in _quantities(text):
+            known.setdefault(number, set()).add(unit)
+    for number, unit in _quantities(answer):
+        alike = {other for other in known.get(number, ()) if other.kind == unit.kind}
+        if alike and unit not in alike:
+            return f"{number} has another unit than in its source"
+    return ""
+
+
+def unknown_name(answer: str, said: Sequence[str]) -> str:
+    """Return which file, word with foreign letters or name nobody said, as a clause; empty if all were."""
+    texts = unicodedata.normalize("NFC", "\n".join(said)).lower()
+    words = [word for word in re.findall(r"[^\W\d_]+", answer) if not word.isascii()]
+    names = [name for name in _NAME.findall(answer) if name.lower() not in _KNOWN_NAMES]
+    files = [name for name in _FILE.findall(answer) if name.lower() not in _ABBREVIATIONS]
+    for name in (*files, *words, *names):
+        if unicodedata.normalize("NFC", name).lower().rstrip(".'") not in texts:
+            return f"{name} stands nowhere in what was said"
+    return ""
+
+
+def incomplete_list(answer: str, question: str, observation: ToolTurn) -> str:
+    """Return what a list that `answer` tells of lacks or has in another order; empty if nothing."""
+    prefix = _NOTE_NUMBER if observation.name == "search_notes" else ""
+    lines = [re.sub(prefix, "", line.strip()) for line in observation.content.splitlines() if line.strip()]
+    places = [answer.find(line) for line in lines]
+    told = [place for place in places if place >= 0]
+    if observation.name not in _LISTING or len(lines) < LEAST_LIST:
+        return ""
+    if len(told) < 2 or len(set(lines)) < len(lines):
+        return ""
+    if told != sorted(told):
+        return "it tells a list in another order"
+    if len(told) < len(lines) <= 2 * len(told) and not _PART.search(question):
+        return f"it leaves out {lines[places.index(-1)]}"
+    return ""
