@@ -15,9 +15,11 @@ from agent.errors import InputError
 if TYPE_CHECKING:
     from agent.bundle import Bundle
     from agent.consent.policy import Policy
+    from agent.engine import Engine
     from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
     from agent.tools import Tool
+    from agent.tools.selection.selection import ToolSelection
     from agent.tools.toolbox import Toolbox
 
 DEFAULT_MAX_STEPS = 8
@@ -97,6 +99,7 @@ def open_agent(
 
     engine = open_engine(bundle, tools=toolbox.tools)
     try:
+        selection = make_selection(engine, toolbox, instruction)
         audit = AuditLog(toolbox.context.workspace.root)
         agent = Agent(
             engine,
@@ -106,6 +109,7 @@ def open_agent(
             policy=policy,
             audit=audit,
             instruction=instruction,
+            selection=selection,
         )
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
@@ -120,3 +124,21 @@ def open_agent(
         engine.close()
         raise
     return agent
+
+
+def make_selection(engine: Engine, toolbox: Toolbox, instruction: str = "") -> ToolSelection | None:
+    """Return what picks the tools of each turn, or None where all of `toolbox` leave room for a conversation.
+
+    The built-in tools among them are always on offer.
+    """
+    from agent.tools import BUILTIN_NAMES
+    from agent.tools.selection.embedding import installed_embedding
+    from agent.tools.selection.selection import ToolSelection, tools_fit
+    from agent.transcript import Transcript
+
+    pinned = [tool.name for tool in toolbox.tools if tool.name in BUILTIN_NAMES]
+    if len(pinned) == len(toolbox.tools) or tools_fit(
+        Transcript(toolbox.specs, instruction=instruction), engine
+    ):
+        return None
+    return ToolSelection(toolbox.specs, pinned=pinned, embed=installed_embedding())
