@@ -85,23 +85,19 @@ def print_questions(folder: Path, models: str | None, tasks: int, count: int) ->
     def alone(toolbox: Toolbox) -> AgentRespondent:
         return AgentRespondent(engine, toolbox, lambda: False)
 
-    def among(pinned: bool, embedding: Embed | None) -> Callable[[Toolbox], AgentRespondent]:
+    def among(pinned: bool) -> Callable[[Toolbox], AgentRespondent]:
         def open_respondent(toolbox: Toolbox) -> AgentRespondent:
             own = [tool.name for tool in toolbox.tools]
             many = Toolbox([*toolbox.tools, *others], toolbox.context)
-            selection = ToolSelection(many.specs, pinned=own if pinned else (), embed=embedding)
+            selection = ToolSelection(many.specs, pinned=own if pinned else (), embed=embed)
             return AgentRespondent(engine, many, lambda: False, selection)
 
         return open_respondent
 
     print("right of", len(chosen), flush=True)
     first = _run(chosen, alone, "built-in tools alone")
-    ways = {"among all, built-in pinned": among(True, None), "among all, none pinned": among(False, None)}
-    if embed:
-        ways |= {
-            "among all, built-in pinned, embedding": among(True, embed),
-            "among all, none pinned, embedding": among(False, embed),
-        }
+    how = "BM25 and embedding" if embed else "BM25"
+    ways = {f"among all, {how}": among(False), f"among all, {how}, built-in pinned": among(True)}
     for name, open_respondent in ways.items():
         results = _run(chosen, open_respondent, name)
         lost = [one.id for one, other in zip(first, results, strict=True) if one.right and not other.right]

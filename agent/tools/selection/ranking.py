@@ -43,7 +43,7 @@ class ToolRanking:
         """Return the names of at most `count` tools for what `need` asks and the tools `served` did not do.
 
         The best comes first. One of `served` may be among them: a question can need it twice. Tools that
-        `need` has nothing in common with are left out. Unless `progressive`, picked tools take nothing from it.
+        `need` has nothing in common with are left out. Unless `progressive`, picked tools subtract nothing.
         """
         state = _Need(self._bm25.contributions(need), self._vectors, self._embed and self._embed([need])[0])
         called = set(served)
