@@ -10,7 +10,7 @@ import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from agent.attachments import Attachment, attached_turns
 from agent.checks.answers import AnswerCheck, looped
@@ -42,6 +42,9 @@ from agent.transcript import (
 )
 from agent.turn import Cancelled, RunningTurn, StuckError
 
+if TYPE_CHECKING:
+    from agent.tools.selection.selection import ToolSelection
+
 LOOPED = "the planner wrote the same over and over"
 
 _log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class Agent:
     records every decision. `instruction` is a standing one, which the models read after the tools. Where the
     engine's answers are grounded, they show only what the question and the tools support
     (`agent.checks.answers`); under others a note tells what is not (`agent.checks.free_answers`).
+    `selection` picks which tools a turn offers; without it, all are.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Agent:
         policy: Policy | None = None,
         audit: AuditLog | None = None,
         instruction: str = "",
+        selection: ToolSelection | None = None,
     ) -> None:
         if max_steps < 1:
             raise InputError(f"the step limit is {max_steps}", "give --max-steps a number of at least 1")
@@ -90,6 +95,7 @@ class Agent:
         self.policy = policy
         self.audit = audit
         self.instruction = instruction
+        self.selection = selection
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +109,8 @@ class Agent:
 
     def begin(self) -> Conversation:
         """Return a new conversation with this agent's tools and standing instruction."""
-        return Conversation(Transcript(self.toolbox.specs, instruction=self.instruction))
+        specs = self.selection.pinned if self.selection else self.toolbox.specs
+        return Conversation(Transcript(specs, instruction=self.instruction))
 
     def read_ahead(self, conversation: Conversation, text: str, cancelled: Cancelled) -> bool:
         """Let the models read a conversation and what was typed of the next question; see `Engine`."""
@@ -191,6 +198,8 @@ class Agent:
 
     def _steps(self, turn: RunningTurn, question: str) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):
+            if self.selection:
+                turn.transcript = self.selection.offer(turn.transcript, self.engine)
             generated = yield from turn.generate("planner")
             if generated is None:
                 return "cancelled", ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.llama.engine import LlamaEngine
     from agent.loop import Agent
     from agent.tools import Tool
+    from agent.tools.selection.selection import ToolSelection
     from agent.tools.toolbox import Toolbox
 
 DEFAULT_MAX_STEPS = 8
@@ -114,6 +115,7 @@ def open_agent(
     else:
         engine = open_engine(bundle, tools=toolbox.tools)
     try:
+        selection = make_selection(engine, toolbox, instruction)
         audit = AuditLog(toolbox.context.workspace.root)
         agent = Agent(
             engine,
@@ -123,6 +125,7 @@ def open_agent(
             policy=policy,
             audit=audit,
             instruction=instruction,
+            selection=selection,
         )
         room = engine.room("planner", agent.begin().transcript)
         if room < WRITING_ROOM:
@@ -137,3 +140,21 @@ def open_agent(
         engine.close()
         raise
     return agent
+
+
+def make_selection(engine: Engine, toolbox: Toolbox, instruction: str = "") -> ToolSelection | None:
+    """Return what picks the tools of each turn, or None where all of `toolbox` leave room for a conversation.
+
+    The built-in tools among them are always on offer.
+    """
+    from agent.tools import BUILTIN_NAMES
+    from agent.tools.selection.embedding import installed_embedding
+    from agent.tools.selection.selection import ToolSelection, tools_fit
+    from agent.transcript import Transcript
+
+    pinned = [tool.name for tool in toolbox.tools if tool.name in BUILTIN_NAMES]
+    if len(pinned) == len(toolbox.tools) or tools_fit(
+        Transcript(toolbox.specs, instruction=instruction), engine
+    ):
+        return None
+    return ToolSelection(toolbox.specs, pinned=pinned, embed=installed_embedding())

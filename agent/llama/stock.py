@@ -106,7 +106,7 @@ class StockModel:
         system = self._prompts.system_ids(transcript)
         key = tuple(system)
         if key not in self._priors:
-            asked = Transcript(transcript.tools, (UserTurn(NO_QUESTION),), transcript.instruction)
+            asked = replace(transcript, turns=(UserTurn(NO_QUESTION),))
             ids = self._prompts.prompt(asked)
             prompt = Prompt(ids, len(system), len(ids))
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from agent.prompting.call_markup import PLAIN
-from agent.prompting.chat_messages import sorted_tools
 from agent.prompting.chat_template import ChatTemplate, Piece
 from agent.prompting.encoding import common_length
 from agent.prompting.markers import Tokenize
-from agent.transcript import ToolSpec, Transcript, UserTurn
+from agent.transcript import Transcript, UserTurn
 
 _CALL_BEGINNINGS = (PLAIN.before, '{ "', "{\n", "[{", "```json", "```\n{")
 """Beginnings of calls in plain JSON, which small models often write instead of their template's markup."""
@@ -35,7 +35,7 @@ class ChatPrompts:
         # In some vocabularies plain text also becomes control tokens (llama.cpp's "user defined" tokens).
         eager = [marker for marker, token in self._control.items() if tokenize(marker, False) == [token]]
         self._eager = re.compile(f"(?=(?:{_any(eager)}))" if eager else r"(?!)")
-        self._last_system: tuple[tuple[ToolSpec, ...] | None, str, list[int]] = (None, "", [])
+        self._last_system: tuple[Transcript | None, list[int]] = (None, [])
         self._split = re.compile(f"({_any(list(self._control))})" if self._control else r"((?!))")
 
     def prompt(self, transcript: Transcript) -> list[int]:
@@ -48,12 +48,11 @@ class ChatPrompts:
 
     def system_ids(self, transcript: Transcript) -> list[int]:
         """Return the ids that begin every prompt with these tools and this standing instruction."""
-        tools, instruction, ids = self._last_system
-        if tools != transcript.tools or instruction != transcript.instruction:
-            asked = [Transcript(transcript.tools, (UserTurn(text),), transcript.instruction) for text in "a1"]
-            one, other = map(self.prompt, asked)
+        system, ids = replace(transcript, turns=()), self._last_system[1]
+        if system != self._last_system[0]:
+            one, other = (self.prompt(system.plus(UserTurn(text))) for text in "a1")
             ids = one[: common_length(one, other)]
-            self._last_system = transcript.tools, transcript.instruction, ids
+            self._last_system = system, ids
         return ids
 
     def answer_opening(self) -> list[int]:
@@ -67,7 +66,7 @@ class ChatPrompts:
         """
         return {
             tool.name: self._following(Piece(self.template.markup.opening(tool.name).rstrip(" ")))
-            for tool in sorted_tools(transcript)
+            for tool in transcript.listed_tools
         }
 
     def call_beginnings(self) -> list[int]:

@@ -12,7 +12,6 @@ from agent.transcript import (
     CallerTurn,
     PlannerTurn,
     SummarizerTurn,
-    ToolSpec,
     ToolTurn,
     Transcript,
     UserTurn,
@@ -71,13 +70,8 @@ def system_text(transcript: Transcript, style: Style) -> str:
     """Return the system message: the task, the tools where the template shows none, the instruction."""
     parts = [_TASK] if transcript.tools else []
     if transcript.tools and style.markup is None:
-        parts.append(_TOOLS.format(tools="\n".join(tool.line() for tool in sorted_tools(transcript))))
+        parts.append(_TOOLS.format(tools="\n".join(tool.line() for tool in transcript.listed_tools)))
     return "\n\n".join([*parts, transcript.instruction] if transcript.instruction else parts)
-
-
-def sorted_tools(transcript: Transcript) -> list[ToolSpec]:
-    """Return the tools on offer, sorted by name, so that a prompt does not depend on their order."""
-    return sorted(transcript.tools, key=lambda tool: tool.name)
 
 
 def chat_messages(transcript: Transcript, style: Style) -> list[Message]:

@@ -25,7 +25,7 @@ from agent.prompting.call_markup import (
     CallMarkup,
     find_markup,
 )
-from agent.prompting.chat_messages import Message, Style, chat_messages, sorted_tools
+from agent.prompting.chat_messages import Message, Style, chat_messages
 from agent.templates.program import HINT, TemplateLimitError, TemplateProgram
 from agent.transcript import (
     Call,
@@ -167,7 +167,7 @@ class ChatTemplate:
             for number, message in enumerate(chat_messages(transcript, style))
         ]
         required = len(hidden.texts)
-        tools = [hidden.tool(tool) for tool in sorted_tools(transcript)] if style.markup else None
+        tools = [hidden.tool(tool) for tool in transcript.listed_tools] if style.markup else None
         text = self._template.render({**self._variables, "messages": messages, "tools": tools or None})
         shown = re.split(rf"{self._stem}(\d+)([zj])", text)
         numbers = set(map(int, shown[1::3]))

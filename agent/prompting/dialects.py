@@ -7,7 +7,7 @@ module does not know llama.cpp; it asks a model for what `PromptModel` names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -82,7 +82,9 @@ class Prompt:
 
     ids: list[int]
     system_length: int
-    """The number of leading ids that make the system turn: tools and standing instruction."""
+    """The number of leading ids that make the system turn: tools and standing instruction.
+
+    Where tools were picked, it ends before these: a list of them is seldom read twice."""
     adapter_start: int
     """The position from which the role's adapter applies."""
 
@@ -130,6 +132,9 @@ def _umi_dialect(model: PromptModel, markers: Markers, hint: str) -> Dialect:
             ids += segment_ids(segment, tokenize, markers)
             if segment.role == "system":
                 system_length = len(ids)
+        if transcript.picked:
+            fixed = render(role, replace(transcript.unpicked, turns=()))
+            system_length = common_length(ids, fixed.ids[: fixed.system_length])
         return Prompt(ids + header(role), system_length, len(ids))
 
     return Dialect(end, render, header)

@@ -48,8 +48,8 @@ def segment(turn: Turn) -> Segment:
 
 
 def segments(transcript: Transcript) -> Iterator[Segment]:
-    """Yield the turns as text, after a system turn with the tools, one a line, sorted by name."""
-    yield Segment("system", "\n".join(tool.line() for tool in sorted(transcript.tools, key=lambda t: t.name)))
+    """Yield the turns as text, after a system turn with the tools, one a line."""
+    yield Segment("system", "\n".join(tool.line() for tool in transcript.listed_tools))
     if transcript.instruction:
         yield Segment("system", transcript.instruction)
     for turn in transcript.turns:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +77,8 @@ class SessionWriter:
         self.question(text, conversation)
         try:
             for event in agent.run(conversation, text, **options):
+                if isinstance(event, Finished) and agent.selection:
+                    self._do(partial(self._set_preamble, _preamble(conversation.transcript)))
                 self.event(event)
                 yield event
         except Exception as error:
@@ -86,10 +90,9 @@ class SessionWriter:
 
         Where another process has gone on with the session meanwhile, the question begins a branch.
         """
-        transcript, untrusted = conversation.transcript, conversation.untrusted
+        preamble, untrusted = _preamble(conversation.transcript), conversation.untrusted
         text, started = storable(text.strip()), now()
-        preamble = compact(transcript_to_json(Transcript(transcript.tools, (), transcript.instruction)))
-        self._do(lambda: self._add_exchange(text, untrusted, storable(preamble), started))
+        self._do(lambda: self._add_exchange(text, untrusted, preamble, started))
 
     def event(self, event: Event) -> None:
         """Write an event of the question's turn. How far a prompt is read is not part of a conversation."""
@@ -135,7 +138,7 @@ class SessionWriter:
         if branch:
             turns = tuple(turn for exchange in branch for turn in exchange.turns)
             instruction = branch[-1].transcript.instruction
-            conversation.transcript = Transcript(conversation.transcript.tools, turns, instruction)
+            conversation.transcript = replace(conversation.transcript, turns=turns, instruction=instruction)
             conversation.untrusted = any(exchange.untrusted for exchange in branch)
         return conversation
 
@@ -185,6 +188,15 @@ class SessionWriter:
         self.session_id, self.head, self.forked = session_id, exchange, forked
         self._exchange, self._answer = exchange, None
 
+    def _set_preamble(self, preamble: str) -> None:
+        """Write what the question's turn had on offer in the end, where tools were picked for it."""
+        with self.store.database.transaction() as cursor:
+            cursor.execute("INSERT OR IGNORE INTO preamble (content) VALUES (?)", (preamble,))
+            cursor.execute(
+                "UPDATE exchange SET preamble = (SELECT id FROM preamble WHERE content = ?) WHERE id = ?",
+                (preamble, self._exchange),
+            )
+
     def _add_answer(self, piece: str) -> None:
         identity, text = self._answer or (None, "")
         text += storable(piece)
@@ -215,3 +227,8 @@ class SessionWriter:
                 cursor.execute("UPDATE exchange SET reason = ? WHERE id = ?", (event.reason, self._exchange))
                 cursor.execute("UPDATE session SET updated = ? WHERE id = ?", (now(), self.session_id))
         self._answer = None
+
+
+def _preamble(transcript: Transcript) -> str:
+    """Return what a transcript has beside its turns, as it is stored."""
+    return storable(compact(transcript_to_json(replace(transcript, turns=()))))

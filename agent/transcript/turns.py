@@ -166,13 +166,32 @@ Turn = UserTurn | PlannerTurn | CallerTurn | ToolTurn | SummarizerTurn
 
 @dataclass(frozen=True)
 class Transcript:
-    """Tools on offer, the turns so far, and a standing instruction, empty where there is none."""
+    """Tools on offer, the turns so far, and a standing instruction, empty where there is none.
+
+    `picked` names the tools that were put on offer after the others, in that order (`agent.tools.selection`).
+    """
 
     __pydantic_config__: ClassVar = _FORBID_UNKNOWN
 
     tools: tuple[ToolSpec, ...] = ()
     turns: tuple[Annotated[Turn, Field(discriminator="role")], ...] = ()
     instruction: str = ""
+    picked: Annotated[tuple[str, ...], Field(exclude_if=operator.not_)] = ()
+
+    @property
+    def listed_tools(self) -> list[ToolSpec]:
+        """The tools as models read them: by name, whatever their order in `tools`, then `picked`.
+
+        A tool that is picked later changes nothing before it, so what was read of the list stays read.
+        """
+        place = {name: at for at, name in enumerate(self.picked, 1)}
+        return sorted(self.tools, key=lambda tool: (place.get(tool.name, 0), tool.name))
+
+    @property
+    def unpicked(self) -> Transcript:
+        """The transcript without the tools of `picked`."""
+        left = tuple(tool for tool in self.tools if tool.name not in self.picked)
+        return replace(self, tools=left, picked=())
 
     def plus(self, *turns: Turn) -> Transcript:
         """Return a transcript with `turns` appended."""

@@ -85,9 +85,11 @@ def offer_tools(
 
     Raise InputError for a name that the toolbox does not have.
     """
+    from agent.setup import make_selection
     from agent.tools.toolbox import Toolbox, select_tools
 
     agent.toolbox = Toolbox(select_tools(toolbox.tools, names), toolbox.context)
+    agent.selection = make_selection(agent.engine, agent.toolbox, agent.instruction)
     return continued(agent, conversation)
 
 

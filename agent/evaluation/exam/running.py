@@ -25,6 +25,7 @@ from agent.llama.grammar.grounding import atoms
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.lib.dates import fixed_clock
+from agent.tools.selection.selection import ToolSelection
 from agent.tools.toolbox import Toolbox, select_tools
 
 CHANGED = "2026-03-02T08:15:00"
@@ -96,8 +97,15 @@ def _permit(request: Request) -> Allow | None:
 class AgentRespondent:
     """An agent in one conversation, with every call permitted, and nobody to ask about one in doubt."""
 
-    def __init__(self, engine: Engine, toolbox: Toolbox, cancelled: Callable[[], bool]) -> None:
-        self._agent = Agent(engine, toolbox, check=CallCheck(engine.least_margins))
+    def __init__(
+        self,
+        engine: Engine,
+        toolbox: Toolbox,
+        cancelled: Callable[[], bool],
+        selection: ToolSelection | None = None,
+    ) -> None:
+        check = CallCheck(engine.least_margins)
+        self._agent = Agent(engine, toolbox, check=check, selection=selection)
         self._conversation = self._agent.begin()
         self._cancelled = cancelled
 

@@ -1,0 +1,1 @@
+"""Which tools are on offer where there are more than models can read at once."""
