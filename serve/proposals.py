@@ -14,7 +14,6 @@ from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFullError, InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Reading, Thought, Trimmed, Usage
 from agent.llama.grammar.calls import MAX_CALLS
-from agent.loop import TOO_LONG, WRITING_ROOM
 from agent.prompting.demands import demanded_thought
 from agent.prompting.trimming import dropped_questions, make_room
 from agent.transcript import (
@@ -26,6 +25,7 @@ from agent.transcript import (
     parse_calls,
     parse_planner,
 )
+from agent.turn import TOO_LONG, WRITING_ROOM
 
 Cancelled = Callable[[], bool]
 
