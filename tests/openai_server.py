@@ -16,7 +16,7 @@ import httpx2
 import uvicorn
 
 from agent.consent import Approve
-from agent.engine import Delta, Generated, ScriptedEngine
+from agent.engine import Choice, Delta, Generated, ScriptedEngine
 from agent.events import Reading
 from agent.loop import Agent
 from agent.tools import ToolContext, Workspace, builtin_tools
@@ -40,7 +40,12 @@ class HeldEngine(ScriptedEngine):
     released: threading.Event = field(default_factory=threading.Event)
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the next text, after a wait."""
         if role == "planner" and self.held.is_set():
@@ -50,7 +55,7 @@ class HeldEngine(ScriptedEngine):
                 self.released.wait(0.01)
             if cancelled():
                 self.stopped.set()
-        yield from super().generate(role, transcript, cancelled=cancelled)
+        yield from super().generate(role, transcript, cancelled=cancelled, instead_of=instead_of)
 
 
 @dataclass

@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from agent.engine import Delta, Generated, Stop
+from agent.engine import Choice, Delta, Generated, Stop
 from agent.errors import ContextFullError
 from agent.events import Reading, Usage
-from agent.llama.engine import RESERVE
+from agent.llama.generation import RESERVE
 from agent.prompting.call_markup import PLAIN
-from agent.prompting.chat_messages import Message, Style, chat_messages, sorted_tools
+from agent.prompting.chat_messages import Message, Style, chat_messages
 from agent.remote.client import ServerClient
 from agent.remote.engine import BYTES_PER_TOKEN
 from agent.remote.server import Server
@@ -66,9 +66,17 @@ class ChatServerEngine:
         return self.context_length - self.count_tokens(sent)
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. Raise ContextFullError, and EngineError where the server fails."""
+        """Generate the turn of `role`; `instead_of` is never a choice of this engine, which reports none.
+
+        Raise ContextFullError, and EngineError where the server fails.
+        """
         while not self._lock.acquire(timeout=0.05):
             if cancelled():
                 yield Generated("", "cancelled", Usage())
@@ -84,6 +92,9 @@ class ChatServerEngine:
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         """Read nothing: the server would answer somebody else meanwhile."""
         return False
+
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep nothing: what a server has read is its own."""
 
     def close(self) -> None:
         """Close the connection. May be called twice."""
@@ -128,7 +139,7 @@ class ChatServerEngine:
             "stream_options": {"include_usage": True},
         }
         if transcript.tools:
-            body |= {"tools": list(map(_offered, sorted_tools(transcript))), "tool_choice": choice}
+            body |= {"tools": list(map(_offered, transcript.listed_tools)), "tool_choice": choice}
         return self._client.stream(f"{self._client.path}/chat/completions", body, cancelled)
 
 

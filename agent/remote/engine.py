@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from agent.bundle import Bundle
-from agent.engine import Delta, Generated, Stop
+from agent.engine import Choice, Delta, Generated, Stop
 from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
-from agent.llama.engine import RESERVE
+from agent.llama.generation import RESERVE
 from agent.llama.grammar.calls import Kinds
 from agent.prompting import Segment, prompt_ids, segments
 from agent.remote.checking import TurnCheck, check_tools, turn_grammar
@@ -69,9 +69,14 @@ class RemoteEngine:
         return self.context_length - (_estimate(prompt) if isinstance(prompt, str) else len(prompt))
 
     def generate(
-        self, role: Role, transcript: Transcript, *, cancelled: Callable[[], bool]
+        self,
+        role: Role,
+        transcript: Transcript,
+        *,
+        cancelled: Callable[[], bool],
+        instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`.
+        """Generate the turn of `role`. No other choice is known, so `instead_of` is never one of this engine's.
 
         Raise ContextFullError where the prompt does not fit, InputError where no grammar takes a tool's
         schema, and EngineError where the server fails or wrote what the role's grammar does not allow.
@@ -88,6 +93,9 @@ class RemoteEngine:
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         """Read nothing: the server would answer somebody else meanwhile."""
         return False
+
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep nothing: what a server has read is its own."""
 
     def close(self) -> None:
         """Close the connection. May be called twice."""

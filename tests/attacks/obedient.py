@@ -117,6 +117,9 @@ class ObedientEngine:
         """Return the number of words."""
         return len(text.split())
 
+    def save_state(self, transcript: Transcript) -> None:
+        """Keep nothing."""
+
     def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
         """Read nothing."""
         return not cancelled()
