@@ -76,7 +76,7 @@ class RemoteEngine:
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. No other choice is known, so `instead_of` is never one of this engine's.
+        """Generate the turn of `role`. No choice is reported, so `instead_of` is never one of this engine.
 
         Raise ContextFullError where the prompt does not fit, InputError where no grammar takes a tool's
         schema, and EngineError where the server fails or wrote what the role's grammar does not allow.
