@@ -1,6 +1,6 @@
 """Stand-ins of model servers: what llama-server, one without grammars and Ollama answer, without a network.
 
-The exchange with Ollama is written after its documentation of the OpenAI-compatible interface; it was not
+The exchange with Ollama is written by hand after its OpenAI-compatible interface; it was not
 recorded from a running Ollama.
 """
 
