@@ -54,7 +54,8 @@ _DAYS_FROM = re.compile(
 _TOOL_NAMED = re.compile(r"\b(?:use|call) ([a-z]+(?:_[a-z0-9]+)+)\b(?![./]\w)")
 _WRITES = re.compile(
     r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
-    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want|shall\b)",
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want|shall\b)"
+    r"|\bshould (?:read|say|be|have)\b|\bturn\b.*\binto\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)

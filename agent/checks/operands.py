@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
-    r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect"
+    r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect|\bshould\b"
     r"|\bmixed up\b|\bsorry\b|\b(?:I|it) (?:said|says|wrote)\b",
     re.IGNORECASE,
 )
