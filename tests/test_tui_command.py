@@ -193,7 +193,7 @@ def test_models_are_listed_shown_verified_and_picked(
 
 def test_tools_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tools", "list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.endswith("(off)")]
     assert len(lines) == 14
     assert [line.split()[0] for line in lines if line.split()[1] == "write"] == ["write_file"]
     assert main(["tools", "show", "write_file"]) == 0
@@ -274,7 +274,7 @@ def test_an_internal_error_is_one_line_and_exits_1(
     def broken() -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("agent.tools.builtin_tools", broken)
+    monkeypatch.setattr("agent.tool_sources.available_tools", broken)
     assert main(["tools", "list"]) == 1
     err = capsys.readouterr().err
     assert err.splitlines() == [err.strip()]

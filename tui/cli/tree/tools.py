@@ -12,7 +12,7 @@ from tui.cli.tree.options import PLAIN, Workspace
 tools = typer.Typer(help="The tools that models can call.", **PLAIN)
 
 
-@tools.command("list")
+@tools.command("list", short_help="List every tool, what it may do and what it does.")
 def list_tools() -> None:
     """Every tool, what it may touch, and what it does; then, on stderr, what was skipped and why."""
     from agent.tool_sources import available_tools
