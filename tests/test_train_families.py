@@ -86,7 +86,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "its layers mix the rows of one packed sequence",
     ),
     "gpt-2": ("GPT2", {"n_embd": 64, "n_head": 4, "n_layer": 2}, "has no linear layers"),
-    "mamba": ("Mamba", {"num_hidden_layers": 2, "state_size": 4, "intermediate_size": 128}, "its layers (?:do|mix)"),
+    "mamba": (
+        "Mamba",
+        {"num_hidden_layers": 2, "state_size": 4, "intermediate_size": 128},
+        "its layers (?:do|mix)",
+    ),
 }
 
 
