@@ -173,7 +173,7 @@ async def _stop(process: Process) -> None:
         if isinstance(stream, ByteReceiveStream):
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await stream.aclose()
-    # anyio leaves the transport of the pipes open until they end, which a process outside the group can delay.
+    # anyio leaves the transport of the pipes open until they end, which a process elsewhere can delay.
     if transport := getattr(getattr(process, "_process", None), "_transport", None):
         transport.close()
 
