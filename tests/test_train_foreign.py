@@ -18,7 +18,7 @@ from train.data.foreign.collection import Collection, ForeignTool, snake
 from train.data.foreign.reading import read_foreign
 from train.data.foreign.requests import order_of
 from train.data.foreign.values import examples, value_of
-from train.data.synthetic import generate
+from train.data.synthetic import group
 from train.data.synthetic.generate import generate_rows
 from train.data.synthetic.sampler import HELD_OUT_VALUES, Sampler, held_out
 
@@ -131,7 +131,7 @@ def foreign_calls(rows: list[Row]) -> list[str]:
 def test_rows_over_unseen_tools_are_valid_and_split_by_tool(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "FOREIGN_SHARE", 1.0)
+    monkeypatch.setattr(group, "FOREIGN_SHARE", 1.0)
     found = read_foreign([folder])
     rows = {split: list(generate_rows(2, split, 80, collection=found)) for split in ("train", "test")}
     for split, made in rows.items():

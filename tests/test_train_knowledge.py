@@ -11,7 +11,8 @@ import pytest
 
 from agent.transcript import CallerTurn, PlannerTurn, SummarizerTurn
 from train.data.foreign.reading import needs_a_tool
-from train.data.synthetic.generate import GOLDEN, Group, generate_rows, make_group
+from train.data.synthetic.generate import GOLDEN, generate_rows
+from train.data.synthetic.group import Group, make_group
 from train.data.synthetic.intents.knowledge import KNOWLEDGE, KNOWN_THOUGHT, TABLES, WRITTEN
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.toolset import BUILTIN

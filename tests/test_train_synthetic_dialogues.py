@@ -14,8 +14,10 @@ from agent.llama.grammar.grounding import atoms, sources
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.transcript import CallerTurn, PlannerTurn, Row, SummarizerTurn, ToolTurn, UserTurn
 from train.data.phrasings import QUESTIONS, normalize
+from train.data.synthetic.drawing import draw_restrained
 from train.data.synthetic.follow_ups import FOLLOW_UPS
-from train.data.synthetic.generate import ALL_INTENTS, draw_restrained, generate_rows, make_group
+from train.data.synthetic.generate import ALL_INTENTS, generate_rows
+from train.data.synthetic.group import make_group
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out

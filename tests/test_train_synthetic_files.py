@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, Turn
-from train.data.synthetic.generate import ALL_INTENTS, make_group
+from train.data.synthetic.generate import ALL_INTENTS
+from train.data.synthetic.group import make_group
 from train.data.synthetic.sampler import Sampler
 
 SEEDS = 60

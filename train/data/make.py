@@ -9,7 +9,8 @@ from agent.errors import InputError
 from agent.transcript import Split
 from train.data.foreign.reading import read_foreign
 from train.data.rows import write_rows
-from train.data.synthetic.generate import BUILTIN_SHARE, generate_rows
+from train.data.synthetic.generate import generate_rows
+from train.data.synthetic.group import BUILTIN_SHARE
 
 
 def make(
