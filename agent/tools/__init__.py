@@ -1,7 +1,7 @@
 """The tools that the models may call: typed functions decorated with `@tool(may=…)`, one file each.
 
-To add a built-in tool NAME, write the function NAME in `agent/tools/NAME.py` and add NAME to `BUILTIN_NAMES`,
-or to `OPTIONAL_NAMES` where it is off until the user switches it on.
+To add a built-in tool NAME, write the function NAME in `agent/tools/NAME.py` and add NAME to `BUILTIN_NAMES`;
+where it is off until the user switches it on, in `agent/tools/optional/NAME.py` and to `OPTIONAL_NAMES`.
 """
 
 from collections.abc import Iterable
@@ -45,13 +45,13 @@ OPTIONAL_NAMES = ("run_python", "run_command", "fetch_url", "add_todo", "list_to
 
 def builtin_tools() -> tuple[Tool, ...]:
     """Return the built-in tools, in the order of `BUILTIN_NAMES`."""
-    return _load(BUILTIN_NAMES)
+    return _load("agent.tools", BUILTIN_NAMES)
 
 
 def optional_tools(names: Iterable[str] = OPTIONAL_NAMES) -> tuple[Tool, ...]:
     """Return the tools that are off until they are switched on, or those of them that `names` holds."""
-    return _load(name for name in names if name in OPTIONAL_NAMES)
+    return _load("agent.tools.optional", (name for name in names if name in OPTIONAL_NAMES))
 
 
-def _load(names: Iterable[str]) -> tuple[Tool, ...]:
-    return tuple(getattr(import_module(f"agent.tools.{name}"), name) for name in names)
+def _load(package: str, names: Iterable[str]) -> tuple[Tool, ...]:
+    return tuple(getattr(import_module(f"{package}.{name}"), name) for name in names)
