@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from agent.engine import Choice, Delta, Generated, Stop
+from agent.engine import Delta, Generated, Stop
 from agent.errors import ContextFullError
 from agent.events import Reading, Usage
 from agent.llama.generation import RESERVE
@@ -22,6 +21,7 @@ from agent.prompting.chat_messages import Message, Style, chat_messages
 from agent.remote.client import ServerClient
 from agent.remote.engine import BYTES_PER_TOKEN
 from agent.remote.server import Server
+from agent.remote.server_engine import ServerEngine
 from agent.transcript import Call, Role, Transcript, compact, planner_text
 
 ASSUMED_CONTEXT = 4096
@@ -31,13 +31,11 @@ _MARKUP = re.compile(r"(<(?=\||/?s>|(?:start|end)_of_turn>|/?think>)|\[(?=/?INST
 _STYLE = Style(system=True, results=True, markup=PLAIN)
 
 
-class ChatServerEngine:
+class ChatServerEngine(ServerEngine):
     """Runs a stock model of a server in all three roles."""
 
     def __init__(self, client: ServerClient, server: Server) -> None:
-        self.server = server
-        self._client = client
-        self._lock = threading.Lock()
+        super().__init__(client, server)
         self._reply: tuple[Transcript, _ChatReply] | None = None
         """The reply that the next role goes on reading, and the transcript that it answers."""
 
@@ -65,40 +63,13 @@ class ChatServerEngine:
         sent = compact([*_messages(transcript), *map(_offered, transcript.tools)])
         return self.context_length - self.count_tokens(sent)
 
-    def generate(
-        self,
-        role: Role,
-        transcript: Transcript,
-        *,
-        cancelled: Callable[[], bool],
-        instead_of: Choice | None = None,
+    def _generate(
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
     ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`; `instead_of` is never a choice of this engine, which reports none.
-
-        Raise ContextFullError, and EngineError where the server fails.
-        """
-        while not self._lock.acquire(timeout=0.05):
-            if cancelled():
-                yield Generated("", "cancelled", Usage())
-                return
-        try:
-            if (left := self.room(role, transcript)) < RESERVE:
-                raise ContextFullError(self.context_length - left + RESERVE, self.context_length)
-            yield Reading(role, 0, self.context_length - left)
-            yield from self._turn(role, transcript, cancelled)
-        finally:
-            self._lock.release()
-
-    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
-        """Read nothing: the server would answer somebody else meanwhile."""
-        return False
-
-    def save_state(self, transcript: Transcript) -> None:
-        """Keep nothing: what a server has read is its own."""
-
-    def close(self) -> None:
-        """Close the connection. May be called twice."""
-        self._client.close()
+        if (left := self.room(role, transcript)) < RESERVE:
+            raise ContextFullError(self.context_length - left + RESERVE, self.context_length)
+        yield Reading(role, 0, self.context_length - left)
+        yield from self._turn(role, transcript, cancelled)
 
     def _turn(
         self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]

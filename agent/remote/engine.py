@@ -7,14 +7,13 @@ and here, as they arrive, where it does not.
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from agent.bundle import Bundle
-from agent.engine import Choice, Delta, Generated, Stop
+from agent.engine import Delta, Generated, Stop
 from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.generation import RESERVE
@@ -24,24 +23,23 @@ from agent.remote.checking import TurnCheck, check_tools, turn_grammar
 from agent.remote.client import ServerClient
 from agent.remote.gbnf import gbnf
 from agent.remote.server import Server
+from agent.remote.server_engine import ServerEngine
 from agent.transcript import Role, Transcript
 
 BYTES_PER_TOKEN = 2.5
 """Of a prompt that the server tokenizes unseen; few texts have fewer."""
 
 
-class RemoteEngine:
+class RemoteEngine(ServerEngine):
     """Runs the roles of `bundle`, of which only the manifest is read, on a server."""
 
     def __init__(
         self, client: ServerClient, server: Server, bundle: Bundle, kinds: Mapping[str, Kinds]
     ) -> None:
         """`kinds` say what the arguments of the tools called so are made of."""
+        super().__init__(client, server)
         self.bundle = bundle
-        self.server = server
-        self._client = client
         self._kinds = kinds
-        self._lock = threading.Lock()
         self._tokenize = lru_cache(maxsize=4096)(self._tokenize_uncached)
 
     @property
@@ -67,39 +65,6 @@ class RemoteEngine:
         """Return the tokens left for `role`; an estimate where the server does not tokenize."""
         prompt = self._prompt(role, transcript)
         return self.context_length - (_estimate(prompt) if isinstance(prompt, str) else len(prompt))
-
-    def generate(
-        self,
-        role: Role,
-        transcript: Transcript,
-        *,
-        cancelled: Callable[[], bool],
-        instead_of: Choice | None = None,
-    ) -> Iterator[Reading | Delta | Generated]:
-        """Generate the turn of `role`. No choice is reported, so `instead_of` is never one of this engine.
-
-        Raise ContextFullError where the prompt does not fit, InputError where no grammar takes a tool's
-        schema, and EngineError where the server fails or wrote what the role's grammar does not allow.
-        """
-        while not self._lock.acquire(timeout=0.05):
-            if cancelled():
-                yield Generated("", "cancelled", Usage())
-                return
-        try:
-            yield from self._generate(role, transcript, cancelled)
-        finally:
-            self._lock.release()
-
-    def read_ahead(self, transcript: Transcript, *, cancelled: Callable[[], bool]) -> bool:
-        """Read nothing: the server would answer somebody else meanwhile."""
-        return False
-
-    def save_state(self, transcript: Transcript) -> None:
-        """Keep nothing: what a server has read is its own."""
-
-    def close(self) -> None:
-        """Close the connection. May be called twice."""
-        self._client.close()
 
     def _generate(
         self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
