@@ -18,9 +18,6 @@ PROPOSALS = 3
 """Other proposals that are looked at, each at the cost of a turn of the caller, and of one of the planner
 where the choice is its own."""
 
-SETTLED = frozenset(("add_days", "convert_units", "days_between"))
-"""The tools whose arguments the rules settle. Of an expression they know too little: many wrong ones pass."""
-
 Doubtful = Callable[[Transcript, Sequence[Call]], bool]
 """Whether a rule doubts one of the calls that end a transcript."""
 

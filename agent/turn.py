@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from agent.checks.calls import is_settled
 from agent.consent.gate import Gate
 from agent.consent.policy import call_key
 from agent.engine import Choice, Delta, Engine, Generated
 from agent.errors import ContextFullError, ToolError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Observation, Reading, Thought, Trimmed, Usage
 from agent.prompting.trimming import dropped_questions, make_room
-from agent.second_choice import SETTLED, Proposal, second_choice
+from agent.second_choice import Proposal, second_choice
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, CallerTurn, PlannerTurn, Role, ToolTurn, Transcript, parse_calls
 
@@ -85,8 +86,9 @@ class RunningTurn:
             )
         self.cut = False
         proposal = Proposal(planned, generated, plan, calls)
-        settled = all(call.name in SETTLED for call in calls)
-        doubtful = settled and self._is_doubtful(self.transcript.plus(CallerTurn(calls)), calls)
+        called = self.transcript.plus(CallerTurn(calls))
+        settled = all(is_settled(called, call) for call in calls)
+        doubtful = settled and self._is_doubtful(called, calls)
         if doubtful or self._repeats(calls):
             proposal = yield from self._reconsidered(step, proposal)
         calls, thought, margin = proposal.calls, proposal.plan.content, proposal.margin

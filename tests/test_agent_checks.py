@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.checks.answers import AnswerCheck, unsupported
-from agent.checks.calls import doubt_about
+from agent.checks.calls import doubt_about, is_settled
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -61,6 +61,14 @@ DOUBTFUL = [
     ("ninety days before 15 October", between("today", "15 October"), "asks for a date"),
     ("days from 3 May to 9 June", between("4 May", "9 July"), "does not name the day 4 May, 9 Jul"),
     ("the 25 as metres", convert(25, "metres", "metres"), "converts metres to metres"),
+    ("30% of 200", calculate("200 + 30%"), "asks for a share"),
+    ("a bill of 80 and 15 percent go to the waiter", calculate("80 / 15%"), "divides by a percentage"),
+    ("what percentage is 12 of 30", calculate("12 / 30"), "asks for percent"),
+    ("double 40 and take 7 off", calculate("40 - 7"), "leaves out “double”"),
+    ("half a dozen rolls for 3.60, one costs", calculate("3.60 / 12"), "leaves out “half a dozen”"),
+    ("20,000 less 6,789", calculate("20000 - 678"), "leaves out 6,789"),
+    ("minus thirty celsius in fahrenheit", convert(30, "celsius", "fahrenheit"), "above zero"),
+    ("8 degrees below zero celsius in kelvin", convert(8, "celsius", "kelvin"), "above zero"),
     ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
     ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
@@ -75,6 +83,17 @@ FINE = [
     ("what is 12 plus 30?", calculate("12 + 30")),
     ("minus 12 plus 30", calculate("-12 + 30")),
     ("how many times does 12 go into 30", calculate("30 / 12")),
+    ("30% of 200", calculate("30% * 200")),
+    ("add 30% of 200 to 200", calculate("200 + 30%")),
+    ("15 is 30% of what number", calculate("15 / 30%")),
+    ("what percentage is 12 of 30", calculate("12 / 30 * 100")),
+    ("half a dozen rolls for 3.60, one costs", calculate("3.60 / 6")),
+    ("twice 40", calculate("40 + 40")),
+    ("subtract 6,789 from 20,000", calculate("20,000 - 6,789")),
+    ("forget 12, take 30", calculate("5 + 30")),
+    ("1) how late is it? 2) 4 plus 5", calculate("4 + 5")),
+    ("minus thirty celsius in fahrenheit", convert(-30, "celsius", "fahrenheit")),
+    ("10 minus 30 celsius in fahrenheit", convert(30, "celsius", "fahrenheit")),
     ("12% off 30", calculate("30 - 12% * 30")),
     ("37k minus 10", calculate("37000 - 10")),
     ("not 12, 30", calculate("5 + 30")),
@@ -133,6 +152,38 @@ def test_a_later_call_answers_more_than_the_question() -> None:
     call = calculate("12 - 30")
     turns = (UserTurn("add 12 and 30"), CallerTurn((call,)), ToolTurn("calculate", "-18"))
     assert doubt_about(Transcript((), turns), call) == ""
+
+
+CONVERTED = convert(10, "celsius", "fahrenheit")
+
+
+@pytest.mark.parametrize(
+    ("made", "result", "question", "call", "why"),
+    [
+        (calculate("6 * 7"), "42", "divide that by 3", calculate("6 / 3"), "goes on from 42"),
+        (calculate("6 * 7"), "42", "and its square root?", calculate("sqrt(7)"), "goes on from 42"),
+        (calculate("6 * 7"), "42", "times ten", calculate("7 * 10"), "goes on from 42"),
+        (calculate("6 * 7"), "42", "divide that by 3", calculate("42 / 3"), ""),
+        (calculate("6 * 7"), "42", "not that, divide by 3", calculate("6 / 3"), ""),
+        (calculate("6 * 7"), "42", "and 8 times 3", calculate("8 * 3"), ""),
+        (calculate("6 * 7"), "42", "and with 9", calculate("6 * 9"), ""),
+        (Call("read_file", {"path": "a"}), "42", "divide that by 3", calculate("6 / 3"), ""),
+        (CONVERTED, "50", "in kelvin?", convert(30, "celsius", "kelvin"), "goes on from 50"),
+        (CONVERTED, "50", "in kelvin?", convert(10, "celsius", "kelvin"), ""),
+        (CONVERTED, "50", "in kelvin?", convert(50, "fahrenheit", "kelvin"), ""),
+        (CONVERTED, "50", "30 in kelvin?", convert(30, "celsius", "kelvin"), ""),
+    ],
+)
+def test_a_question_goes_on_from_the_last_result(
+    made: Call, result: str, question: str, call: Call, why: str
+) -> None:
+    turns = (UserTurn("first"), CallerTurn((made,)), ToolTurn(made.name, result), UserTurn(question))
+    transcript = Transcript((), turns)
+    doubt = doubt_about(transcript, call)
+    assert why in doubt
+    assert bool(why) == bool(doubt)
+    if made.name == "calculate":
+        assert is_settled(transcript, call) == bool(why)
 
 
 def test_calls_of_a_step_use_the_numbers_of_a_question_together() -> None:
@@ -208,6 +259,7 @@ UNSUPPORTED = [
     ("read it", PLAN, 'The pass is teal otter"},"', "markup of a call"),
     ("where", FOUND, "keys.txt line 2 says: The roof leaks above rack 3.", "no line of what was said"),
     ("read it", READ, "It is Meet Ana," + " and so on and on" * 5, "over and over"),
+    ("read it", READ, "It is Meet Ana\nNext: summarizer", "as the planner does"),
     ("7,980 seconds", SECONDS, "7,980 seconds is 0.133 minutes.", "does not hold"),
     ("7 times 3", RESULT, "7 * 3 = 20", "does not hold"),
     ("3 days on", DAY, "That is Friday 2026-06-13.", "Friday stands nowhere"),

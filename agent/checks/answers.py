@@ -19,6 +19,8 @@ TAIL = 400
 """Characters at the end of what is generated in which a loop shows."""
 REPEATS = "it says the same over and over"
 CUT = "it was cut at its length"
+HANDS_OVER = "it goes on as the planner does"
+_HAND_OVER = re.compile(r"^Next: (?:caller|summarizer|give up)\b", re.MULTILINE)
 _LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 
 
@@ -89,6 +91,8 @@ class AnswerCheck:
     def _local_doubt(self, piece: str) -> str:
         if doubt := holds_call(piece, self._texts):
             return doubt
+        if (found := _HAND_OVER.search(piece)) and not any(found.group() in text for text in self._texts):
+            return HANDS_OVER
         if self._loops(piece):
             return REPEATS
         if not self._sources.observations:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.checks.operands import asked_digits, left_out
-from agent.checks.spoken import days_named, spoken_in_order
-from agent.llama.grammar.numbers import number_atoms, spellings, spoken_numbers
+from agent.checks.expressions import factors, once, operator, percent
+from agent.checks.last_result import expression_of_another_number, value_of_an_earlier_question
+from agent.checks.operands import left_out
+from agent.checks.spoken import days_named, spoken_operands
+from agent.llama.grammar.numbers import number_atoms, spoken_numbers
 from agent.transcript import Call, CallerTurn, PlannerTurn, ToolTurn, Transcript, Turn, UserTurn
 
 ANY_TOOL = "*"
@@ -23,20 +25,6 @@ UNSURE = "the models were not sure of this call"
 
 Rule = Callable[[Mapping[str, Any], str], str | None]
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
-_OPERATORS: Mapping[str, str] = {
-    "+": r"\d\s+plus\s|\badd(?:ed)?\b(?! (?:to|it|that|this|them|an?|up is)\b)|\bsum of\b|\bincreased by\b",
-    "-": r"\d\s+minus\s|\bsubtract(?:ed)?\b|\btake away\b|\bdecreased by\b",
-    "*": r"\d\s+times\s|\bmultipl(?:y|ied)\b|\bproduct\b",
-    "/": r"\bdivided?\b|\bquotient\b",
-}
-_BINARY = re.compile(r"(?<=[\d)%\w])\s*(\*\*|[-+*/^])\s*(?=[-+\d(.\w])")
-_SAME_AGAIN = re.compile(
-    r"\b(?:squared?|cubed?|power|itself|twice|double|triple|dozens?|same|each (?:other|of)|times as|it|that"
-    r"|halved?)\b|\^|\*\*",
-    re.IGNORECASE,
-)
 _BACKWARD = re.compile(
     r"\b(?:ago|before(?! (?:yesterday|lunch|dinner|bed|I|we|you)\b)|earlier|prior"
     r"|(?<!it )(?<!them )(?<!give )(?<!paid )back(?! (?:in|on|home)\b)"
@@ -45,20 +33,28 @@ _BACKWARD = re.compile(
 )
 _DATES = ("date", "start", "end")
 _IN_DIGITS = re.compile(r"\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b")
-_COUNTED_DAYS = re.compile(r"\b(\d+|(?:[a-z]+[ -]){0,3}[a-z]+) days\b", re.IGNORECASE)
+_COUNTED_DAYS = re.compile(r"\b(\d+|(?:[a-z]+[ -]){0,6}[a-z]+) days\b", re.IGNORECASE)
 _DAYS_FROM = re.compile(
     r"\b(?:\d+|[a-z]*(?:ty|teen|ten|nine|eight|seven|six|five|four|three|two)) (?:days|weeks)"
     r" (?:before|after|from)\b",
     re.IGNORECASE,
 )
+_DAYS_TO = re.compile(r"\bdays (?:to|until|till|between)\b", re.IGNORECASE)
 _TOOL_NAMED = re.compile(r"\b(?:use|call) ([a-z]+(?:_[a-z0-9]+)+)\b(?![./]\w)")
 _WRITES = re.compile(
     r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
-    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|want|shall\b)"
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|print|prepar|list for|locate|want|shall\b)"
     r"|\bshould (?:read|say|be|have)\b|\bturn\b.*\binto\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)
+_VALUE = r"\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?"
+_BELOW_ZERO = re.compile(
+    rf"(?<!\w)(?<!\d )(?:minus|negative|[-\u2212])\s?(?P<minus>{_VALUE})(?![\w.])"
+    rf"|\b(?P<below>{_VALUE})(?: degrees?)?(?: celsius| fahrenheit)? below (?:zero|freezing)\b",
+    re.IGNORECASE,
+)
+_SETTLED = frozenset(("add_days", "convert_units", "days_between"))
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
 
 
@@ -85,14 +81,44 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
     step, turns = _step(transcript, call)
     if doubt := _tool_not_on_offer(transcript, turns):
         return doubt
-    for turn in reversed(turns):
+    if (asked := _first_step_after(turns)) is None:
+        return ""
+    earlier, question = asked
+    found = [rule(call.arguments, question) for rule in _RULES.get(call.name, ())]
+    found.append(_from_elsewhere(call, earlier, question))
+    if call.name == "calculate":
+        found.append(_left_out(step, question))
+    return next((doubt for doubt in found if doubt), "")
+
+
+def is_settled(transcript: Transcript, call: Call) -> bool:
+    """Return whether the rules know enough of a call that another one which they do not doubt may replace it.
+
+    Of an expression they know too little, except where its question goes on from the last result: many wrong
+    ones pass. `transcript` is as in `doubt_about`.
+    """
+    asked = _first_step_after(_step(transcript, call)[1])
+    return call.name in _SETTLED or (asked is not None and bool(_from_elsewhere(call, *asked)))
+
+
+def _first_step_after(turns: Sequence[Turn]) -> tuple[Sequence[Turn], str] | None:
+    """Return the turns before the last question, and the question; None where calls followed it."""
+    for index in range(len(turns) - 1, -1, -1):
+        turn = turns[index]
         if isinstance(turn, CallerTurn):
             break
         if isinstance(turn, UserTurn):
-            found = [rule(call.arguments, turn.content) for rule in _RULES.get(call.name, ())]
-            if call.name == "calculate":
-                found.append(_left_out(step, turn.content))
-            return next((doubt for doubt in found if doubt), "")
+            return turns[:index], turn.content
+    return None
+
+
+def _from_elsewhere(call: Call, earlier: Sequence[Turn], question: str) -> str:
+    """The number that a question goes on from is the last result."""
+    match call.name, call.arguments:
+        case "calculate", {"expression": str(expression)}:
+            return expression_of_another_number(expression, earlier, question)
+        case "convert_units", {"value": int() | float() as value}:
+            return value_of_an_earlier_question(value, earlier, question)
     return ""
 
 
@@ -123,27 +149,6 @@ def _left_out(calls: Sequence[Call], question: str) -> str | None:
     written = " ".join(str(value) for call in calls for value in call.arguments.values())
     number = left_out(written, question)
     return f"the expression leaves out {number}" if number else None
-
-
-def _operator(arguments: Mapping[str, Any], question: str) -> str | None:
-    """The operator that the question names is the one of an expression with a single operator."""
-    used = _BINARY.findall(str(arguments.get("expression", "")))
-    named = [sign for sign, words in _OPERATORS.items() if re.search(words, question, re.IGNORECASE)]
-    if len(used) == len(named) == 1 and len(asked_digits(question)) == 2 and used[0] != named[0]:
-        if named[0] == "*" and used[0] in ("^", "**"):
-            return None
-        return f"the question names {named[0]} and the expression has {used[0]}"
-    return None
-
-
-def _once(arguments: Mapping[str, Any], question: str) -> str | None:
-    """An expression does not consist of one number over and over."""
-    used = _NUMBER.findall(str(arguments.get("expression", "")))
-    numbers = [*map(spellings, _NUMBERS.findall(question)), *spoken_in_order(question)]
-    said = [forms for forms in numbers if used[0] in forms] if used else []
-    if len(used) > 1 and len(set(used)) == 1 and len(said) < 2 and not _SAME_AGAIN.search(question):
-        return f"the expression has nothing but {used[0]}, {len(used)} times"
-    return None
 
 
 def _direction(arguments: Mapping[str, Any], question: str) -> str | None:
@@ -177,13 +182,24 @@ def _units(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
+def _sign(arguments: Mapping[str, Any], question: str) -> str | None:
+    """A value that the question says is below zero is negative."""
+    value = arguments.get("value", 0)
+    for found in _BELOW_ZERO.finditer(question):
+        said = found["minus"] or found["below"]
+        forms = {said} if said[0].isdigit() else set[str]().union(*spoken_operands(said))
+        if value > 0 and f"{value}".removesuffix(".0") in forms:
+            return f"the question says {found.group().strip()} and the value is above zero"
+    return None
+
+
 def _count_of_days(arguments: Mapping[str, Any], question: str) -> str | None:
     """A question that counts days once, and nothing else, gives their number."""
     counted = _COUNTED_DAYS.findall(question)
     if (
         "days" not in arguments
         or len(counted) != 1
-        or re.search(r"\b(?:weeks?|months?|years?|fortnights?|tomorrow|tmrw|yesterday|also)\b", question)
+        or re.search(r"\b(?:weeks?|months?|years?|fortnights?|tomorrow|tmrw|yesterday|also|plus)\b", question)
     ):
         return None
     words = counted[0].lower()
@@ -209,7 +225,7 @@ def _dates(arguments: Mapping[str, Any], question: str) -> str | None:
 
 def _asks_for_a_date(arguments: Mapping[str, Any], question: str) -> str | None:
     """A question that counts days from a date asks for another date."""
-    if found := _DAYS_FROM.search(question):
+    if (found := _DAYS_FROM.search(question)) and not _DAYS_TO.search(question):
         return f"the question says {found.group()} and asks for a date"
     return None
 
@@ -233,9 +249,9 @@ def _day_text(day: tuple[int, str]) -> str:
 
 
 _RULES: Mapping[str, tuple[Rule, ...]] = {
-    "calculate": (_operator, _once),
+    "calculate": (operator, once, percent, factors),
     "add_days": (_weeks, _direction, _count_of_days, _dates),
     "days_between": (_asks_for_a_date, _dates),
-    "convert_units": (_units, _same_unit),
+    "convert_units": (_units, _same_unit, _sign),
     "write_file": (_writing,),
 }

@@ -9,17 +9,21 @@ from agent.checks.spoken import spoken_operands, without_days
 from agent.llama.grammar.numbers import spellings
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])")
 _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
     r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect|\bshould\b"
-    r"|\bmixed up\b|\bsorry\b|\b(?:I|it) (?:said|says|wrote)\b",
+    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bsorry\b"
+    r"|\b(?:I|it) (?:said|says|wrote)\b",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|dozens?)\b", re.IGNORECASE
+    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|questions|dozens?)\b",
+    re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n|\sand (?=what|how)")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n|\sand (?=what|how|can|could|would|please)|\s\+ (?=[a-z])")
+_ENUMERATOR = re.compile(r"(?:^|(?<=[.!?,;:]\s))\s*\d{1,2}\)\s")
 _NO_OPERAND = re.compile(
     r"\b(?:as 100\s?%|\d+ (?:days|weeks|months|years) (?:later|from|before|after|on|ahead)\b)", re.IGNORECASE
 )
@@ -43,8 +47,9 @@ def left_out(written: str, question: str) -> str:
     """
     if _CORRECTION.search(question) or _SEVERAL.search(question):
         return ""
-    used = {spelling for number in _NUMBER.findall(written) for spelling in spellings(number)}
-    question = _NO_OPERAND.sub(" ", without_days(question))
+    numbers = [*_NUMBER.findall(written), *_GROUPED.findall(written)]
+    used = {spelling for number in numbers for spelling in spellings(number)}
+    question = _NO_OPERAND.sub(" ", without_days(_ENUMERATOR.sub(" ", question)))
     digits, words = len(_ASKED.findall(question)), sum(1 for _ in spoken_operands(question))
     counts = {str(digits), str(digits + words - 1)}
     lacking: list[str] = []
