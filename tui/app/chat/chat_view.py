@@ -121,31 +121,27 @@ class ChatView(Vertical):
         Where the right answer to one is being written, `text` is that.
         """
         edited = self.composer.edited
-        if edited and edited.part == "answer":
-            try:
+        try:
+            if edited and edited.part == "answer":
                 await keep_correction(self, edited.exchange, text)
-            except UmiError as error:
-                self.notify(one_line(str(error)), severity="error", markup=False)
-        elif self.opened is None and not self.status.busy:
-            self.notify("There are no models to ask.", markup=False)
-        elif not text:
-            if self.queue.paused and not self.is_answering:
-                await self._ask_next()
-        elif self.prompts:  # it may be meant as an answer, which typed text never is
-            self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
-        elif self.is_answering or self.opened is None or self.status.busy:
-            self.composer.wait(text)
-        else:
-            try:
+            elif self.opened is None and not self.status.busy:
+                self.notify("There are no models to ask.", markup=False)
+            elif not text:
+                if self.queue.paused and not self.is_answering:
+                    await self._ask_next()
+            elif self.prompts:  # it may be meant as an answer, which typed text never is
+                self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
+            elif self.is_answering or self.opened is None or self.status.busy:
+                self.composer.wait(text)
+            else:
                 question = question_of(text, self.opened.agent.toolbox)
                 if edited:
                     self.sessions.require_writer().fork(edited.exchange)
                     await self.show_session()
-            except UmiError as error:
-                self.notify(one_line(str(error)), severity="error", markup=False)
-                return
-            self.question.remember(text)
-            await self._start_turn(question, text)
+                self.question.remember(text)
+                await self._start_turn(question, text)
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
 
     def cancel(self) -> None:
         """Refuse the call that is asked about, stop the running turn, or leave what is edited."""
