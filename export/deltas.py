@@ -16,7 +16,7 @@ import gguf
 from agent.bundle.deltas.merge import merge, read_base, read_delta
 from agent.bundle.deltas.nf4 import BLOCK_SIZE, Nf4
 from agent.bundle.download.catalogue import read_catalogue
-from agent.bundle.manifest import BaseFile
+from agent.bundle.files import BaseFile
 from agent.errors import InputError
 from agent.llama.binding.gguf_model import open_gguf
 from agent.paths import bases_folder, sha256_of

@@ -71,3 +71,10 @@ def scripted(
     agent = Agent(engine, toolbox, max_steps, check=check, policy=policy, audit=audit)
     files = (("planner.gguf", 5_100_000), ("caller.gguf", 5_200_000), ("summarizer.gguf", 5_300_000))
     return LoadedAgent(agent, AgentInfo("umi-mini", files, workspace))
+
+
+def engine_of(opened: LoadedAgent) -> ScriptedEngine:
+    """Return the engine of a scripted agent."""
+    engine = opened.agent.engine
+    assert isinstance(engine, ScriptedEngine)
+    return engine

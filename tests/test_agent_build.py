@@ -21,7 +21,7 @@ import agent.bundle.deltas.merge
 from agent.bundle import Bundle, load_bundle, write_bundle
 from agent.bundle.deltas.build import build_bundle, open_bundle
 from agent.bundle.deltas.merge import merge, read_base, read_delta
-from agent.bundle.manifest import BaseFile
+from agent.bundle.files import BaseFile
 from agent.bundle.store import find_bundle, remove_bundle
 from agent.errors import BundleError, InputError, UmiError
 from agent.llama.binding.gguf_model import open_gguf

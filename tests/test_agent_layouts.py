@@ -22,9 +22,9 @@ from agent.engine import Engine, Generated
 from agent.errors import BundleError, InputError
 from agent.llama.binding.context import Adapter, Context
 from agent.llama.binding.model import Model
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache
+from agent.llama.sampling import ForcedDecoding
 from agent.paths import cache_folder
 from agent.prompting import prompt_ids
 from agent.prompting.dialects import DIALECTS

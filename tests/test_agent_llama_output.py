@@ -30,9 +30,9 @@ from agent.bundle import Bundle, Sampling
 from agent.engine import Delta, Generated
 from agent.llama.binding.context import Context
 from agent.llama.binding.model import Model
-from agent.llama.decoding import sample
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraints
+from agent.llama.sampling import sample
 from agent.prompting import CHATML, prompt_ids
 from agent.transcript import (
     ENDINGS,

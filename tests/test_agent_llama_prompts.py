@@ -21,8 +21,8 @@ from tiny_gguf import write_tiny_gguf
 from agent.bundle import Bundle, write_bundle
 from agent.events import Finished, Trimmed
 from agent.llama.binding.model import Model
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
+from agent.llama.sampling import ForcedDecoding
 from agent.loop import Agent
 from agent.prompting import CHATML, Markers, prompt_ids
 from agent.prompting.dialects import DIALECTS, Dialect, Prompt, PromptModel

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from agent.bundle import Bundle, RoleFile, load_bundle
-from agent.bundle.manifest import GgufFile
+from agent.bundle.files import GgufFile
 from agent.paths import SHIPPED
 from agent.transcript import ROLES
 from export.card.markdown import code, text

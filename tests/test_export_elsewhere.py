@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from tiny_base import make_base, tiny_rows
 
 from agent.bundle import Bundle, RoleFile, Sampling, load_bundle
-from agent.bundle.manifest import GgufFile
+from agent.bundle.files import GgufFile
 from agent.errors import InputError
 from agent.paths import SHIPPED, sha256_of
 from agent.prompting import CHATML, Markers, prompt_ids, segments

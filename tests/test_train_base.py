@@ -14,10 +14,11 @@ from tokenizers import Tokenizer
 from agent.errors import InputError
 from agent.prompting import segment, segments
 from agent.prompting.encoding import tokenize_with
+from train.base_recipe import BaseRecipe
 from train.data.synthetic.copy_drills import copy_drills
 from train.data.synthetic.generate import generate_rows
 from train.loop import pretraining as base
-from train.loop.pretraining import BaseRecipe, make_base
+from train.loop.pretraining import make_base
 from train.model.tokenizer import train_tokenizer
 
 

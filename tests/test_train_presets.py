@@ -18,9 +18,9 @@ from agent.llama.engine import LlamaEngine
 from agent.prompting import CHATML, Tokenize, segments
 from agent.prompting.encoding import encode, load_tokenize
 from agent.transcript import ROLES, PlannerTurn, Transcript, UserTurn
+from train.base_recipe import BaseRecipe
 from train.data.prompt_format import INFERENCE_FORMAT, prompt_format_of
 from train.data.views import view
-from train.loop.pretraining import BaseRecipe
 from train.model.lora import load_adapter
 from train.recipe import STAGES, Recipe, load_recipe
 from train.recipe_file import parse_recipe, read_fields

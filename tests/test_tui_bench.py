@@ -17,11 +17,12 @@ from agent.checks.answers import AnswerCheck
 from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError
-from agent.evaluation.trace import TOOLS, TRACE, generated_turns
+from agent.evaluation.trace import TRACE, generated_turns
+from agent.evaluation.trace_tools import TOOLS
 from agent.llama.binding.model import Model
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraints
+from agent.llama.sampling import ForcedDecoding
 from agent.paths import SHIPPED
 from agent.prompting import prompt_ids, segments
 from agent.transcript import ROLES, Role, Transcript, UserTurn

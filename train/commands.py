@@ -51,10 +51,11 @@ def train_recipe(
 def make_base(recipe_file: Path, overrides: Sequence[str], say: Callable[[str], None]) -> int:
     """Make a base model from scratch, or go on making it; print its folder. Returns the exit code."""
     with library_warnings_logged():
-        from train.loop import pretraining
+        from train.base_recipe import BaseRecipe
+        from train.loop.pretraining import make_base as train_base
 
         fields = read_fields(recipe_file, overrides)
-        recipe = parse_recipe(pretraining.BaseRecipe, fields, recipe_file.name)
-        folder = pretraining.make_base(recipe, say)
+        recipe = parse_recipe(BaseRecipe, fields, recipe_file.name)
+        folder = train_base(recipe, say)
     print(folder)
     return 0

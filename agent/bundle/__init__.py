@@ -9,13 +9,12 @@ from agent.bundle.bundle import (
     with_tables,
     write_bundle,
 )
+from agent.bundle.files import BundleFile, GgufFile
 from agent.bundle.manifest import (
     FORMAT,
     MANIFEST,
     Bundle,
-    BundleFile,
     Dialect,
-    GgufFile,
     Layout,
     RoleFile,
     Sampling,

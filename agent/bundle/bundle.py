@@ -11,12 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from agent.bundle.files import BaseFile, BundleFile
 from agent.bundle.manifest import (
     FORMAT,
     MANIFEST,
-    BaseFile,
     Bundle,
-    BundleFile,
     Dialect,
     Layout,
     Sampling,

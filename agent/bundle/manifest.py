@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
+from agent.bundle.files import CONFIG, BaseFile, BundleFile, GgufFile, TableFile
 from agent.errors import BundleError
 from agent.paths import SHIPPED, SHIPPED_DELTAS
 from agent.prompting import Markers
@@ -35,21 +34,7 @@ Layout = Literal["merged", "shared", "single"]
 Dialect = Literal["umi", "chat"]
 """How a transcript is written for the models: umi's own turns, or the model's chat template."""
 
-_LONGEST_NAME = 255
-"""Bytes of a file's name, on the file systems in use."""
 _UPDATE = "update umi, or go back with: umi models use umi-mini"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_CONFIG = ConfigDict(allow_inf_nan=False, defer_build=True)
-
-
-def _file_name(value: str) -> str:
-    # A bundle may come from anyone: its files are its own, never some other path of this machine.
-    if value != Path(value).name or value in ("", ".", ".."):
-        raise ValueError("it is not the name of a file beside it")
-    if not value.isprintable() or len(os.fsencode(value)) > _LONGEST_NAME:
-        raise ValueError(f"{value[:60]!r} is not a name of a model file")
-    return value
 
 
 def _required(*keys: str) -> BeforeValidator:
@@ -76,7 +61,7 @@ _AllSampling = _required("temperature", "top_p", "max_tokens")
 _AllMarkers = _required(*(one.name for one in fields(Markers)))
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Sampling:
     """How the tokens of a role are drawn."""
 
@@ -98,62 +83,7 @@ DEFAULT_SAMPLING: Mapping[Role, Sampling] = {
 """The sampling that a new bundle gets: greedy, with turns of at most so many tokens."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class BundleFile:
-    """A file in the bundle's folder."""
-
-    magic: ClassVar[bytes]
-    """Its first bytes."""
-    kind: ClassVar[str]
-    """What it is called in messages."""
-
-    file: Annotated[str, AfterValidator(_file_name)]
-    """Its name, without folders."""
-    sha256: str
-    """Hash of its content, in hexadecimal."""
-    size: StrictInt
-    """In bytes."""
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class GgufFile(BundleFile):
-    """A GGUF file."""
-
-    magic = b"GGUF"
-    kind = "GGUF file"
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class TableFile(BundleFile):
-    """An n-gram table of a role's turns (`agent.llama.drafting.ngram_table`)."""
-
-    magic = b"UMIN"
-    kind = "table of n-grams"
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class BaseFile(GgufFile):
-    """The GGUF file that deltas are added to; it lies among the user's bases, not in the bundle."""
-
-    name: Annotated[str, AfterValidator(_file_name)] = ""
-    """The base in the catalogue of models, or what its folder is called."""
-    repository: str = ""
-    """OWNER/NAME on the Hugging Face hub that has the file, where it is known."""
-    revision: str = ""
-    """The commit of the repository."""
-
-    def __post_init__(self) -> None:
-        if not _SHA256.fullmatch(self.sha256) or self.size < 1:
-            raise ValueError("a base has a sha256 and a size")
-        if self.file.startswith(".") or self.name.startswith("."):
-            raise ValueError("the name of a base begins with a dot")
-        if bool(self.repository) != bool(self.revision) or (
-            self.revision and not _COMMIT.fullmatch(self.revision)
-        ):
-            raise ValueError("a repository is named with the commit that has the base")
-
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class RoleFile(GgufFile):
     """The model of a role; in a bundle of deltas it is to be built, and `sha256` is that of the export's."""
 
@@ -171,7 +101,7 @@ class RoleFile(GgufFile):
     """The quantization in which the file is built, such as q8_0, where the bundle has a base."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Bundle:
     """A manifest and the folder it lies in."""
 

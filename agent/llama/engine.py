@@ -24,11 +24,11 @@ from agent.engine import Choice, Delta, Generated
 from agent.errors import EngineError
 from agent.events import Reading, Usage
 from agent.llama.binding.memory_estimate import require_room
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.generation import Generation
 from agent.llama.gguf.header import forget_headers
 from agent.llama.grammar.calls import Kinds
 from agent.llama.prompt_cache import PromptCache
+from agent.llama.sampling import ForcedDecoding
 from agent.llama.session import ModelSession
 from agent.llama.stock_turns import stock_turn
 from agent.llama.timing import timed

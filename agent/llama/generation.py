@@ -16,8 +16,9 @@ from agent.engine import Choice, Delta, Generated
 from agent.errors import ContextFullError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
-from agent.llama.decoding import ForcedDecoding, TurnDecoder
+from agent.llama.decoding import TurnDecoder
 from agent.llama.grammar.constraints import Constraint
+from agent.llama.sampling import ForcedDecoding
 from agent.llama.session import ModelSession
 from agent.prompting.dialects import Prompt
 from agent.transcript import Role, Transcript

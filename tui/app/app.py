@@ -1,9 +1,8 @@
-"""The app: the conversation, the models and tools that it runs on, and the keys."""
+"""The app: the conversation, and the models and tools that it runs on."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,8 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -22,9 +20,10 @@ from agent.paths import config_path
 from tui.app.agent_changes import offer_tools, offered_remark, switched, with_new_tools
 from tui.app.appearance.apply import Looks, apply_looks, read_looks
 from tui.app.appearance.ascii_filter import AsciiFilter
-from tui.app.appearance.keys import APP_BINDINGS, key_help, keymap
+from tui.app.appearance.keys import key_help, keymap
 from tui.app.chat.chat_view import ChatView
 from tui.app.commands import COMMANDS, find, parse
+from tui.app.key_actions import KeyActions
 from tui.app.palette import palette_commands
 from tui.app.question_input import QuestionInput
 from tui.app.sessions import AppSessions, SessionWarning
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
     from agent.tools import Tool
     from agent.tools.toolbox import Toolbox
 
-_QUIT_WINDOW_S = 2.0
-"""Time after Ctrl+C within which a second one quits, in seconds."""
-_CHAT_ACTIONS = ("cancel", "command", "copy", "fold", "mode", "page", "select")
-
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +47,7 @@ class Loaded(Message):
         super().__init__()
 
 
-class UmiApp(App[None]):
+class UmiApp(KeyActions):
     """Chat with the agent that `open_agent` returns. It is called in a thread and may raise UmiError.
 
     The caller closes `opened` after the app has ended.
@@ -60,7 +55,6 @@ class UmiApp(App[None]):
 
     CSS_PATH = Path(__file__).with_name("umi.tcss")  # a subclass in another folder finds it too
     TITLE = "umi"
-    BINDINGS = APP_BINDINGS
 
     def __init__(
         self,
@@ -75,7 +69,6 @@ class UmiApp(App[None]):
         self._toolbox: Toolbox | None = None
         self._tools_off: set[str] = set()
         self._ascii = [AsciiFilter()] if wants_ascii() else []
-        self._interrupted_at = 0.0
         self.looks = looks or Looks()
         self.sessions = sessions or AppSessions()
         self.opened: LoadedAgent | None = None
@@ -206,6 +199,10 @@ class UmiApp(App[None]):
         except UmiError as error:
             await self.show_note(str(error), error=True)
 
+    async def action_command(self, name: str) -> None:
+        """Run a slash command."""
+        await self.run_command(name)
+
     def run_soon(self, action: Callable[..., None], *arguments: object) -> None:
         """Run what may raise UmiError, which is shown."""
         try:
@@ -247,11 +244,6 @@ class UmiApp(App[None]):
         """Say that something of the session is not saved."""
         await self.show_note(message.line, error=True)
 
-    def show_mode(self) -> None:
-        """Show the mode that is in force in the status line."""
-        if self.opened and self.opened.agent.policy:
-            self.chat.status.mode = self.opened.agent.policy.mode
-
     # Textual's own hooks
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -262,81 +254,9 @@ class UmiApp(App[None]):
         """Yield what the command palette offers."""
         yield from palette_commands(self)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
-        """Return whether an action is available: those of the chat are not while a screen is over it."""
-        return len(self.screen_stack) == 1 or action not in _CHAT_ACTIONS
-
-    def on_key(self, event: events.Key) -> None:
-        """Allow the call that is asked about at Ctrl+G; a binding would not tell when the key was pressed."""
-        if event.key == "ctrl+g":
-            for prompt in self.chat.prompts:
-                prompt.allow(event.time)
-
     def on_approval_prompt_answered(self) -> None:
         """Return to the input."""
         self.chat.prompt_answered()
-
-    # Keys
-
-    async def action_command(self, name: str) -> None:
-        """Run a slash command."""
-        await self.run_command(name)
-
-    def action_cancel(self) -> None:
-        """Refuse the call that is asked about, or stop the running turn and give its question back."""
-        self.chat.cancel()
-
-    def action_mode(self) -> None:
-        """Switch to the next mode. Only a key does: no typed or pasted text widens what may happen."""
-        policy = self.opened.agent.policy if self.opened else None
-        if policy is not None:
-            from agent.consent.policy import MODES  # loaded with the models, after the first paint
-
-            try:
-                policy.mode = MODES[(MODES.index(policy.mode) + 1) % len(MODES)]
-            except UmiError as error:
-                self.notify(one_line(str(error)), severity="error", markup=False)
-            self.show_mode()
-
-    def action_interrupt(self) -> None:
-        """Copy the selection, or cancel the turn; a second time within `_QUIT_WINDOW_S`, quit."""
-        selected = self.screen.get_selected_text() or self.chat.question.selected_text
-        now = time.monotonic()
-        if selected:
-            self.chat.copy(selected)
-            self.screen.clear_selection()
-        elif now - self._interrupted_at < _QUIT_WINDOW_S:
-            self.exit()
-        else:
-            self._interrupted_at = now
-            self.chat.stop()
-            self.notify("Press Ctrl+C again to quit.", timeout=_QUIT_WINDOW_S, markup=False)
-
-    def action_copy(self) -> None:
-        """Copy the selected block, else the last answer."""
-        transcript = self.chat.transcript
-        if text := transcript.selected.text if transcript.selected else transcript.last_answer:
-            self.chat.copy(text)
-        else:
-            self.notify("There is no answer to copy.", markup=False)
-
-    async def action_select(self) -> None:
-        """Select the last block, or the one above the selected one."""
-        await self.chat.select_block(-1)
-
-    def action_fold(self) -> None:
-        """Show every long result in full, or fold them all if none is folded."""
-        self.chat.transcript.toggle_folds()
-
-    def action_page(self, pages: int) -> None:
-        """Scroll the question about a call, else the transcript, by one page, up if `pages` is negative."""
-        for prompt in self.chat.prompts:
-            prompt.scroll_page(pages)
-            return
-        if pages < 0:
-            self.chat.transcript.scroll_page_up()
-        else:
-            self.chat.transcript.scroll_page_down()
 
 
 def chat(options: Options, sessions: AppSessions | None = None) -> int:

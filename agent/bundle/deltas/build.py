@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from agent.bundle import MANIFEST, Bundle, load_bundle
 from agent.bundle.download.bases import base_folder
-from agent.bundle.manifest import DELTAS, BaseFile
+from agent.bundle.files import BaseFile
+from agent.bundle.manifest import DELTAS
 from agent.bundle.store import build_folder, locked_folder, validate_name
 from agent.errors import BundleError, InputError, UmiError, cannot_write
 from agent.paths import (

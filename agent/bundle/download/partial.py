@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from agent.bundle.download.hub import Snapshot, download, megabytes
-from agent.bundle.manifest import BundleFile
+from agent.bundle.files import BundleFile
 from agent.errors import InputError
 from agent.paths import sha256_of
 

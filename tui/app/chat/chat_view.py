@@ -1,34 +1,33 @@
 """The conversation on the screen: transcript, waiting questions, input, status line, one running turn.
 
-The turn runs in a thread (`tui.app.turn`) and posts its events here.
+The turn runs in a thread (`tui.app.turn_runner`) and posts its events here.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import TextArea
 
-from agent.errors import InputError, UmiError
+from agent.errors import UmiError
 from agent.events import Event, Finished
 from tui.app.chat.attached_files import Question, question_of
 from tui.app.chat.block_actions import HINT, act_on_block
-from tui.app.chat.composer import Composer, Edited
+from tui.app.chat.composer import Composer
 from tui.app.chat.context import ContextMeter
-from tui.app.chat.marks import mark
+from tui.app.chat.earlier_questions import number_last
+from tui.app.chat.marks import keep_correction
 from tui.app.chat.progress import TurnProgress
 from tui.app.chat.read_ahead import ReadAhead
 from tui.app.chat.welcome import WelcomeBlock
 from tui.app.sessions import AppSessions
 from tui.app.status_line import StatusLine
-from tui.app.transcript.blocks import NoteBlock, UserBlock
+from tui.app.transcript.blocks import NoteBlock
 from tui.app.transcript.transcript_view import TranscriptView
-from tui.app.turn import ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used, run_turn
+from tui.app.turn import ApprovalAsked, ContextUsed, TurnEnded, TurnEvent, context_used
+from tui.app.turn_runner import TurnRunner
 from tui.text import one_line
 
 if TYPE_CHECKING:
@@ -55,13 +54,7 @@ class ChatView(Vertical):
         self.progress = TurnProgress(self.status)
         self._read_ahead = ReadAhead(self)
         self._prompts: list[ApprovalPrompt] = []
-        self._turns = 0
-        self._shown_turn = 0
-        self._running_turn = 0
-        self._running_text = ""
-        self._reason = ""
-        self._cancelled = threading.Event()
-        self._engine = threading.Lock()
+        self._turns = TurnRunner(self)
 
     def compose(self) -> ComposeResult:
         """Yield the transcript, the input and the status line."""
@@ -76,14 +69,14 @@ class ChatView(Vertical):
 
     def on_unmount(self) -> None:
         """Cancel a running turn, whose thread would keep the process alive."""
-        self._cancelled.set()
+        self._turns.cancel()
 
     # What the app asks for
 
     @property
     def is_answering(self) -> bool:
         """Whether a turn is running."""
-        return bool(self._running_turn)
+        return self._turns.is_running
 
     async def use(self, opened: LoadedAgent) -> None:
         """Go on with these models; a question that was sent while they were loaded is asked."""
@@ -102,13 +95,13 @@ class ChatView(Vertical):
     async def show_session(self) -> None:
         """Stop the running turn, show the session of `sessions` and go on from its end."""
         self.stop()
-        self._shown_turn = 0
+        self._turns.hide()
         self.composer.edited = None
         self.meter.begin()
         if self.opened is not None:
             left, self.conversation = self.conversation, self.sessions.conversation(self.opened.agent)
-            if self.sessions.writer and left and _parted(left, self.conversation):
-                self._read_ahead.leave(left)
+            if self.sessions.writer and left:
+                self._read_ahead.leave(left, self.conversation)
         await self.transcript.open(())
         self._read_ahead.begin()
         again = await self.sessions.show(self.transcript)
@@ -128,53 +121,27 @@ class ChatView(Vertical):
         Where the right answer to one is being written, `text` is that.
         """
         edited = self.composer.edited
-        if edited and edited.part == "answer":
-            await self._correct(edited.exchange, text)
-        elif self.opened is None and not self.status.busy:
-            self.notify("There are no models to ask.", markup=False)
-        elif not text:
-            if self.queue.paused and not self.is_answering:
-                await self._ask_next()
-        elif self.prompts:  # it may be meant as an answer, which typed text never is
-            self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
-        elif self.is_answering or self.opened is None or self.status.busy:
-            self.composer.wait(text)
-        else:
-            try:
+        try:
+            if edited and edited.part == "answer":
+                await keep_correction(self, edited.exchange, text)
+            elif self.opened is None and not self.status.busy:
+                self.notify("There are no models to ask.", markup=False)
+            elif not text:
+                if self.queue.paused and not self.is_answering:
+                    await self._ask_next()
+            elif self.prompts:  # it may be meant as an answer, which typed text never is
+                self.notify("Ctrl+G allows the call, Esc refuses it.", markup=False)
+            elif self.is_answering or self.opened is None or self.status.busy:
+                self.composer.wait(text)
+            else:
                 question = question_of(text, self.opened.agent.toolbox)
                 if edited:
                     self.sessions.require_writer().fork(edited.exchange)
                     await self.show_session()
-            except UmiError as error:
-                self.notify(one_line(str(error)), severity="error", markup=False)
-                return
-            self.question.remember(text)
-            await self._start_turn(question, text)
-
-    def edit(self, exchange: int | None = None) -> None:
-        """Put an earlier question into the input (the last one at None); sent, it takes that one's place.
-
-        Raise InputError while a turn runs, and where nothing was asked or nothing can be saved.
-        """
-        exchange = self._require_question(exchange)
-        self.composer.edit("question", exchange, self.sessions.typed(exchange))
-
-    async def retry(self, exchange: int | None = None) -> None:
-        """Ask an earlier question (the last one at None) once more, in its place. Raise as `edit` does."""
-        exchange = self._require_question(exchange)
-        text = self.sessions.typed(exchange)
-        self.composer.edited = Edited("question", exchange)
-        await self.ask(text)
-
-    async def switch_version(self, block: UserBlock, step: int) -> None:
-        """Show another version of a question with what followed it. Raise InputError while a turn runs."""
-        if block.exchange not in block.versions:
-            return
-        index = block.versions.index(block.exchange) + step
-        if 0 <= index < len(block.versions):
-            self._require_question(block.exchange)
-            self.sessions.require_writer().switch(block.versions[index])
-            await self.show_session()
+                self.question.remember(text)
+                await self._start_turn(question, text)
+        except UmiError as error:
+            self.notify(one_line(str(error)), severity="error", markup=False)
 
     def cancel(self) -> None:
         """Refuse the call that is asked about, stop the running turn, or leave what is edited."""
@@ -182,16 +149,16 @@ class ChatView(Vertical):
             for prompt in prompts:
                 prompt.refuse()
         elif self.is_answering:
-            if not self._cancelled.is_set() and not self.question.text:
-                self.put_question(self._running_text)
+            if not self._turns.is_cancelled and not self.question.text:
+                self.put_question(self._turns.typed)
             self.stop()
         elif self.composer.edited is not None:
             self.composer.leave_edited()
 
     def stop(self) -> None:
         """Cancel the running turn, with the question that it waits for; what is queued waits for the user."""
-        if self.is_answering and not self._cancelled.is_set():
-            self._cancelled.set()
+        if self.is_answering and not self._turns.is_cancelled:
+            self._turns.cancel()
             self.status.show("stopping…")
             for prompt in self.prompts:
                 prompt.refuse()
@@ -206,58 +173,36 @@ class ChatView(Vertical):
     async def _start_turn(self, question: Question, typed: str) -> None:
         assert self.opened is not None
         assert self.conversation is not None
-        self._turns += 1
-        self._running_turn = self._shown_turn = self._turns
-        self._running_text, self._reason = typed, ""
-        self._cancelled = threading.Event()
         self.question.examples = ()
         for welcome in self.query(WelcomeBlock):
             await welcome.remove()
         await self.transcript.start_turn(typed)
         self.status.show("planner reading…")
-        run = partial(
-            run_turn,
-            self.opened.agent,
-            self.conversation,
-            question.text,
-            turn=self._running_turn,
-            cancelled=self._cancelled.is_set,
-            post=self.post_message,
-            writer=self.sessions.writer,
-            attachments=question.attachments,
-        )
-        self.run_worker(partial(self._locked, run), thread=True, group="turn")
-
-    def _locked(self, run: Callable[[], object]) -> None:
-        """Run what uses the engine; one thread at a time may."""
-        with self._engine:
-            run()
+        self._turns.start(self.opened.agent, self.conversation, question, typed, self.sessions.writer)
 
     async def on_turn_event(self, message: TurnEvent) -> None:
         """Show an event of the turn in the transcript and the status line."""
-        if not self._is_shown(message.turn):
+        if not self._shows(message.turn):
             return
         event: Event = message.event
         self.meter.take(event)
-        if not self._cancelled.is_set() or isinstance(event, Finished):
+        if not self._turns.is_cancelled or isinstance(event, Finished):
             self.progress.show(event)
         if isinstance(event, Finished):
-            self._reason = event.reason
+            self._turns.reason = event.reason
         await self.transcript.show(event, self.opened.agent.max_steps if self.opened else 0)
 
     async def on_turn_ended(self, message: TurnEnded) -> None:
         """Ask the next question, and show the error if the turn failed."""
-        if message.turn != self._running_turn:
+        if not self._turns.end(message.turn):
             return
-        shown = self._is_shown(message.turn)
-        self._running_turn = 0
         self.status.show("ready", "idle")
         self._read_ahead.begin()
-        if shown:
-            await self._number_question()
+        if self._shows(message.turn):
+            number_last(self)
             if message.error:
                 await self.transcript.fail_turn(message.error)
-        if message.error or self._reason in ("cancelled", "error"):
+        if message.error or self._turns.reason in ("cancelled", "error"):
             self.queue.pause()
         else:
             await self._ask_next()
@@ -271,39 +216,15 @@ class ChatView(Vertical):
             await self.ask(text)
             self.question.put(draft)
 
-    async def _number_question(self) -> None:
-        """Tell the block of the question which exchange of the session it is."""
-        writer = self.sessions.writer
-        if writer and writer.head is not None and self.transcript.question is not None:
-            versions = tuple(one.id for one in writer.record().siblings(writer.head))
-            self.transcript.question.show_version(writer.head, versions)
-
-    def _require_question(self, exchange: int | None) -> int:
-        if self.is_answering:
-            raise InputError("a question is being answered", "wait, or stop it with Esc")
-        writer = self.sessions.require_writer()
-        exchange = writer.head if exchange is None else exchange
-        if exchange is None:
-            raise InputError("nothing was asked so far", "ask something first")
-        return exchange
-
-    async def _correct(self, exchange: int, text: str) -> None:
-        try:
-            await mark(self, "corrected", text, exchange)
-        except UmiError as error:
-            self.notify(one_line(str(error)), severity="error", markup=False)
-        else:
-            self.composer.leave_edited()
-
-    def _is_shown(self, turn: int) -> bool:
+    def _shows(self, turn: int) -> bool:
         """Return whether the transcript shows turn number `turn`, and is on the screen."""
-        return turn == self._shown_turn and self.transcript.is_attached
+        return self._turns.is_shown(turn) and self.transcript.is_attached
 
     # Questions about calls
 
     async def on_approval_asked(self, message: ApprovalAsked) -> None:
         """Show the question above the input, which keeps the focus."""
-        if not self._is_shown(message.turn) or self._cancelled.is_set() or self.opened is None:
+        if not self._shows(message.turn) or self._turns.is_cancelled or self.opened is None:
             message.approval.decide(None)
             return
         from tui.app.approval.approval_prompt import ApprovalPrompt  # not needed for the first paint
@@ -318,7 +239,7 @@ class ChatView(Vertical):
     def prompt_answered(self) -> None:
         """Return to the input."""
         self.question.focus()
-        if self.is_answering and not self._cancelled.is_set():
+        if self.is_answering and not self._turns.is_cancelled:
             self.status.show("going on…")
 
     # The input and the selected block
@@ -359,11 +280,7 @@ class ChatView(Vertical):
         if self.opened is None or self.conversation is None or self.is_answering:
             return
         agent, conversation = self.opened.agent, self.conversation
-        self.run_worker(
-            partial(self._locked, lambda: self.post_message(context_used(agent, conversation))),
-            thread=True,
-            group="context",
-        )
+        self._turns.use_engine(lambda: self.post_message(context_used(agent, conversation)), "context")
 
     async def on_context_used(self, message: ContextUsed) -> None:
         """Show how full the context is, and warn once before something has to be dropped."""
@@ -379,8 +296,3 @@ class ChatView(Vertical):
         welcome = WelcomeBlock(self.opened.info if self.opened else None, tools)
         self.question.examples = welcome.examples
         await self.transcript.add(welcome)
-
-
-def _parted(left: Conversation, other: Conversation) -> bool:
-    """Return whether `other` is another conversation than `left`, not an earlier point of it."""
-    return left.transcript.turns[:1] != other.transcript.turns[:1]

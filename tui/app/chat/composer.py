@@ -69,6 +69,10 @@ class Composer(Vertical):
         self.edited = Edited(part, exchange)
         self.question.border_subtitle = _HINTS[part]
 
+    def replace(self, exchange: int) -> None:
+        """Let the question that is sent next take the place of an earlier one."""
+        self.edited = Edited("question", exchange)
+
     def leave_edited(self) -> None:
         """Empty the input; what is sent next is a new question."""
         self.edited = None

@@ -37,6 +37,12 @@ def correct(chat: ChatView, exchange: int | None = None) -> None:
     chat.composer.edit("answer", wrong.id, wrong.correction or wrong.answer)
 
 
+async def keep_correction(chat: ChatView, exchange: int, text: str) -> None:
+    """Keep `text` as the right answer of an exchange, and leave it. Raise as `mark` does."""
+    await mark(chat, "corrected", text, exchange)
+    chat.composer.leave_edited()
+
+
 def _marked(chat: ChatView, exchange: int | None) -> Exchange:
     if chat.is_answering:
         raise InputError("the answer is still being written", "mark it when it is complete")

@@ -40,9 +40,10 @@ class ReadAhead:
             self._timer.stop()
         self._timer = self._view.set_timer(PAUSE_S, self._start)
 
-    def leave(self, conversation: Conversation) -> None:
-        """Keep on disk what the models read of a conversation that another takes the place of."""
-        if self._view.opened is not None:
+    def leave(self, conversation: Conversation, other: Conversation) -> None:
+        """Keep on disk what the models read of a conversation, unless `other` is an earlier point of it."""
+        is_left = conversation.transcript.turns[:1] != other.transcript.turns[:1]
+        if self._view.opened is not None and is_left:
             with self._lock:
                 self._left.append(partial(self._view.opened.agent.save_state, conversation))
             self._wake()

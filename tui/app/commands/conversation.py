@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import InputError
+from tui.app.chat.earlier_questions import edit, retry
 from tui.app.commands.registry import SlashCommand
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ async def _copy(app: UmiApp, rest: str) -> None:
 
 
 async def _retry(app: UmiApp, rest: str) -> None:
-    await app.chat.retry()
+    await retry(app.chat)
 
 
 async def _edit(app: UmiApp, rest: str) -> None:
-    app.chat.edit()
+    edit(app.chat)
 
 
 async def _times(app: UmiApp, rest: str) -> None:

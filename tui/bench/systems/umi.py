@@ -9,8 +9,8 @@ from agent.config import EngineSettings
 from agent.engine import Delta, Generated
 from agent.evaluation.trace import TraceTurn
 from agent.events import Usage
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
+from agent.llama.sampling import ForcedDecoding
 from agent.transcript import ROLES, Role
 from tui.bench.systems.system import require_text
 

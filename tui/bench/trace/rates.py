@@ -27,8 +27,8 @@ from agent.evaluation.generation import last_event
 from agent.evaluation.trace import CONVERSION_CALL, QUESTION, TRACE, TraceTurn, generated_turns
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
-from agent.llama.decoding import ForcedDecoding
 from agent.llama.engine import LlamaEngine
+from agent.llama.sampling import ForcedDecoding
 from agent.llama.session import ModelSession
 from agent.transcript import Transcript, UserTurn
 
