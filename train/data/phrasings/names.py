@@ -6,6 +6,8 @@ FILE_LINES = lines("pools/file_lines.txt")
 NOTES = lines("pools/notes.txt")
 KEYS = lines("pools/keys.txt")
 ITEMS = lines("pools/items.txt")
+PLURALS = words("pools/plurals.txt")
+"""Things that are counted or bought by the piece."""
 COUNTED = lines("pools/counted.txt")
 """What a number of things is about, and the thing in the singular and the plural."""
 EVENTS = lines("pools/events.txt")
@@ -126,7 +128,27 @@ CITIES: tuple[tuple[str, str], ...] = (
     ("Johannesburg", "Africa/Johannesburg"),
     ("Casablanca", "Africa/Casablanca"),
     ("Accra", "Africa/Accra"),
+    ("Cape Town", "Africa/Johannesburg"),
+    ("cape town", "Africa/Johannesburg"),
+    ("Mumbai", "Asia/Kolkata"),
+    ("Delhi", "Asia/Kolkata"),
+    ("Beijing", "Asia/Shanghai"),
+    ("Osaka", "Asia/Tokyo"),
+    ("Hanoi", "Asia/Ho_Chi_Minh"),
+    ("Boston", "America/New_York"),
+    ("Miami", "America/New_York"),
+    ("San Francisco", "America/Los_Angeles"),
+    ("seattle", "America/Los_Angeles"),
+    ("Montreal", "America/Toronto"),
+    ("Barcelona", "Europe/Madrid"),
+    ("Milan", "Europe/Rome"),
+    ("Munich", "Europe/Berlin"),
+    ("Geneva", "Europe/Zurich"),
+    ("Edinburgh", "Europe/London"),
 )
+
+COUNTRIES = lines("pools/countries.txt")
+"""Countries and states that `current_time` knows by name."""
 
 UNITS: dict[str, tuple[str, ...]] = {
     "length": (

@@ -22,7 +22,7 @@ KNOWLEDGE_SHARE = 0.32
 """Share of general knowledge among the questions that call for no tool or for none on offer."""
 UNSERVED_SHARE = 0.14
 """Share of questions of other rows that call for no tool, or for none on offer."""
-LACKING_SHARE = 0.5
+LACKING_SHARE = 0.65
 """Share of requests for an absent tool of the app, where one is absent, among those for none on offer."""
 LACKING_FOREIGN_SHARE = 0.12
 """Share of requests for one of the generator's foreign tools that is not on offer, among the rest."""

@@ -303,11 +303,12 @@ class Sampler:
         return self.value(lambda: self.format_date(self.day()))
 
     def write(self, day: date) -> WrittenDate:
-        """Return a day in a form that people write, sometimes as 14.3.2026 or 14/03/2026, the day first."""
-        if self.chance(0.8) or day.day < 13:
+        """Return a day as people write it, sometimes as 4.3.2026, or as 14/03/2026 where no month has the number."""
+        if self.chance(0.75):
             text = self.format_date(day)
             return WrittenDate(text, text)
-        text = self.rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d/%m/%Y}", f"{day:%d.%m.%Y}"))
+        dotted = (f"{day.day}.{day.month}.{day.year}", f"{day.day}.{day.month}.{day.year}", f"{day:%d.%m.%Y}")
+        text = self.rng.choice(dotted if day.day < 13 else (*dotted, f"{day:%d/%m/%Y}"))
         return WrittenDate(text, day.isoformat(), f"{text} is {day.isoformat()}")
 
     def written_date(self, year: int) -> WrittenDate:

@@ -19,7 +19,7 @@ def amount(sample: Sampler, low: int, high: int) -> tuple[str, str, str]:
     return digits, digits, ""
 
 
-@intent("calculate", topic="arithmetic", weight=3)
+@intent("calculate", topic="arithmetic", weight=5)
 def percent_of(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 20, 9000)
     question = sample.question("percent_of", p=p, n=said)
@@ -27,7 +27,7 @@ def percent_of(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{p}% * {n}", say, why, Again("percent_of", {"p": p, "n": n}))
 
 
-@intent("calculate", topic="arithmetic", weight=2.4)
+@intent("calculate", topic="arithmetic", weight=4.5)
 def tip(sample: Sampler, world: World) -> Script:
     """The tip alone; the bill is an amount of money, often with cents."""
     p, n = sample.percent(), sample.price(400) if sample.chance(0.5) else sample.number(10, 400)
@@ -40,7 +40,7 @@ def tip(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=2)
 def discount(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 10, 2000)
     return calculate(
@@ -52,7 +52,7 @@ def discount(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2.4)
+@intent("calculate", topic="arithmetic", weight=3)
 def raise_by(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 10, 9000)
     return calculate(
@@ -64,25 +64,25 @@ def raise_by(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=1.6)
 def add(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 9999), sample.number(2, 9999)
     return calculate(sample.question("add", a=a, b=b), f"{a} + {b}", again=_binary(a, "+", b))
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=2)
 def subtract(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 9999), sample.number(2, 9999)
     return calculate(sample.question("subtract", a=a, b=b), f"{a} - {b}", again=_binary(a, "-", b))
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=2)
 def multiply(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 999), sample.number(2, 999)
     return calculate(sample.question("multiply", a=a, b=b), f"{a} * {b}", again=_binary(a, "*", b))
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=2)
 def divide(sample: Sampler, world: World) -> Script:
     b = "0" if sample.chance(0.06) else sample.integer(2, 40)
     a = sample.number(2, 9999)
@@ -95,7 +95,7 @@ def _binary(a: str, operator: str, b: str) -> Again:
     return Again("binary", {"a": a, "op": operator, "b": b})
 
 
-@intent("calculate", topic="arithmetic", weight=0.7)
+@intent("calculate", topic="arithmetic", weight=1)
 def add_three(sample: Sampler, world: World) -> Script:
     a, b, c = sample.number(2, 999), sample.number(2, 999), sample.number(2, 999)
     return calculate(sample.question("add_three", a=a, b=b, c=c), f"{a} + {b} + {c}", "The sum is {r}.")
@@ -123,7 +123,7 @@ def power(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("power", a=a, b=b), f"{a} ^ {b}")
 
 
-@intent("calculate", topic="arithmetic", weight=1.8)
+@intent("calculate", topic="arithmetic", weight=5)
 def share(sample: Sampler, world: World) -> Script:
     """An amount that several people share; their number is in words sometimes."""
     b = sample.integer(2, 12)
@@ -137,14 +137,14 @@ def share(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{n} / {b}", "Each gets {r}.", because, _binary(n, "/", b))
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=4)
 def rate(sample: Sampler, world: World) -> Script:
     a, b = sample.price(200) if sample.chance(0.4) else sample.number(2, 200), sample.integer(2, 60)
     count = number_words(int(b)) if sample.chance(0.3) else b
     because = "" if count == b else f"{count} is {b}"
     question = sample.question("rate", a=a, b=count)
     say = "That is {r}." if because else "{e} = {r}"
-    return calculate(question, f"{a} * {b}", say, because, _binary(a, "*", b))
+    return calculate(question, f"{b} * {a}", say, because, _binary(b, "*", a))
 
 
 @intent("calculate", topic="arithmetic", weight=0.7)

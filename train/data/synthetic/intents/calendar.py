@@ -111,10 +111,12 @@ def span_ago(sample: Sampler, world: World) -> Script:
     return shifted_date(question, "today", -days, because, relative=True)
 
 
-@intent("add_days", topic="dates", weight=3.4)
+@intent("add_days", topic="dates", weight=5)
 def weekday_of(sample: Sampler, world: World) -> Script:
     """The weekday of a date is what `add_days` says of it with 0 days."""
     day = sample.written_date(world.now.year)
+    if sample.chance(0.3):
+        day = sample.write(date(1880, 1, 1) + timedelta(days=sample.rng.randrange(90_000)))
     return shifted_date(
         sample.question("weekday_of", date=day.text),
         day.value,
@@ -142,12 +144,13 @@ def near_day(sample: Sampler, world: World) -> Script:
     return shifted_date(sample.question("near_day", day=word), "today", days, because, relative=True)
 
 
-@intent("days_between", topic="dates", weight=1.2)
+@intent("days_between", topic="dates", weight=3)
 def days_since(sample: Sampler, world: World) -> Script:
-    day = world.now.date() - timedelta(days=sample.rng.randint(2, 9000))
-    text = sample.format_date(sample.day() if sample.is_test else day)
+    past = world.now.date() - timedelta(days=sample.rng.randint(2, sample.rng.choice((400, 9000, 30_000))))
+    day = sample.write(sample.day() if sample.is_test else past)
+    because = join_reasons(day.why, "since runs up to today")
     return count_days(
-        sample.question("days_since", date=text), text, "today", "since runs up to today", relative=True
+        sample.question("days_since", date=day.text), day.value, "today", because, relative=True
     )
 
 

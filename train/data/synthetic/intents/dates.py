@@ -25,12 +25,12 @@ from train.data.synthetic.worlds.world import World
 TIME_PATTERN = r"re:\d\d:\d\d"
 
 
-@intent("current_time", topic="the time", weight=1)
+@intent("current_time", topic="the time", weight=1.8)
 def time_now(sample: Sampler, world: World) -> Script:
     return clock(sample.question("time_now"), "", "It is {time} on {weekday} {date}.", "time")
 
 
-@intent("current_time", topic="the date", weight=1.4)
+@intent("current_time", topic="the date", weight=3)
 def date_today(sample: Sampler, world: World) -> Script:
     return clock(sample.question("date_today"), "", "Today is {weekday} {date}.", "date")
 
@@ -46,10 +46,12 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
         zone = ZoneInfo(sample.rng.choice([zone for _, zone in names.CITIES]))
         moment = now.astimezone(zone)
         return (name.title() if sample.chance(0.6) else name), f"{moment:%A %Y-%m-%d %H:%M} {zone.key}"
+    if sample.chance(0.2):
+        return sample.pick(names.COUNTRIES), None
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=2.4)
+@intent("current_time", topic="the time", weight=5)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
@@ -179,7 +181,7 @@ def days_ago(sample: Sampler, world: World) -> Script:
     return shifted_date(question, "today", -days, because, relative=True)
 
 
-@intent("days_between", topic="dates", weight=2)
+@intent("days_between", topic="dates", weight=4)
 def days_between(sample: Sampler, world: World) -> Script:
     first, second = sorted((sample.day(), sample.day()))
     if sample.chance(0.5):
@@ -189,7 +191,7 @@ def days_between(sample: Sampler, world: World) -> Script:
     return count_days(question, start.value, end.value, join_reasons(start.why, end.why))
 
 
-@intent("days_between", topic="dates", weight=1.6)
+@intent("days_between", topic="dates", weight=2.2)
 def days_until(sample: Sampler, world: World) -> Script:
     date = sample.write(world.now.date() + timedelta(days=sample.rng.randint(2, 900)))
     if sample.is_test:

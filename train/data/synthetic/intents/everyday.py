@@ -20,7 +20,7 @@ _FACTORS = (
 )
 
 
-@intent("calculate", topic="arithmetic", weight=1.8)
+@intent("calculate", topic="arithmetic", weight=4)
 def factor_then(sample: Sampler, world: World) -> Script:
     """Double, half or three times a number, and then some more or less."""
     section, expression, why = sample.rng.choice(_FACTORS)
@@ -34,19 +34,7 @@ def factor_then(sample: Sampler, world: World) -> Script:
     return calculate(question, worked, "That is {r}.", join_reasons(because, because2, why))
 
 
-@intent("calculate", topic="arithmetic", weight=0.7)
-def dozen_single(sample: Sampler, world: World) -> Script:
-    """The price of one, where the price of half a dozen or more is given."""
-    words, number = sample.rng.choice(
-        (("half a", "6"), ("a", "12"), ("one", "12"), ("two", "24"), ("3", "36"))
-    )
-    price, item = sample.price(60), sample.pick(names.ITEMS)
-    question = sample.question("dozen_single", n=words, item=item, price=price)
-    because = f"{words} dozen is {number}, together {price}"
-    return calculate(question, f"{price} / {number}", "One costs {r}.", because)
-
-
-@intent("calculate", topic="arithmetic", weight=1.6)
+@intent("calculate", topic="arithmetic", weight=3)
 def warmer_or_colder(sample: Sampler, world: World) -> Script:
     a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))
     if sample.chance(0.6):
@@ -56,10 +44,10 @@ def warmer_or_colder(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{a} - {b}", "It is {r} degrees.", f"it was {a}, colder means minus")
 
 
-@intent("calculate", topic="arithmetic", weight=1.4)
+@intent("calculate", topic="arithmetic", weight=4)
 def two_items(sample: Sampler, world: World) -> Script:
     """Two kinds of things, each with its number and its price apiece."""
-    item, item2 = sample.rng.sample(list(names.ITEMS), 2)
+    item, item2 = sample.rng.sample(list(names.PLURALS), 2)
     counts = [sample.rng.randint(2, 12) for _ in range(2)]
     said = [number_words(count) if sample.chance(0.5) else str(count) for count in counts]
     p, q = sample.price(30), sample.price(30)
@@ -79,14 +67,14 @@ def brackets(sample: Sampler, world: World) -> Script:
     return calculate(question, f"({a} {sign} {b}) * {c} / {d}", "That is {r}.", because)
 
 
-@intent("write_file", topic="writing files", weight=1.2)
+@intent("write_file", topic="writing files", weight=3)
 def missing_all(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("missing_all"))
     back = ("What shall I write, and into which file?", "Which text, and what should the file be called?")
     return ask_for("The text and the file", sample.rng.choice(back))
 
 
-@intent("days_between", topic="dates", weight=1.1)
+@intent("days_between", topic="dates", weight=3)
 def missing_until(sample: Sampler, world: World) -> Script:
     date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 500)))
     back = ("Until which date?", "Which date do you mean?")
@@ -95,7 +83,7 @@ def missing_until(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_until", "The date", back, given, rest)
 
 
-@intent("convert_units", topic="converting units", weight=1.2)
+@intent("convert_units", topic="converting units", weight=2.4)
 def missing_value(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")

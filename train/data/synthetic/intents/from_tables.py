@@ -39,7 +39,7 @@ TOPICS_BY_TOOL = {
     "book_table": ("restaurant",),
     "play_song": ("music_video",),
     "delete_file": ("delete_or_move_files",),
-    "convert_currency": ("bank",),
+    "convert_currency": ("bank", "stocks"),
     "define_word": ("web_search",),
     "github_stars": ("web_search",),
 }
@@ -72,7 +72,18 @@ def _impossible_values(sample: Sampler, world: World) -> dict[str, object]:
     rng = sample.rng
     folders = world.folders if world.folders and sample.chance(0.6) else [sample.folder()]
     hour, minute = rng.randint(1, 12), rng.choice((0, 5, 10, 15, 20, 30, 40, 45))
-    said = (f"{hour}:{minute:02d}", f"{hour} o'clock", f"half past {number_words(hour)}", f"{hour} pm")
+    word = number_words(hour)
+    said = (
+        *(
+            f"{hour}:{minute:02d}",
+            f"{hour} o'clock",
+            f"half past {word}",
+            f"{hour} pm",
+            f"{hour}.{minute:02d}",
+        ),
+        *(f"{word} {rng.choice(('fifteen', 'thirty', 'forty-five'))}", f"quarter past {word}", word, "noon"),
+        *(f"quarter to {word}", f"{word} sharp", f"{word} in the evening", f"{hour}:{minute:02d} am"),
+    )
     return {
         "city": sample.pick([spoken for spoken, _ in names.CITIES]),
         "name": sample.person(),
@@ -84,6 +95,7 @@ def _impossible_values(sample: Sampler, world: World) -> dict[str, object]:
         "weekday": rng.choice(WEEKDAYS),
         "time": rng.choice(said),
         "n": rng.randint(2, 90),
+        "few": number_words(rng.randint(2, 9)),
     }
 
 

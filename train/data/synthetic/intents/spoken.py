@@ -10,23 +10,6 @@ from train.data.synthetic.script import Script, intent
 from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
-_COUNTABLE = (
-    *(
-        "eggs",
-        "apples",
-        "bananas",
-        "tomatoes",
-        "onions",
-        "carrots",
-        "batteries",
-        "pens",
-        "envelopes",
-        "stamps",
-    ),
-    *("books", "brushes", "nails", "screws", "tiles", "plants", "candles", "balloons", "cables", "lanterns"),
-    *("bottles", "cups", "plates", "cards", "buttons", "stones", "lemons", "peaches", "marbles", "bulbs"),
-    *("spoons", "tins", "pencils", "seedlings", "bolts", "chairs", "folders", "socks", "rolls", "pears"),
-)
 _CONTAINERS = (
     *("boxes", "crates", "bags", "shelves", "packs", "trays", "rows", "cartons", "baskets", "pallets"),
     *("jars", "drawers", "bundles", "sacks", "cases", "tins"),
@@ -34,11 +17,16 @@ _CONTAINERS = (
 _OPERATIONS = (("add", "+"), ("subtract", "-"), ("multiply", "*"), ("divide", "/"))
 
 
+def _round(sample: Sampler) -> int:
+    """Return a number of whole tens, hundreds or thousands."""
+    return sample.rng.randint(1, 9) * sample.rng.choice((10, 100, 100, 1000))
+
+
 def spelled(sample: Sampler, most: int) -> tuple[str, str, str]:
     """Return a number in words, with commas or in millions; in digits; and that they are equal."""
     kind = sample.rng.random()
     if kind < 0.55:
-        number = int(sample.integer(2, most))
+        number = _round(sample) if sample.chance(0.25) else int(sample.integer(2, most))
         text = number_words(number)
         if sample.chance(0.3):
             text = text.replace("-", " ")
@@ -56,13 +44,16 @@ def spelled(sample: Sampler, most: int) -> tuple[str, str, str]:
     return text, str(number), f"{text} is {number}"
 
 
-@intent("calculate", topic="arithmetic", weight=2.5)
+@intent("calculate", topic="arithmetic", weight=6)
 def spelled_operation(sample: Sampler, world: World) -> Script:
     kind, sign = sample.rng.choice(_OPERATIONS)
     a, first, why = spelled(sample, 900)
-    if sample.chance(0.6):
+    roll = sample.rng.random()
+    if roll < 0.4:
         number = sample.rng.randint(2, 20)
         b, second, why2 = number_words(number), str(number), f"{number_words(number)} is {number}"
+    elif roll < 0.7 and sign in "+-":
+        b, second, why2 = spelled(sample, 900)
     else:
         second = sample.integer(2, 90)
         b, why2 = second, ""
@@ -72,7 +63,7 @@ def spelled_operation(sample: Sampler, world: World) -> Script:
     return calculate(sample.question(kind, a=a, b=b), f"{first} {sign} {second}", say, because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=1.6)
 def negative(sample: Sampler, world: World) -> Script:
     """Sums with numbers below zero."""
     a, b = sample.integer(2, 500), sample.integer(2, 500)
@@ -85,14 +76,16 @@ def negative(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2.2)
+@intent("calculate", topic="arithmetic", weight=5)
 def fraction_of(sample: Sampler, world: World) -> Script:
     """A fraction in words, of a number that is in words sometimes."""
     words, above, below = sample.rng.choice(FRACTIONS)
     number = sample.integer(2, 900)
-    if sample.chance(0.6):
-        number = str(below * int(sample.integer(2, 200)))
-    said = number_words(int(number)) if sample.chance(0.4) else number
+    if sample.chance(0.7):
+        number = str(below * int(sample.integer(2, 400)))
+    said = number_words(int(number)) if sample.chance(0.5) else number
+    if said == number and int(number) > 999 and sample.chance(0.5):
+        said = with_separators(int(number))
     expression = f"{number} / {below}" if above == 1 else f"{number} * {above} / {below}"
     return calculate(
         sample.question("fraction_of", f=words, n=said),
@@ -102,7 +95,7 @@ def fraction_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2.6)
+@intent("calculate", topic="arithmetic", weight=5.5)
 def groups(sample: Sampler, world: World) -> Script:
     """So many things with so many parts each, either number in words or in digits."""
     a, b = sample.integer(2, 120), sample.integer(2, 60)
@@ -113,7 +106,7 @@ def groups(sample: Sampler, world: World) -> Script:
     if roll > 0.45:
         said2 = number_words(int(b))
     reasons = [f"{words} is {digits}" for words, digits in ((said, a), (said2, b)) if words != digits]
-    item, kind = sample.pick(_COUNTABLE), sample.rng.choice(_CONTAINERS)
+    item, kind = sample.pick(names.PLURALS), sample.rng.choice(_CONTAINERS)
     question = sample.question("groups", a=said, b=said2, item=item, kind=kind)
     because = join_reasons(*reasons, f"{a} times {b}")
     return calculate(
@@ -121,7 +114,7 @@ def groups(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=1.6)
 def dozens(sample: Sampler, world: World) -> Script:
     """Prices and counts by the dozen."""
     count = sample.rng.randint(1, 12)
@@ -145,12 +138,23 @@ def dozens(sample: Sampler, world: World) -> Script:
     )
 
 
+_PRICED = (
+    *("{n} {i} at {p} each", "{n} {i} at {p} each", "{n} times {i} at {p}", "{n} {i} at {p}"),
+    *("{n} {i} for {p} each", "{n} {i} for {p} apiece", "{n} {i} at {p} apiece", "{n} {i} at {p} a piece"),
+    *("{n} {i} ({p} each)", "{n} {i} costing {p} each", "{n} {i} à {p}", "{n} {i} @ {p}"),
+)
+"""Forms of several things with their number and the price of one."""
+
+
 def _purchase(sample: Sampler, most: int) -> tuple[str, list[str], str]:
     """Return several items with prices in words, their terms of a sum, and what follows from the words."""
     parts, terms, why = [], [], []
-    for item in sample.rng.sample(list(names.ITEMS), sample.rng.randint(2, most)):
+    single = sample.chance(0.5)
+    for item in sample.rng.sample(
+        list(names.ITEMS if single else names.PLURALS), sample.rng.randint(2, most)
+    ):
         price = sample.price(sample.rng.choice((10, 60)))
-        count = sample.rng.choice((1, 1, 2, 3, 4, 6))
+        count = sample.rng.choice((1, 1, 2, 3, 4, 6)) if single else sample.rng.randint(2, 24)
         if count == 1:
             parts.append(
                 sample.rng.choice(("{i} at {p}", "{i} for {p}", "{i} {p}", "{p} for {i}")).format(
@@ -161,7 +165,7 @@ def _purchase(sample: Sampler, most: int) -> tuple[str, list[str], str]:
             why.append(f"{item} {price}")
         else:
             number = number_words(count) if sample.chance(0.4) else str(count)
-            form = sample.rng.choice(("{n} {i} at {p} each", "{n} times {i} at {p}", "{n}x {i} at {p}"))
+            form = sample.rng.choice((*_PRICED, "{n}x {i} at {p}") if number.isdigit() else _PRICED)
             parts.append(form.format(n=number, i=item, p=price))
             terms.append(f"{count} * {price}")
             why.append(f"{item} {count} * {price}")
@@ -172,13 +176,13 @@ def _purchase(sample: Sampler, most: int) -> tuple[str, list[str], str]:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=4)
 def purchase(sample: Sampler, world: World) -> Script:
     said, terms, why = _purchase(sample, 4)
     return calculate(sample.question("purchase", items=said), " + ".join(terms), "The total is {r}.", why)
 
 
-@intent("calculate", topic="arithmetic", weight=0.8)
+@intent("calculate", topic="arithmetic", weight=1.6)
 def change_from(sample: Sampler, world: World) -> Script:
     """What is left of an amount after a purchase."""
     said, terms, why = _purchase(sample, 3)
@@ -191,7 +195,7 @@ def change_from(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=3.4)
+@intent("calculate", topic="arithmetic", weight=5)
 def remainder(sample: Sampler, world: World) -> Script:
     b = sample.rng.randint(2, 40)
     said = a = sample.integer(b + 1, 2000)
@@ -206,7 +210,7 @@ def remainder(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1)
+@intent("calculate", topic="arithmetic", weight=1.4)
 def whole_parts(sample: Sampler, world: World) -> Script:
     """How many full boxes a number of things fills."""
     b = sample.rng.randint(2, 40)
@@ -219,7 +223,7 @@ def whole_parts(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=2.2)
+@intent("calculate", topic="arithmetic", weight=4.5)
 def average(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 900) for _ in range(sample.rng.randint(2, 6))]
     said = ", ".join(values[:-1]) + sample.rng.choice((" and ", ", ", " and ")) + values[-1]
@@ -231,7 +235,7 @@ def average(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=1.8)
 def sum_of_many(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 999) for _ in range(sample.rng.randint(3, 7))]
     joined = sample.rng.choice((", ", " and ", " plus ", ", "))
@@ -255,7 +259,7 @@ def chained(sample: Sampler, world: World) -> Script:
     return calculate(sample.question(section, a=a, b=b, c=c), expression)
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=5)
 def percent_share(sample: Sampler, world: World) -> Script:
     """What percentage one number is of another."""
     b = sample.integer(10, 900)
@@ -268,7 +272,7 @@ def percent_share(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.7)
+@intent("calculate", topic="arithmetic", weight=1)
 def percent_change(sample: Sampler, world: World) -> Script:
     a, b = sample.integer(10, 900), sample.integer(10, 900)
     return calculate(
@@ -279,7 +283,7 @@ def percent_change(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.7)
+@intent("calculate", topic="arithmetic", weight=0.9)
 def before_tax(sample: Sampler, world: World) -> Script:
     """The amount before a percentage was added."""
     n, p = sample.number(20, 900), sample.rng.choice(("7", "8", "10", "19", "20", "21", "25"))
@@ -291,7 +295,7 @@ def before_tax(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=0.9)
+@intent("calculate", topic="arithmetic", weight=1.4)
 def proportion(sample: Sampler, world: World) -> Script:
     """If 3 cost 12, what 7 cost."""
     a, c = sample.rng.randint(2, 12), sample.rng.randint(2, 40)

@@ -20,7 +20,7 @@ def convert(sample: Sampler, world: World) -> Script:
     return conversion(sample.question("convert", v=value, u1=source, u2=target), value, source, target)
 
 
-@intent("convert_units", topic="converting units", weight=1)
+@intent("convert_units", topic="converting units", weight=1.6)
 def convert_spelled(sample: Sampler, world: World) -> Script:
     source, target = sample.units()
     if sample.chance(0.5):
@@ -33,7 +33,7 @@ def convert_spelled(sample: Sampler, world: World) -> Script:
     return conversion(question, str(number), source, target, f"{spelled} is {number}")
 
 
-@intent("convert_units", topic="converting units", weight=2)
+@intent("convert_units", topic="converting units", weight=4)
 def temperature(sample: Sampler, world: World) -> Script:
     """Degrees, also below zero: as -5, as minus 5, as minus five."""
     source, target = sample.rng.sample(list(names.UNITS["temperature"]), 2)
