@@ -303,7 +303,7 @@ class Sampler:
         return self.value(lambda: self.format_date(self.day()))
 
     def write(self, day: date) -> WrittenDate:
-        """Return a day as people write it, sometimes as 4.3.2026, or as 14/03/2026 where no month has the number."""
+        """Return a day as people write it, sometimes as 4.3.2026, or 14/03/2026 if 14 is no month."""
         if self.chance(0.75):
             text = self.format_date(day)
             return WrittenDate(text, text)

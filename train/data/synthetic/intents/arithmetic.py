@@ -141,10 +141,9 @@ def share(sample: Sampler, world: World) -> Script:
 def rate(sample: Sampler, world: World) -> Script:
     a, b = sample.price(200) if sample.chance(0.4) else sample.number(2, 200), sample.integer(2, 60)
     count = number_words(int(b)) if sample.chance(0.3) else b
-    because = "" if count == b else f"{count} is {b}"
+    because = join_reasons("" if count == b else f"{count} is {b}", f"{b} times {a}")
     question = sample.question("rate", a=a, b=count)
-    say = "That is {r}." if because else "{e} = {r}"
-    return calculate(question, f"{b} * {a}", say, because, _binary(b, "*", a))
+    return calculate(question, f"{b} * {a}", "That makes {r}.", because, _binary(b, "*", a))
 
 
 @intent("calculate", topic="arithmetic", weight=0.7)
