@@ -25,12 +25,12 @@ from train.data.synthetic.worlds.world import World
 TIME_PATTERN = r"re:\d\d:\d\d"
 
 
-@intent("current_time", topic="the time", weight=1.8)
+@intent("current_time", topic="the time", weight=2.4)
 def time_now(sample: Sampler, world: World) -> Script:
     return clock(sample.question("time_now"), "", "It is {time} on {weekday} {date}.", "time")
 
 
-@intent("current_time", topic="the date", weight=3)
+@intent("current_time", topic="the date", weight=5)
 def date_today(sample: Sampler, world: World) -> Script:
     return clock(sample.question("date_today"), "", "Today is {weekday} {date}.", "date")
 
@@ -51,7 +51,7 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=5)
+@intent("current_time", topic="the time", weight=7)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
@@ -76,7 +76,7 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
     return time_answer(turns[0], place)
 
 
-@intent("current_time", topic="the time", weight=1)
+@intent("current_time", topic="the time", weight=1.6)
 def time_in_town(sample: Sampler, world: World) -> Script:
     """The time in a place that the tool does not know: its zone is asked for instead."""
     place = sample.pick([place for place, _ in names.TOWNS])

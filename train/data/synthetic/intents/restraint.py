@@ -60,7 +60,7 @@ def asked(
     return (yield from rest)
 
 
-@intent("convert_units", topic="converting units", weight=1.8)
+@intent("convert_units", topic="converting units", weight=2.4)
 def missing_unit(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     given = sample.question("given_unit", u2=u2)
@@ -152,7 +152,7 @@ def missing_city(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_city", "The city", back, given, rest())
 
 
-@intent("search_text", topic="searching files", weight=3)
+@intent("search_text", topic="searching files", weight=4)
 def missing_query(sample: Sampler, world: World) -> Script:
     query = query_in(sample, world, any_path(sample, world))
 
@@ -206,6 +206,21 @@ def missing_content(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_content", "The text", back, content, rest(), path=path)
 
 
+_JOINTS = (
+    " and ",
+    " and ",
+    " and then ",
+    " then ",
+    ", and ",
+    ", then ",
+    "; also ",
+    ". Then ",
+    ", and please ",
+    " + ",
+)
+"""Between the half that is possible and the one that is not."""
+
+
 def _half(name: str) -> None:
     """Register a request of which the half `name` is possible, and a second half is not."""
     base = INTENTS[name]
@@ -215,9 +230,7 @@ def _half(name: str) -> None:
         first = base.script(sample, world)
         question = next(first)
         assert isinstance(question, Question)
-        yield Question(
-            f"{question.text.rstrip('?.! ')} {sample.rng.choice(('and', 'and then', 'then'))} {tail}"
-        )
+        yield Question(f"{question.text.rstrip('?.! ')}{sample.rng.choice(_JOINTS)}{tail}")
         outcome = yield from first
         if outcome.gave_up:
             raise ValueError(tail)
@@ -230,7 +243,7 @@ def _half(name: str) -> None:
         )
 
     half = f"half_{name}"
-    INTENTS[half] = Intent(half, base.needs, base.topic, 0.35, script)
+    INTENTS[half] = Intent(half, base.needs, base.topic, 0.6, script)
 
 
 HALVES: tuple[str, ...] = (

@@ -130,8 +130,7 @@ def large_numbers(sample: Sampler, world: World) -> Script:
     kind, sign = sample.rng.choice((("add", "+"), ("take_from", "-"), ("take_from", "-"), ("subtract", "-")))
     said = with_separators(a), with_separators(b)
     because = join_reasons(
-        *(f"{text} is {n}" for text, n in zip(said, (a, b), strict=True) if text != str(n)),
-        f"from {a} goes {b}" if kind == "take_from" else "",
+        *(f"{text} is {n}" for text, n in zip(said, (a, b), strict=True) if text != str(n))
     )
     say = "That makes {r}." if sign == "+" else "That leaves {r}."
     question = sample.question(kind, a=said[0], b=said[1])
@@ -144,7 +143,6 @@ def take_from(sample: Sampler, world: World) -> Script:
     """A difference whose second number is said first."""
     a, first, why = count(sample, 999) if sample.chance(0.3) else (n := sample.number(2, 9999), n, "")
     b, second, why2 = count(sample, 99) if sample.chance(0.3) else (n := sample.number(2, 999), n, "")
-    because = join_reasons(why, why2, f"from {first} goes {second}")
     again = Again("binary", {"a": first, "op": "-", "b": second})
     question = sample.question("take_from", a=a, b=b)
-    return calculate(question, f"{first} - {second}", "That leaves {r}.", because, again)
+    return calculate(question, f"{first} - {second}", "That leaves {r}.", join_reasons(why, why2), again)
