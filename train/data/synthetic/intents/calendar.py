@@ -227,3 +227,13 @@ def days_before_feast(sample: Sampler, world: World) -> Script:
         first, second = date(2025, 5, 3), date(2025, 6, 1)
     start, end = (f"{ordinal(day.day)} of {day:%B}" for day in (first, second))
     return count_days(sample.question("days_between", d1=start, d2=end), start, end, relative=True)
+
+
+@intent("days_between", topic="dates", weight=1.6)
+def days_of_year(sample: Sampler, world: World) -> Script:
+    """How many days the year still has, or has had."""
+    if sample.chance(0.6):
+        question, because = sample.question("year_left"), "the year ends on 31 December"
+        return count_days(question, "today", "31 December", because, relative=True)
+    question, because = sample.question("year_gone"), "the year began on 1 January"
+    return count_days(question, "1 January", "today", because, relative=True)

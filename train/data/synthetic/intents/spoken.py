@@ -226,12 +226,17 @@ def whole_parts(sample: Sampler, world: World) -> Script:
 @intent("calculate", topic="arithmetic", weight=4.5)
 def average(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 900) for _ in range(sample.rng.randint(2, 6))]
-    said = ", ".join(values[:-1]) + sample.rng.choice((" and ", ", ", " and ")) + values[-1]
+    listed, why = values, ""
+    if sample.chance(0.2):
+        values = [sample.integer(2, 99) for _ in values]
+        listed = [number_words(int(value)) for value in values]
+        why = ", ".join(f"{word} is {value}" for word, value in zip(listed, values, strict=True)) + ", "
+    said = ", ".join(listed[:-1]) + sample.rng.choice((" and ", ", ", " and ")) + listed[-1]
     return calculate(
         sample.question("average", numbers=said),
         f"({' + '.join(values)}) / {len(values)}",
         "The average is {r}.",
-        f"{', '.join(values)} are {len(values)} numbers, the average is their sum / {len(values)}",
+        f"{why}{', '.join(values)} are {len(values)} numbers, the average is their sum / {len(values)}",
     )
 
 

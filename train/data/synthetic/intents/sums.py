@@ -146,3 +146,35 @@ def take_from(sample: Sampler, world: World) -> Script:
     again = Again("binary", {"a": first, "op": "-", "b": second})
     question = sample.question("take_from", a=a, b=b)
     return calculate(question, f"{first} - {second}", "That leaves {r}.", join_reasons(why, why2), again)
+
+
+_PERIODS = (
+    ("month", "year", "12 months", "{n} * 12"),
+    ("week", "year", "52 weeks", "{n} * 52"),
+    ("day", "week", "7 days", "{n} * 7"),
+    ("day", "year", "365 days", "{n} * 365"),
+    ("day", "fortnight", "14 days", "{n} * 14"),
+    ("year", "month", "12 months", "{n} / 12"),
+    ("week", "day", "7 days", "{n} / 7"),
+    ("year", "week", "52 weeks", "{n} / 52"),
+)
+"""What is given for a span of time, what is asked for, what the longer one of them has, the expression."""
+
+
+@intent("calculate", topic="arithmetic", weight=2.6)
+def per_period(sample: Sampler, world: World) -> Script:
+    """An amount for a month as one for a year, and the like."""
+    given, asked, parts, expression = sample.rng.choice(_PERIODS)
+    said, number, why = amount(sample, 2, 5000)
+    longer = asked if "*" in expression else given
+    question = sample.question("per_period", n=said, u1=given, u2=asked)
+    because = join_reasons(why, f"a {longer} has {parts}")
+    return calculate(question, expression.format(n=number), f"It is {{r}} a {asked}.", because)
+
+
+@intent("calculate", topic="arithmetic", weight=0.8)
+def pairs(sample: Sampler, world: World) -> Script:
+    said, number, why = count(sample, 40)
+    item = sample.rng.choice(("socks", "shoes", "gloves", "boots", "skis", "slippers", "earrings", "wheels"))
+    because = join_reasons(why, "a pair is 2")
+    return calculate(sample.question("pairs", n=said, item=item), f"{number} * 2", "That makes {r}.", because)

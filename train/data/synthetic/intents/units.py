@@ -48,9 +48,51 @@ def temperature(sample: Sampler, world: World) -> Script:
         said = f"minus {number_words(below) if sample.chance(0.6) else below}"
     elif roll < 0.65:
         value, said = str(below), number_words(below)
+    elif roll < 0.75 and source not in ("kelvin", "Kelvin", "K"):
+        value = f"-{below}"
+        said = f"{number_words(below) if sample.chance(0.4) else below} below zero"
     because = "" if said == value else f"{said} is {value}"
     question = sample.question("temperature", v=said, u1=source, u2=target)
     return conversion(question, value, source, target, because)
+
+
+_SINGLE = (
+    *(("mile", "length"), ("yard", "length"), ("metre", "length"), ("inch", "length"), ("pound", "mass")),
+    *(("kilo", "mass"), ("gallon", "volume"), ("litre", "volume"), ("pint", "volume"), ("cup", "volume")),
+    *(("day", "time"), ("week", "time"), ("hour", "time"), ("year", "time"), ("stone", "mass")),
+)
+"""Units in the singular, with their dimensions."""
+_PARTS = (
+    *(
+        ("a", "1"),
+        ("one", "1"),
+        ("half a", "0.5"),
+        ("a quarter of a", "0.25"),
+        ("three quarters of a", "0.75"),
+    ),
+    *(
+        ("one and a half", "1.5"),
+        ("two and a half", "2.5"),
+        ("three and a half", "3.5"),
+        ("a tenth of a", "0.1"),
+    ),
+)
+"""Counts in words of less than four, with the values of calls."""
+
+
+@intent("convert_units", topic="converting units", weight=2.4)
+def one_or_part(sample: Sampler, world: World) -> Script:
+    """One of a unit, half of one, two and a half: what a call takes as 1, 0.5, 2.5."""
+    unit, dimension = sample.rng.choice(_SINGLE)
+    words, value = sample.rng.choice(_PARTS)
+    target = sample.rng.choice([other for other in names.UNITS[dimension] if not other.startswith(unit)])
+    plural = f"{unit}es" if unit == "inch" else unit if unit == "stone" else f"{unit}s"
+    if words.endswith(" a") or words == "a":
+        text = f"{words}n {unit}" if unit in ("inch", "hour") else f"{words} {unit}"
+    else:
+        text = f"{words} {unit if words == 'one' else plural}"
+    question = sample.question("mixed_units", v=text, u2=target)
+    return conversion(question, value, plural, target, f"{text} is {value} {plural}")
 
 
 @intent("convert_units", topic="converting units", weight=1.4)
