@@ -146,7 +146,7 @@ def rate(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{b} * {a}", "That makes {r}.", because, _binary(b, "*", a))
 
 
-@intent("calculate", topic="arithmetic", weight=0.7)
+@intent("calculate", topic="arithmetic", weight=1.8)
 def two_percents(sample: Sampler, world: World) -> Script:
     p, n, p2, n2 = sample.percent(), sample.number(20, 5000), sample.percent(), sample.number(20, 5000)
     first, second = f"{p}% * {n}", f"{p2}% * {n2}"

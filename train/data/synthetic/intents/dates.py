@@ -100,7 +100,7 @@ def time_in_town(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", topic="the time", weight=1.5)
+@intent("current_time", topic="the time", weight=3.4)
 def two_times(sample: Sampler, world: World) -> Script:
     (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
@@ -122,7 +122,7 @@ def two_times(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", "list_files", topic="the time", weight=0.4)
+@intent("current_time", "list_files", topic="the time", weight=0.9)
 def time_and_list(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("time_and_list"))
     observations = yield Step(

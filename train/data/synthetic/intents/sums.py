@@ -14,8 +14,8 @@ from train.data.synthetic.worlds.world import World
 
 
 def count(sample: Sampler, most: int) -> tuple[str, str, str]:
-    """Return a count from 2 to `most`, in words half of the time; in digits; and that they are equal."""
-    number = sample.integer(2, most)
+    """Return a count from 3 to `most`, in words half of the time; in digits; and that they are equal."""
+    number = sample.integer(3, most)
     said = number_words(int(number)) if sample.chance(0.5) else number
     return said, number, "" if said == number else f"{said} is {number}"
 

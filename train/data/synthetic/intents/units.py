@@ -149,7 +149,7 @@ def mixed_units(sample: Sampler, world: World) -> Script:
     return (yield from change_units(total, small, target, f"{said} is {total} {small}", f"{said} is {{r}}."))
 
 
-@intent("convert_units", topic="converting units", weight=0.7)
+@intent("convert_units", topic="converting units", weight=1.8)
 def two_conversions(sample: Sampler, world: World) -> Script:
     (u1, u2), (u3, u4) = sample.units(), sample.units()
     v, v2 = sample.number(1, 900), sample.number(1, 900)
@@ -173,7 +173,7 @@ def two_conversions(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", "convert_units", topic="arithmetic", weight=0.5)
+@intent("calculate", "convert_units", topic="arithmetic", weight=1.4)
 def calc_and_convert(sample: Sampler, world: World) -> Script:
     e, v, (u1, u2) = sample.expression(), sample.number(1, 900), sample.units()
     yield Question(sample.question("calc_and_convert", e=e, v=v, u1=u1, u2=u2))
