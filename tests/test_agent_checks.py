@@ -131,6 +131,7 @@ FINE = [
     ("go back 12 days from today", add_days(-12)),
     ("in 3 weeks and 2 days", add_days(23)),
     ("twenty-five days from now", add_days(25)),
+    ("which date follows two hundred and sixty-two days from now", add_days(262)),
     ("forty days and 2 weeks on", add_days(54)),
     ("days from 3 May to 9 June", between("2026-05-03", "9 June")),
     ("days until 9 June", between("today", "9 June")),
