@@ -14,8 +14,8 @@ _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousa
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
     r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect|\bshould\b"
-    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bsorry\b|\btypo\b|\bmistake\b"
-    r"|\b(?:I|it) (?:said|says|wrote)\b",
+    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bsorry\b"
+    r"|\btypo\b|\bmistake\b|\b(?:I|it) (?:said|says|wrote)\b",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
