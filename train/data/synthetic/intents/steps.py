@@ -257,7 +257,7 @@ def found_then_note(sample: Sampler, world: World) -> Script:
     yield from planned(_found(one.shared_word(asked), one.line), "save it as a note")
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
-        f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(path=path),
@@ -283,7 +283,7 @@ def found_then_written(sample: Sampler, world: World) -> Script:
     if wrote[0].error:
         return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
     return Outcome(
-        f"{value}. I wrote it to {target}.",
+        f"{one.line}. I wrote it to {target}.",
         (value, target),
         thought=f"It is {value}, and {target} is written.",
         memory=Memory(path=target),

@@ -6,7 +6,7 @@ from train.data.synthetic.intents.files.common import any_path, find_spoken, spo
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.intents.files.statements import answer_stated, statement_in
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
@@ -32,12 +32,12 @@ def stated_two(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice([one for one in world.documents[path].stated if len(one.questions) > 1])
     (first, asked), (second, also) = sample.rng.sample(one.questions, 2)
     both = sample.rng.choice((" and ", ", and ", ", also "))
-    asked = f"{sample.pick(asked, HELD_OUT_PHRASINGS)}{both}{sample.pick(also, HELD_OUT_PHRASINGS)}"
+    asked = f"{one.pick(sample, asked)}{both}{one.pick(sample, also)}"
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_in", q=asked, path=said))
     yield from opened(world, said, path)
     return Outcome(
-        f"{path}: {first} and {second}.",
+        f"{path} says: {one.line}",
         (first, second),
         thought=f"The line says: {one.line} - asked for are {first} and {second}.",
         memory=Memory(Again("stated"), path=path),
@@ -63,7 +63,7 @@ def stated_found_then_note(sample: Sampler, world: World) -> Script:
         f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line
     )
     return Outcome(
-        f"{value}. I saved it as note {noted[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {noted[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(Again("note", {"text": one.line}), path=path),

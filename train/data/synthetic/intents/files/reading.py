@@ -11,6 +11,7 @@ from train.data.synthetic.intents.files.common import (
     info,
     info_answer,
     lines_of,
+    loose_name,
     missing_file,
     open_file,
     query_in,
@@ -35,7 +36,9 @@ def short_path(sample: Sampler, world: World) -> str:
 def read_or_find(path: str) -> Script:
     """Read a file, found by its name if it is elsewhere, and quote it; after a question."""
     found, seen = yield from open_file(path)
-    return missing_file(seen, path) if seen.error else file_contents(found, seen.content)
+    if seen.error:
+        return missing_file(seen, loose_name(path) or path)
+    return file_contents(found, seen.content)
 
 
 def _misnamed(sample: Sampler, path: str) -> str:

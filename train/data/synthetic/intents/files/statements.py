@@ -22,11 +22,11 @@ def statement_in(sample: Sampler, world: World) -> tuple[str, Stated]:
 
 
 def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
-    """Return the answer that gives one value of a line."""
+    """Return the answer that quotes a line for one value of it."""
     number = value if value.replace(".", "", 1).isdigit() else ""
-    memory = Memory(Again("stated"), number=number, path=path)
+    memory = Memory(Again("stated", {"value": value}), number=number, path=path)
     return Outcome(
-        f"{where}: {value}.",
+        f"{where} says: {line}" if path else f"{where}: {line}",
         (value,),
         thought=f"The line says: {line} - asked for is {value}.",
         memory=memory,
@@ -86,7 +86,7 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     yield from planned(opened(world, said, path), "save it as a note")
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
-        f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(Again("note", {"text": one.line}), path=path),
