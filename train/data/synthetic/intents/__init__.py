@@ -25,6 +25,8 @@ MODULES = (
         "files.loosely_named",
         "files.columns",
         "files.quantities",
+        "files.in_notes",
+        "files.results",
     ),
     *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday", "steps"),
 )

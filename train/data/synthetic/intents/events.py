@@ -176,4 +176,4 @@ def _needs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
 
 
-INTENTS["both"] = Intent("both", _needs(), "several", 1, _both)
+INTENTS["both"] = Intent("both", _needs(), "several", 2, _both)

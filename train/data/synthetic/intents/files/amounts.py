@@ -35,7 +35,7 @@ def worked_out(path: str, lead: str, expression: str, told: str, thought: str) -
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.6)
 def total_of(sample: Sampler, world: World) -> Script:
     path, facts = numbers_in(sample, world)
     said = spoken_path(sample, path)

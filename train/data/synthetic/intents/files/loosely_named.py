@@ -11,7 +11,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("find_files", "read_file", topic="reading files", weight=2.2)
+@intent("find_files", "read_file", topic="reading files", weight=6)
 def stated_in_named(sample: Sampler, world: World) -> Script:
     """The file is named by a part of its name: it is found first."""
     path, one = statement_in(sample, world)
@@ -25,7 +25,7 @@ def stated_in_named(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.6)
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def stated_two(sample: Sampler, world: World) -> Script:
     """Two values of one line at once."""
     path = any_path(sample, world, "statements")
@@ -44,7 +44,7 @@ def stated_two(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", "add_note", topic="searching files", weight=1)
+@intent("search_text", "add_note", topic="searching files", weight=1.6)
 def stated_found_then_note(sample: Sampler, world: World) -> Script:
     """What a file states is noted; the file is not named."""
     path, one = statement_in(sample, world)

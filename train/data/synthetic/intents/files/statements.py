@@ -33,7 +33,7 @@ def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=5)
+@intent("read_file", "find_files", topic="reading files", weight=6)
 def stated_in_file(sample: Sampler, world: World) -> Script:
     path, one = statement_in(sample, world)
     said = spoken_path(sample, path)
@@ -45,7 +45,7 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=6)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = statement_in(sample, world)
@@ -63,7 +63,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_notes", topic="finding notes", weight=4.5)
+@intent("search_notes", topic="finding notes", weight=10)
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
@@ -93,7 +93,7 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "days_between", topic="dates", weight=1.3)
+@intent("read_file", "find_files", "days_between", topic="dates", weight=2.6)
 def days_to_stated(sample: Sampler, world: World) -> Script:
     """The days from today to a date that a file gives."""
     path = any_path(sample, world, "statements")
@@ -108,7 +108,7 @@ def days_to_stated(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "convert_units", topic="converting units", weight=1.3)
+@intent("read_file", "find_files", "convert_units", topic="converting units", weight=5)
 def measure_converted(sample: Sampler, world: World) -> Script:
     """A quantity that a file gives, in another unit."""
     path = any_path(sample, world, "measures")
@@ -138,7 +138,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("list_files", "read_file", topic="reading files", weight=2.5)
+@intent("list_files", "read_file", topic="reading files", weight=5)
 def folder_read(sample: Sampler, world: World) -> Script:
     """What the short files of a folder say: it is listed, and each is read."""
     folders = [
