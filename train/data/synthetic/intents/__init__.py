@@ -27,6 +27,7 @@ MODULES = (
         "files.quantities",
         "files.in_notes",
         "files.results",
+        "files.asked_steps",
     ),
     *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday", "steps"),
 )

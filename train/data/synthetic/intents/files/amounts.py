@@ -15,7 +15,7 @@ def numbers_in(sample: Sampler, world: World) -> tuple[str, list[tuple[str, str]
     paths = [
         path
         for path, document in world.documents.items()
-        if document.kind in ("prices", "table") and 2 <= len(document.facts) <= 8
+        if document.kind in ("prices", "table", "numbers") and 2 <= len(document.facts) <= 8
     ]
     path = sample.rng.choice(paths)
     return path, list(world.documents[path].facts)

@@ -81,7 +81,7 @@ def _searched_cell(path: str, table: Table, row: tuple[str, ...], column: str) -
 
 
 def _asked_cell(sample: Sampler, table: Table) -> tuple[tuple[str, ...], str, str]:
-    """Return a row, a column, and a question for that cell which does not name the column as the header does."""
+    """Return a row, a column, and a question for that cell that describes the column."""
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
     phrasing = sample.pick(QUESTIONS[f"column_{column}"], HELD_OUT_PHRASINGS)
     name = f"{table.kind} {row[0]}" if sample.chance(0.2) else row[0]

@@ -80,8 +80,8 @@ def file_contents(path: str, text: str) -> Outcome:
 def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], tuple[str, ToolTurn]]:
     """Read a file; one that is not there is looked for by its name, and the first one found is read.
 
-    One that is named without an extension is looked for at once. Return its path and the last observation: the
-    text of the file, or an error if no such file was found.
+    One that is named without an extension is looked for at once. Return its path and the last observation:
+    the text of the file, or an error if no such file was found.
     """
     if name := loose_name(path):
         seen = yield from _looked_for(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import change_units, days_from_to
 from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
 from train.data.synthetic.intents.files.contents import opened
@@ -19,6 +20,12 @@ def statement_in(sample: Sampler, world: World) -> tuple[str, Stated]:
     """Return the path of a file of statements, and one of them."""
     path = any_path(sample, world, "statements")
     return path, sample.rng.choice(world.documents[path].stated)
+
+
+def coming(world: World, one: Stated) -> tuple[str, ...]:
+    """Return the dates of a statement that are not past."""
+    with fixed_clock(world.now):
+        return tuple(date for date in one.dates if parse_date(date) > world.now.date())
 
 
 def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
@@ -97,15 +104,12 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
 def days_to_stated(sample: Sampler, world: World) -> Script:
     """The days from today to a date that a file gives."""
     path = any_path(sample, world, "statements")
-    one = sample.rng.choice([one for one in world.documents[path].stated if one.dates])
-    said = spoken_path(sample, path)
+    one = sample.rng.choice([one for one in world.documents[path].stated if coming(world, one)])
+    date, said = coming(world, one)[0], spoken_path(sample, path)
     yield Question(sample.question("days_to_stated", key=one.word, path=said))
     yield from planned(opened(world, said, path), "count the days from today")
-    return (
-        yield from days_from_to(
-            "today", one.dates[0], f"the line of {one.word} gives {one.dates[0]}", relative=True
-        )
-    )
+    because = f"the line of {one.word} gives {date}"
+    return (yield from days_from_to("today", date, because, relative=True))
 
 
 @intent("read_file", "find_files", "convert_units", topic="converting units", weight=5)

@@ -53,7 +53,9 @@ def copy_file(sample: Sampler, world: World) -> Script:
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])
     target = sample.value(sample.file_name)
     yield Question(sample.question("copy_file", path=path, path2=target))
-    observations = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    observations = yield step(
+        f"I will read {path} with {{tool}}, then write its text to {target}.", "read_file", path=path
+    )
     wrote = yield step(
         f"I will write its text to {target} with {{tool}}.",
         "write_file",
