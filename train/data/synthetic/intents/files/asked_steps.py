@@ -25,7 +25,13 @@ def _asked(sample: Sampler, one: Stated, values: tuple[str, ...]) -> tuple[str, 
 @intent("read_file", "find_files", "days_between", topic="dates", weight=4)
 def asked_days(sample: Sampler, world: World) -> Script:
     """When something is, and the days from today to that date."""
-    path, one = statement_in(sample, world)
+    candidates = [
+        (path, one)
+        for path, document in world.documents.items()
+        for one in document.stated
+        if any(value in coming(world, one) for value, _ in one.questions)
+    ]
+    path, one = sample.rng.choice(candidates)
     asked, date = _asked(sample, one, coming(world, one))
     said = spoken_path(sample, path)
     yield Question(sample.question("asked_days", q=asked, path=said))

@@ -103,8 +103,14 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
 @intent("read_file", "find_files", "days_between", topic="dates", weight=2.6)
 def days_to_stated(sample: Sampler, world: World) -> Script:
     """The days from today to a date that a file gives."""
-    path = any_path(sample, world, "statements")
-    one = sample.rng.choice([one for one in world.documents[path].stated if coming(world, one)])
+    path, one = sample.rng.choice(
+        [
+            (path, one)
+            for path, document in world.documents.items()
+            for one in document.stated
+            if coming(world, one)
+        ]
+    )
     date, said = coming(world, one)[0], spoken_path(sample, path)
     yield Question(sample.question("days_to_stated", key=one.word, path=said))
     yield from planned(opened(world, said, path), "count the days from today")
