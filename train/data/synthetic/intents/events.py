@@ -151,7 +151,7 @@ def _both(sample: Sampler, world: World) -> Script:
         raise ValueError(second_name)
     return replace(
         outcome2,
-        answer=f"{outcome.answer} {outcome2.answer}",
+        answer=f"{outcome.answer.rstrip('.')}. {outcome2.answer}",
         expects=(*outcome.expects, *outcome2.expects),
         thought=f"{outcome.thought} {outcome2.thought}",
         memory=Memory(),
