@@ -60,7 +60,7 @@ def asked_times(sample: Sampler, world: World) -> Script:
     yield from planned(opened(world, said, path), f"multiply by {count}")
     because = join_reasons(f"the line says: {one.line} - asked for is {value}", why)
     return (
-        yield from work_out(f"{value} * {count}", f"It is {value}, times {count} that is {{r}}.", because)
+        yield from work_out(f"{value} * {count}", f"It is {value}, {words} times that is {{r}}.", because)
     )
 
 
