@@ -11,12 +11,14 @@ import pytest
 
 from agent.transcript import CallerTurn, PlannerTurn, SummarizerTurn
 from train.data.foreign.reading import needs_a_tool
+from train.data.phrasings import QUESTIONS
 from train.data.synthetic.generate import GOLDEN, generate_rows
 from train.data.synthetic.group import Group, make_group
 from train.data.synthetic.intents.knowledge import KNOWLEDGE, KNOWN_THOUGHT, TABLES, WRITTEN
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.toolset import BUILTIN
-from train.data.synthetic.worlds.stated import draw_stated
+from train.data.synthetic.worlds.stated import draw_rows, draw_stated
+from train.data.synthetic.worlds.tables import draw_table
 from train.data.synthetic.worlds.world import make_world
 
 
@@ -74,3 +76,20 @@ def test_a_statement_holds_its_answers_and_the_word_to_search_for() -> None:
         assert one.word.lower() in one.line.lower(), one
         assert all(value in one.line for value, _ in one.questions)
         assert all(asked for _, asked in one.questions)
+
+
+def test_questions_about_one_of_several_like_lines_name_it() -> None:
+    for seed in range(20):
+        sample = Sampler(random.Random(seed), "train")
+        rows = draw_rows(sample, 4)
+        for row in rows:
+            asked, value = row.ask(sample)
+            assert value in row.line
+            assert "{" not in asked
+            told = [other for other in rows if any(v in asked for v in other.slots.values())]
+            assert row in told
+
+
+def test_every_column_of_a_table_is_asked_for_in_other_words() -> None:
+    tables = [draw_table(Sampler(random.Random(seed), "train")) for seed in range(120)]
+    assert all(f"column_{name}" in QUESTIONS for table in tables for name in table.header[1:])

@@ -208,6 +208,7 @@ def test_a_reference_played_back_is_judged_right(test_rows: list[Row]) -> None:
 
 def test_an_answer_with_another_number_is_judged_wrong_and_made_up(test_rows: list[Row]) -> None:
     sums = {"percent_of", "multiply", "expression", "add", "subtract", "purchase"}
+    sums |= {"divide", "tip", "raise_by", "discount", "average", "remainder", "rate"}
     row = next(row for row in test_rows if row.meta["intent"] in sums and not row.meta["simulated"])
     replies = [p.content for p in segments(row.transcript) if p.role in ("planner", "caller", "summarizer")]
     wrong = [*replies[:-1], "It is 987654.25"]

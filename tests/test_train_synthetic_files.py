@@ -63,6 +63,14 @@ def test_a_line_for_a_file_that_is_not_there_is_written_all_the_same(tmp_path: P
         ("read_in_folder", ["list_files", "read_file"]),
         ("stated_in_folder", ["list_files", "read_file"]),
         ("stated_found_then_note", ["search_text", "add_note"]),
+        ("stated_in_listed_notes", ["search_notes", "search_notes"]),
+        ("noted_not_in_files", ["search_text", "search_notes"]),
+        ("stated_note_add", ["add_note"]),
+        ("operation_then_write", ["calculate", "write_file"]),
+        ("conversion_then_write", ["convert_units", "write_file"]),
+        ("names_then_write", ["list_files", "write_file"]),
+        ("note_then_write", ["search_notes", "write_file"]),
+        ("cell_asked_somewhere", ["search_text", "read_file"]),
     ],
 )
 def test_each_kind_of_look_up_has_its_tools(intent: str, tools: list[str], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ precedes the phrasings of an intent, with slots in braces; several files may hav
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
 impossible requests in `impossible` (with those about something that is named in `impossible_named.txt`),
 what is answered from general knowledge in `knowledge/`, lines of files with questions about them in
-`facts.txt`, and what people say around a request in `framing.txt`.
+`facts.txt` and `rows.txt`, and what people say around a request in `framing.txt`.
 """
 
 from pathlib import Path
@@ -59,3 +59,5 @@ FRAMING: dict[str, tuple[str, ...]] = sections("framing.txt")
 """What people say around a request: `opening`, `closing`, and `story_…` before it."""
 FACTS: dict[str, tuple[str, ...]] = sections("facts.txt")
 """Lines of files, each with its questions: `line | word to search for` -> `slot: question / question`."""
+ROWS: dict[str, tuple[str, ...]] = sections("rows.txt")
+"""Lines that occur several times in a file with other values, like `FACTS`; their questions name the row."""

@@ -12,6 +12,8 @@ COUNTED = lines("pools/counted.txt")
 """What a number of things is about, and the thing in the singular and the plural."""
 EVENTS = lines("pools/events.txt")
 """What has a date in a list of dates."""
+DUTIES = lines("pools/duties.txt")
+"""What somebody looks after."""
 LOG_MESSAGES = lines("pools/log_messages.txt")
 ORDERS = words("pools/orders.txt")
 """Verbs that begin an order."""

@@ -65,6 +65,8 @@ _ZONES = tuple(
     for hours, name in ((0, "UTC"), (0, "UTC"), (1, "CET"), (2, "CEST"), (-5, "EST"), (-8, "PST"), (1, "BST"))
 )
 _NAMES = ("path", "path2", "name")
+_ARTICLES = ("the ", "my ", "our ")
+"""Words that begin a description of a file, which is not put in quotation marks."""
 _TEXTS = ("q", "content", "text")
 """Slots that people put in quotation marks."""
 _TEXT_ENDS = ("{content}", "{text}", "{lines}")
@@ -134,6 +136,8 @@ class Sampler:
     def _quoted(self, name: str, value: object, text: str) -> object:
         """Return a name or text, sometimes in quotation marks where the phrasing has none around it."""
         rate = 0.4 if name in _NAMES and " " in str(value) else 0.15 if name in _TEXTS else 0.0
+        if name in _NAMES and str(value).startswith(_ARTICLES):
+            return value
         # What is asked of a file or note is a clause, which nobody quotes.
         rate = 0.02 if name == "q" and str(value).count(" ") > 1 else rate
         if not self.chance(rate) or any(f"{mark}{{{name}}}{mark}" in text for mark in "\"'"):

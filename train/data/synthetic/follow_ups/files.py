@@ -115,7 +115,7 @@ def read_back(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(memory.path, seen[0].content)
 
 
-@follow_up("read_file", "find_files", when=lambda m: m.is_again("read", "lines", "item_at"), weight=3)
+@follow_up("read_file", "find_files", when=lambda m: m.is_again("read", "lines"), weight=3)
 def read_other(sample: Sampler, world: World, memory: Memory) -> Script:
     path = _short(world, any_path(sample, world))
     if path == memory.path:

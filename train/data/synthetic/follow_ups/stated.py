@@ -22,7 +22,7 @@ def _is_in_file(memory: Memory) -> bool:
 
 def _found(world: World, memory: Memory) -> tuple[Stated, str]:
     """Return the statement of the file that was spoken of that has the last answer, and this answer."""
-    value = memory.answer.removeprefix(f"{memory.path}: ").rstrip(".")
+    value = memory.slot("value")
     having = [
         one
         for one in world.documents[memory.path].stated
@@ -57,7 +57,7 @@ def other_noted(sample: Sampler, world: World, memory: Memory) -> Script:
     """What another note states."""
     asked, value = sample.rng.choice(world.noted).ask(sample)
     one = next(one for one in world.noted if value in (answer for answer, _ in one.questions))
-    if value == memory.answer.removeprefix(NOTED).rstrip("."):
+    if value == memory.slot("value"):
         raise ValueError(value)
     query = one.shared_word(asked)
     yield Question(sample.question("other_stated", q=asked))

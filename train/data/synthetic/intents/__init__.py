@@ -25,6 +25,9 @@ MODULES = (
         "files.loosely_named",
         "files.columns",
         "files.quantities",
+        "files.in_notes",
+        "files.results",
+        "files.asked_steps",
     ),
     *("arithmetic", "spoken", "sums", "units", "restraint", "told", "events", "everyday", "steps"),
 )

@@ -126,6 +126,7 @@ _BOTH: tuple[str, ...] = (
         "average",
         "days_between",
     ),
+    *("value_of", "stated_in_file", "stated_in_notes", "count_entries", "info_lines", "quantity_in"),
 )
 """Intents that a person may ask two of at once; the first is never a note, whose text has no end."""
 
@@ -150,7 +151,7 @@ def _both(sample: Sampler, world: World) -> Script:
         raise ValueError(second_name)
     return replace(
         outcome2,
-        answer=f"{outcome.answer} {outcome2.answer}",
+        answer=f"{outcome.answer.rstrip('.')}. {outcome2.answer}",
         expects=(*outcome.expects, *outcome2.expects),
         thought=f"{outcome.thought} {outcome2.thought}",
         memory=Memory(),
@@ -176,4 +177,4 @@ def _needs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
 
 
-INTENTS["both"] = Intent("both", _needs(), "several", 1, _both)
+INTENTS["both"] = Intent("both", _needs(), "several", 1.4, _both)

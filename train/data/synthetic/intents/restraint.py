@@ -226,11 +226,17 @@ def _half(name: str) -> None:
     base = INTENTS[name]
 
     def script(sample: Sampler, world: World) -> Script:
-        tail = sample.pick(QUESTIONS["impossible_half"], HELD_OUT_PHRASINGS)
+        before = sample.chance(0.25)
+        section = "impossible_half_before" if before else "impossible_half"
+        tail = sample.pick(QUESTIONS[section], HELD_OUT_PHRASINGS)
         first = base.script(sample, world)
         question = next(first)
         assert isinstance(question, Question)
-        yield Question(f"{question.text.rstrip('?.! ')}{sample.rng.choice(_JOINTS)}{tail}")
+        if before:
+            joint = sample.rng.choice((" and ", ", and ", ". Also: ", "; then ", " plus ", ", besides "))
+            yield Question(f"{tail}{joint}{question.text}")
+        else:
+            yield Question(f"{question.text.rstrip('?.! ')}{sample.rng.choice(_JOINTS)}{tail}")
         outcome = yield from first
         if outcome.gave_up:
             raise ValueError(tail)
@@ -243,12 +249,13 @@ def _half(name: str) -> None:
         )
 
     half = f"half_{name}"
-    INTENTS[half] = Intent(half, base.needs, base.topic, 0.6, script)
+    INTENTS[half] = Intent(half, base.needs, base.topic, 0.7, script)
 
 
 HALVES: tuple[str, ...] = (
     *("percent_of", "convert", "add_days", "days_until", "time_in", "purchase", "value_of", "info_size"),
     *("weekday_of", "search", "find", "read", "multiply", "time_now", "stated_in_notes", "stated_in_file"),
+    *("note_search", "cell_in", "list_path", "read_in_folder"),
 )
 for _name in HALVES:
     _half(_name)

@@ -37,7 +37,7 @@ def _noted(query: str) -> Script:
     return Outcome(seen[0].content.split(": ", 1)[1])
 
 
-@intent("search_notes", "calculate", topic="finding notes", weight=1.6)
+@intent("search_notes", "calculate", topic="finding notes", weight=3.2)
 def note_times(sample: Sampler, world: World) -> Script:
     """A note gives how many things there are, the question what one of them is."""
     one = sample.rng.choice(world.counted)
@@ -49,7 +49,7 @@ def note_times(sample: Sampler, world: World) -> Script:
     return (yield from work_out(f"{one.number} * {each}", f"That is {{r}} {unit}.", because))
 
 
-@intent("search_notes", "calculate", topic="finding notes", weight=0.8)
+@intent("search_notes", "calculate", topic="finding notes", weight=2)
 def note_shared(sample: Sampler, world: World) -> Script:
     """A note gives a number of things, which several people share."""
     one, (said, count, why) = sample.rng.choice(world.counted), _people(sample)
@@ -59,7 +59,7 @@ def note_shared(sample: Sampler, world: World) -> Script:
     return (yield from work_out(f"{one.number} / {count}", "Each gets {r}.", because))
 
 
-@intent("search_notes", "convert_units", topic="finding notes", weight=1.4)
+@intent("search_notes", "convert_units", topic="finding notes", weight=3.2)
 def note_converted(sample: Sampler, world: World) -> Script:
     """A quantity that a note gives, in another unit."""
     thing, quantity = sample.rng.choice(world.measured)
@@ -70,7 +70,7 @@ def note_converted(sample: Sampler, world: World) -> Script:
     return (yield from change_units(value, unit, other, f"the note says {quantity}"))
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=1)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.4)
 def file_times(sample: Sampler, world: World) -> Script:
     """A file gives how many things there are, the question what one of them is."""
     path = any_path(sample, world, "numbers")
@@ -85,7 +85,7 @@ def file_times(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.3)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=3)
 def total_shared(sample: Sampler, world: World) -> Script:
     """The total of a file, and then the part of each of several people."""
     path, facts = numbers_in(sample, world)
@@ -108,7 +108,7 @@ def total_shared(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=0.8)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.2)
 def total_with_percent(sample: Sampler, world: World) -> Script:
     """The total of a file, and then a percentage on top."""
     path, facts = numbers_in(sample, world)
@@ -126,7 +126,7 @@ def total_with_percent(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=0.9)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.4)
 def amount_times(sample: Sampler, world: World) -> Script:
     """One amount of a file, times a number, or a percentage of it."""
     path, facts = numbers_in(sample, world)
@@ -146,7 +146,7 @@ def amount_times(sample: Sampler, world: World) -> Script:
     return (yield from worked_out(path, because, expression, "That is", "The result is"))
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=0.8)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.2)
 def cell_times(sample: Sampler, world: World) -> Script:
     """One cell of a table, times a number."""
     path, row, column, value = cell_values(sample, world)
@@ -168,7 +168,7 @@ def _dated(sample: Sampler, world: World, least: int = 1) -> tuple[str, list[tup
     return path, list(world.documents[path].facts)
 
 
-@intent("read_file", "find_files", "days_between", topic="dates", weight=1.4)
+@intent("read_file", "find_files", "days_between", topic="dates", weight=4)
 def days_between_listed(sample: Sampler, world: World) -> Script:
     """The days between two events of a list."""
     path, facts = _dated(sample, world, 2)
@@ -193,7 +193,7 @@ def _counted(days: str, path: str) -> Outcome:
     return Outcome(f"It is {days}.", (number,), thought=f"It is {days}.", memory=memory)
 
 
-@intent("read_file", "find_files", "days_between", topic="dates", weight=1)
+@intent("read_file", "find_files", "days_between", topic="dates", weight=3)
 def days_to_listed(sample: Sampler, world: World) -> Script:
     """The days from today to an event of a list."""
     path, facts = _dated(sample, world)
@@ -214,7 +214,7 @@ def days_to_listed(sample: Sampler, world: World) -> Script:
     return Outcome(outcome.answer, (r"re:-?\d+(?= days?)",), thought=outcome.thought, memory=outcome.memory)
 
 
-@intent("read_file", "find_files", "add_days", topic="dates", weight=1.3)
+@intent("read_file", "find_files", "add_days", topic="dates", weight=2)
 def listed_shifted(sample: Sampler, world: World) -> Script:
     """The date a span before or after an event of a list, or its weekday."""
     path, facts = _dated(sample, world)
@@ -247,7 +247,7 @@ def listed_shifted(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", "add_note", topic="searching files", weight=1.4)
+@intent("search_text", "add_note", topic="searching files", weight=2)
 def found_then_note(sample: Sampler, world: World) -> Script:
     """What a file states is searched for, and saved as a note."""
     path = any_path(sample, world, "statements")
@@ -257,14 +257,14 @@ def found_then_note(sample: Sampler, world: World) -> Script:
     yield from planned(_found(one.shared_word(asked), one.line), "save it as a note")
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
-        f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(path=path),
     )
 
 
-@intent("search_text", "write_file", topic="searching files", weight=0.9)
+@intent("search_text", "write_file", topic="searching files", weight=1.6)
 def found_then_written(sample: Sampler, world: World) -> Script:
     """What a file states is searched for, and written into another file."""
     path = any_path(sample, world, "statements")
@@ -283,7 +283,7 @@ def found_then_written(sample: Sampler, world: World) -> Script:
     if wrote[0].error:
         return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
     return Outcome(
-        f"{value}. I wrote it to {target}.",
+        f"{one.line}. I wrote it to {target}.",
         (value, target),
         thought=f"It is {value}, and {target} is written.",
         memory=Memory(path=target),

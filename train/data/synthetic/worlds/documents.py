@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
-from train.data.synthetic.worlds.stated import Stated, draw_stated
+from train.data.synthetic.worlds.stated import Stated, draw_rows, draw_stated
 from train.data.synthetic.worlds.tables import Table, draw_table
 
 LONG_SHARE = 0.1
@@ -158,6 +158,13 @@ def _statements(sample: Sampler) -> Document:
     return Document("statements", _lines(lines), stated=stated)
 
 
+def _rows(sample: Sampler) -> Document:
+    """Several lines of one form, as in a list of people, prices or appointments."""
+    stated = draw_rows(sample, _size(sample, 2, 5, 10))
+    mark = sample.rng.choice(("", "", "- ", "* "))
+    return Document("statements", _lines([mark + one.line for one in stated]), stated=stated)
+
+
 def _week(sample: Sampler) -> Document:
     """What is planned for some days, one a line."""
     days = sorted(sample.rng.sample(range(7), sample.rng.randint(3, 6)))
@@ -254,23 +261,24 @@ def _empty(sample: Sampler) -> Document:
 
 
 _KINDS: dict[Callable[[Sampler], Document], float] = {
-    _settings: 5,
+    _settings: 4,
     _prices: 4,
     _table: 2,
     _tasks: 2.5,
     _log: 2.2,
     _people: 2,
     _source: 2.2,
-    _week: 1.8,
-    _sections: 1.8,
+    _week: 2.5,
+    _sections: 2.5,
     _items: 2,
-    _prose: 5,
+    _prose: 4,
     _statements: 6,
-    _columns: 3.5,
-    _readings: 0.8,
-    _measures: 2,
-    _dates: 3.5,
-    _numbers: 2.2,
+    _rows: 4.5,
+    _columns: 6,
+    _readings: 1.2,
+    _measures: 4,
+    _dates: 5,
+    _numbers: 3.5,
     _json: 1.5,
     _hostile: 1.2,
     _empty: 0.3,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from train.data.phrasings import FACTS, names
+from train.data.phrasings import FACTS, ROWS, names
 from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.wording.spelling import ordinal
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_SHIFTS = ("mornings", "afternoons", "evenings", "nights", "weekends", "all day", "half days")
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,17 @@ class Stated:
     questions: tuple[tuple[str, tuple[str, ...]], ...]
     dates: tuple[str, ...] = ()
     """The values that are dates."""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    """Values of the line that its questions may name."""
 
     def ask(self, sample: Sampler) -> tuple[str, str]:
         """Return a question without its mark, and the value that answers it."""
         value, asked = sample.rng.choice(self.questions)
-        return sample.pick(asked, HELD_OUT_PHRASINGS), value
+        return self.pick(sample, asked), value
+
+    def pick(self, sample: Sampler, asked: tuple[str, ...]) -> str:
+        """Return one of some questions, with the values that it names."""
+        return sample.pick(asked, HELD_OUT_PHRASINGS).format(**self.slots)
 
     def shared_word(self, question: str) -> str:
         """Return the longest word of a question that the line has. Raise ValueError if there is none."""
@@ -39,9 +49,24 @@ def draw_stated(sample: Sampler, count: int) -> tuple[Stated, ...]:
     return tuple(_filled(sample, heading) for heading in sample.rng.sample(list(FACTS), count))
 
 
-def _filled(sample: Sampler, heading: str) -> Stated:
+def draw_rows(sample: Sampler, count: int) -> tuple[Stated, ...]:
+    """Return `count` statements of one form with different values; their questions name the row."""
+    heading = sample.rng.choice(list(ROWS))
+    rows: list[Stated] = []
+    taken: set[str] = set()
+    for _ in range(8 * count):
+        row = _filled(sample, heading, ROWS)
+        values = {value.lower() for value in row.slots.values()}
+        if len(rows) < count and taken.isdisjoint(values):
+            rows.append(row)
+            named = {name for _, asked in row.questions for one in asked for name in _SLOT.findall(one)}
+            taken.update(row.slots[name].lower() for name in named)
+    return tuple(rows)
+
+
+def _filled(sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]] = FACTS) -> Stated:
     template, _, word = heading.partition(" | ")
-    slots = re.findall(r"\{(\w+)\}", template)
+    slots = _SLOT.findall(template)
     values: dict[str, str] = {}
     for slot in slots:
         value = _value(sample, slot)
@@ -49,11 +74,11 @@ def _filled(sample: Sampler, heading: str) -> Stated:
             value = _value(sample, slot)
         values[slot] = value
     asked = []
-    for line in FACTS[heading]:
+    for line in source[heading]:
         slot, _, questions = line.partition(": ")
         asked.append((values[slot], tuple(questions.split(" / "))))
     dates = tuple(values[slot] for slot in slots if slot == "date")
-    return Stated(template.format(**values), word, tuple(asked), dates)
+    return Stated(template.format(**values), word.format(**values), tuple(asked), dates, values)
 
 
 def _value(sample: Sampler, slot: str) -> str:
@@ -75,6 +100,14 @@ def _value(sample: Sampler, slot: str) -> str:
             return sample.rng.choice(names.WEEKDAYS)
         case "nth":
             return ordinal(number(1, 28))
+        case "duty":
+            return sample.rng.choice(names.DUTIES)
+        case "item":
+            return sample.rng.choice(names.ITEMS)
+        case "event":
+            return sample.rng.choice(names.EVENTS)
+        case "shift":
+            return sample.rng.choice(_SHIFTS)
         case "code":
             return sample.value(lambda: _code(sample))
     return sample.word()

@@ -15,7 +15,7 @@ def numbers_in(sample: Sampler, world: World) -> tuple[str, list[tuple[str, str]
     paths = [
         path
         for path, document in world.documents.items()
-        if document.kind in ("prices", "table") and 2 <= len(document.facts) <= 8
+        if document.kind in ("prices", "table", "numbers") and 2 <= len(document.facts) <= 8
     ]
     path = sample.rng.choice(paths)
     return path, list(world.documents[path].facts)
@@ -35,7 +35,7 @@ def worked_out(path: str, lead: str, expression: str, told: str, thought: str) -
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.6)
 def total_of(sample: Sampler, world: World) -> Script:
     path, facts = numbers_in(sample, world)
     said = spoken_path(sample, path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from train.data.phrasings import QUESTIONS
 from train.data.synthetic.actions import change_units
 from train.data.synthetic.intents.files.amounts import worked_out
 from train.data.synthetic.intents.files.common import any_path, spoken_path
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.worlds.tables import Table
 from train.data.synthetic.worlds.world import World
@@ -57,7 +58,16 @@ def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
     path, table = _table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
-    yield Question(sample.question("cell_somewhere", col=column, row=row[0]))
+    if sample.chance(0.4):
+        question = sample.question("cell_of_kind", col=column, kind=table.kind, row=row[0])
+    else:
+        question = sample.question("cell_somewhere", col=column, row=row[0])
+    yield Question(question)
+    return (yield from _searched_cell(path, table, row, column))
+
+
+def _searched_cell(path: str, table: Table, row: tuple[str, ...], column: str) -> Script:
+    """Search for the name of a row, read its table, and give one cell of it."""
     seen = yield step(f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0])
     hits = seen[0].content.split("\n")
     if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
@@ -68,6 +78,33 @@ def cell_somewhere(sample: Sampler, world: World) -> Script:
     if text[0].content.split("\n")[0] != table.lines[0]:
         raise ValueError(path)
     return cell_answer(table, row, column, path)
+
+
+def _asked_cell(sample: Sampler, table: Table) -> tuple[tuple[str, ...], str, str]:
+    """Return a row, a column, and a question for that cell that describes the column."""
+    row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
+    phrasing = sample.pick(QUESTIONS[f"column_{column}"], HELD_OUT_PHRASINGS)
+    name = f"{table.kind} {row[0]}" if sample.chance(0.2) else row[0]
+    return row, column, phrasing.format(row=name)
+
+
+@intent("read_file", "find_files", topic="reading files", weight=4.5)
+def cell_asked(sample: Sampler, world: World) -> Script:
+    """One cell, whose column the question describes in other words."""
+    path, table = _table(sample, world)
+    row, column, asked = _asked_cell(sample, table)
+    said = spoken_path(sample, path)
+    yield Question(sample.question("stated_in", q=asked, path=said))
+    yield from opened(world, said, path)
+    return cell_answer(table, row, column, path)
+
+
+@intent("search_text", "read_file", topic="searching files", weight=4)
+def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
+    path, table = _table(sample, world)
+    row, column, asked = _asked_cell(sample, table)
+    yield Question(sample.question("stated_somewhere", q=asked) if sample.chance(0.5) else f"{asked}?")
+    return (yield from _searched_cell(path, table, row, column))
 
 
 @intent("read_file", "find_files", topic="reading files", weight=0.9)
@@ -87,7 +124,7 @@ def rows_where(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.3)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.4)
 def group_total(sample: Sampler, world: World) -> Script:
     """The sum of a column over the rows of one group."""
     path, table = _table(sample, world)
@@ -104,7 +141,7 @@ def group_total(sample: Sampler, world: World) -> Script:
     return outcome
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=1.5)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.2)
 def column_total(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     column = sample.rng.choice(table.numbers)
@@ -124,7 +161,7 @@ def _total(path: str, table: Table, column: str) -> Script:
     return outcome
 
 
-@intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=1.2)
+@intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=3.5)
 def kilometres_total(sample: Sampler, world: World) -> Script:
     """The sum of a column of kilometres, in another unit as well."""
     path, table = _table(sample, world)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from agent.transcript import ToolTurn
@@ -10,6 +12,9 @@ from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, step
 from train.data.synthetic.worlds.world import World
+
+LOOSE_SHARE = 0.2
+"""Share of paths that are spoken as "the trip plan" instead."""
 
 
 def any_path(sample: Sampler, world: World, *kinds: str) -> str:
@@ -30,8 +35,24 @@ def unique_stem(path: str) -> str:
 
 
 def spoken_path(sample: Sampler, path: str) -> str:
-    """Return a path as a person names it: whole, or without its folder (then it has to be found)."""
+    """Return a path as a person names it: whole, without its folder, or as "the trip plan"."""
+    if sample.chance(LOOSE_SHARE):
+        return loosely(sample, path)
     return PurePosixPath(path).name if "/" in path and sample.chance(0.5) else path
+
+
+def loosely(sample: Sampler, path: str) -> str:
+    """Return a file name as people speak of a file: its words after an article, without the extension."""
+    article = sample.rng.choice(("the ", "the ", "the ", "my ", "our "))
+    noun = sample.rng.choice(("", "", " file", " file", " document", " text"))
+    return f"{article}{spoken_name(sample, path)}{noun}"
+
+
+def loose_name(said: str) -> str:
+    """Return the part of a file name to look for where a person names no path; empty for a path."""
+    if "." in said or "/" in said:
+        return ""
+    return re.sub(r"^(?:the|my|our) | (?:file|document|text)$", "", said)
 
 
 def query_in(sample: Sampler, world: World, path: str) -> str:
@@ -59,8 +80,18 @@ def file_contents(path: str, text: str) -> Outcome:
 def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], tuple[str, ToolTurn]]:
     """Read a file; one that is not there is looked for by its name, and the first one found is read.
 
-    Return its path and the last observation: the text of the file, or the error if no such file was found.
+    One that is named without an extension is looked for at once. Return its path and the last observation:
+    the text of the file, or an error if no such file was found.
     """
+    if name := loose_name(path):
+        seen = yield from _looked_for(name)
+        if seen.content.startswith("no file"):
+            return path, replace(seen, error=True)
+        found = seen.content.split("\n")[0]
+        observations = yield step(
+            f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found
+        )
+        return found, observations[0]
     observations = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
     if not observations[0].error:
         return path, observations[0]
@@ -87,15 +118,21 @@ def find_spoken(name: str, path: str) -> Script:
 
     Return an outcome that lists what was found. Raise ValueError if that is not `path` alone.
     """
+    seen = yield from _looked_for(name)
+    if seen.content != path:
+        raise ValueError(name)
+    return found_files(path, name)
+
+
+def _looked_for(name: str) -> Generator[Question | Step | Outcome, list[ToolTurn], ToolTurn]:
+    """Look for a file by a spoken name, and if there is none by the longest word of it."""
     seen = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
     if seen[0].content.startswith("no file") and " " in name:
         word = max(name.split(), key=len)
         seen = yield step(
             f"No file name has {name}: I will look for {word} with {{tool}}.", "find_files", name=word
         )
-    if seen[0].content != path:
-        raise ValueError(name)
-    return found_files(path, name)
+    return seen[0]
 
 
 def missing_file(turn: ToolTurn, path: str) -> Outcome:

@@ -59,7 +59,7 @@ def written(turn: ToolTurn, path: str, text: str, answer: str = "") -> Outcome:
     )
 
 
-@intent("write_file", topic="writing files", weight=3)
+@intent("write_file", topic="writing files", weight=6)
 def overwrite(sample: Sampler, world: World) -> Script:
     """A file that is there gets another text: it is written without a look at the old one."""
     path, text = any_path(sample, world), written_text(sample)
@@ -87,7 +87,7 @@ def write_lines(sample: Sampler, world: World) -> Script:
     return written(turns[0], path, text)
 
 
-@intent("read_file", "write_file", topic="writing files", weight=1)
+@intent("read_file", "write_file", topic="writing files", weight=1.2)
 def append_new(sample: Sampler, world: World) -> Script:
     """A line for a file that turns out not to exist: it is written with that line alone."""
     path, text = new_path(sample, world), sample.phrase()

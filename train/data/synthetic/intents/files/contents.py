@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import PurePosixPath
 
+from agent.tools.lib.output import pluralize
 from agent.transcript import ToolTurn
 from train.data.synthetic.intents.files.common import (
     any_path,
@@ -81,27 +82,41 @@ def value_somewhere(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.2)
+@intent("read_file", "file_info", topic="reading files", weight=3)
 def item_at(sample: Sampler, world: World) -> Script:
-    """An item by its place, counted from the start or the end."""
-    path = any_path(sample, world, "items", "tasks", "prices", "prose", "log", "people", "settings")
+    """A line by its place, which alone is read; for the last one the lines are counted first."""
+    path = any_path(sample, world)
     lines = lines_of(world, path)
-    last = sample.chance(0.3)
+    last = sample.chance(0.25)
     place = len(lines) if last else sample.rng.randint(1, min(len(lines), 10))
     word = "last" if last else sample.rng.choice((ORDINALS[place - 1], ordinal(place)))
-    said = spoken_path(sample, path)
-    yield Question(sample.question("item_at", nth=word, path=said))
-    yield from opened(world, said, path)
-    line = lines[place - 1]
+    yield Question(sample.question("item_at", nth=word, path=path))
+    if last:
+        counted = yield step(
+            f"First I need the number of lines of {path} from {{tool}}.", "file_info", path=path
+        )
+        if f", {pluralize(place, 'line')}," not in counted[0].content:
+            raise ValueError(path)
+    because = f"the last line is {place}" if last else f"{word} is line {place}"
+    seen = yield step(
+        f"{because}: I will read line {place} of {path} with {{tool}}.",
+        "read_file",
+        path=path,
+        start_line=place,
+        end_line=place,
+    )
+    line = seen[0].content
+    if seen[0].error or line != lines[place - 1]:
+        raise ValueError(path)
     return Outcome(
         f"The {word} line of {path} says: {line}",
         (line,),
         thought=f"The {word} line is: {line}",
-        memory=Memory(Again("item_at", {"path": path}), path=path, text=world.files[path]),
+        memory=Memory(Again("lines", {"path": path, "s": str(place), "e": str(place)}), path=path),
     )
 
 
-@intent("read_file", topic="reading files", weight=0.8)
+@intent("read_file", topic="reading files", weight=2.2)
 def line_number(sample: Sampler, world: World) -> Script:
     """A line by its number: it alone is read."""
     path = any_path(sample, world)
@@ -196,7 +211,7 @@ def log_level(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], level, path)
 
 
-@intent("file_info", topic="counting files", weight=2.6)
+@intent("file_info", topic="counting files", weight=3)
 def count_entries(sample: Sampler, world: World) -> Script:
     """How many files a folder has, as `file_info` says of a folder."""
     folder = sample.rng.choice(world.folders)
@@ -246,7 +261,7 @@ def search_no_hit_then_shorter(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("file_info", "read_file", topic="reading files", weight=0.5)
+@intent("file_info", "read_file", topic="reading files", weight=1.5)
 def last_lines(sample: Sampler, world: World) -> Script:
     """The last lines of a file: how many there are first, then these."""
     path = sample.rng.choice([path for path in world.files if len(lines_of(world, path)) > 3])

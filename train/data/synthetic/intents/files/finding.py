@@ -94,7 +94,7 @@ def find_spoken_name(sample: Sampler, world: World) -> Script:
     return (yield from find_spoken(name, path))
 
 
-@intent("find_files", topic="finding files", weight=2)
+@intent("find_files", topic="finding files", weight=3)
 def find_by_type(sample: Sampler, world: World) -> Script:
     """Files of one extension, as a pattern."""
     ending = PurePosixPath(any_path(sample, world)).suffix.lstrip(".")
@@ -111,7 +111,7 @@ def find_by_type(sample: Sampler, world: World) -> Script:
     return found_files(text, pattern)
 
 
-@intent("find_files", topic="listing files", weight=0.5)
+@intent("find_files", topic="listing files", weight=1)
 def find_everything(sample: Sampler, world: World) -> Script:
     """All files in all folders: those whose name is anything."""
     yield Question(sample.question("find_everything"))
@@ -119,7 +119,7 @@ def find_everything(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, "*")
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=5.5)
 def search(sample: Sampler, world: World) -> Script:
     query = (
         query_in(sample, world, any_path(sample, world))

@@ -49,7 +49,7 @@ def read_in_folder(sample: Sampler, world: World) -> Script:
     return replace(outcome, answer=outcome.answer.replace(path, PurePosixPath(path).name, 1))
 
 
-@intent("list_files", "read_file", topic="reading files", weight=4)
+@intent("list_files", "read_file", topic="reading files", weight=6)
 def stated_in_folder(sample: Sampler, world: World) -> Script:
     """What one file of a folder states; the only file of a folder need not be named."""
     path, folder = _in_folder(sample, world, "statements")

@@ -26,7 +26,7 @@ def search_mark(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], mark)
 
 
-@intent("search_text", topic="searching files", weight=2.5)
+@intent("search_text", topic="searching files", weight=3)
 def line_somewhere(sample: Sampler, world: World) -> Script:
     """The number of the line that has a word, in a file that is not named."""
     query = query_in(sample, world, any_path(sample, world))
@@ -38,7 +38,7 @@ def line_somewhere(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], query)
 
 
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=2.5)
 def line_in(sample: Sampler, world: World) -> Script:
     """The number of the line of a file, or of a file of a folder, that has a word."""
     path = any_path(sample, world)

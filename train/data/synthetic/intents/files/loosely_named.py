@@ -6,12 +6,12 @@ from train.data.synthetic.intents.files.common import any_path, find_spoken, spo
 from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.intents.files.statements import answer_stated, statement_in
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("find_files", "read_file", topic="reading files", weight=2.2)
+@intent("find_files", "read_file", topic="reading files", weight=6)
 def stated_in_named(sample: Sampler, world: World) -> Script:
     """The file is named by a part of its name: it is found first."""
     path, one = statement_in(sample, world)
@@ -25,26 +25,26 @@ def stated_in_named(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=1.6)
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def stated_two(sample: Sampler, world: World) -> Script:
     """Two values of one line at once."""
     path = any_path(sample, world, "statements")
     one = sample.rng.choice([one for one in world.documents[path].stated if len(one.questions) > 1])
     (first, asked), (second, also) = sample.rng.sample(one.questions, 2)
     both = sample.rng.choice((" and ", ", and ", ", also "))
-    asked = f"{sample.pick(asked, HELD_OUT_PHRASINGS)}{both}{sample.pick(also, HELD_OUT_PHRASINGS)}"
+    asked = f"{one.pick(sample, asked)}{both}{one.pick(sample, also)}"
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_in", q=asked, path=said))
     yield from opened(world, said, path)
     return Outcome(
-        f"{path}: {first} and {second}.",
+        f"{path} says: {one.line}",
         (first, second),
         thought=f"The line says: {one.line} - asked for are {first} and {second}.",
         memory=Memory(Again("stated"), path=path),
     )
 
 
-@intent("search_text", "add_note", topic="searching files", weight=1)
+@intent("search_text", "add_note", topic="searching files", weight=1.6)
 def stated_found_then_note(sample: Sampler, world: World) -> Script:
     """What a file states is noted; the file is not named."""
     path, one = statement_in(sample, world)
@@ -63,7 +63,7 @@ def stated_found_then_note(sample: Sampler, world: World) -> Script:
         f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line
     )
     return Outcome(
-        f"{value}. I saved it as note {noted[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {noted[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(Again("note", {"text": one.line}), path=path),

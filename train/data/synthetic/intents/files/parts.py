@@ -10,7 +10,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("read_file", "find_files", topic="reading files", weight=3.5)
+@intent("read_file", "find_files", topic="reading files", weight=4.5)
 def day_line(sample: Sampler, world: World) -> Script:
     """What a file has for one day."""
     path = any_path(sample, world, "week")
@@ -43,7 +43,7 @@ def day_somewhere(sample: Sampler, world: World) -> Script:
     return _planned(day, plan, path)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=3)
+@intent("read_file", "find_files", topic="reading files", weight=4)
 def section_of(sample: Sampler, world: World) -> Script:
     """What stands under one heading of a file, and nothing else of it."""
     path = any_path(sample, world, "sections")

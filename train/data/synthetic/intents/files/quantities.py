@@ -10,7 +10,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent
 from train.data.synthetic.worlds.world import World
 
 
-@intent("read_file", "find_files", topic="reading files", weight=3)
+@intent("read_file", "find_files", topic="reading files", weight=4)
 def quantity_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world, "measures")
     document = world.documents[path]

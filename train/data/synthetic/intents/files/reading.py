@@ -11,6 +11,7 @@ from train.data.synthetic.intents.files.common import (
     info,
     info_answer,
     lines_of,
+    loose_name,
     missing_file,
     open_file,
     query_in,
@@ -35,7 +36,9 @@ def short_path(sample: Sampler, world: World) -> str:
 def read_or_find(path: str) -> Script:
     """Read a file, found by its name if it is elsewhere, and quote it; after a question."""
     found, seen = yield from open_file(path)
-    return missing_file(seen, path) if seen.error else file_contents(found, seen.content)
+    if seen.error:
+        return missing_file(seen, loose_name(path) or path)
+    return file_contents(found, seen.content)
 
 
 def _misnamed(sample: Sampler, path: str) -> str:
@@ -61,7 +64,7 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=2.6)
+@intent("read_file", topic="reading files", weight=3.2)
 def read_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     count = len(lines_of(world, path))
@@ -94,7 +97,7 @@ def lines_from_to(path: str, start: int, end: int) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=0.6)
+@intent("read_file", topic="reading files", weight=2.2)
 def first_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     end = sample.rng.randint(1, min(10, len(lines_of(world, path))))
@@ -207,7 +210,7 @@ def two_infos(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2)
+@intent("read_file", topic="reading files", weight=2.2)
 def two_reads(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample([p for p in world.files if len(lines_of(world, p)) <= 6], 2)
     yield Question(sample.question("two_reads", path=first, path2=second))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import change_units, days_from_to
 from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
 from train.data.synthetic.intents.files.contents import opened
@@ -21,19 +22,25 @@ def statement_in(sample: Sampler, world: World) -> tuple[str, Stated]:
     return path, sample.rng.choice(world.documents[path].stated)
 
 
+def coming(world: World, one: Stated) -> tuple[str, ...]:
+    """Return the dates of a statement that are not past."""
+    with fixed_clock(world.now):
+        return tuple(date for date in one.dates if parse_date(date) > world.now.date())
+
+
 def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
-    """Return the answer that gives one value of a line."""
+    """Return the answer that quotes a line for one value of it."""
     number = value if value.replace(".", "", 1).isdigit() else ""
-    memory = Memory(Again("stated"), number=number, path=path)
+    memory = Memory(Again("stated", {"value": value}), number=number, path=path)
     return Outcome(
-        f"{where}: {value}.",
+        f"{where} says: {line}" if path else f"{where}: {line}",
         (value,),
         thought=f"The line says: {line} - asked for is {value}.",
         memory=memory,
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=5)
+@intent("read_file", "find_files", topic="reading files", weight=6)
 def stated_in_file(sample: Sampler, world: World) -> Script:
     path, one = statement_in(sample, world)
     said = spoken_path(sample, path)
@@ -45,7 +52,7 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=6)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = statement_in(sample, world)
@@ -63,7 +70,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_notes", topic="finding notes", weight=4.5)
+@intent("search_notes", topic="finding notes", weight=10)
 def stated_in_notes(sample: Sampler, world: World) -> Script:
     one = sample.rng.choice(world.noted)
     asked, value = one.ask(sample)
@@ -86,29 +93,32 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     yield from planned(opened(world, said, path), "save it as a note")
     seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
     return Outcome(
-        f"{value}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
         (value,),
         thought=f"It is {value}, and the note is saved.",
         memory=Memory(Again("note", {"text": one.line}), path=path),
     )
 
 
-@intent("read_file", "find_files", "days_between", topic="dates", weight=1.3)
+@intent("read_file", "find_files", "days_between", topic="dates", weight=2.6)
 def days_to_stated(sample: Sampler, world: World) -> Script:
     """The days from today to a date that a file gives."""
-    path = any_path(sample, world, "statements")
-    one = sample.rng.choice([one for one in world.documents[path].stated if one.dates])
-    said = spoken_path(sample, path)
+    path, one = sample.rng.choice(
+        [
+            (path, one)
+            for path, document in world.documents.items()
+            for one in document.stated
+            if coming(world, one)
+        ]
+    )
+    date, said = coming(world, one)[0], spoken_path(sample, path)
     yield Question(sample.question("days_to_stated", key=one.word, path=said))
     yield from planned(opened(world, said, path), "count the days from today")
-    return (
-        yield from days_from_to(
-            "today", one.dates[0], f"the line of {one.word} gives {one.dates[0]}", relative=True
-        )
-    )
+    because = f"the line of {one.word} gives {date}"
+    return (yield from days_from_to("today", date, because, relative=True))
 
 
-@intent("read_file", "find_files", "convert_units", topic="converting units", weight=1.3)
+@intent("read_file", "find_files", "convert_units", topic="converting units", weight=5)
 def measure_converted(sample: Sampler, world: World) -> Script:
     """A quantity that a file gives, in another unit."""
     path = any_path(sample, world, "measures")
@@ -138,7 +148,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("list_files", "read_file", topic="reading files", weight=2.5)
+@intent("list_files", "read_file", topic="reading files", weight=5)
 def folder_read(sample: Sampler, world: World) -> Script:
     """What the short files of a folder say: it is listed, and each is read."""
     folders = [

@@ -28,7 +28,7 @@ def write(sample: Sampler, world: World) -> Script:
     return written(observations[0], path, content)
 
 
-@intent("read_file", "write_file", topic="writing files", weight=1.9)
+@intent("read_file", "write_file", topic="writing files", weight=3)
 def append(sample: Sampler, world: World) -> Script:
     """A line added to a file: its text is read, and written again with the line."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 5 and world.files[p]])
@@ -47,13 +47,15 @@ def append(sample: Sampler, world: World) -> Script:
     return written(wrote[0], path, content, f"I added it to {path}.")
 
 
-@intent("read_file", "write_file", topic="writing files", weight=1.9)
+@intent("read_file", "write_file", topic="writing files", weight=3.4)
 def copy_file(sample: Sampler, world: World) -> Script:
     """A file copied by reading and writing."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])
     target = sample.value(sample.file_name)
     yield Question(sample.question("copy_file", path=path, path2=target))
-    observations = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    observations = yield step(
+        f"I will read {path} with {{tool}}, then write its text to {target}.", "read_file", path=path
+    )
     wrote = yield step(
         f"I will write its text to {target} with {{tool}}.",
         "write_file",
@@ -63,7 +65,7 @@ def copy_file(sample: Sampler, world: World) -> Script:
     return written(wrote[0], target, observations[0].content, f"I copied {path} to {target}.")
 
 
-@intent("add_note", topic="saving notes", weight=4)
+@intent("add_note", topic="saving notes", weight=5)
 def note_add(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     yield Question(sample.question("note_add", text=text))
@@ -99,7 +101,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=3)
+@intent("search_notes", topic="finding notes", weight=5)
 def note_search(sample: Sampler, world: World) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()
