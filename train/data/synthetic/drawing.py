@@ -41,16 +41,19 @@ ALSO_ABLE = {
 }
 """Tool -> others that could do what it is asked for."""
 _SENTENCE_STARTS = frozenset(
-    "What How Which When Where Who Is Can Could Please Give Tell Show Read Open Search Find List Save Write"
-    " Note Convert Work Calculate Add Look The I My Do Does Are There In On From Let".split()
+    (
+        *("What", "How", "Which", "When", "Where", "Who", "Is", "Can", "Could", "Please", "Give", "Tell"),
+        *("Show", "Read", "Open", "Search", "Find", "List", "Save", "Write", "Note", "Convert", "Work"),
+        *("Calculate", "Add", "Look", "The", "My", "Do", "Does", "Are", "There", "In", "On", "From"),
+    )
 )
 OPENING_WEIGHTS = {
-    **dict.fromkeys(("convert", "convert_spelled", "multiply", "add", "subtract", "divide"), 3.0),
-    **dict.fromkeys(("discount", "raise_by", "spelled_operation", "average", "days_between", "time_in"), 3.0),
-    **dict.fromkeys(("span_after", "span_before", "days_until", "time_now", "find_by_type", "value_of"), 3.0),
-    **dict.fromkeys(("search_folder", "find", "list_here", "note_search", "read", "stated_in_file"), 4.0),
-    **dict.fromkeys(("temperature", "percent_of", "search", "cell_in", "stated_in_notes", "write"), 5.0),
-    **dict.fromkeys(("list_path", "quantity_in", "weekday_of"), 7.0),
+    **dict.fromkeys(("convert", "convert_spelled", "multiply", "add", "subtract", "divide"), 5.0),
+    **dict.fromkeys(("discount", "raise_by", "spelled_operation", "average", "days_between", "time_in"), 5.0),
+    **dict.fromkeys(("span_after", "span_before", "days_until", "time_now", "find_by_type", "value_of"), 5.0),
+    **dict.fromkeys(("search_folder", "find", "list_here", "note_search", "read", "stated_in_file"), 6.0),
+    **dict.fromkeys(("temperature", "percent_of", "search", "cell_in", "stated_in_notes", "write"), 7.0),
+    **dict.fromkeys(("list_path", "quantity_in", "weekday_of", "shared_in_notes", "value_of_twin"), 9.0),
 }
 """How much more often a dialogue begins with an intent that leaves what later requests refer to."""
 TALK_KINDS = {"greet": 6.0, "how_are_you": 2.0, "who_are_you": 1.5, "capabilities": 1.5, "told_self": 9.0}
@@ -144,8 +147,7 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
         return draw_restrained(group)
     # A tool list seldom contains all tools of an intent that needs several: a higher weight compensates.
     weights = [
-        i.weight * max(1, len(i.needs)) * (OPENING_WEIGHTS.get(i.name, 1) if begins else 1)
-        for i in served
+        i.weight * max(1, len(i.needs)) * (OPENING_WEIGHTS.get(i.name, 1) if begins else 1) for i in served
     ]
     return sample.rng.choices(served, weights)[0]
 

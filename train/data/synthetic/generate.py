@@ -52,11 +52,13 @@ TALK_FIRST_SHARE = 0.2
 """Share of other dialogues that begin with one, after which a tool is called for."""
 LED_IN_SHARE = 0.4
 """Share of requests with words before them that lead over from the exchange before."""
-REFERRING_SHARE = 0.85
+REFERRING_SHARE = 0.92
 """Share of later questions that refer back, where they can."""
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (42, 29, 18, 11)
 """How often a dialogue has so many exchanges."""
+REFERRING_TRIES = 10
+"""Number of requests that are tried for one that refers back; many need a certain kind of file."""
 MISFITS = 6
 """Number of requests that the world does not fit, after which a row is given up."""
 
@@ -95,7 +97,7 @@ def generate_rows(
     *,
     plain: float = BUILTIN_SHARE,
     max_tools: int = 30,
-    follow_up: float = 0.5,
+    follow_up: float = 0.58,
     collection: Collection | None = None,
 ) -> Iterator[Row]:
     """Yield `count` schema-1 rows of a split, in groups that share their tool list.
@@ -176,7 +178,7 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
 
 def _refer(group: Group, memory: Memory) -> Exchanges | None:
     """Return an exchange that refers back; None if several tries found nothing that fits."""
-    for _ in range(6):
+    for _ in range(REFERRING_TRIES):
         intent = draw_follow_up(group, memory)
         if intent is None:
             return None

@@ -26,7 +26,7 @@ MODULES = (
         "files.columns",
         "files.quantities",
     ),
-    *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday", "steps"),
+    *("arithmetic", "spoken", "units", "restraint", "told", "events", "everyday", "steps", "shared"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 
