@@ -37,7 +37,8 @@ def note_answer(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("add_note", when=lambda m: m.number and _worth_keeping(m), weight=2.2)
 def note_answer_as(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last result as a note, with what it is."""
-    label, result = sample.pick(QUESTIONS["labels"], HELD_OUT_PHRASINGS), f"{memory.number} {memory.unit}"
+    labels = "measured_labels" if memory.unit else "labels"
+    label, result = sample.pick(QUESTIONS[labels], HELD_OUT_PHRASINGS), f"{memory.number} {memory.unit}"
     yield Question(sample.question("note_that_as", label=label))
     text = f"{label}: {result.strip()}"
     return (yield from save_note(text, f"The last result is {result.strip()}, the note is {text}"))

@@ -75,6 +75,8 @@ def other_operand(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("calculate", when=lambda m: m.is_again("binary"), weight=4)
 def corrected_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     a, sign, old, b = memory.slot("a"), memory.slot("op"), memory.slot("b"), sample.integer(2, 90)
+    if b == old:
+        raise ValueError(b)
     yield Question(sample.question("corrected_from", v=b, old=old))
     again = Again("binary", {"a": a, "op": sign, "b": b})
     return (yield from work_out(f"{a} {sign} {b}", "That is {r}.", f"{b} instead of {old}", again))

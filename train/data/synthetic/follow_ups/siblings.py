@@ -26,6 +26,9 @@ def _other_name(sample: Sampler, world: World, memory: Memory) -> tuple[str, str
     folder = memory.path.rpartition("/")[0]
     near = [path for path in world.documents if path != memory.path and path.rpartition("/")[0] == folder]
     path = sample.rng.choice(near or [path for path in world.documents if path != memory.path])
+    if any(key == memory.slot("key") for key, _ in world.documents[path].facts):
+        # The same value is asked for then.
+        raise ValueError(path)
     name = unique_stem(path)
     if len(world.documents[path].lines) > MAX_QUOTED or _says(world, memory, name):
         raise ValueError(name)
