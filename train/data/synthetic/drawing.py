@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 from train.data.phrasings import FRAMING
@@ -47,15 +48,20 @@ _SENTENCE_STARTS = frozenset(
         *("Calculate", "Add", "Look", "The", "My", "Do", "Does", "Are", "There", "In", "On", "From"),
     )
 )
-OPENING_WEIGHTS = {
-    **dict.fromkeys(("convert", "convert_spelled", "multiply", "add", "subtract", "divide"), 5.0),
-    **dict.fromkeys(("discount", "raise_by", "spelled_operation", "average", "days_between", "time_in"), 5.0),
-    **dict.fromkeys(("span_after", "span_before", "days_until", "time_now", "find_by_type", "value_of"), 5.0),
-    **dict.fromkeys(("search_folder", "find", "list_here", "note_search", "read", "stated_in_file"), 6.0),
-    **dict.fromkeys(("temperature", "percent_of", "search", "cell_in", "stated_in_notes", "write"), 7.0),
-    **dict.fromkeys(("list_path", "quantity_in", "weekday_of", "shared_in_notes", "value_of_twin"), 9.0),
+OPENERS = {
+    **dict.fromkeys(
+        ("multiply", "add", "subtract", "divide", "spelled_operation", "discount", "raise_by"), 3.0
+    ),
+    **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder", "find_by_type"), 2.0),
+    **dict.fromkeys(("days_between", "days_until", "span_after", "span_before", "time_in", "find"), 3.5),
+    **dict.fromkeys(("list_here", "value_of", "note_search", "stated_in_file", "search"), 4.5),
+    **dict.fromkeys(("convert", "write", "read", "stated_in_notes", "value_of_twin"), 6.0),
+    **dict.fromkeys(("temperature", "quantity_in", "percent_of", "list_path", "cell_in"), 7.0),
+    **dict.fromkeys(("weekday_of", "shared_in_notes"), 8.0),
 }
-"""How much more often a dialogue begins with an intent that leaves what later requests refer to."""
+"""Intents that leave what later requests refer to, with their weights where a dialogue begins with one."""
+OPENER_SHARE = 0.75
+"""Share of dialogues that begin with one of them."""
 TALK_KINDS = {"greet": 6.0, "how_are_you": 2.0, "who_are_you": 1.5, "capabilities": 1.5, "told_self": 9.0}
 """How much more often a dialogue begins with this talk than with other small talk."""
 REFUSED_FIRST_SHARE = 0.35
@@ -140,22 +146,30 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
     if group.extra and sample.chance(FOREIGN_REQUESTS):
         return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]
     served = [i for i in _requests() if group.serves(i)]
+    openers = [i for i in served if i.name in OPENERS] if begins else []
+    if openers and sample.chance(OPENER_SHARE):
+        return sample.rng.choices(openers, [OPENERS[i.name] for i in openers])[0]
     if any(tool not in BUILTIN for tool in group.tools.offered):
         # A tool on offer may do the half that is meant to be impossible.
         served = [i for i in served if not i.name.startswith("half_")]
     if not served:
         return draw_restrained(group)
     # A tool list seldom contains all tools of an intent that needs several: a higher weight compensates.
-    weights = [
-        i.weight * max(1, len(i.needs)) * (OPENING_WEIGHTS.get(i.name, 1) if begins else 1) for i in served
-    ]
+    weights = [i.weight * max(1, len(i.needs)) for i in served]
     return sample.rng.choices(served, weights)[0]
 
 
-def draw_follow_up(group: Group, memory: Memory) -> Intent | None:
-    """Return a request that refers back to what `memory` holds; None if there is none to refer to."""
+def draw_follow_up(group: Group, memory: Memory, tried: Container[str] = ()) -> Intent | None:
+    """Return a request that refers back to what `memory` holds, of a kind that was not `tried`.
+
+    None if there is none to refer to.
+    """
     has = group.tools.has
-    fitting = [f for f in FOLLOW_UPS.values() if all(has(tool) for tool in f.needs) and f.applies(memory)]
+    fitting = [
+        f
+        for f in FOLLOW_UPS.values()
+        if f.name not in tried and all(has(tool) for tool in f.needs) and f.applies(memory)
+    ]
     if not fitting:
         return None
     return group.sample.rng.choices(fitting, [f.weight for f in fitting])[0].after(memory)

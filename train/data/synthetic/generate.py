@@ -57,8 +57,6 @@ REFERRING_SHARE = 0.92
 EXCHANGES = (2, 3, 4, 5)
 EXCHANGE_WEIGHTS = (42, 29, 18, 11)
 """How often a dialogue has so many exchanges."""
-REFERRING_TRIES = 10
-"""Number of requests that are tried for one that refers back; many need a certain kind of file."""
 MISFITS = 6
 """Number of requests that the world does not fit, after which a row is given up."""
 
@@ -177,11 +175,10 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
 
 
 def _refer(group: Group, memory: Memory) -> Exchanges | None:
-    """Return an exchange that refers back; None if several tries found nothing that fits."""
-    for _ in range(REFERRING_TRIES):
-        intent = draw_follow_up(group, memory)
-        if intent is None:
-            return None
+    """Return an exchange that refers back; None if nothing fits."""
+    tried: set[str] = set()
+    while intent := draw_follow_up(group, memory, tried):
         if exchanges := group.run(intent):
             return exchanges
+        tried.add(intent.name)
     return None

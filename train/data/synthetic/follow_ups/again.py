@@ -47,7 +47,7 @@ def days_to_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from days_from_to(start, day.isoformat(), because, relative=start == "today"))
 
 
-@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=20)
+@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=26)
 def other_cell(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same column of another row, or another column of the same row; the table was read already."""
     table = world.documents[memory.path].table
@@ -88,7 +88,7 @@ def _like(sample: Sampler, word: str) -> str:
     return sample.word()
 
 
-@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=5)
+@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=7)
 def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
     """A word of a file that was just written, corrected: the whole text is written again."""
     words = sorted({word for word in memory.text.split() if len(word) > 2 and word.isalnum()})

@@ -162,11 +162,11 @@ def _given(world: World, key: str, value: str, line: str, path: str) -> Outcome:
 @follow_up("read_file", when=lambda m: m.path, weight=5)
 def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     """A value of the file that was spoken of; one that was read is not read again."""
+    if memory.is_again("value_of", "quantity"):
+        raise ValueError(memory.path)
     path = _keyed(world, memory)
     document = world.documents[path]
     key, value = sample.rng.choice(document.facts)
-    if memory.is_again("value_of") and memory.slot("key") == key:
-        raise ValueError(key)
     line = next(line for line in document.lines if key in line and value in line)
     yield Question(sample.question("value_in_it", key=key))
     if not memory.text:

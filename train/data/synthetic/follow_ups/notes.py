@@ -20,10 +20,12 @@ def _worth_keeping(memory: Memory) -> bool:
 
 
 def _found(memory: Memory) -> str:
-    """Return the last answer without the words that only lead to it."""
+    """Return the last answer without the words that only lead to it. Raise ValueError for several sentences."""
     text = memory.answer.rstrip(".")
     for lead in ("That is a ", "That is ", "That makes ", "It is ", "The price is ", "The total is "):
         text = text.removeprefix(lead)
+    if ". " in text:
+        raise ValueError(text)
     return text
 
 
@@ -37,6 +39,8 @@ def note_answer(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("add_note", when=lambda m: m.number and _worth_keeping(m), weight=2.2)
 def note_answer_as(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last result as a note, with what it is."""
+    if memory.unit in ("days", "weeks", "hours"):
+        raise ValueError(memory.unit)
     labels = "measured_labels" if memory.unit else "labels"
     label, result = sample.pick(QUESTIONS[labels], HELD_OUT_PHRASINGS), f"{memory.number} {memory.unit}"
     yield Question(sample.question("note_that_as", label=label))
@@ -64,14 +68,14 @@ def write_answer(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("add_note", when=lambda m: m.is_again("note"), weight=3)
+@follow_up("add_note", when=lambda m: m.is_again("note"), weight=2)
 def another_note(sample: Sampler, world: World, memory: Memory) -> Script:
     text = sample.phrase()
     yield Question(sample.question("another_note", text=text))
     return (yield from save_note(text, "Another note"))
 
 
-@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=10)
+@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=6)
 def other_note_query(sample: Sampler, world: World, memory: Memory) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if sample.chance(0.8) else sample.word()

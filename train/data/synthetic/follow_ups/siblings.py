@@ -48,7 +48,7 @@ def _read(path: str, name: str, why: str) -> Generator[Question | Step | Outcome
     return read[0].content
 
 
-@follow_up("find_files", "read_file", when=_was_read, weight=6)
+@follow_up("find_files", "read_file", when=_was_read, weight=12)
 def read_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another file by a part of its name."""
     path, name = _other_name(sample, world, memory)
@@ -57,7 +57,7 @@ def read_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(path, text)
 
 
-@follow_up("find_files", "read_file", when=_was_read, weight=6)
+@follow_up("find_files", "read_file", when=_was_read, weight=12)
 def corrected_file(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another file than the one that was said."""
     path, name = _other_name(sample, world, memory)

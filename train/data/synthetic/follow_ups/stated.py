@@ -70,7 +70,7 @@ def other_noted(sample: Sampler, world: World, memory: Memory) -> Script:
     return answer_stated(one.line, value, NOTED.rstrip(": "), "")
 
 
-@follow_up("days_between", when=_is_in_file, weight=14)
+@follow_up("days_between", when=_is_in_file, weight=24)
 def days_to_stated_date(sample: Sampler, world: World, memory: Memory) -> Script:
     """The days from today to the date that was found, or since then."""
     one, value = _found(world, memory)
