@@ -20,7 +20,7 @@ def _worth_keeping(memory: Memory) -> bool:
 
 
 def _found(memory: Memory) -> str:
-    """Return the last answer without the words that only lead to it. Raise ValueError for several sentences."""
+    """Return the last answer without the words that only lead to it. Raise ValueError if it is several."""
     text = memory.answer.rstrip(".")
     for lead in ("That is a ", "That is ", "That makes ", "It is ", "The price is ", "The total is "):
         text = text.removeprefix(lead)
