@@ -198,7 +198,9 @@ def other_way_round(sample: Sampler, world: World, memory: Memory) -> Script:
 
 @follow_up(
     "convert_units",
-    when=lambda m: m.unit in ("days", "weeks") and m.number.replace(".", "", 1).isdigit() and len(m.number) < 8,
+    when=lambda m: (
+        m.unit in ("days", "weeks") and m.number.replace(".", "", 1).isdigit() and len(m.number) < 8
+    ),
     weight=4,
 )
 def span_in_unit(sample: Sampler, world: World, memory: Memory) -> Script:

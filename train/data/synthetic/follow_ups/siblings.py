@@ -62,9 +62,8 @@ def corrected_file(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another file than the one that was said."""
     path, name = _other_name(sample, world, memory)
     old = unique_stem(memory.path)
-    section = "corrected_file" if sample.chance(0.6) else "corrected_from"
-    slots = {"name": name, "old": old} if section == "corrected_file" else {"v": name, "old": old}
-    yield Question(sample.question(section, **slots))
+    section = sample.rng.choice(("corrected_file", "corrected_to_file"))
+    yield Question(sample.question(section, name=name, old=old))
     text = yield from _read(path, name, f"{name} in place of {old} is another file")
     return file_contents(path, text)
 
@@ -91,7 +90,8 @@ def same_of_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
     if _says(world, memory, name):
         raise ValueError(name)
     if sample.chance(0.35):
-        yield Question(sample.question("corrected_file", name=name, old=old))
+        section = sample.rng.choice(("corrected_file", "corrected_to_file"))
+        yield Question(sample.question(section, name=name, old=old))
         why = f"{name} in place of {old} is another file, {key} again"
     else:
         yield Question(sample.question("read_sibling", name=name))

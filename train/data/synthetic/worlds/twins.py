@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from train.data.phrasings import QUESTIONS, names
+from train.data.phrasings import lines, names
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.documents import Document, setting
 
@@ -14,14 +14,14 @@ TWINNED = ("settings", "prices", "people", "measures", "dates")
 
 def twin_of(sample: Sampler, document: Document) -> Document:
     """Return a document with the same things named, each with another value of its kind."""
-    lines, facts = document.lines, []
+    shown, facts = document.lines, []
     for key, value in document.facts:
-        at = next(at for at, line in enumerate(lines) if key in line and value in line)
+        at = next(at for at, line in enumerate(shown) if key in line and value in line)
         new = _other_value(sample, document.kind, value)
-        before, _, after = lines[at].rpartition(value)
-        lines[at] = f"{before}{new}{after}"
+        before, _, after = shown[at].rpartition(value)
+        shown[at] = f"{before}{new}{after}"
         facts.append((key, new))
-    return replace(document, text="".join(f"{line}\n" for line in lines), facts=tuple(facts))
+    return replace(document, text="".join(f"{line}\n" for line in shown), facts=tuple(facts))
 
 
 def _other_value(sample: Sampler, kind: str, value: str) -> str:
@@ -48,17 +48,17 @@ class Shared:
 
 def draw_shared(sample: Sampler) -> Shared:
     """Return the same said of two or three people, each with another value."""
-    heading = sample.rng.choice(QUESTIONS["said_of_people"])
+    heading = sample.rng.choice(lines("pools/said_of_people.txt"))
     line, _, questions = heading.partition(" | ")
     people = sample.rng.sample(list(names.FIRST_NAMES), sample.rng.choice((2, 2, 3)))
     values: list[str] = []
     for _ in people:
         values.append(_value(sample, line, values))
-    lines = tuple(
+    said = tuple(
         (name, line.format(name=name, n=value, word=value, price=value, weekday=value), value)
         for name, value in zip(people, values, strict=True)
     )
-    return Shared(tuple(questions.split(" / ")), lines)
+    return Shared(tuple(questions.split(" / ")), said)
 
 
 def _value(sample: Sampler, line: str, used: list[str]) -> str:
