@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import replace
+
+from train.data.phrasings import FRAMING
 from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.group import Group
 from train.data.synthetic.intents import INTENTS
@@ -13,8 +17,10 @@ from train.data.synthetic.intents.from_tables import (
 )
 from train.data.synthetic.intents.knowledge import KNOWLEDGE
 from train.data.synthetic.memory import Memory
-from train.data.synthetic.script import Intent
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Intent, Question, Script
 from train.data.synthetic.toolset import BUILTIN
+from train.data.synthetic.worlds.world import World
 
 SMALL_TALK_SHARE = 0.18
 """Share of small talk among the questions that call for no tool or for none on offer."""
@@ -35,44 +41,68 @@ ALSO_ABLE = {
     "file_info": ("read_file", "list_files"),
 }
 """Tool -> others that could do what it is asked for."""
-REFERABLE = frozenset(
+_SENTENCE_STARTS = frozenset(
     (
-        *(
-            "convert",
-            "convert_spelled",
-            "temperature",
-            "quantity_in",
-            "multiply",
-            "add",
-            "subtract",
-            "divide",
-        ),
-        *("percent_of", "discount", "raise_by", "spelled_operation", "average", "weekday_of", "days_between"),
-        *(
-            "span_after",
-            "span_before",
-            "days_until",
-            "time_in",
-            "time_now",
-            "search",
-            "search_folder",
-            "find",
-        ),
-        *(
-            "list_path",
-            "list_here",
-            "find_by_type",
-            "value_of",
-            "cell_in",
-            "stated_in_file",
-            "stated_in_notes",
-        ),
-        *("note_search", "read", "write"),
+        *("What", "How", "Which", "When", "Where", "Who", "Is", "Can", "Could", "Please", "Give", "Tell"),
+        *("Show", "Read", "Open", "Search", "Find", "List", "Save", "Write", "Note", "Convert", "Work"),
+        *("Calculate", "Add", "Look", "The", "My", "Do", "Does", "Are", "There", "In", "On", "From"),
     )
 )
-"""Intents that leave what several kinds of later requests refer to."""
-REFERABLE_WEIGHT = 3
-"""How much more often a dialogue begins with one of them."""
+OPENERS = {
+    **dict.fromkeys(
+        ("multiply", "add", "subtract", "divide", "spelled_operation", "discount", "raise_by"), 3.0
+    ),
+    **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder", "find_by_type"), 2.0),
+    **dict.fromkeys(("days_between", "days_until", "span_after", "span_before", "time_in", "find"), 3.5),
+    **dict.fromkeys(("list_here", "value_of", "note_search", "stated_in_file", "search"), 4.5),
+    **dict.fromkeys(("convert", "write", "read", "stated_in_notes", "value_of_twin"), 6.0),
+    **dict.fromkeys(("temperature", "quantity_in", "percent_of", "list_path", "cell_in"), 7.0),
+    **dict.fromkeys(("weekday_of", "shared_in_notes"), 8.0),
+}
+"""Intents that leave what later requests refer to, with their weights where a dialogue begins with one."""
+OPENER_SHARE = 0.75
+"""Share of dialogues that begin with one of them."""
+TALK_KINDS = {"greet": 6.0, "how_are_you": 2.0, "who_are_you": 1.5, "capabilities": 1.5, "told_self": 9.0}
+"""How much more often a dialogue begins with this talk than with other small talk."""
+REFUSED_FIRST_SHARE = 0.35
+"""Share of requests that no tool serves among what a dialogue begins with before a tool is called for."""
+
+
+def draw_talk(group: Group) -> Intent:
+    """Return what a dialogue begins with before a tool is called for: talk, or what no tool on offer does."""
+    sample = group.sample
+    if sample.chance(REFUSED_FIRST_SHARE):
+        return draw_restrained(group)
+    kinds = [*SMALL_TALK_INTENTS, INTENTS["told_self"]]
+    return sample.rng.choices(kinds, [TALK_KINDS.get(kind.name, 1.0) for kind in kinds])[0]
+
+
+def led_in(intent: Intent, ended: str) -> Intent:
+    """Return a request whose first question begins with words about the exchange before.
+
+    `ended` says how that ended: `talk`, `refusal` or `result`.
+    """
+
+    def script(sample: Sampler, world: World) -> Script:
+        asking = intent.script(sample, world)
+        said = next(asking)
+        assert isinstance(said, Question)
+        seen = yield Question(join_lead(sample.pick(FRAMING[f"after_{ended}"]), said.text))
+        while True:
+            try:
+                seen = yield asking.send(seen)
+            except StopIteration as stop:
+                return stop.value
+
+    return replace(intent, topic="", script=script)
+
+
+def join_lead(lead: str, text: str) -> str:
+    """Return a request after words that lead over to it, its first word in lower case within a sentence."""
+    first = text.partition(" ")[0]
+    if lead.rstrip()[-1] not in ".!?" and first in _SENTENCE_STARTS:
+        text = text[0].lower() + text[1:]
+    return lead + text
 
 
 def draw_restrained(group: Group) -> Intent:
@@ -116,23 +146,30 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
     if group.extra and sample.chance(FOREIGN_REQUESTS):
         return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]
     served = [i for i in _requests() if group.serves(i)]
+    openers = [i for i in served if i.name in OPENERS] if begins else []
+    if openers and sample.chance(OPENER_SHARE):
+        return sample.rng.choices(openers, [OPENERS[i.name] for i in openers])[0]
     if any(tool not in BUILTIN for tool in group.tools.offered):
         # A tool on offer may do the half that is meant to be impossible.
         served = [i for i in served if not i.name.startswith("half_")]
     if not served:
         return draw_restrained(group)
     # A tool list seldom contains all tools of an intent that needs several: a higher weight compensates.
-    weights = [
-        i.weight * max(1, len(i.needs)) * (REFERABLE_WEIGHT if begins and i.name in REFERABLE else 1)
-        for i in served
-    ]
+    weights = [i.weight * max(1, len(i.needs)) for i in served]
     return sample.rng.choices(served, weights)[0]
 
 
-def draw_follow_up(group: Group, memory: Memory) -> Intent | None:
-    """Return a request that refers back to what `memory` holds; None if there is none to refer to."""
+def draw_follow_up(group: Group, memory: Memory, tried: Container[str] = ()) -> Intent | None:
+    """Return a request that refers back to what `memory` holds, of a kind that was not `tried`.
+
+    None if there is none to refer to.
+    """
     has = group.tools.has
-    fitting = [f for f in FOLLOW_UPS.values() if all(has(tool) for tool in f.needs) and f.applies(memory)]
+    fitting = [
+        f
+        for f in FOLLOW_UPS.values()
+        if f.name not in tried and all(has(tool) for tool in f.needs) and f.applies(memory)
+    ]
     if not fitting:
         return None
     return group.sample.rng.choices(fitting, [f.weight for f in fitting])[0].after(memory)

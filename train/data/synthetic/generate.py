@@ -11,7 +11,7 @@ from typing import Any
 from agent.transcript import CallerTurn, Row, Split, Transcript, Turn
 from train.data.foreign.collection import Collection
 from train.data.foreign.requests import Foreign
-from train.data.synthetic.drawing import draw_follow_up, draw_intent, draw_restrained
+from train.data.synthetic.drawing import draw_follow_up, draw_intent, draw_restrained, draw_talk, led_in
 from train.data.synthetic.group import BUILTIN_SHARE, Exchanges, Group, make_group
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.intents.from_tables import (
@@ -45,11 +45,17 @@ OPENING_ONLY = frozenset(
 GOLDEN = 0.6180339887
 """Step between the places of successive groups: its multiples modulo 1 are spread evenly."""
 RESTRAINED_SHARE = 0.12
-"""Share of rows whose every question calls for no tool, or for none on offer."""
-REFERRING_SHARE = 0.82
+"""Share of rows of one question that calls for no tool, or for none on offer."""
+RESTRAINED_DIALOGUES = 0.05
+"""Share of dialogues whose every question is such a one."""
+TALK_FIRST_SHARE = 0.2
+"""Share of other dialogues that begin with one, after which a tool is called for."""
+LED_IN_SHARE = 0.4
+"""Share of requests with words before them that lead over from the exchange before."""
+REFERRING_SHARE = 0.92
 """Share of later questions that refer back, where they can."""
 EXCHANGES = (2, 3, 4, 5)
-EXCHANGE_WEIGHTS = (46, 27, 17, 10)
+EXCHANGE_WEIGHTS = (42, 29, 18, 11)
 """How often a dialogue has so many exchanges."""
 MISFITS = 6
 """Number of requests that the world does not fit, after which a row is given up."""
@@ -62,18 +68,24 @@ class Dialogue:
     turns: list[Turn] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     exchanges: int = 0
+    ended: str = ""
+    """How the last exchange ended: `talk` without a call, `refusal`, or `result`."""
 
     def add(self, turns: Sequence[Turn], outcome: Outcome) -> None:
         """Append an exchange."""
         self.turns.extend(turns)
         self.exchanges += 1
+        called = any(isinstance(turn, CallerTurn) for turn in turns)
+        self.ended = "refusal" if outcome.gave_up else "result" if called else "talk"
         past = self.memory.past
         if outcome.gave_up:
-            if any(isinstance(turn, CallerTurn) for turn in turns):
+            if called:
                 self.memory = Memory(past=past)
         elif outcome.memory is not None:
-            answer = outcome.answer
-            self.memory = replace(outcome.memory, answer=answer, past=(*past, answer))
+            left, answer = outcome.memory, outcome.answer
+            # The others of a list can still be asked for after one of them was.
+            paths = left.paths or (self.memory.paths if left.path in self.memory.paths else ())
+            self.memory = replace(left, answer=answer, past=(*past, answer), paths=paths)
 
 
 def generate_rows(
@@ -83,7 +95,7 @@ def generate_rows(
     *,
     plain: float = BUILTIN_SHARE,
     max_tools: int = 30,
-    follow_up: float = 0.5,
+    follow_up: float = 0.58,
     collection: Collection | None = None,
 ) -> Iterator[Row]:
     """Yield `count` schema-1 rows of a split, in groups that share their tool list.
@@ -117,19 +129,25 @@ def generate_rows(
 
 def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
     sample = group.sample
-    restrained = sample.chance(RESTRAINED_SHARE)
     wanted = 1
     if sample.chance(follow_up / 2 if split == "test" else follow_up):
         wanted = sample.rng.choices(EXCHANGES, EXCHANGE_WEIGHTS)[0]
+    restrained = sample.chance(RESTRAINED_SHARE if wanted == 1 else RESTRAINED_DIALOGUES)
+    talk_first = wanted > 1 and not restrained and sample.chance(TALK_FIRST_SHARE)
     group.sandbox.reset()
     dialogue = Dialogue()
     intent, outcome = None, Outcome("")
     misfits = 0
     while dialogue.exchanges < wanted:
         begins = wanted > 1 and dialogue.memory.again is None
-        intent = draw_restrained(group) if restrained else draw_intent(group, begins=begins)
+        if talk_first and not dialogue.exchanges:
+            intent = draw_talk(group)
+        else:
+            intent = draw_restrained(group) if restrained else draw_intent(group, begins=begins)
         if dialogue.exchanges and intent.name in OPENING_ONLY:
             continue
+        if dialogue.exchanges and group.serves(intent) and sample.chance(LED_IN_SHARE):
+            intent = led_in(intent, dialogue.ended)
         exchanges = None
         if dialogue.exchanges and not restrained and sample.chance(REFERRING_SHARE):
             exchanges = _refer(group, dialogue.memory)
@@ -157,11 +175,10 @@ def _row(group: Group, id_: str, split: Split, follow_up: float) -> Row | None:
 
 
 def _refer(group: Group, memory: Memory) -> Exchanges | None:
-    """Return an exchange that refers back; None if several tries found nothing that fits."""
-    for _ in range(6):
-        intent = draw_follow_up(group, memory)
-        if intent is None:
-            return None
+    """Return an exchange that refers back; None if nothing fits."""
+    tried: set[str] = set()
+    while intent := draw_follow_up(group, memory, tried):
         if exchanges := group.run(intent):
             return exchanges
+        tried.add(intent.name)
     return None

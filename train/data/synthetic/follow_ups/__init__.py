@@ -6,7 +6,7 @@ from train.data.synthetic.script import FOLLOW_UPS
 
 __all__ = ["FOLLOW_UPS", "MODULES"]
 
-MODULES = ("numbers", "dates", "files", "notes", "again", "stated", "corrections")
+MODULES = ("numbers", "dates", "files", "siblings", "seen", "notes", "again", "stated", "corrections")
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 
 for _name in MODULES:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 
 from agent.tools.lib.dates import fixed_clock, parse_date
+from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, days_from_to, shift
 from train.data.synthetic.intents.files.columns import cell_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
-from train.data.synthetic.wording.spelling import ordinal
+from train.data.synthetic.wording.spelling import number_words, ordinal
 from train.data.synthetic.worlds.world import World
 
 
@@ -24,11 +25,9 @@ def _other_day(sample: Sampler, world: World, text: str) -> date:
     return day.replace(day=number)
 
 
-@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("date") and m.weekday, weight=25)
+@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("kind") == "weekday", weight=25)
 def weekday_of_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another day of the same month, where a weekday was asked for."""
-    if memory.slot("kind") != "weekday":
-        raise ValueError(memory.day)
     day = _other_day(sample, world, memory.day)
     said = ordinal(day.day)
     yield Question(sample.question("other_day", nth=said))
@@ -48,7 +47,7 @@ def days_to_other_day(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from days_from_to(start, day.isoformat(), because, relative=start == "today"))
 
 
-@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=20)
+@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=26)
 def other_cell(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same column of another row, or another column of the same row; the table was read already."""
     table = world.documents[memory.path].table
@@ -76,18 +75,32 @@ def which_file(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=5)
+def _like(sample: Sampler, word: str) -> str:
+    """Return another word of the kind of `word`: a number, a number in words, a weekday, a month, a word."""
+    if word.isdigit():
+        return str(sample.rng.randint(2, 900))
+    spelled = [number_words(number) for number in range(2, 13)]
+    weekdays = [day.lower() for day in names.WEEKDAYS]
+    for pool in (spelled, weekdays):
+        if word.lower() in pool:
+            new = sample.rng.choice([other for other in pool if other != word.lower()])
+            return new.capitalize() if word[0].isupper() else new
+    return sample.word()
+
+
+@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=7)
 def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
     """A word of a file that was just written, corrected: the whole text is written again."""
     words = sorted({word for word in memory.text.split() if len(word) > 2 and word.isalnum()})
     old = sample.rng.choice([word for word in words if memory.text.count(word) == 1])
-    new = str(sample.rng.randint(2, 900)) if old.isdigit() else sample.word()
+    new = _like(sample, old)
     if len(memory.text) > 120 or new in memory.text:
         raise ValueError(old)
     yield Question(sample.question("corrected_text", new=new, old=old))
     text = memory.text.replace(old, new)
+    said = "" if "\n" in text else f" it then says: {text} -"
     wrote = yield step(
-        f"{new} in place of {old}: I will write the whole text to {memory.path} again with {{tool}}.",
+        f"{new} in place of {old},{said} I will write the whole text to {memory.path} again with {{tool}}.",
         "write_file",
         path=memory.path,
         content=text,

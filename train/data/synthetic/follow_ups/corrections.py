@@ -41,7 +41,7 @@ def _ask_year(sample: Sampler, new: object, old: object) -> Question:
     return Question(sample.question("corrected_year", y=new))
 
 
-@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=7)
+@follow_up("calculate", when=lambda m: m.is_again("binary"), weight=10)
 def corrected_number(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another number in place of the one it resembles, or else of the last one that was said."""
     values = {name: memory.slot(name) for name in ("a", "op", "b")}
@@ -66,7 +66,7 @@ def _units_like(unit: str) -> list[str]:
     return [u for pool in names.UNITS.values() if unit in pool for u in pool if u.lower() != unit.lower()]
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert") and _units_like(m.slot("u1")), weight=9)
+@follow_up("convert_units", when=lambda m: m.is_again("convert") and _units_like(m.slot("u1")), weight=11)
 def corrected_source(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another unit than the one that was converted from, sometimes with the number again."""
     v, old, target = memory.slot("v"), memory.slot("u1"), memory.slot("u2")
@@ -81,7 +81,7 @@ def corrected_source(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from change_units(v, unit, target, because))
 
 
-@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=4)
+@follow_up("convert_units", when=lambda m: m.is_again("convert"), weight=7)
 def corrected_value(sample: Sampler, world: World, memory: Memory) -> Script:
     old, new = memory.slot("v"), sample.number(2, 900)
     if new == old:
@@ -91,7 +91,7 @@ def corrected_value(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from change_units(new, memory.slot("u1"), memory.slot("u2"), because))
 
 
-@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("kind") == "weekday", weight=16)
+@follow_up("add_days", when=lambda m: m.is_again("add_days") and m.slot("kind") == "weekday", weight=22)
 def corrected_year(sample: Sampler, world: World, memory: Memory) -> Script:
     """The weekday of the same day in another year."""
     year = memory.day[:4]
@@ -102,7 +102,7 @@ def corrected_year(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from shift(day, 0, because, say="{day} is a {weekday}.", slots={"kind": "weekday"}))
 
 
-@follow_up("days_between", when=lambda m: m.is_again("days_between"), weight=3)
+@follow_up("days_between", when=lambda m: m.is_again("days_between"), weight=5)
 def corrected_end_year(sample: Sampler, world: World, memory: Memory) -> Script:
     """The days to the same day of another year."""
     start = memory.slot("start")
@@ -124,7 +124,7 @@ def other_start(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from shift(date, days, f"the same {days} days from {date}"))
 
 
-@follow_up("search_text", when=lambda m: m.is_again("search") and m.slot("q"), weight=5)
+@follow_up("search_text", when=lambda m: m.is_again("search") and m.slot("q"), weight=9)
 def corrected_query(sample: Sampler, world: World, memory: Memory) -> Script:
     query = query_in(sample, world, any_path(sample, world))
     if query == memory.slot("q"):
@@ -133,7 +133,7 @@ def corrected_query(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from search_for(query, f"{query} in place of {memory.slot('q')}"))
 
 
-@follow_up("find_files", when=lambda m: m.is_again("find") and m.slot("name"), weight=4)
+@follow_up("find_files", when=lambda m: m.is_again("find") and m.slot("name"), weight=8)
 def corrected_name(sample: Sampler, world: World, memory: Memory) -> Script:
     name, old = unique_stem(any_path(sample, world)), memory.slot("name")
     if name == old:
@@ -143,7 +143,7 @@ def corrected_name(sample: Sampler, world: World, memory: Memory) -> Script:
     return found_files(seen[0].content, name)
 
 
-@follow_up("list_files", when=lambda m: m.is_again("list") and m.slot("path"), weight=5)
+@follow_up("list_files", when=lambda m: m.is_again("list") and m.slot("path"), weight=11)
 def corrected_folder(sample: Sampler, world: World, memory: Memory) -> Script:
     old = memory.slot("path")
     folder = sample.rng.choice([folder for folder in world.folders if folder != old])
@@ -154,7 +154,7 @@ def corrected_folder(sample: Sampler, world: World, memory: Memory) -> Script:
     return listed(folder, seen[0].content)
 
 
-@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=5)
+@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=10)
 def corrected_key(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another value of the file that was read than the one that was asked for."""
     path, old = memory.path, memory.slot("key")
@@ -167,7 +167,7 @@ def corrected_key(sample: Sampler, world: World, memory: Memory) -> Script:
     return value_answer(key, value, line, path)
 
 
-@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=8)
+@follow_up("read_file", when=lambda m: m.is_again("cell"), weight=14)
 def corrected_cell(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same column of another row than the one that was said."""
     table = world.documents[memory.path].table

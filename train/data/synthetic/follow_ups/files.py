@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from train.data.synthetic.actions import work_out
@@ -24,6 +25,9 @@ from train.data.synthetic.script import Outcome, Question, Script, follow_up, gi
 from train.data.synthetic.wording.spelling import ORDINALS, ordinal
 from train.data.synthetic.worlds.world import World
 
+_LISTED_FACTS = ("measures", "dates", "numbers")
+"""Kinds of files with a value for each thing, besides those of keys."""
+
 
 def _several(memory: Memory) -> bool:
     return 1 < len(memory.paths) <= 12
@@ -42,12 +46,12 @@ def _listed(world: World, path: str, memory: Memory) -> str:
     A list gives the names in a folder; with a digit in that of the folder alone, the path is no name seen.
     """
     folder, _, name = path.rpartition("/")
-    if memory.is_again("list") and re.search(r"\d", folder) and not re.search(r"\d", name):
+    if memory.is_again("list", "read") and re.search(r"\d", folder) and not re.search(r"\d", name):
         raise ValueError(path)
     return _short(world, path)
 
 
-@follow_up("read_file", when=_several, weight=22)
+@follow_up("read_file", when=_several, weight=32)
 def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file by its place in the list that was shown."""
     last = sample.chance(0.25)
@@ -59,7 +63,7 @@ def read_nth(sample: Sampler, world: World, memory: Memory) -> Script:
     return file_contents(path, seen[0].content)
 
 
-@follow_up("read_file", when=_several, weight=22)
+@follow_up("read_file", when=_several, weight=32)
 def read_named(sample: Sampler, world: World, memory: Memory) -> Script:
     """A file of the list by a part of its name."""
     path = _listed(world, sample.rng.choice(memory.paths), memory)
@@ -93,14 +97,14 @@ def _about(path: str, aspect: str, why: str) -> Script:
     raise AssertionError(path)
 
 
-@follow_up("file_info", when=lambda m: m.path, weight=1.5)
+@follow_up("file_info", when=lambda m: m.path, weight=1)
 def info_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     aspect = sample.rng.choice(("size", "date", "lines"))
     yield Question(sample.question(f"its_{aspect}"))
     return (yield from _about(memory.path, aspect, f"it is {memory.path}"))
 
 
-@follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=5)
+@follow_up("read_file", when=lambda m: m.path and not m.text and not m.is_again("read", "lines"), weight=9)
 def read_it(sample: Sampler, world: World, memory: Memory) -> Script:
     path = _listed(world, memory.path, memory)
     yield Question(sample.question("read_it"))
@@ -139,28 +143,38 @@ def info_other(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from _about(path, memory.slot("aspect"), f"the same of {path}"))
 
 
-def _keyed(world: World, memory: Memory) -> str:
-    if memory.path not in world.documents or world.documents[memory.path].kind not in KEYED:
+def _keyed(world: World, memory: Memory, kinds: tuple[str, ...] = (*KEYED, *_LISTED_FACTS)) -> str:
+    if memory.path not in world.documents or world.documents[memory.path].kind not in kinds:
         raise ValueError(memory.path)
     return memory.path
 
 
-@follow_up("read_file", when=lambda m: m.path, weight=3)
+def _given(world: World, key: str, value: str, line: str, path: str) -> Outcome:
+    """Return the answer that gives one value of a file, which may have a unit."""
+    outcome = value_answer(key, value, line, path)
+    if world.documents[path].kind != "measures":
+        return outcome
+    number, _, unit = value.partition(" ")
+    memory = Memory(Again("quantity", {"key": key, "path": path}), number=number, unit=unit, path=path)
+    return replace(outcome, memory=memory)
+
+
+@follow_up("read_file", when=lambda m: m.path, weight=5)
 def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     """A value of the file that was spoken of; one that was read is not read again."""
+    if memory.is_again("value_of", "quantity"):
+        raise ValueError(memory.path)
     path = _keyed(world, memory)
     document = world.documents[path]
     key, value = sample.rng.choice(document.facts)
-    if memory.is_again("value_of") and memory.slot("key") == key:
-        raise ValueError(key)
     line = next(line for line in document.lines if key in line and value in line)
     yield Question(sample.question("value_in_it", key=key))
     if not memory.text:
         yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
-    return value_answer(key, value, line, path)
+    return _given(world, key, value, line, path)
 
 
-@follow_up("read_file", when=lambda m: m.is_again("value_of"), weight=14)
+@follow_up("read_file", when=lambda m: m.is_again("value_of", "quantity"), weight=14)
 def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another value of the file that a value was asked of."""
     path = _keyed(world, memory)
@@ -170,14 +184,14 @@ def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
         raise ValueError(key)
     line = next(line for line in document.lines if key in line and value in line)
     yield Question(sample.question("other_key", key=key))
-    return value_answer(key, value, line, path)
+    return _given(world, key, value, line, path)
 
 
 @follow_up("calculate", when=lambda m: m.path and m.text, weight=4)
 def total_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     """The sum of the amounts that were just read."""
-    document = world.documents[_keyed(world, memory)]
-    if document.kind not in ("prices", "table") or len(document.facts) > 8:
+    document = world.documents[_keyed(world, memory, ("prices", "table"))]
+    if len(document.facts) > 8:
         raise ValueError(memory.path)
     total = " + ".join(value for _, value in document.facts)
     yield Question(sample.question("total_of_it"))
@@ -235,27 +249,12 @@ def find_other(sample: Sampler, world: World, memory: Memory) -> Script:
     return found_files(seen[0].content, name)
 
 
-@follow_up("list_files", when=lambda m: m.is_again("list") and m.slot("path"), weight=6)
+@follow_up("list_files", when=lambda m: m.is_again("list") and m.slot("path"), weight=16)
 def list_top(sample: Sampler, world: World, memory: Memory) -> Script:
     """The folder that holds all others, after one in it."""
     yield Question(sample.question("top_folder"))
     seen = yield step("Now the top folder: I will list it with {tool}.", "list_files")
     return listed("", seen[0].content)
-
-
-@follow_up(
-    "find_files", "read_file", when=lambda m: m.is_again("read", "value_of", "cell", "stated"), weight=2
-)
-def read_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
-    """Another file by a part of its name: it is looked for, and read."""
-    path = _short(world, sample.rng.choice([path for path in world.documents if path != memory.path]))
-    name = unique_stem(path)
-    yield Question(sample.question("read_sibling", name=name))
-    seen = yield step(f"Another file: I will look for {name} with {{tool}}.", "find_files", name=name)
-    if seen[0].content != path:
-        raise ValueError(name)
-    read = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
-    return file_contents(path, read[0].content)
 
 
 @follow_up("list_files", when=lambda m: m.is_again("list"), weight=25)

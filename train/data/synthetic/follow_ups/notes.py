@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from train.data.phrasings import QUESTIONS
 from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
 from train.data.synthetic.worlds.world import World
 
@@ -18,19 +19,41 @@ def _worth_keeping(memory: Memory) -> bool:
     return bool(found) and _short_answer(memory) and "I cannot" not in memory.answer
 
 
+def _found(memory: Memory) -> str:
+    """Return the last answer without the words that only lead to it. Raise ValueError if it is several."""
+    text = memory.answer.rstrip(".")
+    for lead in ("That is a ", "That is ", "That makes ", "It is ", "The price is ", "The total is "):
+        text = text.removeprefix(lead)
+    if ". " in text:
+        raise ValueError(text)
+    return text
+
+
 @follow_up("add_note", when=_worth_keeping, weight=1.6)
 def note_answer(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("note_that"))
-    text = memory.answer.rstrip(".")
-    return (yield from save_note(text, "That is the last answer"))
+    text = _found(memory)
+    return (yield from save_note(text, f"The last answer is {text}"))
+
+
+@follow_up("add_note", when=lambda m: m.number and _worth_keeping(m), weight=2.2)
+def note_answer_as(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The last result as a note, with what it is."""
+    if memory.unit in ("days", "weeks", "hours"):
+        raise ValueError(memory.unit)
+    labels = "measured_labels" if memory.unit else "labels"
+    label, result = sample.pick(QUESTIONS[labels], HELD_OUT_PHRASINGS), f"{memory.number} {memory.unit}"
+    yield Question(sample.question("note_that_as", label=label))
+    text = f"{label}: {result.strip()}"
+    return (yield from save_note(text, f"The last result is {result.strip()}, the note is {text}"))
 
 
 @follow_up("write_file", when=_worth_keeping, weight=1)
 def write_answer(sample: Sampler, world: World, memory: Memory) -> Script:
-    path, text = sample.value(sample.file_name), memory.answer.rstrip(".")
+    path, text = sample.value(sample.file_name), _found(memory)
     yield Question(sample.question("write_that", path=path))
     wrote = yield step(
-        f"That is the last answer: I will write it to {path} with {{tool}}.",
+        f"The last answer is {text}: I will write it to {path} with {{tool}}.",
         "write_file",
         path=path,
         content=text,
@@ -45,14 +68,14 @@ def write_answer(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up("add_note", when=lambda m: m.is_again("note"), weight=3)
+@follow_up("add_note", when=lambda m: m.is_again("note"), weight=2)
 def another_note(sample: Sampler, world: World, memory: Memory) -> Script:
     text = sample.phrase()
     yield Question(sample.question("another_note", text=text))
     return (yield from save_note(text, "Another note"))
 
 
-@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=10)
+@follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=6)
 def other_note_query(sample: Sampler, world: World, memory: Memory) -> Script:
     words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
     query = sample.rng.choice(words) if sample.chance(0.8) else sample.word()
@@ -69,7 +92,7 @@ def notes_now(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from look_up_notes(query))
 
 
-@follow_up(when=lambda m: _short_answer(m) and m.past, weight=0.5)
+@follow_up(when=lambda m: _short_answer(m) and len(m.past) > 1, weight=1.2)
 def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     """The first answer of the dialogue: nothing is called."""
     first = memory.past[0]
@@ -79,14 +102,14 @@ def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     return Outcome(first, (), thought=f"The first answer was: {first}")
 
 
-@follow_up(when=_short_answer, weight=0.5)
+@follow_up(when=_short_answer, weight=1.3)
 def recall_last(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last answer once more: nothing is called."""
     yield Question(sample.question("recall_last"))
     return Outcome(memory.answer, (), thought=f"The last answer was: {memory.answer}")
 
 
-@follow_up(when=lambda m: m.answer, weight=0.8)
+@follow_up(when=lambda m: m.answer, weight=0.6)
 def thanked(sample: Sampler, world: World, memory: Memory) -> Script:
     """Thanks and remarks after a result are no request."""
     yield Question(sample.question("thanks_after"))
@@ -105,7 +128,7 @@ def thanked(sample: Sampler, world: World, memory: Memory) -> Script:
     )
 
 
-@follow_up(when=lambda m: m.answer, weight=0.4)
+@follow_up(when=lambda m: m.answer, weight=0.15)
 def never_mind(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("never_mind"))
     return Outcome(

@@ -7,7 +7,7 @@ from train.data.synthetic.actions import change_units, work_out
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up
-from train.data.synthetic.wording.spelling import number_words
+from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
 _PERCENT = {
@@ -39,6 +39,23 @@ def other_base(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from _percent(memory, p, n, f"the same with {n} and still {p}%"))
 
 
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=6)
+def other_percent_and_base(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The same with both numbers new, sometimes as people say or group them."""
+    p, n = sample.percent(), sample.integer(20, 9000)
+    said, shown, why = p, n, []
+    if p.isdigit() and sample.chance(0.4):
+        said = number_words(int(p))
+        why.append(f"{said} percent is {p}%")
+    if int(n) > 999 and sample.chance(0.6):
+        shown = with_separators(int(n))
+        why.append(f"{shown} is {n}")
+    question = sample.question("other_percent_and_base", p=said, n=shown)
+    yield Question(question if said == p else question.replace("%", " percent"))
+    because = ", ".join([f"the same with {p}% and {n}", *why])
+    return (yield from _percent(memory, p, n, because))
+
+
 @follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=4)
 def corrected_percent(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.slot("n")
@@ -58,6 +75,8 @@ def other_operand(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("calculate", when=lambda m: m.is_again("binary"), weight=4)
 def corrected_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     a, sign, old, b = memory.slot("a"), memory.slot("op"), memory.slot("b"), sample.integer(2, 90)
+    if b == old:
+        raise ValueError(b)
     yield Question(sample.question("corrected_from", v=b, old=old))
     again = Again("binary", {"a": a, "op": sign, "b": b})
     return (yield from work_out(f"{a} {sign} {b}", "That is {r}.", f"{b} instead of {old}", again))
@@ -76,7 +95,7 @@ _RESULT_OPERATIONS = (
 )
 
 
-@follow_up("calculate", when=_is_plain, weight=4)
+@follow_up("calculate", when=_is_plain, weight=5)
 def operation_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     kind, expression, _ = sample.rng.choice(_RESULT_OPERATIONS)
     number = (
@@ -105,7 +124,7 @@ _FIXED_OPERATIONS = (
 )
 
 
-@follow_up("calculate", when=_is_plain, weight=2.6)
+@follow_up("calculate", when=_is_plain, weight=4)
 def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     kind, expression, why = sample.rng.choice(_FIXED_OPERATIONS)
     if kind == "then_root" and memory.number.startswith("-"):
@@ -115,7 +134,7 @@ def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> 
     return (yield from work_out(expression.format(r=memory.number), "That is {r}.", because))
 
 
-@follow_up("calculate", when=_is_plain, weight=1.5)
+@follow_up("calculate", when=_is_plain, weight=2.5)
 def percent_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.number
     said, why = p, ""
@@ -179,8 +198,10 @@ def other_way_round(sample: Sampler, world: World, memory: Memory) -> Script:
 
 @follow_up(
     "convert_units",
-    when=lambda m: m.unit in ("days", "weeks") and m.number.replace(".", "", 1).isdigit(),
-    weight=1.5,
+    when=lambda m: (
+        m.unit in ("days", "weeks") and m.number.replace(".", "", 1).isdigit() and len(m.number) < 8
+    ),
+    weight=4,
 )
 def span_in_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     """A number of days or weeks that resulted, in another unit."""

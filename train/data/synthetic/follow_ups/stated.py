@@ -6,6 +6,7 @@ from agent.errors import ToolError
 from agent.tools.lib.dates import parse_date
 from train.data.synthetic.actions import change_units, days_from_to
 from train.data.synthetic.intents.files.statements import answer_stated
+from train.data.synthetic.intents.shared import noted_of
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, step
@@ -69,7 +70,7 @@ def other_noted(sample: Sampler, world: World, memory: Memory) -> Script:
     return answer_stated(one.line, value, NOTED.rstrip(": "), "")
 
 
-@follow_up("days_between", when=_is_in_file, weight=14)
+@follow_up("days_between", when=_is_in_file, weight=24)
 def days_to_stated_date(sample: Sampler, world: World, memory: Memory) -> Script:
     """The days from today to the date that was found, or since then."""
     one, value = _found(world, memory)
@@ -94,3 +95,17 @@ def quantity_in_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("other_unit", u=unit))
     because = f"the {memory.slot('key')} is {memory.number} {memory.unit}"
     return (yield from change_units(memory.number, memory.unit, unit, because))
+
+
+@follow_up("search_notes", when=lambda m: m.is_again("shared"), weight=40)
+def shared_of_other(sample: Sampler, world: World, memory: Memory) -> Script:
+    """What the notes say of another person, sometimes as a correction."""
+    if world.shared is None:
+        raise ValueError(memory.answer)
+    old = memory.slot("name")
+    name, line, value = sample.rng.choice([one for one in world.shared.lines if one[0] != old])
+    if sample.chance(0.25):
+        yield Question(sample.question("corrected_from", v=name, old=old))
+    else:
+        yield Question(sample.question("other_person", name=name))
+    return (yield from noted_of(name, line, value, f"The same for {name}"))

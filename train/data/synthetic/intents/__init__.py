@@ -29,7 +29,7 @@ MODULES = (
         "files.results",
         "files.asked_steps",
     ),
-    *("arithmetic", "spoken", "sums", "units", "restraint", "told", "events", "everyday", "steps"),
+    *("arithmetic", "spoken", "sums", "units", "restraint", "told", "events", "everyday", "steps", "shared"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

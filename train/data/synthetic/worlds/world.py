@@ -11,6 +11,10 @@ from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
 from train.data.synthetic.worlds.documents import Document, make_document
 from train.data.synthetic.worlds.stated import Stated, draw_stated
+from train.data.synthetic.worlds.twins import TWINNED, Shared, draw_shared, twin_of
+
+TWIN_SHARE = 0.6
+"""Share of worlds in which two files of a folder give the same things."""
 
 
 @dataclass
@@ -25,6 +29,10 @@ class World:
     """What some of the notes state."""
     counted: tuple[Counted, ...] = ()
     """The numbers of things that some of the notes give."""
+    twins: tuple[str, ...] = ()
+    """Two files of a folder that give the same things, if there are such."""
+    shared: Shared | None = None
+    """What some of the notes say of several people."""
     measured: tuple[tuple[str, str], ...] = ()
     """The quantities that some of the notes give: what is measured, and how much of which unit."""
     files: dict[str, str] = field(init=False)
@@ -47,6 +55,20 @@ class World:
         }
 
 
+def _add_twin(sample: Sampler, documents: dict[str, Document], stems: set[str]) -> tuple[str, ...]:
+    """Add a file beside a document with the same things in it, and return both paths; none if none fits."""
+    paths = [path for path, document in documents.items() if document.kind in TWINNED]
+    if not paths:
+        return ()
+    path = sample.rng.choice(paths)
+    stem = sample.word().lower()
+    if any(stem in other or other in stem for other in stems):
+        return ()
+    twin = str(PurePosixPath(path).with_name(stem)) + PurePosixPath(path).suffix
+    documents[twin] = twin_of(sample, documents[path])
+    return path, twin
+
+
 def make_world(sample: Sampler) -> World:
     """Return a world of at most eight files, some in folders, and up to four notes.
 
@@ -66,14 +88,17 @@ def make_world(sample: Sampler) -> World:
         stems.add(stem)
         path = f"{sample.rng.choice(folders)}/{name}" if sample.chance(0.42) else name
         documents[path] = make_document(sample)
+    twins = _add_twin(sample, documents, stems) if sample.chance(TWIN_SHARE) else ()
     now = datetime.now().astimezone() if sample.is_test else sample.moment()
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}
     notes = [sample.phrase() for _ in range(sample.rng.randint(1, 3))] if sample.chance(0.9) else []
     noted = draw_stated(sample, sample.rng.randint(1, 2)) if notes and sample.chance(0.7) else ()
     counted = draw_counted(sample, 1) if sample.chance(0.5) else ()
     measured = draw_quantities(sample, 1) if sample.chance(0.4) else ()
+    shared = draw_shared(sample) if sample.chance(0.5) else None
     notes += [one.line for one in (*noted, *counted)]
+    notes += [line for _, line, _ in shared.lines] if shared else []
     notes += [f"{thing}: {quantity}" for thing, quantity in measured]
     sample.rng.shuffle(notes)
     changes = {name: when.replace(tzinfo=None) for name, when in changed.items()}
-    return World(documents, changes, notes, now, noted, counted, measured)
+    return World(documents, changes, notes, now, noted, counted, twins, shared, measured)
