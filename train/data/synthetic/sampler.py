@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import cache
 
+from agent.tools.lib.units import find_unit
 from train.data.phrasings import FRAMING, QUESTIONS, names, normalize
 from train.data.synthetic.wording.paraphrase import paraphrase
 from train.data.synthetic.wording.spelling import ordinal
@@ -357,9 +358,12 @@ class Sampler:
 
     def units(self) -> tuple[str, str]:
         """Return two different units of one dimension."""
-        pool = names.UNITS[self.rng.choice([d for d in names.UNITS if d != "temperature"])]
-        first, second = self.rng.sample(list(pool), 2)
-        return first, second
+        return self.units_of(names.UNITS[self.rng.choice([d for d in names.UNITS if d != "temperature"])])
+
+    def units_of(self, pool: Sequence[str]) -> tuple[str, str]:
+        """Return two units of `pool` that are not one by two names."""
+        first = self.rng.choice(pool)
+        return first, self.rng.choice(other_units(pool, first))
 
     def expression(self) -> str:
         """Return an arithmetic expression of two or three numbers."""
@@ -392,3 +396,9 @@ def _lower_outside_slots(text: str) -> str:
     return parts[0].lower() + "".join(
         "{" + slot + "}" + rest.lower() for slot, _, rest in (part.partition("}") for part in parts[1:])
     )
+
+
+def other_units(pool: Iterable[str], *units: str) -> list[str]:
+    """Return the units of `pool` that are none of `units`, by whichever name."""
+    known = [find_unit(unit) for unit in units]
+    return [unit for unit in pool if find_unit(unit) not in known]

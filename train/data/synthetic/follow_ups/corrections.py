@@ -11,7 +11,7 @@ from train.data.synthetic.intents.files.common import any_path, found_files, que
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
 from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.sampler import Sampler, other_units
 from train.data.synthetic.script import Question, Script, follow_up, give_up, step
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
@@ -63,14 +63,14 @@ def corrected_number(sample: Sampler, world: World, memory: Memory) -> Script:
 
 def _units_like(unit: str) -> list[str]:
     """Return the other units of a dimension."""
-    return [u for pool in names.UNITS.values() if unit in pool for u in pool if u.lower() != unit.lower()]
+    return [u for pool in names.UNITS.values() if unit in pool for u in other_units(pool, unit)]
 
 
 @follow_up("convert_units", when=lambda m: m.is_again("convert") and _units_like(m.slot("u1")), weight=11)
 def corrected_source(sample: Sampler, world: World, memory: Memory) -> Script:
     """Another unit than the one that was converted from, sometimes with the number again."""
     v, old, target = memory.slot("v"), memory.slot("u1"), memory.slot("u2")
-    unit = sample.rng.choice([u for u in _units_like(old) if u != target])
+    unit = sample.rng.choice(other_units(_units_like(old), target))
     because = f"{v} {unit} in place of {v} {old}"
     if sample.chance(0.5):
         yield Question(sample.question("corrected_source", u=unit, old=old))

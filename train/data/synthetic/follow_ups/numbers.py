@@ -5,7 +5,7 @@ from __future__ import annotations
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, work_out
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.sampler import Sampler, other_units
 from train.data.synthetic.script import Question, Script, follow_up
 from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
@@ -172,7 +172,7 @@ def _same_dimension(unit: str) -> tuple[str, ...]:
 def other_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same quantity in a third unit."""
     v, u1 = memory.slot("v"), memory.slot("u1")
-    unit = sample.rng.choice([u for u in _same_dimension(u1) if u not in (u1, memory.slot("u2"))])
+    unit = sample.rng.choice(other_units(_same_dimension(u1), u1, memory.slot("u2")))
     yield Question(sample.question("other_unit", u=unit))
     return (yield from change_units(v, u1, unit, f"the same {v} {u1}"))
 
@@ -180,7 +180,7 @@ def other_unit(sample: Sampler, world: World, memory: Memory) -> Script:
 @follow_up("convert_units", when=lambda m: m.is_again("convert") and _same_dimension(m.slot("u1")), weight=5)
 def corrected_unit(sample: Sampler, world: World, memory: Memory) -> Script:
     v, u1 = memory.slot("v"), memory.slot("u1")
-    unit = sample.rng.choice([u for u in _same_dimension(u1) if u not in (u1, memory.slot("u2"))])
+    unit = sample.rng.choice(other_units(_same_dimension(u1), u1, memory.slot("u2")))
     old = memory.slot("u2")
     if sample.chance(0.5):
         yield Question(sample.question("corrected_unit", u=unit, old=old))

@@ -36,7 +36,7 @@ def convert_spelled(sample: Sampler, world: World) -> Script:
 @intent("convert_units", topic="converting units", weight=4)
 def temperature(sample: Sampler, world: World) -> Script:
     """Degrees, also below zero: as -5, as minus 5, as minus five."""
-    source, target = sample.rng.sample(list(names.UNITS["temperature"]), 2)
+    source, target = sample.units_of(names.UNITS["temperature"])
     roll, below = sample.rng.random(), sample.rng.randint(1, 60)
     if source in ("kelvin", "Kelvin", "K"):
         roll = max(roll, 0.55)
@@ -98,7 +98,7 @@ def one_or_part(sample: Sampler, world: World) -> Script:
 @intent("convert_units", topic="converting units", weight=1.4)
 def area(sample: Sampler, world: World) -> Script:
     """Squares of lengths, whose names have two words: both go into the call."""
-    source, target = sample.rng.sample(sample.rng.choice(_AREAS), 2)
+    source, target = sample.units_of(sample.rng.choice(_AREAS))
     said, value, why = sample.number(2, 3000), "", ""
     if sample.chance(0.3):
         number = sample.rng.randint(1000, 90_000)
