@@ -43,8 +43,9 @@ _DAYS_TO = re.compile(r"\bdays (?:to|until|till|between)\b", re.IGNORECASE)
 _TOOL_NAMED = re.compile(r"\b(?:use|call) ([a-z]+(?:_[a-z0-9]+)+)\b(?![./]\w)")
 _WRITES = re.compile(
     r"\b(?:writ|sav|put|stor|creat|mak|add|append|cop[iy]|chang|replac|overwrit|record|insert|remov|delet|correct"
-    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|print|prepar|list for|locate|want|shall\b)"
-    r"|\bshould (?:read|say|be|have)\b|\bturn\b.*\binto\b",
+    r"|fix|updat|edit|note|jot|type|keep|hold|export|dump|print|prepar|generat|compos|produc|draft|enter|contain"
+    r"|list for|locate|want|shall\b)"
+    r"|\b(?:should|must|has to) (?:read|say|tell|be|have|find)\b|\bturn\b.*\binto\b|> ?\S+$",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)

@@ -10,8 +10,8 @@ from agent.transcript import CallerTurn, SummarizerTurn, ToolTurn, Turn, UserTur
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GOES_ON = re.compile(
-    r"^\W*(?:(?:and|then|now|ok|okay|so|next|please)\W+)*(?:times|minus|plus|over|divided|multipl\w+|add|subtract|take"
-    r"|double|triple|halve|split|square|cube)\b"
+    r"^\W*(?:(?:and|then|now|ok|okay|so|next|please)\W+)*(?:times|minus|plus|over|divided|multipl\w+|add|subtract"
+    r"|take(?= .*\b(?:off|away|from)\b)|double|triple|halve|split|square|cube)\b"
     r"|\b(?:of|with|from|to|by|add|subtract|take|divide|multiply|double|halve|split|triple|square|cube)"
     r" (?:that|it|this)\b(?! (?:time|one)\b)"
     r"|\bthe (?:result|answer|outcome)\b|\bits (?:square|cube|root|half|third|quarter|double)\b",
@@ -19,7 +19,7 @@ _GOES_ON = re.compile(
 )
 _OTHERWISE = re.compile(
     r"\bnot\b|n['\u2019]t\b|\b(?:instead|rather|meant?|wrong|sorry|oops|correct\w*|mistyped?|first|earlier|before|both|same"
-    r"|previous\w*|original\w*|again|other|said|forget|swap|replace|scrap|make)\b",
+    r"|previous\w*|original\w*|again|other|said|forget|swap|replace|scrap|make|back)\b",
     re.IGNORECASE,
 )
 _SIGNED = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)?")

@@ -14,12 +14,12 @@ _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousa
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
     r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect|\bshould\b"
-    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bsorry\b"
-    r"|\btypo\b|\bmistake\b|\b(?:I|it) (?:said|says|wrote)\b",
+    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bdrop\b|\bbetter\b|\bmisread\b"
+    r"|\bwanted\b|\bno\b[:,]|\bscratch\b|\bexchange\b|\bturn the\b|\bsorry\b|\btypo\b|\bmistake\b|\b(?:I|it) (?:said|says|wrote)\b",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|questions|dozens?)\b",
+    r"\b(?:save|put|write|store|note|file|then|remember|send|transfer|also|questions|as well|dozens?)\b",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n|\sand (?=what|how|can|could|would|please)|\s\+ (?=[a-z])")
