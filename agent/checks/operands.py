@@ -13,9 +13,9 @@ _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])")
 _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousand|million|billion)\b)")
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
-    r"\bnot\b|n['\u2019]t\b|\binstead\b|\bmake\b|\bchange\b|\bmeant?\b|\breplace\b|\bafter\b|\bwrong\b|\bcorrect|\bshould\b"
-    r"|\bmixed up\b|\bforget\b|\bswap\b|\bin place of\b|\brather than\b|\bscrap\b|\bdrop\b|\bbetter\b|\bmisread\b"
-    r"|\bwanted\b|\bno\b[:,]|\bscratch\b|\bexchange\b|\bturn the\b|\bsorry\b|\btypo\b|\bmistake\b|\b(?:I|it) (?:said|says|wrote)\b",
+    r"\b(?:not|instead|make|change|meant?|replace|after|wrong|correct\w*|should|mixed up|forget|swap"
+    r"|in place of|rather than|but I|scrap|drop|better|misread|wanted|scratch|exchange|turn the|sorry|typo|mistake"
+    r"|(?:I|it) (?:said|says|wrote))\b|n['\u2019]t\b|\bno\b[:,]",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
