@@ -14,8 +14,8 @@ _ASKED = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-]|[.,]\w)(?!\s*(?:thousa
 """A number that stands alone: no part of a name, a date or a larger number."""
 _CORRECTION = re.compile(
     r"\b(?:not|instead|make|change|meant?|replace|after|wrong|correct\w*|should|mixed up|forget|swap"
-    r"|in place of|rather than|but I|scrap|drop|better|misread|wanted|scratch|exchange|turn the|sorry|typo|mistake"
-    r"|(?:I|it) (?:said|says|wrote))\b|n['\u2019]t\b|\bno\b[:,]",
+    r"|in place of|rather than|but I|scrap|drop|better|misread|wanted|scratch|exchange|turn the"
+    r"|sorry|typo|mistake|(?:I|it) (?:said|says|wrote))\b|n['\u2019]t\b|\bno\b[:,]",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(

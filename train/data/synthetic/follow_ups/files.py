@@ -162,7 +162,7 @@ def _given(world: World, key: str, value: str, line: str, path: str) -> Outcome:
 @follow_up("read_file", when=lambda m: m.path, weight=5)
 def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     """A value of the file that was spoken of; one that was read is not read again."""
-    if memory.is_again("value_of", "quantity"):
+    if memory.is_again("value_of", "quantity", "write"):
         raise ValueError(memory.path)
     path = _keyed(world, memory)
     document = world.documents[path]
@@ -187,7 +187,7 @@ def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
     return _given(world, key, value, line, path)
 
 
-@follow_up("calculate", when=lambda m: m.path and m.text, weight=4)
+@follow_up("calculate", when=lambda m: m.path and m.text and not m.is_again("write"), weight=4)
 def total_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     """The sum of the amounts that were just read."""
     document = world.documents[_keyed(world, memory, ("prices", "table"))]
