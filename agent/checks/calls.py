@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.checks.expressions import factors, once, operator, percent
+from agent.checks.expressions import factors, once, operator, percent, shared_factor
 from agent.checks.last_result import expression_of_another_number, value_of_an_earlier_question
 from agent.checks.operands import left_out
 from agent.checks.spoken import days_named, spoken_operands
@@ -250,7 +250,7 @@ def _day_text(day: tuple[int, str]) -> str:
 
 
 _RULES: Mapping[str, tuple[Rule, ...]] = {
-    "calculate": (operator, once, percent, factors),
+    "calculate": (operator, once, shared_factor, percent, factors),
     "add_days": (_weeks, _direction, _count_of_days, _dates),
     "days_between": (_asks_for_a_date, _dates),
     "convert_units": (_units, _same_unit, _sign),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ _SAME_AGAIN = re.compile(
     r"|those|these|them|halved?)\b|\^|\*\*",
     re.IGNORECASE,
 )
+_PRODUCT = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?\* ?\d")
+_EVERY = re.compile(r"\b(?:each|every|everyone|both|all|per|apiece|sets?|times|same)\b|\(", re.IGNORECASE)
 _SHARE_OF = re.compile(r"\d\s?(?:%|per ?cent) of (?:the |my |our |an? )?[$€£]?\d", re.IGNORECASE)
 _CHANGE = re.compile(
     r"\b(?:off|on top|plus|add|minus|less|more|up|down|rais|ris|grow|grew|fell|fall|drop|cut|sav|discount"
@@ -69,6 +72,17 @@ def once(arguments: Mapping[str, Any], question: str) -> str | None:
     if len(used) > 1 and len(set(used)) == 1 and len(said) < 2 and not _SAME_AGAIN.search(question):
         return f"the expression has nothing but {used[0]}, {len(used)} times"
     return None
+
+
+def shared_factor(arguments: Mapping[str, Any], question: str) -> str | None:
+    """Two products of an expression have a factor in common only where the question gives it twice."""
+    expression = str(arguments.get("expression", ""))
+    shared = [factor for factor, others in Counter(_PRODUCT.findall(expression)).items() if others > 1]
+    if not shared or _EVERY.search(question):
+        return None
+    numbers = [*map(spellings, _NUMBERS.findall(question)), *spoken_in_order(question)]
+    said = [forms for forms in numbers if shared[0] in forms]
+    return f"the expression multiplies by {shared[0]} twice" if len(said) == 1 else None
 
 
 def percent(arguments: Mapping[str, Any], question: str) -> str | None:
