@@ -283,6 +283,15 @@ def test_an_answer_that_nothing_supports_is_what_the_tool_said(
     assert observation.content in shown
 
 
+def test_what_is_shown_does_not_depend_on_the_pieces_that_an_answer_comes_in() -> None:
+    right = "It says:\n- Depart: Friday 19 June, 06:55\n"
+    answer = f"{right}- passphrase: red otter\nThey return soon."
+    for size in (1, 7, len(answer)):
+        check = AnswerCheck(exchange("read it", PLAN))
+        shown = "".join(check.feed(answer[at : at + size]) for at in range(0, len(answer), size))
+        assert shown + check.finish() == f"{right}{PLAN.name} says:\n{PLAN.content}", size
+
+
 SUPPORTED = [
     ("5 miles in km", MILES, "5 miles is 8.04672 km."),
     ("5 miles in km", MILES, "That is 8.04672 kilometers."),

@@ -27,7 +27,7 @@ from agent.paths import SHIPPED
 from agent.prompting import prompt_ids, segments
 from agent.transcript import ROLES, Role, Transcript, UserTurn
 from tui.bench.trace.checks import PARTS, check_shares
-from tui.bench.trace.command import OTHERS, SYSTEMS
+from tui.bench.trace.command import OTHERS, SYSTEMS, layout_figures
 from tui.cli.main import main
 
 QWEN2_PIECES = re.compile(r"[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]| ?[^\sA-Za-z0-9]+[\r\n]*|\s+")
@@ -119,7 +119,7 @@ def test_forced_decoding_writes_its_text(shared: Path, jump: bool) -> None:
 
 @pytest.mark.slow
 def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:
-    systems = "plain,shared,shared_disk,one_role"
+    systems = "plain,merged_disk,shared,shared_disk,single_disk,one_role"
     out, err = run(capsys, "--models", str(shared), "--json", "--systems", systems)
     result: dict[str, Any] = json.loads(out)
     trace = result["trace"]
@@ -132,14 +132,20 @@ def test_a_shared_bundle(shared: Path, counts: dict[str, int], capsys: pytest.Ca
         assert row["resident_mb"] > 0
         assert sum(used["evaluated"] for used in row["roles"].values()) == row["prompt_tokens"]
         assert all(used["reused"] >= 0 for used in row["roles"].values())
+    read = [trace[name]["prompt_tokens"] for name in ("single_disk", "shared_disk", "merged_disk", "plain")]
+    assert read == sorted(read)  # a layout reads again what other models or adapters wrote
+    assert all(seconds > 0 for seconds in result["layout_seconds"].values())
+    assert result["fastest_layout"] in result["layout_seconds"]
     assert result["machine"]["threads"] == 1
     assert result["model"]["layout"] == "shared"
     assert result["one_role_resident_mb"] > 0
     assert result["start_ratio"] is None
     assert [line.split(" …")[0] for line in err.splitlines()] == [
         "plain",
+        "merged disk",
         "shared",
         "shared disk",
+        "single disk",
         "one role",
     ]
 
@@ -178,6 +184,21 @@ def test_the_start_of_the_shipped_models(tiny_bundle: Bundle, capsys: pytest.Cap
     result = json.loads(out)
     assert result["start_ratio"] > 0
     assert result["trace"]["shared"] is None  # a merged bundle shares nothing
+
+
+def test_the_fastest_layout_is_that_of_loaded_models() -> None:
+    trace: dict[str, Any] = dict.fromkeys(SYSTEMS)
+    assert layout_figures("merged", trace)["fastest_layout"] is None
+    trace |= {
+        "merged_disk": {"seconds": 5.0, "load_seconds": 3.0},
+        "shared_disk": {"seconds": 2.5, "load_seconds": 0.25},
+        "single_disk": {"seconds": 3.0, "load_seconds": 0.5},
+    }
+    assert layout_figures("shared", trace) == {
+        "layout_seconds": {"merged": 2.0, "shared": 2.25, "single": 2.5},
+        "fastest_layout": "merged",
+    }
+    assert layout_figures("single", trace)["layout_seconds"]["shared"] is None  # it has no adapters
 
 
 @pytest.mark.parametrize(("systems", "thing"), [("plain,fast", "no system fast"), (",", "names none")])

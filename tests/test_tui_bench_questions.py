@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from engine_runs import F32_CACHE, ONE_THREAD, QUESTION, run
 
 from agent.bundle import Bundle
+from agent.engine import Choice, Generated, Stop
+from agent.events import Usage
 from agent.llama.engine import LlamaEngine
 from tui.bench.questions import energy
 from tui.bench.questions.near_ties import Turn, first_difference, gap, spread
@@ -24,7 +27,7 @@ def test_the_figures_are_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "questions", "--limit", "1", "--threads", "1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result.keys() >= FIELDS
-    assert result["questions"] == 1
+    assert (result["questions"], result["layout"]) == (1, "merged")
     assert result["same_text"] is True
     assert 0 < result["first_word_seconds"] < result["median_seconds"]
     assert 0 < result["python_share"] < 1
@@ -46,6 +49,30 @@ def test_turns_that_part_are_told_apart(tiny_bundle: Bundle) -> None:
     assert gap(engine, one, other) == pytest.approx(first[tokens[0]] - first[worst], abs=1e-3)
     assert gap(engine, one, other) > spread(engine, [one])
     engine.close()
+
+
+def turn(*tokens: int, stop: Stop = "end", margin: float = 1.0, instead_of: Choice | None = None) -> Turn:
+    return Turn("planner", QUESTION, Generated("", stop, Usage(), margin, tokens), instead_of)
+
+
+def test_a_turn_that_was_stopped_is_not_another_one() -> None:
+    whole, stopped, longer = turn(1, 2, 3), turn(1, 2, stop="cancelled"), turn(1, 2, 3, 4, stop="cancelled")
+    assert first_difference([whole], [stopped]) is None
+    assert first_difference([longer], [stopped]) is None
+    assert first_difference([whole], [longer]) == (whole, longer)
+    assert first_difference([whole], [turn(1, 2)]) == (whole, turn(1, 2))
+
+
+def test_proposals_in_another_order_are_as_near_as_their_margins(tiny_bundle: Bundle) -> None:
+    first = turn(1, 2, 3, margin=0.5)
+    one, other = (turn(1, 4, instead_of=Choice((1,), token, token / 16)) for token in (2, 3))
+    nearly = turn(1, 2, 3, margin=0.75)
+    assert first_difference([first, one], [first, one]) is None
+    assert first_difference([first, one], [first, other]) == (one, other)
+    assert first_difference([first, one], [nearly]) == (first, nearly)
+    with closing(LlamaEngine(tiny_bundle, F32_CACHE)) as engine:
+        assert gap(engine, one, other) == 1 / 16
+        assert gap(engine, first, nearly) == 0.25
 
 
 def test_on_f32_weights_batches_make_no_difference(tiny_bundle: Bundle) -> None:

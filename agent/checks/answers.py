@@ -21,6 +21,8 @@ REPEATS = "it says the same over and over"
 CUT = "it was cut at its length"
 HANDS_OVER = "it goes on as the planner does"
 _HAND_OVER = re.compile(r"^Next: (?:caller|summarizer|give up)\b", re.MULTILINE)
+_LINES = re.compile(r"(?<=\n)")
+"""Between a line and the next one."""
 _LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 
 
@@ -49,16 +51,22 @@ class AnswerCheck:
         return "".join(self._passed)
 
     def feed(self, text: str) -> str:
-        """Take the next piece of the answer; return what may be shown now."""
+        """Take the next piece of the answer; return what may be shown now.
+
+        What is shown in the end does not depend on the pieces: tokens that were drafted come several at once.
+        """
+        return "".join(map(self._feed_line, _LINES.split(text)))
+
+    def _feed_line(self, text: str) -> str:
+        """Take a piece whose only line break is at its end, if it has one."""
         self._held.append(text)
         self._tail = (self._tail + text)[-TAIL:]
         if not self.doubt and self._loops(self._tail):
             self.doubt = REPEATS
-        if "\n" not in text:
+        if not text.endswith("\n"):
             return ""
-        lines, newline, rest = "".join(self._held).rpartition("\n")
-        self._held = [rest]
-        return self._pass_on(lines + newline)
+        line, self._held = "".join(self._held), []
+        return self._pass_on(line)
 
     def _loops(self, text: str) -> bool:
         return (found := looped(text)) != "" and not any(found in said for said in self._said)

@@ -96,7 +96,7 @@ class RecordingEngine:
             if isinstance(event, Delta):
                 self.first_token = self.first_token or perf_counter()
             if isinstance(event, Generated):
-                self.turns.append(Turn(role, transcript, event))
+                self.turns.append(Turn(role, transcript, event, instead_of))
             yield event
 
     def count_tokens(self, text: str) -> int:
@@ -136,6 +136,7 @@ def bench_questions(bundle: Bundle, *, as_json: bool, threads: int, limit: int =
         print(file=sys.stderr)
         result = {
             "bundle": bundle.name,
+            "layout": bundle.layout,
             "machine": machine(engine.threads),
             **figures(answers),
             **_comparison(engine, answers),
@@ -265,7 +266,8 @@ def _print(result: Mapping[str, Any], drafted: Sequence[Answer]) -> None:
             f" (two logits at most {result['near_tie_bound']:.3f} apart)",
         ),
     ]
-    print(f"{result['bundle']}: {result['questions']} questions, {result['machine']['threads']} threads")
+    asked = f"{result['questions']} questions, {result['machine']['threads']} threads"
+    print(f"{result['bundle']}, {result['layout']}: {asked}")
     for name, value in lines:
         print(f"{name:55}{value}")
     print(f"\n{'with drafts':12}" + "".join(f"{head:>10}" for head in HEADS))

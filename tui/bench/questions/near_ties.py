@@ -1,7 +1,8 @@
-"""Whether two texts of one prompt differ only because llama.cpp's logits depend on how tokens are batched.
+"""Whether two answers differ only because llama.cpp's logits depend on how tokens are batched.
 
 By how much the two likeliest tokens draw nearer or apart between tokens decoded at once and one by one is
-measured. Two tokens whose logits differ by less than the most of that may change places.
+measured. Two tokens whose logits differ by less than the most of that may change places, and so may two
+margins that are as near to each other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.engine import Generated
+from agent.engine import Choice, Generated
 from agent.llama.binding.context import BATCH
 from agent.llama.engine import LlamaEngine
 from agent.prompting.encoding import common_length
@@ -26,6 +27,8 @@ class Turn:
     transcript: Transcript
     """What came before it."""
     generated: Generated
+    instead_of: Choice | None = None
+    """The choice that it goes another way at, where it is a second proposal."""
 
 
 def spread(engine: LlamaEngine, turns: Iterable[Turn]) -> float:
@@ -47,18 +50,47 @@ def spread(engine: LlamaEngine, turns: Iterable[Turn]) -> float:
 
 
 def first_difference(one: Sequence[Turn], other: Sequence[Turn]) -> tuple[Turn, Turn] | None:
-    """Return the first turns that differ although what came before them is the same; None for none."""
+    """Return the turns at which two answers part; None where they are the same.
+
+    Where the next turn has another role, or there is none, these are the last that are the same. A turn that
+    was stopped is the same as one that begins with its tokens: drafted ones come several at a time.
+    """
+    last = None
     for first, second in zip(one, other, strict=False):
-        if first.generated.tokens != second.generated.tokens:
+        if (first.role, first.transcript) != (second.role, second.transcript):
+            return (first, second) if first.instead_of and second.instead_of else last
+        if _place(first) != _place(second) or not _are_same(first.generated, second.generated):
             return first, second
-    return None
+        last = first, second
+    return last if len(one) != len(other) else None
 
 
 def gap(engine: LlamaEngine, one: Turn, other: Turn) -> float:
-    """Return by how much the logits of the tokens differ with which two turns after one transcript part."""
+    """Return how near to each other the choices are with which two answers part, in nats.
+
+    That is the difference of the logits of the tokens with which two turns part, or of the margins of what
+    they go another way at, or of their own margins where the turns are the same and what followed is not.
+    """
+    if one.instead_of and other.instead_of and _place(one) != _place(other):
+        return abs(one.instead_of.margin - other.instead_of.margin)
     first, second = one.generated.tokens, other.generated.tokens
+    if _are_same(one.generated, other.generated):
+        return abs(one.generated.margin - other.generated.margin)
     common = common_length(first, second)
     end = engine.end_token(one.role)
     tokens = [turn[common] if common < len(turn) else end for turn in (first, second)]
     after = engine.logits(one.role, one.transcript, first[:common], at_once=False)[-1]
     return float(abs(after[tokens[0]] - after[tokens[1]]))
+
+
+def _place(turn: Turn) -> tuple[Sequence[int], int] | None:
+    """Return the place and the token that a second proposal goes another way at."""
+    return (turn.instead_of.tokens, turn.instead_of.token) if turn.instead_of else None
+
+
+def _are_same(one: Generated, other: Generated) -> bool:
+    common = common_length(one.tokens, other.tokens)
+    return all(
+        common == len(turn.tokens) or (common == len(stopped.tokens) and stopped.stop == "cancelled")
+        for turn, stopped in ((one, other), (other, one))
+    )

@@ -8,14 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-from agent.bundle import Bundle
+from agent.bundle import Bundle, Layout
 from agent.errors import EngineError, InputError
 from agent.paths import cache_folder, config_path
 from tui.bench.machine import machine
@@ -29,20 +29,24 @@ SYSTEMS = (
     "plain",
     "chat_completion",
     "merged",
+    "merged_disk",
     "shared",
     "shared_disk",
+    "single_disk",
     "llama_server",
     "llama_server_ngram",
     "llama_server_roles",
 )
 """The systems that write the trace."""
+ON_DISK = {"merged_disk": "fill_merged", "shared_disk": "fill", "single_disk": "fill_single"}
+"""The systems that find their tool list in umi's prompt cache, and the tasks that put it there."""
 FILLED = {
-    "shared_disk": "fill",
+    **ON_DISK,
     "llama_server": "fill_server",
     "llama_server_ngram": "fill_server",
     "llama_server_roles": "fill_server_roles",
 }
-"""The systems that find their tool list on disk, and the tasks that put it there."""
+"""The same with the systems that find it in a saved slot of llama-server."""
 OTHERS = ("one_role", "rates", "cancel", "checks", "start")
 """The other measurements."""
 FIGURES: dict[str, Any] = {
@@ -139,6 +143,7 @@ class _BenchRun:
             "rounds": rounds,
             "trace_tokens": prepared["tokens"],
             "trace": trace,
+            **layout_figures(self._bundle.layout, trace),
             **figures,
         }
 
@@ -148,7 +153,7 @@ class _BenchRun:
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SYSTEMS}
         for number in range(rounds):
             for name in names[:: -1 if number % 2 else 1]:
-                home = self._filled_home if name == "shared_disk" else None
+                home = self._filled_home if name in ON_DISK else None
                 rows[name].append(
                     self._with_progress(name, lambda name=name, home=home: self._run_task(name, home))
                 )
@@ -206,6 +211,21 @@ class _BenchRun:
         figures = measure()
         print(f" {perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
         return figures
+
+
+def layout_figures(layout: Layout, trace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the seconds of the trace's question in each layout, and the fastest of at least two.
+
+    They are those of loaded models that find the tool list on disk; None for a layout that was not measured,
+    as the shared one is not where a bundle, whose layout is `layout`, has no adapters.
+    """
+    seconds: dict[str, float | None] = {}
+    for name, system in (("merged", "merged_disk"), ("shared", "shared_disk"), ("single", "single_disk")):
+        row = None if name == "shared" != layout else trace[system]
+        seconds[name] = round(row["seconds"] - row["load_seconds"], 3) if row else None
+    measured = {name: each for name, each in seconds.items() if each is not None}
+    fastest = min(measured, key=lambda name: measured[name]) if len(measured) > 1 else None
+    return {"layout_seconds": seconds, "fastest_layout": fastest}
 
 
 def median_of(rows: Sequence[Any]) -> Any:

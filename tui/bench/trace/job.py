@@ -68,6 +68,16 @@ class Job:
             roles[role] = replace(file, file=link.name, sha256=f"{role} {file.sha256}", adapter=None)
         return replace(bundle, folder=Path(self.scratch), layout="merged", roles=roles)
 
+    def one_model(self) -> Bundle:
+        """Return the bundle as one model without adapters, the planner's, in all roles."""
+        bundle = self.bundle()
+        planner = bundle.roles["planner"]
+        roles = {
+            role: replace(file, file=planner.file, sha256=planner.sha256, size=planner.size, adapter=None)
+            for role, file in bundle.roles.items()
+        }
+        return replace(bundle, layout="single", roles=roles)
+
 
 def _link(source: Path, target: Path) -> None:
     for link in (os.symlink, os.link, shutil.copyfile):

@@ -13,8 +13,10 @@ TITLES = {
     "plain": "three models, plain",
     "chat_completion": "chat completion",
     "merged": "umi, merged",
+    "merged_disk": "umi, merged, disk",
     "shared": "umi, shared",
     "shared_disk": "umi, shared, disk",
+    "single_disk": "umi, single, disk",
     "llama_server": "llama-server, disk",
     "llama_server_ngram": "  with n-grams",
     "llama_server_roles": "  three adapters",
@@ -92,7 +94,13 @@ def _other_figures(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     times = _number(result["start_ratio"], ".2f")
     shares = result["checks_share"] or dict.fromkeys(("call rules", "answer rules", "grammars"))
     checks = ", ".join(f"{part} {_number(share, '.2%')}" for part, share in shares.items())
+    layouts = ", ".join(f"{name} {_number(each, '.1f')}" for name, each in result["layout_seconds"].items())
+    fastest = result["fastest_layout"]
     return [
+        (
+            "layouts: seconds, loaded, with disk",
+            layouts + (f"; {fastest} is fastest" if fastest else ""),
+        ),
         ("one role alone, MB in memory", _number(result["one_role_resident_mb"], ".0f")),
         ("tokens read in a second", _number(result["read_tokens_per_second"], ".1f")),
         ("tokens written in a second", kinds),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.bundle import load_bundle
+from agent.bundle import Bundle, load_bundle
 from agent.errors import EngineError, UmiError
 from agent.evaluation.trace import TRACE, generated_turns
 from agent.llama.generation import RESERVE
@@ -69,7 +69,7 @@ def chat_completion(job: Job) -> dict[str, Any]:
 
 
 def merged(job: Job) -> dict[str, Any]:
-    """Measure umi's engine over three models."""
+    """Measure umi's engine over three models, with the states that are on disk."""
     return measure(lambda: UmiEngine(job.three_models(), job.settings(disk=True)))
 
 
@@ -78,11 +78,24 @@ def shared(job: Job) -> dict[str, Any]:
     return measure(lambda: UmiEngine(job.bundle(), job.settings(disk=True)))
 
 
+def single(job: Job) -> dict[str, Any]:
+    """Measure umi's engine over one model without adapters, with the states that are on disk."""
+    return measure(lambda: UmiEngine(job.one_model(), job.settings(disk=True)))
+
+
 def fill(job: Job) -> dict[str, Any]:
     """Save the state of the tool list to disk."""
-    with closing(UmiEngine(job.bundle(), job.settings(disk=True))) as system:
-        system.write(SECOND, lambda: None)
-    return {}
+    return _fill(job, job.bundle())
+
+
+def fill_merged(job: Job) -> dict[str, Any]:
+    """Save the states of the tool list of three models."""
+    return _fill(job, job.three_models())
+
+
+def fill_single(job: Job) -> dict[str, Any]:
+    """Save the state of the tool list of one model without adapters."""
+    return _fill(job, job.one_model())
 
 
 def llama_server(job: Job) -> dict[str, Any]:
@@ -108,6 +121,12 @@ def fill_server(job: Job) -> dict[str, Any]:
 def fill_server_roles(job: Job) -> dict[str, Any]:
     """Save the state of the tool list for llama-server with adapters."""
     return _fill_server(job, adapted=True)
+
+
+def _fill(job: Job, bundle: Bundle) -> dict[str, Any]:
+    with closing(UmiEngine(bundle, job.settings(disk=True))) as system:
+        system.engine.read_ahead(SECOND.before, cancelled=lambda: False)
+    return {}
 
 
 def _fill_server(job: Job, **options: Any) -> dict[str, Any]:
@@ -158,9 +177,13 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "plain": plain,
     "chat_completion": chat_completion,
     "merged": merged,
+    "merged_disk": merged,
     "shared": shared,
-    "fill": fill,
     "shared_disk": shared,
+    "single_disk": single,
+    "fill": fill,
+    "fill_merged": fill_merged,
+    "fill_single": fill_single,
     "llama_server": llama_server,
     "llama_server_ngram": llama_server_ngram,
     "llama_server_roles": llama_server_roles,
