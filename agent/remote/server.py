@@ -100,7 +100,7 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
         kind,
         models,
         "umi",
-        _grammar(client, models["planner"]),
+        _grammar(client, kind, models["planner"]),
         kind == "llama-server" and _tokenizes(client),
         _context_length(client),
     )
@@ -132,8 +132,14 @@ def _models_of_roles(names: list[str], bundle: Bundle, model: str) -> dict[Role,
     return found
 
 
-def _grammar(client: ServerClient, model: str) -> Grammar:
+def _grammar(client: ServerClient, kind: Kind, model: str) -> Grammar:
+    """Return the most exact grammars that the server obeys.
+
+    llguidance's are tried on llama-server alone: llama-cpp-python's server crashes at a grammar that is not GBNF.
+    """
     for grammar, text in _TRIALS:
+        if grammar == "llguidance" and kind != "llama-server":
+            continue
         body = {"model": model, "prompt": "a", "max_tokens": 8, "temperature": 0, "grammar": text}
         try:
             reply = client.post(f"{client.path}/completions", body)
