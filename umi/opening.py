@@ -53,9 +53,10 @@ def open_agent(
 
     `tools` are tools (see `tool`), and names of those that `available_tools` returns; None stands for all
     that are built in. They see nothing but the folder `workspace`, and of that no protected place that
-    matches no pattern of `allow_protected`. At most `max_steps` steps call tools in one turn. With the URL of a `server` of
-    OpenAI's protocol, the models run there, and `models` names the bundle that they are of. Raise InputError
-    where something that was given cannot be used, and EngineError where llama.cpp or the server fails.
+    matches no pattern of `allow_protected`. At most `max_steps` steps call tools in one turn. With the URL of
+    a `server` of OpenAI's protocol, the models run there, and `models` names the bundle that they are of.
+    Raise InputError where something that was given cannot be used, and EngineError where llama.cpp or the
+    server fails.
     """
     names = None if tools is None else [tool for tool in tools if isinstance(tool, str)]
     available = None if names is None else _without_problems(find_tools(names))
