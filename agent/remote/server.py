@@ -147,11 +147,13 @@ def _adapters(client: ServerClient, kind: Kind, bundle: Bundle) -> dict[Role, in
 
     Raise InputError where the server lacks one: the backbone alone plays no role.
     """
-    wanted = {role: file.adapter.file for role, file in bundle.roles.items() if file.adapter}
+    wanted: dict[Role, str] = {role: file.adapter.file for role, file in bundle.roles.items() if file.adapter}
     listed = client.get("/lora-adapters") if wanted and kind == "llama-server" else None
     loaded = [entry for entry in listed or () if isinstance(entry, dict)]
     numbers = {PurePath(str(entry.get("path"))).name: entry.get("id") for entry in loaded}
-    found = {role: number for role, file in wanted.items() if isinstance(number := numbers.get(file), int)}
+    found: dict[Role, int] = {
+        role: number for role, file in wanted.items() if isinstance(number := numbers.get(file), int)
+    }
     if missing := [file for role, file in wanted.items() if role not in found]:
         raise InputError(
             f"the server runs the backbone of {bundle.name} without {', '.join(missing)}",

@@ -11,7 +11,10 @@ import base64
 import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import (
+    getproxies_environment,
+    proxy_bypass_environment,  # pyright: ignore[reportAttributeAccessIssue] - typeshed leaves it out
+)
 
 import h11
 import httpcore2
