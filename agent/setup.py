@@ -105,15 +105,17 @@ def open_agent(
     from agent.checks.calls import CallCheck
     from agent.consent.audit import AuditLog
     from agent.loop import Agent
+    from agent.tools import builtin_tools, optional_tools
     from agent.turn import WRITING_ROOM
 
+    known = (*optional_tools(), *builtin_tools(), *toolbox.tools)  # the app switches tools on later
     engine: Engine
     if server:
         from agent.remote.opening import open_remote_engine
 
-        engine = open_remote_engine(server, bundle, {tool.name: tool.kinds for tool in toolbox.tools})
+        engine = open_remote_engine(server, bundle, {tool.name: tool.kinds for tool in known})
     else:
-        engine = open_engine(bundle, tools=toolbox.tools)
+        engine = open_engine(bundle, tools=known)
     try:
         selection = make_selection(engine, toolbox, instruction)
         audit = AuditLog(toolbox.context.workspace.root)
@@ -145,14 +147,15 @@ def open_agent(
 def make_selection(engine: Engine, toolbox: Toolbox, instruction: str = "") -> ToolSelection | None:
     """Return what picks the tools of each turn, or None where all of `toolbox` leave room for a conversation.
 
-    The built-in tools among them are always on offer.
+    Those that the setting `pinned_tools` names are always on offer.
     """
-    from agent.tools import BUILTIN_NAMES
+    from agent.config import read_config
     from agent.tools.selection.embedding import installed_embedding
     from agent.tools.selection.selection import ToolSelection, tools_fit
     from agent.transcript import Transcript
 
-    pinned = [tool.name for tool in toolbox.tools if tool.name in BUILTIN_NAMES]
+    named = read_config().pinned
+    pinned = [tool.name for tool in toolbox.tools if tool.name in named]
     if len(pinned) == len(toolbox.tools) or tools_fit(
         Transcript(toolbox.specs, instruction=instruction), engine
     ):

@@ -1,7 +1,7 @@
 """Figures of docs/tools.md, "Many tools": recall of the picked tools, and whole questions among 300 tools.
 
     python scripts/many_tools.py recall FOLDER [--requests N]
-    python scripts/many_tools.py questions FOLDER [--models B] [--tasks N] [--all N]
+    python scripts/many_tools.py questions FOLDER [--models B] [--tasks N] [--all N] [--pinned]
 
 FOLDER holds tools and requests that `umi train data synthetic --foreign` reads.
 """
@@ -74,8 +74,11 @@ def foreign_tools(specs: Sequence[ToolSpec], count: int) -> list[Tool]:
     return [replace(_unavailable, spec=spec) for spec in random.Random(0).sample(usable, count)]
 
 
-def print_questions(folder: Path, models: str | None, tasks: int, count: int) -> None:
-    """Print how many tasks of the exam's development half are right, by what is on offer."""
+def print_questions(folder: Path, models: str | None, tasks: int, count: int, pinned_only: bool) -> None:
+    """Print how many tasks of the exam's development half are right, by what is on offer.
+
+    With `pinned_only` the built-in tools are always on offer, as in umi itself, and never have to be found.
+    """
     everything = [task for task in read_exam(("development",)) if not task.is_dialogue]
     chosen = [everything[at * len(everything) // tasks] for at in range(tasks)]
     others = foreign_tools([t.spec for t in read_foreign([folder]).tools.values()], count - 14)
@@ -97,7 +100,9 @@ def print_questions(folder: Path, models: str | None, tasks: int, count: int) ->
     print("right of", len(chosen), flush=True)
     first = _run(chosen, alone, "built-in tools alone")
     how = "BM25 and embedding" if embed else "BM25"
-    ways = {f"among all, {how}": among(False), f"among all, {how}, built-in pinned": among(True)}
+    ways = {f"among all, {how}, built-in pinned": among(True)}
+    if not pinned_only:
+        ways[f"among all, {how}"] = among(False)
     for name, open_respondent in ways.items():
         results = _run(chosen, open_respondent, name)
         lost = [one.id for one, other in zip(first, results, strict=True) if one.right and not other.right]
@@ -127,11 +132,12 @@ def main() -> None:
     questions.add_argument("--models")
     questions.add_argument("--tasks", type=int, default=40)
     questions.add_argument("--all", type=int, default=300)
+    questions.add_argument("--pinned", action="store_true")
     given = parser.parse_args()
     if given.command == "recall":
         print_recall(given.folder, given.requests)
     else:
-        print_questions(given.folder, given.models, given.tasks, given.all)
+        print_questions(given.folder, given.models, given.tasks, given.all, given.pinned)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,10 @@ class _request_errors:
 
 async def _no_route(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    what = f"there is nothing at {request.method} {request.url.path}"
+    what = (
+        f"there is nothing at {request.method} {request.url.path};"
+        " umi has POST /v1/chat/completions and GET /v1/models"
+    )
     return _error_response(RequestError(status, what, "not_found"))
 
 

@@ -172,11 +172,13 @@ def in_call_order(messages: Sequence[Message]) -> list[Message]:
             order = {call.id: at for at, call in enumerate(message.tool_calls)}
             start = len(ordered) + 1
         elif message.role == "tool" and message.tool_call_id not in order:
-            what = f"no call before this result has the id {message.tool_call_id[:80]!r}"
+            what = f"no call before this result has the id {(message.tool_call_id or '')[:80]!r}"
             raise RequestError(400, what, "invalid_value", "messages")
         ordered.append(message)
         if message.role == "tool":
-            ordered[start:] = sorted(ordered[start:], key=lambda result: order.get(result.tool_call_id, 0))
+            ordered[start:] = sorted(
+                ordered[start:], key=lambda result: order.get(result.tool_call_id or "", 0)
+            )
     return ordered
 
 

@@ -66,7 +66,11 @@ class Reply:
 
     def whole(self) -> dict[str, Any]:
         """Return the completion, after the last event."""
-        message: dict[str, Any] = {"role": "assistant", "content": self._content.strip() or None}
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": self._content.strip() or None,
+            "refusal": None,
+        }
         if self._reasoning:
             message["reasoning_content"] = self._reasoning.strip()
         if self._calls:

@@ -23,6 +23,8 @@ MOST_BYTES = 4 << 20
 """Of a request's body."""
 MOST_MESSAGES = 1000
 MOST_TOOLS = 128
+MOST_STOPS = 64
+"""Of the texts that end an answer: editors send every end marker that they know."""
 DEEPEST = 64
 """Objects and lists in one another; a tool's schema is walked recursively."""
 
@@ -70,7 +72,7 @@ class ToolCall:
 
     id: str
     function: FunctionCall
-    type: Literal["function"] = "function"
+    type: Literal["function"] | None = "function"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Message:
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | tuple[TextPart, ...] | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
-    tool_call_id: str = ""
+    tool_call_id: str | None = None
     reasoning_content: str | None = None
 
     @property
@@ -139,7 +141,7 @@ class StreamOptions:
 
     __pydantic_config__: ClassVar = _ALLOW
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -149,21 +151,23 @@ class ChatRequest:
     __pydantic_config__: ClassVar = _ALLOW
 
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MOST_MESSAGES)]
-    model: str = MODEL
-    stream: bool = False
+    model: str | None = None
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: Annotated[tuple[OfferedTool, ...], Field(max_length=MOST_TOOLS)] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
-    stop: str | Annotated[tuple[str, ...], Field(max_length=4)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: str | Annotated[tuple[str, ...], Field(max_length=MOST_STOPS)] | None = None
+    max_tokens: Annotated[int, Field(ge=-1)] | None = None
+    """-1 stands for no limit, as for servers on llama.cpp."""
+    max_completion_tokens: Annotated[int, Field(ge=-1)] | None = None
     user: str | None = None
 
     @property
     def most_tokens(self) -> int | None:
         """The tokens of an answer, at most; None where the bundle's own limit is the only one."""
-        return self.max_completion_tokens or self.max_tokens
+        most = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        return None if most == -1 else most
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -207,6 +211,10 @@ def parse_request(body: bytes) -> ChatRequest:
         if isinstance(given, list) and len(given) > most:
             message = f"{name} has {len(given)} entries and umi takes {most}"
             raise RequestError(400, message, "array_above_max_length", name)
+    if kind := _kind_beside_text(value.get("messages")):
+        raise RequestError(
+            400, f"umi reads text alone, and a message has {kind}", "invalid_value", "messages"
+        )
     try:
         request = validate(ChatRequest, value)
     except InvalidFieldsError as invalid:
@@ -217,7 +225,9 @@ def parse_request(body: bytes) -> ChatRequest:
 
 
 def _check(request: ChatRequest) -> None:
-    if request.model != MODEL:
+    if 0 in (request.max_tokens, request.max_completion_tokens):
+        raise RequestError(400, "an answer has at least one token", "invalid_value", "max_tokens")
+    if request.model not in (None, MODEL):
         raise RequestError(
             404, f"there is no model {request.model!r}; the model is {MODEL}", "model_not_found"
         )
@@ -234,6 +244,17 @@ def _check(request: ChatRequest) -> None:
     if request.demanded and request.demanded not in names:
         message = f"tool_choice names {request.demanded!r}, which is none of the tools"
         raise RequestError(400, message, "invalid_value", "tool_choice")
+
+
+def _kind_beside_text(messages: Any) -> str:
+    """Return the type of the first part of a message that is no text; empty where there is none."""
+    for message in messages if isinstance(messages, list) else ():
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            if isinstance(kind, str) and kind != "text":
+                return kind[:80]
+    return ""
 
 
 def _is_deep(value: Any) -> bool:

@@ -42,10 +42,15 @@ class LlamaServer:
     grammar: Grammar = "llguidance"
     tokenizes: bool = True
     models: Sequence[str] = ("/models/backbone.gguf",)
+    owner: str = "llamacpp"
+    adapters: Sequence[str] = ()
+    """Paths of the adapters that it loaded."""
     hangs: bool = False
     """Whether completions never come."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Of the completions of the script so far."""
+    trials: list[str] = field(default_factory=list)
+    """The grammars that were tried."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client left a completion that hangs."""
 
@@ -58,8 +63,11 @@ class LlamaServer:
         path = request.url.path
         if request.method == "GET":
             found = {
-                "/v1/models": {"data": [{"id": name, "owned_by": "llamacpp"} for name in self.models]},
+                "/v1/models": {"data": [{"id": name, "owned_by": self.owner} for name in self.models]},
                 "/props": {"default_generation_settings": {"n_ctx": 2000}},
+                "/lora-adapters": [
+                    {"id": number, "path": path, "scale": 0.0} for number, path in enumerate(self.adapters)
+                ],
             }.get(path)
             return httpx2.Response(200 if found else 404, json=found)
         body = json.loads(request.content)
@@ -72,12 +80,13 @@ class LlamaServer:
         return await self._complete(body)
 
     def _trial(self, grammar: str) -> httpx2.Response:
+        self.trials.append(grammar)
         kind = "llguidance" if grammar.startswith("%llguidance") else "gbnf"
         if self.grammar == "none":
             return httpx2.Response(200, json={"choices": [{"text": "anything"}]})
         if kind == "llguidance" and self.grammar == "gbnf":
             return httpx2.Response(400, json={"error": {"message": "failed to parse grammar"}})
-        return httpx2.Response(200, json={"choices": [{"text": "qz7"}]})
+        return httpx2.Response(200, json={"choices": [{"text": '"qz7"' if kind == "llguidance" else "qz7"}]})
 
     async def _complete(self, body: dict[str, Any]) -> httpx2.Response:
         self.bodies.append(body)

@@ -14,6 +14,7 @@ from fakes import call, plan
 from model_server import LlamaServer, Ollama, called, chat_delta, tokenized
 
 from agent.bundle import Bundle
+from agent.engine import Generated
 from agent.errors import EngineError, InputError
 from agent.events import CallProposed, Event, Finished, Observation
 from agent.loop import Agent
@@ -24,7 +25,7 @@ from agent.remote.engine import RemoteEngine
 from agent.remote.opening import open_remote_engine
 from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.toolbox import Toolbox, select_tools
-from agent.transcript import Transcript, UserTurn
+from agent.transcript import PlannerTurn, Transcript, UserTurn
 
 URL = "http://127.0.0.1:8080/v1"
 QUESTION = "what is 17.5% of 240?"
@@ -138,6 +139,53 @@ def test_the_models_of_roles_are_found_by_name(bundle: Bundle, tmp_path: Path) -
     server = LlamaServer(script(), models=names)
     assert isinstance(turn(agent_on(server, bundle, tmp_path))[-1], Finished)
     assert [body["model"] for body in server.bodies] == ["planner", "caller", "planner", "summarizer"]
+
+
+def test_llama_server_switches_the_adapter_of_each_role_on_by_request(bundle: Bundle, tmp_path: Path) -> None:
+    roles = {
+        role: replace(file, adapter=replace(file, file=f"{role}-a.gguf"))
+        for role, file in bundle.roles.items()
+    }
+    shared = replace(bundle, layout="shared", roles=roles)
+    files = [f"/models/{role}-a.gguf" for role in ("other", "summarizer", "caller", "planner")]
+    server = LlamaServer(script(), adapters=files)
+    agent = agent_on(server, shared, tmp_path)
+    assert "by request" in agent.engine.server.summary()[0]  # pyright: ignore
+    turn(agent)
+    switched = [{one["id"]: one["scale"] for one in body["lora"]} for body in server.bodies]
+    planner = {1: 0.0, 2: 0.0, 3: 1.0}
+    assert switched == [planner, {1: 0.0, 2: 1.0, 3: 0.0}, planner, {1: 1.0, 2: 0.0, 3: 0.0}]
+
+    named = LlamaServer(script(), models=["planner", "caller", "summarizer"])
+    turn(agent_on(named, shared, tmp_path))
+    assert "lora" not in named.bodies[0], "the server has a model for each role"
+    message = refused(LlamaServer([], adapters=files[:2]), shared, tmp_path)
+    assert "without planner-a.gguf, caller-a.gguf" in message
+    assert "--lora" in message
+
+
+def test_llama_cpp_pythons_server_is_asked_for_gbnf_alone_and_for_no_penalty(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    server = LlamaServer(script(), grammar="gbnf", tokenizes=False, owner="me")
+    agent = agent_on(server, bundle, tmp_path)
+    assert "llama-cpp-python" in agent.engine.server.summary()[0]  # pyright: ignore
+    turn(agent)
+    assert [grammar[:8] for grammar in server.trials] == ["root ::="], "another grammar ends that server"
+    assert {body["repeat_penalty"] for body in server.bodies} == {1.0}
+
+
+def test_a_server_is_sent_no_grammar_option_that_its_llguidance_does_not_know(bundle: Bundle) -> None:
+    server = LlamaServer([call("calculate", expression="1+1")])
+    tools = tuple(tool.spec for tool in select_tools(builtin_tools(), ["calculate"]))
+    asked = Transcript(tools, (UserTurn(QUESTION), PlannerTurn("I will use calculate.", "caller")))
+    engine = open_remote_engine(URL, bundle, {}, server.transport)
+    *_, generated = engine.generate("caller", asked, cancelled=lambda: False)
+    engine.close()
+    assert isinstance(generated, Generated)
+    assert generated.text == server.script[0]
+    assert "%json" in server.bodies[0]["grammar"]
+    assert "json_allowed_escapes" not in server.bodies[0]["grammar"]
 
 
 def refused(server: LlamaServer | Ollama, bundle: Bundle, folder: Path, url: str = URL) -> str:

@@ -14,7 +14,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from agent.config import set_value
 from agent.engine import ScriptedEngine
+from agent.errors import InputError
 from agent.loop import Agent
 from agent.prompting import segments
 from agent.sessions import SessionStore, SessionWriter
@@ -168,6 +170,26 @@ def test_an_agent_offers_what_each_question_needs_among_many(tmp_path: Path) -> 
     assert all(set(BUILTIN_NAMES) | {"play_song"} <= names(transcript) for _, transcript in engine.seen)
     assert len(engine.seen) == 4
     assert len(engine.seen[0][1].tools) < 40
+
+
+def test_the_setting_names_the_pinned_tools(tmp_path: Path, umi_home: Path) -> None:
+    many = foreign({f"tool_{at}": "another thing entirely " * 20 for at in range(30)} | TEXTS)
+    toolbox = make_toolbox(tmp_path, [*BUILTIN_NAMES, *many])
+
+    def pinned() -> set[str]:
+        selection = make_selection(ScriptedEngine([], context_length=1000), toolbox)
+        assert selection is not None
+        return {tool.name for tool in selection.pinned}
+
+    assert pinned() == set(BUILTIN_NAMES)
+    set_value("pinned_tools", "builtin, play_song, not_on_offer")
+    assert pinned() == {*BUILTIN_NAMES, "play_song"}
+    set_value("pinned_tools", "calculate")
+    assert pinned() == {"calculate"}
+    set_value("pinned_tools", "")
+    assert pinned() == set()
+    with pytest.raises(InputError, match="pinned_tools"):
+        set_value("pinned_tools", "play song")
 
 
 @pytest.mark.parametrize("tools", [None, [*BUILTIN_NAMES, *foreign(TEXTS)]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,16 @@ async def test_umi_s_own_tools_write_only_where_that_was_allowed(
 
 async def test_an_answer_ends_where_the_client_says(tmp_path: Path) -> None:
     answer = [plan("I know it.", "summarizer"), "one two three STOP four"]
-    async with served(answer * 4, tmp_path) as server:
+    async with served(answer * 5, tmp_path) as server:
         stopped = (await server.post(chat(user("count"), stop="STOP"))).json()["choices"][0]
         assert (stopped["message"]["content"], stopped["finish_reason"]) == ("one two three", "stop")
         body = chat(user("count"), stop=["no such", "STOP"], stream=True)
         assert "STO" not in (await server.post(body)).text
         short = (await server.post(chat(user("count"), max_tokens=2))).json()["choices"][0]
         assert (short["message"]["content"], short["finish_reason"]) == ("one two", "length")
+        body = chat(user("count"), max_tokens=-1, stop=[f"<end {at}>" for at in range(20)])
+        long = (await server.post(body)).json()["choices"][0]
+        assert (long["message"]["content"], long["finish_reason"]) == ("one two three STOP four", "stop")
         long = (await server.post(chat(user("count"), max_completion_tokens=99))).json()["choices"][0]
         assert (long["message"]["content"], long["finish_reason"]) == ("one two three STOP four", "stop")
 
@@ -149,6 +153,60 @@ async def test_an_unknown_history_becomes_turns_and_is_not_trusted(tmp_path: Pat
     _, seen = server.engine.seen[0]
     assert seen.turns[:3] == (UserTurn("hello"), PlannerTurn("", "summarizer"), SummarizerTurn("Hi!"))
     assert reply["umi"]["reason"] == "failed", "add_note asks where a stranger's text was read"
+
+
+async def test_fields_that_are_null_or_unknown_have_no_effect(tmp_path: Path) -> None:
+    """As libraries send them that write every field, and editors with settings of other servers."""
+    unset = (
+        "stream",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "stop",
+        "user",
+        "response_format",
+        "n",
+        "logprobs",
+    )
+    empty = {"name": None, "tool_calls": None, "tool_call_id": None, "refusal": None, "audio": None}
+    history = [{**empty, "role": "user", "content": "hello"}, {**empty, "role": "assistant", "content": []}]
+    settings = {
+        "prompt_cache_key": "x",
+        "reasoning_effort": "low",
+        "top_k": 40,
+        "keep_alive": "5m",
+        "store": False,
+    }
+    body = chat(*history, {**empty, "role": "user", "content": "well?"}, **dict.fromkeys(unset), **settings)
+    async with served([plan("Fine.", "summarizer"), "Yes."], tmp_path) as server:
+        reply = (await server.post({**body, "model": None})).json()
+    assert reply["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "Yes.",
+        "refusal": None,
+        "reasoning_content": "Fine.",
+    }
+
+
+async def test_the_stream_is_what_a_reader_of_lines_expects(tmp_path: Path) -> None:
+    script = [plan("Fine.", "summarizer"), "Two\nlines, na\u00efve."]
+    body = chat(user("well?"), stream=True, stream_options={"include_usage": True})
+    async with served(script, tmp_path) as server:
+        reply = await server.post(body, Accept="text/event-stream", Authorization="Bearer sk-any")
+    assert reply.headers["Content-Type"].startswith("text/event-stream")
+    *events, last, end = reply.text.split("\n\n")
+    assert (last, end) == ("data: [DONE]", "")
+    assert all(event.startswith("data: {") and "\n" not in event for event in events)
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert (
+        "".join(c["choices"][0]["delta"].get("content", "") for c in chunks[:-1]) == "Two\nlines, na\u00efve."
+    )
+    assert [c["choices"][0]["finish_reason"] for c in chunks[:-1]] == [None] * (len(chunks) - 2) + ["stop"]
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] > 0
 
 
 async def test_two_that_ask_at_once_are_both_answered(tmp_path: Path) -> None:

@@ -102,7 +102,9 @@ async def test_who_may_ask(tmp_path: Path) -> None:
         assert (await server.get("/v1/models", Host="evil.example")).status_code == 403
         assert (await server.get("/v1/models", Origin="http://evil.example")).status_code == 403
         assert (await server.get("/v1/models")).status_code == 200
-        assert (await server.get("/nothing")).json()["error"]["code"] == "not_found"
+        missing = (await server.get("/v1/responses")).json()["error"]
+        assert missing["code"] == "not_found"
+        assert "/v1/chat/completions" in missing["message"]
         assert (await server.get("/v1/chat/completions")).status_code == 405
         assert (await server.get("/v1/models/gpt-4")).status_code == 404
     async with served(ANSWER, tmp_path, token="a-long-enough-token") as server:
@@ -152,6 +154,9 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         (chat(user("hi"), tool_result), (400, "invalid_value")),
         (chat(user("hi"), {"role": "assistant", "tool_calls": [made]}, tool_result), (400, "invalid_value")),
         (chat(user([{"type": "image_url", "image_url": {}}])), (400, "invalid_value")),  # pyright: ignore
+        (chat(user("hi"), max_tokens=0), (400, "invalid_value")),
+        (chat(user("hi"), max_completion_tokens=-2), (400, "invalid_value")),
+        (chat(user("hi"), stop=["x"] * 65), (400, "invalid_value")),
         (chat(user(" "), tools=[weather_tool()]), (400, "invalid_value")),
         (chat(user("x" * (1 << 20))), (400, "context_length_exceeded")),
         (chat(user("word " * 5000)), (400, "context_length_exceeded")),

@@ -24,9 +24,11 @@ from agent.bundle import Bundle
 from agent.bundle.download.bases import InstalledBase, base_folder, partial_base_folder, write_record
 from agent.bundle.download.catalogue import CataloguedBase, HubSource
 from agent.bundle.store import selected_bundle
+from agent.config import read_config
 from agent.engine import ScriptedEngine
 from agent.errors import EngineError
 from agent.llama.speed.estimate import Rates
+from agent.tools import BUILTIN_NAMES, optional_tools
 from agent.transcript import UserTurn
 from tui.app.app import UmiApp
 from tui.app.screens.models import ModelsScreen
@@ -132,7 +134,13 @@ async def test_models_are_switched_without_a_restart(
         await until(pilot, lambda: isinstance(app.screen, ToolsScreen))
         tools = app.screen.query_one(SelectionList)
         assert set(tools.selected) == set(app.tools_on) == {tool.name for tool in app.tools}
-        await pilot.press("space", "escape")
+        assert "pinned" in str(tools.get_option_at_index(0).prompt)
+        await pilot.press("space", "p")
+        assert "pinned" not in str(tools.get_option_at_index(0).prompt)
+        assert set(read_config().pinned) == {*BUILTIN_NAMES} - {"add_days"}
+        await pilot.press("p")
+        assert read_config().pinned_tools == "builtin"
+        await pilot.press("escape")
         await until(pilot, lambda: "add_days" not in app.tools_on)
 
         await opened_screen(pilot)
@@ -157,6 +165,29 @@ async def test_models_are_switched_without_a_restart(
         await until(pilot, lambda: "there are no models named nothing" in texts(pilot, NoteBlock)[-1])
         assert app.opened is second
         assert not second.agent.engine.closed
+
+
+async def test_tools_that_are_off_are_listed_and_switched_on(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    unusable = replace(optional_tools(["run_python"])[0], problem=lambda: "no sandbox")
+    todos = optional_tools(["list_todos"])
+    opened = replace(scripted([plan("", "summarizer"), "One."], tmp_path), off=(*todos, unusable))
+    app = UmiApp(lambda: opened)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await ready(pilot)
+        assert "list_todos" not in app.tools_on
+        await send(pilot, "/tools")
+        await until(pilot, lambda: isinstance(app.screen, ToolsScreen))
+        tools = app.screen.query_one(SelectionList)
+        shown = {tools.get_option_at_index(at).value: tools.get_option_at_index(at) for at in range(16)}
+        assert shown["run_python"].disabled
+        assert "cannot be offered: no sandbox" in str(shown["run_python"].prompt)
+        tools.highlighted = list(shown).index("list_todos")
+        await pilot.press("space", "escape")
+        await until(pilot, lambda: "list_todos" in app.tools_on)
+        await send(pilot, "first")
+        await until(pilot, lambda: texts(pilot, AnswerBlock) == ["One."])
+        assert isinstance(opened.agent.engine, ScriptedEngine)
+        assert "list_todos" in {tool.name for tool in opened.agent.engine.seen[0][1].tools}
 
 
 async def test_a_model_is_removed_by_ctrl_g_alone(

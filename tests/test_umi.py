@@ -127,3 +127,21 @@ async def test_what_a_question_raises_and_who_answers_on_the_thread(tmp_path: Pa
     assert (finished.reason, finished.answer) == ("failed", "It was refused.")
     assert threads[0].startswith("umi-agent")
     await agent.close()
+
+
+def test_an_agent_is_given_tools_of_the_config_folder_by_name(
+    umi_home: Path, tmp_path: Path, tiny_bundle: umi.Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = umi_home / "tools"
+    folder.mkdir(parents=True)
+    function = 'def count_words(text: str) -> int:\n    """Count."""\n    return 2\n'
+    (folder / "own.py").write_text(f'import umi\n\n@umi.tool(may="read")\n{function}')
+    (folder / "broken.py").write_text("1 / 0\n")
+    tools = ["calculate", "count_words"]
+    with umi.open_agent(tiny_bundle, workspace=tmp_path, tools=tools) as agent:
+        assert [tool.name for tool in agent.toolbox.tools] == tools
+        assert agent.toolbox.run(umi.Call("count_words", {"text": "a b"})) == "2"
+    assert "broken.py" in caplog.text
+    assert {"count_words", "write_file"} <= {tool.name for tool in umi.available_tools()}
+    with pytest.raises(umi.errors.InputError, match="there is no tool 'count_word'"):
+        umi.open_agent(tiny_bundle, workspace=tmp_path, tools=["count_word"])

@@ -11,6 +11,7 @@ from agent.errors import InputError
 if TYPE_CHECKING:
     from agent.attachments import Attachment
     from agent.loop import Agent
+    from agent.tools import Tool
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class LoadedAgent:
     info: AgentInfo
     attachments: tuple[Attachment, ...] = ()
     """The files of `Options.files`."""
+    off: tuple[Tool, ...] = ()
+    """Tools that can be switched on beside those of the agent."""
     remarks: tuple[str, ...] = ()
     """Lines for the user: tools that were skipped and why, what the server of the models can do."""
 
@@ -84,6 +87,8 @@ def open_agent(options: Options) -> LoadedAgent:
     from agent.consent.audit import AuditLog
     from agent.consent.policy import Policy
     from agent.tool_sources import available_tools
+    from agent.tools import optional_tools
+    from agent.tools.own import distinct
     from tui.cli.models.build import open_models
 
     available = available_tools(options.tools)
@@ -100,7 +105,8 @@ def open_agent(options: Options) -> LoadedAgent:
     max_steps = config.max_steps if options.max_steps is None else options.max_steps
     agent = setup.open_agent(bundle, toolbox, max_steps, policy, config.persona, server=options.engine)
     info = AgentInfo(bundle.name, files, root, bundle.folder)
-    return LoadedAgent(agent, info, attachments, (*available.problems, *remote_summary(agent)))
+    others = distinct(toolbox.tools, (*available.tools, *optional_tools())).tools
+    return LoadedAgent(agent, info, attachments, others, (*available.problems, *remote_summary(agent)))
 
 
 def remote_summary(agent: Agent) -> list[str]:

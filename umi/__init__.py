@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.transcript.arguments import Copied, Derived
     from umi import errors, events
     from umi.asynchronous import AsyncAgent, open_async_agent
-    from umi.opening import ask, load_bundle, open_agent
+    from umi.opening import ask, available_tools, load_bundle, open_agent
 
 __all__ = [
     "Agent",
@@ -43,6 +43,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ask",
+    "available_tools",
     "errors",
     "events",
     "load_bundle",
@@ -65,6 +66,7 @@ _SOURCES = {
     "Tool": "agent.tools",
     "ToolContext": "agent.tools",
     "ask": "umi.opening",
+    "available_tools": "umi.opening",
     "errors": "umi.errors",
     "events": "umi.events",
     "load_bundle": "umi.opening",

@@ -1,7 +1,8 @@
-"""Open a bundle, and an agent on it; ask one question."""
+"""Open a bundle, and an agent on it; ask one question; find the tools that there are."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from agent.bundle.store import find_bundle
 from agent.consent import Approve
 from agent.events import Finished
 from agent.loop import Agent
+from agent.tool_sources import available_tools as find_tools
 from agent.tools import Tool
+from agent.tools.own import FoundTools
+
+_log = logging.getLogger("umi")
 
 
 def load_bundle(models: str | Path | None = None) -> Bundle:
@@ -23,6 +28,16 @@ def load_bundle(models: str | Path | None = None) -> Bundle:
     where one is missing or damaged, and InputError where the base of deltas is.
     """
     return open_bundle(_folder(models), lambda _: None)
+
+
+def available_tools() -> tuple[Tool, ...]:
+    """Return every tool that can be offered, each by a name of its own.
+
+    These are the built-in ones, those that the settings switch on, your own in the config folder, those of
+    installed packages, and those of tool servers that you approved. What is skipped, and why, is logged as a
+    warning.
+    """
+    return _without_problems(find_tools())
 
 
 def open_agent(
@@ -36,13 +51,16 @@ def open_agent(
 ) -> Agent:
     """Load `models` (default: the bundle in use) and return an agent; leaving its `with` block frees them.
 
-    `tools` are names of built-in tools and tools of your own (see `tool`); None stands for all that are built
-    in. They see nothing but the folder `workspace`, and of that no protected place that matches no pattern of
-    `allow_protected`. At most `max_steps` steps call tools in one turn. With the URL of a `server` of
-    OpenAI's protocol, the models run there, and `models` names the bundle that they are of. Raise InputError
-    where something that was given cannot be used, and EngineError where llama.cpp or the server fails.
+    `tools` are tools (see `tool`), and names of those that `available_tools` returns; None stands for all
+    that are built in. They see nothing but the folder `workspace`, and of that no protected place that
+    matches no pattern of `allow_protected`. At most `max_steps` steps call tools in one turn. With the URL of
+    a `server` of OpenAI's protocol, the models run there, and `models` names the bundle that they are of.
+    Raise InputError where something that was given cannot be used, and EngineError where llama.cpp or the
+    server fails.
     """
-    toolbox = setup.make_toolbox(Path(workspace), tools, allow_protected)
+    names = None if tools is None else [tool for tool in tools if isinstance(tool, str)]
+    available = None if names is None else _without_problems(find_tools(names))
+    toolbox = setup.make_toolbox(Path(workspace), tools, allow_protected, available)
     if isinstance(models, Bundle):
         bundle = models
     else:
@@ -65,6 +83,12 @@ def ask(
     """
     with open_agent(models, workspace=workspace, tools=tools) as agent:
         return agent.ask(agent.begin(), question, approve=approve)
+
+
+def _without_problems(found: FoundTools) -> tuple[Tool, ...]:
+    for problem in found.problems:
+        _log.warning("%s", problem)
+    return found.tools
 
 
 def _folder(models: str | Path | None) -> Path:

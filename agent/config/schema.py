@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 from pydantic.dataclasses import dataclass
 
 from agent.errors import InputError
-from agent.tools import OPTIONAL_NAMES
+from agent.tools import BUILTIN_NAMES, OPTIONAL_NAMES
 
 CacheType = Literal["f32", "f16", "q8_0"]
 Switch = Literal["auto", "on", "off"]
@@ -22,6 +22,9 @@ PLACEHOLDER = "{input}"
 
 _TOOL = f"({'|'.join(OPTIONAL_NAMES)})"
 _TOOL_LIST = rf"^({_TOOL}( *, *{_TOOL})*)?$"
+BUILTIN = "builtin"
+"""What stands for the built-in tools among pinned ones."""
+_PINNED = r"^([\w-]+( *, *[\w-]+)*)?$"
 _CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
 """Of at most 4,000 characters, about 1,000 tokens: half of the smallest context that is shipped."""
@@ -63,6 +66,8 @@ class Config:
     """A standing instruction that the models read before every conversation."""
     extra_tools: Annotated[str, StringConstraints(pattern=_TOOL_LIST)] = ""
     """Tools to offer beside the usual ones, separated by commas."""
+    pinned_tools: Annotated[str, StringConstraints(pattern=_PINNED)] = BUILTIN
+    """Tools that are on offer in any case where more exist than fit; builtin stands for those of umi."""
     code_writes: StrictBool = False
     """Let run_python and run_command change files of the workspace; each call still asks."""
     theme: ThemeName = "dark"
@@ -81,4 +86,16 @@ class Config:
     @property
     def switched_on(self) -> tuple[str, ...]:
         """The names in `extra_tools`."""
-        return tuple(name.strip() for name in self.extra_tools.split(",") if name.strip())
+        return _names(self.extra_tools)
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """The names in `pinned_tools`, with those of the built-in tools in place of the word for them."""
+        names: list[str] = []
+        for name in _names(self.pinned_tools):
+            names += BUILTIN_NAMES if name == BUILTIN else [name]
+        return tuple(dict.fromkeys(names))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -17,15 +17,16 @@ from agent.engine import Delta, Generated, Stop
 from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.generation import RESERVE
-from agent.llama.grammar.calls import Kinds
+from agent.llama.grammar.calls import JSON_OPTIONS, Kinds
 from agent.prompting import Segment, prompt_ids, segments
 from agent.remote.checking import TurnCheck, check_tools, turn_grammar
 from agent.remote.client import ServerClient
 from agent.remote.gbnf import gbnf
 from agent.remote.server import Server
 from agent.remote.server_engine import ServerEngine
-from agent.transcript import Role, Transcript
+from agent.transcript import Role, Transcript, compact
 
+_ESCAPES = f',"json_allowed_escapes":{compact(JSON_OPTIONS["json_allowed_escapes"])}'
 BYTES_PER_TOKEN = 2.5
 """Of a prompt that the server tokenizes unseen; few texts have fewer."""
 
@@ -108,7 +109,9 @@ class RemoteEngine(ServerEngine):
         written = (reply.text + reply.refused)[-80:]
         raise EngineError(
             f"the server's {role} wrote {written!r}, which its grammar does not allow",
-            "ask in other words, or use a server whose grammars are llguidance's",
+            "the server did not obey the grammar: see its log"
+            if self._exact
+            else "ask in other words, or use a server whose grammars are llguidance's",
         )
 
     def _check(self, role: Role, transcript: Transcript) -> TurnCheck:
@@ -132,10 +135,14 @@ class RemoteEngine(ServerEngine):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self.server.kind in ("llama-server", "llama-cpp-python"):
+            body["repeat_penalty"] = 1.0  # llama-cpp-python's server has 1.1 else
+        if adapters := self.server.adapters:
+            body["lora"] = [{"id": number, "scale": float(own == role)} for own, number in adapters.items()]
         if self._exact:
             grounded = self.bundle.roles[role].grounded
             grammar = turn_grammar(role, transcript, self._kinds, grounded=grounded)
-            body["grammar"] = f"%llguidance {{}}\n{_ended(grammar, self.bundle.markers.close)}"
+            body["grammar"] = _sent(grammar, self.bundle.markers.close)
         elif self.server.grammar == "gbnf":
             body["grammar"] = gbnf(role, transcript)
         return body
@@ -193,14 +200,17 @@ class _Reply:
         return piece
 
 
-def _ended(grammar: str, close: str) -> str:
-    """Return `grammar` with the close marker as its last token, where the marker is written like one.
+def _sent(grammar: str, close: str) -> str:
+    """Return `grammar` as llama-server's llguidance takes it.
 
-    llama-server's llguidance does not offer the end of a generation where a turn may end but need not.
+    That one does not offer the end of a generation where a turn may end but need not: the close marker is
+    made the last token, where the marker is written like one. It knows no option for the escapes of JSON
+    strings, which the check here sees to.
     """
-    if not re.fullmatch(r"<[^<>\s]+>", close):
-        return grammar
-    return grammar.replace("start:", f"start: turn {close}\nturn:", 1)
+    grammar = grammar.replace(_ESCAPES, "")
+    if re.fullmatch(r"<[^<>\s]+>", close):
+        grammar = grammar.replace("start:", f"start: turn {close}\nturn:", 1)
+    return f"%llguidance {{}}\n{grammar}"
 
 
 def _estimate(text: str) -> int:

@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 from agent.bundle import Bundle
@@ -25,7 +26,11 @@ Grammar = Literal["llguidance", "gbnf", "none"]
 _FORCED = "qz7"
 """What grammars are tried with: no model writes it by itself."""
 _TRIALS: tuple[tuple[Grammar, str], ...] = (
-    ("llguidance", f'%llguidance {{}}\nstart: "{_FORCED}"'),
+    (
+        "llguidance",
+        "%llguidance {}\nstart: "
+        f'%json {{"const":"{_FORCED}","x-guidance":{{"whitespace_flexible":false}}}}',
+    ),
     ("gbnf", f'root ::= "{_FORCED}"'),
 )
 
@@ -41,6 +46,8 @@ class Server:
     tokenizes: bool = False
     """Whether it tokenizes texts apart from control tokens and takes prompts as token ids."""
     context_length: int | None = None
+    adapters: Mapping[Role, int] = field(default_factory=dict)
+    """The number of each role's adapter among those of llama-server, which a request switches on."""
 
     def summary(self) -> list[str]:
         """Return what holds and what does not, one line each."""
@@ -63,8 +70,9 @@ class Server:
             if self.tokenizes
             else "prompts are text: <| in questions and results reaches the models as < |"
         )
+        switched = ", an adapter for each role switched on by request" if self.adapters else ""
         return [
-            f"{self.kind} runs {names}",
+            f"{self.kind} runs {names}{switched}",
             constrained[self.grammar],
             prompts,
             "the margins of calls are not known, so none is doubted for its margin",
@@ -89,6 +97,7 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
         raise InputError(f"the server has no model {model!r}", f"it has {', '.join(names)[:200]}")
     kind = _kind(client, entries or [])
     models = _models_of_roles(names, bundle, model)
+    adapters = _adapters(client, kind, bundle) if models and len({*models.values()}) == 1 else {}
     if models is None:
         if len(names) > 1 and not model:
             raise InputError(
@@ -100,9 +109,10 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
         kind,
         models,
         "umi",
-        _grammar(client, models["planner"]),
+        _grammar(client, kind, models["planner"]),
         kind == "llama-server" and _tokenizes(client),
         _context_length(client),
+        adapters,
     )
 
 
@@ -121,7 +131,7 @@ def _models_of_roles(names: list[str], bundle: Bundle, model: str) -> dict[Role,
     """Return the model of each role: one of its name, else one of the bundle's; None for a stock model."""
     if set(ROLES) <= set(names):
         return {role: role for role in ROLES}
-    stems = {PurePosixPath(name).name.removesuffix(".gguf"): name for name in ([model] if model else names)}
+    stems = {PurePath(name).name.removesuffix(".gguf"): name for name in ([model] if model else names)}
     found: dict[Role, str] = {}
     for role in ROLES:
         own = (bundle.roles[role].file.removesuffix(".gguf"), f"{bundle.name}-{role}", bundle.name)
@@ -132,14 +142,40 @@ def _models_of_roles(names: list[str], bundle: Bundle, model: str) -> dict[Role,
     return found
 
 
-def _grammar(client: ServerClient, model: str) -> Grammar:
+def _adapters(client: ServerClient, kind: Kind, bundle: Bundle) -> dict[Role, int]:
+    """Return the number of each role's adapter; none where the layout of `bundle` has no adapters.
+
+    Raise InputError where the server lacks one: the backbone alone plays no role.
+    """
+    wanted: dict[Role, str] = {role: file.adapter.file for role, file in bundle.roles.items() if file.adapter}
+    listed = client.get("/lora-adapters") if wanted and kind == "llama-server" else None
+    loaded = [entry for entry in listed or () if isinstance(entry, dict)]
+    numbers = {PurePath(str(entry.get("path"))).name: entry.get("id") for entry in loaded}
+    found: dict[Role, int] = {
+        role: number for role, file in wanted.items() if isinstance(number := numbers.get(file), int)
+    }
+    if missing := [file for role, file in wanted.items() if role not in found]:
+        raise InputError(
+            f"the server runs the backbone of {bundle.name} without {', '.join(missing)}",
+            "start llama-server with --lora-init-without-apply and --lora FILE for each of its adapters",
+        )
+    return found
+
+
+def _grammar(client: ServerClient, kind: Kind, model: str) -> Grammar:
+    """Return the most exact grammars that the server obeys.
+
+    llguidance's are tried on llama-server alone: llama-cpp-python's server crashes at what is not GBNF.
+    """
     for grammar, text in _TRIALS:
+        if grammar == "llguidance" and kind != "llama-server":
+            continue
         body = {"model": model, "prompt": "a", "max_tokens": 8, "temperature": 0, "grammar": text}
         try:
             reply = client.post(f"{client.path}/completions", body)
         except EngineError:
             continue
-        if str(reply["choices"][0]["text"]).strip() == _FORCED:
+        if str(reply["choices"][0]["text"]).strip(' "') == _FORCED:
             return grammar
     return "none"
 

@@ -93,6 +93,14 @@ def offer_tools(
     return continued(agent, conversation)
 
 
+def session_toolbox(opened: LoadedAgent) -> Toolbox:
+    """Return every tool that can be offered in a session, on or off."""
+    from agent.tools.toolbox import Toolbox
+
+    toolbox = opened.agent.toolbox
+    return Toolbox((*toolbox.tools, *opened.off), toolbox.context)
+
+
 def with_new_tools(toolbox: Toolbox) -> Toolbox:
     """Return the toolbox with the tools of servers as they are approved by now."""
     from agent.tool_sources import available_tools

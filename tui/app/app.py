@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from agent.errors import InputError, UmiError
 from agent.paths import config_path
-from tui.app.agent_changes import offer_tools, offered_remark, switched, with_new_tools
+from tui.app.agent_changes import offer_tools, offered_remark, session_toolbox, switched, with_new_tools
 from tui.app.appearance.apply import Looks, apply_looks, read_looks
 from tui.app.appearance.ascii_filter import AsciiFilter
 from tui.app.appearance.keys import key_help, keymap
@@ -115,10 +115,12 @@ class UmiApp(KeyActions):
             await self.show_note(message.error, error=True)
         agent = self.opened.agent
         first = self._toolbox is None
-        self._toolbox = agent.toolbox
+        if first:
+            self._tools_off = {tool.name for tool in self.opened.off}
+        self._toolbox = session_toolbox(self.opened)
         on = [tool.name for tool in self.tools if tool.name not in self._tools_off]
         before = self.sessions.conversation(agent) if first else self.chat.conversation
-        self.chat.conversation = offer_tools(agent, agent.toolbox, on, before or agent.begin())
+        self.chat.conversation = offer_tools(agent, self._toolbox, on, before or agent.begin())
         self.show_mode()
         self.sessions.use_models(self.opened.info)
         if first:

@@ -24,7 +24,8 @@ NO_TOOLS = "the caller was asked to write a call and no tools are on offer"
 LONGEST_INTEGER = 9
 """Digits of an integer that a stock model writes, at most."""
 _BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
-_JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
+JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
+"""What llguidance holds arguments to beside their schema: no space, and the escapes of Python's JSON."""
 
 Kinds = Mapping[str, ArgumentKind]
 """What the parameters of a tool are made of, by name; one that is not here is free."""
@@ -57,7 +58,7 @@ def caller_grammar(
             lines.append(f'call_{index}: {opening} "{{" args_{index} "}}}}"')
             lines += _object_rules(index, tool, properties, own, terminals)
         else:
-            schema = compact(closed(tool.parameters) | {"x-guidance": _JSON_OPTIONS})
+            schema = compact(closed(tool.parameters) | {"x-guidance": JSON_OPTIONS})
             lines.append(f'call_{index}: {opening} %json {schema} "}}"')
     return "\n".join([*lines, *terminals.lines()])
 
@@ -97,14 +98,14 @@ def _object_rules(
         value = (
             terminals.rule(kind)
             if kind
-            else f"%json {compact({**closed(schema), 'x-guidance': _JSON_OPTIONS})}"
+            else f"%json {compact({**closed(schema), 'x-guidance': JSON_OPTIONS})}"
         )
         yield f"{names[name]}: {key} {value}"
 
 
 def arguments_grammar(tool: ToolSpec, markup: CallMarkup) -> str:
     """Return a grammar of the arguments of `tool`, spaced as `markup` has it."""
-    options = _JSON_OPTIONS | {
+    options = JSON_OPTIONS | {
         "item_separator": markup.item_separator,
         "key_separator": markup.key_separator,
     }

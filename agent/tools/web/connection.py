@@ -17,6 +17,7 @@ import httpcore2
 from agent.errors import ToolError
 from agent.tools.lib.time_limit import check_time
 from agent.tools.web.addresses import is_public
+from agent.tools.web.proxy import Proxy
 
 CONNECT_S = 10.0
 """Seconds that one address has to take a connection."""
@@ -42,8 +43,10 @@ def resolve(host: str, port: int) -> list[str]:
 class PublicBackend(httpcore2.NetworkBackend):
     """Opens connections for httpcore. All of them together end `limit_s` seconds after it was made."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, proxy: Proxy | None = None) -> None:
+        """With a `proxy`, connections are tunnels through it, to addresses that are checked all the same."""
         self._ends = monotonic() + limit_s
+        self._proxy = proxy
         self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -59,14 +62,22 @@ class PublicBackend(httpcore2.NetworkBackend):
         for address in resolve(host, port):
             left = remaining(self._ends)
             try:
-                stream = self._sockets.connect_tcp(
-                    address, port, min(CONNECT_S, left), local_address, socket_options
-                )
+                return self._connected(address, port, min(CONNECT_S, left), local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
-            else:
-                return _TimedStream(stream, self._ends)
         raise failure
+
+    def _connected(self, address: str, port: int, limit_s: float, *options: Any) -> httpcore2.NetworkStream:
+        """Connect to an address that was checked. That of the proxy need not be public: the user named it."""
+        if self._proxy is None:
+            return _TimedStream(self._sockets.connect_tcp(address, port, limit_s, *options), self._ends)
+        proxy = self._proxy
+        opened = self._sockets.connect_tcp(proxy.host, proxy.port, limit_s, *options)
+        try:
+            return proxy.tunnel(_TimedStream(opened, self._ends), address, port)
+        except BaseException:
+            opened.close()
+            raise
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.message import Message
+from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore2
 
 from agent.errors import ToolError
 from agent.tools.web.connection import PublicBackend
+from agent.tools.web.proxy import environment_proxy
 
 TIME_LIMIT_S = 20.0
 """Of a request with its redirects."""
@@ -41,13 +43,14 @@ class Page:
 def request(url: str, backend: httpcore2.NetworkBackend | None = None) -> Page:
     """Return the page at `url`, or where its redirects lead.
 
-    `backend` opens the connections (default: to public addresses alone). Raise ToolError for an address that
-    is refused, a server that fails or takes too long, and a page that is too large.
+    `backend` opens the connections (default: to public addresses alone, through the proxy of the environment
+    where there is one). Raise ToolError for an address that is refused, a server that fails or takes too
+    long, and a page that is too large.
     """
-    backend = backend or PublicBackend(TIME_LIMIT_S)
+    ends = monotonic() + TIME_LIMIT_S
     for _ in range(MAX_REDIRECTS + 1):
         parts = checked(url)
-        answer = _get(parts, backend)
+        answer = _get(parts, backend or PublicBackend(ends - monotonic(), environment_proxy(parts)))
         if isinstance(answer, Page):
             return answer
         target = urljoin(url, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tui.app.commands.registry import SlashCommand
@@ -26,8 +27,12 @@ async def _model(app: UmiApp, rest: str) -> None:
 async def _tools(app: UmiApp, rest: str) -> None:
     from tui.app.screens.tools import ToolsScreen
 
+    on = app.tools_on
+    off = [tool for tool in app.tools if tool.name not in on]
+    # A trial of what confines code starts a process.
+    problems = await asyncio.to_thread(lambda: {tool.name: tool.problem() for tool in off})
     app.push_screen(
-        ToolsScreen(app.tools, app.tools_on),
+        ToolsScreen(app.tools, on, problems),
         lambda names: app.run_soon(app.offer_tools, names) if names is not None else None,
     )
 
