@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
+from web_network import OTHER, PUBLIC, Sockets, answer, install
 
 from agent.errors import ToolError
 from agent.tools import ToolContext, Workspace, optional_tools
@@ -19,62 +20,13 @@ from agent.tools.web.addresses import is_public
 from agent.tools.web.connection import PublicBackend
 from agent.tools.web.request import MAX_BYTES, Page, request
 
-PUBLIC, OTHER = "93.184.216.34", "93.184.216.35"
-
-
-class Resolver:
-    """Answers in place of the system's resolver; a name's later answers may differ from the first."""
-
-    def __init__(self, answers: Mapping[str, list[list[str]]]) -> None:
-        self.answers = {name: list(found) for name, found in answers.items()}
-        self.asked: list[str] = []
-
-    def __call__(self, host: str, port: int, **_: Any) -> list[Any]:
-        self.asked.append(host)
-        found = self.answers.get(host)
-        if not found:
-            raise socket.gaierror(-2, "Name or service not known")
-        addresses = found.pop(0) if len(found) > 1 else found[0]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
-
-
-class Sockets(httpcore2.NetworkBackend):
-    """Connections whose answers are given by address; `connected` are those that were opened."""
-
-    def __init__(self, answers: Mapping[str, bytes | httpcore2.NetworkStream]) -> None:
-        self.answers = answers
-        self.connected: list[str] = []
-
-    def connect_tcp(self, host: str, *_: Any, **__: Any) -> httpcore2.NetworkStream:
-        self.connected.append(host)
-        answer = self.answers.get(host)
-        if answer is None:
-            raise httpcore2.ConnectError("refused")
-        return httpcore2.MockStream([answer]) if isinstance(answer, bytes) else answer
-
-
 Net = Callable[..., Sockets]
 
 
 @pytest.fixture
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     """Return a function that puts names and answers in the place of the network."""
-
-    def install(names: Mapping[str, list[list[str]]], answers: Mapping[str, Any]) -> Sockets:
-        sockets = Sockets(answers)
-        monkeypatch.setattr(socket, "getaddrinfo", Resolver(names))
-        monkeypatch.setattr(httpcore2, "SyncBackend", lambda: sockets)
-        return sockets
-
-    return install
-
-
-def answer(body: bytes = b"hello", *, status: str = "200 OK", **headers: str) -> bytes:
-    headers = {"Content-Type": "text/plain", "Content-Length": str(len(body))} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body
+    return partial(install, monkeypatch)
 
 
 def refusal(url: str) -> str:
@@ -301,75 +253,6 @@ def test_a_server_that_sends_forever_is_left_in_time(net: Net, monkeypatch: pyte
     monkeypatch.setattr(connection, "monotonic", lambda: float(next(clock)))
     with pytest.raises(ToolError, match="took longer than 20 seconds"):
         request("http://example.org/")
-
-
-class Tunnel(httpcore2.NetworkStream):
-    """A proxy's end of a connection: it answers CONNECT, then as the page's server does."""
-
-    def __init__(self, answers: list[bytes]) -> None:
-        self.answers = answers
-        self.written = b""
-        self.closed = False
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.answers.pop(0) if self.answers else b""
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.written += buffer
-
-    def close(self) -> None:
-        self.closed = True
-
-
-GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-def test_a_proxy_of_the_environment_is_asked_for_the_address_that_was_checked(
-    net: Net, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("http_proxy", "http://me:pass%20word@10.0.0.1:3128")
-    monkeypatch.setenv("no_proxy", "direct.example,.inside.example")
-    tunnel = Tunnel([GRANTED[:20], GRANTED[20:], answer()])
-    names = {
-        "example.org": [[PUBLIC], ["127.0.0.1"]],
-        "direct.example": [[OTHER]],
-        "a.inside.example": [["10.0.0.7"]],
-    }
-    sockets = net(names, {"10.0.0.1": tunnel, OTHER: answer(b"there")})
-    assert request("http://example.org/a").data == b"hello"
-    assert sockets.connected == ["10.0.0.1"], "the proxy's own address may be private"
-    head, _, asked = tunnel.written.partition(b"\r\n\r\n")
-    assert head.startswith(f"CONNECT {PUBLIC}:80 HTTP/1.1\r\n".encode()), "no name that the proxy resolves"
-    assert b"Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk" in head
-    assert asked.startswith(b"GET /a HTTP/1.1")
-    assert b"Host: example.org" in asked
-    assert b"Proxy-Authorization" not in asked, "the page's server does not learn the password"
-
-    assert request("http://direct.example/").data == b"there"
-    sockets.connected.clear()
-    assert "10.0.0.7" in refusal("http://a.inside.example/"), (
-        "past the proxy, too, private addresses are refused"
-    )
-    assert "127.0.0.1" in refusal("http://example.org/"), "and so they are through it"
-    assert "is not found" in refusal("http://only-the-proxy-knows.example/")
-    assert sockets.connected == []
-
-
-def test_a_proxy_that_refuses_or_is_none_is_said(net: Net, monkeypatch: pytest.MonkeyPatch):
-    names = {"example.org": [[PUBLIC]]}
-    for given, said in {
-        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n": "answers 403 to a tunnel",
-        b"SSH-2.0-x\r\n\r\n": "does not answer as a proxy does",
-        b"": "does not answer as a proxy does",
-    }.items():
-        monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
-        tunnel = Tunnel([given])
-        net(names, {"proxy.example": tunnel})
-        assert said in refusal("https://example.org/"), given
-        assert tunnel.closed
-    for named in ("socks5://127.0.0.1:1080", "http://[", "http://:3128"):
-        monkeypatch.setenv("ALL_PROXY", named)
-        assert "no HTTP proxy" in refusal("https://example.org/")
 
 
 PAGE = b"""<!doctype html><html><head><title>A page</title><script>var secret = 1</script></head><body>
