@@ -33,8 +33,9 @@ class CuttingEngine(ScriptedEngine):
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
-        for event in super().generate(role, transcript, cancelled=cancelled):
+        for event in super().generate(role, transcript, cancelled=cancelled, brief=brief):
             if isinstance(event, Generated) and event.text.endswith(CUT):
                 event = replace(event, stop="length")
             yield event
@@ -111,8 +112,19 @@ def test_a_turn_that_is_cut_again_ends_with_what_is_known(tmp_path: Path) -> Non
     assert last.answer == f"{TOO_LONG[0].upper()}{TOO_LONG[1:]}.\ncalculate says:\n42"
 
 
+@pytest.mark.parametrize("astray", ["I think" + CUT, f"It{' cannot be read and' * 9}\nNext: give up"])
+def test_a_thought_that_was_cut_or_loops_is_made_once_more_and_short(tmp_path: Path, astray: str) -> None:
+    engine = CuttingEngine([CALL, calculate("12 + 30"), astray, DONE, "It is 42."])
+    agent = Agent(engine, make_toolbox(tmp_path))
+    events = list(agent.run(agent.begin(), "12 + 30", approve=permit))
+    assert events[-1] == Finished("answered", "It is 42.", ANY)
+    assert engine.briefly == [False, False, False, True, False]
+    assert [event.text for event in events if isinstance(event, Thought)][1:] == ["I have it."]
+    assert astray not in str(engine.seen[-1])
+
+
 def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: Path) -> None:
-    _, last = run(tmp_path, [CALL, calculate("12 + 30"), "I think" + CUT], "12 + 30", permit)
+    _, last = run(tmp_path, [CALL, calculate("12 + 30"), "I think" + CUT, "I" + CUT], "12 + 30", permit)
     assert last.reason == "failed"
     assert last.answer.endswith("calculate says:\n42")
     _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
@@ -231,7 +243,7 @@ def test_an_answer_that_loops_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_refusal_that_loops_is_no_refusal(tmp_path: Path) -> None:
-    engine = ScriptedEngine([f"It cannot be read{': cannot be read' * 9}\nNext: give up"])
+    engine = ScriptedEngine([f"It cannot be read{': cannot be read' * 9}\nNext: give up"] * 2)
     agent = Agent(engine, make_toolbox(tmp_path))
     last = list(agent.run(agent.begin(), "read it"))[-1]
     assert last == Finished("failed", f"{LOOPED.capitalize()}.", ANY)
