@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from agent.attachments import Attachment, attached_turns
 from agent.checks.answers import AnswerCheck, looped
-from agent.checks.free_answers import unsupported_note
+from agent.checks.free_answers import LoopWatch, unsupported_note
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
@@ -236,10 +236,11 @@ class Agent:
 
     def _answer(self, turn: RunningTurn) -> Generator[Event, None, tuple[Reason, str]]:
         check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
+        watch = LoopWatch(turn.transcript)
         generated = yield from turn.generate(
             "summarizer",
-            show=check.feed if check else str,
-            ended=lambda: check is not None and bool(check.doubt),
+            show=check.feed if check else watch.feed,
+            ended=lambda: bool(check.doubt) if check else watch.loops,
         )
         if generated is None:
             return "cancelled", ""
