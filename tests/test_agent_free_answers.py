@@ -119,7 +119,9 @@ def test_a_loop_at_the_end_is_found(part: str, times: int, length: int) -> None:
 
 def test_a_free_answer_that_loops_is_not_written_on(tmp_path: Path) -> None:
     said = "ditto ditto " * 40
-    engine = ScriptedEngine(["\nNext: summarizer", "Well. " + "I am fine. " * 200, "\nNext: summarizer", said])
+    engine = ScriptedEngine(
+        ["\nNext: summarizer", "Well. " + "I am fine. " * 200, "\nNext: summarizer", said]
+    )
     agent = Agent(engine, make_toolbox(tmp_path))
     conversation = agent.begin()
     last = agent.ask(conversation, "how are you?")

@@ -139,20 +139,28 @@ def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("question", "thought", "told"),
+    ("question", "thought", "kept"),
     [
-        ("what is my  IP address", "I cannot help with banking and payments: no tool does that.", None),
-        ("send a mail to Bo", "I cannot help with sending email: no tool does that.", "I cannot help with"),
-        ("delete a.txt", "I cannot help with deleting or moving files.", "I cannot help with deleting"),
-        ("order flowers", "Nobody told me how.", "Nobody told me how."),
+        ("what is my  IP address", "I cannot help with banking and payments: no tool does that.", False),
+        ("send a mail to Bo", "I cannot help with sending email: no tool does that.", True),
+        ("delete a.txt", "I cannot help with deleting or moving files.", True),
+        ("order flowers", "Nobody told me how.", False),
+        ("order flowers", "No tool on offer can order flowers.", True),
+        ("mail my boss, tell her I'm ill", "I cannot tell you're ill: no tool on offer does that.", False),
+        ("mail my boss, tell her I'm ill", "I cannot mail your boss: no tool on offer does that.", True),
+        ("I'm cold, turn up the heating", "I cannot turn up the heating.", True),
+        ("where am i? show me on a map", "I cannot show you on a map.", True),
+        ("save a note: tyres changed", "It is rambled, not saved: no tool on offer can do that.", False),
+        ("save a note: tyres changed", "The note is not saved: no tool on offer can do that.", True),
+        ("convert 40 for me", "From which unit?", True),
+        ("24 / 7", "I cannot do that.", False),
     ],
 )
-def test_a_refusal_names_what_was_asked(
-    tmp_path: Path, question: str, thought: str, told: str | None
-) -> None:
+def test_a_refusal_names_what_was_asked(tmp_path: Path, question: str, thought: str, kept: bool) -> None:
     events, last = run(tmp_path, [f"{thought}\nNext: give up"], question, permit)
     assert last.reason == "gave_up"
-    assert last.answer.startswith(told or "I found no tool on offer for this: what is my IP address")
+    asked = " ".join(question.split())
+    assert last.answer == (thought if kept else f"I found no tool on offer for this: {asked}")
     assert [event.text for event in events if isinstance(event, Thought)] == [last.answer]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from agent.checks.claims import holds_call, incomplete_list, unknown_name, wrong_unit
+from agent.checks.claims import holds_call, incomplete_list, unknown_file, unknown_name, wrong_unit
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
 from agent.checks.sources import Sources
@@ -96,7 +96,7 @@ class AnswerCheck:
         if self._loops(piece):
             return REPEATS
         if not self._sources.observations:
-            return ""
+            return unknown_file(piece, self._said) if self._sources.calls else ""
         return (
             wrong_unit(piece, self._texts)
             or unknown_name(piece, self._said)
@@ -116,7 +116,8 @@ def looped(text: str) -> str:
 def unsupported(answer: str, transcript: Transcript) -> str:
     """Return what in a whole `answer` nothing supports, as a clause; empty if no rule speaks.
 
-    An answer that no call came before is only checked for a call that is written as an answer.
+    An answer that no call came before is only checked for a call that is written as an answer, and one
+    that refers to earlier calls for files that nobody named.
     """
     check = AnswerCheck(transcript)
     check.feed(answer)

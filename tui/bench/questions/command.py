@@ -93,7 +93,9 @@ class RecordingEngine:
         brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Pass on what the other engine generates."""
-        for event in self.inner.generate(role, transcript, cancelled=cancelled, instead_of=instead_of, brief=brief):
+        for event in self.inner.generate(
+            role, transcript, cancelled=cancelled, instead_of=instead_of, brief=brief
+        ):
             if isinstance(event, Delta):
                 self.first_token = self.first_token or perf_counter()
             if isinstance(event, Generated):
