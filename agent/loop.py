@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from agent.attachments import Attachment, attached_turns
-from agent.checks.answers import AnswerCheck, looped
+from agent.checks.answers import AnswerCheck
 from agent.checks.free_answers import LoopWatch, unsupported_note
+from agent.checks.loops import looped
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog

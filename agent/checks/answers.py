@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from agent.checks.claims import holds_call, incomplete_list, unknown_file, unknown_name, wrong_unit
+from agent.checks.loops import looped
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
 from agent.checks.sources import Sources
@@ -21,7 +22,6 @@ REPEATS = "it says the same over and over"
 CUT = "it was cut at its length"
 HANDS_OVER = "it goes on as the planner does"
 _HAND_OVER = re.compile(r"^Next: (?:caller|summarizer|give up)\b", re.MULTILINE)
-_LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 
 
 class AnswerCheck:
@@ -105,12 +105,6 @@ class AnswerCheck:
             or unknown_date(piece, self._said)
             or wrong_result(piece, self._said)
         )
-
-
-def looped(text: str) -> str:
-    """Return a part of `text` that says the same at least four times in a row; empty if there is none."""
-    found = _LOOP.search(text)
-    return found.group() if found else ""
 
 
 def unsupported(answer: str, transcript: Transcript) -> str:

@@ -5,9 +5,10 @@ The answer itself is shown as the model writes it; one that begins to loop is no
 
 from __future__ import annotations
 
-from agent.checks.answers import CUT, REPEATS, looped
+from agent.checks.answers import CUT, REPEATS
 from agent.checks.claims import holds_call, incomplete_list, unknown_name, wrong_unit
 from agent.checks.figures import unknown_figure
+from agent.checks.loops import LEAST_REPEATS, LONGEST_REPEATED, ending_loop, looped
 from agent.checks.quotations import Quotations, without_emphasis
 from agent.checks.results import wrong_result
 from agent.checks.sources import Sources
@@ -16,13 +17,6 @@ from agent.llama.grammar.grounding import sources
 from agent.transcript import Transcript
 
 UNSUPPORTED = "This answer is not supported"
-LEAST_LOOP = 160
-"""Characters from which on a repetition at the end of an answer is a loop; a row of zeros is shorter."""
-LEAST_REPEATS = 4
-LONGEST_REPEATED = 300
-"""Characters of what is said over and over, at most."""
-_ANCHOR = 16
-"""Characters of the end that are looked for before it, to tell how long the repeated part may be."""
 
 
 class LoopWatch:
@@ -40,19 +34,6 @@ class LoopWatch:
         if not self.loops and (loop := ending_loop(self._tail)):
             self.loops = not any(loop in said for said in self._said)
         return text
-
-
-def ending_loop(text: str) -> str:
-    """Return the end of `text` in which a part with a letter or digit is repeated; empty if there is none."""
-    end = text[-_ANCHOR:]
-    at = text.rfind(end, 0, -1)
-    while at >= 0 and (size := len(text) - len(end) - at) <= LONGEST_REPEATED:
-        length = max(LEAST_LOOP, LEAST_REPEATS * size)
-        loop = text[-length:]
-        if len(loop) == length and loop[size:] == loop[:-size] and any(map(str.isalnum, loop[:size])):
-            return loop
-        at = text.rfind(end, 0, at + len(end) - 1)
-    return ""
 
 
 def unsupported_note(answer: str, transcript: Transcript, *, cut: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""The reason of a refusal speaks of what was asked: of its head, in words of the question where it has no topic.
+"""The reason of a refusal speaks of what was asked: its topic of the head, another reason in its words.
 
 The head of a question is its first clause with a wish: "mail my boss" of "mail my boss, tell her I'm ill".
 """
@@ -21,13 +21,14 @@ _STATEMENT = re.compile(
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SAME_START = 4
 """Letters from which on two words count as forms of one: delete and deleting."""
-_EMPTY = frozenset(
+_EMPTY = (
     "the and for with that this you your any please could would can will hey hello thanks want need like help"
-    " what where when which who how why".split()
+    " what where when which who how why"
 )
-_OF_REFUSALS = frozenset(
+"""Words of a question that do not tell what is asked for."""
+_OF_REFUSALS = (
     "not but tool tools offer offered here can cannot could able does done answer answered available has have"
-    " nothing none".split()
+    " nothing none"
 )
 """Words of any refusal."""
 
@@ -44,7 +45,8 @@ def named_refusal(thought: str, question: str) -> str:
         topic, head = _words(found[1]), _head(question)
         is_named = any(_are_alike(word, other) for word in topic for other in head)
     else:
-        words, asked = [word for word in _words(thought) if word not in _OF_REFUSALS], _words(question)
+        words = [word for word in _words(thought) if word not in _OF_REFUSALS.split()]
+        asked = _words(question)
         is_named = bool(words) and all(any(_are_alike(word, other) for other in asked) for word in words)
     if is_named:
         return thought
@@ -64,7 +66,7 @@ def _clauses(question: str) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in map(str.lower, _WORD.findall(text)) if word not in _EMPTY]
+    return [word for word in map(str.lower, _WORD.findall(text)) if word not in _EMPTY.split()]
 
 
 def _are_alike(word: str, other: str) -> bool:

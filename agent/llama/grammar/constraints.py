@@ -154,14 +154,15 @@ class Constraints:
             grammar = role_grammar(role, transcript, grounded=grounded, kinds=self._kinds, brief=brief)
             return self._start(role, grammar)
 
-    def start_arguments(self, tool: ToolSpec, markup: CallMarkup) -> Constraint:
-        """Return a constraint for the arguments of a stock model's call of `tool`.
+    def start_arguments(self, tool: ToolSpec, markup: CallMarkup, transcript: Transcript) -> Constraint:
+        """Return a constraint for the arguments of a stock model's call of `tool` after `transcript`.
 
         Raise InputError where its parameters cannot be compiled.
         """
         with self._stopwatch:
             self._check_tools([tool])
-            return self._start("caller", arguments_grammar(tool, markup))
+            kinds, texts = self._kinds.get(tool.name), sources(transcript.turns)
+            return self._start("caller", arguments_grammar(tool, markup, kinds, texts))
 
     def start_answer(self, markup: CallMarkup) -> Constraint:
         """Return a constraint for an answer of a stock model, which does not begin as a call."""
@@ -221,7 +222,8 @@ def role_grammar(
 def planner_grammar(*, can_call: bool, pattern: str = "", brief: bool = False) -> str:
     """Return a grammar of a line of at most MAX_THOUGHT characters and one of the endings.
 
-    A `brief` line has at most BRIEF_THOUGHT characters and BRIEF_WORDS words. The line matches the regular expression `pattern` too, where it is given.
+    A `brief` line has at most BRIEF_THOUGHT characters and BRIEF_WORDS words. The line matches the regular
+    expression `pattern` too, where it is given.
     """
     endings = ["caller"] * can_call + ["summarizer", "give up"]
     choice = " | ".join(json.dumps(ending) for ending in endings)
