@@ -115,6 +115,7 @@ def test_an_answer_without_a_result_is_only_told_to_be_cut() -> None:
     ],
 )
 def test_a_loop_at_the_end_is_found(part: str, times: int, length: int) -> None:
+    assert ending_loop("") == ""
     assert len(ending_loop("Hello! " + part * times)) == length
 
 

@@ -22,6 +22,8 @@ def looped(text: str) -> str:
 
 def ending_loop(text: str) -> str:
     """Return the end of `text` in which a part with a letter or digit is repeated; empty if there is none."""
+    if len(text) < LEAST_LOOP:
+        return ""
     end = text[-_ANCHOR:]
     at = text.rfind(end, 0, -1)
     while at >= 0 and (size := len(text) - len(end) - at) <= LONGEST_REPEATED:
