@@ -149,6 +149,7 @@ def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> Non
         ("mail my boss, tell her I'm ill", "I cannot tell you're ill: no tool on offer does that.", False),
         ("mail my boss, tell her I'm ill", "I cannot mail your boss: no tool on offer does that.", True),
         ("I'm cold, turn up the heating", "I cannot turn up the heating.", True),
+        ("okay, small thing: order some coffee", "I cannot order some coffee.", True),
         ("where am i? show me on a map", "I cannot show you on a map.", True),
         ("save a note: tyres changed", "It is rambled, not saved: no tool on offer can do that.", False),
         ("save a note: tyres changed", "The note is not saved: no tool on offer can do that.", True),

@@ -14,10 +14,11 @@ _TOPIC = re.compile(r"\b(?:cannot|can't|can not|unable to)\b (?:help with )?([^:
 _CLAUSE_END = re.compile(r"[,:;.!?](?:\s+|$)|\n|\s(?:and|then|but|because|so that)\s", re.IGNORECASE)
 _STATEMENT = re.compile(
     r"(?:(?:i|we|you|he|she|they|it|there|this|that)\b(?! (?:want|need|would|wish)|'d)|(?:my|our|if|since)\b"
-    r"|when (?!(?:is|are|was|were|do|does|did|will|can)\b)|(?!wh)(?!how)\S+ (?:is|are|was|were)\b|\S+$)",
+    r"|when (?!(?:is|are|was|were|do|does|did|will|can)\b)|(?!wh)(?!how)\S+ (?:is|are|was|were)\b|\S+$"
+    r"|[\w ]*\b(?:question|thing|favou?r)$)",
     re.IGNORECASE,
 )
-"""How a clause begins that says why or when something is asked; and one of a single word."""
+"""How a clause begins that says why or when something is asked; one of a single word, or of what it is."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SAME_START = 4
 """Letters from which on two words count as forms of one: delete and deleting."""
