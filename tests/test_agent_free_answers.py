@@ -92,9 +92,15 @@ def test_a_supported_answer_has_no_note(question: str, observation: ToolTurn, an
     assert unsupported_note(answer, history(question, observation)) == ""
 
 
-def test_an_answer_without_a_result_is_only_told_to_be_cut() -> None:
+def test_an_answer_without_a_result_is_told_to_be_cut_or_wrong_by_itself() -> None:
     asked = Transcript((), (UserTurn("who was Ada?"),))
     assert unsupported_note("Ada Lovelace, born in 1815.", asked) == ""
+    assert unsupported_note("She is 36, for 1852 - 1815 - 1 = 36.", asked) == ""
+    wrong = "42.195 * 0.621 = 27.315"
+    assert (
+        unsupported_note(f"So, {wrong} miles.", asked)
+        == f"This answer is not supported: {wrong} does not hold."
+    )
     assert (
         unsupported_note("Ada Lovel", asked, cut=True)
         == "This answer is not supported: it was cut at its length."

@@ -39,12 +39,17 @@ class LoopWatch:
 def unsupported_note(answer: str, transcript: Transcript, *, cut: bool = False) -> str:
     """Return the note under `answer`, which follows `transcript`; empty if no rule speaks.
 
-    An answer that no result came before is only told to loop, or to be `cut` at its length.
+    An answer that no result came before is only told to loop, to state an equation or a conversion that does
+    not hold, or to be `cut` at its length.
     """
     found = Sources.of(transcript)
     doubt = _repetition(answer, found)
-    if not doubt and found.observations:
-        doubt = _doubt(answer, found, transcript)
+    if not doubt:
+        doubt = (
+            _doubt(answer, found, transcript)
+            if found.observations
+            else wrong_result(without_emphasis(answer), found.said)
+        )
     if not doubt and cut:
         doubt = CUT
     if not doubt:
