@@ -86,11 +86,13 @@ class Engine(Protocol):
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`. Raise ContextFullError where the prompt does not fit.
 
         With `instead_of`, a choice of an earlier generation after the same transcript, the turn begins with
-        its tokens and goes on with the likeliest other token.
+        its tokens and goes on with the likeliest other token. With `brief`, a planner's thought is a short
+        one, so that the turn reaches its ending.
         """
         ...
 
@@ -129,6 +131,8 @@ class ScriptedEngine:
     """The role and transcript of each generation so far."""
     reconsidered: list[Choice | None] = field(default_factory=list)
     """The choice in whose place each generation so far was made."""
+    briefly: list[bool] = field(default_factory=list)
+    """Whether each generation so far was to be brief."""
     read: list[Transcript] = field(default_factory=list)
     """What was read ahead so far."""
     saved: list[Transcript] = field(default_factory=list)
@@ -150,6 +154,7 @@ class ScriptedEngine:
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Yield the next text of the script word by word; stop between words when cancelled."""
         if self.on_generate:
@@ -159,6 +164,7 @@ class ScriptedEngine:
         text = self.script[len(self.seen)]
         self.seen.append((role, transcript))
         self.reconsidered.append(instead_of)
+        self.briefly.append(brief)
         yield Reading(role, 1, 1)
         generated = ""
         for word in text.split(" "):

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from agent.attachments import Attachment, attached_turns
-from agent.checks.answers import AnswerCheck, looped
-from agent.checks.free_answers import unsupported_note
+from agent.checks.answers import AnswerCheck
+from agent.checks.free_answers import LoopWatch, unsupported_note
+from agent.checks.loops import looped
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, UnconfirmedCallError
 from agent.consent.policy import Policy, call_key
-from agent.engine import Engine
+from agent.engine import Engine, Generated
 from agent.errors import InputError, UmiError
 from agent.events import (
     AnswerDelta,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from agent.tools.selection.selection import ToolSelection
 
 LOOPED = "the planner wrote the same over and over"
+CUT = "the planner's turn was cut at its length"
 
 _log = logging.getLogger(__name__)
 _content_log = logging.getLogger("umi.content")
@@ -201,13 +203,13 @@ class Agent:
             if self.selection:
                 turn.transcript = self.selection.offer(turn.transcript, self.engine)
             generated = yield from turn.generate("planner")
+            if generated and _went_astray(generated):
+                generated = yield from turn.generate("planner", brief=True)
             if generated is None:
                 return "cancelled", ""
+            if astray := _went_astray(generated):
+                return "failed", _told_so_far(turn.transcript, astray)
             plan = parse_planner(generated.text)
-            if plan and plan.next == "give up" and looped(plan.content):
-                return "failed", _told_so_far(turn.transcript, LOOPED)
-            if plan is None and generated.stop == "length":
-                return "failed", _told_so_far(turn.transcript, "the planner's turn was cut at its length")
             if plan is None:
                 raise UmiError(
                     f"the planner ended with {generated.text[-60:]!r}, which hands over to nobody",
@@ -235,10 +237,11 @@ class Agent:
 
     def _answer(self, turn: RunningTurn) -> Generator[Event, None, tuple[Reason, str]]:
         check = AnswerCheck(turn.transcript) if self.engine.grounded_answers else None
+        watch = LoopWatch(turn.transcript)
         generated = yield from turn.generate(
             "summarizer",
-            show=check.feed if check else str,
-            ended=lambda: check is not None and bool(check.doubt),
+            show=check.feed if check else watch.feed,
+            ended=lambda: bool(check.doubt) if check else watch.loops,
         )
         if generated is None:
             return "cancelled", ""
@@ -263,6 +266,14 @@ def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:
     for index, attached in enumerate(attachments):
         yield CallProposed(0, index, attached.call.name, attached.call.arguments)
         yield Observation(0, index, attached.call.name, True, attached.content)
+
+
+def _went_astray(generated: Generated) -> str:
+    """Return why a planner's turn is not to be followed, as a clause; empty if nothing is wrong with it."""
+    plan = parse_planner(generated.text)
+    if plan and plan.next == "give up" and looped(plan.content):
+        return LOOPED
+    return CUT if plan is None and generated.stop == "length" else ""
 
 
 def _told_so_far(transcript: Transcript, why: str) -> str:

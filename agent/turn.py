@@ -77,7 +77,7 @@ class RunningTurn:
         if calls is None and generated.stop == "length":
             if self.cut:
                 raise StuckError(TOO_LONG)
-            self.cut = True
+            self.cut = self.failing = True
             self.transcript = self.transcript.plus(ToolTurn("", TOO_LONG, error=True))
             return True
         if calls is None:
@@ -176,11 +176,13 @@ class RunningTurn:
         *,
         ended: Callable[[], bool] = lambda: False,
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Generator[Event, None, Generated | None]:
         """Generate the turn of `role`; return it, or None where cancelled.
 
         `show` returns what may be shown now of an answer, for each piece of its text. Where `ended` becomes
-        true, the rest is not generated, as if the turn was cut at its length. `instead_of` is as in `Engine`.
+        true, the rest is not generated, as if the turn was cut at its length. `instead_of` and `brief` are as
+        in `Engine`.
         """
         yield from self.make_room(role)
         for event in self.engine.generate(
@@ -188,6 +190,7 @@ class RunningTurn:
             self.transcript,
             cancelled=lambda: self.cancelled() or ended(),
             instead_of=instead_of,
+            brief=brief,
         ):
             match event:
                 case Reading():

@@ -29,7 +29,9 @@ from attacks import (  # noqa: E402
     loaded_files,
     paths,
     races,
+    sandboxed_code,
     session_kills,
+    tool_servers,
     typed_text,
 )
 from attacks.result import Result, share  # noqa: E402
@@ -41,6 +43,8 @@ ATTACKS: tuple[Callable[[Path, float], Result], ...] = (
     lambda folder, scale: typed_text.attack_terminal(folder, share(1000, scale)),
     lambda folder, scale: arguments.attack(folder, share(1000, scale)),
     lambda folder, scale: injections.attack(folder, share(130, scale)),
+    lambda folder, scale: tool_servers.attack(folder, share(300, scale)),
+    lambda folder, scale: sandboxed_code.attack(folder, share(1000, scale)),
     loaded_files.attack_gguf,
     loaded_files.attack_manifests,
     loaded_files.attack_templates,

@@ -46,6 +46,7 @@ class HeldEngine(ScriptedEngine):
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the next text, after a wait."""
         if role == "planner" and self.held.is_set():
@@ -55,7 +56,7 @@ class HeldEngine(ScriptedEngine):
                 self.released.wait(0.01)
             if cancelled():
                 self.stopped.set()
-        yield from super().generate(role, transcript, cancelled=cancelled, instead_of=instead_of)
+        yield from super().generate(role, transcript, cancelled=cancelled, instead_of=instead_of, brief=brief)
 
 
 @dataclass

@@ -111,6 +111,7 @@ DERIVED = [
     ("an alarm at six thirty", Call("add_days", {"date": "six thirty", "days": 0}), False),
     ("on Feb. 3rd", Call("add_days", {"date": "Feb. 3rd", "days": 0}), True),
     ("on Feb. 3rd", Call("add_days", {"date": "the 3rd of February", "days": 0}), True),
+    ("on Feb. 3rd", Call("add_days", {"date": "the of the", "days": 0}), False),
     ("then one hundred and ten days", Call("add_days", {"date": "today", "days": 110}), True),
     ("right, there it might weigh", Call("calculate", {"expression": "8 + 3"}), False),
     ("until 3 May 2031", Call("days_between", {"start": "today", "end": "2031-05-03"}), True),

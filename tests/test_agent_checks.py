@@ -232,6 +232,7 @@ PLAN = ToolTurn(
 FOUND = ToolTurn("search_text", "keys.txt:2: hook behind the door\nroof.md:2: The roof leaks above rack 3.")
 SECONDS = ToolTurn("convert_units", "0.133 minutes")
 RESULT = ToolTurn("calculate", "20")
+CASE = ToolTurn("read_file", "index.txt: seen at 22:15 (2024.md)")
 DAY = ToolTurn("add_days", "2026-06-13 Saturday")
 NOTES = ToolTurn("search_notes", "1: dentist on the 4th\n2: liquorice\n3: renewal costs 31 euros")
 
@@ -247,6 +248,8 @@ UNSUPPORTED = [
     ("read it", READ, "It says: Meet Ana in öná.txt", "stands nowhere"),
     ("read it", READ, "It says: Meet Eva there", "Eva stands nowhere"),
     ("read it", READ, "other.txt says: Meet Ana in ünï.txt", "other.txt stands nowhere"),
+    ("read it", CASE, "For witness, index.txt says 22:15.md.", "22:15.md stands nowhere"),
+    ("read it", CASE, "It is in 15.md then.", "15.md stands nowhere"),
     ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),
     ("list them", LISTED, "a.txt\nc.txt\nb.txt\nd.txt", "another order"),
     ("list them", LISTED, '{"name":"list_files","arguments":{}}', "a call"),
@@ -310,6 +313,7 @@ SUPPORTED = [
     ("how many are 12 minus 5", ToolTurn("calculate", "7"), "12 - 5 = 7, so seven are left."),
     ("3 days on", DAY, "That is Saturday, 13 June 2026."),
     ("my notes", NOTES, "Your notes say: dentist on the 4th; liquorice; renewal costs 31 euros"),
+    ("read it", CASE, "At 22:15, says 2024.md and index.txt. It is 2 p.m. or so."),
 ]
 
 
@@ -318,6 +322,16 @@ def test_an_answer_that_is_supported_is_passed_on(question: str, observation: To
     check = AnswerCheck(exchange(question, observation))
     shown = "".join(check.feed(letter) for letter in answer) + check.finish()
     assert (shown, check.doubt) == (answer, "")
+
+
+def test_an_answer_about_an_earlier_result_names_only_its_files() -> None:
+    later = (SummarizerTurn("Seen at 22:15."), UserTurn("show it"))
+    before = exchange("where is the witness?", CASE)
+    assert unsupported("index.txt says 22:15.md.", before.plus(*later)) == (
+        "22:15.md stands nowhere in what was said"
+    )
+    assert unsupported("It is Ana in 2024.md.", before.plus(*later)) == ""
+    assert unsupported("Node.js is a runtime.", Transcript((), (UserTurn("what is node?"),))) == ""
 
 
 def test_what_is_shown_instead_of_an_answer_names_what_the_result_is_of() -> None:

@@ -12,7 +12,7 @@ from grammar_turns import can_write, end_token
 
 from agent.errors import EngineError, InputError
 from agent.llama.binding.model import Vocabulary
-from agent.llama.grammar.constraints import MAX_THOUGHT, Constraints
+from agent.llama.grammar.constraints import BRIEF_THOUGHT, BRIEF_WORDS, MAX_THOUGHT, Constraints
 from agent.llama.grammar.grounding import atoms
 from agent.transcript import (
     Call,
@@ -80,6 +80,22 @@ def test_the_planner_writes_a_thought_and_one_of_three_endings(
     assert can_write(offered, text, vocabulary) == with_tools
     assert not with_tools or parse_planner(text)
     assert can_write(constraints.start("planner", Transcript()), text, vocabulary) == without
+
+
+@pytest.mark.parametrize(
+    ("thought", "allowed"),
+    [
+        ("x" * BRIEF_THOUGHT, True),
+        ("x" * (BRIEF_THOUGHT + 1), False),
+        (" ".join(["x"] * BRIEF_WORDS), True),
+        (" ".join(["x"] * (BRIEF_WORDS + 1)), False),
+    ],
+)
+def test_a_brief_thought_is_a_few_words(
+    constraints: Constraints, vocabulary: Vocabulary, end: int, thought: str, allowed: bool
+) -> None:
+    constraint = constraints.start("planner", Transcript((COUNT,)), brief=True)
+    assert can_write(constraint, f"{thought}\nNext: caller", vocabulary) == allowed
 
 
 CALLER = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.checks.free_answers import unsupported_note
+from agent.checks.loops import ending_loop
 from agent.engine import ScriptedEngine
 from agent.events import AnswerDelta, Finished
 from agent.loop import Agent
@@ -91,13 +92,51 @@ def test_a_supported_answer_has_no_note(question: str, observation: ToolTurn, an
     assert unsupported_note(answer, history(question, observation)) == ""
 
 
-def test_an_answer_without_a_result_is_only_told_to_be_cut() -> None:
+def test_an_answer_without_a_result_is_told_to_be_cut_or_wrong_by_itself() -> None:
     asked = Transcript((), (UserTurn("who was Ada?"),))
     assert unsupported_note("Ada Lovelace, born in 1815.", asked) == ""
+    assert unsupported_note("She is 36, for 1852 - 1815 - 1 = 36.", asked) == ""
+    wrong = "42.195 * 0.621 = 27.315"
+    assert (
+        unsupported_note(f"So, {wrong} miles.", asked)
+        == f"This answer is not supported: {wrong} does not hold."
+    )
     assert (
         unsupported_note("Ada Lovel", asked, cut=True)
         == "This answer is not supported: it was cut at its length."
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "times", "length"),
+    [
+        ("I hope you're well. ", 20, 160),
+        ("I hope you're well. ", 7, 0),
+        ("- One item\n- Another one\n", 20, 160),
+        ("x", 200, 160),
+        ("0, ", 50, 0),
+        ("| --- ", 60, 0),
+        ("It is so, and so, and so again, and more so, as it was said before it was said to be so. ", 4, 356),
+        ("".join(f"{number} is a number. " for number in range(99)), 2, 0),
+    ],
+)
+def test_a_loop_at_the_end_is_found(part: str, times: int, length: int) -> None:
+    assert ending_loop("") == ""
+    assert len(ending_loop("Hello! " + part * times)) == length
+
+
+def test_a_free_answer_that_loops_is_not_written_on(tmp_path: Path) -> None:
+    said = "ditto ditto " * 40
+    engine = ScriptedEngine(
+        ["\nNext: summarizer", "Well. " + "I am fine. " * 200, "\nNext: summarizer", said]
+    )
+    agent = Agent(engine, make_toolbox(tmp_path))
+    conversation = agent.begin()
+    last = agent.ask(conversation, "how are you?")
+    assert last.reason == "answered"
+    assert last.stats["summarizer"].generated < 60
+    assert last.unsupported == "This answer is not supported: it says the same over and over."
+    assert agent.ask(conversation, f"repeat: {said}").answer == said.strip()
 
 
 def test_no_answer_of_the_generator_has_a_note() -> None:

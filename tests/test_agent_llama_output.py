@@ -44,6 +44,7 @@ from agent.transcript import (
     parse_calls,
     parse_planner,
 )
+from agent.turn import WRITING_ROOM
 
 
 @pytest.fixture
@@ -65,6 +66,16 @@ def test_the_planner_writes_one_of_the_three_endings(sampled: LlamaEngine) -> No
         seen.add(turn.next)
     assert len(seen) > 1
     assert seen <= set(ENDINGS)
+
+
+def test_a_brief_turn_of_the_planner_ends_where_another_is_cut(tiny_bundle: Bundle) -> None:
+    engine = LlamaEngine(with_sampling(tiny_bundle, 0, max_tokens=WRITING_ROOM, temperature=0), ONE_THREAD)
+    assert run(engine, "planner", QUESTION).stop == "length"
+    *_, brief = engine.generate("planner", QUESTION, cancelled=never, brief=True)
+    engine.close()
+    assert isinstance(brief, Generated)
+    assert brief.stop == "end"
+    assert parse_planner(brief.text)
 
 
 def test_without_tools_the_planner_never_calls(sampled: LlamaEngine) -> None:

@@ -33,8 +33,9 @@ class CuttingEngine(ScriptedEngine):
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
-        for event in super().generate(role, transcript, cancelled=cancelled):
+        for event in super().generate(role, transcript, cancelled=cancelled, brief=brief):
             if isinstance(event, Generated) and event.text.endswith(CUT):
                 event = replace(event, stop="length")
             yield event
@@ -111,8 +112,19 @@ def test_a_turn_that_is_cut_again_ends_with_what_is_known(tmp_path: Path) -> Non
     assert last.answer == f"{TOO_LONG[0].upper()}{TOO_LONG[1:]}.\ncalculate says:\n42"
 
 
+@pytest.mark.parametrize("astray", ["I think" + CUT, f"It{' cannot be read and' * 9}\nNext: give up"])
+def test_a_thought_that_was_cut_or_loops_is_made_once_more_and_short(tmp_path: Path, astray: str) -> None:
+    engine = CuttingEngine([CALL, calculate("12 + 30"), astray, DONE, "It is 42."])
+    agent = Agent(engine, make_toolbox(tmp_path))
+    events = list(agent.run(agent.begin(), "12 + 30", approve=permit))
+    assert events[-1] == Finished("answered", "It is 42.", ANY)
+    assert engine.briefly == [False, False, False, True, False]
+    assert [event.text for event in events if isinstance(event, Thought)][1:] == ["I have it."]
+    assert astray not in str(engine.seen[-1])
+
+
 def test_a_thought_and_an_answer_that_were_cut_end_with_what_is_known(tmp_path: Path) -> None:
-    _, last = run(tmp_path, [CALL, calculate("12 + 30"), "I think" + CUT], "12 + 30", permit)
+    _, last = run(tmp_path, [CALL, calculate("12 + 30"), "I think" + CUT, "I" + CUT], "12 + 30", permit)
     assert last.reason == "failed"
     assert last.answer.endswith("calculate says:\n42")
     _, last = run(tmp_path, [CALL, calculate("12 + 30"), DONE, "It is" + CUT], "12 + 30", permit)
@@ -127,20 +139,29 @@ def test_an_answer_that_leaves_nothing_to_show_has_failed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("question", "thought", "told"),
+    ("question", "thought", "kept"),
     [
-        ("what is my  IP address", "I cannot help with banking and payments: no tool does that.", None),
-        ("send a mail to Bo", "I cannot help with sending email: no tool does that.", "I cannot help with"),
-        ("delete a.txt", "I cannot help with deleting or moving files.", "I cannot help with deleting"),
-        ("order flowers", "Nobody told me how.", "Nobody told me how."),
+        ("what is my  IP address", "I cannot help with banking and payments: no tool does that.", False),
+        ("send a mail to Bo", "I cannot help with sending email: no tool does that.", True),
+        ("delete a.txt", "I cannot help with deleting or moving files.", True),
+        ("order flowers", "Nobody told me how.", False),
+        ("order flowers", "No tool on offer can order flowers.", True),
+        ("mail my boss, tell her I'm ill", "I cannot tell you're ill: no tool on offer does that.", False),
+        ("mail my boss, tell her I'm ill", "I cannot mail your boss: no tool on offer does that.", True),
+        ("I'm cold, turn up the heating", "I cannot turn up the heating.", True),
+        ("okay, small thing: order some coffee", "I cannot order some coffee.", True),
+        ("where am i? show me on a map", "I cannot show you on a map.", True),
+        ("save a note: tyres changed", "It is rambled, not saved: no tool on offer can do that.", False),
+        ("save a note: tyres changed", "The note is not saved: no tool on offer can do that.", True),
+        ("convert 40 for me", "From which unit?", True),
+        ("24 / 7", "I cannot do that.", False),
     ],
 )
-def test_a_refusal_names_what_was_asked(
-    tmp_path: Path, question: str, thought: str, told: str | None
-) -> None:
+def test_a_refusal_names_what_was_asked(tmp_path: Path, question: str, thought: str, kept: bool) -> None:
     events, last = run(tmp_path, [f"{thought}\nNext: give up"], question, permit)
     assert last.reason == "gave_up"
-    assert last.answer.startswith(told or "I found no tool on offer for this: what is my IP address")
+    asked = " ".join(question.split())
+    assert last.answer == (thought if kept else f"I found no tool on offer for this: {asked}")
     assert [event.text for event in events if isinstance(event, Thought)] == [last.answer]
 
 
@@ -231,7 +252,7 @@ def test_an_answer_that_loops_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_refusal_that_loops_is_no_refusal(tmp_path: Path) -> None:
-    engine = ScriptedEngine([f"It cannot be read{': cannot be read' * 9}\nNext: give up"])
+    engine = ScriptedEngine([f"It cannot be read{': cannot be read' * 9}\nNext: give up"] * 2)
     agent = Agent(engine, make_toolbox(tmp_path))
     last = list(agent.run(agent.begin(), "read it"))[-1]
     assert last == Finished("failed", f"{LOOPED.capitalize()}.", ANY)

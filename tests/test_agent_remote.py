@@ -17,6 +17,7 @@ from agent.bundle import Bundle
 from agent.engine import Generated
 from agent.errors import EngineError, InputError
 from agent.events import CallProposed, Event, Finished, Observation
+from agent.llama.grammar.constraints import BRIEF_THOUGHT
 from agent.loop import Agent
 from agent.prompting import prompt_ids
 from agent.remote.chat_engine import ChatServerEngine
@@ -109,6 +110,27 @@ def test_gbnf_holds_the_form_and_text_prompts_spell_no_markup(bundle: Bundle, tm
     assert "read_file" not in server.bodies[1]["grammar"], "the thought names one tool"
     assert "< |im_start|>system" in server.bodies[0]["prompt"]
     assert server.bodies[0]["prompt"].endswith("<|im_start|>planner\n")
+
+
+@pytest.mark.parametrize(
+    ("grammar", "bound"),
+    [
+        ("llguidance", f"{{1,{BRIEF_THOUGHT}}}"),
+        ("gbnf", f"{{0,{BRIEF_THOUGHT - 1}}}"),
+        ("none", ""),
+    ],
+)
+def test_a_thought_that_loops_is_asked_for_again_and_short(
+    bundle: Bundle, tmp_path: Path, grammar: Any, bound: str
+) -> None:
+    looped = plan(f"It{' cannot be read and' * 9}", "give up")
+    server = LlamaServer([looped, plan("I greet.", "summarizer"), "Hello!"], grammar=grammar)
+    finished = turn(agent_on(server, bundle, tmp_path))[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.reason, finished.answer) == ("answered", "Hello!")
+    first, second, _ = (body.get("grammar", "") for body in server.bodies)
+    assert bound in second
+    assert not bound or bound not in first
 
 
 def test_a_planner_that_hands_over_to_nobody_ends_the_turn(bundle: Bundle, tmp_path: Path) -> None:

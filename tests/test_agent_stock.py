@@ -208,7 +208,7 @@ def test_arguments_are_spaced_as_the_markup_has_them_and_integers_end(engine: Ll
         (' {"n": 12, "m": 1, "x": 1}', False),
         (' {"n": 12}', False),
     ):
-        constraint = session.constraints.start_arguments(tool, session.stock.markup)
+        constraint = session.constraints.start_arguments(tool, session.stock.markup, CHOICES)
         ids = session.vocabulary.tokenize(text, False)
         allowed = constraint.allowed_prefix(ids)
         for token in allowed:

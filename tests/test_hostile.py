@@ -8,14 +8,18 @@ from pathlib import Path
 
 import hostile
 import pytest
-from attacks import injections, kills, obedient, paths, races
+from attacks import injections, kills, obedient, paths, races, sandboxed_code, tool_servers
 from attacks.result import Result
 
 from agent.consent.gate import Gate
 from agent.consent.request import Request
+from agent.mcp import results
 from agent.prompting import Tokenize, segments
 from agent.tools.lib.confinement import resolution
 from agent.tools.lib.confinement.protected import Protection
+from agent.tools.sandbox import report
+from agent.tools.sandbox.report import confinement_problem
+from agent.tools.sandbox.view import View
 from agent.transcript import Call, Role, Transcript
 
 
@@ -61,6 +65,22 @@ def test_a_link_that_is_followed_in_a_race_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(races, "CALLS", (("write_file", {"path": "docs/a.txt", "content": "x"}),))
     monkeypatch.setattr(races, "SWAPS", (("docs", "../outside"),))
     assert races.attack(tmp_path, 30).wrong["escapes"]
+
+
+def test_control_characters_of_a_tool_server_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umi_home: Path
+) -> None:
+    umi_home.mkdir(exist_ok=True)
+    monkeypatch.setattr(results, "strip_control", str)
+    monkeypatch.setattr(tool_servers, "RESULTS", {"escapes": tool_servers.RESULTS["escape sequences"]})
+    assert tool_servers.attack(tmp_path, 1).wrong["control characters"]
+
+
+@pytest.mark.skipif(confinement_problem() != "", reason="code cannot be confined here")
+def test_a_secret_that_confined_code_reads_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "view_of", lambda workspace: View(workspace.root))
+    monkeypatch.setattr(sandboxed_code, "hostile_path", lambda random, root: ".env")
+    assert sandboxed_code.attack(tmp_path, 1).wrong["secrets read"]
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -20,6 +20,11 @@ def test_settings_are_shown_and_set(
     assert "(default)" in lines["max_steps"]
     assert main(["config", "set", "engine.threads", "many"]) == 2
     assert "give auto or a whole number from 1 to 512" in capsys.readouterr().err
+    assert main(["config", "set", "models", "/no/such"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["config", "set", "models", "umi-mini"]) == 0
+    assert 'models = "umi-mini"' in config_path().read_text()
+    assert main(["config", "set", "models", "default"]) == 0
     assert main(["config", "set", "engine.threads", "default"]) == 0
     assert main(["config", "path"]) == 0
     assert capsys.readouterr().out == f"{config_path()}\n"

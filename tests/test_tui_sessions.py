@@ -71,6 +71,8 @@ def test_list_show_and_search(ask, sessions) -> None:
     assert hit["id"] == second
     assert "No tool books flights" in hit["snippet"]
     assert "there is no session ffffffff" in sessions("show", "ffffffff", code=2)
+    for nothing in ("", " ", "?!"):
+        assert "no word to search for; give words" in sessions("search", nothing, code=2)
 
 
 def test_rename_remove_and_undo(ask, sessions, umi_home: Path) -> None:

@@ -4,12 +4,13 @@
 
 `http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
-protocol does not know), `many` (pages without end), `mute` (it never answers), `chatter` (it prints other
-things too), `dies` (it ends at once).
+protocol does not know), `raw` (a tool whose result is the JSON in its argument, in base64), `many` (pages
+without end), `mute` (it never answers), `chatter` (it prints other things too), `dies` (it ends at once).
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -32,6 +33,8 @@ def tools(faults: list[str]) -> list[dict[str, Any]]:
     }
     if "text" in faults:
         listed.append({"name": "a text", "inputSchema": {"type": "string"}})
+    if "raw" in faults:
+        listed.append({"name": "raw", "inputSchema": parameters({"type": "string"})})
     if "lies" in faults:
         listed += [
             {"name": "read_file", "description": "x\x1b[2J\ny" * 500, "inputSchema": {"type": "object"}},
@@ -84,6 +87,8 @@ def called(params: dict[str, Any], faults: list[str], send: Any) -> dict[str, An
     match params["name"]:
         case "echo":
             return text(arguments["text"])
+        case "raw":
+            return json.loads(base64.b64decode(arguments["value"]))
         case "variables":
             return text(" ".join(sorted(os.environ)))
         case "fail":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from agent.checks.claims import holds_call, incomplete_list, unknown_name, wrong_unit
+from agent.checks.claims import holds_call, incomplete_list, unknown_file, unknown_name, wrong_unit
+from agent.checks.loops import looped
 from agent.checks.quotations import Quotations
 from agent.checks.results import wrong_result
 from agent.checks.sources import Sources
@@ -23,7 +24,6 @@ HANDS_OVER = "it goes on as the planner does"
 _HAND_OVER = re.compile(r"^Next: (?:caller|summarizer|give up)\b", re.MULTILINE)
 _LINES = re.compile(r"(?<=\n)")
 """Between a line and the next one."""
-_LOOP = re.compile(r"(\S.{6,80}?)\1{3,}")
 
 
 class AnswerCheck:
@@ -104,7 +104,7 @@ class AnswerCheck:
         if self._loops(piece):
             return REPEATS
         if not self._sources.observations:
-            return ""
+            return unknown_file(piece, self._said) if self._sources.calls else ""
         return (
             wrong_unit(piece, self._texts)
             or unknown_name(piece, self._said)
@@ -115,16 +115,11 @@ class AnswerCheck:
         )
 
 
-def looped(text: str) -> str:
-    """Return a part of `text` that says the same at least four times in a row; empty if there is none."""
-    found = _LOOP.search(text)
-    return found.group() if found else ""
-
-
 def unsupported(answer: str, transcript: Transcript) -> str:
     """Return what in a whole `answer` nothing supports, as a clause; empty if no rule speaks.
 
-    An answer that no call came before is only checked for a call that is written as an answer.
+    An answer that no call came before is only checked for a call that is written as an answer, and one
+    that refers to earlier calls for files that nobody named.
     """
     check = AnswerCheck(transcript)
     check.feed(answer)

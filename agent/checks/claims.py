@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from agent.tools.lib.argument_types import FILE_PATTERNS
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
 from agent.tools.lib.units import Unit, find_unit
 from agent.transcript import ToolTurn
@@ -15,6 +16,11 @@ LEAST_LIST = 3
 _CALL = re.compile(r'\{\s*"(?:name|arguments)"\s*:')
 _QUANTITY = re.compile(r"(?<![\w.,])([-\u2212]?\d[\d.,]*\d|\d)\s?([^\W\d_]+(?:/[^\W\d_]+)?(?:[ ][^\W\d_]+)?)")
 _FILE = re.compile(r"[^\s\"'`()<>,;:*]*[^\W\d_][^\s\"'`()<>,;:*]*\.[^\W\d_][\w]{0,4}\b")
+_FILE_OF_KIND = re.compile(
+    r"(?:[^\s\"'`()<>,;:*]|(?<=\d):(?=\d))*[^\s\"'`()<>,;:*.]"
+    rf"\.(?:{'|'.join(kind[2:] for kind in FILE_PATTERNS.split()[1:])})\b"
+)
+"""The name of a file of a known kind; of digits alone too, as 22:15.md."""
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
 _KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i'll", "i've", "umi", "ok"}
 _ABBREVIATIONS = {"e.g", "i.e", "a.m", "p.m"}
@@ -50,13 +56,24 @@ def wrong_unit(answer: str, texts: Sequence[str]) -> str:
     return ""
 
 
+def unknown_file(answer: str, said: Sequence[str]) -> str:
+    """Return which file of a known kind that `answer` names nobody said, as a clause; empty if none."""
+    return _unsaid(_FILE_OF_KIND.findall(answer), said)
+
+
 def unknown_name(answer: str, said: Sequence[str]) -> str:
     """Return which file, word with foreign letters or name nobody said, as a clause; empty if all were."""
-    texts = unicodedata.normalize("NFC", "\n".join(said)).lower()
     words = [word for word in re.findall(r"[^\W\d_]+", answer) if not word.isascii()]
     names = [name for name in _NAME.findall(answer) if name.lower() not in _KNOWN_NAMES]
     files = [name for name in _FILE.findall(answer) if name.lower() not in _ABBREVIATIONS]
-    for name in (*files, *words, *names):
+    return unknown_file(answer, said) or _unsaid((*files, *words, *names), said)
+
+
+def _unsaid(names: Sequence[str], said: Sequence[str]) -> str:
+    if not names:
+        return ""
+    texts = unicodedata.normalize("NFC", "\n".join(said)).lower()
+    for name in names:
         if unicodedata.normalize("NFC", name).lower().rstrip(".'") not in texts:
             return f"{name} stands nowhere in what was said"
     return ""

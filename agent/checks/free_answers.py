@@ -1,13 +1,14 @@
-"""A note under an answer that no grammar held to its sources: what in it nothing supports, and the results.
+"""Answers that no grammar holds to their sources: a note tells what in one nothing supports, and the results.
 
-The answer itself is shown as the model writes it.
+The answer itself is shown as the model writes it; one that begins to loop is not written on.
 """
 
 from __future__ import annotations
 
-from agent.checks.answers import CUT, looped
+from agent.checks.answers import CUT, REPEATS
 from agent.checks.claims import holds_call, incomplete_list, unknown_name, wrong_unit
 from agent.checks.figures import unknown_figure
+from agent.checks.loops import LEAST_REPEATS, LONGEST_REPEATED, ending_loop, looped
 from agent.checks.quotations import Quotations, without_emphasis
 from agent.checks.results import wrong_result
 from agent.checks.sources import Sources
@@ -18,13 +19,37 @@ from agent.transcript import Transcript
 UNSUPPORTED = "This answer is not supported"
 
 
+class LoopWatch:
+    """Reads an answer while it is generated, and sees where it says the same over and over."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        """`transcript` is what the answer follows: what it holds may be repeated as it stands there."""
+        self._said = Sources.of(transcript).said
+        self._tail = ""
+        self.loops = False
+
+    def feed(self, text: str) -> str:
+        """Take the next piece of the answer; return it."""
+        self._tail = (self._tail + text)[-LEAST_REPEATS * LONGEST_REPEATED :]
+        if not self.loops and (loop := ending_loop(self._tail)):
+            self.loops = not any(loop in said for said in self._said)
+        return text
+
+
 def unsupported_note(answer: str, transcript: Transcript, *, cut: bool = False) -> str:
     """Return the note under `answer`, which follows `transcript`; empty if no rule speaks.
 
-    An answer that no result came before is only told to be `cut` at its length.
+    An answer that no result came before is only told to loop, to state an equation or a conversion that does
+    not hold, or to be `cut` at its length.
     """
     found = Sources.of(transcript)
-    doubt = _doubt(answer, found, transcript) if found.observations else ""
+    doubt = _repetition(answer, found)
+    if not doubt:
+        doubt = (
+            _doubt(answer, found, transcript)
+            if found.observations
+            else wrong_result(without_emphasis(answer), found.said)
+        )
     if not doubt and cut:
         doubt = CUT
     if not doubt:
@@ -33,11 +58,13 @@ def unsupported_note(answer: str, transcript: Transcript, *, cut: bool = False) 
     return f"{UNSUPPORTED}: {doubt}." + (f"\n{results}" if results else "")
 
 
+def _repetition(answer: str, found: Sources) -> str:
+    loop = ending_loop(answer.rstrip()) or (looped(answer) if found.observations else "")
+    return REPEATS if loop and not any(loop in said for said in found.said) else ""
+
+
 def _doubt(answer: str, found: Sources, transcript: Transcript) -> str:
     text = without_emphasis(answer)
-    loop = looped(answer)
-    if loop and not any(loop in said for said in found.said):
-        return "it says the same over and over"
     return (
         holds_call(text, found.texts)
         or unknown_figure(text, found.question, sources(transcript.turns))

@@ -122,6 +122,7 @@ class LlamaEngine:
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
         forced: ForcedDecoding | None = None,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`: Reading while its prompt is read, Delta for its text, then Generated.
@@ -142,7 +143,7 @@ class LlamaEngine:
         try:
             session = self._session(role)
             generation = Generation(
-                self.bundle, self.settings, session, role, transcript, cancelled, forced, instead_of
+                self.bundle, self.settings, session, role, transcript, cancelled, forced, instead_of, brief
             )
             yield from timed(
                 stock_turn(generation, session.stock) if session.stock else generation.run(),

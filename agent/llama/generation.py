@@ -31,7 +31,7 @@ RESERVE = 48
 class Generation:
     """The generation of the turn of `role` after `transcript`; where `forced`, that text is generated.
 
-    `instead_of` is as in `agent.engine.Engine`.
+    `instead_of` and `brief` are as in `agent.engine.Engine`.
     """
 
     bundle: Bundle
@@ -42,13 +42,16 @@ class Generation:
     cancelled: Callable[[], bool]
     forced: ForcedDecoding | None = None
     instead_of: Choice | None = None
+    brief: bool = False
 
     def run(self) -> Generator[Reading | Delta | Generated]:
         """Read the prompt and write the turn under the role's constraint. Raise as `write` does."""
         prompt = self.session.prompt(self.role, self.transcript)
         self.require_room(prompt)
         grounded = self.bundle.roles[self.role].grounded
-        constraint = self.session.constraints.start(self.role, self.transcript, grounded=grounded)
+        constraint = self.session.constraints.start(
+            self.role, self.transcript, grounded=grounded, brief=self.brief
+        )
         yield from self.write(prompt, constraint)
 
     def require_room(self, prompt: Prompt) -> None:

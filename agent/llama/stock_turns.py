@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from time import perf_counter
 
+from agent.checks.loops import ending_loop
 from agent.engine import Delta, Generated
 from agent.errors import EngineError
 from agent.events import Reading, Usage
@@ -66,16 +67,24 @@ def _call(generation: Generation, stock: StockModel, prompt: Prompt) -> Iterator
     tool = next(tool for tool in transcript.tools if tool.name == choice.name)
     prompt = stock.call_prompt(transcript, prompt, tool.name)
     generation.require_room(prompt)
-    constraint = generation.session.constraints.start_arguments(tool, stock.markup)
-    for piece in replace(generation, forced=None, instead_of=None).write(prompt, constraint):
+    constraint = generation.session.constraints.start_arguments(tool, stock.markup, transcript)
+    written = ""
+
+    def is_stopped() -> bool:
+        return cancelled() or ending_loop(written) != ""
+
+    one = replace(generation, forced=None, instead_of=None, cancelled=is_stopped)
+    for piece in one.write(prompt, constraint):
         match piece:
             case Reading():
                 yield piece
             case Generated(text, stop, usage):
+                if stop == "cancelled" and not cancelled():
+                    stop = "length"
                 line = Call(tool.name, json.loads(text)).line() if stop == "end" else ""
                 if line:
                     yield Delta(line)
                 reused = before.prompt_reused - usage.prompt_reused if before != Usage() else 0
                 yield Generated(line, stop, usage + replace(before, prompt_reused=reused))
-            case Delta():  # the arguments alone are no turn
-                pass
+            case Delta(text):  # the arguments alone are no turn
+                written += text

@@ -64,7 +64,7 @@ class ChatServerEngine(ServerEngine):
         return self.context_length - self.count_tokens(sent)
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], brief: bool
     ) -> Iterator[Reading | Delta | Generated]:
         if (left := self.room(role, transcript)) < RESERVE:
             raise ContextFullError(self.context_length - left + RESERVE, self.context_length)

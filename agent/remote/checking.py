@@ -37,9 +37,11 @@ class TurnCheck:
         return not self._failed and self._matcher.is_accepting()
 
 
-def turn_grammar(role: Role, transcript: Transcript, kinds: Mapping[str, Kinds], *, grounded: bool) -> str:
+def turn_grammar(
+    role: Role, transcript: Transcript, kinds: Mapping[str, Kinds], *, grounded: bool, brief: bool = False
+) -> str:
     """Return the grammar of the turn of `role`, as the local engine has it."""
-    return role_grammar(role, transcript, grounded=grounded, kinds=kinds)
+    return role_grammar(role, transcript, grounded=grounded, kinds=kinds, brief=brief)
 
 
 def check_tools(tools: tuple[ToolSpec, ...]) -> None:

@@ -68,7 +68,7 @@ class RemoteEngine(ServerEngine):
         return self.context_length - (_estimate(prompt) if isinstance(prompt, str) else len(prompt))
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], brief: bool
     ) -> Iterator[Reading | Delta | Generated]:
         if role == "caller":
             check_tools(transcript.tools)
@@ -78,11 +78,10 @@ class RemoteEngine(ServerEngine):
             raise ContextFullError(size + RESERVE, self.context_length)
         yield Reading(role, 0, size)
         started = time.perf_counter()
-        reply = _Reply(self._check(role, transcript))
+        reply = _Reply(self._check(role, transcript, brief))
         first: float | None = None
-        for event in self._client.stream(
-            f"{self._client.path}/completions", self._body(role, transcript, prompt, size), cancelled
-        ):
+        body = self._body(role, transcript, prompt, size, brief)
+        for event in self._client.stream(f"{self._client.path}/completions", body, cancelled):
             if first is None:
                 first = time.perf_counter()
                 yield Reading(role, size, size)
@@ -114,15 +113,18 @@ class RemoteEngine(ServerEngine):
             else "ask in other words, or use a server whose grammars are llguidance's",
         )
 
-    def _check(self, role: Role, transcript: Transcript) -> TurnCheck:
+    def _check(self, role: Role, transcript: Transcript, brief: bool) -> TurnCheck:
         grounded = self.bundle.roles[role].grounded and (self._exact or role == "summarizer")
-        return TurnCheck(turn_grammar(role, transcript, self._kinds, grounded=grounded))
+        brief = brief and self._exact  # nothing holds another server to as few words
+        return TurnCheck(turn_grammar(role, transcript, self._kinds, grounded=grounded, brief=brief))
 
     @property
     def _exact(self) -> bool:
         return self.server.grammar == "llguidance"
 
-    def _body(self, role: Role, transcript: Transcript, prompt: str | list[int], size: int) -> dict[str, Any]:
+    def _body(
+        self, role: Role, transcript: Transcript, prompt: str | list[int], size: int, brief: bool
+    ) -> dict[str, Any]:
         sampling = self.bundle.roles[role].sampling
         body: dict[str, Any] = {
             "model": self.server.models[role],
@@ -141,10 +143,10 @@ class RemoteEngine(ServerEngine):
             body["lora"] = [{"id": number, "scale": float(own == role)} for own, number in adapters.items()]
         if self._exact:
             grounded = self.bundle.roles[role].grounded
-            grammar = turn_grammar(role, transcript, self._kinds, grounded=grounded)
+            grammar = turn_grammar(role, transcript, self._kinds, grounded=grounded, brief=brief)
             body["grammar"] = _sent(grammar, self.bundle.markers.close)
         elif self.server.grammar == "gbnf":
-            body["grammar"] = gbnf(role, transcript)
+            body["grammar"] = gbnf(role, transcript, brief=brief)
         return body
 
     def _prompt(self, role: Role, transcript: Transcript) -> str | list[int]:

@@ -12,20 +12,21 @@ import re
 from llama_cpp.llama_grammar import SchemaConverter
 
 from agent.llama.grammar.calls import MAX_CALLS, closed, names_tool
-from agent.llama.grammar.constraints import MAX_THOUGHT
+from agent.llama.grammar.constraints import BRIEF_THOUGHT, MAX_THOUGHT
 from agent.transcript import PlannerTurn, Role, Transcript, compact
 
 _CHARACTER = r"[^\x00-\x1F\x7F-\x9F]"
 
 
-def gbnf(role: Role, transcript: Transcript) -> str:
+def gbnf(role: Role, transcript: Transcript, *, brief: bool = False) -> str:
     """Return the GBNF grammar of the turn of `role` after `transcript`."""
     match role:
         case "planner":
             endings = [*(["caller"] if transcript.tools else []), "summarizer", "give up"]
             choice = " | ".join(map(json.dumps, endings))
             first = r"[^\x00-\x20\x7F-\x9F]"
-            rest = f"{_CHARACTER}{{0,{MAX_THOUGHT - 1}}}"
+            longest = BRIEF_THOUGHT if brief else MAX_THOUGHT
+            rest = f"{_CHARACTER}{{0,{longest - 1}}}"
             return rf'root ::= {first} {rest} "\nNext: " ({choice})'
         case "caller":
             return _calls(transcript)

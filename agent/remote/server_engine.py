@@ -27,6 +27,7 @@ class ServerEngine:
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`. No choice is reported, so `instead_of` is never one of this engine.
 
@@ -38,12 +39,12 @@ class ServerEngine:
                 yield Generated("", "cancelled", Usage())
                 return
         try:
-            yield from self._generate(role, transcript, cancelled)
+            yield from self._generate(role, transcript, cancelled, brief)
         finally:
             self._lock.release()
 
     def _generate(
-        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool]
+        self, role: Role, transcript: Transcript, cancelled: Callable[[], bool], brief: bool
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`, while no other is generated."""
         raise NotImplementedError

@@ -97,6 +97,7 @@ class ObedientEngine:
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Write the turn of `role`."""
         self.last = role, transcript

@@ -80,11 +80,11 @@ def attack(folder: Path, count: int) -> Result:
             except Exception as error:
                 result.fail("crashes", f"{name} {path!r}: {type(error).__name__}: {error}")
         if number % 200 == 199 or number == count - 1:
-            _compare(folder, before, result)
+            compare(folder, before, result)
     return result
 
 
-def _compare(folder: Path, before: dict[str, bytes | None], result: Result) -> None:
+def compare(folder: Path, before: dict[str, bytes | None], result: Result) -> None:
     """Compare the files with `before`, and remove those that were made in the workspace."""
     after = tree(folder)
     for path in before.keys() | after.keys():
@@ -92,7 +92,7 @@ def _compare(folder: Path, before: dict[str, bytes | None], result: Result) -> N
             continue
         if not path.startswith("work/"):
             result.fail("escapes", path)
-        elif path in before or _is_protected(path, after[path] is not None):
+        elif path in before or is_protected(path, after[path] is not None):
             result.fail("protected files written", path)
         target = folder / path
         if target.is_dir() and not target.is_symlink():
@@ -101,6 +101,6 @@ def _compare(folder: Path, before: dict[str, bytes | None], result: Result) -> N
             target.unlink()
 
 
-def _is_protected(path: str, is_file: bool) -> bool:
+def is_protected(path: str, is_file: bool) -> bool:
     names = [fold(part) for part in path.split("/")[1:]]
     return bool(UNWRITTEN.intersection(names)) or (is_file and names[-1] in UNWRITTEN_FILES)

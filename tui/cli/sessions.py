@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -41,7 +42,14 @@ def print_sessions(*, as_json: bool, removed: bool) -> None:
 
 
 def print_hits(text: str, *, as_json: bool) -> None:
-    """Print the sessions in which all words of `text` occur, newest first, each with text around a match."""
+    """Print the sessions in which all words of `text` occur, newest first, each with text around a match.
+
+    Raise InputError where `text` has no word.
+    """
+    if not re.search(r"\w", text):
+        raise InputError(
+            "there is no word to search for", "give words, or their beginnings: umi sessions search bicycle"
+        )
     with SessionStore.open() as store:
         hits = store.search(text)
     if as_json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -26,6 +27,9 @@ LONGEST_INTEGER = 9
 _BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
 JSON_OPTIONS = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrtu'}
 """What llguidance holds arguments to beside their schema: no space, and the escapes of Python's JSON."""
+
+COMPACT = CallMarkup('{"name":"', '","arguments":', ",", ":")
+"""A call as umi's own models write it, without spaces."""
 
 Kinds = Mapping[str, ArgumentKind]
 """What the parameters of a tool are made of, by name; one that is not here is free."""
@@ -58,8 +62,7 @@ def caller_grammar(
             lines.append(f'call_{index}: {opening} "{{" args_{index} "}}}}"')
             lines += _object_rules(index, tool, properties, own, terminals)
         else:
-            schema = compact(closed(tool.parameters) | {"x-guidance": JSON_OPTIONS})
-            lines.append(f'call_{index}: {opening} %json {schema} "}}"')
+            lines.append(f'call_{index}: {opening} {_json_rule(closed(tool.parameters), COMPACT)} "}}"')
     return "\n".join([*lines, *terminals.lines()])
 
 
@@ -78,9 +81,18 @@ def _plain_properties(tool: ToolSpec, kinds: Kinds) -> Mapping[str, Any]:
 
 
 def _object_rules(
-    index: int, tool: ToolSpec, properties: Mapping[str, Any], kinds: Kinds, terminals: ArgumentTerminals
+    index: int,
+    tool: ToolSpec,
+    properties: Mapping[str, Any],
+    kinds: Kinds,
+    terminals: ArgumentTerminals,
+    markup: CallMarkup = COMPACT,
 ) -> Iterator[str]:
-    """Yield the rules of the arguments of a tool: its properties in their order, optional ones or not."""
+    """Yield the rules of the arguments of a tool: its properties in their order, optional ones or not.
+
+    They are spaced as `markup` has it.
+    """
+    separator = f" {json.dumps(markup.item_separator)} "
     required = set(tool.parameters.get("required", ()))
     optional = [name for name in properties if name not in required]
     names = {name: f"arg_{index}_{position}" for position, name in enumerate(properties)}
@@ -90,28 +102,35 @@ def _object_rules(
         for chosen in combinations(optional, size)
     ]
     yield f"args_{index}: " + " | ".join(
-        ' "," '.join(names[name] for name in chosen) if chosen else '""' for chosen in sets
+        separator.join(names[name] for name in chosen) if chosen else '""' for chosen in sets
     )
     for name, schema in properties.items():
-        key = json.dumps(f"{compact(name)}:")
+        key = json.dumps(f"{compact(name)}{markup.key_separator}")
         kind = kinds.get(name)
-        value = (
-            terminals.rule(kind)
-            if kind
-            else f"%json {compact({**closed(schema), 'x-guidance': JSON_OPTIONS})}"
-        )
+        value = terminals.rule(kind) if kind else _json_rule(closed(schema), markup)
         yield f"{names[name]}: {key} {value}"
 
 
-def arguments_grammar(tool: ToolSpec, markup: CallMarkup) -> str:
-    """Return a grammar of the arguments of `tool`, spaced as `markup` has it."""
-    options = JSON_OPTIONS | {
-        "item_separator": markup.item_separator,
-        "key_separator": markup.key_separator,
-    }
+def arguments_grammar(
+    tool: ToolSpec, markup: CallMarkup, kinds: Kinds | None = None, texts: Sequence[str] = ()
+) -> str:
+    """Return a grammar of the arguments of `tool`, spaced as `markup` has it.
+
+    `kinds` are those of its parameters, `texts` what the user and the tools said.
+    """
     gap = markup.middle[len(markup.middle.rstrip(" ")) :]
-    schema = compact(_bounded(closed(tool.parameters)) | {"x-guidance": options})
-    return f"start: {json.dumps(gap)} %json {schema}" if gap else f"start: %json {schema}"
+    before = f"{json.dumps(gap)} " if gap else ""
+    bounded = replace(tool, parameters=_bounded(tool.parameters))
+    if kinds and (properties := _plain_properties(bounded, kinds)):
+        terminals = ArgumentTerminals(texts)
+        rules = list(_object_rules(0, bounded, properties, kinds, terminals, markup))
+        return "\n".join([f'start: {before}"{{" args_0 "}}"', *rules, *terminals.lines()])
+    return f"start: {before}{_json_rule(closed(bounded.parameters), markup)}"
+
+
+def _json_rule(schema: Mapping[str, Any], markup: CallMarkup) -> str:
+    options = JSON_OPTIONS | {"item_separator": markup.item_separator, "key_separator": markup.key_separator}
+    return f"%json {compact({**schema, 'x-guidance': options})}"
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ from agent.transcript import PlannerTurn, Role, ToolSpec, Transcript
 
 MAX_THOUGHT = 300
 """Characters of a planner's thought, at most."""
+BRIEF_THOUGHT = 120
+"""Characters of a brief thought, at most: of a token each, they fit the room that every turn has."""
+BRIEF_WORDS = 16
+"""Words of a brief thought, at most; so it ends with a word where these are not long."""
 _MAX_COMPILED = 16
 """Compiled grammars kept: three roles for a few sets of tools, or the arguments of as many tools."""
 
@@ -135,26 +139,30 @@ class Constraints:
         self._checked: set[str] = set()
         """The lines of the tools that grammars can be made of."""
 
-    def start(self, role: Role, transcript: Transcript, *, grounded: bool = False) -> Constraint:
+    def start(
+        self, role: Role, transcript: Transcript, *, grounded: bool = False, brief: bool = False
+    ) -> Constraint:
         """Return a constraint for the next turn of `role`, at its beginning.
 
         `grounded` restricts the digits of an answer to those of the question and its observations, and those
-        of a thought to numbers that follow from them. Raise
+        of a thought to numbers that follow from them; `brief` bounds a thought by BRIEF_THOUGHT. Raise
         InputError naming a tool whose parameters cannot be compiled.
         """
         with self._stopwatch:
             if role == "caller":
                 self._check_tools(transcript.tools)
-            return self._start(role, role_grammar(role, transcript, grounded=grounded, kinds=self._kinds))
+            grammar = role_grammar(role, transcript, grounded=grounded, kinds=self._kinds, brief=brief)
+            return self._start(role, grammar)
 
-    def start_arguments(self, tool: ToolSpec, markup: CallMarkup) -> Constraint:
-        """Return a constraint for the arguments of a stock model's call of `tool`.
+    def start_arguments(self, tool: ToolSpec, markup: CallMarkup, transcript: Transcript) -> Constraint:
+        """Return a constraint for the arguments of a stock model's call of `tool` after `transcript`.
 
         Raise InputError where its parameters cannot be compiled.
         """
         with self._stopwatch:
             self._check_tools([tool])
-            return self._start("caller", arguments_grammar(tool, markup))
+            kinds, texts = self._kinds.get(tool.name), sources(transcript.turns)
+            return self._start("caller", arguments_grammar(tool, markup, kinds, texts))
 
     def start_answer(self, markup: CallMarkup) -> Constraint:
         """Return a constraint for an answer of a stock model, which does not begin as a call."""
@@ -195,12 +203,13 @@ def role_grammar(
     *,
     grounded: bool = False,
     kinds: Mapping[str, Kinds] | None = None,
+    brief: bool = False,
 ) -> str:
     """Return the Lark grammar of the turn of `role` after `transcript`."""
     match role:
         case "planner":
             pattern = _thought_pattern(transcript) if grounded else ""
-            return planner_grammar(can_call=bool(transcript.tools), pattern=pattern)
+            return planner_grammar(can_call=bool(transcript.tools), pattern=pattern, brief=brief)
         case "caller":
             last = transcript.turns[-1] if transcript.turns else None
             thought = last.content if isinstance(last, PlannerTurn) else ""
@@ -210,14 +219,16 @@ def role_grammar(
             return _lark("start: ANSWER", ANSWER=f"/{_slashed(pattern)}/ & /{_VISIBLE}{_TEXT}/")
 
 
-def planner_grammar(*, can_call: bool, pattern: str = "") -> str:
+def planner_grammar(*, can_call: bool, pattern: str = "", brief: bool = False) -> str:
     """Return a grammar of a line of at most MAX_THOUGHT characters and one of the endings.
 
-    The line matches the regular expression `pattern` too, where it is given.
+    A `brief` line has at most BRIEF_THOUGHT characters and BRIEF_WORDS words. The line matches the regular
+    expression `pattern` too, where it is given.
     """
     endings = ["caller"] * can_call + ["summarizer", "give up"]
     choice = " | ".join(json.dumps(ending) for ending in endings)
-    words = f"/{_VISIBLE}+( {{1,8}}{_VISIBLE}+)*/ & /.{{1,{MAX_THOUGHT}}}/"
+    longest, more = (BRIEF_THOUGHT, f"{{0,{BRIEF_WORDS - 1}}}") if brief else (MAX_THOUGHT, "*")
+    words = f"/{_VISIBLE}+( {{1,8}}{_VISIBLE}+){more}/ & /.{{1,{longest}}}/"
     if pattern:
         words += f" & /{_slashed(pattern)}/"
     return _lark(rf'start: THOUGHT "\nNext: " ({choice})', THOUGHT=words)

@@ -34,7 +34,7 @@ _BEFORE_NUMBER = r"""[^\p{N}.,'_"\\\x00-\x1f\x7f-\x9f]"""
 _DATE_WORD = "|".join(
     sorted({name[:size].lower() for name in (*WEEKDAYS, *MONTHS) for size in range(3, len(name) + 1)})
 )
-_DATE_PART = rf"({_DATE_WORD}|of|the|[0-9]{{1,4}}(st|nd|rd|th)?)"
+_DATE_PART = rf"((of|the) {{1,3}}){{0,2}}({_DATE_WORD}|[0-9]{{1,4}}(st|nd|rd|th)?)"
 _CALENDAR = rf"(?i:today|tomorrow|yesterday|now|{_DATE_PART}([ ,.\-\/]{{1,3}}{_DATE_PART}){{0,6}})"
 """A date as `agent.tools.lib.dates.parse_date` reads it, whichever its numbers are."""
 _OPERATOR = r"[ +\-*/^%()\u00b7\u00d7\u00f7\u2212]"

@@ -174,8 +174,11 @@ def _loaded(folder: Path) -> Any:
             *,
             cancelled: Callable[[], bool],
             instead_of: Choice | None = None,
+            brief: bool = False,
         ) -> Iterator[Reading | Delta | Generated]:
-            for event in super().generate(role, transcript, cancelled=cancelled, instead_of=instead_of):
+            for event in super().generate(
+                role, transcript, cancelled=cancelled, instead_of=instead_of, brief=brief
+            ):
                 if isinstance(event, Delta):
                     time.sleep(1 / DELTAS_PER_SECOND)
                 yield event

@@ -90,9 +90,12 @@ class RecordingEngine:
         *,
         cancelled: Callable[[], bool],
         instead_of: Choice | None = None,
+        brief: bool = False,
     ) -> Iterator[Reading | Delta | Generated]:
         """Pass on what the other engine generates."""
-        for event in self.inner.generate(role, transcript, cancelled=cancelled, instead_of=instead_of):
+        for event in self.inner.generate(
+            role, transcript, cancelled=cancelled, instead_of=instead_of, brief=brief
+        ):
             if isinstance(event, Delta):
                 self.first_token = self.first_token or perf_counter()
             if isinstance(event, Generated):

@@ -38,6 +38,11 @@ def set_config(
     value: Annotated[str, typer.Argument(help="The new value, or default.")],
 ) -> None:
     """Change a setting in the config file."""
+    if name == "models" and value != "default":
+        from agent.bundle.store import select_bundle
+
+        select_bundle(value)
+        return
     from agent.config import set_value
 
     set_value(name, value)
