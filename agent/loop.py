@@ -253,6 +253,7 @@ class Agent:
             if check.doubt and not answer.strip():
                 return "failed", f"There is no answer: {check.doubt}."
         else:
+            answer = watch.text
             turn.unsupported = unsupported_note(answer, turn.transcript, cut=generated.stop == "length")
         turn.transcript = turn.transcript.plus(SummarizerTurn(answer.strip()))
         return ("failed" if turn.failing else "answered"), answer.strip()

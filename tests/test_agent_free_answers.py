@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.checks.free_answers import unsupported_note
+from agent.checks.free_answers import LoopWatch, unsupported_note
 from agent.checks.loops import ending_loop
 from agent.engine import ScriptedEngine
 from agent.events import AnswerDelta, Finished
@@ -170,3 +170,15 @@ def test_the_answer_streams_as_it_is_written_and_the_end_tells(tmp_path: Path, *
         why = "forty-three follows from nothing that was said"
         assert (last.answer, last.unsupported) == (answer, f"This answer is not supported: {why}.\n{result}")
     assert conversation.transcript.turns[-1] == SummarizerTurn(last.answer)
+
+
+def test_where_a_loop_ends_an_answer_does_not_depend_on_its_pieces() -> None:
+    answer = "The list:" + " Depart on Friday, return on Monday." * 20
+    ends: set[str] = set()
+    for size in (1, 7, 60, len(answer)):
+        watch = LoopWatch(Transcript((), (UserTurn("tell me"),)))
+        shown = "".join(watch.feed(answer[at : at + size]) for at in range(0, len(answer), size))
+        assert watch.loops
+        assert watch.text == shown
+        ends.add(shown)
+    assert len(ends) == 1

@@ -310,7 +310,8 @@ READING = (
 
 
 def test_old_exchanges_are_dropped_and_the_user_is_informed(tmp_path: Path) -> None:
-    script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer"), "Yes."]
+    told = " ".join(f"{number:04}" for number in range(200))
+    script = [plan("Small talk.", "summarizer"), told, plan("Small talk.", "summarizer"), "Yes."]
     agent = scripted(script, tmp_path, context_length=480).agent
     conversation = agent.begin()
     turn(agent, "tell me", conversation=conversation)

@@ -25,15 +25,23 @@ class LoopWatch:
     def __init__(self, transcript: Transcript) -> None:
         """`transcript` is what the answer follows: what it holds may be repeated as it stands there."""
         self._said = Sources.of(transcript).said
-        self._tail = ""
+        self.text = ""
+        """The answer, up to where it is known to loop."""
         self.loops = False
 
     def feed(self, text: str) -> str:
-        """Take the next piece of the answer; return it."""
-        self._tail = (self._tail + text)[-LEAST_REPEATS * LONGEST_REPEATED :]
-        if not self.loops and (loop := ending_loop(self._tail)):
-            self.loops = not any(loop in said for said in self._said)
-        return text
+        """Take the next piece of the answer; return what is shown of it.
+
+        That is told letter by letter: tokens that were drafted come several at once.
+        """
+        before = len(self.text)
+        for letter in text:
+            if self.loops:
+                break
+            self.text += letter
+            if loop := ending_loop(self.text[-LEAST_REPEATS * LONGEST_REPEATED :]):
+                self.loops = not any(loop in said for said in self._said)
+        return self.text[before:]
 
 
 def unsupported_note(answer: str, transcript: Transcript, *, cut: bool = False) -> str:
