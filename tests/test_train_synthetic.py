@@ -28,7 +28,8 @@ from agent.transcript import (
 from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.actions import direction
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, held_out
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Question
 from train.data.synthetic.wording.aliases import ALIASES
 from train.data.synthetic.wording.paraphrase import paraphrase

@@ -18,9 +18,10 @@ from train.data.synthetic.drawing import draw_restrained
 from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.generate import ALL_INTENTS, generate_rows
 from train.data.synthetic.group import make_group
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, held_out
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.toolset import make_toolset
 from train.data.synthetic.wording.refusal import refusal
 

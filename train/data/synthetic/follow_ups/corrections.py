@@ -11,8 +11,9 @@ from train.data.synthetic.intents.files.common import any_path, found_files, que
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
 from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler, other_units
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, give_up, step
+from train.data.synthetic.values import other_units
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, work_out
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler, other_units
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up
+from train.data.synthetic.values import other_units
 from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
 

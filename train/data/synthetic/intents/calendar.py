@@ -81,7 +81,7 @@ def span(sample: Sampler) -> tuple[str, int, str]:
 
 @intent("add_days", topic="dates", weight=2)
 def span_after(sample: Sampler, world: World) -> Script:
-    day, (text, days, why) = sample.written_date(world.now.year), span(sample)
+    day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("span_after", span=text, date=day.text)
     because = join_reasons(day.why, why, direction(question, days))
     return shifted_date(question, day.value, days, because, relative=day.relative)
@@ -89,7 +89,7 @@ def span_after(sample: Sampler, world: World) -> Script:
 
 @intent("add_days", topic="dates", weight=2)
 def span_before(sample: Sampler, world: World) -> Script:
-    day, (text, days, why) = sample.written_date(world.now.year), span(sample)
+    day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("span_before", span=text, date=day.text)
     because = join_reasons(day.why, why, direction(question, -days))
     return shifted_date(question, day.value, -days, because, relative=day.relative)
@@ -114,7 +114,7 @@ def span_ago(sample: Sampler, world: World) -> Script:
 @intent("add_days", topic="dates", weight=5)
 def weekday_of(sample: Sampler, world: World) -> Script:
     """The weekday of a date is what `add_days` says of it with 0 days."""
-    day = sample.written_date(world.now.year)
+    day = sample.written_date()
     if sample.chance(0.3):
         day = sample.write(date(1880, 1, 1) + timedelta(days=sample.rng.randrange(90_000)))
     return shifted_date(

@@ -151,7 +151,7 @@ def counted_days(sample: Sampler) -> tuple[str, int, str]:
 
 @intent("add_days", topic="dates", weight=1.8)
 def add_days(sample: Sampler, world: World) -> Script:
-    day, (text, days, why) = sample.written_date(world.now.year), counted_days(sample)
+    day, (text, days, why) = sample.written_date(), counted_days(sample)
     question = sample.question("add_days", date=day.text, days=text)
     because = join_reasons(day.why, why, direction(question, days))
     return shifted_date(question, day.value, days, because, relative=day.relative)
@@ -159,7 +159,7 @@ def add_days(sample: Sampler, world: World) -> Script:
 
 @intent("add_days", topic="dates", weight=1.8)
 def days_before(sample: Sampler, world: World) -> Script:
-    day, (text, days, why) = sample.written_date(world.now.year), counted_days(sample)
+    day, (text, days, why) = sample.written_date(), counted_days(sample)
     question = sample.question("days_before", date=day.text, days=text)
     because = join_reasons(day.why, why, direction(question, -days))
     return shifted_date(question, day.value, -days, because, relative=day.relative)

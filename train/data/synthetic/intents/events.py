@@ -19,7 +19,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 @intent("add_days", topic="dates", weight=2.4)
 def event_after(sample: Sampler, world: World) -> Script:
     """Something that begins on a date and ends a span later."""
-    day, (text, days, why) = sample.written_date(world.now.year), span(sample)
+    day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("event_after", date=day.text, span=text)
     because = join_reasons(day.why, why, direction(question, days))
     return shifted_date(question, day.value, days, because, relative=day.relative)
@@ -28,7 +28,7 @@ def event_after(sample: Sampler, world: World) -> Script:
 @intent("add_days", topic="dates", weight=2.4)
 def event_before(sample: Sampler, world: World) -> Script:
     """Something that has to be done a span before a date."""
-    day, (text, days, why) = sample.written_date(world.now.year), span(sample)
+    day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("event_before", date=day.text, span=text)
     because = join_reasons(day.why, why, direction(question, -days))
     return shifted_date(question, day.value, -days, because, relative=day.relative)

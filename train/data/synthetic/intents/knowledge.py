@@ -8,7 +8,8 @@ answer. No answer holds a digit, since a grounded answer shows only numbers that
 from __future__ import annotations
 
 from train.data.phrasings import lines, sections
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Outcome, Question, Script
 from train.data.synthetic.worlds.world import World
 

@@ -13,6 +13,7 @@ from train.data.synthetic.actions import (
     time_answer,
     work_out,
 )
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
 from train.data.synthetic.intents.files.common import (
     any_path,
     found_files,
@@ -23,7 +24,7 @@ from train.data.synthetic.intents.files.common import (
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.intents.files.writing import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import (
     INTENTS,
     Intent,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
 from train.data.synthetic.intents.files.common import spoken_path
 from train.data.synthetic.intents.files.contents import opened, value_answer
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 

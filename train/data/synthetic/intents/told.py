@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from train.data.phrasings import QUESTIONS, names
 from train.data.synthetic.actions import days_from_to, shift, time_answer, work_out
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.memory import Again
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
 from train.data.synthetic.worlds.world import World
 

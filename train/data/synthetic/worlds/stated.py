@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from train.data.phrasings import FACTS, ROWS, names
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.wording.spelling import ordinal
 
 _SLOT = re.compile(r"\{(\w+)\}")
