@@ -7,7 +7,7 @@ from datetime import date
 from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, days_from_to, shift
-from train.data.synthetic.intents.files.columns import cell_answer
+from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step

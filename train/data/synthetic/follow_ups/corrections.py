@@ -6,10 +6,10 @@ from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, days_from_to, shift, work_out
 from train.data.synthetic.follow_ups.files import search_for
-from train.data.synthetic.intents.files.columns import cell_answer
 from train.data.synthetic.intents.files.common import any_path, found_files, query_in, unique_stem
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
 from train.data.synthetic.intents.files.finding import listed
+from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, give_up, step

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import clock_parts, days_from_to, shift
-from train.data.synthetic.intents.calendar import span
-from train.data.synthetic.intents.dates import city
+from train.data.synthetic.intents.dates.calendar import span
+from train.data.synthetic.intents.dates.clock import city
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, follow_up

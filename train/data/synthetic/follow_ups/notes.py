@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.data.phrasings import QUESTIONS
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
-from train.data.synthetic.intents.files.writing import look_up_notes, save_note
+from train.data.synthetic.intents.notes import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
-from train.data.synthetic.intents.arithmetic import amount
-from train.data.synthetic.intents.spoken import spelled
+from train.data.synthetic.intents.arithmetic.number_words import spelled
+from train.data.synthetic.intents.arithmetic.operations import amount
 from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from train.data.phrasings import QUESTIONS
 from train.data.synthetic.actions import change_units
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
-from train.data.synthetic.intents.files.amounts import worked_out
 from train.data.synthetic.intents.files.common import any_path, spoken_path
 from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.multi_step.amounts import worked_out
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step

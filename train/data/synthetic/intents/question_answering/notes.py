@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from train.data.phrasings import names
-from train.data.synthetic.intents.files.statements import answer_stated
-from train.data.synthetic.intents.files.writing import save_note
+from train.data.synthetic.intents.notes import save_note
+from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, intent, step
 from train.data.synthetic.worlds.stated import Stated, draw_stated

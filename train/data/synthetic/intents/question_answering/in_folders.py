@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from agent.transcript import ToolTurn
 from train.data.synthetic.intents.files.common import any_path, file_contents, lines_of, unique_stem
 from train.data.synthetic.intents.files.reading import MAX_QUOTED
-from train.data.synthetic.intents.files.statements import answer_stated
+from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, intent, step
 from train.data.synthetic.worlds.world import World

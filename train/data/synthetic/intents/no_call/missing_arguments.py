@@ -1,8 +1,7 @@
-"""Intents with a missing argument, which is asked for, and requests half of which no tool serves."""
+"""Intents with one missing argument, which is asked for."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from train.data.phrasings import QUESTIONS, names
@@ -22,12 +21,10 @@ from train.data.synthetic.intents.files.common import (
     unique_stem,
 )
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
-from train.data.synthetic.intents.files.writing import look_up_notes, save_note
+from train.data.synthetic.intents.notes import look_up_notes, save_note
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import (
-    INTENTS,
-    Intent,
     Outcome,
     Question,
     Script,
@@ -205,58 +202,3 @@ def missing_content(sample: Sampler, world: World) -> Script:
 
     back = (f"What shall I write to {path}?", f"What should {path} say?")
     return asked(sample, "missing_content", "The text", back, content, rest(), path=path)
-
-
-_JOINTS = (
-    " and ",
-    " and ",
-    " and then ",
-    " then ",
-    ", and ",
-    ", then ",
-    "; also ",
-    ". Then ",
-    ", and please ",
-    " + ",
-)
-"""Between the half that is possible and the one that is not."""
-
-
-def _half(name: str) -> None:
-    """Register a request of which the half `name` is possible, and a second half is not."""
-    base = INTENTS[name]
-
-    def script(sample: Sampler, world: World) -> Script:
-        before = sample.chance(0.25)
-        section = "impossible_half_before" if before else "impossible_half"
-        tail = sample.pick(QUESTIONS[section], HELD_OUT_PHRASINGS)
-        first = base.script(sample, world)
-        question = next(first)
-        assert isinstance(question, Question)
-        if before:
-            joint = sample.rng.choice((" and ", ", and ", ". Also: ", "; then ", " plus ", ", besides "))
-            yield Question(f"{tail}{joint}{question.text}")
-        else:
-            yield Question(f"{question.text.rstrip('?.! ')}{sample.rng.choice(_JOINTS)}{tail}")
-        outcome = yield from first
-        if outcome.gave_up:
-            raise ValueError(tail)
-        refused = spoken_back(tail)
-        done = f"{outcome.answer}\n" if "\n" in outcome.answer else f"{outcome.answer.rstrip('.')}. "
-        return replace(
-            outcome,
-            answer=f"{done}I cannot {refused}: no tool on offer does that.",
-            thought=f"{outcome.thought.rstrip('.')}. No tool on offer can {refused}.",
-        )
-
-    half = f"half_{name}"
-    INTENTS[half] = Intent(half, base.needs, base.topic, 0.7, script)
-
-
-HALVES: tuple[str, ...] = (
-    *("percent_of", "convert", "add_days", "days_until", "time_in", "purchase", "value_of", "info_size"),
-    *("weekday_of", "search", "find", "read", "multiply", "time_now", "stated_in_notes", "stated_in_file"),
-    *("note_search", "cell_in", "list_path", "read_in_folder"),
-)
-for _name in HALVES:
-    _half(_name)

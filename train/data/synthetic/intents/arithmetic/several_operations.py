@@ -1,15 +1,12 @@
-"""Intents over sums of everyday life with several operations, and requests that lack nearly everything."""
+"""Intents over `calculate` with several operations in a story: doubled and less, two prices, brackets."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from train.data.phrasings import names
-from train.data.synthetic.actions import calculate, change_units, days_from_to, join_reasons
-from train.data.synthetic.intents.restraint import ask_for, asked
-from train.data.synthetic.intents.spoken import spelled
+from train.data.synthetic.actions import calculate, join_reasons
+from train.data.synthetic.intents.arithmetic.number_words import spelled
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Question, Script, intent
+from train.data.synthetic.script import Script, intent
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 
@@ -65,27 +62,3 @@ def brackets(sample: Sampler, world: World) -> Script:
     question = sample.question(section, a=a, b=b, c=c, d=d)
     because = f"first ({a} {sign} {b}), then * {c}, then / {d}"
     return calculate(question, f"({a} {sign} {b}) * {c} / {d}", "That is {r}.", because)
-
-
-@intent("write_file", topic="writing files", weight=3)
-def missing_all(sample: Sampler, world: World) -> Script:
-    yield Question(sample.question("missing_all"))
-    back = ("What shall I write, and into which file?", "Which text, and what should the file be called?")
-    return ask_for("The text and the file", sample.rng.choice(back))
-
-
-@intent("days_between", topic="dates", weight=3)
-def missing_until(sample: Sampler, world: World) -> Script:
-    date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 500)))
-    back = ("Until which date?", "Which date do you mean?")
-    given = sample.question("given_date", date=date)
-    rest = days_from_to("today", date, relative=True, say="It is {days}.")
-    return asked(sample, "missing_until", "The date", back, given, rest)
-
-
-@intent("convert_units", topic="converting units", weight=2.4)
-def missing_value(sample: Sampler, world: World) -> Script:
-    v, (u1, u2) = sample.number(2, 900), sample.units()
-    back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")
-    given = sample.question("given_value", v=v, u1=u1)
-    return asked(sample, "missing_value", "The amount", back, given, change_units(v, u1, u2), u2=u2)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from train.data.synthetic.actions import days_from_to, join_reasons, work_out
-from train.data.synthetic.intents.files.amounts import numbers_in
 from train.data.synthetic.intents.files.common import spoken_path
 from train.data.synthetic.intents.files.composing import new_path
 from train.data.synthetic.intents.files.contents import opened
-from train.data.synthetic.intents.files.statements import coming, statement_in
+from train.data.synthetic.intents.multi_step.amounts import numbers_in
+from train.data.synthetic.intents.question_answering.statements import coming, statement_in
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step

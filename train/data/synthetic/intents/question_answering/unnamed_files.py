@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.data.synthetic.intents.files.common import any_path, find_spoken, spoken_name, spoken_path
 from train.data.synthetic.intents.files.contents import opened
-from train.data.synthetic.intents.files.statements import answer_stated, statement_in
+from train.data.synthetic.intents.question_answering.statements import answer_stated, statement_in
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step

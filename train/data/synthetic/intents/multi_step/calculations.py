@@ -1,17 +1,15 @@
-"""Intents of several steps: a value of a file or note, then a sum, a conversion or a date that needs it."""
+"""Intents that calculate with or convert a value of a note or a file."""
 
 from __future__ import annotations
 
-from agent.tools.lib.dates import fixed_clock, parse_date
-from train.data.synthetic.actions import change_units, direction, join_reasons, work_out
-from train.data.synthetic.intents.calendar import span
-from train.data.synthetic.intents.files.amounts import numbers_in, worked_out
-from train.data.synthetic.intents.files.columns import cell_values
+from train.data.synthetic.actions import change_units, join_reasons, work_out
 from train.data.synthetic.intents.files.common import any_path, spoken_path
 from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.multi_step.amounts import numbers_in, worked_out
+from train.data.synthetic.intents.question_answering.tables import cell_values
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step
+from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.amounts import QUANTITIES
 from train.data.synthetic.worlds.world import World
@@ -155,173 +153,3 @@ def cell_times(sample: Sampler, world: World) -> Script:
     yield from planned(opened(world, said, path), f"multiply by {count}")
     because = join_reasons(f"the {column} of {row} is {value}", why)
     return (yield from worked_out(path, because, f"{value} * {count}", "That is", "The result is"))
-
-
-def _dated(sample: Sampler, world: World, least: int = 1) -> tuple[str, list[tuple[str, str]]]:
-    """Return the path of a list of at least so many events, and all of them with their dates in order."""
-    paths = [
-        path
-        for path, document in world.documents.items()
-        if document.kind == "dates" and len(document.facts) >= least
-    ]
-    path = sample.rng.choice(paths)
-    return path, list(world.documents[path].facts)
-
-
-@intent("read_file", "find_files", "days_between", topic="dates", weight=4)
-def days_between_listed(sample: Sampler, world: World) -> Script:
-    """The days between two events of a list."""
-    path, facts = _dated(sample, world, 2)
-    at = sorted(sample.rng.sample(range(len(facts)), 2))
-    (first, start), (second, end) = (facts[place] for place in at)
-    said = spoken_path(sample, path)
-    yield Question(sample.question("days_between_listed", key=first, key2=second, path=said))
-    yield from planned(opened(world, said, path), "count the days between the two")
-    seen = yield step(
-        f"{first} is {start} and {second} is {end}: I will count the days with {{tool}}.",
-        "days_between",
-        start=start,
-        end=end,
-    )
-    return _counted(seen[0].content, path)
-
-
-def _counted(days: str, path: str) -> Outcome:
-    """Return the answer that gives a number of days."""
-    number = days.split(" ")[0]
-    memory = Memory(number=number, unit="days", path=path)
-    return Outcome(f"It is {days}.", (number,), thought=f"It is {days}.", memory=memory)
-
-
-@intent("read_file", "find_files", "days_between", topic="dates", weight=3)
-def days_to_listed(sample: Sampler, world: World) -> Script:
-    """The days from today to an event of a list."""
-    path, facts = _dated(sample, world)
-    with fixed_clock(world.now):
-        coming = [(key, date) for key, date in facts if parse_date(date) > world.now.date()]
-    key, date = sample.rng.choice(coming)
-    said = spoken_path(sample, path)
-    yield Question(sample.question("days_to_stated", key=key, path=said))
-    yield from planned(opened(world, said, path), "count the days from today")
-    seen = yield step(
-        f"{key} is {date}: I will count the days from today to {date} with {{tool}}.",
-        "days_between",
-        start="today",
-        end=date,
-    )
-    days = seen[0].content
-    outcome = _counted(days, path)
-    return Outcome(outcome.answer, (r"re:-?\d+(?= days?)",), thought=outcome.thought, memory=outcome.memory)
-
-
-@intent("read_file", "find_files", "add_days", topic="dates", weight=2)
-def listed_shifted(sample: Sampler, world: World) -> Script:
-    """The date a span before or after an event of a list, or its weekday."""
-    path, facts = _dated(sample, world)
-    key, date = sample.rng.choice(facts)
-    said, roll = spoken_path(sample, path), sample.rng.random()
-    text, days, why = span(sample)
-    if roll < 0.25:
-        days, plan = 0, "tell the weekday"
-        yield Question(sample.question("listed_weekday", key=key, path=said))
-        because = f"{key} is {date}, 0 days tell the weekday"
-    else:
-        days = -days if roll < 0.65 else days
-        plan = f"go {text} {'back' if days < 0 else 'on'}"
-        question = sample.question(
-            "listed_before" if days < 0 else "listed_after", key=key, span=text, path=said
-        )
-        yield Question(question)
-        because = join_reasons(f"{key} is {date}", why, direction(question, days))
-    yield from planned(opened(world, said, path), plan)
-    unit = "day" if abs(days) == 1 else "days"
-    seen = yield step(
-        f"{because}: I will move {date} by {days} {unit} with {{tool}}.", "add_days", date=date, days=days
-    )
-    day, weekday = seen[0].content.split(" ")
-    return Outcome(
-        f"That is {weekday} {day}.",
-        (day,),
-        thought=f"It is {day}, a {weekday}.",
-        memory=Memory(day=day, weekday=weekday, path=path),
-    )
-
-
-@intent("search_text", "add_note", topic="searching files", weight=2)
-def found_then_note(sample: Sampler, world: World) -> Script:
-    """What a file states is searched for, and saved as a note."""
-    path = any_path(sample, world, "statements")
-    one = sample.rng.choice(world.documents[path].stated)
-    asked, value = one.ask(sample)
-    yield Question(sample.question("found_then_note", q=asked))
-    yield from planned(_found(one.shared_word(asked), one.line), "save it as a note")
-    seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
-    return Outcome(
-        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
-        (value,),
-        thought=f"It is {value}, and the note is saved.",
-        memory=Memory(path=path),
-    )
-
-
-@intent("search_text", "write_file", topic="searching files", weight=1.6)
-def found_then_written(sample: Sampler, world: World) -> Script:
-    """What a file states is searched for, and written into another file."""
-    path = any_path(sample, world, "statements")
-    one = sample.rng.choice(world.documents[path].stated)
-    (asked, value), target = one.ask(sample), sample.file_name()
-    if target in world.documents:
-        raise ValueError(target)
-    yield Question(sample.question("found_then_written", q=asked, path=target))
-    yield from planned(_found(one.shared_word(asked), one.line), f"write it to {target}")
-    wrote = yield step(
-        f"The line says: {one.line} - I will write it to {target} with {{tool}}.",
-        "write_file",
-        path=target,
-        content=one.line,
-    )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"{one.line}. I wrote it to {target}.",
-        (value, target),
-        thought=f"It is {value}, and {target} is written.",
-        memory=Memory(path=target),
-    )
-
-
-def _found(query: str, line: str) -> Script:
-    """Search the files, and raise ValueError if not exactly one of at most three hits has the line."""
-    seen = yield step(
-        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
-        "search_text",
-        query=query,
-    )
-    hits = seen[0].content.split("\n")
-    if len(hits) > 3 or sum(line in hit for hit in hits) != 1:
-        raise ValueError(query)
-    return Outcome(query)
-
-
-@intent("add_days", "add_note", topic="dates", weight=0.8)
-def date_then_note(sample: Sampler, world: World) -> Script:
-    """A date so many days away, saved as a note."""
-    text, days, why = span(sample)
-    question = sample.question("date_then_note", span=text)
-    yield Question(question)
-    because = join_reasons(why, direction(question, days))
-    seen = yield step(
-        f"{because}: first I will move today by {days} {'day' if days == 1 else 'days'} with {{tool}}.",
-        "add_days",
-        date="today",
-        days=days,
-    )
-    day, weekday = seen[0].content.split(" ")
-    note = f"in {text}: {weekday} {day}"
-    yield step(f"Now I will save {note} with {{tool}}.", "add_note", text=note)
-    return Outcome(
-        f"That is {weekday} {day}. I saved it as a note.",
-        (r"re:\d{4}-\d\d-\d\d",),
-        thought=f"It is {day}, a {weekday}, and the note is saved.",
-        memory=Memory(day=day, weekday=weekday),
-    )
