@@ -151,7 +151,7 @@ def corrected_folder(sample: Sampler, world: World, memory: Memory) -> Script:
     yield _ask(sample, folder, old)
     seen = yield step(f"{folder} in place of {old}: I will list it with {{tool}}.", "list_files", path=folder)
     if seen[0].error:
-        return give_up(seen[0], f"There is no folder {folder}.")
+        return give_up(f"There is no folder {folder}.")
     return listed(folder, seen[0].content)
 
 
@@ -163,7 +163,7 @@ def corrected_key(sample: Sampler, world: World, memory: Memory) -> Script:
         raise ValueError(path)
     document = world.documents[path]
     key, value = sample.rng.choice([fact for fact in document.facts if fact[0] != old])
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     yield _ask(sample, key, old)
     return value_answer(key, value, line, path)
 

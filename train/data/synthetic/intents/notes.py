@@ -49,7 +49,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
 
 @intent("search_notes", topic="finding notes", weight=5)
 def note_search(sample: Sampler, world: World) -> Script:
-    words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
+    words = world.note_words
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()
     yield Question(sample.question("note_search", q=query))
     return (yield from look_up_notes(query))

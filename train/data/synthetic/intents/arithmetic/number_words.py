@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
-from train.data.synthetic.memory import Again
+from train.data.synthetic.memory import binary
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent
 from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_separators
@@ -59,7 +59,7 @@ def spelled_operation(sample: Sampler, world: World) -> Script:
         b, why2 = second, ""
     say = {"+": "That makes {r}.", "-": "That leaves {r}."}.get(sign, "That is {r}.")
     because = f"{why}, {why2}" if why2 else why
-    again = Again("binary", {"a": first, "op": sign, "b": second})
+    again = binary(first, sign, second)
     return calculate(sample.question(kind, a=a, b=b), f"{first} {sign} {second}", say, because, again)
 
 
@@ -109,9 +109,7 @@ def groups(sample: Sampler, world: World) -> Script:
     item, kind = sample.pick(names.PLURALS), sample.rng.choice(_CONTAINERS)
     question = sample.question("groups", a=said, b=said2, item=item, kind=kind)
     because = join_reasons(*reasons, f"{a} times {b}")
-    return calculate(
-        question, f"{a} * {b}", "That makes {r}.", because, Again("binary", {"a": a, "op": "*", "b": b})
-    )
+    return calculate(question, f"{a} * {b}", "That makes {r}.", because, binary(a, "*", b))
 
 
 @intent("calculate", topic="arithmetic", weight=1.6)

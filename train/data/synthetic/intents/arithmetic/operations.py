@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from train.data.synthetic.actions import calculate, join_reasons
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again, Memory, binary
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
 from train.data.synthetic.wording.spelling import number_words, with_separators
@@ -67,19 +67,19 @@ def raise_by(sample: Sampler, world: World) -> Script:
 @intent("calculate", topic="arithmetic", weight=1.6)
 def add(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 9999), sample.number(2, 9999)
-    return calculate(sample.question("add", a=a, b=b), f"{a} + {b}", again=_binary(a, "+", b))
+    return calculate(sample.question("add", a=a, b=b), f"{a} + {b}", again=binary(a, "+", b))
 
 
 @intent("calculate", topic="arithmetic", weight=2)
 def subtract(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 9999), sample.number(2, 9999)
-    return calculate(sample.question("subtract", a=a, b=b), f"{a} - {b}", again=_binary(a, "-", b))
+    return calculate(sample.question("subtract", a=a, b=b), f"{a} - {b}", again=binary(a, "-", b))
 
 
 @intent("calculate", topic="arithmetic", weight=2)
 def multiply(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 999), sample.number(2, 999)
-    return calculate(sample.question("multiply", a=a, b=b), f"{a} * {b}", again=_binary(a, "*", b))
+    return calculate(sample.question("multiply", a=a, b=b), f"{a} * {b}", again=binary(a, "*", b))
 
 
 @intent("calculate", topic="arithmetic", weight=2)
@@ -88,11 +88,7 @@ def divide(sample: Sampler, world: World) -> Script:
     a = sample.number(2, 9999)
     if sample.chance(0.5) and b != "0":
         a = str(int(b) * int(sample.integer(2, 400)))
-    return calculate(sample.question("divide", a=a, b=b), f"{a} / {b}", again=_binary(a, "/", b))
-
-
-def _binary(a: str, operator: str, b: str) -> Again:
-    return Again("binary", {"a": a, "op": operator, "b": b})
+    return calculate(sample.question("divide", a=a, b=b), f"{a} / {b}", again=binary(a, "/", b))
 
 
 @intent("calculate", topic="arithmetic", weight=1)
@@ -134,7 +130,7 @@ def share(sample: Sampler, world: World) -> Script:
     people = number_words(int(b)) if sample.chance(0.35) else b
     because = join_reasons(why, "" if people == b else f"{people} is {b}", f"{n} shared by {b}")
     question = sample.question("share", n=said, b=people)
-    return calculate(question, f"{n} / {b}", "Each gets {r}.", because, _binary(n, "/", b))
+    return calculate(question, f"{n} / {b}", "Each gets {r}.", because, binary(n, "/", b))
 
 
 @intent("calculate", topic="arithmetic", weight=4)
@@ -143,7 +139,7 @@ def rate(sample: Sampler, world: World) -> Script:
     count = number_words(int(b)) if sample.chance(0.3) else b
     because = join_reasons("" if count == b else f"{count} is {b}", f"{b} times {a}")
     question = sample.question("rate", a=a, b=count)
-    return calculate(question, f"{b} * {a}", "That makes {r}.", because, _binary(b, "*", a))
+    return calculate(question, f"{b} * {a}", "That makes {r}.", because, binary(b, "*", a))
 
 
 @intent("calculate", topic="arithmetic", weight=1.8)
@@ -167,7 +163,7 @@ def calc_then_note(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("calc_then_note", e=e))
     observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+        return give_up(f"It cannot be worked out: {observations[0].content}.")
     result = observations[0].content
     text = f"{e} = {result}"
     yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)
@@ -185,14 +181,14 @@ def calc_then_write(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("calc_then_write", e=e, path=path))
     observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+        return give_up(f"It cannot be worked out: {observations[0].content}.")
     result = observations[0].content
     content = f"{e} = {result}"
     wrote = yield step(
         f"Now I will write {content} to {path} with {{tool}}.", "write_file", path=path, content=content
     )
     if wrote[0].error:
-        return give_up(wrote[0], f"{path} was not written: {wrote[0].content}.")
+        return give_up(f"{path} was not written: {wrote[0].content}.")
     return Outcome(
         f"{content}. I wrote it to {path}.",
         (result, path),

@@ -6,7 +6,7 @@ from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
 from train.data.synthetic.intents.arithmetic.number_words import spelled
 from train.data.synthetic.intents.arithmetic.operations import amount
-from train.data.synthetic.memory import Again
+from train.data.synthetic.memory import Again, binary
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent
 from train.data.synthetic.wording.spelling import FRACTIONS, number_words, with_separators
@@ -26,7 +26,7 @@ def price_of_many(sample: Sampler, world: World) -> Script:
     price, item = sample.price(90), sample.pick(names.PLURALS)
     question = sample.question("price_of_many", n=said, item=item, p=price)
     because = join_reasons(why, f"{number} times {price}")
-    again = Again("binary", {"a": number, "op": "*", "b": price})
+    again = binary(number, "*", price)
     return calculate(question, f"{number} * {price}", "That comes to {r}.", because, again)
 
 
@@ -37,7 +37,7 @@ def price_of_one(sample: Sampler, world: World) -> Script:
     price, item = sample.price(200), sample.pick(names.PLURALS)
     question = sample.question("price_of_one", n=said, item=item, p=price)
     because = join_reasons(why, f"all together {price}, one is a part of {number}")
-    again = Again("binary", {"a": price, "op": "/", "b": number})
+    again = binary(price, "/", number)
     return calculate(question, f"{price} / {number}", "One costs {r}.", because, again)
 
 
@@ -134,7 +134,7 @@ def large_numbers(sample: Sampler, world: World) -> Script:
     )
     say = "That makes {r}." if sign == "+" else "That leaves {r}."
     question = sample.question(kind, a=said[0], b=said[1])
-    again = Again("binary", {"a": str(a), "op": sign, "b": str(b)})
+    again = binary(str(a), sign, str(b))
     return calculate(question, f"{a} {sign} {b}", say, because, again)
 
 
@@ -143,7 +143,7 @@ def take_from(sample: Sampler, world: World) -> Script:
     """A difference whose second number is said first."""
     a, first, why = count(sample, 999) if sample.chance(0.3) else (n := sample.number(2, 9999), n, "")
     b, second, why2 = count(sample, 99) if sample.chance(0.3) else (n := sample.number(2, 999), n, "")
-    again = Again("binary", {"a": first, "op": "-", "b": second})
+    again = binary(first, "-", second)
     question = sample.question("take_from", a=a, b=b)
     return calculate(question, f"{first} - {second}", "That leaves {r}.", join_reasons(why, why2), again)
 

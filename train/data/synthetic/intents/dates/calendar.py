@@ -202,7 +202,7 @@ def weeks_between(sample: Sampler, world: World) -> Script:
         end=end,
     )
     if seen[0].error:
-        return give_up(seen[0], f"It cannot be counted: {seen[0].content}.")
+        return give_up(f"It cannot be counted: {seen[0].content}.")
     days = seen[0].content.split(" ")[0]
     observations = yield step(
         f"A week is 7 days: I will work out {days} / 7 with {{tool}}.",

@@ -7,16 +7,15 @@ from zoneinfo import ZoneInfo
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import (
+    TIME_PATTERN,
     clock,
     clock_parts,
-    time_answer,
+    look_at_clock,
 )
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
 from train.data.synthetic.worlds.world import World
-
-TIME_PATTERN = r"re:\d\d:\d\d"
 
 
 @intent("current_time", topic="the time", weight=2.4)
@@ -63,11 +62,7 @@ def time_in(sample: Sampler, world: World) -> Script:
 
 def _made_up_city(question: str, place: str, observation: str) -> Script:
     yield Question(question)
-    turns = yield Step(
-        f"I will look at the clock in {place} with {{tool}}.",
-        (ToolCall("current_time", {"timezone": place}, observation),),
-    )
-    return time_answer(turns[0], place)
+    return (yield from look_at_clock(place, observation))
 
 
 @intent("current_time", topic="the time", weight=1.6)

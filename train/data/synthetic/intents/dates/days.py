@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from agent.tools.lib.dates import WEEKDAYS
 from agent.tools.lib.output import pluralize
 from train.data.synthetic.actions import (
     clock_parts,
@@ -86,11 +87,11 @@ def days_until(sample: Sampler, world: World) -> Script:
 @intent("current_time", "add_days", topic="dates", weight=0.8)
 def coming_weekday(sample: Sampler, world: World) -> Script:
     """The date of the coming Friday: the clock tells the weekday of today, the rest is a count."""
-    wanted = sample.rng.choice(_WEEKDAYS)
+    wanted = sample.rng.choice(WEEKDAYS)
     yield Question(sample.question("coming_weekday", day=wanted))
     seen = yield Step("I need today's weekday first, from {tool}.", (ToolCall("current_time"),))
     weekday, _, _ = clock_parts(seen[0])
-    away = (_WEEKDAYS.index(wanted) - _WEEKDAYS.index(weekday)) % 7 or 7
+    away = (WEEKDAYS.index(wanted) - WEEKDAYS.index(weekday)) % 7 or 7
     days = pluralize(away, "day")
     observations = yield Step(
         f"Today is {weekday} and {wanted} is {days} later: I will move today by {days} with {{tool}}.",
@@ -103,6 +104,3 @@ def coming_weekday(sample: Sampler, world: World) -> Script:
         thought=f"It is {day}, a {name}.",
         memory=Memory(Again("add_days", {"date": "today"}), day=day, weekday=name),
     )
-
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.synthetic.actions import count_days, direction, join_reasons, shifted_date
 from train.data.synthetic.intents.dates.calendar import span
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Script, intent
 from train.data.synthetic.worlds.world import World
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @intent("add_days", topic="dates", weight=2.4)
@@ -44,8 +43,8 @@ def age_in_days(sample: Sampler, world: World) -> Script:
 def weekday_choice(sample: Sampler, world: World) -> Script:
     """Which of two weekdays a date is."""
     day = sample.day()
-    written, first = sample.write(day), _WEEKDAYS[day.weekday()]
-    second = sample.rng.choice([name for name in _WEEKDAYS if name != first])
+    written, first = sample.write(day), WEEKDAYS[day.weekday()]
+    second = sample.rng.choice([name for name in WEEKDAYS if name != first])
     pair = [first, second]
     sample.rng.shuffle(pair)
     because = join_reasons(written.why, "0 days tell the weekday")

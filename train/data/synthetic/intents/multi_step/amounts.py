@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files.common import spoken_path
-from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.files.common import opened, spoken_path
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
@@ -35,16 +34,20 @@ def worked_out(path: str, lead: str, expression: str, told: str, thought: str) -
     )
 
 
+def added_up(path: str, facts: list[tuple[str, str]], told: str = "The total is") -> Script:
+    """Work out the total of amounts that were read of `path`; `told` goes before it in the answer."""
+    values = [value for _, value in facts]
+    lead = f"The amounts are {', '.join(values)}"
+    return worked_out(path, lead, " + ".join(values), told, "The total is")
+
+
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=2.6)
 def total_of(sample: Sampler, world: World) -> Script:
     path, facts = numbers_in(sample, world)
     said = spoken_path(sample, path)
     yield Question(sample.question("total_of", path=said))
     yield from opened(world, said, path)
-    values = [value for _, value in facts]
-    lead = f"The amounts are {', '.join(values)}"
-    outcome = yield from worked_out(path, lead, " + ".join(values), f"The total of {path} is", "The total is")
-    return outcome
+    return (yield from added_up(path, facts, f"The total of {path} is"))
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=0.7)
@@ -55,8 +58,7 @@ def average_of(sample: Sampler, world: World) -> Script:
     yield from opened(world, said, path)
     expression = f"({' + '.join(value for _, value in facts)}) / {len(facts)}"
     lead = f"There are {len(facts)} amounts"
-    outcome = yield from worked_out(path, lead, expression, f"The average in {path} is", "The average is")
-    return outcome
+    return (yield from worked_out(path, lead, expression, f"The average in {path} is", "The average is"))
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=1)
@@ -99,5 +101,4 @@ def two_values(sample: Sampler, world: World) -> Script:
     expression = f"{a} {'+' if together else '-'} {b}"
     lead = f"{first} is {a} and {second} is {b}"
     told = f"{lead}; {'together' if together else 'the difference is'}"
-    outcome = yield from worked_out(path, lead, expression, told, "The result is")
-    return outcome
+    return (yield from worked_out(path, lead, expression, told, "The result is"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from train.data.synthetic.actions import change_units, join_reasons, work_out
-from train.data.synthetic.intents.files.common import any_path, spoken_path
-from train.data.synthetic.intents.files.contents import opened
-from train.data.synthetic.intents.multi_step.amounts import numbers_in, worked_out
+from train.data.synthetic.intents.files.common import any_path, opened, spoken_path
+from train.data.synthetic.intents.multi_step.amounts import added_up, numbers_in, worked_out
 from train.data.synthetic.intents.question_answering.tables import cell_values
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
@@ -91,10 +90,7 @@ def total_shared(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("total_shared", path=said, b=words))
     plan = f"add up the amounts and divide by {count}"
     yield from planned(opened(world, said, path), plan)
-    values = [value for _, value in facts]
-    lead = f"The amounts are {', '.join(values)}"
-    added = worked_out(path, lead, " + ".join(values), "The total is", "The total is")
-    first = yield from planned(added, f"divide by {count}")
+    first = yield from planned(added_up(path, facts), f"divide by {count}")
     total = first.expects[0]
     because = join_reasons(f"the total is {total}", why, f"shared by {count}")
     second = yield from work_out(f"{total} / {count}", f"The total is {total}, for each {{r}}.", because)
@@ -113,10 +109,7 @@ def total_with_percent(sample: Sampler, world: World) -> Script:
     p, said = sample.percent(), spoken_path(sample, path)
     yield Question(sample.question("total_with_percent", path=said, p=p))
     yield from planned(opened(world, said, path), f"add up the amounts and put {p}% on top")
-    values = [value for _, value in facts]
-    lead = f"The amounts are {', '.join(values)}"
-    added = worked_out(path, lead, " + ".join(values), "The total is", "The total is")
-    first = yield from planned(added, f"put {p}% on top")
+    first = yield from planned(added_up(path, facts), f"put {p}% on top")
     total = first.expects[0]
     because = f"the total is {total}, and {p}% on top of it"
     return (

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from agent.tools.lib.dates import fixed_clock, parse_date
-from train.data.synthetic.actions import direction, join_reasons
+from train.data.synthetic.actions import DAYS_PATTERN, direction, join_reasons
 from train.data.synthetic.intents.dates.calendar import span
-from train.data.synthetic.intents.files.common import spoken_path
-from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.files.common import opened, spoken_path
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
@@ -67,7 +66,7 @@ def days_to_listed(sample: Sampler, world: World) -> Script:
     )
     days = seen[0].content
     outcome = _counted(days, path)
-    return Outcome(outcome.answer, (r"re:-?\d+(?= days?)",), thought=outcome.thought, memory=outcome.memory)
+    return Outcome(outcome.answer, (DAYS_PATTERN,), thought=outcome.thought, memory=outcome.memory)
 
 
 @intent("read_file", "find_files", "add_days", topic="dates", weight=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from train.data.synthetic.actions import json_number
 from train.data.synthetic.intents.files.composing import new_path, written
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step
@@ -30,7 +31,7 @@ def _put(path: str, result: str) -> Script:
         content=result,
     )
     if seen[0].error:
-        return give_up(seen[0], f"{path} was not written: {seen[0].content}.")
+        return give_up(f"{path} was not written: {seen[0].content}.")
     outcome = written(seen[0], path, result)
     return Outcome(
         f"It is {result}. I wrote it to {path}.",
@@ -59,7 +60,7 @@ def conversion_then_write(sample: Sampler, world: World) -> Script:
     value, (source, target), path = sample.number(2, 900), sample.units(), new_path(sample, world)
     yield Question(sample.question("conversion_then_write", v=value, u1=source, u2=target, path=path))
     arguments = {
-        "value": float(value) if "." in value else int(value),
+        "value": json_number(value),
         "from_unit": source,
         "to_unit": target,
     }
@@ -87,8 +88,7 @@ def names_then_write(sample: Sampler, world: World) -> Script:
 @intent("search_notes", "write_file", topic="finding notes", weight=1.5)
 def note_then_write(sample: Sampler, world: World) -> Script:
     """The text of a note, put into a file."""
-    words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
-    query, path = sample.rng.choice(words), sample.value(sample.file_name)
+    query, path = sample.rng.choice(world.note_words), sample.value(sample.file_name)
     yield Question(sample.question("note_then_write", q=query, path=path))
     seen = yield step(
         f"I will search the notes for {query} with {{tool}}, then write it to {path}.",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from train.data.synthetic.actions import days_from_to, join_reasons, work_out
-from train.data.synthetic.intents.files.common import spoken_path
+from train.data.synthetic.intents.files.common import opened, spoken_path
 from train.data.synthetic.intents.files.composing import new_path
-from train.data.synthetic.intents.files.contents import opened
 from train.data.synthetic.intents.multi_step.amounts import numbers_in
-from train.data.synthetic.intents.question_answering.statements import coming, statement_in
+from train.data.synthetic.intents.question_answering.statements import coming, statement_in, write_line
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step
+from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
@@ -74,20 +73,7 @@ def asked_then_written(sample: Sampler, world: World) -> Script:
         raise ValueError(target)
     yield Question(sample.question("asked_then_written", q=asked, path=said, path2=target))
     yield from planned(opened(world, said, path), f"write it to {target}")
-    wrote = yield step(
-        f"The line says: {one.line} - I will write it to {target} with {{tool}}.",
-        "write_file",
-        path=target,
-        content=one.line,
-    )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{target} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"{one.line}. I wrote it to {target}.",
-        (value, target),
-        thought=f"It is {value}, and {target} is written.",
-        memory=Memory(path=target),
-    )
+    return (yield from write_line(one.line, value, target))
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=2)

@@ -8,8 +8,8 @@ from train.data.phrasings import QUESTIONS, names
 from train.data.synthetic.actions import (
     change_units,
     days_from_to,
+    look_at_clock,
     shift,
-    time_answer,
     work_out,
 )
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
@@ -20,16 +20,15 @@ from train.data.synthetic.intents.files.common import (
     search_answer,
     unique_stem,
 )
+from train.data.synthetic.intents.files.composing import written
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
 from train.data.synthetic.intents.notes import look_up_notes, save_note
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import (
     Outcome,
     Question,
     Script,
-    Step,
-    ToolCall,
     intent,
     step,
 )
@@ -137,17 +136,9 @@ def missing_days(sample: Sampler, world: World) -> Script:
 @intent("current_time", topic="the time", weight=1.6)
 def missing_city(sample: Sampler, world: World) -> Script:
     place = sample.pick([spoken for spoken, _ in names.CITIES])
-
-    def rest() -> Script:
-        turns = yield Step(
-            f"I will look at the clock in {place} with {{tool}}.",
-            (ToolCall("current_time", {"timezone": place}),),
-        )
-        return time_answer(turns[0], place)
-
     back = ("In which city?", "Which city do you mean?")
     given = sample.question("given_city", city=place)
-    return asked(sample, "missing_city", "The city", back, given, rest())
+    return asked(sample, "missing_city", "The city", back, given, look_at_clock(place))
 
 
 @intent("search_text", topic="searching files", weight=4)
@@ -178,8 +169,7 @@ def missing_name(sample: Sampler, world: World) -> Script:
 
 @intent("search_notes", topic="finding notes", weight=0.3)
 def missing_topic(sample: Sampler, world: World) -> Script:
-    words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
-    query = sample.rng.choice(words)
+    query = sample.rng.choice(world.note_words)
     back = ("What is the note about?", "Which note do you mean?")
     given = sample.question("given_query", q=query)
     return asked(sample, "missing_topic", "A word of the note", back, given, look_up_notes(query))
@@ -193,12 +183,7 @@ def missing_content(sample: Sampler, world: World) -> Script:
         turns = yield step(f"I will write {path} with {{tool}}.", "write_file", path=path, content=content)
         if turns[0].error:
             raise ValueError(path)
-        return Outcome(
-            f"I wrote it to {path}.",
-            (path,),
-            thought=f"{path} is written.",
-            memory=Memory(Again("write", {"path": path}), path=path, text=content),
-        )
+        return written(turns[0], path, content)
 
     back = (f"What shall I write to {path}?", f"What should {path} say?")
     return asked(sample, "missing_content", "The text", back, content, rest(), path=path)

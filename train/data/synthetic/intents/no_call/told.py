@@ -8,7 +8,7 @@ from train.data.phrasings import QUESTIONS, names
 from train.data.synthetic.actions import days_from_to, shift, time_answer, work_out
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
 from train.data.synthetic.intents.files.reading import read_or_find, short_path
-from train.data.synthetic.memory import Again
+from train.data.synthetic.memory import Again, binary
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
 from train.data.synthetic.worlds.world import World
@@ -49,7 +49,7 @@ def told_amount(sample: Sampler, world: World) -> Script:
         return (yield from work_out(f"{p}% * {n}", "That is {r}.", f"the {thing} is {n}", again))
     parts = str(sample.rng.randint(2, 12))
     yield Question(sample.question("told_split", thing=thing, n=parts))
-    again = Again("binary", {"a": n, "op": "/", "b": parts})
+    again = binary(n, "/", parts)
     return (yield from work_out(f"{n} / {parts}", "That is {r}.", f"the {thing} is {n}", again))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
-from train.data.synthetic.intents.files.common import spoken_path
-from train.data.synthetic.intents.files.contents import opened, value_answer
+from train.data.synthetic.intents.files.common import opened, spoken_path
+from train.data.synthetic.intents.files.contents import value_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
@@ -40,7 +40,7 @@ def value_of_twin(sample: Sampler, world: World) -> Script:
     path = sample.rng.choice(world.twins)
     document = world.documents[path]
     key, value = sample.rng.choice(document.facts)
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     said = spoken_path(sample, path)
     yield Question(
         sample.question("quantity_in" if document.kind == "measures" else "value_of", key=key, path=said)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from agent.transcript import ToolTurn
-from train.data.synthetic.intents.files.common import any_path, file_contents, lines_of, unique_stem
+from train.data.synthetic.intents.files.common import any_path, file_contents, lines_of, words_in_name
 from train.data.synthetic.intents.files.reading import MAX_QUOTED
 from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, intent, step
+from train.data.synthetic.script import Part, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
@@ -24,7 +22,7 @@ def _in_folder(sample: Sampler, world: World, *kinds: str) -> tuple[str, str]:
     return path, folder
 
 
-def _listed_and_read(path: str, folder: str) -> Generator[Question | Step | Outcome, list[ToolTurn], str]:
+def _listed_and_read(path: str, folder: str) -> Part[str]:
     """List a folder, read a file of it, and return its text."""
     listed = yield step(f"First I will list {folder} with {{tool}}.", "list_files", path=folder)
     if PurePosixPath(path).name not in listed[0].content.split("\n"):
@@ -33,16 +31,12 @@ def _listed_and_read(path: str, folder: str) -> Generator[Question | Step | Outc
     return read[0].content
 
 
-def _spoken(path: str) -> str:
-    return unique_stem(path).replace("_", " ").replace("-", " ")
-
-
 @intent("list_files", "read_file", topic="reading files", weight=2.5)
 def read_in_folder(sample: Sampler, world: World) -> Script:
     path, folder = _in_folder(sample, world)
     if len(lines_of(world, path)) > MAX_QUOTED:
         raise ValueError(path)
-    yield Question(sample.question("read_in_folder", name=_spoken(path), path=folder))
+    yield Question(sample.question("read_in_folder", name=words_in_name(path), path=folder))
     text = yield from _listed_and_read(path, folder)
     outcome = file_contents(path, text)
     # The list gives the name without its folder, and so does the answer.
@@ -57,7 +51,7 @@ def stated_in_folder(sample: Sampler, world: World) -> Script:
     asked, value = one.ask(sample)
     others = [other for other in world.files if other.startswith(f"{folder}/") and other != path]
     if others:
-        question = sample.question("stated_in_folder", q=asked, name=_spoken(path), path=folder)
+        question = sample.question("stated_in_folder", q=asked, name=words_in_name(path), path=folder)
     else:
         question = sample.question("stated_in_only", q=asked, path=folder)
     yield Question(question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import names
 from train.data.synthetic.intents.notes import save_note
 from train.data.synthetic.intents.question_answering.statements import answer_stated
@@ -85,7 +86,7 @@ def _clause(sample: Sampler) -> str:
     name, day, item = sample.person(), sample.format_date(sample.day()), sample.rng.choice(names.ITEMS)
     event, n, price = sample.rng.choice(names.EVENTS), sample.integer(2, 90), sample.price(900)
     weekday, time = (
-        sample.rng.choice(names.WEEKDAYS),
+        sample.rng.choice(WEEKDAYS),
         f"{sample.rng.randint(6, 22)}:{sample.rng.randint(10, 59)}",
     )
     return sample.rng.choice(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files.common import any_path, spoken_path
-from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.files.common import any_path, opened, spoken_path
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent
@@ -15,7 +14,7 @@ def quantity_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world, "measures")
     document = world.documents[path]
     key, given = sample.rng.choice(document.facts)
-    line = next(line for line in document.lines if key in line and given in line)
+    line = document.line_of(key, given)
     said = spoken_path(sample, path)
     yield Question(sample.question("quantity_in", key=key, path=said))
     yield from opened(world, said, path)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files.common import any_path, quoted, spoken_path
-from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.files.common import any_path, opened, quoted, spoken_path
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step

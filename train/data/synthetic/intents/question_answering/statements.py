@@ -6,11 +6,10 @@ from pathlib import PurePosixPath
 
 from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import change_units, days_from_to
-from train.data.synthetic.intents.files.common import any_path, spoken_path, unique_stem
-from train.data.synthetic.intents.files.contents import opened
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.intents.files.common import any_path, opened, spoken_path, unique_stem
+from train.data.synthetic.memory import Again, Memory, decimal
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, planned, step
+from train.data.synthetic.script import Outcome, Part, Question, Script, give_up, intent, planned, step
 from train.data.synthetic.worlds.amounts import QUANTITIES
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
@@ -30,13 +29,54 @@ def coming(world: World, one: Stated) -> tuple[str, ...]:
 
 def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
     """Return the answer that quotes a line for one value of it."""
-    number = value if value.replace(".", "", 1).isdigit() else ""
+    number = decimal(value)
     memory = Memory(Again("stated", {"value": value}), number=number, path=path)
     return Outcome(
         f"{where} says: {line}" if path else f"{where}: {line}",
         (value,),
         thought=f"The line says: {line} - asked for is {value}.",
         memory=memory,
+    )
+
+
+def search_line(query: str, line: str) -> Part[None]:
+    """Search the files for a word of a line. Raise ValueError unless one of at most three hits has the line."""
+    seen = yield step(
+        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
+        "search_text",
+        query=query,
+    )
+    hits = seen[0].content.split("\n")
+    if len(hits) > 3 or sum(line in hit for hit in hits) != 1:
+        raise ValueError(query)
+
+
+def save_line(line: str, value: str, memory: Memory) -> Script:
+    """Save a line that was found as a note; `value` is what was asked for."""
+    seen = yield step(f"The line says: {line} - I will save it with {{tool}}.", "add_note", text=line)
+    return Outcome(
+        f"{line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
+        (value,),
+        thought=f"It is {value}, and the note is saved.",
+        memory=memory,
+    )
+
+
+def write_line(line: str, value: str, path: str) -> Script:
+    """Write a line that was found into another file; `value` is what was asked for."""
+    wrote = yield step(
+        f"The line says: {line} - I will write it to {path} with {{tool}}.",
+        "write_file",
+        path=path,
+        content=line,
+    )
+    if wrote[0].error:
+        return give_up(f"{path} was not written: {wrote[0].content}.")
+    return Outcome(
+        f"{line}. I wrote it to {path}.",
+        (value, path),
+        thought=f"It is {value}, and {path} is written.",
+        memory=Memory(path=path),
     )
 
 
@@ -59,14 +99,7 @@ def stated_somewhere(sample: Sampler, world: World) -> Script:
     asked, value = one.ask(sample)
     query = one.shared_word(asked)
     yield Question(sample.question("stated_somewhere", q=asked))
-    seen = yield step(
-        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
-        "search_text",
-        query=query,
-    )
-    hits = seen[0].content.split("\n")
-    if len(hits) > 3 or sum(one.line in hit for hit in hits) != 1:
-        raise ValueError(query)
+    yield from search_line(query, one.line)
     return answer_stated(one.line, value, path, path)
 
 
@@ -91,13 +124,7 @@ def stated_then_note(sample: Sampler, world: World) -> Script:
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_then_note", q=asked, path=said))
     yield from planned(opened(world, said, path), "save it as a note")
-    seen = yield step(f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line)
-    return Outcome(
-        f"{one.line}. I saved it as note {seen[0].content.split(' ')[-1]}.",
-        (value,),
-        thought=f"It is {value}, and the note is saved.",
-        memory=Memory(Again("note", {"text": one.line}), path=path),
-    )
+    return (yield from save_line(one.line, value, Memory(Again("note", {"text": one.line}), path=path)))
 
 
 @intent("read_file", "find_files", "days_between", topic="dates", weight=2.6)
@@ -139,7 +166,7 @@ def reading_with_alarm(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("reading_with_alarm", word=word.lower(), path=path))
     seen = yield step(f"I will search {path} for {word} with {{tool}}.", "search_text", query=word, path=path)
     if seen[0].error or "\n" in seen[0].content:
-        return give_up(seen[0], f"It cannot be searched: {seen[0].content}.")
+        return give_up(f"It cannot be searched: {seen[0].content}.")
     return Outcome(
         f"At {label} {number} it was {value}.",
         (value, number),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from train.data.phrasings import QUESTIONS
 from train.data.synthetic.actions import change_units
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
-from train.data.synthetic.intents.files.common import any_path, spoken_path
-from train.data.synthetic.intents.files.contents import opened
+from train.data.synthetic.intents.files.common import any_path, opened, spoken_path
 from train.data.synthetic.intents.multi_step.amounts import worked_out
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again, Memory, decimal
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.worlds.tables import Table
@@ -32,7 +31,7 @@ def cell_values(sample: Sampler, world: World) -> tuple[str, str, str, str]:
 def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> Outcome:
     """Return the answer that gives one cell of a table that was read."""
     value = table.cell(row, column)
-    number = value if value.replace(".", "", 1).isdigit() else ""
+    number = decimal(value)
     pairs = ", ".join(f"{name} {cell}" for name, cell in zip(table.header, row, strict=True))
     return Outcome(
         f"The {column} of {row[0]} is {value}.",
@@ -138,8 +137,7 @@ def group_total(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("group_total", kind=table.kind, col=column, value=word, path=said))
     yield from opened(world, said, path)
     lead = f"The {column} of the lines with {word} is {', '.join(values)}"
-    outcome = yield from worked_out(path, lead, " + ".join(values), "The total is", "The total is")
-    return outcome
+    return (yield from worked_out(path, lead, " + ".join(values), "The total is", "The total is"))
 
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=2.2)
@@ -149,17 +147,15 @@ def column_total(sample: Sampler, world: World) -> Script:
     said = spoken_path(sample, path)
     yield Question(sample.question("column_total", col=column, path=said))
     yield from opened(world, said, path)
-    outcome = yield from _total(path, table, column)
-    return outcome
+    return (yield from _total(path, table, column))
 
 
 def _total(path: str, table: Table, column: str) -> Script:
     values = [table.cell(row, column) for row in table.rows]
     lead = f"The column {column} has {', '.join(values)}"
-    outcome = yield from worked_out(
-        path, lead, " + ".join(values), f"The total of {column} is", "The total is"
+    return (
+        yield from worked_out(path, lead, " + ".join(values), f"The total of {column} is", "The total is")
     )
-    return outcome
 
 
 @intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=3.5)

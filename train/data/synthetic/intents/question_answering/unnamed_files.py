@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files.common import any_path, find_spoken, spoken_name, spoken_path
-from train.data.synthetic.intents.files.contents import opened
-from train.data.synthetic.intents.question_answering.statements import answer_stated, statement_in
+from train.data.synthetic.intents.files.common import any_path, find_spoken, opened, spoken_name, spoken_path
+from train.data.synthetic.intents.question_answering.statements import (
+    answer_stated,
+    save_line,
+    search_line,
+    statement_in,
+)
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
@@ -51,20 +55,5 @@ def stated_found_then_note(sample: Sampler, world: World) -> Script:
     asked, value = one.ask(sample)
     query = one.shared_word(asked)
     yield Question(sample.question("stated_found_then_note", q=asked))
-    seen = yield step(
-        f"It must stand in a file: I will search the files for {query} with {{tool}}.",
-        "search_text",
-        query=query,
-    )
-    hits = seen[0].content.split("\n")
-    if len(hits) > 3 or sum(one.line in hit for hit in hits) != 1:
-        raise ValueError(query)
-    noted = yield step(
-        f"The line says: {one.line} - I will save it with {{tool}}.", "add_note", text=one.line
-    )
-    return Outcome(
-        f"{one.line}. I saved it as note {noted[0].content.split(' ')[-1]}.",
-        (value,),
-        thought=f"It is {value}, and the note is saved.",
-        memory=Memory(Again("note", {"text": one.line}), path=path),
-    )
+    yield from search_line(query, one.line)
+    return (yield from save_line(one.line, value, Memory(Again("note", {"text": one.line}), path=path)))
