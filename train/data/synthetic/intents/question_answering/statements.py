@@ -40,7 +40,7 @@ def answer_stated(line: str, value: str, where: str, path: str = "") -> Outcome:
 
 
 def search_line(query: str, line: str) -> Part[None]:
-    """Search the files for a word of a line. Raise ValueError unless one of at most three hits has the line."""
+    """Search the files for a word of a line. Raise ValueError unless one of up to three hits has the line."""
     seen = yield step(
         f"It must stand in a file: I will search the files for {query} with {{tool}}.",
         "search_text",
