@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from synthetic_intents import ALL_INTENTS
 
 from agent.llama.grammar.grounding import atoms, sources
 from agent.tools import ToolContext, Workspace, builtin_tools
@@ -16,7 +17,7 @@ from agent.transcript import CallerTurn, PlannerTurn, Row, SummarizerTurn, ToolT
 from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.drawing import draw_restrained
 from train.data.synthetic.follow_ups import FOLLOW_UPS
-from train.data.synthetic.generate import ALL_INTENTS, generate_rows
+from train.data.synthetic.generate import generate_rows
 from train.data.synthetic.group import make_group
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, held_out
 from train.data.synthetic.intents import INTENTS

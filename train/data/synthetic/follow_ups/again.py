@@ -1,4 +1,4 @@
-"""Follow-ups of few words: another day of the month, another row or column, a word of a file corrected."""
+"""Follow-ups that repeat a request with one other value: a day of the month, a row or column, a word."""
 
 from __future__ import annotations
 

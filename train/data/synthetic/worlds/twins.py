@@ -1,4 +1,4 @@
-"""Files that give the same things with other values, and notes that say the same of several people."""
+"""Look-alikes: files with the same keys and other values, and notes that say the same of several people."""
 
 from __future__ import annotations
 

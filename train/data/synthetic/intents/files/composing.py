@@ -1,4 +1,4 @@
-"""Intents over `write_file` whose text is replaced, has several lines, or is added to a file not there."""
+"""Intents over `write_file`: replace a text, write several lines, append to a file that does not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intents of several steps that begin with what a line states: days to it, a multiple of it, a file of it."""
+"""Intents that use what a line states: they count the days to it, multiply it, compare it or write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dialogues that begin with something told: nothing is called for it, and the next question relies on it."""
+"""Intents that begin with a statement of the user, which needs no call; the next question relies on it."""
 
 from __future__ import annotations
 

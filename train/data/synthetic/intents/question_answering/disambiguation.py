@@ -1,4 +1,4 @@
-"""Intents that ask what notes say of one of several people, and what one of two like files gives."""
+"""Intents whose answer has to be told apart from like ones: one of several people, one of two like files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intents that name the folder of a file and only a part of its name: the folder is listed, the file read."""
+"""Intents that name a folder and a part of a file name: the folder is listed, then the file is read."""
 
 from __future__ import annotations
 

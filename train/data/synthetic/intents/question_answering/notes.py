@@ -1,4 +1,4 @@
-"""Intents whose answer is a note that the words of the question do not find at once."""
+"""Intents whose answer is in a note that the first search does not find, and notes with facts in them."""
 
 from __future__ import annotations
 

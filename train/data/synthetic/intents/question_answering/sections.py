@@ -1,4 +1,4 @@
-"""Intents that ask for a part of a file: the line of a day, the list under a heading."""
+"""Intents that ask for a section of a file: the line of a day, the list under a heading."""
 
 from __future__ import annotations
 
