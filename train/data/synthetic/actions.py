@@ -1,4 +1,4 @@
-"""Requests of one call that intents and follow-ups share, each with its thought, its answer, what it leaves.
+"""Requests of one call that intents and follow-ups share: the thought, the call, the answer, the memory.
 
 A thought copies the values that the call needs, and says how they follow from the question where they do not
 stand in it: that line is what lets a small model derive its arguments.
