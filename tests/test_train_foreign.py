@@ -20,7 +20,8 @@ from train.data.foreign.requests import order_of
 from train.data.foreign.values import examples, value_of
 from train.data.synthetic import group
 from train.data.synthetic.generate import generate_rows
-from train.data.synthetic.sampler import HELD_OUT_VALUES, Sampler, held_out
+from train.data.synthetic.holdout import HELD_OUT_VALUES, held_out
+from train.data.synthetic.sampler import Sampler
 
 BUILTIN = {tool.name for tool in builtin_tools()}
 HOBBIES = ("Pottery", "Chess", "Rowing", "Knitting", "Baking", "Archery", "Juggling", "Fencing", "Sailing")

@@ -14,7 +14,7 @@ from train.data.foreign.reading import needs_a_tool
 from train.data.phrasings import QUESTIONS
 from train.data.synthetic.generate import GOLDEN, generate_rows
 from train.data.synthetic.group import Group, make_group
-from train.data.synthetic.intents.knowledge import KNOWLEDGE, KNOWN_THOUGHT, TABLES, WRITTEN
+from train.data.synthetic.intents.no_call.knowledge import KNOWLEDGE, KNOWN_THOUGHT, TABLES, WRITTEN
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.toolset import BUILTIN
 from train.data.synthetic.worlds.stated import draw_rows, draw_stated

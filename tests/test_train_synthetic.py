@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from fakes import run_train as main
+from synthetic_intents import ALL_INTENTS
 
 from agent.engine import ScriptedEngine
 from agent.evaluation.suite import evaluate, run_in_process
@@ -26,9 +27,11 @@ from agent.transcript import (
     row_to_json,
 )
 from train.data.phrasings import QUESTIONS, normalize
+from train.data.synthetic import intents
 from train.data.synthetic.actions import direction
-from train.data.synthetic.generate import ALL_INTENTS, generate_rows
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
+from train.data.synthetic.generate import generate_rows
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, held_out
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Question
 from train.data.synthetic.wording.aliases import ALIASES
 from train.data.synthetic.wording.paraphrase import paraphrase
@@ -165,6 +168,13 @@ def asks(kind: Intent, seed: int) -> bool:
         return isinstance(next(kind.script(sample, make_world(sample))), Question)
     except (IndexError, ValueError):
         return False
+
+
+def test_the_modules_set_the_order_of_the_registry() -> None:
+    """Rows of a seed depend on that order, so an import of one module by another must not change it."""
+    prefix = f"{intents.__name__}."
+    found = dict.fromkeys(kind.script.__module__.removeprefix(prefix) for kind in intents.INTENTS.values())
+    assert tuple(found) == intents.MODULES
 
 
 def test_every_intent_has_phrasings_with_matching_slots() -> None:

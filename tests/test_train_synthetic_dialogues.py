@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from synthetic_intents import ALL_INTENTS
 
 from agent.llama.grammar.grounding import atoms, sources
 from agent.tools import ToolContext, Workspace, builtin_tools
@@ -16,11 +17,12 @@ from agent.transcript import CallerTurn, PlannerTurn, Row, SummarizerTurn, ToolT
 from train.data.phrasings import QUESTIONS, normalize
 from train.data.synthetic.drawing import draw_restrained
 from train.data.synthetic.follow_ups import FOLLOW_UPS
-from train.data.synthetic.generate import ALL_INTENTS, generate_rows
+from train.data.synthetic.generate import generate_rows
 from train.data.synthetic.group import make_group
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, held_out
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler, held_out
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.toolset import make_toolset
 from train.data.synthetic.wording.refusal import refusal
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from synthetic_intents import ALL_INTENTS
 
 from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, Turn
-from train.data.synthetic.generate import ALL_INTENTS
 from train.data.synthetic.group import make_group
 from train.data.synthetic.sampler import Sampler
 

@@ -11,8 +11,9 @@ from agent.errors import InputError
 from agent.transcript import ToolSpec, compact
 from train.data.foreign.collection import Collection, ForeignRequest, ForeignTool, labelled
 from train.data.foreign.values import result_of, value_of
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS, HELD_OUT_VALUES, held_out
 from train.data.synthetic.memory import Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, HELD_OUT_VALUES, Sampler, held_out
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Outcome, Question, Script, Step, ToolCall
 from train.data.synthetic.wording.refusal import refusal
 from train.data.synthetic.worlds.world import World

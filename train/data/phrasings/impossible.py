@@ -30,5 +30,5 @@ KINDS: tuple[str, ...] = (
 )
 
 NAMED: dict[str, tuple[str, ...]] = sections("impossible_named.txt")
-"""Phrasings of these requests with slots, any of those that `from_tables` fills."""
+"""Phrasings of these requests with slots, any of those that `intents.no_call.impossible` fills."""
 assert set(NAMED) <= set(KINDS)

@@ -26,7 +26,6 @@ FILE_STEMS = words("pools/file_stems.txt")
 FOLDERS = words("pools/folders.txt")
 FIRST_NAMES = words("pools/first_names.txt")
 WORDS = words("pools/words.txt")
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 EXTENSIONS: tuple[str, ...] = (
     "txt",

@@ -1,4 +1,4 @@
-"""Requests of one call that intents and follow-ups share, each with its thought, its answer, what it leaves.
+"""Requests of one call that intents and follow-ups share: the thought, the call, the answer, the memory.
 
 A thought copies the values that the call needs, and says how they follow from the question where they do not
 stand in it: that line is what lets a small model derive its arguments.
@@ -14,6 +14,7 @@ from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, step
 
 DATE_PATTERN = r"re:\d{4}-\d\d-\d\d"
+TIME_PATTERN = r"re:\d\d:\d\d"
 DAYS_PATTERN = r"re:-?\d+(?= days?)"
 
 
@@ -42,7 +43,7 @@ def work_out(
     act = thought(f"I will work out {expression} with {{tool}}.", because)
     observations = yield step(act, "calculate", expression=expression)
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+        return give_up(f"It cannot be worked out: {observations[0].content}.")
     result = observations[0].content
     return Outcome(
         say.format(e=expression, r=result),
@@ -65,7 +66,7 @@ def change_units(value: str, source: str, target: str, because: str = "", say: s
         act, "convert_units", value=json_number(value), from_unit=source, to_unit=target
     )
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be converted: {observations[0].content}.")
+        return give_up(f"It cannot be converted: {observations[0].content}.")
     result = observations[0].content
     number, _, unit = result.partition(" ")
     return Outcome(
@@ -157,7 +158,7 @@ def shift(
     act = thought(f"I will move {date} by {pluralize(days, 'day')} with {{tool}}.", because)
     observations = yield step(act, "add_days", date=date, days=days)
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be worked out: {observations[0].content}.")
+        return give_up(f"It cannot be worked out: {observations[0].content}.")
     day, weekday = observations[0].content.split(" ")
     assumed = next((said for unit, said in _ASSUMED.items() if unit in because), "")
     return Outcome(
@@ -183,7 +184,7 @@ def days_from_to(start: str, end: str, because: str = "", *, relative: bool = Fa
     act = thought(f"I will count the days from {start} to {end} with {{tool}}.", because)
     observations = yield step(act, "days_between", start=start, end=end)
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be counted: {observations[0].content}.")
+        return give_up(f"It cannot be counted: {observations[0].content}.")
     days = observations[0].content
     number = days.split(" ")[0]
     say = say or ("It is {days}." if because else f"It is {{days}} from {start} to {end}.")
@@ -204,9 +205,9 @@ def clock(question: str, place: str, say: str, again: str) -> Script:
         f"I will look at the clock{where} with {{tool}}.", (ToolCall("current_time", arguments),)
     )
     if observations[0].error:
-        return give_up(observations[0], f"I do not know the time zone of {place}.")
+        return give_up(f"I do not know the time zone of {place}.")
     weekday, date, time = clock_parts(observations[0])
-    expects = (r"re:\d\d:\d\d",) if "{time}" in say else (DATE_PATTERN,) if "{date}" in say else ()
+    expects = (TIME_PATTERN,) if "{time}" in say else (DATE_PATTERN,) if "{date}" in say else ()
     return Outcome(
         say.format(weekday=weekday, date=date, time=time),
         expects,
@@ -221,12 +222,21 @@ def clock_parts(observation: ToolTurn) -> tuple[str, str, str]:
     return weekday, date, time
 
 
+def look_at_clock(place: str, observation: str | None = None) -> Script:
+    """Look at the clock in a place and answer, after a question; `observation` stands for the tool's."""
+    turns = yield Step(
+        f"I will look at the clock in {place} with {{tool}}.",
+        (ToolCall("current_time", {"timezone": place}, observation),),
+    )
+    return time_answer(turns[0], place)
+
+
 def time_answer(observation: ToolTurn, place: str) -> Outcome:
     """Return the answer that gives the time and date in a place, as `current_time` said."""
     weekday, date, time = clock_parts(observation)
     return Outcome(
         f"In {place} it is {time} on {weekday} {date}.",
-        (r"re:\d\d:\d\d",),
+        (TIME_PATTERN,),
         thought=f"The clock says {weekday} {date} {time}.",
         memory=Memory(Again("time_in", {"city": place})),
     )

@@ -9,13 +9,10 @@ from train.data.phrasings import FRAMING
 from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.group import Group
 from train.data.synthetic.intents import INTENTS
-from train.data.synthetic.intents.from_tables import (
-    FOREIGN_INTENTS,
-    IMPOSSIBLE_INTENTS,
-    SMALL_TALK_INTENTS,
-    TOPICS_BY_TOOL,
-)
-from train.data.synthetic.intents.knowledge import KNOWLEDGE
+from train.data.synthetic.intents.foreign_tools import FOREIGN_INTENTS
+from train.data.synthetic.intents.no_call.impossible import IMPOSSIBLE_INTENTS, TOPICS_BY_TOOL
+from train.data.synthetic.intents.no_call.knowledge import KNOWLEDGE
+from train.data.synthetic.intents.no_call.small_talk import SMALL_TALK_INTENTS
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Intent, Question, Script

@@ -13,24 +13,10 @@ from train.data.foreign.collection import Collection
 from train.data.foreign.requests import Foreign
 from train.data.synthetic.drawing import draw_follow_up, draw_intent, draw_restrained, draw_talk, led_in
 from train.data.synthetic.group import BUILTIN_SHARE, Exchanges, Group, make_group
-from train.data.synthetic.intents import INTENTS
-from train.data.synthetic.intents.from_tables import (
-    FOREIGN_INTENTS,
-    IMPOSSIBLE_INTENTS,
-    SMALL_TALK_INTENTS,
-)
-from train.data.synthetic.intents.knowledge import KNOWLEDGE
 from train.data.synthetic.memory import Memory
-from train.data.synthetic.script import Intent, Outcome
+from train.data.synthetic.script import Outcome
 from train.data.synthetic.toolset import BUILTIN
 
-ALL_INTENTS: dict[str, Intent] = {
-    **INTENTS,
-    **{
-        intent.name: intent
-        for intent in (*SMALL_TALK_INTENTS, KNOWLEDGE, *IMPOSSIBLE_INTENTS, *FOREIGN_INTENTS)
-    },
-}
 GROUP_SIZE = 20
 """Number of rows that share a tool list and a world."""
 TRIES = 4

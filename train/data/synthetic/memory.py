@@ -45,3 +45,18 @@ class Memory:
     def slot(self, name: str) -> str:
         """Return a value of the last request; empty if it had none of that name."""
         return self.again.slots.get(name, "") if self.again else ""
+
+
+def binary(a: str, operator: str, b: str) -> Again:
+    """Return an operation on two numbers as a later question can vary it."""
+    return Again("binary", {"a": a, "op": operator, "b": b})
+
+
+def decimal(value: str) -> str:
+    """Return a value if it is a decimal number, with which a later question can calculate; else empty."""
+    return value if value.replace(".", "", 1).isdigit() else ""
+
+
+def only(paths: tuple[str, ...]) -> str:
+    """Return the path if there is exactly one, which a later question can call "it"; else empty."""
+    return paths[0] if len(paths) == 1 else ""

@@ -64,7 +64,10 @@ class Outcome:
     """What a later question can refer to; None leaves what earlier exchanges left."""
 
 
-Script = Generator[Question | Step | Outcome, list[ToolTurn], Outcome]
+_Result = TypeVar("_Result")
+Part = Generator[Question | Step | Outcome, list[ToolTurn], _Result]
+"""A part of a script, which returns something to the script that runs it by `yield from`."""
+Script = Part[Outcome]
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,7 @@ def step(thought: str, tool: str, **arguments: Any) -> Step:
     return Step(thought, (ToolCall(tool, arguments),))
 
 
-_Result = TypeVar("_Result")
-_Part = Generator[Question | Step | Outcome, list[ToolTurn], _Result]
-
-
-def planned(part: _Part[_Result], plan: str) -> _Part[_Result]:
+def planned(part: Part[_Result], plan: str) -> Part[_Result]:
     """Run the first part of a script, each of whose thoughts then says what comes after that part."""
     seen: list[ToolTurn] = []
     try:
@@ -151,6 +150,6 @@ def planned(part: _Part[_Result], plan: str) -> _Part[_Result]:
         return stop.value
 
 
-def give_up(turn: ToolTurn, why: str) -> Outcome:
-    """Return the outcome of an exchange that ends because of the failed call `turn`."""
+def give_up(why: str) -> Outcome:
+    """Return the outcome of an exchange that ends because a call failed."""
     return Outcome(why, gave_up=True)

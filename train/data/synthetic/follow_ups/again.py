@@ -1,16 +1,16 @@
-"""Follow-ups of few words: another day of the month, another row or column, a word of a file corrected."""
+"""Follow-ups that repeat a request with one other value: a day of the month, a row or column, a word."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from agent.tools.lib.dates import fixed_clock, parse_date
-from train.data.phrasings import names
+from agent.tools.lib.dates import WEEKDAYS, fixed_clock, parse_date
 from train.data.synthetic.actions import change_units, days_from_to, shift
-from train.data.synthetic.intents.files.columns import cell_answer
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.intents.files.composing import written
+from train.data.synthetic.intents.question_answering.tables import cell_answer
+from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
+from train.data.synthetic.script import Outcome, Question, Script, follow_up, step
 from train.data.synthetic.wording.spelling import number_words, ordinal
 from train.data.synthetic.worlds.world import World
 
@@ -80,7 +80,7 @@ def _like(sample: Sampler, word: str) -> str:
     if word.isdigit():
         return str(sample.rng.randint(2, 900))
     spelled = [number_words(number) for number in range(2, 13)]
-    weekdays = [day.lower() for day in names.WEEKDAYS]
+    weekdays = [day.lower() for day in WEEKDAYS]
     for pool in (spelled, weekdays):
         if word.lower() in pool:
             new = sample.rng.choice([other for other in pool if other != word.lower()])
@@ -105,14 +105,7 @@ def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
         path=memory.path,
         content=text,
     )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{memory.path} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"I corrected {memory.path}.",
-        (memory.path,),
-        thought=f"{memory.path} is written.",
-        memory=Memory(Again("write", {"path": memory.path}), path=memory.path, text=text),
-    )
+    return written(wrote[0], memory.path, text, f"I corrected {memory.path}.")
 
 
 @follow_up(

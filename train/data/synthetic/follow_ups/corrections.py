@@ -6,13 +6,14 @@ from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, days_from_to, shift, work_out
 from train.data.synthetic.follow_ups.files import search_for
-from train.data.synthetic.intents.files.columns import cell_answer
 from train.data.synthetic.intents.files.common import any_path, found_files, query_in, unique_stem
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
 from train.data.synthetic.intents.files.finding import listed
+from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler, other_units
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, give_up, step
+from train.data.synthetic.values import other_units
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
 
@@ -150,7 +151,7 @@ def corrected_folder(sample: Sampler, world: World, memory: Memory) -> Script:
     yield _ask(sample, folder, old)
     seen = yield step(f"{folder} in place of {old}: I will list it with {{tool}}.", "list_files", path=folder)
     if seen[0].error:
-        return give_up(seen[0], f"There is no folder {folder}.")
+        return give_up(f"There is no folder {folder}.")
     return listed(folder, seen[0].content)
 
 
@@ -162,7 +163,7 @@ def corrected_key(sample: Sampler, world: World, memory: Memory) -> Script:
         raise ValueError(path)
     document = world.documents[path]
     key, value = sample.rng.choice([fact for fact in document.facts if fact[0] != old])
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     yield _ask(sample, key, old)
     return value_answer(key, value, line, path)
 

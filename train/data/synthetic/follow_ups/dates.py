@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agent.tools.lib.dates import fixed_clock, parse_date
-from train.data.synthetic.actions import clock_parts, days_from_to, shift
-from train.data.synthetic.intents.calendar import span
-from train.data.synthetic.intents.dates import city
+from train.data.synthetic.actions import TIME_PATTERN, clock_parts, days_from_to, shift
+from train.data.synthetic.intents.dates.calendar import span
+from train.data.synthetic.intents.dates.clock import city
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, follow_up
@@ -30,7 +30,7 @@ def time_elsewhere(sample: Sampler, world: World, memory: Memory) -> Script:
     weekday, date, time = clock_parts(turns[0])
     return Outcome(
         f"In {place} it is {time} on {weekday} {date}.",
-        (r"re:\d\d:\d\d",),
+        (TIME_PATTERN,),
         thought=f"The clock says {weekday} {date} {time}.",
         memory=Memory(Again("time_in", {"city": place}), day=date, weekday=weekday),
     )

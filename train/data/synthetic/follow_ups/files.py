@@ -16,6 +16,7 @@ from train.data.synthetic.intents.files.common import (
     search_answer,
     unique_stem,
 )
+from train.data.synthetic.intents.files.composing import written
 from train.data.synthetic.intents.files.contents import KEYED, value_answer
 from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.intents.files.reading import MAX_QUOTED, lines_from_to, read_or_find
@@ -167,7 +168,7 @@ def value_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     path = _keyed(world, memory)
     document = world.documents[path]
     key, value = sample.rng.choice(document.facts)
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     yield Question(sample.question("value_in_it", key=key))
     if not memory.text:
         yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
@@ -182,7 +183,7 @@ def other_key(sample: Sampler, world: World, memory: Memory) -> Script:
     key, value = sample.rng.choice(document.facts)
     if memory.slot("key") == key:
         raise ValueError(key)
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     yield Question(sample.question("other_key", key=key))
     return _given(world, key, value, line, path)
 
@@ -196,8 +197,7 @@ def total_of_it(sample: Sampler, world: World, memory: Memory) -> Script:
     total = " + ".join(value for _, value in document.facts)
     yield Question(sample.question("total_of_it"))
     because = f"the amounts are {', '.join(value for _, value in document.facts)}"
-    outcome = yield from work_out(total, "The total is {r}.", because)
-    return outcome
+    return (yield from work_out(total, "The total is {r}.", because))
 
 
 @follow_up("read_file", when=lambda m: m.path and not m.is_again("write"), weight=1.5)
@@ -263,7 +263,7 @@ def list_other(sample: Sampler, world: World, memory: Memory) -> Script:
     yield Question(sample.question("other_folder", path=folder))
     seen = yield step(f"The same for {folder}: I will list it with {{tool}}.", "list_files", path=folder)
     if seen[0].error:
-        return give_up(seen[0], f"There is no folder {folder}.")
+        return give_up(f"There is no folder {folder}.")
     return listed(folder, seen[0].content)
 
 
@@ -282,10 +282,4 @@ def append_to_it(sample: Sampler, world: World, memory: Memory) -> Script:
         path=memory.path,
         content=content,
     )
-    return Outcome(
-        f"I added it to {memory.path}.",
-        (memory.path,),
-        gave_up=wrote[0].error,
-        thought=f"{memory.path} is written.",
-        memory=Memory(Again("write", {"path": memory.path}), path=memory.path, text=content),
-    )
+    return written(wrote[0], memory.path, content, f"I added it to {memory.path}.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from train.data.phrasings import QUESTIONS
-from train.data.synthetic.intents.files.writing import look_up_notes, save_note
-from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
-from train.data.synthetic.script import Outcome, Question, Script, follow_up, give_up, step
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
+from train.data.synthetic.intents.files.composing import written
+from train.data.synthetic.intents.notes import look_up_notes, save_note
+from train.data.synthetic.memory import Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Outcome, Question, Script, follow_up, step
 from train.data.synthetic.worlds.world import World
 
 
@@ -58,14 +60,7 @@ def write_answer(sample: Sampler, world: World, memory: Memory) -> Script:
         path=path,
         content=text,
     )
-    if wrote[0].error:
-        return give_up(wrote[0], f"{path} was not written: {wrote[0].content}.")
-    return Outcome(
-        f"I wrote it to {path}.",
-        (path,),
-        thought=f"{path} is written.",
-        memory=Memory(Again("write", {"path": path}), path=path, text=text),
-    )
+    return written(wrote[0], path, text)
 
 
 @follow_up("add_note", when=lambda m: m.is_again("note"), weight=2)
@@ -77,8 +72,7 @@ def another_note(sample: Sampler, world: World, memory: Memory) -> Script:
 
 @follow_up("search_notes", when=lambda m: m.is_again("note_search"), weight=6)
 def other_note_query(sample: Sampler, world: World, memory: Memory) -> Script:
-    words = [w for note in world.notes for w in note.split() if len(w) > 3 and w.isalnum()]
-    query = sample.rng.choice(words) if sample.chance(0.8) else sample.word()
+    query = sample.rng.choice(world.note_words) if sample.chance(0.8) else sample.word()
     yield Question(sample.question("other_query", q=query))
     return (yield from look_up_notes(query))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, work_out
-from train.data.synthetic.memory import Again, Memory
-from train.data.synthetic.sampler import Sampler, other_units
+from train.data.synthetic.memory import Again, Memory, binary
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up
+from train.data.synthetic.values import other_units
 from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
@@ -67,7 +68,7 @@ def corrected_percent(sample: Sampler, world: World, memory: Memory) -> Script:
 def other_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     a, sign, b = memory.slot("a"), memory.slot("op"), sample.integer(2, 90)
     yield Question(sample.question("other_operand", n=b))
-    again = Again("binary", {"a": a, "op": sign, "b": b})
+    again = binary(a, sign, b)
     because = f"the same with {b} in place of {memory.slot('b')}"
     return (yield from work_out(f"{a} {sign} {b}", because=because, again=again, say="That is {r}."))
 
@@ -78,7 +79,7 @@ def corrected_operand(sample: Sampler, world: World, memory: Memory) -> Script:
     if b == old:
         raise ValueError(b)
     yield Question(sample.question("corrected_from", v=b, old=old))
-    again = Again("binary", {"a": a, "op": sign, "b": b})
+    again = binary(a, sign, b)
     return (yield from work_out(f"{a} {sign} {b}", "That is {r}.", f"{b} instead of {old}", again))
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from agent.transcript import ToolTurn
 from train.data.synthetic.intents.files.common import file_contents, unique_stem
 from train.data.synthetic.intents.files.contents import value_answer
 from train.data.synthetic.intents.files.reading import MAX_QUOTED
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, follow_up, step
+from train.data.synthetic.script import Part, Question, Script, follow_up, step
 from train.data.synthetic.worlds.world import World
 
 
@@ -39,7 +36,7 @@ def _says(world: World, memory: Memory, name: str) -> bool:
     return name.lower() in world.files.get(memory.path, memory.text).lower()
 
 
-def _read(path: str, name: str, why: str) -> Generator[Question | Step | Outcome, list[ToolTurn], str]:
+def _read(path: str, name: str, why: str) -> Part[str]:
     """Look for a file by a part of its name and read it; return its text."""
     seen = yield step(f"{why}: I will look for {name} with {{tool}}.", "find_files", name=name)
     if seen[0].content != path:
@@ -78,7 +75,7 @@ def _twin(sample: Sampler, world: World, memory: Memory) -> tuple[str, str, str,
     ]
     path = sample.rng.choice(paths)
     value = next(value for name, value in world.documents[path].facts if name == key)
-    line = next(line for line in world.documents[path].lines if key in line and value in line)
+    line = world.documents[path].line_of(key, value)
     return path, key, value, line
 
 

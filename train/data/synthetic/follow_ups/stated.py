@@ -5,8 +5,8 @@ from __future__ import annotations
 from agent.errors import ToolError
 from agent.tools.lib.dates import parse_date
 from train.data.synthetic.actions import change_units, days_from_to
-from train.data.synthetic.intents.files.statements import answer_stated
-from train.data.synthetic.intents.shared import noted_of
+from train.data.synthetic.intents.question_answering.disambiguation import noted_of
+from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Script, follow_up, step

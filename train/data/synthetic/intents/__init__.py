@@ -10,26 +10,18 @@ from train.data.synthetic.script import INTENTS
 __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
-    *("dates", "calendar", "computer"),
-    *(
-        "files.finding",
-        "files.reading",
-        "files.contents",
-        "files.amounts",
-        "files.lookup",
-        "files.in_folders",
-        "files.parts",
-        "files.writing",
-        "files.composing",
-        "files.statements",
-        "files.loosely_named",
-        "files.columns",
-        "files.quantities",
-        "files.in_notes",
-        "files.results",
-        "files.asked_steps",
-    ),
-    *("arithmetic", "spoken", "sums", "units", "restraint", "told", "events", "everyday", "steps", "shared"),
+    *("dates.clock", "dates.days", "dates.calendar", "computer"),
+    *("files.finding", "files.reading", "files.contents", "multi_step.amounts", "files.lookup"),
+    *("question_answering.statements", "question_answering.in_folders", "question_answering.sections"),
+    *("files.composing", "files.writing", "notes"),
+    *("question_answering.unnamed_files", "question_answering.tables", "question_answering.quantities"),
+    *("question_answering.notes", "multi_step.results", "multi_step.statements"),
+    *("arithmetic.operations", "arithmetic.number_words", "arithmetic.purchases", "arithmetic.formulas"),
+    *("arithmetic.word_problems", "units"),
+    *("no_call.missing_arguments", "no_call.partly_impossible", "no_call.told"),
+    *("dates.events", "two_requests", "arithmetic.several_operations", "no_call.missing_several"),
+    *("multi_step.calculations", "multi_step.listed_dates", "multi_step.saved_answers"),
+    "question_answering.disambiguation",
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

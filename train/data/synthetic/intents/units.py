@@ -163,7 +163,7 @@ def two_conversions(sample: Sampler, world: World) -> Script:
     )
     if observations[0].error or observations[1].error:
         broken = observations[0] if observations[0].error else observations[1]
-        return give_up(broken, f"It cannot be converted: {broken.content}.")
+        return give_up(f"It cannot be converted: {broken.content}.")
     a, b = observations[0].content, observations[1].content
     return Outcome(
         f"{v} {u1} is {a} and {v2} {u3} is {b}.",
@@ -186,7 +186,7 @@ def calc_and_convert(sample: Sampler, world: World) -> Script:
     )
     if observations[0].error or observations[1].error:
         broken = observations[0] if observations[0].error else observations[1]
-        return give_up(broken, f"It cannot be done: {broken.content}.")
+        return give_up(f"It cannot be done: {broken.content}.")
     a, b = observations[0].content, observations[1].content
     return Outcome(
         f"{e} = {a} and {v} {u1} is {b}.",
@@ -208,7 +208,7 @@ def convert_then_note(sample: Sampler, world: World) -> Script:
         to_unit=u2,
     )
     if observations[0].error:
-        return give_up(observations[0], f"It cannot be converted: {observations[0].content}.")
+        return give_up(f"It cannot be converted: {observations[0].content}.")
     result = observations[0].content
     text = f"{v} {u1} is {result}"
     yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import names
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
@@ -34,6 +35,10 @@ class Document:
     def lines(self) -> list[str]:
         """The lines without their ends."""
         return self.text.rstrip("\n").split("\n")
+
+    def line_of(self, key: str, value: str) -> str:
+        """Return the first line that has a key and its value."""
+        return next(line for line in self.lines if key in line and value in line)
 
 
 def make_document(sample: Sampler) -> Document:
@@ -171,14 +176,14 @@ def _week(sample: Sampler) -> Document:
     form = sample.rng.choice(("{}: {}", "{} - {}", "* {}: {}", "{}, {}"))
     tasks = [note for note in names.NOTES[:240] if note[:1].isalpha() and not note.endswith(".")]
     plans = sample.rng.sample(tasks, len(days))
-    facts = tuple((names.WEEKDAYS[day], plan) for day, plan in zip(days, plans, strict=True))
+    facts = tuple((WEEKDAYS[day], plan) for day, plan in zip(days, plans, strict=True))
     return Document("week", _lines([form.format(*fact) for fact in facts]), facts)
 
 
 def _sections(sample: Sampler) -> Document:
     """Lists under headings."""
     count = sample.rng.randint(2, 3)
-    pool = sample.rng.choice((names.WEEKDAYS, names.FIRST_NAMES, names.FOLDERS))
+    pool = sample.rng.choice((WEEKDAYS, names.FIRST_NAMES, names.FOLDERS))
     items = sample.rng.sample(list(names.ITEMS), 3 * count)
     mark, bullet = sample.rng.choice((("# ", "- "), ("## ", "- "), ("", "  "), ("", "* ")))
     lines, facts = [], []

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import FACTS, ROWS, names
-from train.data.synthetic.sampler import HELD_OUT_PHRASINGS, Sampler
+from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
+from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.wording.spelling import ordinal
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -97,7 +99,7 @@ def _value(sample: Sampler, slot: str) -> str:
         case "city":
             return sample.pick([spoken for spoken, _ in names.CITIES])
         case "weekday":
-            return sample.rng.choice(names.WEEKDAYS)
+            return sample.rng.choice(WEEKDAYS)
         case "nth":
             return ordinal(number(1, 28))
         case "duty":

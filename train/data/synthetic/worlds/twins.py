@@ -1,9 +1,10 @@
-"""Files that give the same things with other values, and notes that say the same of several people."""
+"""Look-alikes: files with the same keys and other values, and notes that say the same of several people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import lines, names
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.documents import Document, setting
@@ -64,7 +65,7 @@ def draw_shared(sample: Sampler) -> Shared:
 def _value(sample: Sampler, line: str, used: list[str]) -> str:
     while True:
         if "{weekday}" in line:
-            value = sample.rng.choice(names.WEEKDAYS)
+            value = sample.rng.choice(WEEKDAYS)
         elif "{price}" in line:
             value = sample.price(900)
         else:

@@ -46,6 +46,11 @@ class World:
         """The folders with files in them, sorted."""
         return sorted({str(PurePosixPath(path).parent) for path in self.files if "/" in path})
 
+    @property
+    def note_words(self) -> list[str]:
+        """The words of more than three letters or digits in the notes, in order."""
+        return [word for note in self.notes for word in note.split() if len(word) > 3 and word.isalnum()]
+
     def to_json(self) -> dict[str, object]:
         """Return the world as `agent.evaluation.fixtures` writes it and a held-out row stores it."""
         return {

@@ -1,1 +1,1 @@
-"""The intents over files and notes, and what they share."""
+"""Intents over files: listing, finding, searching, reading and writing."""

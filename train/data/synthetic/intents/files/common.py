@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again, Memory, only
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, step
+from train.data.synthetic.script import Outcome, Part, Script, give_up, step
 from train.data.synthetic.worlds.world import World
 
 LOOSE_SHARE = 0.2
@@ -32,6 +31,11 @@ def lines_of(world: World, path: str) -> list[str]:
 def unique_stem(path: str) -> str:
     """Return the file name up to the first dot, which occurs in no other file name of the same world."""
     return PurePosixPath(path).name.split(".")[0]
+
+
+def words_in_name(path: str) -> str:
+    """Return the file name up to the first dot, with spaces in place of hyphens and underscores."""
+    return unique_stem(path).replace("_", " ").replace("-", " ")
 
 
 def spoken_path(sample: Sampler, path: str) -> str:
@@ -77,7 +81,7 @@ def file_contents(path: str, text: str) -> Outcome:
     )
 
 
-def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], tuple[str, ToolTurn]]:
+def open_file(path: str) -> Part[tuple[str, ToolTurn]]:
     """Read a file; one that is not there is looked for by its name, and the first one found is read.
 
     One that is named without an extension is looked for at once. Return its path and the last observation:
@@ -107,10 +111,19 @@ def open_file(path: str) -> Generator[Question | Step | Outcome, list[ToolTurn],
     return found, observations[0]
 
 
+def opened(world: World, said: str, path: str) -> Part[None]:
+    """Read the file that a person names `said`. Raise ValueError if that is not the text of `path`.
+
+    An earlier exchange may have written the file anew.
+    """
+    found, seen = yield from open_file(said)
+    if seen.error or found != path or seen.content.split("\n")[:3] != lines_of(world, path)[:3]:
+        raise ValueError(said)
+
+
 def spoken_name(sample: Sampler, path: str) -> str:
     """Return a file name as people say it: up to the first dot, its parts sometimes with spaces between."""
-    stem = unique_stem(path)
-    return stem.replace("_", " ").replace("-", " ") if sample.chance(0.4) else stem
+    return words_in_name(path) if sample.chance(0.4) else unique_stem(path)
 
 
 def find_spoken(name: str, path: str) -> Script:
@@ -124,7 +137,7 @@ def find_spoken(name: str, path: str) -> Script:
     return found_files(path, name)
 
 
-def _looked_for(name: str) -> Generator[Question | Step | Outcome, list[ToolTurn], ToolTurn]:
+def _looked_for(name: str) -> Part[ToolTurn]:
     """Look for a file by a spoken name, and if there is none by the longest word of it."""
     seen = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
     if seen[0].content.startswith("no file") and " " in name:
@@ -135,9 +148,9 @@ def _looked_for(name: str) -> Generator[Question | Step | Outcome, list[ToolTurn
     return seen[0]
 
 
-def missing_file(turn: ToolTurn, path: str) -> Outcome:
+def missing_file(path: str) -> Outcome:
     """Return the outcome where a file is not there."""
-    return give_up(turn, f"There is no file {path}.")
+    return give_up(f"There is no file {path}.")
 
 
 def found_files(text: str, name: str) -> Outcome:
@@ -150,21 +163,21 @@ def found_files(text: str, name: str) -> Outcome:
             memory=Memory(),
         )
     paths = tuple(text.split("\n"))
-    memory = Memory(Again("find", {"name": name}), path=paths[0] if len(paths) == 1 else "", paths=paths)
+    memory = Memory(Again("find", {"name": name}), path=only(paths), paths=paths)
     return Outcome(quoted("Found:", text), paths, thought="I have the paths.", memory=memory)
 
 
 def search_answer(observation: ToolTurn, query: str, place: str = "") -> Outcome:
     """Return the answer to a search for a text: its lines, quoted."""
     if observation.error:
-        return give_up(observation, f"It cannot be searched: {observation.content}.")
+        return give_up(f"It cannot be searched: {observation.content}.")
     again = Again("search", {"q": query})
     if observation.content.startswith("no file contains"):
         where = f"{place} does not contain" if place else "No file contains"
         return Outcome(f"{where} {query}.", (query,), thought="Nothing was found.", memory=Memory(again))
     hits = observation.content.split("\n")
     paths = tuple(dict.fromkeys(hit.split(":", 1)[0] for hit in hits))
-    memory = Memory(again, path=paths[0] if len(paths) == 1 else "", paths=paths)
+    memory = Memory(again, path=only(paths), paths=paths)
     if len(hits) == 1:
         path, number, text = hits[0].split(":", 2)
         return Outcome(
@@ -184,7 +197,7 @@ def info(path: str, aspect: str) -> Script:
 def info_answer(observation: ToolTurn, path: str, aspect: str) -> Outcome:
     """Return what an observation of `file_info` says: its `size`, its `lines` or its `date`."""
     if observation.error:
-        return missing_file(observation, path)
+        return missing_file(path)
     size, lines, changed = observation.content.removeprefix(f"{path}: ").split(", ")
     memory = Memory(Again("info", {"path": path, "aspect": aspect}), path=path)
     if aspect == "size":

@@ -1,4 +1,4 @@
-"""Intents over `write_file` whose text is replaced, has several lines, or is added to a file not there."""
+"""Intents over `write_file`: replace a text, write several lines, append to a file that does not exist."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def new_path(sample: Sampler, world: World) -> str:
 def written(turn: ToolTurn, path: str, text: str, answer: str = "") -> Outcome:
     """Return the outcome of a call that wrote a file; `answer` replaces the usual one."""
     if turn.error:
-        return give_up(turn, f"{path} was not written: {turn.content}.")
+        return give_up(f"{path} was not written: {turn.content}.")
     return Outcome(
         answer or f"I wrote it to {path}.",
         (path,),

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import PurePosixPath
 
 from agent.tools.lib.output import pluralize
-from agent.transcript import ToolTurn
 from train.data.synthetic.intents.files.common import (
     any_path,
     lines_of,
     missing_file,
-    open_file,
+    opened,
     query_in,
     quoted,
     search_answer,
     spoken_path,
 )
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again, Memory, decimal
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, give_up, intent, step
+from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
 from train.data.synthetic.wording.spelling import ORDINALS, ordinal
 from train.data.synthetic.worlds.world import World
 
@@ -31,18 +29,8 @@ def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, 
     path = any_path(sample, world, *kinds)
     document = world.documents[path]
     key, value = sample.rng.choice(document.facts)
-    line = next(line for line in document.lines if key in line and value in line)
+    line = document.line_of(key, value)
     return path, key, value, line
-
-
-def opened(world: World, said: str, path: str) -> Generator[Question | Step | Outcome, list[ToolTurn], None]:
-    """Read the file that a person names `said`. Raise ValueError if that is not the text of `path`.
-
-    An earlier exchange may have written the file anew.
-    """
-    found, seen = yield from open_file(said)
-    if seen.error or found != path or seen.content.split("\n")[:3] != lines_of(world, path)[:3]:
-        raise ValueError(said)
 
 
 @intent("read_file", "find_files", topic="reading files", weight=2.4)
@@ -56,7 +44,7 @@ def value_of(sample: Sampler, world: World) -> Script:
 
 def value_answer(key: str, value: str, line: str, path: str) -> Outcome:
     """Return the answer that gives one value of a file that was read."""
-    number = value if value.replace(".", "", 1).isdigit() else ""
+    number = decimal(value)
     return Outcome(
         f"For {key}, {path} says {value}.",
         (value,),
@@ -131,7 +119,7 @@ def line_number(sample: Sampler, world: World) -> Script:
         end_line=number,
     )
     if observations[0].error:
-        return give_up(observations[0], f"That cannot be read: {observations[0].content}.")
+        return give_up(f"That cannot be read: {observations[0].content}.")
     text = observations[0].content
     return Outcome(
         f"Line {number} of {path} says: {text}",
@@ -156,7 +144,7 @@ def _mentioned(path: str, query: str) -> Script:
     )
     again = Again("mentions", {"q": query, "path": path})
     if observations[0].error:
-        return missing_file(observations[0], path)
+        return missing_file(path)
     if observations[0].content.startswith("no file contains"):
         return Outcome(
             f"No, {path} does not mention {query}.",

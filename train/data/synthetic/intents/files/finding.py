@@ -12,8 +12,9 @@ from train.data.synthetic.intents.files.common import (
     quoted,
     search_answer,
     unique_stem,
+    words_in_name,
 )
-from train.data.synthetic.memory import Again, Memory
+from train.data.synthetic.memory import Again, Memory, only
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
@@ -31,7 +32,7 @@ def listed(folder: str, text: str) -> Outcome:
     prefix = f"{folder}/" if folder else ""
     entries = text.split("\n")
     paths = tuple(prefix + entry for entry in entries if not entry.endswith("/"))
-    memory = Memory(Again("list", {"path": folder}), path=paths[0] if len(paths) == 1 else "", paths=paths)
+    memory = Memory(Again("list", {"path": folder}), path=only(paths), paths=paths)
     return Outcome(
         quoted(f"In {folder}:" if folder else "The files are:", text),
         tuple(entries),
@@ -67,7 +68,7 @@ def list_path(sample: Sampler, world: World) -> Script:
         quoted("Found:", found[0].content),
         paths,
         thought="I have the paths.",
-        memory=Memory(Again("list", {"path": folder}), path=paths[0] if len(paths) == 1 else "", paths=paths),
+        memory=Memory(Again("list", {"path": folder}), path=only(paths), paths=paths),
     )
 
 
@@ -86,7 +87,7 @@ def find(sample: Sampler, world: World) -> Script:
 def find_spoken_name(sample: Sampler, world: World) -> Script:
     """A file whose name has several words, by the name as people say it or by one word of it."""
     path = any_path(sample, world)
-    words = unique_stem(path).replace("_", " ").replace("-", " ").split()
+    words = words_in_name(path).split()
     if len(words) < 2 or not all(len(word) > 2 for word in words):
         raise ValueError(path)
     name = sample.rng.choice(words) if sample.chance(0.5) else " ".join(words)

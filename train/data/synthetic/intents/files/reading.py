@@ -37,7 +37,7 @@ def read_or_find(path: str) -> Script:
     """Read a file, found by its name if it is elsewhere, and quote it; after a question."""
     found, seen = yield from open_file(path)
     if seen.error:
-        return missing_file(seen, loose_name(path) or path)
+        return missing_file(loose_name(path) or path)
     return file_contents(found, seen.content)
 
 
@@ -87,7 +87,7 @@ def lines_from_to(path: str, start: int, end: int) -> Script:
         end_line=end,
     )
     if observations[0].error:
-        return give_up(observations[0], f"That cannot be read: {observations[0].content}.")
+        return give_up(f"That cannot be read: {observations[0].content}.")
     text = observations[0].content
     return Outcome(
         f"{path} says:\n{text}",
@@ -123,7 +123,7 @@ def search_then_read(sample: Sampler, world: World) -> Script:
         f"I will search the files for {query} with {{tool}}.", "search_text", query=query
     )
     if observations[0].error or observations[0].content.startswith("no file"):
-        return give_up(observations[0], f"No file contains {query}.")
+        return give_up(f"No file contains {query}.")
     found = observations[0].content.split(":", 1)[0]
     observations = yield step(
         f"It is in {found}: I will read {found} with {{tool}}.", "read_file", path=found

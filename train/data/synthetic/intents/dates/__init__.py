@@ -1,0 +1,1 @@
+"""Intents over the clock and over dates."""

@@ -1,0 +1,1 @@
+"""Intents of several steps: one tool gives what the next one needs."""

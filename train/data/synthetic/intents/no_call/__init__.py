@@ -1,0 +1,1 @@
+"""Requests that call no tool, or ask for something first: talk, knowledge, what no tool on offer does."""

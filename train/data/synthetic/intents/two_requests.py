@@ -1,0 +1,107 @@
+"""The intent of two requests in one message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.transcript import ToolTurn
+from train.data.synthetic.memory import Memory
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import INTENTS, Intent, Question, Script, Step
+from train.data.synthetic.worlds.world import World
+
+_JOINTS = (
+    *(" and ", ". And ", "? and ", "; also ", ", then ", ". Also, ", " plus: ", ". Then ", "? Plus: ", " + "),
+    *(
+        " and also ",
+        ". Second question: ",
+        ", and secondly ",
+        "? Oh, and ",
+        " & ",
+        " / ",
+        ", besides ",
+        "? 2) ",
+    ),
+    *(
+        " as well as ",
+        "? and while you're at it: ",
+        ". Apart from that: ",
+        "; and ",
+        ". one more: ",
+        ", plus ",
+    ),
+)
+_LEADS = (
+    "two things: ",
+    "Two questions. ",
+    "i need both: ",
+    "first ",
+    "1) ",
+    "Please answer both. ",
+    "twofold: ",
+)
+"""Before two requests, sometimes."""
+_BOTH: tuple[str, ...] = (
+    *("time_in", "convert", "temperature", "percent_of", "multiply", "add", "from_today", "days_until"),
+    *("weekday_of", "note_add", "info_size", "system", "date_today", "divide", "near_day", "span_after"),
+    *(
+        "span_from_today",
+        "days_to_feast",
+        "spelled_operation",
+        "days_before",
+        "tip",
+        "average",
+        "days_between",
+    ),
+    *("value_of", "stated_in_file", "stated_in_notes", "count_entries", "info_lines", "quantity_in"),
+)
+"""Intents that a person may ask two of at once; the first is never a note, whose text has no end."""
+
+
+def _both(sample: Sampler, world: World) -> Script:
+    """Two requests in one message: one after the other, and one answer for both."""
+    first_name, second_name = sample.rng.sample(_BOTH, 2)
+    if first_name == "note_add":
+        first_name, second_name = second_name, first_name
+    first, second = (INTENTS[name].script(sample, world) for name in (first_name, second_name))
+    asked, asked2 = next(first), next(second)
+    assert isinstance(asked, Question)
+    assert isinstance(asked2, Question)
+    joint = sample.rng.choice(_JOINTS)
+    lead = sample.rng.choice(_LEADS) if sample.chance(0.15) else ""
+    yield Question(f"{lead}{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
+    outcome = yield from first
+    if outcome.gave_up:
+        raise ValueError(first_name)
+    outcome2 = yield from _led(second, outcome.thought)
+    if outcome2.gave_up:
+        raise ValueError(second_name)
+    return replace(
+        outcome2,
+        answer=f"{outcome.answer.rstrip('.')}. {outcome2.answer}",
+        expects=(*outcome.expects, *outcome2.expects),
+        thought=f"{outcome.thought} {outcome2.thought}",
+        memory=Memory(),
+    )
+
+
+def _led(script: Script, done: str) -> Script:
+    """Run a script whose first thought begins with what is done already."""
+    seen: list[ToolTurn] = []
+    is_first = True
+    try:
+        said = script.send(None)  # type: ignore[arg-type]
+        while True:
+            if isinstance(said, Step) and is_first:
+                said, is_first = Step(f"{done} Now the second request. {said.thought}", said.calls), False
+            seen = yield said
+            said = script.send(seen)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _needs() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
+
+
+INTENTS["both"] = Intent("both", _needs(), "several", 1.4, _both)
