@@ -13,8 +13,8 @@ from pathlib import Path
 from agent.errors import InputError, ToolError
 from agent.prompting.attachments import attached_thought
 from agent.tools import Workspace
+from agent.tools.builtin.read_file import read_file
 from agent.tools.lib.output import safe_name
-from agent.tools.read_file import read_file
 from agent.tools.toolbox import Toolbox
 from agent.transcript import Call, CallerTurn, PlannerTurn, ToolTurn
 

@@ -68,7 +68,7 @@ class Engine(Protocol):
 
     @property
     def least_margins(self) -> Mapping[str, float]:
-        """The margins, in nats by tool, under which a call is in doubt (`agent.checks.calls.CallCheck`)."""
+        """The margins, in nats by tool, under which a call is in doubt (`agent.checks.calls`)."""
         ...
 
     def room(self, role: Role, transcript: Transcript) -> int:

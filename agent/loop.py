@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from agent.attachments import Attachment, attached_turns
-from agent.checks.answers import AnswerCheck
-from agent.checks.free_answers import LoopWatch, unsupported_note
-from agent.checks.loops import looped
+from agent.checks.answers.answer_check import AnswerCheck
+from agent.checks.answers.free_answers import LoopWatch, unsupported_note
+from agent.checks.answers.loops import looped
 from agent.checks.refusals import named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
@@ -72,7 +72,7 @@ class Agent:
     `check` finds doubts about a call, `policy` holds what the user allowed or forbade in advance, and `audit`
     records every decision. `instruction` is a standing one, which the models read after the tools. Where the
     engine's answers are grounded, they show only what the question and the tools support
-    (`agent.checks.answers`); under others a note tells what is not (`agent.checks.free_answers`).
+    (`agent.checks.answers`); under others a note tells what is not.
     `selection` picks which tools a turn offers; without it, all are.
     """
 

@@ -102,7 +102,7 @@ def open_agent(
     after the tools. With the URL of a `server`, the models run there (`agent.remote`). Raises InputError
     where these leave too little of the context, and as the engine does.
     """
-    from agent.checks.calls import CallCheck
+    from agent.checks.calls.call_check import CallCheck
     from agent.consent.audit import AuditLog
     from agent.loop import Agent
     from agent.tools import builtin_tools, optional_tools

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.checks.calls import is_settled
+from agent.checks.calls.call_check import is_settled
 from agent.consent.gate import Gate
 from agent.consent.policy import call_key
 from agent.engine import Choice, Delta, Engine, Generated

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
-from agent.checks.answers import AnswerCheck
+from agent.checks.answers.answer_check import AnswerCheck
 from agent.engine import Delta, Engine, Generated
 from agent.errors import ContextFullError, InputError, UmiError
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Reading, Thought, Trimmed, Usage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.checks.answers import AnswerCheck, unsupported
-from agent.checks.calls import doubt_about, is_settled
+from agent.checks.answers.answer_check import AnswerCheck, unsupported
+from agent.checks.calls.call_check import doubt_about, is_settled
 from agent.transcript import (
     Call,
     CallerTurn,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.checks.free_answers import LoopWatch, unsupported_note
-from agent.checks.loops import ending_loop
+from agent.checks.answers.free_answers import LoopWatch, unsupported_note
+from agent.checks.answers.loops import ending_loop
 from agent.engine import ScriptedEngine
 from agent.events import AnswerDelta, Finished
 from agent.loop import Agent

@@ -9,7 +9,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from agent.checks.calls import CallCheck
+from agent.checks.calls.call_check import CallCheck
 from agent.consent import Allow, Deny, Request
 from agent.engine import Choice, Delta, Generated, ScriptedEngine
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought

@@ -15,8 +15,8 @@ from engine_runs import ONE_THREAD, QUESTION, run, set_sampling, with_sampling
 
 import tui.evaluation.margins as command
 from agent.bundle import Bundle, load_bundle
-from agent.checks.calls import ANY_TOOL, UNSURE, CallCheck
-from agent.checks.margins import MeasuredCall, covered, fit_least_margins
+from agent.checks.calls.call_check import ANY_TOOL, UNSURE, CallCheck
+from agent.checks.calls.margins import MeasuredCall, covered, fit_least_margins
 from agent.engine import ScriptedEngine
 from agent.evaluation.margins import measure_margins
 from agent.events import Finished, Observation

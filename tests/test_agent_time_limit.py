@@ -14,14 +14,14 @@ import pytest
 
 from agent.errors import ToolError
 from agent.tools import ToolContext, Workspace, builtin_tools, tool
+from agent.tools.builtin.search_text import MAX_MATCHES
 from agent.tools.lib import time_limit, workspace
 from agent.tools.lib.time_limit import check_time, run_limited
-from agent.tools.search_text import MAX_MATCHES
 from agent.tools.toolbox import Toolbox
 from agent.tools.undo.store import UndoStore
 from agent.transcript import Call
 
-SEARCH = "agent.tools.search_text"
+SEARCH = "agent.tools.builtin.search_text"
 
 
 @pytest.fixture

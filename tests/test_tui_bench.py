@@ -13,7 +13,7 @@ from tiny_gguf import header_ids, write_tiny_adapter, write_tiny_gguf
 
 from agent.bundle import Bundle, load_bundle
 from agent.bundle.assemble import assemble
-from agent.checks.answers import AnswerCheck
+from agent.checks.answers.answer_check import AnswerCheck
 from agent.config import EngineSettings
 from agent.engine import Generated
 from agent.errors import EngineError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from agent.checks.margins import MeasuredCall
+from agent.checks.calls.margins import MeasuredCall
 from agent.engine import Engine, Generated
 from agent.errors import ContextFullError
 from agent.evaluation.generation import last_event

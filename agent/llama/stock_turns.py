@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from time import perf_counter
 
-from agent.checks.loops import ending_loop
+from agent.checks.answers.loops import ending_loop
 from agent.engine import Delta, Generated
 from agent.errors import EngineError
 from agent.events import Reading, Usage

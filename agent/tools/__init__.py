@@ -1,7 +1,8 @@
 """The tools that the models may call: typed functions decorated with `@tool(may=…)`, one file each.
 
-To add a built-in tool NAME, write the function NAME in `agent/tools/NAME.py` and add NAME to `BUILTIN_NAMES`;
-where it is off until the user switches it on, in `agent/tools/optional/NAME.py` and to `OPTIONAL_NAMES`.
+To add a built-in tool NAME, write the function NAME in `agent/tools/builtin/NAME.py` and add NAME to
+`BUILTIN_NAMES`; where it is off until the user switches it on, in `agent/tools/optional/NAME.py` and to
+`OPTIONAL_NAMES`.
 """
 
 from collections.abc import Iterable
@@ -45,7 +46,7 @@ OPTIONAL_NAMES = ("run_python", "run_command", "fetch_url", "add_todo", "list_to
 
 def builtin_tools() -> tuple[Tool, ...]:
     """Return the built-in tools, in the order of `BUILTIN_NAMES`."""
-    return _load("agent.tools", BUILTIN_NAMES)
+    return _load("agent.tools.builtin", BUILTIN_NAMES)
 
 
 def optional_tools(names: Iterable[str] = OPTIONAL_NAMES) -> tuple[Tool, ...]:

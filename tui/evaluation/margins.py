@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from agent.bundle.manifest import MANIFEST
-from agent.checks.margins import Coverage, MeasuredCall, covered, fit_least_margins
+from agent.checks.calls.margins import Coverage, MeasuredCall, covered, fit_least_margins
 from agent.errors import InputError
 from agent.evaluation.margins import measure_margins
 from agent.paths import parse_json, read_file, replacing

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.checks.calls import CallCheck
+from agent.checks.calls.call_check import CallCheck
 from agent.consent import Allow, Request
 from agent.engine import Engine
 from agent.errors import UmiError

@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from agent.bundle import Bundle, mend
-from agent.checks.calls import CallCheck
+from agent.checks.calls.call_check import CallCheck
 from agent.config import EngineSettings, engine_settings
 from agent.consent import Allow, Request
 from agent.engine import Choice, Delta, Generated

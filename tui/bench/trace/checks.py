@@ -13,8 +13,8 @@ from time import process_time
 from typing import Any
 
 from agent.bundle import Bundle
-from agent.checks.answers import AnswerCheck
-from agent.checks.calls import CallCheck
+from agent.checks.answers.answer_check import AnswerCheck
+from agent.checks.calls.call_check import CallCheck
 from agent.config import EngineSettings
 from agent.evaluation.exam.reading import read_exam
 from agent.evaluation.exam.running import AgentRespondent, Respondent, run_task

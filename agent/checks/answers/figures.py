@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import permutations
 
-from agent.checks.results import equations
+from agent.checks.answers.results import equations
 from agent.llama.grammar.numbers import counts, number_atoms, spellings, spoken_numbers, word_constants
 
 _ENUMERATOR = re.compile(

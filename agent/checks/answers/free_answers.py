@@ -5,13 +5,13 @@ The answer itself is shown as the model writes it; one that begins to loop is no
 
 from __future__ import annotations
 
-from agent.checks.answers import CUT, REPEATS
-from agent.checks.claims import holds_call, incomplete_list, unknown_name, wrong_unit
-from agent.checks.figures import unknown_figure
-from agent.checks.loops import LEAST_REPEATS, LONGEST_REPEATED, ending_loop, looped
-from agent.checks.quotations import Quotations, without_emphasis
-from agent.checks.results import wrong_result
-from agent.checks.sources import Sources
+from agent.checks.answers.answer_check import CUT, REPEATS
+from agent.checks.answers.claims import holds_call, incomplete_list, unknown_name, wrong_unit
+from agent.checks.answers.figures import unknown_figure
+from agent.checks.answers.loops import LEAST_REPEATS, LONGEST_REPEATED, ending_loop, looped
+from agent.checks.answers.quotations import Quotations, without_emphasis
+from agent.checks.answers.results import wrong_result
+from agent.checks.answers.sources import Sources
 from agent.checks.spoken import unknown_date, unknown_number
 from agent.llama.grammar.grounding import sources
 from agent.transcript import Transcript

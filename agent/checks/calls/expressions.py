@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from agent.checks.operands import asked_digits
+from agent.checks.calls.operands import asked_digits
 from agent.checks.spoken import spoken_in_order
 from agent.llama.grammar.numbers import spellings
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.checks.expressions import factors, once, operator, percent, shared_factor
-from agent.checks.last_result import expression_of_another_number, value_of_an_earlier_question
-from agent.checks.operands import left_out
+from agent.checks.calls.expressions import factors, once, operator, percent, shared_factor
+from agent.checks.calls.last_result import expression_of_another_number, value_of_an_earlier_question
+from agent.checks.calls.operands import left_out
 from agent.checks.spoken import days_named, spoken_operands
 from agent.llama.grammar.numbers import number_atoms, spoken_numbers
 from agent.transcript import Call, CallerTurn, PlannerTurn, ToolTurn, Transcript, Turn, UserTurn
@@ -63,7 +63,7 @@ _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forw
 class CallCheck:
     """The rules of this module, and the least margins that a bundle's calls of each tool should have.
 
-    `least_margins` are in nats, by the tool's name or ANY_TOOL; `agent.checks.margins` finds them.
+    `least_margins` are in nats, by the tool's name or ANY_TOOL; `agent.checks.calls.margins` finds them.
     """
 
     least_margins: Mapping[str, float] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agent.checks.calls import ANY_TOOL
+from agent.checks.calls.call_check import ANY_TOOL
 
 FEWEST_WRONG = 3
 """Wrong calls of a tool, at least, for a least margin of its own; the other tools share one."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
-from agent.checks.claims import holds_call, incomplete_list, unknown_file, unknown_name, wrong_unit
-from agent.checks.loops import looped
-from agent.checks.quotations import Quotations
-from agent.checks.results import wrong_result
-from agent.checks.sources import Sources
+from agent.checks.answers.claims import holds_call, incomplete_list, unknown_file, unknown_name, wrong_unit
+from agent.checks.answers.loops import looped
+from agent.checks.answers.quotations import Quotations
+from agent.checks.answers.results import wrong_result
+from agent.checks.answers.sources import Sources
 from agent.checks.spoken import unknown_date, unknown_number
 from agent.transcript import Transcript
 
