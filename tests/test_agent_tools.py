@@ -26,7 +26,7 @@ def context(tmp_path: Path) -> ToolContext:
 @pytest.fixture
 def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = datetime(2026, 11, 21, 2, 8, tzinfo=UTC)
-    for module in ("lib.dates", "lib.note_store", "current_time"):
+    for module in ("lib.dates", "lib.note_store", "builtin.current_time"):
         monkeypatch.setattr(f"agent.tools.{module}.now", lambda: moment)
 
 
