@@ -31,8 +31,8 @@ def between(start: str, end: str) -> Call:
     return Call("days_between", {"start": start, "end": end})
 
 
-def write(path: str) -> Call:
-    return Call("write_file", {"path": path, "content": "x"})
+def write(path: str, content: str = "x") -> Call:
+    return Call("write_file", {"path": path, "content": content})
 
 
 def convert(value: float, source: str, target: str) -> Call:
@@ -70,6 +70,9 @@ DOUBTFUL = [
     ("20,000 less 6,789", calculate("20000 - 678"), "leaves out 6,789"),
     ("minus thirty celsius in fahrenheit", convert(30, "celsius", "fahrenheit"), "above zero"),
     ("8 degrees below zero celsius in kelvin", convert(8, "celsius", "kelvin"), "above zero"),
+    ("give me lines 2 to 4 of a.txt", write("a.txt"), "does not ask to write"),
+    ("write 'oats, raisins' to a.txt", write("a.txt", "oat, raisins"), "quotes “oats, raisins”"),
+    ('note "call Ana at 7"', Call("add_note", {"text": "call Ana at 8"}), "quotes “call Ana at 7”"),
     ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
     ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
@@ -86,6 +89,9 @@ FINE = [
     ("how many times does 12 go into 30", calculate("30 / 12")),
     ("3 lamps at 24 and 3 desks at 90", calculate("3 * 24 + 3 * 90")),
     ("a lamp at 24 and a desk at 90 for each of 3", calculate("3 * 24 + 3 * 90")),
+    ("write 'oats, raisins' to a.txt", write("a.txt", "oats, raisins and milk")),
+    ("write to 'my list.txt' that we need oats", write("my list.txt", "we need oats")),
+    ("the note 'call Ana' goes to Bob's list, a.txt", write("a.txt", "call Ana")),
     ("30% of 200", calculate("30% * 200")),
     ("add 30% of 200 to 200", calculate("200 + 30%")),
     ("15 is 30% of what number", calculate("15 / 30%")),
@@ -248,6 +254,7 @@ UNSUPPORTED = [
     ("read it", READ, "It says: Meet Ana in öná.txt", "stands nowhere"),
     ("read it", READ, "It says: Meet Eva there", "Eva stands nowhere"),
     ("read it", READ, "other.txt says: Meet Ana in ünï.txt", "other.txt stands nowhere"),
+    ("read it", READ, "nï.txt says: Meet Ana", "nï.txt stands nowhere"),
     ("read it", CASE, "For witness, index.txt says 22:15.md.", "22:15.md stands nowhere"),
     ("read it", CASE, "It is in 15.md then.", "15.md stands nowhere"),
     ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),

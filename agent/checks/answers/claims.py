@@ -74,7 +74,8 @@ def _unsaid(names: Sequence[str], said: Sequence[str]) -> str:
         return ""
     texts = unicodedata.normalize("NFC", "\n".join(said)).lower()
     for name in names:
-        if unicodedata.normalize("NFC", name).lower().rstrip(".'") not in texts:
+        word = unicodedata.normalize("NFC", name).lower().rstrip(".'")
+        if not re.search(rf"(?<!\w){re.escape(word)}", texts) and (word[0].isalnum() or word not in texts):
             return f"{name} stands nowhere in what was said"
     return ""
 

@@ -48,13 +48,15 @@ _WRITES = re.compile(
     r"|\b(?:should|must|has to) (?:read|say|tell|be|have|find)\b|\bturn\b.*\binto\b|> ?\S+$",
     re.IGNORECASE,
 )
-_ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell)\b", re.IGNORECASE)
+_ASKS = re.compile(r"\b(?:what|which|when|where|who|whose|how|look|read|show|tell|give)\b", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<!\w)(?:'([^'\n]{3,})'|\"([^\"\n]{3,})\"|\u201c([^\u201d\n]{3,})\u201d)(?!\w)")
 _VALUE = r"\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?"
 _BELOW_ZERO = re.compile(
     rf"(?<!\w)(?<!\d )(?:minus|negative|[-\u2212])\s?(?P<minus>{_VALUE})(?![\w.])"
     rf"|\b(?P<below>{_VALUE})(?: degrees?)?(?: celsius| fahrenheit)? below (?:zero|freezing)\b",
     re.IGNORECASE,
 )
+_TEXT_OF = {"write_file": "content", "add_note": "text"}
 _SETTLED = frozenset(("add_days", "convert_units", "days_between"))
 _FORWARD = re.compile(r"\b(?:after|later|from (?:now|today)|following|hence|forward)\b", re.IGNORECASE)
 
@@ -86,7 +88,7 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
         return ""
     earlier, question = asked
     found = [rule(call.arguments, question) for rule in _RULES.get(call.name, ())]
-    found.append(_from_elsewhere(call, earlier, question))
+    found += [_from_elsewhere(call, earlier, question), _quoted(call, question)]
     if call.name == "calculate":
         found.append(_left_out(step, question))
     return next((doubt for doubt in found if doubt), "")
@@ -95,11 +97,13 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
 def is_settled(transcript: Transcript, call: Call) -> bool:
     """Return whether the rules know enough of a call that another one which they do not doubt may replace it.
 
-    Of an expression they know too little, except where its question goes on from the last result: many wrong
-    ones pass. `transcript` is as in `doubt_about`.
+    Of an expression they know too little, except where its question goes on from the last result, and of a
+    text, except where the question quotes it: many wrong ones pass. `transcript` is as in `doubt_about`.
     """
     asked = _first_step_after(_step(transcript, call)[1])
-    return call.name in _SETTLED or (asked is not None and bool(_from_elsewhere(call, *asked)))
+    if call.name in _SETTLED or asked is None:
+        return call.name in _SETTLED
+    return bool(_from_elsewhere(call, *asked) or _quoted(call, asked[1]))
 
 
 def _first_step_after(turns: Sequence[Turn]) -> tuple[Sequence[Turn], str] | None:
@@ -243,6 +247,19 @@ def _writing(arguments: Mapping[str, Any], question: str) -> str | None:
     if _ASKS.search(question) and not _WRITES.search(question):
         return "the question does not ask to write anything"
     return None
+
+
+def _quoted(call: Call, question: str) -> str:
+    """A text that a question quotes is written as it stands there, where a call writes most of its words."""
+    written = str(call.arguments.get(_TEXT_OF.get(call.name, ""), ""))
+    words = set(written.split())
+    for found in _QUOTED.finditer(question) if written else ():
+        text = next(group for group in found.groups() if group)
+        parts = text.split()
+        alike = sum(part in words for part in parts)
+        if text not in written and 2 * alike >= len(parts) and len(parts) > 1:
+            return f"the question quotes “{text}” and the call writes something else"
+    return ""
 
 
 def _day_text(day: tuple[int, str]) -> str:
