@@ -59,7 +59,11 @@ def test_a_full_conversation_is_trimmed_seldom_and_the_trimming_persists(tmp_pat
 
 
 def test_trimming_for_a_cancelled_turn_is_undone(tmp_path: Path) -> None:
-    script = [plan("Small talk.", "summarizer"), "fine " * 200, plan("Small talk.", "summarizer")]
+    script = [
+        plan("Small talk.", "summarizer"),
+        " ".join(map(str, range(1000, 1200))),
+        plan("Small talk.", "summarizer"),
+    ]
     agent = scripted(script, tmp_path, context_length=480).agent
     conversation = agent.begin()
     turn(agent, "tell me", conversation)
@@ -73,7 +77,13 @@ def test_trimming_for_a_cancelled_turn_is_undone(tmp_path: Path) -> None:
 def test_a_question_keeps_its_steps_where_older_exchanges_make_room(tmp_path: Path) -> None:
     names = ["a.txt", "b.txt"]
     steps = [text for n in names for text in (plan(f"Read {n}.", "caller"), call("read_file", path=n))]
-    script = [plan("Hi.", "summarizer"), "fine " * 200, *steps, plan("Done.", "summarizer"), "Read them."]
+    script = [
+        plan("Hi.", "summarizer"),
+        " ".join(map(str, range(1000, 1200))),
+        *steps,
+        plan("Done.", "summarizer"),
+        "Read them.",
+    ]
     opened = scripted(script, tmp_path, context_length=560)
     for name in names:
         (tmp_path / "workspace" / name).write_text("word " * 60)

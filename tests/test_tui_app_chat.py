@@ -215,7 +215,7 @@ def test_the_context_warns_once_before_it_is_full() -> None:
 
 
 async def test_what_was_left_out_of_a_full_context_is_named(tmp_path: Path) -> None:
-    app = app_of(scripted(said("fine " * 200, "Yes."), tmp_path, context_length=480))
+    app = app_of(scripted(said(" ".join(map(str, range(1000, 1200))), "Yes."), tmp_path, context_length=480))
     async with app.run_test(size=(100, 40)) as pilot:
         await ready(pilot)
         for number, question in enumerate(("tell me", "word " * 60), start=1):
