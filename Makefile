@@ -55,7 +55,7 @@ endif
 chat: $(VENV)/.base $(VENV)/.models   ## the terminal app on the models that ship in the package
 	@$(BIN)/umi
 
-ask: $(VENV)/.base           ## one question: make ask QUESTION="how many days until 2027-01-01?"
+ask: $(VENV)/.base $(VENV)/.models    ## one question: make ask QUESTION="how many days until 2027-01-01?"
 	@$(BIN)/umi ask "$(QUESTION)"
 
 test: $(VENV)/.dev $(VENV)/.models    ## all tests, with the locked versions
