@@ -1,0 +1,1 @@
+"""Demonstrations: dialogues written by hand, whose calls are run by the built-in tools."""
