@@ -15,7 +15,11 @@ from pathlib import Path
 from agent.evaluation.exam.reading import read_exam
 from agent.evaluation.exam.schema import HALVES
 
-PHRASINGS = Path(__file__).parent.parent / "train" / "data" / "phrasings"
+WORDINGS = [
+    Path(__file__).parent.parent / "train" / "data" / "phrasings",
+    Path(__file__).parent.parent / "train" / "data" / "demonstrations" / "worlds",
+]
+"""Where the words of training data are."""
 LENGTH = 6
 """Words of a run that is too long to share."""
 LEAST_WORDS = 5
@@ -66,7 +70,12 @@ def shared_ids(questions: Iterable[tuple[str, str]], phrasings: Iterable[str]) -
 
 
 def test_no_question_is_worded_as_training_data() -> None:
-    files = [path for path in PHRASINGS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [
+        path
+        for folder in WORDINGS
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     questions = [(task.id, exchange.ask) for task in read_exam(HALVES) for exchange in task.exchanges]
     shared = shared_ids(questions, [text for path in files for text in texts(path)])
     assert files

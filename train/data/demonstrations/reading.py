@@ -56,7 +56,9 @@ def write_demonstrations(files: Iterable[Path], out: Path, say: Callable[[str], 
 
     Raise InputError for a file that cannot be read and for a line that cannot be run, and write nothing then.
     """
-    paths = [path for given in files for path in (sorted(given.glob("*.toml")) if given.is_dir() else [given])]
+    paths = [
+        path for given in files for path in (sorted(given.glob("*.toml")) if given.is_dir() else [given])
+    ]
     if not paths:
         raise InputError("no demonstration file was found", "name files that end in .toml, or their folder")
     say(f"{out}: {write_rows(out, [row for path in paths for row in demonstrated_rows(path)])} rows")

@@ -6,9 +6,9 @@
     plan: The line of Friday says: Friday: Ines, late
     say: {seen}
 
-A blank line ends a dialogue. A plan after which nothing is called goes to the summarizer; `stop` is a plan that
-gives up. `call` may stand more than once after a plan; `fail` is a call that ends in an error. `{seen}` stands
-for the last observation, and `\\n` for the end of a line.
+A blank line ends a dialogue. A plan after which nothing is called goes to the summarizer; `stop` is a plan
+that gives up. `call` may stand more than once after a plan; `fail` is a call that ends in an error. `{seen}`
+stands for the last observation, and `\\n` for the end of a line.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def perform(dialogue: list[Line], run: Callable[[ToolCall], ToolTurn]) -> list[T
                 turns.append(UserTurn(line.text))
             case "plan":
                 turns.append(
-                    PlannerTurn(text.replace("\n", " "), "summarizer" if lines.following == "say" else "caller")
+                    PlannerTurn(
+                        text.replace("\n", " "), "summarizer" if lines.following == "say" else "caller"
+                    )
                 )
             case "stop":
                 turns.append(PlannerTurn(text.replace("\n", " "), "give up"))

@@ -40,6 +40,22 @@ def make(
     return make_rows(out, say, count=count, split=split, seed=seed, plain=plain, foreign=foreign or [])
 
 
+@data.command(short_help="Run dialogues written by hand, and write the rows.")
+def demonstrate(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Schema-1 file to write.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", help="Worlds with dialogues (TOML), or a folder of them; default: umi's own."
+        ),
+    ] = None,
+) -> int:
+    """Run the calls of dialogues written by hand with the built-in tools, and write the rows."""
+    from train.data.demonstrations.reading import WORLDS, write_demonstrations
+
+    return write_demonstrations(files or [WORLDS], out, say)
+
+
 @data.command("import", short_help="Turn data of another format into rows.")
 def import_data(
     format: Annotated[Format, typer.Argument(metavar="FORMAT", help="The format of the files.")],

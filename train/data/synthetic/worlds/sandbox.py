@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from agent.errors import ToolError
 from agent.evaluation.fixtures import write_workspace
@@ -12,15 +14,25 @@ from agent.tools import ToolContext, Workspace, builtin_tools
 from agent.tools.lib.dates import fixed_clock
 from agent.transcript import ToolTurn
 from train.data.synthetic.script import ToolCall
-from train.data.synthetic.worlds.world import World
 
 TOOLS = {tool.name: tool for tool in builtin_tools()}
+
+
+class Fixture(Protocol):
+    """What a sandbox is made of: the time of its clock, and its files and notes."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return the files and notes as `agent.evaluation.fixtures` writes them."""
+        ...
 
 
 class Sandbox:
     """Runs the built-in tools on the files, notes and clock of a world."""
 
-    def __init__(self, root: Path, world: World) -> None:
+    def __init__(self, root: Path, world: Fixture) -> None:
         self.root, self.world = root, world
         self.notes = root / "notes.jsonl"
         self._changed = True
