@@ -147,6 +147,13 @@ def test_numbers_in_words(text: str, numbers: set[str]) -> None:
     assert numbers <= spoken_numbers(text)
 
 
+def test_the_cells_of_a_table_are_numbers_and_a_decimal_comma_is_one() -> None:
+    assert {"7.5", "21", "11", "6"} <= derivable_numbers(["Braunston,11,6\nNapton,7.5,21,"])
+    assert "3.5" in derivable_numbers(["3,5 litres"])
+    assert "35" not in derivable_numbers(["3,5 litres"])
+    assert "3" not in derivable_numbers(["3,5 litres"])
+
+
 def test_numbers_that_were_not_said_do_not_follow() -> None:
     assert {"9", "43", "1000"}.isdisjoint(derivable_numbers(["half of 42 and a week"]))
     assert {8, 20, 22, 30}.isdisjoint(day_counts(["three weeks"]))

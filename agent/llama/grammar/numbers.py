@@ -191,14 +191,15 @@ def number_atoms(texts: Sequence[str]) -> set[str]:
     """Return the numbers in digits of `texts`, in all their spellings.
 
     Digits with points, commas or spaces between them may be one number or several, unless they are one
-    decimal or have one separator of thousands.
+    decimal or have one separator of thousands. In a line with several commas, as in a table, these may too.
     """
     found: set[str] = set()
-    for text in texts:
-        for match in _DIGITS.finditer(text):
+    for line in (line for text in texts for line in text.splitlines()):
+        is_table = line.count(",") > 1
+        for match in _DIGITS.finditer(line):
             written = match.group()
             parts = [written]
-            if not _ONE_NUMBER.fullmatch(written):
+            if not _ONE_NUMBER.fullmatch(written) or (is_table and "," in written):
                 parts += [*_PARTS.findall(written), *_INTEGERS.findall(written)]
             found.update(spelling for part in parts for spelling in spellings(part))
     return found
