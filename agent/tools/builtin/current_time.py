@@ -13,7 +13,7 @@ from agent.tools.lib.argument_types import TimeZone
 from agent.tools.lib.dates import now, weekday
 
 ZONES_BY_PLACE = {
-    "America/Los_Angeles": "san francisco,seattle,california,las vegas,san diego,pst,pdt,pacific time",
+    "America/Los_Angeles": "la,san francisco,seattle,california,las vegas,san diego,pst,pdt,pacific time",
     "America/Denver": "salt lake city,mdt,mountain time",
     "America/Chicago": "houston,dallas,austin,texas,cst,cdt,central time",
     "America/New_York": "nyc,boston,washington,washington dc,miami,philadelphia,atlanta,edt,eastern time",

@@ -228,6 +228,8 @@ def look_at_clock(place: str, observation: str | None = None) -> Script:
         f"I will look at the clock in {place} with {{tool}}.",
         (ToolCall("current_time", {"timezone": place}, observation),),
     )
+    if turns[0].error:
+        return give_up(f"I do not know the time zone of {place}.")
     return time_answer(turns[0], place)
 
 
