@@ -265,7 +265,7 @@ def test_unknown_zones_are_refused(context: ToolContext, zone: str):
 
 
 def test_every_place_has_a_zone_that_exists(context: ToolContext):
-    from agent.tools.builtin.current_time import ZONES_BY_PLACE
+    from agent.tools.lib.places import ZONES_BY_PLACE
 
     for zone, places in ZONES_BY_PLACE.items():
         for place in places.split(","):

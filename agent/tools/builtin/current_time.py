@@ -11,32 +11,7 @@ from agent.errors import ToolError
 from agent.tools.base import tool
 from agent.tools.lib.argument_types import TimeZone
 from agent.tools.lib.dates import now, weekday
-
-ZONES_BY_PLACE = {
-    "America/Los_Angeles": "la,san francisco,seattle,california,las vegas,san diego,pst,pdt,pacific time",
-    "America/Denver": "salt lake city,mdt,mountain time",
-    "America/Chicago": "houston,dallas,austin,texas,cst,cdt,central time",
-    "America/New_York": "nyc,boston,washington,washington dc,miami,philadelphia,atlanta,edt,eastern time",
-    "America/Toronto": "ottawa,montreal",
-    "America/Sao_Paulo": "rio de janeiro,brasilia",
-    "Europe/London": "uk,england,scotland,edinburgh,manchester,bst",
-    "Europe/Paris": "france,lyon,marseille",
-    "Europe/Berlin": "germany,munich,hamburg,frankfurt,cologne,cest",
-    "Europe/Madrid": "spain,barcelona",
-    "Europe/Rome": "italy,milan,naples",
-    "Europe/Zurich": "switzerland,geneva,bern",
-    "Europe/Istanbul": "ankara",
-    "Europe/Kyiv": "kyiv,ukraine",
-    "Asia/Dubai": "abu dhabi",
-    "Asia/Kolkata": "india,delhi,new delhi,mumbai,bangalore,chennai",
-    "Asia/Shanghai": "china,beijing,shenzhen",
-    "Asia/Tokyo": "osaka,kyoto",
-    "Asia/Seoul": "south korea,korea",
-    "Asia/Ho_Chi_Minh": "hanoi,vietnam",
-    "Australia/Sydney": "canberra",
-    "Africa/Johannesburg": "cape town,south africa",
-}
-"""IANA zone -> places in it that people ask for and that are not part of any zone's name."""
+from agent.tools.lib.places import ZONES_BY_PLACE
 
 
 @tool(may="read", untrusted=False)
