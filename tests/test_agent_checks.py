@@ -206,6 +206,18 @@ def test_calls_of_a_step_use_the_numbers_of_a_question_together() -> None:
     assert doubt_about(alone, calculate("24 / 7")) == "the expression leaves out 8"
 
 
+def test_a_number_may_wait_for_the_call_that_the_thought_announces() -> None:
+    question = UserTurn("16 amps at 230 volts makes how many watts, and 80 percent of it?")
+
+    def doubt(thought: str) -> str:
+        turns = (question, PlannerTurn(thought, "caller"))
+        return doubt_about(Transcript((), turns), calculate("16 * 230"))
+
+    assert not doubt("I will work out 16 * 230 with calculate, then take 80% of it.")
+    assert "leaves out 80" in doubt("I will work out 16 * 230 with calculate.")
+    assert "leaves out 80" in doubt("I will work out 16 * 230 with calculate, then answer.")
+
+
 def test_a_thought_that_names_a_tool_that_is_not_on_offer_is_doubtful() -> None:
     call, spec = Call("read_file", {"path": "a.txt"}), ToolSpec("read_file", "Read a file.", {})
     for thought, why in (

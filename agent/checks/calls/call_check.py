@@ -90,7 +90,7 @@ def doubt_about(transcript: Transcript, call: Call) -> str:
     found = [rule(call.arguments, question) for rule in _RULES.get(call.name, ())]
     found += [_from_elsewhere(call, earlier, question), _quoted(call, question)]
     if call.name == "calculate":
-        found.append(_left_out(step, question))
+        found.append(_left_out(step, question, _planned(turns)))
     return next((doubt for doubt in found if doubt), "")
 
 
@@ -149,10 +149,19 @@ def _tool_not_on_offer(transcript: Transcript, turns: Sequence[Turn]) -> str:
     return f"the planner named {unknown[0]}, which is no tool on offer" if unknown else ""
 
 
-def _left_out(calls: Sequence[Call], question: str) -> str | None:
-    """Expressions that hold one of the numbers of a question hold all of them, with the calls beside them."""
+def _planned(turns: Sequence[Turn]) -> str:
+    """Return what the thought before a step says will be done after it; empty if it says nothing of that."""
+    thought = turns[-1].content if turns and isinstance(turns[-1], PlannerTurn) else ""
+    return thought.partition(", then ")[2]
+
+
+def _left_out(calls: Sequence[Call], question: str, planned: str) -> str | None:
+    """Expressions that hold one of the numbers of a question hold all of them, with the calls beside them.
+
+    A number may also wait for a later call, where the thought before them says so.
+    """
     written = " ".join(str(value) for call in calls for value in call.arguments.values())
-    number = left_out(written, question)
+    number = left_out(f"{written} {planned}", question)
     return f"the expression leaves out {number}" if number else None
 
 
