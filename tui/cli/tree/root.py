@@ -14,6 +14,7 @@ import typer
 
 from agent.errors import InputError
 from tui.cli import completion
+from tui.cli.tree.bench import bench
 from tui.cli.tree.config import config
 from tui.cli.tree.evaluate import SUITE, evaluate
 from tui.cli.tree.export import export
@@ -22,13 +23,13 @@ from tui.cli.tree.options import (
     PLAIN,
     AllowProtected,
     Engine,
-    Json,
     MaxSteps,
     Models,
     Session,
     ToolNames,
     Workspace,
 )
+from tui.cli.tree.servers import serve, serve_tools
 from tui.cli.tree.sessions import sessions
 from tui.cli.tree.tools import tools as tools_group
 from tui.cli.tree.train import train
@@ -246,78 +247,9 @@ umi.add_typer(config, name="config", short_help="Show and change settings.")
 umi.add_typer(evaluate, name="eval", cls=default_command(SUITE), short_help="Score models.")
 
 
-@umi.command(short_help="Measure the speed, memory and tool choice of models.")
-def bench(
-    what: Annotated[
-        str, typer.Argument(help="trace, questions, app, or stock: which tools a stock model chooses.")
-    ] = "trace",
-    models: Models = None,
-    json: Json = False,
-    systems: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Measure only these (default: everything).")
-    ] = None,
-    threads: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Threads to compute with (default: measured).")
-    ] = 0,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Only the first N questions.")] = 50,
-    rounds: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How often the systems of the trace take turns.")
-    ] = 1,
-) -> int:
-    """Measure models on a fixed conversation: what is read, seconds, memory, beside other ways to run it."""
-    if what == "app":
-        from tui.bench.app.command import bench_app
-
-        return bench_app(as_json=json)
-    if what == "stock":
-        from tui.bench.questions.stock import bench_stock
-        from tui.cli.models.build import open_models
-
-        return bench_stock(open_models(models), as_json=json, threads=threads)
-    if what == "questions":
-        from tui.bench.questions.command import bench_questions
-        from tui.cli.models.build import open_models
-
-        return bench_questions(open_models(models), as_json=json, threads=threads, limit=limit)
-    if what != "trace":
-        raise InputError(f"there is no bench {what}", "there are trace, questions, app and stock")
-    from tui.bench.trace.command import bench as run_bench
-
-    return run_bench(models, as_json=json, only=systems, threads=threads, rounds=rounds)
-
-
-@umi.command(short_help="Serve the model to other programs (OpenAI's protocol).")
-def serve(
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 is a free one.")] = 8642,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Other machines need a token.")] = "127.0.0.1",
-    models: Models = None,
-    workspace: Workspace = None,
-    tools: ToolNames = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
-    max_steps: MaxSteps = None,
-    allow_protected: AllowProtected = None,
-    engine: Engine = "",
-) -> int:
-    """Serve the model `umi` to other programs, over HTTP in OpenAI's form."""
-    from tui.cli.serve import serve as run_serve
-
-    options = Options(
-        models, workspace, parse_tool_names(tools), max_steps, tuple(allow_protected or ()), engine=engine
-    )
-    return run_serve(options, host=host, port=port, yes=yes)
-
-
-@umi.command("mcp", short_help="Serve umi's tools to another program (MCP).")
-def serve_tools(
-    workspace: Workspace = None,
-    tools: ToolNames = None,
-    allow_protected: AllowProtected = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
-) -> int:
-    """Serve umi's file, note, date and unit tools to another program (MCP, over standard streams)."""
-    from tui.cli.serve_tools import serve_tools
-
-    return serve_tools(workspace or Path(), parse_tool_names(tools), tuple(allow_protected or ()), yes=yes)
+umi.command(short_help="Measure the speed, memory and tool choice of models.")(bench)
+umi.command(short_help="Serve the model to other programs (OpenAI's protocol).")(serve)
+umi.command("mcp", short_help="Serve umi's tools to another program (MCP).")(serve_tools)
 
 
 @umi.command(short_help="Check the installation and the disk space it takes.")
