@@ -44,7 +44,7 @@ def spelled(sample: Sampler, most: int) -> tuple[str, str, str]:
     return text, str(number), f"{text} is {number}"
 
 
-@intent("calculate", topic="arithmetic", weight=6)
+@intent("calculate", topic="arithmetic", weight=8)
 def spelled_operation(sample: Sampler, world: World) -> Script:
     kind, sign = sample.rng.choice(_OPERATIONS)
     a, first, why = spelled(sample, 900)
@@ -76,7 +76,7 @@ def negative(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=7)
 def fraction_of(sample: Sampler, world: World) -> Script:
     """A fraction in words, of a number that is in words sometimes."""
     words, above, below = sample.rng.choice(FRACTIONS)
@@ -95,7 +95,7 @@ def fraction_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=5.5)
+@intent("calculate", topic="arithmetic", weight=8.5)
 def groups(sample: Sampler, world: World) -> Script:
     """So many things with so many parts each, either number in words or in digits."""
     a, b = sample.integer(2, 120), sample.integer(2, 60)

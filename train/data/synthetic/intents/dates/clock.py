@@ -39,12 +39,12 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
         zone = ZoneInfo(sample.rng.choice([zone for _, zone in names.CITIES]))
         moment = now.astimezone(zone)
         return (name.title() if sample.chance(0.6) else name), f"{moment:%A %Y-%m-%d %H:%M} {zone.key}"
-    if sample.chance(0.2):
+    if sample.chance(0.3):
         return sample.pick(names.COUNTRIES), None
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=7)
+@intent("current_time", topic="the time", weight=11)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
@@ -65,7 +65,7 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
     return (yield from look_at_clock(place, observation))
 
 
-@intent("current_time", topic="the time", weight=1.6)
+@intent("current_time", topic="the time", weight=2)
 def time_in_town(sample: Sampler, world: World) -> Script:
     """The time in a place that the tool does not know: its zone is asked for instead."""
     place = sample.pick([place for place, _ in names.TOWNS])
@@ -89,7 +89,7 @@ def time_in_town(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", topic="the time", weight=3.4)
+@intent("current_time", topic="the time", weight=5)
 def two_times(sample: Sampler, world: World) -> Script:
     (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
