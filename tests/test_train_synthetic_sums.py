@@ -17,6 +17,8 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 KINDS = (
     *("price_of_many", "price_of_one", "single_of_dozen", "dozen_at_price", "percent_spelled"),
     *("saved_by_discount", "under_zero", "between_temperatures", "large_numbers", "take_from", "two_items"),
+    *("in_and_out", "many_and_fee", "rest_shared", "three_factors", "rest_of_percent", "years_between"),
+    *("warmer_or_colder", "groups", "share"),
 )
 
 
@@ -35,6 +37,18 @@ def test_each_number_of_the_expression_is_asked_or_follows_from_the_words_of_the
             set(re.findall(rf" (\d+) \* {NUMBER.pattern}", planned.thought)) if kind == "two_items" else set()
         )
         assert set(NUMBER.findall(planned.calls[0].arguments["expression"])) <= said | follows | counted
+
+
+def test_the_minutes_between_two_times_are_those_of_the_clock() -> None:
+    sample = Sampler(random.Random(9), "train")
+    script = INTENTS["minutes_between"].script(sample, make_world(sample))
+    asked, planned = next(script), next(script)
+    assert isinstance(asked, Question)
+    assert isinstance(planned, Step)
+    first, second = (
+        int(hour) * 60 + int(minute) for hour, minute in re.findall(r"(\d+)[:.](\d\d)", asked.text)
+    )
+    assert evaluate(planned.calls[0].arguments["expression"]) == second - first
 
 
 def test_a_difference_takes_the_second_number_from_the_first_whatever_their_order_in_the_question() -> None:

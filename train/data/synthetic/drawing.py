@@ -27,6 +27,8 @@ UNSERVED_SHARE = 0.14
 """Share of questions of other rows that call for no tool, or for none on offer."""
 LACKING_SHARE = 0.65
 """Share of requests for an absent tool of the app, where one is absent, among those for none on offer."""
+LACKED_SHARE = 0.22
+"""Share of requests for an absent tool of the app where one is absent, besides the share above."""
 LACKING_FOREIGN_SHARE = 0.12
 """Share of requests for one of the generator's foreign tools that is not on offer, among the rest."""
 FOREIGN_REQUESTS = 0.72
@@ -114,9 +116,8 @@ def draw_restrained(group: Group) -> Intent:
     if group.foreign and (group.extra or sample.chance(0.4)):
         unserved = group.foreign.unserved_intent(sample, group.tools.offered)
         return unserved or sample.rng.choice(SMALL_TALK_INTENTS)
-    lacking = [i for i in INTENTS.values() if _lacks(group, i)]
-    if lacking and sample.chance(LACKING_SHARE):
-        return sample.rng.choices(lacking, [i.weight for i in lacking])[0]
+    if sample.chance(LACKING_SHARE) and (lacking := _draw_lacking(group)):
+        return lacking
     # A word is explained from general knowledge where no tool looks it up.
     lacking = [i for i in FOREIGN_INTENTS if not group.serves(i) and i.name != "define_word"]
     if lacking and sample.chance(LACKING_FOREIGN_SHARE):
@@ -126,8 +127,19 @@ def draw_restrained(group: Group) -> Intent:
     return sample.rng.choice([intent for intent in IMPOSSIBLE_INTENTS if intent.name not in possible])
 
 
+def _draw_lacking(group: Group) -> Intent | None:
+    """Return a request for a tool of the app that is not on offer; None if there is none."""
+    lacking = [i for i in INTENTS.values() if _lacks(group, i)]
+    return group.sample.rng.choices(lacking, [i.weight for i in lacking])[0] if lacking else None
+
+
 def _lacks(group: Group, intent: Intent) -> bool:
-    """Return whether no tool on offer does what an intent of the app's tools asks, not even in part."""
+    """Return whether no tool on offer does what an intent of the app's tools asks, not even in part.
+
+    What only tells something, or lacks an argument, is answered without the tool.
+    """
+    if intent.name.startswith(("told_", "missing_")):
+        return False
     able = {*intent.needs, *(other for tool in intent.needs for other in ALSO_ABLE.get(tool, ()))}
     return bool(intent.needs) and not any(map(group.tools.has, able))
 
@@ -140,6 +152,8 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
     sample = group.sample
     if sample.chance(UNSERVED_SHARE):
         return draw_restrained(group)
+    if group.foreign_free and sample.chance(LACKED_SHARE) and (lacking := _draw_lacking(group)):
+        return lacking
     if group.extra and sample.chance(FOREIGN_REQUESTS):
         return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]
     served = [i for i in _requests() if group.serves(i)]

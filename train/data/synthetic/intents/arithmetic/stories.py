@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
 from train.data.synthetic.intents.arithmetic.operations import amount
 from train.data.synthetic.memory import Again, binary
@@ -38,7 +37,7 @@ def _story(
         said, equal = as_said(sample, number) if isinstance(number, int) else (number, "")
         slots[name] = said
         reasons.append(equal)
-    question = sample.question(section, item=sample.pick(names.PLURALS), **slots)
+    question = sample.question(section, **slots)
     because = join_reasons(*reasons, why.format(**numbers))
     return calculate(question, expression.format(**numbers), say, because)
 
@@ -113,7 +112,8 @@ def rest_of_percent(sample: Sampler, world: World) -> Script:
     """What stays of a number when a percentage of it goes."""
     p = sample.rng.choice((5, 10, 12, 15, 20, 25, 30, 40, sample.rng.randint(2, 95)))
     words = number_words(p) if sample.chance(0.3) else str(p)
-    said, n, why = amount(sample, 20, 9000)
+    n = str(sample.rng.randint(20, sample.rng.choice((100, 1000, 9000))))
+    said, why = as_said(sample, int(n))
     question = sample.question("rest_of_percent", p=words, n=said)
     because = join_reasons(why, "" if words == str(p) else f"{words} percent is {p}%", f"{p}% of {n} go")
     again = Again("discount", {"p": str(p), "n": n})
