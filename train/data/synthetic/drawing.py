@@ -63,6 +63,8 @@ OPENER_SHARE = 0.75
 """Share of dialogues that begin with one of them."""
 TALK_KINDS = {"greet": 6.0, "how_are_you": 2.0, "who_are_you": 1.5, "capabilities": 1.5, "told_self": 9.0}
 """How much more often a dialogue begins with this talk than with other small talk."""
+TALK_WEIGHTS = {"privacy": 2.5, "bye": 1.5, "who_are_you": 1.5, "feelings": 1.5, "joke": 0.6}
+"""How much more often a question that calls for no tool is this talk than other small talk."""
 REFUSED_FIRST_SHARE = 0.35
 """Share of requests that no tool serves among what a dialogue begins with before a tool is called for."""
 
@@ -109,7 +111,8 @@ def draw_restrained(group: Group) -> Intent:
     sample = group.sample
     roll = sample.rng.random()
     if roll < SMALL_TALK_SHARE:
-        return sample.rng.choice(SMALL_TALK_INTENTS)
+        weights = [TALK_WEIGHTS.get(kind.name, 1.0) for kind in SMALL_TALK_INTENTS]
+        return sample.rng.choices(SMALL_TALK_INTENTS, weights)[0]
     if roll < SMALL_TALK_SHARE + KNOWLEDGE_SHARE and group.knows:
         return KNOWLEDGE
     # Among foreign tools, only requests are unserved that share no word with any of them.

@@ -12,7 +12,13 @@ from train.data.synthetic.worlds.world import World
 
 _FACTORS = (
     *(("double", "2"), ("twice", "2"), ("two times", "2"), ("triple", "3"), ("treble", "3")),
-    *(("three times", "3"), ("four times", "4"), ("quadruple", "4"), ("five times", "5"), ("ten times", "10")),
+    *(
+        ("three times", "3"),
+        ("four times", "4"),
+        ("quadruple", "4"),
+        ("five times", "5"),
+        ("ten times", "10"),
+    ),
 )
 """Words before a number that multiply it."""
 
@@ -151,3 +157,50 @@ def minutes_between(sample: Sampler, world: World) -> Script:
     question = sample.question("minutes_between", t=t, t2=t2)
     because = f"in minutes {t} is {h} * 60 + {m} and {t2} is {h2} * 60 + {m2}"
     return calculate(question, f"({h2} * 60 + {m2}) - ({h} * 60 + {m})", "That is {r} minutes.", because)
+
+
+@intent("calculate", topic="arithmetic", weight=3)
+def tip_shared(sample: Sampler, world: World) -> Script:
+    """A bill with a percentage on top, shared by several people."""
+    p, b, n = sample.rng.choice((5, 8, 10, 12, 15, 18, 20)), sample.rng.randint(2, 12), sample.number(20, 600)
+    why = "first {n} with {p}% on top, then shared by {b}"
+    say = "For each it is {r}."
+    return _story(sample, "tip_shared", "({n} + {p}% * {n}) / {b}", say, why, n=n, p=str(p), b=b)
+
+
+@intent("calculate", topic="arithmetic", weight=3)
+def many_with_percent(sample: Sampler, world: World) -> Script:
+    """Several things at a price, with a percentage off or on top."""
+    p = str(sample.rng.choice((5, 10, 15, 20, 25, 30, 19, 7)))
+    n, price = sample.rng.randint(2, 30), sample.price(60)
+    off = sample.chance(0.6)
+    section, sign, way = ("many_discounted", "-", "off") if off else ("many_taxed", "+", "on top")
+    why, expression = "{n} times {c}, then {p}% " + way, "{n} * {c} " + sign + " {p}% * {n} * {c}"
+    return _story(sample, section, expression, "That comes to {r}.", why, n=n, c=price, p=p)
+
+
+@intent("calculate", topic="arithmetic", weight=2)
+def rounded(sample: Sampler, world: World) -> Script:
+    """A quotient or a number rounded to so many decimals."""
+    places = sample.rng.randint(1, 3)
+    said = number_words(places) if sample.chance(0.6) else str(places)
+    why = "" if said == str(places) else f"{said} is {places}"
+    if sample.chance(0.6):
+        a, b = sample.integer(2, 900), sample.integer(3, 90)
+        question, number = sample.question("quotient_rounded", a=a, b=b, k=said), f"{a} / {b}"
+    else:
+        number = f"{sample.rng.uniform(1, 900):.{sample.rng.randint(4, 6)}f}"
+        question = sample.question("number_rounded", n=number, k=said)
+    because = join_reasons(why, f"rounded to {places} decimals")
+    return calculate(question, f"round({number}, {places})", "That is {r}.", because)
+
+
+@intent("calculate", topic="arithmetic", weight=1.5)
+def largest_of(sample: Sampler, world: World) -> Script:
+    """The largest or smallest of several numbers."""
+    values = list(dict.fromkeys(sample.number(2, 9999) for _ in range(sample.rng.randint(3, 6))))
+    most = sample.chance(0.6)
+    said = ", ".join(values[:-1]) + sample.rng.choice((" and ", ", ", " or ")) + values[-1]
+    question = sample.question("largest_of" if most else "smallest_of", numbers=said)
+    function, say = ("max", "The largest is {r}.") if most else ("min", "The smallest is {r}.")
+    return calculate(question, f"{function}({', '.join(values)})", say, f"{say[4:-8]} is {function}")
