@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from agent.tools.lib.arithmetic import evaluate
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Step
