@@ -26,9 +26,13 @@ KNOWLEDGE_SHARE = 0.32
 UNSERVED_SHARE = 0.14
 """Share of questions of other rows that call for no tool, or for none on offer."""
 LACKING_SHARE = 0.65
-"""Share of requests for an absent tool of the app, where one is absent, among those for none on offer."""
-LACKED_SHARE = 0.22
-"""Share of requests for an absent tool of the app where one is absent, besides the share above."""
+"""Largest share of requests for an absent tool of the app among those for none on offer."""
+LACKING_EACH = 0.13
+"""What each absent tool adds to that share, since one that is never on offer would be refused too often."""
+LACKED_SHARE = 0.2
+"""Share of requests for an absent tool of the app where most are absent, besides the share above."""
+FEW_TOOLS = 7
+"""Number of tools up to which most of the app's are absent."""
 LACKING_FOREIGN_SHARE = 0.12
 """Share of requests for one of the generator's foreign tools that is not on offer, among the rest."""
 FOREIGN_REQUESTS = 0.72
@@ -51,6 +55,7 @@ OPENERS = {
     **dict.fromkeys(
         ("multiply", "add", "subtract", "divide", "spelled_operation", "discount", "raise_by"), 3.0
     ),
+    **dict.fromkeys(("groups", "share", "fraction_of", "percent_share", "days_since", "event_after"), 2.0),
     **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder", "find_by_type"), 2.0),
     **dict.fromkeys(("days_between", "days_until", "span_after", "span_before", "time_in", "find"), 3.5),
     **dict.fromkeys(("list_here", "value_of", "note_search", "stated_in_file", "search"), 4.5),
@@ -119,7 +124,8 @@ def draw_restrained(group: Group) -> Intent:
     if group.foreign and (group.extra or sample.chance(0.4)):
         unserved = group.foreign.unserved_intent(sample, group.tools.offered)
         return unserved or sample.rng.choice(SMALL_TALK_INTENTS)
-    if sample.chance(LACKING_SHARE) and (lacking := _draw_lacking(group)):
+    absent = sum(not group.tools.has(tool) for tool in BUILTIN)
+    if sample.chance(min(LACKING_SHARE, LACKING_EACH * absent)) and (lacking := _draw_lacking(group)):
         return lacking
     # A word is explained from general knowledge where no tool looks it up.
     lacking = [i for i in FOREIGN_INTENTS if not group.serves(i) and i.name != "define_word"]
@@ -155,7 +161,8 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
     sample = group.sample
     if sample.chance(UNSERVED_SHARE):
         return draw_restrained(group)
-    if group.foreign_free and sample.chance(LACKED_SHARE) and (lacking := _draw_lacking(group)):
+    few = group.foreign_free and len(group.tools.offered) <= FEW_TOOLS
+    if few and sample.chance(LACKED_SHARE) and (lacking := _draw_lacking(group)):
         return lacking
     if group.extra and sample.chance(FOREIGN_REQUESTS):
         return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]

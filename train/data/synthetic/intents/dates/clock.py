@@ -44,7 +44,7 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=11)
+@intent("current_time", topic="the time", weight=16)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
@@ -89,7 +89,7 @@ def time_in_town(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", topic="the time", weight=5)
+@intent("current_time", topic="the time", weight=6)
 def two_times(sample: Sampler, world: World) -> Script:
     (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
