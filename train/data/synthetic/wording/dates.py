@@ -86,9 +86,9 @@ def write_date(day: date, rng: random.Random) -> WrittenDate:
 def write_uncommon_date(day: date, kind: float, rng: random.Random) -> WrittenDate:
     """Return a date in a form that `format_date` lacks; `kind`, from 0.5 to 1, selects the form.
 
-    Below 0.53 the day is an ordinal in words; below 0.62 the day or the month comes first and the day is above
-    12; below 0.75 there are points, and the day is not above 12, or the year has two digits; below 0.85 the
-    month is a word; from there on the year is left out.
+    Below 0.53 the day is an ordinal in words; below 0.62 the day or the month comes first and the day is
+    above 12; below 0.75 there are points, and the day is not above 12, or the year has two digits; below 0.85
+    the month is a word; from there on the year is left out.
     """
     if kind < 0.53:
         return _in_words(day, rng)

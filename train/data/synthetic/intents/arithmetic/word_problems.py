@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
-from train.data.synthetic.intents.arithmetic.number_words import spelled
+from train.data.synthetic.intents.arithmetic.number_words import TEENS_SHARE, spelled
 from train.data.synthetic.intents.arithmetic.operations import amount
 from train.data.synthetic.memory import Again, binary
 from train.data.synthetic.sampler import Sampler
@@ -15,7 +15,7 @@ from train.data.synthetic.worlds.world import World
 
 def count(sample: Sampler, most: int) -> tuple[str, str, str]:
     """Return a count from 3 to `most`, in words half of the time; in digits; and that they are equal."""
-    number = sample.integer(3, most)
+    number = str(sample.rng.randint(11, 19)) if sample.chance(TEENS_SHARE) else sample.integer(3, most)
     said = number_words(int(number)) if sample.chance(0.5) else number
     return said, number, "" if said == number else f"{said} is {number}"
 
