@@ -17,7 +17,7 @@ _FACTORS = (
 )
 
 
-@intent("calculate", topic="arithmetic", weight=6)
+@intent("calculate", topic="arithmetic", weight=8)
 def factor_then(sample: Sampler, world: World) -> Script:
     """Double, half or three times a number, and then some more or less."""
     section, expression, why = sample.rng.choice(_FACTORS)
@@ -31,7 +31,7 @@ def factor_then(sample: Sampler, world: World) -> Script:
     return calculate(question, worked, "That is {r}.", join_reasons(because, because2, why))
 
 
-@intent("calculate", topic="arithmetic", weight=7)
+@intent("calculate", topic="arithmetic", weight=9)
 def warmer_or_colder(sample: Sampler, world: World) -> Script:
     """A temperature that rises from below zero, or falls; it is calculated with, not converted."""
     a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))

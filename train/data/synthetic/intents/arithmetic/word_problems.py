@@ -41,7 +41,7 @@ def price_of_one(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{price} / {number}", "One costs {r}.", because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=4)
+@intent("calculate", topic="arithmetic", weight=6)
 def single_of_dozen(sample: Sampler, world: World) -> Script:
     """The price of one, where that of half a dozen, a dozen or two dozen is given."""
     words, number = sample.rng.choice(
