@@ -128,7 +128,7 @@ def weekday_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("add_days", topic="dates", weight=0.7)
+@intent("add_days", topic="dates", weight=2.5)
 def near_day(sample: Sampler, world: World) -> Script:
     """Tomorrow, yesterday, the day after tomorrow, the day before yesterday."""
     word, days = sample.rng.choice(
@@ -182,7 +182,7 @@ def feast_weekday(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("days_between", "calculate", topic="dates", weight=1)
+@intent("days_between", "calculate", topic="dates", weight=1.5)
 def weeks_between(sample: Sampler, world: World) -> Script:
     """Weeks from today or a date to another: the days, then a division."""
     first = sample.day()
