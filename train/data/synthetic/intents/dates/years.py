@@ -27,7 +27,7 @@ def age_in_years(sample: Sampler, world: World) -> Script:
         return give_up(f"It cannot be counted: {seen[0].content}.")
     days = seen[0].content.split(" ")[0]
     seen = yield step(
-        f"A year has 365.25 days, only full ones count: I will work out floor({days} / 365.25) with {{tool}}.",
+        f"A year has 365.25 days, full ones count: I will work out floor({days} / 365.25) with {{tool}}.",
         "calculate",
         expression=f"floor({days} / 365.25)",
     )
