@@ -60,6 +60,8 @@ def spelled_operation(sample: Sampler, world: World) -> Script:
     else:
         second = sample.integer(2, 90)
         b, why2 = second, ""
+    if first == second:
+        raise ValueError(first)
     say = {"+": "That makes {r}.", "-": "That leaves {r}."}.get(sign, "That is {r}.")
     because = f"{why}, {why2}" if why2 else why
     again = binary(first, sign, second)

@@ -174,8 +174,9 @@ def many_with_percent(sample: Sampler, world: World) -> Script:
     p = str(sample.rng.choice((5, 10, 15, 20, 25, 30, 19, 7)))
     n, price = sample.rng.randint(2, 30), sample.price(60)
     off = sample.chance(0.6)
-    section, sign, way = ("many_discounted", "-", "off") if off else ("many_taxed", "+", "on top")
-    why, expression = "{n} times {c}, then {p}% " + way, "{n} * {c} " + sign + " {p}% * {n} * {c}"
+    section, sign = ("many_discounted", "-") if off else ("many_taxed", "+")
+    why = "one is {c} " + f"{sign} " + "{p}% of {c}, and {n} times that"
+    expression = "{n} * ({c} " + sign + " {p}% * {c})"
     return _story(sample, section, expression, "That comes to {r}.", why, n=n, c=price, p=p)
 
 
