@@ -81,7 +81,7 @@ def negative(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=9)
+@intent("calculate", topic="arithmetic", weight=12)
 def fraction_of(sample: Sampler, world: World) -> Script:
     """A fraction in words, of a number that is in words sometimes."""
     words, above, below = sample.rng.choice(FRACTIONS)
@@ -100,7 +100,7 @@ def fraction_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=9)
+@intent("calculate", topic="arithmetic", weight=12)
 def groups(sample: Sampler, world: World) -> Script:
     """So many things with so many parts each, either number in words or in digits."""
     a, b = sample.integer(2, 120), sample.integer(2, 60)

@@ -119,7 +119,7 @@ def power(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("power", a=a, b=b), f"{a} ^ {b}")
 
 
-@intent("calculate", topic="arithmetic", weight=10)
+@intent("calculate", topic="arithmetic", weight=13)
 def share(sample: Sampler, world: World) -> Script:
     """An amount that several people share; their number is in words sometimes."""
     b = sample.integer(2, 12)

@@ -17,7 +17,7 @@ _FACTORS = (
 )
 
 
-@intent("calculate", topic="arithmetic", weight=8)
+@intent("calculate", topic="arithmetic", weight=10)
 def factor_then(sample: Sampler, world: World) -> Script:
     """Double, half or three times a number, and then some more or less."""
     section, expression, why = sample.rng.choice(_FACTORS)
@@ -31,7 +31,7 @@ def factor_then(sample: Sampler, world: World) -> Script:
     return calculate(question, worked, "That is {r}.", join_reasons(because, because2, why))
 
 
-@intent("calculate", topic="arithmetic", weight=9)
+@intent("calculate", topic="arithmetic", weight=12)
 def warmer_or_colder(sample: Sampler, world: World) -> Script:
     """A temperature that rises from below zero, or falls; it is calculated with, not converted."""
     a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))
@@ -45,7 +45,7 @@ def warmer_or_colder(sample: Sampler, world: World) -> Script:
     return calculate(question, expression, "It is {r} degrees.", because)
 
 
-@intent("calculate", topic="arithmetic", weight=4)
+@intent("calculate", topic="arithmetic", weight=5)
 def two_items(sample: Sampler, world: World) -> Script:
     """Two kinds of things, each with its number and its price apiece."""
     item, item2 = sample.rng.sample(list(names.PLURALS), 2)

@@ -30,7 +30,7 @@ def price_of_many(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{number} * {price}", "That comes to {r}.", because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=3)
+@intent("calculate", topic="arithmetic", weight=7)
 def price_of_one(sample: Sampler, world: World) -> Script:
     """The price of one of several things, which is given for all together."""
     said, number, why = count(sample, 30)
@@ -41,7 +41,7 @@ def price_of_one(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{price} / {number}", "One costs {r}.", because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=6)
+@intent("calculate", topic="arithmetic", weight=8)
 def single_of_dozen(sample: Sampler, world: World) -> Script:
     """The price of one, where that of half a dozen, a dozen or two dozen is given."""
     words, number = sample.rng.choice(

@@ -79,7 +79,7 @@ def span(sample: Sampler) -> tuple[str, int, str]:
     return text, days, f"{text}, a {unit} counted as {each} days, is {sum_} days"
 
 
-@intent("add_days", topic="dates", weight=3.5)
+@intent("add_days", topic="dates", weight=4.5)
 def span_after(sample: Sampler, world: World) -> Script:
     day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("span_after", span=text, date=day.text)
@@ -111,7 +111,7 @@ def span_ago(sample: Sampler, world: World) -> Script:
     return shifted_date(question, "today", -days, because, relative=True)
 
 
-@intent("add_days", topic="dates", weight=13)
+@intent("add_days", topic="dates", weight=15)
 def weekday_of(sample: Sampler, world: World) -> Script:
     """The weekday of a date is what `add_days` says of it with 0 days."""
     day = sample.written_date()
@@ -144,7 +144,7 @@ def near_day(sample: Sampler, world: World) -> Script:
     return shifted_date(sample.question("near_day", day=word), "today", days, because, relative=True)
 
 
-@intent("days_between", topic="dates", weight=5)
+@intent("days_between", topic="dates", weight=8)
 def days_since(sample: Sampler, world: World) -> Script:
     past = world.now.date() - timedelta(days=sample.rng.randint(2, sample.rng.choice((400, 9000, 30_000))))
     day = sample.write(sample.day() if sample.is_test else past)

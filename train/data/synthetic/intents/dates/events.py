@@ -12,7 +12,7 @@ from train.data.synthetic.script import Script, intent
 from train.data.synthetic.worlds.world import World
 
 
-@intent("add_days", topic="dates", weight=4)
+@intent("add_days", topic="dates", weight=7)
 def event_after(sample: Sampler, world: World) -> Script:
     """Something that begins on a date and ends a span later."""
     day, (text, days, why) = sample.written_date(), span(sample)
@@ -21,7 +21,7 @@ def event_after(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=3)
+@intent("add_days", topic="dates", weight=4.5)
 def event_before(sample: Sampler, world: World) -> Script:
     """Something that has to be done a span before a date."""
     day, (text, days, why) = sample.written_date(), span(sample)
@@ -30,7 +30,7 @@ def event_before(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, -days, because, relative=day.relative)
 
 
-@intent("days_between", topic="dates", weight=4)
+@intent("days_between", topic="dates", weight=6)
 def age_in_days(sample: Sampler, world: World) -> Script:
     day = world.now.date() - timedelta(days=sample.rng.randint(200, 28000))
     written = sample.write(sample.day() if sample.is_test else day)
