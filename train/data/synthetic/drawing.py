@@ -23,7 +23,7 @@ SMALL_TALK_SHARE = 0.18
 """Share of small talk among the questions that call for no tool or for none on offer."""
 KNOWLEDGE_SHARE = 0.32
 """Share of general knowledge among the questions that call for no tool or for none on offer."""
-UNSERVED_SHARE = 0.14
+UNSERVED_SHARE = 0.12
 """Share of questions of other rows that call for no tool, or for none on offer."""
 LACKING_SHARE = 0.65
 """Largest share of requests for an absent tool of the app among those for none on offer."""

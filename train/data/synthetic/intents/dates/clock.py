@@ -65,12 +65,12 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
     return (yield from look_at_clock(place, observation))
 
 
-@intent("current_time", topic="the time", weight=2)
+@intent("current_time", topic="the time", weight=5)
 def time_in_town(sample: Sampler, world: World) -> Script:
     """The time in a place that the tool does not know: its zone is asked for instead."""
     place = sample.pick([place for place, _ in names.TOWNS])
     zone = dict(names.TOWNS)[place]
-    yield Question(sample.question("time_in_town", city=place))
+    yield Question(sample.question(sample.rng.choice(("time_in_town", "time_in")), city=place))
     arguments = {"timezone": place}
     turns = yield Step(
         f"I will look at the clock in {place} with {{tool}}.", (ToolCall("current_time", arguments),)
