@@ -89,7 +89,6 @@ CITIES: tuple[tuple[str, str], ...] = (
     ("Denver", "America/Denver"),
     ("Los Angeles", "America/Los_Angeles"),
     ("los angeles", "America/Los_Angeles"),
-    ("LA", "America/Los_Angeles"),
     ("Phoenix", "America/Phoenix"),
     ("Toronto", "America/Toronto"),
     ("Vancouver", "America/Vancouver"),
@@ -146,6 +145,35 @@ CITIES: tuple[tuple[str, str], ...] = (
     ("Munich", "Europe/Berlin"),
     ("Geneva", "Europe/Zurich"),
     ("Edinburgh", "Europe/London"),
+    *(
+        ("Taipei", "Asia/Taipei"),
+        ("Riyadh", "Asia/Riyadh"),
+        ("Beirut", "Asia/Beirut"),
+        ("Kabul", "Asia/Kabul"),
+    ),
+    *(("Baghdad", "Asia/Baghdad"), ("Colombo", "Asia/Colombo"), ("Yangon", "Asia/Yangon")),
+    *(("Saigon", "Asia/Saigon"), ("Kuala Lumpur", "Asia/Kuala_Lumpur"), ("Ulaanbaatar", "Asia/Ulaanbaatar")),
+    *(("Tashkent", "Asia/Tashkent"), ("Baku", "Asia/Baku"), ("Tbilisi", "Asia/Tbilisi")),
+    *(("Algiers", "Africa/Algiers"), ("Tunis", "Africa/Tunis"), ("Khartoum", "Africa/Khartoum")),
+    *(("Addis Ababa", "Africa/Addis_Ababa"), ("Dar es Salaam", "Africa/Dar_es_Salaam")),
+    *(("Harare", "Africa/Harare"), ("Lusaka", "Africa/Lusaka"), ("Kigali", "Africa/Kigali")),
+    *(("Kampala", "Africa/Kampala"), ("Dakar", "Africa/Dakar"), ("Reykjavik", "Atlantic/Reykjavik")),
+    *(("Tallinn", "Europe/Tallinn"), ("Riga", "Europe/Riga"), ("Vilnius", "Europe/Vilnius")),
+    *(("Belgrade", "Europe/Belgrade"), ("Zagreb", "Europe/Zagreb"), ("Sarajevo", "Europe/Sarajevo")),
+    *(("Bratislava", "Europe/Bratislava"), ("Ljubljana", "Europe/Ljubljana"), ("Monaco", "Europe/Monaco")),
+    *(("Caracas", "America/Caracas"), ("La Paz", "America/La_Paz"), ("Montevideo", "America/Montevideo")),
+    *(("Detroit", "America/Detroit"), ("Anchorage", "America/Anchorage"), ("Halifax", "America/Halifax")),
+    *(("Winnipeg", "America/Winnipeg"), ("Adelaide", "Australia/Adelaide"), ("Hobart", "Australia/Hobart")),
+    *(
+        ("Brisbane", "Australia/Brisbane"),
+        ("Darwin", "Australia/Darwin"),
+        ("S\u00e3o Paulo", "America/Sao_Paulo"),
+    ),
+    *(
+        ("Z\u00fcrich", "Europe/Zurich"),
+        ("kuala lumpur", "Asia/Kuala_Lumpur"),
+        ("reykjavik", "Atlantic/Reykjavik"),
+    ),
 )
 
 COUNTRIES = lines("pools/countries.txt")

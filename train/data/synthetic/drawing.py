@@ -23,10 +23,16 @@ SMALL_TALK_SHARE = 0.18
 """Share of small talk among the questions that call for no tool or for none on offer."""
 KNOWLEDGE_SHARE = 0.32
 """Share of general knowledge among the questions that call for no tool or for none on offer."""
-UNSERVED_SHARE = 0.14
+UNSERVED_SHARE = 0.12
 """Share of questions of other rows that call for no tool, or for none on offer."""
 LACKING_SHARE = 0.65
-"""Share of requests for an absent tool of the app, where one is absent, among those for none on offer."""
+"""Largest share of requests for an absent tool of the app among those for none on offer."""
+LACKING_EACH = 0.13
+"""What each absent tool adds to that share, since one that is never on offer would be refused too often."""
+LACKED_SHARE = 0.2
+"""Share of requests for an absent tool of the app where most are absent, besides the share above."""
+FEW_TOOLS = 7
+"""Number of tools up to which most of the app's are absent."""
 LACKING_FOREIGN_SHARE = 0.12
 """Share of requests for one of the generator's foreign tools that is not on offer, among the rest."""
 FOREIGN_REQUESTS = 0.72
@@ -49,6 +55,9 @@ OPENERS = {
     **dict.fromkeys(
         ("multiply", "add", "subtract", "divide", "spelled_operation", "discount", "raise_by"), 3.0
     ),
+    **dict.fromkeys(("groups", "share", "fraction_of", "percent_share", "days_since", "event_after"), 3.0),
+    **dict.fromkeys(("remainder", "warmer_or_colder", "price_of_one", "single_of_dozen", "factor_then"), 3.0),
+    **dict.fromkeys(("two_items", "age_in_days", "weekday_after", "two_times", "in_and_out"), 2.0),
     **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder", "find_by_type"), 2.0),
     **dict.fromkeys(("days_between", "days_until", "span_after", "span_before", "time_in", "find"), 3.5),
     **dict.fromkeys(("list_here", "value_of", "note_search", "stated_in_file", "search"), 4.5),
@@ -61,6 +70,8 @@ OPENER_SHARE = 0.75
 """Share of dialogues that begin with one of them."""
 TALK_KINDS = {"greet": 6.0, "how_are_you": 2.0, "who_are_you": 1.5, "capabilities": 1.5, "told_self": 9.0}
 """How much more often a dialogue begins with this talk than with other small talk."""
+TALK_WEIGHTS = {"privacy": 2.5, "bye": 1.5, "who_are_you": 1.5, "feelings": 1.5, "joke": 0.6}
+"""How much more often a question that calls for no tool is this talk than other small talk."""
 REFUSED_FIRST_SHARE = 0.35
 """Share of requests that no tool serves among what a dialogue begins with before a tool is called for."""
 
@@ -107,16 +118,17 @@ def draw_restrained(group: Group) -> Intent:
     sample = group.sample
     roll = sample.rng.random()
     if roll < SMALL_TALK_SHARE:
-        return sample.rng.choice(SMALL_TALK_INTENTS)
+        weights = [TALK_WEIGHTS.get(kind.name, 1.0) for kind in SMALL_TALK_INTENTS]
+        return sample.rng.choices(SMALL_TALK_INTENTS, weights)[0]
     if roll < SMALL_TALK_SHARE + KNOWLEDGE_SHARE and group.knows:
         return KNOWLEDGE
     # Among foreign tools, only requests are unserved that share no word with any of them.
     if group.foreign and (group.extra or sample.chance(0.4)):
         unserved = group.foreign.unserved_intent(sample, group.tools.offered)
         return unserved or sample.rng.choice(SMALL_TALK_INTENTS)
-    lacking = [i for i in INTENTS.values() if _lacks(group, i)]
-    if lacking and sample.chance(LACKING_SHARE):
-        return sample.rng.choices(lacking, [i.weight for i in lacking])[0]
+    absent = sum(not group.tools.has(tool) for tool in BUILTIN)
+    if sample.chance(min(LACKING_SHARE, LACKING_EACH * absent)) and (lacking := _draw_lacking(group)):
+        return lacking
     # A word is explained from general knowledge where no tool looks it up.
     lacking = [i for i in FOREIGN_INTENTS if not group.serves(i) and i.name != "define_word"]
     if lacking and sample.chance(LACKING_FOREIGN_SHARE):
@@ -126,8 +138,19 @@ def draw_restrained(group: Group) -> Intent:
     return sample.rng.choice([intent for intent in IMPOSSIBLE_INTENTS if intent.name not in possible])
 
 
+def _draw_lacking(group: Group) -> Intent | None:
+    """Return a request for a tool of the app that is not on offer; None if there is none."""
+    lacking = [i for i in INTENTS.values() if _lacks(group, i)]
+    return group.sample.rng.choices(lacking, [i.weight for i in lacking])[0] if lacking else None
+
+
 def _lacks(group: Group, intent: Intent) -> bool:
-    """Return whether no tool on offer does what an intent of the app's tools asks, not even in part."""
+    """Return whether no tool on offer does what an intent of the app's tools asks, not even in part.
+
+    What only tells something, or lacks an argument, is answered without the tool.
+    """
+    if intent.name.startswith(("told_", "missing_")):
+        return False
     able = {*intent.needs, *(other for tool in intent.needs for other in ALSO_ABLE.get(tool, ()))}
     return bool(intent.needs) and not any(map(group.tools.has, able))
 
@@ -140,6 +163,9 @@ def draw_intent(group: Group, *, begins: bool = False) -> Intent:
     sample = group.sample
     if sample.chance(UNSERVED_SHARE):
         return draw_restrained(group)
+    few = group.foreign_free and len(group.tools.offered) <= FEW_TOOLS
+    if few and sample.chance(LACKED_SHARE) and (lacking := _draw_lacking(group)):
+        return lacking
     if group.extra and sample.chance(FOREIGN_REQUESTS):
         return sample.rng.choices(group.extra, [intent.weight for intent in group.extra])[0]
     served = [i for i in _requests() if group.serves(i)]

@@ -70,7 +70,7 @@ def make_toolset(
     if is_builtin and sample.chance(plain):
         return Toolset(BUILTIN, {tool: {} for tool in BUILTIN})
     is_long = max_tools > short and sample.chance(long)
-    if is_builtin and not is_long and sample.chance(0.45):
+    if is_builtin and not is_long and sample.chance(0.65):
         size = rng.randint(1, 8) if sample.chance(0.5) else rng.randint(9, short - 1)
         chosen = (*needs, *rng.sample(list(BUILTIN), size))
         return Toolset({tool: BUILTIN[tool] for tool in chosen}, {tool: {} for tool in chosen})

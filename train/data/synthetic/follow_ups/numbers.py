@@ -132,7 +132,8 @@ def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> 
         raise ValueError(memory.number)
     yield Question(sample.question(kind))
     because = f"the last result is {memory.number}, {why}"
-    return (yield from work_out(expression.format(r=memory.number), "That is {r}.", because))
+    number = f"({memory.number})" if memory.number.startswith("-") else memory.number
+    return (yield from work_out(expression.format(r=number), "That is {r}.", because))
 
 
 @follow_up("calculate", when=_is_plain, weight=2.5)

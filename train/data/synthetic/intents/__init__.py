@@ -10,14 +10,14 @@ from train.data.synthetic.script import INTENTS
 __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
-    *("dates.clock", "dates.days", "dates.calendar", "computer"),
+    *("dates.clock", "dates.days", "dates.calendar", "dates.years", "computer"),
     *("files.finding", "files.reading", "files.contents", "multi_step.amounts", "files.lookup"),
     *("question_answering.statements", "question_answering.in_folders", "question_answering.sections"),
     *("files.composing", "files.writing", "notes"),
     *("question_answering.unnamed_files", "question_answering.tables", "question_answering.quantities"),
     *("question_answering.notes", "multi_step.results", "multi_step.statements"),
     *("arithmetic.operations", "arithmetic.number_words", "arithmetic.purchases", "arithmetic.formulas"),
-    *("arithmetic.word_problems", "units"),
+    *("arithmetic.word_problems", "arithmetic.stories", "arithmetic.measures", "units"),
     *("no_call.missing_arguments", "no_call.partly_impossible", "no_call.told"),
     *("dates.events", "two_requests", "arithmetic.several_operations", "no_call.missing_several"),
     *("multi_step.calculations", "multi_step.listed_dates", "multi_step.saved_answers"),

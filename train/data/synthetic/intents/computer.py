@@ -19,7 +19,7 @@ def _machine(sample: Sampler) -> str:
     )
 
 
-@intent("system_info", topic="this computer", weight=7)
+@intent("system_info", topic="this computer", weight=13)
 def system(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("system"))
     observations = yield Step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.tools.lib.units import find_unit
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, conversion, json_number
 from train.data.synthetic.memory import Again, Memory
@@ -147,6 +148,51 @@ def mixed_units(sample: Sampler, world: World) -> Script:
     )
     total = seen[0].content
     return (yield from change_units(total, small, target, f"{said} is {total} {small}", f"{said} is {{r}}."))
+
+
+@intent("convert_units", topic="converting units", weight=1.5)
+def told_equal(sample: Sampler, world: World) -> Script:
+    """Feet and inches and the like, with the same in the smaller unit, which is what is converted."""
+    big, small, parts, targets = sample.rng.choice(_MIXED)
+    a, b = sample.rng.randint(2, 14), sample.rng.randint(1, parts - 1)
+    total, target = str(a * parts + b), sample.rng.choice(targets)
+    question = sample.question("told_equal", v=f"{a} {big} {b} {small}", t=total, u1=small, u2=target)
+    return conversion(question, total, small, target)
+
+
+@intent("convert_units", topic="converting units", weight=2)
+def which_is_more(sample: Sampler, world: World) -> Script:
+    """Which of two quantities in different units is more: one is converted to the unit of the other."""
+    dimension, adjective = sample.rng.choice(
+        (("length", "longer"), ("mass", "heavier"), ("volume", "more"), ("speed", "faster"), ("data", "more"))
+    )
+    u1, u2 = sample.units_of(names.UNITS[dimension])
+    v = sample.number(1, 900)
+    one, other = find_unit(u1), find_unit(u2)
+    assert one
+    assert other
+    v2 = f"{float(v) * float(one.factor / other.factor) * sample.rng.uniform(0.4, 2.2):.3g}"
+    if "e" in v2 or float(v2) < 0.1:
+        raise ValueError(v2)
+    first, second = f"{v} {u1}", f"{v2} {u2}"
+    yield Question(sample.question("which_is_more", a=first, b=second, adj=adjective))
+    seen = yield step(
+        f"To compare, I will convert {first} to {u2} with {{tool}}.",
+        "convert_units",
+        value=json_number(v),
+        from_unit=u1,
+        to_unit=u2,
+    )
+    if seen[0].error:
+        return give_up(f"It cannot be converted: {seen[0].content}.")
+    result = seen[0].content
+    more = first if float(result.split(" ")[0]) > float(v2) else second
+    return Outcome(
+        f"{more} is {adjective}: {first} is {result}.",
+        (more, result.split(" ")[0]),
+        thought=f"{first} is {result}, the other is {second}, so {more} is {adjective}.",
+        memory=Memory(),
+    )
 
 
 @intent("convert_units", topic="converting units", weight=1.8)

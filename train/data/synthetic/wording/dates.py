@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from agent.tools.lib.dates import MONTHS
-from train.data.synthetic.wording.spelling import ordinal
+from train.data.synthetic.wording.spelling import ORDINALS, ordinal
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,25 @@ def format_date(day: date, rng: random.Random) -> str:
     )
 
 
+def _in_words(day: date, rng: random.Random) -> WrittenDate:
+    """Return a date whose day is an ordinal in words."""
+    nth, month = ORDINALS[day.day - 1], _month(day)
+    if rng.random() < 0.3:
+        nth = nth.replace("-", " ")
+    if rng.random() < 0.35:
+        month = month.lower()
+    forms = (
+        f"the {nth} of {month} {day.year}",
+        f"{nth} of {month} {day.year}",
+        f"{month} the {nth}, {day.year}",
+    )
+    return _converted(rng.choice((*forms, f"{month} {nth} {day.year}")), day)
+
+
 def write_date(day: date, rng: random.Random) -> WrittenDate:
     """Return a day as people write it, sometimes as 4.3.2026, or 14/03/2026 if 14 is no month."""
+    if rng.random() < 0.06:
+        return _in_words(day, rng)
     if rng.random() < 0.75:
         text = format_date(day, rng)
         return WrittenDate(text, text)
@@ -69,13 +86,18 @@ def write_date(day: date, rng: random.Random) -> WrittenDate:
 def write_uncommon_date(day: date, kind: float, rng: random.Random) -> WrittenDate:
     """Return a date in a form that `format_date` lacks; `kind`, from 0.5 to 1, selects the form.
 
-    Below 0.62 the day or the month comes first and the day is above 12; below 0.75 there are points, and the
-    day is not above 12; below 0.85 the month is a word; from there on the year is left out.
+    Below 0.53 the day is an ordinal in words; below 0.62 the day or the month comes first and the day is
+    above 12; below 0.75 there are points, and the day is not above 12, or the year has two digits; below 0.85
+    the month is a word; from there on the year is left out.
     """
+    if kind < 0.53:
+        return _in_words(day, rng)
     if kind < 0.62:
         day = day.replace(day=rng.randint(13, 28))
         form = rng.choice(("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y"))
         return _converted(f"{day:{form}}", day)
+    if kind < 0.64 and day.year > 1999:
+        return _converted(f"{day.day}.{day.month}.{day:%y}", day)
     if kind < 0.75:
         day = day.replace(day=rng.randint(1, 12), month=rng.randint(1, 12))
         return _converted(rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d.%m.%Y}")), day)

@@ -10,7 +10,7 @@ from train.data.synthetic.wording.spelling import number_words, with_separators
 from train.data.synthetic.worlds.world import World
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=13)
 def remainder(sample: Sampler, world: World) -> Script:
     b = sample.rng.randint(2, 40)
     said = a = sample.integer(b + 1, 2000)
@@ -38,7 +38,7 @@ def whole_parts(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=4.5)
+@intent("calculate", topic="arithmetic", weight=9)
 def average(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 900) for _ in range(sample.rng.randint(2, 6))]
     listed, why = values, ""
@@ -55,7 +55,7 @@ def average(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=1.8)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def sum_of_many(sample: Sampler, world: World) -> Script:
     values = [sample.number(2, 999) for _ in range(sample.rng.randint(3, 7))]
     joined = sample.rng.choice((", ", " and ", " plus ", ", "))
@@ -79,7 +79,7 @@ def chained(sample: Sampler, world: World) -> Script:
     return calculate(sample.question(section, a=a, b=b, c=c), expression)
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=13)
 def percent_share(sample: Sampler, world: World) -> Script:
     """What percentage one number is of another."""
     b = sample.integer(10, 900)

@@ -14,6 +14,8 @@ _CONTAINERS = (
     *("boxes", "crates", "bags", "shelves", "packs", "trays", "rows", "cartons", "baskets", "pallets"),
     *("jars", "drawers", "bundles", "sacks", "cases", "tins"),
 )
+TEENS_SHARE = 0.15
+"""Share of numbers in words from eleven to nineteen, which are taken for seven or ninety otherwise."""
 _OPERATIONS = (("add", "+"), ("subtract", "-"), ("multiply", "*"), ("divide", "/"))
 
 
@@ -27,6 +29,7 @@ def spelled(sample: Sampler, most: int) -> tuple[str, str, str]:
     kind = sample.rng.random()
     if kind < 0.55:
         number = _round(sample) if sample.chance(0.25) else int(sample.integer(2, most))
+        number = sample.rng.randint(11, 19) if sample.chance(TEENS_SHARE) else number
         text = number_words(number)
         if sample.chance(0.3):
             text = text.replace("-", " ")
@@ -44,7 +47,7 @@ def spelled(sample: Sampler, most: int) -> tuple[str, str, str]:
     return text, str(number), f"{text} is {number}"
 
 
-@intent("calculate", topic="arithmetic", weight=6)
+@intent("calculate", topic="arithmetic", weight=8)
 def spelled_operation(sample: Sampler, world: World) -> Script:
     kind, sign = sample.rng.choice(_OPERATIONS)
     a, first, why = spelled(sample, 900)
@@ -57,6 +60,8 @@ def spelled_operation(sample: Sampler, world: World) -> Script:
     else:
         second = sample.integer(2, 90)
         b, why2 = second, ""
+    if first == second:
+        raise ValueError(first)
     say = {"+": "That makes {r}.", "-": "That leaves {r}."}.get(sign, "That is {r}.")
     because = f"{why}, {why2}" if why2 else why
     again = binary(first, sign, second)
@@ -76,7 +81,7 @@ def negative(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=12)
 def fraction_of(sample: Sampler, world: World) -> Script:
     """A fraction in words, of a number that is in words sometimes."""
     words, above, below = sample.rng.choice(FRACTIONS)
@@ -95,10 +100,12 @@ def fraction_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("calculate", topic="arithmetic", weight=5.5)
+@intent("calculate", topic="arithmetic", weight=12)
 def groups(sample: Sampler, world: World) -> Script:
     """So many things with so many parts each, either number in words or in digits."""
     a, b = sample.integer(2, 120), sample.integer(2, 60)
+    if sample.chance(TEENS_SHARE):
+        a, b = str(sample.rng.randint(11, 19)), str(sample.rng.randint(11, 60))
     said, said2 = a, b
     roll = sample.rng.random()
     if roll < 0.6:

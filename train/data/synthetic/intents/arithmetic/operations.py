@@ -19,7 +19,7 @@ def amount(sample: Sampler, low: int, high: int) -> tuple[str, str, str]:
     return digits, digits, ""
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=6)
 def percent_of(sample: Sampler, world: World) -> Script:
     p, (said, n, why) = sample.percent(), amount(sample, 20, 9000)
     question = sample.question("percent_of", p=p, n=said)
@@ -70,19 +70,19 @@ def add(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("add", a=a, b=b), f"{a} + {b}", again=binary(a, "+", b))
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=2.4)
 def subtract(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 9999), sample.number(2, 9999)
     return calculate(sample.question("subtract", a=a, b=b), f"{a} - {b}", again=binary(a, "-", b))
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=3)
 def multiply(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 999), sample.number(2, 999)
     return calculate(sample.question("multiply", a=a, b=b), f"{a} * {b}", again=binary(a, "*", b))
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=3)
 def divide(sample: Sampler, world: World) -> Script:
     b = "0" if sample.chance(0.06) else sample.integer(2, 40)
     a = sample.number(2, 9999)
@@ -119,7 +119,7 @@ def power(sample: Sampler, world: World) -> Script:
     return calculate(sample.question("power", a=a, b=b), f"{a} ^ {b}")
 
 
-@intent("calculate", topic="arithmetic", weight=5)
+@intent("calculate", topic="arithmetic", weight=13)
 def share(sample: Sampler, world: World) -> Script:
     """An amount that several people share; their number is in words sometimes."""
     b = sample.integer(2, 12)
@@ -133,7 +133,7 @@ def share(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{n} / {b}", "Each gets {r}.", because, binary(n, "/", b))
 
 
-@intent("calculate", topic="arithmetic", weight=4)
+@intent("calculate", topic="arithmetic", weight=5)
 def rate(sample: Sampler, world: World) -> Script:
     a, b = sample.price(200) if sample.chance(0.4) else sample.number(2, 200), sample.integer(2, 60)
     count = number_words(int(b)) if sample.chance(0.3) else b

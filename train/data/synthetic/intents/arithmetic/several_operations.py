@@ -17,7 +17,7 @@ _FACTORS = (
 )
 
 
-@intent("calculate", topic="arithmetic", weight=4)
+@intent("calculate", topic="arithmetic", weight=10)
 def factor_then(sample: Sampler, world: World) -> Script:
     """Double, half or three times a number, and then some more or less."""
     section, expression, why = sample.rng.choice(_FACTORS)
@@ -31,17 +31,21 @@ def factor_then(sample: Sampler, world: World) -> Script:
     return calculate(question, worked, "That is {r}.", join_reasons(because, because2, why))
 
 
-@intent("calculate", topic="arithmetic", weight=3)
+@intent("calculate", topic="arithmetic", weight=12)
 def warmer_or_colder(sample: Sampler, world: World) -> Script:
+    """A temperature that rises from below zero, or falls; it is calculated with, not converted."""
     a, b = str(sample.rng.randint(2, 40)), str(sample.rng.randint(2, 40))
-    if sample.chance(0.6):
-        question = sample.question("warmer", a=a, b=b)
-        return calculate(question, f"-{a} + {b}", "It is {r} degrees.", f"it was -{a}, warmer means plus")
-    question = sample.question("colder", a=a, b=b)
-    return calculate(question, f"{a} - {b}", "It is {r} degrees.", f"it was {a}, colder means minus")
+    said, said2 = (number_words(int(n)) if sample.chance(0.2) else n for n in (a, b))
+    reasons = [f"{words} is {digits}" for words, digits in ((said, a), (said2, b)) if words != digits]
+    warmer = sample.chance(0.6)
+    question = sample.question("warmer" if warmer else "colder", a=said, b=said2)
+    start, expression = (f"-{a}", f"-{a} + {b}") if warmer else (a, f"{a} - {b}")
+    way = "warmer means plus" if warmer else "colder means minus"
+    because = join_reasons(*reasons, f"it was {start}, {way}")
+    return calculate(question, expression, "It is {r} degrees.", because)
 
 
-@intent("calculate", topic="arithmetic", weight=4)
+@intent("calculate", topic="arithmetic", weight=5)
 def two_items(sample: Sampler, world: World) -> Script:
     """Two kinds of things, each with its number and its price apiece."""
     item, item2 = sample.rng.sample(list(names.PLURALS), 2)

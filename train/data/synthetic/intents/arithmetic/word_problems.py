@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.data.phrasings import names
 from train.data.synthetic.actions import calculate, join_reasons
-from train.data.synthetic.intents.arithmetic.number_words import spelled
+from train.data.synthetic.intents.arithmetic.number_words import TEENS_SHARE, spelled
 from train.data.synthetic.intents.arithmetic.operations import amount
 from train.data.synthetic.memory import Again, binary
 from train.data.synthetic.sampler import Sampler
@@ -15,7 +15,7 @@ from train.data.synthetic.worlds.world import World
 
 def count(sample: Sampler, most: int) -> tuple[str, str, str]:
     """Return a count from 3 to `most`, in words half of the time; in digits; and that they are equal."""
-    number = sample.integer(3, most)
+    number = str(sample.rng.randint(11, 19)) if sample.chance(TEENS_SHARE) else sample.integer(3, most)
     said = number_words(int(number)) if sample.chance(0.5) else number
     return said, number, "" if said == number else f"{said} is {number}"
 
@@ -30,7 +30,7 @@ def price_of_many(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{number} * {price}", "That comes to {r}.", because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=3)
+@intent("calculate", topic="arithmetic", weight=7)
 def price_of_one(sample: Sampler, world: World) -> Script:
     """The price of one of several things, which is given for all together."""
     said, number, why = count(sample, 30)
@@ -41,7 +41,7 @@ def price_of_one(sample: Sampler, world: World) -> Script:
     return calculate(question, f"{price} / {number}", "One costs {r}.", because, again)
 
 
-@intent("calculate", topic="arithmetic", weight=2)
+@intent("calculate", topic="arithmetic", weight=8)
 def single_of_dozen(sample: Sampler, world: World) -> Script:
     """The price of one, where that of half a dozen, a dozen or two dozen is given."""
     words, number = sample.rng.choice(

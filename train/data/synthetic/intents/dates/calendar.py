@@ -79,7 +79,7 @@ def span(sample: Sampler) -> tuple[str, int, str]:
     return text, days, f"{text}, a {unit} counted as {each} days, is {sum_} days"
 
 
-@intent("add_days", topic="dates", weight=2)
+@intent("add_days", topic="dates", weight=4.5)
 def span_after(sample: Sampler, world: World) -> Script:
     day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("span_after", span=text, date=day.text)
@@ -87,7 +87,7 @@ def span_after(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=2)
+@intent("add_days", topic="dates", weight=3)
 def span_before(sample: Sampler, world: World) -> Script:
     day, (text, days, why) = sample.written_date(), span(sample)
     question = sample.question("span_before", span=text, date=day.text)
@@ -95,7 +95,7 @@ def span_before(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, -days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=1.5)
+@intent("add_days", topic="dates", weight=2)
 def span_from_today(sample: Sampler, world: World) -> Script:
     text, days, why = span(sample)
     question = sample.question("span_from_today", span=text)
@@ -111,7 +111,7 @@ def span_ago(sample: Sampler, world: World) -> Script:
     return shifted_date(question, "today", -days, because, relative=True)
 
 
-@intent("add_days", topic="dates", weight=5)
+@intent("add_days", topic="dates", weight=15)
 def weekday_of(sample: Sampler, world: World) -> Script:
     """The weekday of a date is what `add_days` says of it with 0 days."""
     day = sample.written_date()
@@ -128,7 +128,7 @@ def weekday_of(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("add_days", topic="dates", weight=0.7)
+@intent("add_days", topic="dates", weight=2.5)
 def near_day(sample: Sampler, world: World) -> Script:
     """Tomorrow, yesterday, the day after tomorrow, the day before yesterday."""
     word, days = sample.rng.choice(
@@ -144,7 +144,7 @@ def near_day(sample: Sampler, world: World) -> Script:
     return shifted_date(sample.question("near_day", day=word), "today", days, because, relative=True)
 
 
-@intent("days_between", topic="dates", weight=3)
+@intent("days_between", topic="dates", weight=8)
 def days_since(sample: Sampler, world: World) -> Script:
     past = world.now.date() - timedelta(days=sample.rng.randint(2, sample.rng.choice((400, 9000, 30_000))))
     day = sample.write(sample.day() if sample.is_test else past)
@@ -169,7 +169,7 @@ def _falls(day: str, year: int) -> date:
     return datetime.strptime(f"{number} {month} {year}", "%d %B %Y").date()
 
 
-@intent("add_days", topic="dates", weight=1.2)
+@intent("add_days", topic="dates", weight=2)
 def feast_weekday(sample: Sampler, world: World) -> Script:
     name = sample.pick(list(FEASTS))
     return shifted_date(
@@ -182,7 +182,7 @@ def feast_weekday(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("days_between", "calculate", topic="dates", weight=1)
+@intent("days_between", "calculate", topic="dates", weight=1.5)
 def weeks_between(sample: Sampler, world: World) -> Script:
     """Weeks from today or a date to another: the days, then a division."""
     first = sample.day()

@@ -14,7 +14,7 @@ from train.data.synthetic.actions import (
 )
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent
+from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, intent, step
 from train.data.synthetic.worlds.world import World
 
 
@@ -39,12 +39,12 @@ def city(sample: Sampler, now: datetime) -> tuple[str, str | None]:
         zone = ZoneInfo(sample.rng.choice([zone for _, zone in names.CITIES]))
         moment = now.astimezone(zone)
         return (name.title() if sample.chance(0.6) else name), f"{moment:%A %Y-%m-%d %H:%M} {zone.key}"
-    if sample.chance(0.2):
+    if sample.chance(0.3):
         return sample.pick(names.COUNTRIES), None
     return sample.pick([spoken for spoken, _ in names.CITIES]), None
 
 
-@intent("current_time", topic="the time", weight=7)
+@intent("current_time", topic="the time", weight=16)
 def time_in(sample: Sampler, world: World) -> Script:
     if sample.chance(0.08):
         place = sample.pseudo_word().capitalize()
@@ -65,12 +65,12 @@ def _made_up_city(question: str, place: str, observation: str) -> Script:
     return (yield from look_at_clock(place, observation))
 
 
-@intent("current_time", topic="the time", weight=1.6)
+@intent("current_time", topic="the time", weight=5)
 def time_in_town(sample: Sampler, world: World) -> Script:
     """The time in a place that the tool does not know: its zone is asked for instead."""
     place = sample.pick([place for place, _ in names.TOWNS])
     zone = dict(names.TOWNS)[place]
-    yield Question(sample.question("time_in_town", city=place))
+    yield Question(sample.question(sample.rng.choice(("time_in_town", "time_in")), city=place))
     arguments = {"timezone": place}
     turns = yield Step(
         f"I will look at the clock in {place} with {{tool}}.", (ToolCall("current_time", arguments),)
@@ -89,7 +89,7 @@ def time_in_town(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("current_time", topic="the time", weight=3.4)
+@intent("current_time", topic="the time", weight=6)
 def two_times(sample: Sampler, world: World) -> Script:
     (first, seen), (second, seen2) = city(sample, world.now), city(sample, world.now)
     while second.lower() == first.lower():
@@ -108,6 +108,66 @@ def two_times(sample: Sampler, world: World) -> Script:
         (TIME_PATTERN,),
         thought=f"{first} has {a} and {second} has {b}.",
         memory=Memory(Again("time_in", {"city": second})),
+    )
+
+
+@intent("current_time", "calculate", topic="the time", weight=2)
+def hours_apart(sample: Sampler, world: World) -> Script:
+    """By how many hours the clocks of two cities differ."""
+    zones = dict(names.CITIES)
+    first, second = sample.rng.sample(list(zones), 2)
+    yield Question(sample.question("hours_apart", city=first, city2=second))
+    seen = yield Step(
+        f"First I will look at the clocks in {first} and {second} at once with {{tool}}.",
+        (ToolCall("current_time", {"timezone": first}), ToolCall("current_time", {"timezone": second})),
+    )
+    clocks = [(*clock_parts(turn)[1:], place) for turn, place in zip(seen, (first, second), strict=True)]
+    (day, time, ahead), (day2, time2, behind) = sorted(clocks, reverse=True)
+    (h, m), (h2, m2) = (map(int, said.split(":")) for said in (time, time2))
+    expression = f"{h} + 24 - {h2}" if day != day2 else f"{h} - {h2}"
+    if m != m2:
+        expression = f"{expression} + ({m} - {m2}) / 60"
+    later = " of the next day" if day != day2 else ""
+    seen = yield step(
+        f"{ahead} has {time}{later} and {behind} has {time2}: I will work out {expression} with {{tool}}.",
+        "calculate",
+        expression=expression,
+    )
+    hours = seen[0].content
+    said = f"{hours} hour" if hours == "1" else f"{hours} hours"
+    same = f"{first} and {second} have the same time."
+    return Outcome(
+        same if hours == "0" else f"{ahead} is {said} ahead of {behind}.",
+        () if hours == "0" else (hours,),
+        thought=f"The result is {hours}.",
+        memory=Memory(number=hours, unit="hours"),
+    )
+
+
+@intent("current_time", "calculate", topic="the time", weight=2)
+def minutes_until(sample: Sampler, world: World) -> Script:
+    """The minutes until a time of today: the clock first, then a difference."""
+    now = world.now.hour * 60 + world.now.minute
+    end = 5 * sample.rng.randint(now // 5 + 2, 24 * 12 - 1)
+    hour, minute = divmod(end, 60)
+    said = f"{hour}:{minute:02d}"
+    yield Question(sample.question("minutes_until", t=said))
+    seen = yield step("I need the time first, from {tool}.", "current_time")
+    time = clock_parts(seen[0])[2]
+    h, m = map(int, time.split(":"))
+    expression = f"({hour} * 60 + {minute}) - ({h} * 60 + {m})"
+    seen = yield step(
+        f"It is {time}; in minutes {said} is {hour} * 60 + {minute} and {time} is {h} * 60 + {m}: "
+        f"I will work out {expression} with {{tool}}.",
+        "calculate",
+        expression=expression,
+    )
+    minutes = seen[0].content
+    return Outcome(
+        f"It is {minutes} minutes until {said}.",
+        (r"re:\d+(?= minutes)",),
+        thought=f"The result is {minutes}.",
+        memory=Memory(number=minutes, unit="minutes"),
     )
 
 

@@ -75,7 +75,7 @@ def days_between(sample: Sampler, world: World) -> Script:
     return count_days(question, start.value, end.value, join_reasons(start.why, end.why))
 
 
-@intent("days_between", topic="dates", weight=2.2)
+@intent("days_between", topic="dates", weight=3)
 def days_until(sample: Sampler, world: World) -> Script:
     date = sample.write(world.now.date() + timedelta(days=sample.rng.randint(2, 900)))
     if sample.is_test:
@@ -84,7 +84,7 @@ def days_until(sample: Sampler, world: World) -> Script:
     return count_days(question, "today", date.value, date.why, relative=True)
 
 
-@intent("current_time", "add_days", topic="dates", weight=0.8)
+@intent("current_time", "add_days", topic="dates", weight=1.6)
 def coming_weekday(sample: Sampler, world: World) -> Script:
     """The date of the coming Friday: the clock tells the weekday of today, the rest is a count."""
     wanted = sample.rng.choice(WEEKDAYS)

@@ -12,7 +12,7 @@ from train.data.synthetic.script import Script, intent
 from train.data.synthetic.worlds.world import World
 
 
-@intent("add_days", topic="dates", weight=2.4)
+@intent("add_days", topic="dates", weight=7)
 def event_after(sample: Sampler, world: World) -> Script:
     """Something that begins on a date and ends a span later."""
     day, (text, days, why) = sample.written_date(), span(sample)
@@ -21,7 +21,7 @@ def event_after(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, days, because, relative=day.relative)
 
 
-@intent("add_days", topic="dates", weight=2.4)
+@intent("add_days", topic="dates", weight=4.5)
 def event_before(sample: Sampler, world: World) -> Script:
     """Something that has to be done a span before a date."""
     day, (text, days, why) = sample.written_date(), span(sample)
@@ -30,7 +30,7 @@ def event_before(sample: Sampler, world: World) -> Script:
     return shifted_date(question, day.value, -days, because, relative=day.relative)
 
 
-@intent("days_between", topic="dates", weight=1.8)
+@intent("days_between", topic="dates", weight=6)
 def age_in_days(sample: Sampler, world: World) -> Script:
     day = world.now.date() - timedelta(days=sample.rng.randint(200, 28000))
     written = sample.write(sample.day() if sample.is_test else day)
@@ -39,7 +39,27 @@ def age_in_days(sample: Sampler, world: World) -> Script:
     return count_days(question, written.value, "today", because, relative=True)
 
 
-@intent("add_days", topic="dates", weight=1.1)
+@intent("add_days", topic="dates", weight=4)
+def weekday_after(sample: Sampler, world: World) -> Script:
+    """The weekday of the day a span after or before today or a date."""
+    text, days, why = span(sample)
+    day = sample.written_date()
+    if sample.chance(0.4):
+        later = sample.chance(0.6)
+        section = "weekday_in" if later else "weekday_ago"
+        start, because, relative, slots = "today", "", True, {"span": text}
+    else:
+        later = sample.chance(0.7)
+        section = "weekday_after" if later else "weekday_before"
+        start, because, relative, slots = day.value, day.why, day.relative, {"span": text, "date": day.text}
+    days = days if later else -days
+    question = sample.question(section, **slots)
+    because = join_reasons(because, why, direction(question, days))
+    say = "That is a {weekday}, {day}."
+    return shifted_date(question, start, days, because, relative=relative, say=say)
+
+
+@intent("add_days", topic="dates", weight=2)
 def weekday_choice(sample: Sampler, world: World) -> Script:
     """Which of two weekdays a date is."""
     day = sample.day()

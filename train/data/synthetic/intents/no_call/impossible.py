@@ -12,6 +12,9 @@ from train.data.synthetic.worlds.world import World
 
 NAMED_SHARE = 0.6
 """Share of impossible requests about something that is named: a city, a person, a file, a time."""
+TWO_SHARE = 0.25
+"""Share of impossible requests that an order of the same kind may follow."""
+_ORDERS = frozenset(names.ORDERS)
 TOPICS_BY_TOOL = {
     "get_weather": ("weather",),
     "get_stock_price": ("stocks",),
@@ -29,13 +32,22 @@ TOPICS_BY_TOOL = {
 """Foreign tool -> the intents of impossible requests that it serves."""
 
 
+def _asked(kind: str, sample: Sampler, world: World) -> str:
+    """Return an impossible request of a kind."""
+    named = impossible.NAMED.get(kind, ())
+    if named and sample.chance(NAMED_SHARE):
+        return sample.phrased(named, **_impossible_values(sample, world))
+    return sample.question(kind)
+
+
 def _impossible(kind: str) -> Intent:
     def script(sample: Sampler, world: World) -> Script:
-        named = impossible.NAMED.get(kind, ())
-        if named and sample.chance(NAMED_SHARE):
-            question = sample.phrased(named, **_impossible_values(sample, world))
-        else:
-            question = sample.question(kind)
+        question = _asked(kind, sample, world)
+        if sample.chance(TWO_SHARE):
+            second = _asked(kind, sample, world)
+            first_word = second.split(" ", 1)[0].lower()
+            if first_word in _ORDERS and question[-1] not in "?!":
+                question = f"{question.rstrip('. ')} and {first_word}{second[len(first_word) :]}"
         yield Question(question)
         return Outcome(refusal(question), gave_up=True)
 

@@ -65,7 +65,7 @@ def missing_unit(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_unit", "The target unit", back, given, change_units(v, u1, u2), v=v, u1=u1)
 
 
-@intent("convert_units", topic="converting units", weight=4)
+@intent("convert_units", topic="converting units", weight=6)
 def missing_units(sample: Sampler, world: World) -> Script:
     """A bare number: both units are missing."""
     v, (u1, u2) = sample.number(2, 900), sample.units()
@@ -74,7 +74,7 @@ def missing_units(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_units", "Each of the units", back, given, change_units(v, u1, u2), v=v)
 
 
-@intent("days_between", topic="dates", weight=2)
+@intent("days_between", topic="dates", weight=3)
 def missing_dates(sample: Sampler, world: World) -> Script:
     start, end = (sample.format_date(sample.day()) for _ in range(2))
     given = sample.question("given_dates", date=start, date2=end)

@@ -12,6 +12,7 @@ from train.data.synthetic.script import (
     Intent,
     Question,
     Script,
+    planned,
 )
 from train.data.synthetic.wording.refusal import spoken_back
 from train.data.synthetic.worlds.world import World
@@ -27,6 +28,8 @@ _JOINTS = (
     ". Then ",
     ", and please ",
     " + ",
+    ", so you can ",
+    " - after that ",
 )
 """Between the half that is possible and the one that is not."""
 
@@ -47,10 +50,10 @@ def _half(name: str) -> None:
             yield Question(f"{tail}{joint}{question.text}")
         else:
             yield Question(f"{question.text.rstrip('?.! ')}{sample.rng.choice(_JOINTS)}{tail}")
-        outcome = yield from first
+        refused = spoken_back(tail)
+        outcome = yield from planned(first, f"say that I cannot {refused}")
         if outcome.gave_up:
             raise ValueError(tail)
-        refused = spoken_back(tail)
         done = f"{outcome.answer}\n" if "\n" in outcome.answer else f"{outcome.answer.rstrip('.')}. "
         return replace(
             outcome,
@@ -59,9 +62,12 @@ def _half(name: str) -> None:
         )
 
     half = f"half_{name}"
-    INTENTS[half] = Intent(half, base.needs, base.topic, 0.7, script)
+    weight = 1.6 if name in OFTEN else 0.9
+    INTENTS[half] = Intent(half, base.needs, base.topic, weight, script)
 
 
+OFTEN = frozenset(("read", "read_in_folder", "multiply", "note_search", "stated_in_notes", "time_in", "find"))
+"""Halves whose result is most often what the other half is about."""
 HALVES: tuple[str, ...] = (
     *("percent_of", "convert", "add_days", "days_until", "time_in", "purchase", "value_of", "info_size"),
     *("weekday_of", "search", "find", "read", "multiply", "time_now", "stated_in_notes", "stated_in_file"),
