@@ -10,6 +10,7 @@ from train.data.synthetic.intents.files.common import (
     find_spoken,
     info,
     info_answer,
+    lined_path,
     lines_of,
     loose_name,
     missing_file,
@@ -49,7 +50,7 @@ def _misnamed(sample: Sampler, path: str) -> str:
     return f"{stem}{'.txt' if not path.endswith('.txt') else '.md'}"
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.2)
+@intent("read_file", "find_files", topic="reading files", weight=3.2)
 def read(sample: Sampler, world: World) -> Script:
     path = spoken_path(sample, short_path(sample, world))
     yield Question(sample.question("read", path=path))
@@ -64,12 +65,16 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=3.2)
+@intent("read_file", topic="reading files", weight=5.5)
 def read_lines(sample: Sampler, world: World) -> Script:
-    path = any_path(sample, world)
+    path = lined_path(sample, world)
     count = len(lines_of(world, path))
     start = sample.rng.randint(1, count)
     end = sample.rng.randint(start, min(count, start + 8))
+    if sample.chance(0.2) and start < count:
+        end = start + 1
+        yield Question(sample.question("two_lines", path=path, s=start, e=end))
+        return (yield from lines_from_to(path, start, end))
     if sample.chance(0.08):
         start, end = count + sample.rng.randint(1, 9), count + sample.rng.randint(10, 20)
     yield Question(sample.question("read_lines", path=path, s=start, e=end))
@@ -134,7 +139,7 @@ def search_then_read(sample: Sampler, world: World) -> Script:
 
 
 def _maybe_missing(sample: Sampler, world: World) -> str:
-    return sample.value(sample.file_name) if sample.chance(0.1) else any_path(sample, world)
+    return sample.value(sample.file_name) if sample.chance(0.1) else lined_path(sample, world)
 
 
 def _info(question: str, path: str, aspect: str) -> Script:
@@ -142,25 +147,25 @@ def _info(question: str, path: str, aspect: str) -> Script:
     return (yield from info(path, aspect))
 
 
-@intent("file_info", topic="file sizes", weight=0.8)
+@intent("file_info", topic="file sizes", weight=2.2)
 def info_size(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_size", path=path), path, "size")
 
 
-@intent("file_info", topic="file dates", weight=0.8)
+@intent("file_info", topic="file dates", weight=2)
 def info_date(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=2.4)
+@intent("file_info", topic="counting lines", weight=3)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")
 
 
-@intent("file_info", "find_files", topic="file dates", weight=1)
+@intent("file_info", "find_files", topic="file dates", weight=3.5)
 def info_elsewhere(sample: Sampler, world: World) -> Script:
     """A file named without its folder or with another ending: it is found, and looked at there."""
     path = any_path(sample, world)

@@ -43,7 +43,7 @@ def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> O
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.8)
+@intent("read_file", "find_files", topic="reading files", weight=3.5)
 def cell_in(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
@@ -53,7 +53,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=3.2)
+@intent("search_text", "read_file", topic="searching files", weight=5)
 def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
     path, table = _table(sample, world)
@@ -88,7 +88,7 @@ def _asked_cell(sample: Sampler, table: Table) -> tuple[tuple[str, ...], str, st
     return row, column, phrasing.format(row=name)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4.5)
+@intent("read_file", "find_files", topic="reading files", weight=6.5)
 def cell_asked(sample: Sampler, world: World) -> Script:
     """One cell, whose column the question describes in other words."""
     path, table = _table(sample, world)
@@ -99,7 +99,7 @@ def cell_asked(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=4)
+@intent("search_text", "read_file", topic="searching files", weight=6.5)
 def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column, asked = _asked_cell(sample, table)
@@ -107,7 +107,7 @@ def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
     return (yield from _searched_cell(path, table, row, column))
 
 
-@intent("read_file", "find_files", topic="reading files", weight=0.9)
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def rows_where(sample: Sampler, world: World) -> Script:
     """The rows of one group."""
     path, table = _table(sample, world)
@@ -124,7 +124,7 @@ def rows_where(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.4)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=4.5)
 def group_total(sample: Sampler, world: World) -> Script:
     """The sum of a column over the rows of one group."""
     path, table = _table(sample, world)
@@ -140,7 +140,7 @@ def group_total(sample: Sampler, world: World) -> Script:
     return (yield from worked_out(path, lead, " + ".join(values), "The total is", "The total is"))
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.2)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=3.2)
 def column_total(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     column = sample.rng.choice(table.numbers)
