@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -12,18 +12,23 @@ from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.documents import Document, make_document, setting
 from train.data.synthetic.worlds.stated import Stated, filled, repeated, slot_value
 
-THEMED_SHARE = 0.42
-"""Share of files whose name says what is in them."""
+THEMED_SHARE = 0.32
+"""Share of other files whose name says what is in them."""
+EXTRA_SHARE = 0.5
+"""Share of worlds with a file of each of some kinds: settings of a device, a numbered list, a log, a number."""
 LONG_LOG_SHARE = 0.5
 """Share of logs that are too long to be read whole."""
 _NUMBERED_NAMES = ("invoice", "receipt", "scan", "ticket", "contract", "order", "report", "letter", "photo")
 
 
-def make_file(sample: Sampler) -> tuple[str, Document]:
-    """Return the name of a file, and what it says."""
-    if not sample.chance(THEMED_SHARE):
-        return sample.file_name(), make_document(sample)
-    return sample.rng.choices(list(_KINDS), list(_KINDS.values()))[0](sample)
+def draw_files(sample: Sampler) -> list[tuple[str, Document]]:
+    """Return the names of four to twelve files, and what they say."""
+    files: list[tuple[str, Document]] = []
+    for _ in range(sample.rng.randint(4, 8)):
+        themed = sample.chance(THEMED_SHARE)
+        files.append(_theme(sample) if themed else (sample.file_name(), make_document(sample)))
+    extra = (_settings_asked, _numbered, _log, _with_number)
+    return [*files, *(make(sample) for make in extra if sample.chance(EXTRA_SHARE))]
 
 
 def _by_names() -> Mapping[str, dict[str, tuple[str, ...]]]:
@@ -157,13 +162,6 @@ def _with_number(sample: Sampler) -> tuple[str, Document]:
     return f"{noun}{mark}{number}.{sample.rng.choice(('txt', 'md', 'pdf.txt'))}", make_document(sample)
 
 
-_KINDS: dict[Callable[[Sampler], tuple[str, Document]], float] = {
-    _theme: 8,
-    _settings_asked: 2.6,
-    _numbered: 2.6,
-    _log: 2.6,
-    _with_number: 1.8,
-}
 _DEVICES = frozenset(heading.split(" | ")[0] for heading in SETTINGS)
 
 

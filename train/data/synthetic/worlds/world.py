@@ -12,7 +12,7 @@ from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quan
 from train.data.synthetic.worlds.documents import Document
 from train.data.synthetic.worlds.siblings import Siblings, draw_siblings, sibling_document
 from train.data.synthetic.worlds.stated import Stated, draw_stated
-from train.data.synthetic.worlds.themed import make_file
+from train.data.synthetic.worlds.themed import draw_files
 from train.data.synthetic.worlds.twins import TWINNED, Shared, draw_shared, twin_of
 
 TWIN_SHARE = 0.6
@@ -93,7 +93,7 @@ def _add_siblings(sample: Sampler, documents: dict[str, Document], stems: set[st
 
 
 def make_world(sample: Sampler) -> World:
-    """Return a world of at most fourteen files, some in folders, and some notes.
+    """Return a world of at most sixteen files, some in folders, and some notes.
 
     In the test split it is now, since its questions are asked of the real tools later.
     """
@@ -102,8 +102,7 @@ def make_world(sample: Sampler) -> World:
     if sample.chance(0.2):
         folders[1] = f"{folders[0]}/{sample.folder()}"
     stems: set[str] = set()
-    for _ in range(sample.rng.randint(5, 10)):
-        name, document = make_file(sample)
+    for name, document in draw_files(sample):
         stem = name.split(".")[0].lower()
         # If a stem contained another, "the file with … in its name" would be ambiguous.
         if any(stem in other or other in stem for other in stems):

@@ -202,7 +202,7 @@ def log_level(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], level, path)
 
 
-@intent("file_info", topic="counting files", weight=4.5)
+@intent("file_info", topic="counting files", weight=6)
 def count_entries(sample: Sampler, world: World) -> Script:
     """How many files a folder has, as `file_info` says of a folder."""
     folder = sample.rng.choice(world.folders)
@@ -252,7 +252,7 @@ def search_no_hit_then_shorter(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("file_info", "read_file", topic="reading files", weight=1.5)
+@intent("file_info", "read_file", topic="reading files", weight=2.5)
 def last_lines(sample: Sampler, world: World) -> Script:
     """The last lines of a file: how many there are first, then these."""
     path = sample.rng.choice([path for path in world.files if len(lines_of(world, path)) > 3])

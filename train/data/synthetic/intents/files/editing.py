@@ -39,7 +39,7 @@ def _write_anew(path: str, why: str, text: str, answer: str) -> Script:
     return outcome
 
 
-@intent("read_file", "write_file", topic="writing files", weight=3)
+@intent("read_file", "write_file", topic="writing files", weight=4.5)
 def prepend(sample: Sampler, world: World) -> Script:
     """A line before all the others of a file."""
     path, text = _short(sample, world), sample.phrase()
@@ -52,7 +52,7 @@ def prepend(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "write_file", topic="writing files", weight=3)
+@intent("read_file", "write_file", topic="writing files", weight=4.5)
 def set_value(sample: Sampler, world: World) -> Script:
     """Another value for a setting or a price of a file."""
     path = _short(sample, world, "settings", "config", "prices", "people")
@@ -76,7 +76,7 @@ def set_value(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "write_file", topic="writing files", weight=2.5)
+@intent("read_file", "write_file", topic="writing files", weight=4)
 def remove_line(sample: Sampler, world: World) -> Script:
     """A line taken out of a list."""
     path = _short(sample, world, "items", "prices", "tasks", "people", "settings")

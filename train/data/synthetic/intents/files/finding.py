@@ -190,7 +190,7 @@ def search(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=3.5)
 def search_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     query = query_in(sample, world, path)

@@ -33,7 +33,7 @@ def _searched(query: str, line: str, path: str = "") -> Part[None]:
         raise ValueError(query)
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=7)
 def stated_in_log(sample: Sampler, world: World) -> Script:
     """What one line of a log that is named states."""
     path, one, asked, value = _asked(sample, world)
@@ -42,7 +42,7 @@ def stated_in_log(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=7)
 def stated_in_logs(sample: Sampler, world: World) -> Script:
     """What a line of some log states, where the log is not named."""
     path, one, asked, value = _asked(sample, world)
@@ -51,7 +51,7 @@ def stated_in_logs(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=8)
 def only_of_level(sample: Sampler, world: World) -> Script:
     """The one line of a log with a level: where it is, or what it says."""
     path, one, _, _ = _asked(sample, world)

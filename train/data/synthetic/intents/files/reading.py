@@ -102,7 +102,7 @@ def lines_from_to(path: str, start: int, end: int) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2.2)
+@intent("read_file", topic="reading files", weight=3.5)
 def first_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     end = sample.rng.randint(1, min(10, len(lines_of(world, path))))
@@ -147,19 +147,19 @@ def _info(question: str, path: str, aspect: str) -> Script:
     return (yield from info(path, aspect))
 
 
-@intent("file_info", topic="file sizes", weight=2.2)
+@intent("file_info", topic="file sizes", weight=3.5)
 def info_size(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_size", path=path), path, "size")
 
 
-@intent("file_info", topic="file dates", weight=2)
+@intent("file_info", topic="file dates", weight=3.5)
 def info_date(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=3)
+@intent("file_info", topic="counting lines", weight=4.5)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")
@@ -199,7 +199,7 @@ def list_then_info(sample: Sampler, world: World) -> Script:
     return info_answer(observations[0], found, "size")
 
 
-@intent("file_info", topic="file sizes", weight=1.8)
+@intent("file_info", topic="file sizes", weight=3.2)
 def two_infos(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample(list(world.files), 2)
     yield Question(sample.question("two_infos", path=first, path2=second))
@@ -215,7 +215,7 @@ def two_infos(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2.2)
+@intent("read_file", topic="reading files", weight=3.6)
 def two_reads(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample([p for p in world.files if len(lines_of(world, p)) <= 6], 2)
     yield Question(sample.question("two_reads", path=first, path2=second))

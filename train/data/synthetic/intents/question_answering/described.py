@@ -29,7 +29,7 @@ def stated_in_described(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=6)
+@intent("read_file", "find_files", topic="reading files", weight=12)
 def config_asked(sample: Sampler, world: World) -> Script:
     """A setting, in other words than its key."""
     path = any_path(sample, world, "config")
@@ -88,7 +88,7 @@ def sibling_asked(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("find_files", "read_file", "add_note", topic="reading files", weight=3)
+@intent("find_files", "read_file", "add_note", topic="reading files", weight=4)
 def sibling_noted(sample: Sampler, world: World) -> Script:
     """What one of several like files says, saved as a note."""
     path, one, called, asked, value = _one_of(sample, world)
@@ -97,15 +97,13 @@ def sibling_noted(sample: Sampler, world: World) -> Script:
     return (yield from save_line(one.line, value, Memory(Again("note", {"text": one.line}), path=path)))
 
 
-@intent("list_files", "read_file", topic="reading files", weight=5)
+@intent("list_files", "read_file", topic="reading files", weight=6)
 def compared_in_folder(sample: Sampler, world: World) -> Script:
     """A question about all files of a folder: each is read."""
     siblings = _siblings(world)
     asked = sample.pick(siblings.about_all)
-    folder = siblings.folder
-    yield Question(
-        sample.question("compared_in_folder", q=asked, path=folder, noun=folder.rpartition("/")[2])
-    )
+    folder, section = siblings.folder, "compared_in_folder" if sample.chance(0.6) else "compared_folder"
+    yield Question(sample.question(section, q=asked, path=folder, noun=folder.rpartition("/")[2]))
     listed = yield step(f"First I will list {folder} with {{tool}}.", "list_files", path=folder)
     paths = [f"{folder}/{name}" for name in listed[0].content.split("\n")]
     if sorted(paths) != sorted(path for path, _ in siblings.files):

@@ -158,7 +158,7 @@ def measure_converted(sample: Sampler, world: World) -> Script:
     return (yield from change_units(value, unit, other, f"the {key} is {given}"))
 
 
-@intent("search_text", topic="searching files", weight=5)
+@intent("search_text", topic="searching files", weight=8)
 def reading_with_alarm(sample: Sampler, world: World) -> Script:
     """The one measurement of a log that is marked."""
     path = any_path(sample, world, "readings")
