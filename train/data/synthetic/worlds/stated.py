@@ -98,6 +98,8 @@ def slot_value(sample: Sampler, slot: str) -> str:
             return f"{number(6, 22):02d}:{number(0, 11) * 5:02d}"
         case "n":
             return sample.integer(2, 900)
+        case "few":
+            return sample.integer(2, 60)
         case "name":
             return sample.person()
         case "price":

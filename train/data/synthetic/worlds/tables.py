@@ -89,6 +89,21 @@ def draw_table(sample: Sampler) -> Table:
     return replace(table, mark=sample.rng.choice((", ", ", ", ";", "; ", " | ")))
 
 
+def with_other_numbers(sample: Sampler, table: Table) -> Table:
+    """Return a table of the same rows with other numbers in them."""
+    rows = tuple(
+        tuple(
+            _number(sample, column) if column in table.numbers else cell
+            for column, cell in zip(table.header, row, strict=True)
+        )
+        for row in table.rows
+    )
+    other = replace(table, rows=rows)
+    if other.mark == "," and any(re.search(r"\d,\d", line) for line in other.lines):
+        return replace(other, mark="; ")
+    return other
+
+
 def _number(sample: Sampler, column: str) -> str:
     if column in ("mass", "ph", "km", "weight", "price", "euros", "amount"):
         return sample.number(2, 90)

@@ -15,7 +15,7 @@ from train.data.synthetic.worlds.stated import Stated, filled, repeated, slot_va
 THEMED_SHARE = 0.32
 """Share of other files whose name says what is in them."""
 EXTRA_SHARE = 0.5
-"""Share of worlds with a file of each of some kinds: settings of a device, a numbered list, a log, a number."""
+"""Share of worlds with a file of each of some kinds: settings, a numbered list, a log, a numbered name."""
 LONG_LOG_SHARE = 0.5
 """Share of logs that are too long to be read whole."""
 _NUMBERED_NAMES = ("invoice", "receipt", "scan", "ticket", "contract", "order", "report", "letter", "photo")

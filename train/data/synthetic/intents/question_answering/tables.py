@@ -70,7 +70,7 @@ def _searched_cell(path: str, table: Table, row: tuple[str, ...], column: str) -
     """Search for the name of a row, read its table, and give one cell of it."""
     seen = yield step(f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0])
     hits = seen[0].content.split("\n")
-    if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
+    if len(hits) > 1 or not hits[0].startswith(f"{path}:"):
         raise ValueError(row[0])
     text = yield step(
         f"It is in {path}: I will read {path} for the columns with {{tool}}.", "read_file", path=path
