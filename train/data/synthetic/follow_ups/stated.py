@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.errors import ToolError
 from agent.tools.lib.dates import parse_date
 from train.data.synthetic.actions import change_units, days_from_to
-from train.data.synthetic.intents.files.common import LONG_LOG
+from train.data.synthetic.intents.files.common import LONG
 from train.data.synthetic.intents.question_answering.disambiguation import noted_of
 from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.memory import Memory
@@ -40,7 +40,7 @@ def other_stated(sample: Sampler, world: World, memory: Memory) -> Script:
     """Something else that the same line says, which was seen, or another line, for which the file is read."""
     one, value = _found(world, memory)
     path = memory.path
-    if world.documents[path].kind == LONG_LOG:
+    if world.documents[path].kind in LONG:
         raise ValueError(path)
     others = [other for other in world.documents[path].stated if other is not one]
     if others and sample.chance(0.6):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from train.data.phrasings import LOGGED, NUMBERED, SETTINGS, THEMES, names
+from train.data.phrasings.names import FIRST_NAMES
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.documents import Document, make_document, setting
 from train.data.synthetic.worlds.stated import Stated, filled, repeated, slot_value
@@ -45,7 +46,7 @@ _THEMES = _by_names()
 
 def _named(sample: Sampler, names: str, *endings: str) -> str:
     """Return one of some names with an ending, its words joined as people join them."""
-    name = sample.rng.choice(names.split(", "))
+    name = sample.rng.choice(names.split(", ")).format(name=sample.rng.choice(FIRST_NAMES))
     mark = sample.rng.choice((" ", " ", "-", "_"))
     return f"{name.replace(' ', mark)}.{sample.rng.choice(endings)}"
 

@@ -12,8 +12,8 @@ from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Part, Script, give_up, step
 from train.data.synthetic.worlds.world import World
 
-LONG_LOG = "long log"
-"""The kind of a document of some hundred lines."""
+LONG = ("long log", "long readings")
+"""The kinds of documents of some hundred lines."""
 LOOSE_SHARE = 0.27
 """Share of paths that are spoken as "the trip plan" instead."""
 
@@ -21,21 +21,21 @@ LOOSE_SHARE = 0.27
 def any_path(sample: Sampler, world: World, *kinds: str) -> str:
     """Return the path of a random file, of one of `kinds` if given. Raise IndexError if there is none.
 
-    Without `kinds` it is none of the long logs, which are not read whole.
+    Without `kinds` it is none of the long ones, which are not read whole.
     """
     return sample.rng.choice(
         [
             path
             for path, document in world.documents.items()
-            if (document.kind in kinds if kinds else document.kind != LONG_LOG)
+            if (document.kind in kinds if kinds else document.kind not in LONG)
         ]
     )
 
 
 def lined_path(sample: Sampler, world: World) -> str:
-    """Return the path of a file of which some lines are asked for, more often than not a long log."""
-    if any(document.kind == LONG_LOG for document in world.documents.values()) and sample.chance(0.6):
-        return any_path(sample, world, LONG_LOG)
+    """Return the path of a file of which some lines are asked for, more often than not a long one."""
+    if any(document.kind in LONG for document in world.documents.values()) and sample.chance(0.6):
+        return any_path(sample, world, *LONG)
     return any_path(sample, world)
 
 

@@ -232,7 +232,7 @@ def read_hostile(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", topic="searching files", weight=0.6)
+@intent("search_text", topic="searching files", weight=1.8)
 def search_no_hit_then_shorter(sample: Sampler, world: World) -> Script:
     """A plural that no file has is searched for again as it stands in the files."""
     path = any_path(sample, world, "prose", "tasks", "settings")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from train.data.synthetic.intents.files.common import LONG_LOG, any_path, lines_of, search_answer
+from train.data.synthetic.intents.files.common import any_path, lines_of, search_answer
 from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Part, Question, Script, intent, step
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
 
-LOGS = ("event log", LONG_LOG)
+LOGS = ("event log", "long log")
 """Kinds of documents whose lines begin with a time."""
 LEVELS = {"ERROR": ("error", "ERROR", "failure"), "WARN": ("warning", "WARN")}
 """The level that a line is marked with, and what people call it."""

@@ -161,7 +161,7 @@ def measure_converted(sample: Sampler, world: World) -> Script:
 @intent("search_text", topic="searching files", weight=8)
 def reading_with_alarm(sample: Sampler, world: World) -> Script:
     """The one measurement of a log that is marked."""
-    path = any_path(sample, world, "readings")
+    path = any_path(sample, world, "readings", "long readings")
     (word, value), (label, number) = world.documents[path].facts
     yield Question(sample.question("reading_with_alarm", word=word.lower(), path=path))
     seen = yield step(f"I will search {path} for {word} with {{tool}}.", "search_text", query=word, path=path)
