@@ -84,7 +84,7 @@ def _settings_asked(sample: Sampler) -> tuple[str, Document]:
         if of == thing:
             facts.append((key, _set_value(sample, kind)))
             asked_of[key] = tuple(question for line in asked for question in line.split(" / "))
-    facts.insert(sample.rng.randint(0, len(facts)), ("note", setting(sample)))
+    facts.insert(sample.rng.randint(0, len(facts)), (sample.rng.choice(names.KEYS), setting(sample)))
     if ending == "json":
         shown = [
             f'  "{key}": {value if _is_number(value) else chr(34) + value + chr(34)}' for key, value in facts
