@@ -149,3 +149,16 @@ def test_questions_about_lines_name_only_what_the_lines_give(source: dict[str, t
         slots = {line.partition(": ")[0] for line in asked if not line.startswith("* ")}
         assert slots <= given
         assert {slot for line in asked for slot in re.findall(r"{(\w+)}", line)} <= given
+
+
+def test_a_folder_that_is_to_be_read_is_listed(tmp_path: Path) -> None:
+    for turns in turns_of("read_folder", tmp_path):
+        assert calls_of(turns)[-1][0] == "list_files"
+        assert "is a folder" in str(turns[-1])
+
+
+def test_a_file_that_is_called_by_its_words_is_found_before_it_is_changed(tmp_path: Path) -> None:
+    for turns in turns_of("append_described", tmp_path):
+        *finds, (read, _), (write, _) = calls_of(turns)
+        assert {name for name, _ in finds} == {"find_files"}
+        assert (read, write) == ("read_file", "write_file")

@@ -27,7 +27,7 @@ def stated_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
         raise ValueError(asked)
     yield Question(sample.question("stated_in_it", q=asked))
     if world.documents[memory.path].kind == "config":
-        return value_answer(one.word, value, one.line.strip(), memory.path)
+        return value_answer(one.word, value, one.line, memory.path)
     return answer_stated(one.line, value, memory.path, memory.path)
 
 

@@ -17,6 +17,8 @@ THEMED_SHARE = 0.32
 """Share of other files whose name says what is in them."""
 EXTRA_SHARE = 0.5
 """Share of worlds with a file of each of some kinds: settings, a numbered list, a log, a numbered name."""
+EMPTY_SHARE = 0.15
+"""Share of worlds with one more file, which is empty."""
 LONG_LOG_SHARE = 0.5
 """Share of logs that are too long to be read whole."""
 _NUMBERED_NAMES = ("invoice", "receipt", "scan", "ticket", "contract", "order", "report", "letter", "photo")
@@ -28,6 +30,8 @@ def draw_files(sample: Sampler) -> list[tuple[str, Document]]:
     for _ in range(sample.rng.randint(4, 8)):
         themed = sample.chance(THEMED_SHARE)
         files.append(_theme(sample) if themed else (sample.file_name(), make_document(sample)))
+    if sample.chance(EMPTY_SHARE):
+        files.append((sample.file_name(), Document("empty", "")))
     extra = (_settings_asked, _numbered, _log, _with_number)
     return [*files, *(make(sample) for make in extra if sample.chance(EXTRA_SHARE))]
 

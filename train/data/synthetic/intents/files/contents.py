@@ -49,7 +49,7 @@ def value_answer(key: str, value: str, line: str, path: str) -> Outcome:
     return Outcome(
         f"For {key}, {path} says {value}.",
         (value,),
-        thought=f"The line of {key} says: {line}",
+        thought=f"The line of {key} says: {line.strip()}",
         memory=Memory(Again("value_of", {"key": key, "path": path}), number=number, path=path),
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from agent.transcript import ToolTurn
-from train.data.synthetic.intents.files.common import any_path, lines_of
+from train.data.synthetic.intents.files.common import any_path, find_spoken, lines_of, loose_name, loosely
 from train.data.synthetic.intents.files.composing import written
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Part, Question, Script, intent, step
 from train.data.synthetic.worlds.documents import setting
 from train.data.synthetic.worlds.world import World
 
+_GROWING = ("items", "tasks", "prose", "statements", "week", "numbered", "prices")
+"""Kinds of documents that people add a line to."""
 MAX_LINES = 6
 """Maximum number of lines of a file that is written anew."""
 
@@ -22,9 +24,9 @@ def _short(sample: Sampler, world: World, *kinds: str) -> str:
     return path
 
 
-def _read_first(path: str) -> Part[str]:
+def _read_first(path: str, lead: str = "Writing") -> Part[str]:
     seen = yield step(
-        f"Writing replaces a file, so first I will read {path} with {{tool}}.", "read_file", path=path
+        f"{lead} replaces a file, so first I will read {path} with {{tool}}.", "read_file", path=path
     )
     if seen[0].error:
         raise ValueError(path)
@@ -52,15 +54,20 @@ def prepend(sample: Sampler, world: World) -> Script:
     )
 
 
+def _new_value(sample: Sampler, value: str) -> str:
+    """Return another value of the same kind: a whole number, a price, or a word."""
+    if value.removeprefix("-").isdigit():
+        return ("-" if value.startswith("-") else "") + sample.integer(2, 9999)
+    return sample.price(900) if "." in value else setting(sample)
+
+
 @intent("read_file", "write_file", topic="writing files", weight=4.5)
 def set_value(sample: Sampler, world: World) -> Script:
     """Another value for a setting or a price of a file."""
     path = _short(sample, world, "settings", "config", "prices", "people")
     key, value = sample.rng.choice(world.documents[path].facts)
     line = world.documents[path].line_of(key, value)
-    new = (
-        sample.integer(2, 9999) if value.isdigit() else sample.price(900) if "." in value else setting(sample)
-    )
+    new = _new_value(sample, value)
     if line.count(value) != 1 or new == value:
         raise ValueError(value)
     yield Question(sample.question("set_value", path=path, key=key, value=new))
@@ -93,3 +100,15 @@ def remove_line(sample: Sampler, world: World) -> Script:
             path, f"All lines but {out[0].strip()} stay", text, f"I took {key} out of {path}."
         )
     )
+
+
+@intent("find_files", "read_file", "write_file", topic="writing files", weight=3)
+def append_described(sample: Sampler, world: World) -> Script:
+    """A line added to a file that is called by its words, which is looked for first."""
+    path, text = _short(sample, world, *_GROWING), sample.phrase()
+    said = loosely(sample, path)
+    yield Question(sample.question("append_described", path=said, content=text))
+    yield from find_spoken(loose_name(said), path)
+    old = yield from _read_first(path, f"It is {path}; writing")
+    why = "The new line goes last"
+    return (yield from _write_anew(path, why, f"{old}\n{text}", f"I added it to {path}."))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from train.data.phrasings import names
 from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
@@ -13,6 +15,7 @@ from train.data.synthetic.intents.files.common import (
     lined_path,
     lines_of,
     loose_name,
+    loosely,
     missing_file,
     open_file,
     query_in,
@@ -20,6 +23,7 @@ from train.data.synthetic.intents.files.common import (
     spoken_path,
     unique_stem,
 )
+from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
@@ -63,6 +67,35 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     wrong = sample.value(sample.file_name) if sample.chance(0.25) else _misnamed(sample, path)
     yield Question(sample.question("read", path=wrong))
     return (yield from read_or_find(wrong))
+
+
+@intent("read_file", "list_files", topic="reading files", weight=1.5)
+def read_folder(sample: Sampler, world: World) -> Script:
+    """What is to be read is a folder, as a slash at its end tells, or the error of reading it: it is listed."""
+    folder = sample.rng.choice(world.folders)
+    said = folder if "/" in folder and sample.chance(0.6) else f"{folder}/"
+    yield Question(sample.question("read", path=said))
+    if said == folder:
+        seen = yield step(f"I will read {said} with {{tool}}.", "read_file", path=said)
+        if not seen[0].error:
+            raise ValueError(said)
+    found = yield step(
+        f"{folder} is a folder, not a file: I will list {folder} with {{tool}}.", "list_files", path=folder
+    )
+    outcome = listed(folder, found[0].content)
+    return replace(outcome, answer=f"{folder} is a folder. {outcome.answer}")
+
+
+@intent("read_file", topic="reading files", weight=2)
+def read_empty(sample: Sampler, world: World) -> Script:
+    """Something is asked of a file that turns out to be empty."""
+    path = any_path(sample, world, "empty")
+    if sample.chance(0.5):
+        yield Question(sample.question("read", path=path))
+    else:
+        yield Question(sample.question("value_of", key=sample.rng.choice(names.KEYS), path=path))
+    seen = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    return replace(file_contents(path, seen[0].content), thought="It is empty.")
 
 
 @intent("read_file", topic="reading files", weight=5.5)
@@ -110,7 +143,7 @@ def first_lines(sample: Sampler, world: World) -> Script:
     return (yield from lines_from_to(path, 1, end))
 
 
-@intent("find_files", "read_file", topic="finding files", weight=1)
+@intent("find_files", "read_file", topic="finding files", weight=2.5)
 def read_found(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
     name = spoken_name(sample, path)
@@ -183,6 +216,18 @@ def info_elsewhere(sample: Sampler, world: World) -> Script:
     )
     if found[0].content != path:
         raise ValueError(said)
+    seen = yield step(f"It is {path}: I will look at {path} with {{tool}}.", "file_info", path=path)
+    return info_answer(seen[0], path, aspect)
+
+
+@intent("find_files", "file_info", topic="file sizes", weight=3)
+def info_described(sample: Sampler, world: World) -> Script:
+    """A file that is called by its words is looked for first."""
+    path = any_path(sample, world)
+    said = loosely(sample, path)
+    aspect = sample.rng.choice(("size", "date", "lines"))
+    yield Question(sample.question(f"info_{aspect}", path=said))
+    yield from find_spoken(loose_name(said), path)
     seen = yield step(f"It is {path}: I will look at {path} with {{tool}}.", "file_info", path=path)
     return info_answer(seen[0], path, aspect)
 

@@ -38,7 +38,7 @@ def config_asked(sample: Sampler, world: World) -> Script:
     said = path if is_device_name(path) else spoken_path(sample, path)
     yield Question(sample.question("stated_in", q=asked, path=said))
     yield from opened(world, said, path)
-    return value_answer(one.word, value, one.line.strip(), path)
+    return value_answer(one.word, value, one.line, path)
 
 
 @intent("read_file", "find_files", topic="reading files", weight=5)
