@@ -71,7 +71,7 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
 
 @intent("read_file", "list_files", topic="reading files", weight=1.5)
 def read_folder(sample: Sampler, world: World) -> Script:
-    """What is to be read is a folder, as a slash at its end tells, or the error of reading it: it is listed."""
+    """What is to be read is a folder, as a slash at its end tells, or the error of reading it: listed."""
     folder = sample.rng.choice(world.folders)
     said = folder if "/" in folder and sample.chance(0.6) else f"{folder}/"
     yield Question(sample.question("read", path=said))
