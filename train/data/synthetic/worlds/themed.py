@@ -19,6 +19,8 @@ EXTRA_SHARE = 0.5
 """Share of worlds with a file of each of some kinds: settings, a numbered list, a log, a numbered name."""
 EMPTY_SHARE = 0.15
 """Share of worlds with one more file, which is empty."""
+PARAGRAPH_SHARE = 0.2
+"""Share of files of a theme without marks whose lines hold two statements each, as sentences."""
 LONG_LOG_SHARE = 0.5
 """Share of logs that are too long to be read whole."""
 _NUMBERED_NAMES = ("invoice", "receipt", "scan", "ticket", "contract", "order", "report", "letter", "photo")
@@ -66,6 +68,8 @@ def _theme(sample: Sampler) -> tuple[str, Document]:
             stated.append(filled(sample, line, _THEMES[called]))
     mark = sample.rng.choice(("", "", "", "- ", "* "))
     lines = [mark + one.line for one in stated]
+    if not mark and sample.chance(PARAGRAPH_SHARE):
+        lines = [". ".join(lines[at : at + 2]) + "." for at in range(0, len(lines), 2)]
     if sample.chance(0.2):
         lines.insert(sample.rng.randint(0, len(lines)), sample.line())
     if sample.chance(0.15):
