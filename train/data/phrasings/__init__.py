@@ -5,7 +5,8 @@ precedes the phrasings of an intent, with slots in braces; several files may hav
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
 impossible requests in `impossible` (with those about something that is named in `impossible_named.txt`),
 what is answered from general knowledge in `knowledge/`, lines of files with questions about them in
-`facts.txt` and `rows.txt`, and what people say around a request in `framing.txt`.
+`facts.txt`, `rows.txt` and the files of `THEMES` to `NUMBERED`, and what people say around a request in
+`framing.txt`.
 """
 
 from pathlib import Path
@@ -61,3 +62,13 @@ FACTS: dict[str, tuple[str, ...]] = sections("facts.txt")
 """Lines of files, each with its questions: `line | word to search for` -> `slot: question / question`."""
 ROWS: dict[str, tuple[str, ...]] = sections("rows.txt")
 """Lines that occur several times in a file with other values, like `FACTS`; their questions name the row."""
+THEMES: dict[str, tuple[str, ...]] = sections("themes.txt")
+"""Lines of files of a theme, like `FACTS`: `names of the file | line | word`, `+` before one that repeats."""
+SETTINGS: dict[str, tuple[str, ...]] = sections("settings_asked.txt")
+"""Settings with questions that do not name the key: `thing | key | kind of value`."""
+SIBLINGS: dict[str, tuple[str, ...]] = sections("siblings.txt")
+"""What each file of a folder says of one thing, like `FACTS`; the questions after `*` are about all."""
+LOGGED: dict[str, tuple[str, ...]] = sections("log_facts.txt")
+"""Lines of logs, like `FACTS`."""
+NUMBERED: dict[str, tuple[str, ...]] = sections("numbered.txt")
+"""Texts of numbered items: `what an item is called | names of the file`."""

@@ -64,6 +64,17 @@ OPENERS = {
     **dict.fromkeys(("convert", "write", "read", "stated_in_notes", "value_of_twin"), 6.0),
     **dict.fromkeys(("temperature", "quantity_in", "percent_of", "list_path", "cell_in"), 7.0),
     **dict.fromkeys(("weekday_of", "shared_in_notes"), 8.0),
+    **dict.fromkeys(("read_lines", "line_number", "item_at", "append", "copy_file", "cell_somewhere"), 4.0),
+    **dict.fromkeys(("info_lines", "info_size", "info_date", "info_elsewhere", "count_entries"), 2.0),
+    **dict.fromkeys(
+        ("stated_in_folder", "read_in_folder", "overwrite", "write_lines", "value_somewhere"), 3.0
+    ),
+    **dict.fromkeys(("cell_asked", "cell_asked_somewhere", "group_total"), 7.0),
+    **dict.fromkeys(("stated_somewhere", "note_add", "section_of", "about_somewhere", "numbered_item"), 6.5),
+    **dict.fromkeys(("stated_in_log", "stated_in_logs", "config_asked", "compared_in_folder"), 7.0),
+    **dict.fromkeys(("sibling_asked", "find_by_type", "find_numbered", "sibling_noted"), 5.0),
+    **dict.fromkeys(("measure_converted", "reading_with_alarm", "only_of_level", "set_value"), 5.0),
+    "stated_in_described": 12.0,
 }
 """Intents that leave what later requests refer to, with their weights where a dialogue begins with one."""
 OPENER_SHARE = 0.75

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.errors import ToolError
 from agent.tools.lib.dates import parse_date
 from train.data.synthetic.actions import change_units, days_from_to, shift
+from train.data.synthetic.intents.files.contents import value_answer
 from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
@@ -25,6 +26,8 @@ def stated_in_it(sample: Sampler, world: World, memory: Memory) -> Script:
     if one.line not in memory.text:
         raise ValueError(asked)
     yield Question(sample.question("stated_in_it", q=asked))
+    if world.documents[memory.path].kind == "config":
+        return value_answer(one.word, value, one.line, memory.path)
     return answer_stated(one.line, value, memory.path, memory.path)
 
 

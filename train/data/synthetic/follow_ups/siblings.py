@@ -5,6 +5,7 @@ from __future__ import annotations
 from train.data.synthetic.intents.files.common import file_contents, unique_stem
 from train.data.synthetic.intents.files.contents import value_answer
 from train.data.synthetic.intents.files.reading import MAX_QUOTED
+from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Part, Question, Script, follow_up, step
@@ -26,10 +27,18 @@ def _other_name(sample: Sampler, world: World, memory: Memory) -> tuple[str, str
     if any(key == memory.slot("key") for key, _ in world.documents[path].facts):
         # The same value is asked for then.
         raise ValueError(path)
+    if memory.is_again("cell", "stated") and _are_alike(world, path, memory.path):
+        raise ValueError(path)
     name = unique_stem(path)
     if len(world.documents[path].lines) > MAX_QUOTED or _says(world, memory, name):
         raise ValueError(name)
     return path, name
+
+
+def _are_alike(world: World, path: str, other: str) -> bool:
+    """Return whether two files say the same of different things."""
+    alike = [world.twins, tuple(path for path, _ in world.siblings.files) if world.siblings else ()]
+    return any(path in paths and other in paths for paths in alike)
 
 
 def _says(world: World, memory: Memory, name: str) -> bool:
@@ -95,3 +104,19 @@ def same_of_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
         why = f"{name} is not in {memory.path}, it is another file, {key} again"
     yield from _read(path, name, why)
     return value_answer(key, value, line, path)
+
+
+@follow_up("find_files", "read_file", when=lambda m: m.is_again("cell"), weight=60)
+def same_cell_of_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The same cell of another table with the same rows."""
+    if memory.path not in world.twins:
+        raise ValueError(memory.path)
+    path = world.twins[world.twins[0] == memory.path]
+    table, name = world.documents[path].table, unique_stem(path)
+    if table is None or _says(world, memory, name):
+        raise ValueError(path)
+    (row,) = [row for row in table.rows if row[0] == memory.slot("row")]
+    yield Question(sample.question("read_sibling", name=name))
+    column = memory.slot("column")
+    yield from _read(path, name, f"{name} is not in {memory.path}, it is another file, the {column} again")
+    return cell_answer(table, row, column, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.errors import ToolError
 from agent.tools.lib.dates import parse_date
 from train.data.synthetic.actions import change_units, days_from_to
+from train.data.synthetic.intents.files.common import LONG
 from train.data.synthetic.intents.question_answering.disambiguation import noted_of
 from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.memory import Memory
@@ -39,6 +40,8 @@ def other_stated(sample: Sampler, world: World, memory: Memory) -> Script:
     """Something else that the same line says, which was seen, or another line, for which the file is read."""
     one, value = _found(world, memory)
     path = memory.path
+    if world.documents[path].kind in LONG:
+        raise ValueError(path)
     others = [other for other in world.documents[path].stated if other is not one]
     if others and sample.chance(0.6):
         one = sample.rng.choice(others)
@@ -51,6 +54,26 @@ def other_stated(sample: Sampler, world: World, memory: Memory) -> Script:
         if one.line not in seen[0].content:
             raise ValueError(path)
     return answer_stated(one.line, answer, path, path)
+
+
+@follow_up("find_files", "read_file", when=_is_in_file, weight=30)
+def stated_in_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
+    """The same of another file of a folder whose files say the same of different things."""
+    one, value = _found(world, memory)
+    at = next(at for at, (answer, _) in enumerate(one.questions) if answer == value)
+    others = [file for file in (world.siblings.files if world.siblings else ()) if file[0] != memory.path]
+    if world.siblings is None or len(others) == len(world.siblings.files):
+        raise ValueError(memory.path)
+    path, other = sample.rng.choice(others)
+    name = other.slots["word"]
+    yield Question(sample.question("read_sibling", name=name))
+    seen = yield step(f"The same of {name}: I will look for {name} with {{tool}}.", "find_files", name=name)
+    if seen[0].content != path:
+        raise ValueError(name)
+    read = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)
+    if read[0].content != other.line:
+        raise ValueError(path)
+    return answer_stated(other.line, other.questions[at][0], path, path)
 
 
 @follow_up("search_notes", when=lambda m: m.is_again("stated") and m.answer.startswith(NOTED), weight=12)

@@ -21,7 +21,7 @@ MODULES = (
     *("no_call.missing_arguments", "no_call.partly_impossible", "no_call.told"),
     *("dates.events", "two_requests", "arithmetic.several_operations", "no_call.missing_several"),
     *("multi_step.calculations", "multi_step.listed_dates", "multi_step.saved_answers"),
-    "question_answering.disambiguation",
+    *("question_answering.disambiguation", "question_answering.described", "files.logs", "files.editing"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

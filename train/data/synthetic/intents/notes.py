@@ -11,7 +11,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("add_note", topic="saving notes", weight=5)
+@intent("add_note", topic="saving notes", weight=10)
 def note_add(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     yield Question(sample.question("note_add", text=text))
@@ -47,7 +47,7 @@ def notes_answer(observation: ToolTurn, query: str = "") -> Outcome:
     )
 
 
-@intent("search_notes", topic="finding notes", weight=5)
+@intent("search_notes", topic="finding notes", weight=7)
 def note_search(sample: Sampler, world: World) -> Script:
     words = world.note_words
     query = sample.rng.choice(words) if words and sample.chance(0.85) else sample.word()

@@ -46,8 +46,8 @@ _SYNONYMS = (
 _ALTERNATIVES = {
     words: [other for other in group if other != words] for group in _SYNONYMS for words in group
 }
-_KEPT = frozenset(("turn", "check", "text", "put", "store", "view"))
-"""Words that replace others and are kept themselves: they mean something else in turn off or text me."""
+_KEPT = frozenset(("turn", "check", "text", "put", "store", "view", "say", "remember"))
+"""Words that replace others and are kept: they mean something else in turn off, text me, what does it say."""
 _REPLACEABLE = re.compile(
     r"\b("
     + "|".join(

@@ -15,6 +15,8 @@ from train.data.synthetic.worlds.tables import Table, draw_table
 
 LONG_SHARE = 0.1
 """Share of documents with many lines."""
+LONG_READINGS_SHARE = 0.4
+"""Share of lists of measurements that are too long to be read whole."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def _columns(sample: Sampler) -> Document:
 
 def _readings(sample: Sampler) -> Document:
     """Measurements by number, of which one raised an alarm."""
-    count = _size(sample, 3, 7, 24)
+    long = sample.chance(LONG_READINGS_SHARE)
+    count = sample.rng.randint(60, 500) if long else _size(sample, 3, 7, 24)
     alarm, base = sample.rng.randint(1, count), sample.rng.randint(-80, 60)
     label = sample.rng.choice(("entry", "reading", "no.", "sample"))
     word = sample.rng.choice(("ALARM", "ALARM", "FAULT", "HIGH"))
@@ -226,7 +229,7 @@ def _readings(sample: Sampler) -> Document:
         lines.append(f"{label} {number} {value} {word if number == alarm else 'ok'}")
         if number == alarm:
             facts = [(word, value), (label, str(number))]
-    return Document("readings", _lines(lines), tuple(facts))
+    return Document("long readings" if long else "readings", _lines(lines), tuple(facts))
 
 
 def _measures(sample: Sampler) -> Document:
@@ -279,12 +282,12 @@ _KINDS: dict[Callable[[Sampler], Document], float] = {
     _prose: 4,
     _statements: 6,
     _rows: 4.5,
-    _columns: 6,
-    _readings: 1.2,
+    _columns: 7,
+    _readings: 2.2,
     _measures: 4,
     _dates: 5,
     _numbers: 3.5,
     _json: 1.5,
     _hostile: 1.2,
-    _empty: 0.3,
+    _empty: 0.6,
 }

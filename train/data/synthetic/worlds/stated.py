@@ -48,16 +48,22 @@ class Stated:
 
 def draw_stated(sample: Sampler, count: int) -> tuple[Stated, ...]:
     """Return `count` different statements with random values."""
-    return tuple(_filled(sample, heading) for heading in sample.rng.sample(list(FACTS), count))
+    return tuple(filled(sample, heading) for heading in sample.rng.sample(list(FACTS), count))
 
 
 def draw_rows(sample: Sampler, count: int) -> tuple[Stated, ...]:
     """Return `count` statements of one form with different values; their questions name the row."""
-    heading = sample.rng.choice(list(ROWS))
+    return repeated(sample, sample.rng.choice(list(ROWS)), ROWS, count)
+
+
+def repeated(
+    sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]], count: int
+) -> tuple[Stated, ...]:
+    """Return up to `count` statements of one heading of `source`, told apart by what their questions name."""
     rows: list[Stated] = []
     taken: set[str] = set()
     for _ in range(8 * count):
-        row = _filled(sample, heading, ROWS)
+        row = filled(sample, heading, source)
         values = {value.lower() for value in row.slots.values()}
         if len(rows) < count and taken.isdisjoint(values):
             rows.append(row)
@@ -66,14 +72,15 @@ def draw_rows(sample: Sampler, count: int) -> tuple[Stated, ...]:
     return tuple(rows)
 
 
-def _filled(sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]] = FACTS) -> Stated:
+def filled(sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]] = FACTS) -> Stated:
+    """Return a heading of `source`, `line | word`, with random values in the places of both."""
     template, _, word = heading.partition(" | ")
     slots = _SLOT.findall(template)
     values: dict[str, str] = {}
     for slot in slots:
-        value = _value(sample, slot)
+        value = slot_value(sample, slot)
         while value in values.values():
-            value = _value(sample, slot)
+            value = slot_value(sample, slot)
         values[slot] = value
     asked = []
     for line in source[heading]:
@@ -83,13 +90,16 @@ def _filled(sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]]
     return Stated(template.format(**values), word.format(**values), tuple(asked), dates, values)
 
 
-def _value(sample: Sampler, slot: str) -> str:
+def slot_value(sample: Sampler, slot: str) -> str:
+    """Return a random value for a place in a line, of the kind that its name says."""
     number = sample.rng.randint
     match slot.rstrip("2"):
         case "time":
             return f"{number(6, 22):02d}:{number(0, 11) * 5:02d}"
         case "n":
             return sample.integer(2, 900)
+        case "few":
+            return sample.integer(2, 60)
         case "name":
             return sample.person()
         case "price":

@@ -19,13 +19,13 @@ _SCHEMAS: tuple[tuple[str, str, dict[str, tuple[str, ...]], tuple[str, ...]], ..
     ("run", "weekday", {"road": ("forest", "river", "track", "hill")}, ("km", "minutes", "pulse")),
     ("expense", "item", {"group": ("food", "travel", "house", "fun")}, ("euros", "count")),
     ("car", "code", {"fuel": ("diesel", "petrol", "electric", "gas")}, ("km", "seats", "doors")),
-    ("city", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("km", "visits", "nights")),
+    ("town", "city", {"zone": ("inner", "outer", "coast", "hills")}, ("km", "visits", "nights")),
     ("specimen", "code", {"species": ("birch", "heather", "sedge", "clover")}, ("mass", "ph", "length")),
     ("parcel", "code", {"carrier": ("post", "courier", "van", "ship")}, ("weight", "price")),
     ("guest", "person", {"meal": ("fish", "vegan", "meat", "soup")}, ("nights", "age")),
     ("trip", "city", {"transport": ("train", "bus", "ferry", "car")}, ("km", "price", "nights")),
     ("book", "name", {"genre": ("crime", "poetry", "travel", "history")}, ("pages", "copies", "price")),
-    ("batch", "code", {"line": ("one", "two", "three", "four")}, ("units", "faults", "weight")),
+    ("lot", "code", {"line": ("one", "two", "three", "four")}, ("units", "faults", "weight")),
 )
 """What a row is, what names it, a column of words, and the columns of numbers."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -87,6 +87,21 @@ def draw_table(sample: Sampler) -> Table:
     if sample.chance(0.4) and not any(re.search(r"\d,\d", line) for line in table.lines):
         return table
     return replace(table, mark=sample.rng.choice((", ", ", ", ";", "; ", " | ")))
+
+
+def with_other_numbers(sample: Sampler, table: Table) -> Table:
+    """Return a table of the same rows with other numbers in them."""
+    rows = tuple(
+        tuple(
+            _number(sample, column) if column in table.numbers else cell
+            for column, cell in zip(table.header, row, strict=True)
+        )
+        for row in table.rows
+    )
+    other = replace(table, rows=rows)
+    if other.mark == "," and any(re.search(r"\d,\d", line) for line in other.lines):
+        return replace(other, mark="; ")
+    return other
 
 
 def _number(sample: Sampler, column: str) -> str:

@@ -8,13 +8,17 @@ from agent.tools.lib.dates import WEEKDAYS
 from train.data.phrasings import lines, names
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.documents import Document, setting
+from train.data.synthetic.worlds.tables import with_other_numbers
 
-TWINNED = ("settings", "prices", "people", "measures", "dates")
+TWINNED = ("settings", "prices", "people", "measures", "dates", "columns")
 """Kinds of documents that may have a twin."""
 
 
 def twin_of(sample: Sampler, document: Document) -> Document:
     """Return a document with the same things named, each with another value of its kind."""
+    if document.table:
+        table = with_other_numbers(sample, document.table)
+        return replace(document, text="".join(f"{line}\n" for line in table.lines), table=table)
     shown, facts = document.lines, []
     for key, value in document.facts:
         at = next(at for at, line in enumerate(shown) if key in line and value in line)

@@ -9,12 +9,16 @@ from pathlib import PurePosixPath
 
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
-from train.data.synthetic.worlds.documents import Document, make_document
+from train.data.synthetic.worlds.documents import Document
+from train.data.synthetic.worlds.siblings import Siblings, draw_siblings, sibling_document
 from train.data.synthetic.worlds.stated import Stated, draw_stated
+from train.data.synthetic.worlds.themed import draw_files
 from train.data.synthetic.worlds.twins import TWINNED, Shared, draw_shared, twin_of
 
 TWIN_SHARE = 0.6
 """Share of worlds in which two files of a folder give the same things."""
+SIBLINGS_SHARE = 0.55
+"""Share of worlds with a folder whose files say the same of different things."""
 
 
 @dataclass
@@ -31,6 +35,8 @@ class World:
     """The numbers of things that some of the notes give."""
     twins: tuple[str, ...] = ()
     """Two files of a folder that give the same things, if there are such."""
+    siblings: Siblings | None = None
+    """A folder whose files say the same of different things, if there is one."""
     shared: Shared | None = None
     """What some of the notes say of several people."""
     measured: tuple[tuple[str, str], ...] = ()
@@ -74,8 +80,20 @@ def _add_twin(sample: Sampler, documents: dict[str, Document], stems: set[str]) 
     return path, twin
 
 
+def _add_siblings(sample: Sampler, documents: dict[str, Document], stems: set[str]) -> Siblings | None:
+    """Add the files of such a folder to the documents, and return them; None if a name is taken."""
+    siblings = draw_siblings(sample)
+    names = {PurePosixPath(path).stem for path, _ in siblings.files}
+    if any(name in stem or stem in name for name in names for stem in stems) or len(names) < 2:
+        return None
+    if any(path.startswith(f"{siblings.folder}/") for path in documents):
+        return None
+    documents.update({path: sibling_document(one) for path, one in siblings.files})
+    return siblings
+
+
 def make_world(sample: Sampler) -> World:
-    """Return a world of at most eight files, some in folders, and up to four notes.
+    """Return a world of at most sixteen files, some in folders, and some notes.
 
     In the test split it is now, since its questions are asked of the real tools later.
     """
@@ -84,16 +102,16 @@ def make_world(sample: Sampler) -> World:
     if sample.chance(0.2):
         folders[1] = f"{folders[0]}/{sample.folder()}"
     stems: set[str] = set()
-    for _ in range(sample.rng.randint(4, 8)):
-        name = sample.file_name()
+    for name, document in draw_files(sample):
         stem = name.split(".")[0].lower()
         # If a stem contained another, "the file with … in its name" would be ambiguous.
         if any(stem in other or other in stem for other in stems):
             continue
         stems.add(stem)
         path = f"{sample.rng.choice(folders)}/{name}" if sample.chance(0.42) else name
-        documents[path] = make_document(sample)
+        documents[path] = document
     twins = _add_twin(sample, documents, stems) if sample.chance(TWIN_SHARE) else ()
+    siblings = _add_siblings(sample, documents, stems) if sample.chance(SIBLINGS_SHARE) else None
     now = datetime.now().astimezone() if sample.is_test else sample.moment()
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}
     notes = [sample.phrase() for _ in range(sample.rng.randint(1, 3))] if sample.chance(0.9) else []
@@ -106,4 +124,4 @@ def make_world(sample: Sampler) -> World:
     notes += [f"{thing}: {quantity}" for thing, quantity in measured]
     sample.rng.shuffle(notes)
     changes = {name: when.replace(tzinfo=None) for name, when in changed.items()}
-    return World(documents, changes, notes, now, noted, counted, twins, shared, measured)
+    return World(documents, changes, notes, now, noted, counted, twins, siblings, shared, measured)

@@ -12,15 +12,31 @@ from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Part, Script, give_up, step
 from train.data.synthetic.worlds.world import World
 
-LOOSE_SHARE = 0.2
+LONG = ("long log", "long readings")
+"""The kinds of documents of some hundred lines."""
+LOOSE_SHARE = 0.27
 """Share of paths that are spoken as "the trip plan" instead."""
 
 
 def any_path(sample: Sampler, world: World, *kinds: str) -> str:
-    """Return the path of a random file, of one of `kinds` if given. Raise IndexError if there is none."""
+    """Return the path of a random file, of one of `kinds` if given. Raise IndexError if there is none.
+
+    Without `kinds` it is none of the long ones, which are not read whole.
+    """
     return sample.rng.choice(
-        [path for path, document in world.documents.items() if not kinds or document.kind in kinds]
+        [
+            path
+            for path, document in world.documents.items()
+            if (document.kind in kinds if kinds else document.kind not in LONG)
+        ]
     )
+
+
+def lined_path(sample: Sampler, world: World) -> str:
+    """Return the path of a file of which some lines are asked for, more often than not a long one."""
+    if any(document.kind in LONG for document in world.documents.values()) and sample.chance(0.6):
+        return any_path(sample, world, *LONG)
+    return any_path(sample, world)
 
 
 def lines_of(world: World, path: str) -> list[str]:
@@ -123,7 +139,7 @@ def opened(world: World, said: str, path: str) -> Part[None]:
 
 def spoken_name(sample: Sampler, path: str) -> str:
     """Return a file name as people say it: up to the first dot, its parts sometimes with spaces between."""
-    return words_in_name(path) if sample.chance(0.4) else unique_stem(path)
+    return words_in_name(path) if sample.chance(0.65) else unique_stem(path)
 
 
 def find_spoken(name: str, path: str) -> Script:

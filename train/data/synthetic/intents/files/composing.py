@@ -59,7 +59,7 @@ def written(turn: ToolTurn, path: str, text: str, answer: str = "") -> Outcome:
     )
 
 
-@intent("write_file", topic="writing files", weight=6)
+@intent("write_file", topic="writing files", weight=7)
 def overwrite(sample: Sampler, world: World) -> Script:
     """A file that is there gets another text: it is written without a look at the old one."""
     path, text = any_path(sample, world), written_text(sample)
@@ -68,7 +68,7 @@ def overwrite(sample: Sampler, world: World) -> Script:
     return written(turns[0], path, text)
 
 
-@intent("write_file", topic="writing files", weight=4)
+@intent("write_file", topic="writing files", weight=5.5)
 def write_lines(sample: Sampler, world: World) -> Script:
     """Several lines, named one after the other."""
     path, count = new_path(sample, world), sample.rng.randint(2, 5)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from agent.tools.lib.output import pluralize
 from train.data.synthetic.intents.files.common import (
     any_path,
+    lined_path,
     lines_of,
     missing_file,
     opened,
@@ -21,7 +22,7 @@ from train.data.synthetic.script import Outcome, Question, Script, give_up, inte
 from train.data.synthetic.wording.spelling import ORDINALS, ordinal
 from train.data.synthetic.worlds.world import World
 
-KEYED = ("settings", "json", "prices", "people", "table")
+KEYED = ("settings", "json", "prices", "people", "table", "config")
 
 
 def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, str]:
@@ -33,7 +34,7 @@ def fact_in(sample: Sampler, world: World, *kinds: str) -> tuple[str, str, str, 
     return path, key, value, line
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.4)
+@intent("read_file", "find_files", topic="reading files", weight=3)
 def value_of(sample: Sampler, world: World) -> Script:
     path, key, value, line = fact_in(sample, world, *KEYED)
     said = spoken_path(sample, path)
@@ -48,7 +49,7 @@ def value_answer(key: str, value: str, line: str, path: str) -> Outcome:
     return Outcome(
         f"For {key}, {path} says {value}.",
         (value,),
-        thought=f"The line of {key} says: {line}",
+        thought=f"The line of {key} says: {line.strip()}",
         memory=Memory(Again("value_of", {"key": key, "path": path}), number=number, path=path),
     )
 
@@ -60,7 +61,7 @@ def value_somewhere(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("value_somewhere", key=key))
     observations = yield step(f"I will search the files for {key} with {{tool}}.", "search_text", query=key)
     hits = [hit for hit in observations[0].content.split("\n") if hit.endswith(line.strip())]
-    if len(hits) != 1 or observations[0].content.count("\n") > 3:
+    if len(hits) != 1 or "\n" in observations[0].content:
         raise ValueError(key)
     return Outcome(
         f"{key} is {value}, it stands in {path}.",
@@ -74,6 +75,8 @@ def value_somewhere(sample: Sampler, world: World) -> Script:
 def item_at(sample: Sampler, world: World) -> Script:
     """A line by its place, which alone is read; for the last one the lines are counted first."""
     path = any_path(sample, world)
+    if world.documents[path].kind == "numbered":
+        raise ValueError(path)
     lines = lines_of(world, path)
     last = sample.chance(0.25)
     place = len(lines) if last else sample.rng.randint(1, min(len(lines), 10))
@@ -104,10 +107,10 @@ def item_at(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2.2)
+@intent("read_file", topic="reading files", weight=3.5)
 def line_number(sample: Sampler, world: World) -> Script:
     """A line by its number: it alone is read."""
-    path = any_path(sample, world)
+    path = lined_path(sample, world)
     lines = lines_of(world, path)
     number = sample.rng.randint(1, len(lines))
     yield Question(sample.question("line_number", n=number, path=path))
@@ -199,7 +202,7 @@ def log_level(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], level, path)
 
 
-@intent("file_info", topic="counting files", weight=3)
+@intent("file_info", topic="counting files", weight=6)
 def count_entries(sample: Sampler, world: World) -> Script:
     """How many files a folder has, as `file_info` says of a folder."""
     folder = sample.rng.choice(world.folders)
@@ -229,7 +232,7 @@ def read_hostile(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("search_text", topic="searching files", weight=0.6)
+@intent("search_text", topic="searching files", weight=1.8)
 def search_no_hit_then_shorter(sample: Sampler, world: World) -> Script:
     """A plural that no file has is searched for again as it stands in the files."""
     path = any_path(sample, world, "prose", "tasks", "settings")
@@ -249,7 +252,7 @@ def search_no_hit_then_shorter(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("file_info", "read_file", topic="reading files", weight=1.5)
+@intent("file_info", "read_file", topic="reading files", weight=2.5)
 def last_lines(sample: Sampler, world: World) -> Script:
     """The last lines of a file: how many there are first, then these."""
     path = sample.rng.choice([path for path in world.files if len(lines_of(world, path)) > 3])

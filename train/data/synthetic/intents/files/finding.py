@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from train.data.synthetic.intents.files.common import (
@@ -72,7 +73,7 @@ def list_path(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("find_files", topic="finding files", weight=2.6)
+@intent("find_files", topic="finding files", weight=3.5)
 def find(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     name = unique_stem(path) if sample.chance(0.7) else PurePosixPath(path).name
@@ -95,7 +96,7 @@ def find_spoken_name(sample: Sampler, world: World) -> Script:
     return (yield from find_spoken(name, path))
 
 
-@intent("find_files", topic="finding files", weight=3)
+@intent("find_files", topic="finding files", weight=4.5)
 def find_by_type(sample: Sampler, world: World) -> Script:
     """Files of one extension, as a pattern."""
     ending = PurePosixPath(any_path(sample, world)).suffix.lstrip(".")
@@ -120,6 +121,61 @@ def find_everything(sample: Sampler, world: World) -> Script:
     return found_files(observations[0].content, "*")
 
 
+@intent("find_files", topic="finding files", weight=3)
+def find_type_in(sample: Sampler, world: World) -> Script:
+    """Files of one extension in a folder."""
+    folder = sample.rng.choice(world.folders)
+    inside = [path for path in world.files if path.startswith(f"{folder}/") and "." in path]
+    ending = PurePosixPath(sample.rng.choice(inside)).suffix.lstrip(".")
+    yield Question(sample.question("find_type_in", ext=ending, path=folder))
+    pattern = f"*.{ending}"
+    seen = yield step(
+        f"I will look in {folder} for {pattern} with {{tool}}.", "find_files", name=pattern, path=folder
+    )
+    return found_files(seen[0].content, pattern)
+
+
+@intent("find_files", topic="finding files", weight=4)
+def find_numbered(sample: Sampler, world: World) -> Script:
+    """A file by the number in its name."""
+    numbers = {path: re.findall(r"\d{2,}", PurePosixPath(path).name) for path in world.files}
+    path = sample.rng.choice([path for path, found in numbers.items() if len(found) == 1])
+    number = numbers[path][0]
+    noun = unique_stem(path).replace(number, "").strip(" _-")
+    if not noun.isalpha():
+        raise ValueError(path)
+    yield Question(sample.question("find_numbered", noun=noun.lower(), n=number))
+    seen = yield step(f"I will look for {number} with {{tool}}.", "find_files", name=number)
+    if seen[0].content != path:
+        raise ValueError(path)
+    return found_files(path, number)
+
+
+@intent("search_text", "find_files", topic="searching files", weight=6)
+def about_somewhere(sample: Sampler, world: World) -> Script:
+    """What is about something: the texts are searched, and the names where no text has it."""
+    path = any_path(sample, world)
+    if sample.chance(0.45):
+        query = query_in(sample, world, path).lower()
+    else:
+        query = max(words_in_name(path).lower().split(), key=len)
+    if not query.isalpha() or len(query) < 4:
+        raise ValueError(query)
+    said = query
+    if sample.chance(0.35):
+        said = f"{sample.rng.choice(('the', 'my', 'a') if query[-1] != 's' else ('the', 'my'))} {query}"
+    yield Question(sample.question("about_somewhere", q=said))
+    seen = yield step(f"I will search the files for {query} with {{tool}}.", "search_text", query=query)
+    if not seen[0].content.startswith("no file"):
+        if seen[0].content.count("\n") > 5:
+            raise ValueError(query)
+        return search_answer(seen[0], query)
+    found = yield step(
+        f"No text has {query}: I will look for it in the names with {{tool}}.", "find_files", name=query
+    )
+    return found_files(found[0].content, query)
+
+
 @intent("search_text", topic="searching files", weight=5.5)
 def search(sample: Sampler, world: World) -> Script:
     query = (
@@ -134,7 +190,7 @@ def search(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query)
 
 
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=3.5)
 def search_in(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     query = query_in(sample, world, path)
@@ -145,7 +201,7 @@ def search_in(sample: Sampler, world: World) -> Script:
     return search_answer(observations[0], query, path)
 
 
-@intent("search_text", topic="searching files", weight=2)
+@intent("search_text", topic="searching files", weight=3)
 def search_folder(sample: Sampler, world: World) -> Script:
     folder = sample.rng.choice(world.folders)
     path = sample.rng.choice([path for path in world.files if path.startswith(f"{folder}/")])

@@ -38,7 +38,7 @@ def line_somewhere(sample: Sampler, world: World) -> Script:
     return search_answer(turns[0], query)
 
 
-@intent("search_text", topic="searching files", weight=2.5)
+@intent("search_text", topic="searching files", weight=4)
 def line_in(sample: Sampler, world: World) -> Script:
     """The number of the line of a file, or of a file of a folder, that has a word."""
     path = any_path(sample, world)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from train.data.phrasings import names
 from train.data.synthetic.intents.files.common import (
     any_path,
     file_contents,
     find_spoken,
     info,
     info_answer,
+    lined_path,
     lines_of,
     loose_name,
+    loosely,
     missing_file,
     open_file,
     query_in,
@@ -19,6 +23,7 @@ from train.data.synthetic.intents.files.common import (
     spoken_path,
     unique_stem,
 )
+from train.data.synthetic.intents.files.finding import listed
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, Step, ToolCall, give_up, intent, step
@@ -49,7 +54,7 @@ def _misnamed(sample: Sampler, path: str) -> str:
     return f"{stem}{'.txt' if not path.endswith('.txt') else '.md'}"
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.2)
+@intent("read_file", "find_files", topic="reading files", weight=3.2)
 def read(sample: Sampler, world: World) -> Script:
     path = spoken_path(sample, short_path(sample, world))
     yield Question(sample.question("read", path=path))
@@ -64,12 +69,45 @@ def read_misnamed(sample: Sampler, world: World) -> Script:
     return (yield from read_or_find(wrong))
 
 
-@intent("read_file", topic="reading files", weight=3.2)
+@intent("read_file", "list_files", topic="reading files", weight=1.5)
+def read_folder(sample: Sampler, world: World) -> Script:
+    """What is to be read is a folder, as a slash at its end tells, or the error of reading it: listed."""
+    folder = sample.rng.choice(world.folders)
+    said = folder if "/" in folder and sample.chance(0.6) else f"{folder}/"
+    yield Question(sample.question("read", path=said))
+    if said == folder:
+        seen = yield step(f"I will read {said} with {{tool}}.", "read_file", path=said)
+        if not seen[0].error:
+            raise ValueError(said)
+    found = yield step(
+        f"{folder} is a folder, not a file: I will list {folder} with {{tool}}.", "list_files", path=folder
+    )
+    outcome = listed(folder, found[0].content)
+    return replace(outcome, answer=f"{folder} is a folder. {outcome.answer}")
+
+
+@intent("read_file", topic="reading files", weight=2)
+def read_empty(sample: Sampler, world: World) -> Script:
+    """Something is asked of a file that turns out to be empty."""
+    path = any_path(sample, world, "empty")
+    if sample.chance(0.5):
+        yield Question(sample.question("read", path=path))
+    else:
+        yield Question(sample.question("value_of", key=sample.rng.choice(names.KEYS), path=path))
+    seen = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
+    return replace(file_contents(path, seen[0].content), thought="It is empty.")
+
+
+@intent("read_file", topic="reading files", weight=5.5)
 def read_lines(sample: Sampler, world: World) -> Script:
-    path = any_path(sample, world)
+    path = lined_path(sample, world)
     count = len(lines_of(world, path))
     start = sample.rng.randint(1, count)
     end = sample.rng.randint(start, min(count, start + 8))
+    if sample.chance(0.2) and start < count:
+        end = start + 1
+        yield Question(sample.question("two_lines", path=path, s=start, e=end))
+        return (yield from lines_from_to(path, start, end))
     if sample.chance(0.08):
         start, end = count + sample.rng.randint(1, 9), count + sample.rng.randint(10, 20)
     yield Question(sample.question("read_lines", path=path, s=start, e=end))
@@ -97,7 +135,7 @@ def lines_from_to(path: str, start: int, end: int) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2.2)
+@intent("read_file", topic="reading files", weight=3.5)
 def first_lines(sample: Sampler, world: World) -> Script:
     path = any_path(sample, world)
     end = sample.rng.randint(1, min(10, len(lines_of(world, path))))
@@ -105,7 +143,7 @@ def first_lines(sample: Sampler, world: World) -> Script:
     return (yield from lines_from_to(path, 1, end))
 
 
-@intent("find_files", "read_file", topic="finding files", weight=1)
+@intent("find_files", "read_file", topic="finding files", weight=2.5)
 def read_found(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
     name = spoken_name(sample, path)
@@ -134,7 +172,7 @@ def search_then_read(sample: Sampler, world: World) -> Script:
 
 
 def _maybe_missing(sample: Sampler, world: World) -> str:
-    return sample.value(sample.file_name) if sample.chance(0.1) else any_path(sample, world)
+    return sample.value(sample.file_name) if sample.chance(0.1) else lined_path(sample, world)
 
 
 def _info(question: str, path: str, aspect: str) -> Script:
@@ -142,25 +180,25 @@ def _info(question: str, path: str, aspect: str) -> Script:
     return (yield from info(path, aspect))
 
 
-@intent("file_info", topic="file sizes", weight=0.8)
+@intent("file_info", topic="file sizes", weight=3.5)
 def info_size(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_size", path=path), path, "size")
 
 
-@intent("file_info", topic="file dates", weight=0.8)
+@intent("file_info", topic="file dates", weight=3.5)
 def info_date(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_date", path=path), path, "date")
 
 
-@intent("file_info", topic="counting lines", weight=2.4)
+@intent("file_info", topic="counting lines", weight=4.5)
 def info_lines(sample: Sampler, world: World) -> Script:
     path = _maybe_missing(sample, world)
     return _info(sample.question("info_lines", path=path), path, "lines")
 
 
-@intent("file_info", "find_files", topic="file dates", weight=1)
+@intent("file_info", "find_files", topic="file dates", weight=3.5)
 def info_elsewhere(sample: Sampler, world: World) -> Script:
     """A file named without its folder or with another ending: it is found, and looked at there."""
     path = any_path(sample, world)
@@ -182,6 +220,18 @@ def info_elsewhere(sample: Sampler, world: World) -> Script:
     return info_answer(seen[0], path, aspect)
 
 
+@intent("find_files", "file_info", topic="file sizes", weight=3)
+def info_described(sample: Sampler, world: World) -> Script:
+    """A file that is called by its words is looked for first."""
+    path = any_path(sample, world)
+    said = loosely(sample, path)
+    aspect = sample.rng.choice(("size", "date", "lines"))
+    yield Question(sample.question(f"info_{aspect}", path=said))
+    yield from find_spoken(loose_name(said), path)
+    seen = yield step(f"It is {path}: I will look at {path} with {{tool}}.", "file_info", path=path)
+    return info_answer(seen[0], path, aspect)
+
+
 @intent("find_files", "file_info", topic="finding files", weight=0.6)
 def list_then_info(sample: Sampler, world: World) -> Script:
     name = unique_stem(any_path(sample, world))
@@ -194,7 +244,7 @@ def list_then_info(sample: Sampler, world: World) -> Script:
     return info_answer(observations[0], found, "size")
 
 
-@intent("file_info", topic="file sizes", weight=1.8)
+@intent("file_info", topic="file sizes", weight=3.2)
 def two_infos(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample(list(world.files), 2)
     yield Question(sample.question("two_infos", path=first, path2=second))
@@ -210,7 +260,7 @@ def two_infos(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", topic="reading files", weight=2.2)
+@intent("read_file", topic="reading files", weight=3.6)
 def two_reads(sample: Sampler, world: World) -> Script:
     first, second = sample.rng.sample([p for p in world.files if len(lines_of(world, p)) <= 6], 2)
     yield Question(sample.question("two_reads", path=first, path2=second))

@@ -25,7 +25,7 @@ def write(sample: Sampler, world: World) -> Script:
     return written(observations[0], path, content)
 
 
-@intent("read_file", "write_file", topic="writing files", weight=3)
+@intent("read_file", "write_file", topic="writing files", weight=5)
 def append(sample: Sampler, world: World) -> Script:
     """A line added to a file: its text is read, and written again with the line."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 5 and world.files[p]])
@@ -44,7 +44,7 @@ def append(sample: Sampler, world: World) -> Script:
     return written(wrote[0], path, content, f"I added it to {path}.")
 
 
-@intent("read_file", "write_file", topic="writing files", weight=3.4)
+@intent("read_file", "write_file", topic="writing files", weight=5)
 def copy_file(sample: Sampler, world: World) -> Script:
     """A file copied by reading and writing."""
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) <= 4 and world.files[p]])

@@ -27,7 +27,7 @@ def noted_of(name: str, line: str, value: str, why: str) -> Script:
     if line not in seen[0].content:
         raise ValueError(name)
     return Outcome(
-        f"Your note says: {value}.",
+        f"Your note says: {line}",
         (value,),
         thought=f"The line says: {line} - asked for is {value}.",
         memory=Memory(Again("shared", {"name": name}), number=value if value.isdigit() else ""),

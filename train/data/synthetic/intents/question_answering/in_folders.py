@@ -31,7 +31,7 @@ def _listed_and_read(path: str, folder: str) -> Part[str]:
     return read[0].content
 
 
-@intent("list_files", "read_file", topic="reading files", weight=2.5)
+@intent("list_files", "read_file", topic="reading files", weight=3.5)
 def read_in_folder(sample: Sampler, world: World) -> Script:
     path, folder = _in_folder(sample, world)
     if len(lines_of(world, path)) > MAX_QUOTED:

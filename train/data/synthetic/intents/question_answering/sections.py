@@ -9,7 +9,7 @@ from train.data.synthetic.script import Outcome, Question, Script, intent, step
 from train.data.synthetic.worlds.world import World
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4.5)
+@intent("read_file", "find_files", topic="reading files", weight=6)
 def day_line(sample: Sampler, world: World) -> Script:
     """What a file has for one day."""
     path = any_path(sample, world, "week")
@@ -42,7 +42,7 @@ def day_somewhere(sample: Sampler, world: World) -> Script:
     return _planned(day, plan, path)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4)
+@intent("read_file", "find_files", topic="reading files", weight=6)
 def section_of(sample: Sampler, world: World) -> Script:
     """What stands under one heading of a file, and nothing else of it."""
     path = any_path(sample, world, "sections")

@@ -80,7 +80,7 @@ def write_line(line: str, value: str, path: str) -> Script:
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=6)
+@intent("read_file", "find_files", topic="reading files", weight=8)
 def stated_in_file(sample: Sampler, world: World) -> Script:
     path, one = statement_in(sample, world)
     said = spoken_path(sample, path)
@@ -92,7 +92,7 @@ def stated_in_file(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, path, path)
 
 
-@intent("search_text", topic="searching files", weight=6)
+@intent("search_text", topic="searching files", weight=8)
 def stated_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: a word that the line must have is searched for."""
     path, one = statement_in(sample, world)
@@ -117,7 +117,7 @@ def stated_in_notes(sample: Sampler, world: World) -> Script:
     return answer_stated(one.line, value, "Your note says", "")
 
 
-@intent("read_file", "find_files", "add_note", topic="reading files", weight=0.9)
+@intent("read_file", "find_files", "add_note", topic="reading files", weight=2.5)
 def stated_then_note(sample: Sampler, world: World) -> Script:
     path, one = statement_in(sample, world)
     asked, value = one.ask(sample)
@@ -158,10 +158,10 @@ def measure_converted(sample: Sampler, world: World) -> Script:
     return (yield from change_units(value, unit, other, f"the {key} is {given}"))
 
 
-@intent("search_text", topic="searching files", weight=3)
+@intent("search_text", topic="searching files", weight=8)
 def reading_with_alarm(sample: Sampler, world: World) -> Script:
     """The one measurement of a log that is marked."""
-    path = any_path(sample, world, "readings")
+    path = any_path(sample, world, "readings", "long readings")
     (word, value), (label, number) = world.documents[path].facts
     yield Question(sample.question("reading_with_alarm", word=word.lower(), path=path))
     seen = yield step(f"I will search {path} for {word} with {{tool}}.", "search_text", query=word, path=path)

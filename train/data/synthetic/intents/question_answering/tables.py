@@ -43,7 +43,7 @@ def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> O
     )
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.8)
+@intent("read_file", "find_files", topic="reading files", weight=3.5)
 def cell_in(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
@@ -53,7 +53,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=3.2)
+@intent("search_text", "read_file", topic="searching files", weight=5)
 def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
     path, table = _table(sample, world)
@@ -70,7 +70,7 @@ def _searched_cell(path: str, table: Table, row: tuple[str, ...], column: str) -
     """Search for the name of a row, read its table, and give one cell of it."""
     seen = yield step(f"I will search the files for {row[0]} with {{tool}}.", "search_text", query=row[0])
     hits = seen[0].content.split("\n")
-    if len(hits) > 2 or not hits[0].startswith(f"{path}:"):
+    if len(hits) > 1 or not hits[0].startswith(f"{path}:"):
         raise ValueError(row[0])
     text = yield step(
         f"It is in {path}: I will read {path} for the columns with {{tool}}.", "read_file", path=path
@@ -88,7 +88,7 @@ def _asked_cell(sample: Sampler, table: Table) -> tuple[tuple[str, ...], str, st
     return row, column, phrasing.format(row=name)
 
 
-@intent("read_file", "find_files", topic="reading files", weight=4.5)
+@intent("read_file", "find_files", topic="reading files", weight=8)
 def cell_asked(sample: Sampler, world: World) -> Script:
     """One cell, whose column the question describes in other words."""
     path, table = _table(sample, world)
@@ -99,7 +99,7 @@ def cell_asked(sample: Sampler, world: World) -> Script:
     return cell_answer(table, row, column, path)
 
 
-@intent("search_text", "read_file", topic="searching files", weight=4)
+@intent("search_text", "read_file", topic="searching files", weight=8)
 def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     row, column, asked = _asked_cell(sample, table)
@@ -107,13 +107,14 @@ def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
     return (yield from _searched_cell(path, table, row, column))
 
 
-@intent("read_file", "find_files", topic="reading files", weight=0.9)
+@intent("read_file", "find_files", topic="reading files", weight=2)
 def rows_where(sample: Sampler, world: World) -> Script:
     """The rows of one group."""
     path, table = _table(sample, world)
     word = table.cell(sample.rng.choice(table.rows), table.grouped)
     said = spoken_path(sample, path)
-    yield Question(sample.question("rows_where", kind=table.kind, col=table.grouped, value=word, path=said))
+    section = sample.rng.choice(("rows_where", "rows_with", "rows_of"))
+    yield Question(sample.question(section, kind=table.kind, col=table.grouped, value=word, path=said))
     yield from opened(world, said, path)
     rows = [row[0] for row in table.rows if table.cell(row, table.grouped) == word]
     return Outcome(
@@ -124,7 +125,7 @@ def rows_where(sample: Sampler, world: World) -> Script:
     )
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.4)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=5.5)
 def group_total(sample: Sampler, world: World) -> Script:
     """The sum of a column over the rows of one group."""
     path, table = _table(sample, world)
@@ -134,13 +135,14 @@ def group_total(sample: Sampler, world: World) -> Script:
     if not 2 <= len(values) <= 4:
         raise ValueError(word)
     said = spoken_path(sample, path)
-    yield Question(sample.question("group_total", kind=table.kind, col=column, value=word, path=said))
+    section = "group_total" if sample.chance(0.6) else "group_total_of"
+    yield Question(sample.question(section, kind=table.kind, col=column, value=word, path=said))
     yield from opened(world, said, path)
     lead = f"The {column} of the lines with {word} is {', '.join(values)}"
     return (yield from worked_out(path, lead, " + ".join(values), "The total is", "The total is"))
 
 
-@intent("read_file", "find_files", "calculate", topic="reading files", weight=2.2)
+@intent("read_file", "find_files", "calculate", topic="reading files", weight=3.2)
 def column_total(sample: Sampler, world: World) -> Script:
     path, table = _table(sample, world)
     column = sample.rng.choice(table.numbers)
