@@ -101,10 +101,20 @@ class BareTerminal:
             self._written += piece
         return _ESCAPES.sub("", self._written.decode(errors="replace"))
 
+    def hang_up(self) -> None:
+        """Close the terminal under the program, which gets no signal."""
+        if self._terminal >= 0:
+            os.close(self._terminal)
+        self._terminal = -1
+
+    def wait(self, seconds: float) -> int:
+        """Return the exit code of the program once it has ended."""
+        return self._process.wait(seconds)
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        os.close(self._terminal)
+        self.hang_up()
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

@@ -16,13 +16,18 @@ from tui.app.approval.approval_prompt import ARMING_S
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """The app in a terminal of 80 by 24."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The app as a program to run in a terminal."""
     for name in ("LC_ALL", "LANG"):
         monkeypatch.setenv(name, "C.UTF-8")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
-    command = [sys.executable, str(Path(__file__).with_name("terminal_chat.py")), str(tmp_path)]
+    return [sys.executable, str(Path(__file__).with_name("terminal_chat.py")), str(tmp_path)]
+
+
+@pytest.fixture
+def terminal(command: list[str], tmp_path: Path) -> Iterator[Terminal]:
+    """The app in a terminal of 80 by 24."""
     if shutil.which("tmux"):
         made = TmuxTerminal(command, 80, 24, tmp_path / "tmux")
     else:
@@ -53,3 +58,15 @@ def test_a_conversation_in_a_terminal(terminal: Terminal, tmp_path: Path) -> Non
     wait_for(terminal, "left with 0")
     with SessionStore.open() as store:
         assert [session.exchanges for session in store.list()] == [2]
+
+
+def test_the_app_ends_with_its_terminal(command: list[str]) -> None:
+    terminal = BareTerminal(command, 80, 24)
+    try:
+        wait_for(terminal, "ready")
+        terminal.hang_up()
+        terminal.wait(30)
+    finally:
+        terminal.close()
+    with SessionStore.open() as store:
+        assert not store.list()

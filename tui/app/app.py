@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from agent.tools.toolbox import Toolbox
 
 _log = logging.getLogger(__name__)
+TERMINAL_CHECK_S = 2.0
+"""Seconds between two looks at whether the terminal is still there."""
 
 
 class Loaded(Message):
@@ -81,8 +85,15 @@ class UmiApp(KeyActions):
 
     def on_mount(self) -> None:
         """Load the models while the user may already type."""
+        if sys.__stdin__ is not None and sys.__stdin__.isatty():
+            self.set_interval(TERMINAL_CHECK_S, self._end_without_terminal)
         # What the thread imports would hold up the first paint.
         self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
+
+    def _end_without_terminal(self) -> None:
+        """End where the terminal has gone without a signal: reading its input would take a whole core."""
+        if sys.__stdin__ is None or not os.isatty(sys.__stdin__.fileno()):
+            self.exit()
 
     # Models and tools
 
