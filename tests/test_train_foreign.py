@@ -134,7 +134,7 @@ def test_rows_over_unseen_tools_are_valid_and_split_by_tool(
 ) -> None:
     monkeypatch.setattr(group, "FOREIGN_SHARE", 1.0)
     found = read_foreign([folder])
-    rows = {split: list(generate_rows(2, split, 80, collection=found)) for split in ("train", "test")}
+    rows = {split: list(generate_rows(2, split, 140, collection=found)) for split in ("train", "test")}
     for split, made in rows.items():
         assert not [fault for row in made for fault in faults(row.transcript)]
         names = {tool.name for row in made for tool in row.transcript.tools} & set(found.tools)

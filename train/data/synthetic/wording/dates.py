@@ -57,11 +57,13 @@ def format_date(day: date, rng: random.Random) -> str:
     )
 
 
+ONE_WORD = 20
+"""Day of the month up to which an ordinal is one word; the checks read no longer ones as a number."""
+
+
 def _in_words(day: date, rng: random.Random) -> WrittenDate:
-    """Return a date whose day is an ordinal in words."""
+    """Return a date whose day, at most `ONE_WORD`, is an ordinal in words."""
     nth, month = ORDINALS[day.day - 1], _month(day)
-    if rng.random() < 0.3:
-        nth = nth.replace("-", " ")
     if rng.random() < 0.35:
         month = month.lower()
     forms = (
@@ -74,7 +76,7 @@ def _in_words(day: date, rng: random.Random) -> WrittenDate:
 
 def write_date(day: date, rng: random.Random) -> WrittenDate:
     """Return a day as people write it, sometimes as 4.3.2026, or 14/03/2026 if 14 is no month."""
-    if rng.random() < 0.06:
+    if day.day <= ONE_WORD and rng.random() < 0.08:
         return _in_words(day, rng)
     if rng.random() < 0.75:
         text = format_date(day, rng)
@@ -87,17 +89,15 @@ def write_uncommon_date(day: date, kind: float, rng: random.Random) -> WrittenDa
     """Return a date in a form that `format_date` lacks; `kind`, from 0.5 to 1, selects the form.
 
     Below 0.53 the day is an ordinal in words; below 0.62 the day or the month comes first and the day is
-    above 12; below 0.75 there are points, and the day is not above 12, or the year has two digits; below 0.85
+    above 12; below 0.75 there are points, and the day is not above 12; below 0.85
     the month is a word; from there on the year is left out.
     """
     if kind < 0.53:
-        return _in_words(day, rng)
+        return _in_words(day.replace(day=rng.randint(1, ONE_WORD)), rng)
     if kind < 0.62:
         day = day.replace(day=rng.randint(13, 28))
         form = rng.choice(("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y"))
         return _converted(f"{day:{form}}", day)
-    if kind < 0.64 and day.year > 1999:
-        return _converted(f"{day.day}.{day.month}.{day:%y}", day)
     if kind < 0.75:
         day = day.replace(day=rng.randint(1, 12), month=rng.randint(1, 12))
         return _converted(rng.choice((f"{day.day}.{day.month}.{day.year}", f"{day:%d.%m.%Y}")), day)

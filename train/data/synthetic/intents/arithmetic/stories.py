@@ -152,9 +152,11 @@ def minutes_between(sample: Sampler, world: World) -> Script:
     start = sample.rng.randrange(5 * 60, 20 * 60, 5)
     end = min(start + sample.rng.randrange(10, 420, 5), 23 * 60 + 55)
     (h, m), (h2, m2) = divmod(start, 60), divmod(end, 60)
-    form = sample.rng.choice(("{h}:{m:02d}", "{h}:{m:02d}", "{h:02d}:{m:02d}", "{h}.{m:02d}"))
+    form = sample.rng.choice(("{h}:{m:02d}", "{h}:{m:02d}", "{h:02d}:{m:02d}"))
     t, t2 = form.format(h=h, m=m), form.format(h=h2, m=m2)
     question = sample.question("minutes_between", t=t, t2=t2)
+    if "minute" not in question.lower():
+        raise ValueError(question)
     because = f"in minutes {t} is {h} * 60 + {m} and {t2} is {h2} * 60 + {m2}"
     return calculate(question, f"({h2} * 60 + {m2}) - ({h} * 60 + {m})", "That is {r} minutes.", because)
 

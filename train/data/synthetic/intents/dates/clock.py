@@ -116,7 +116,8 @@ def hours_apart(sample: Sampler, world: World) -> Script:
     """By how many hours the clocks of two cities differ."""
     zones = dict(names.CITIES)
     first, second = sample.rng.sample(list(zones), 2)
-    yield Question(sample.question("hours_apart", city=first, city2=second))
+    question = sample.question("hours_apart", city=first, city2=second)
+    yield Question(question)
     seen = yield Step(
         f"First I will look at the clocks in {first} and {second} at once with {{tool}}.",
         (ToolCall("current_time", {"timezone": first}), ToolCall("current_time", {"timezone": second})),
@@ -124,6 +125,9 @@ def hours_apart(sample: Sampler, world: World) -> Script:
     clocks = [(*clock_parts(turn)[1:], place) for turn, place in zip(seen, (first, second), strict=True)]
     (day, time, ahead), (day2, time2, behind) = sorted(clocks, reverse=True)
     (h, m), (h2, m2) = (map(int, said.split(":")) for said in (time, time2))
+    # The numbers 24 and 60 may stand in a call only where a word announces them.
+    if (day != day2 or m != m2) and "hour" not in question.lower():
+        raise ValueError(question)
     expression = f"{h} + 24 - {h2}" if day != day2 else f"{h} - {h2}"
     if m != m2:
         expression = f"{expression} + ({m} - {m2}) / 60"
@@ -151,7 +155,10 @@ def minutes_until(sample: Sampler, world: World) -> Script:
     end = 5 * sample.rng.randint(now // 5 + 2, 24 * 12 - 1)
     hour, minute = divmod(end, 60)
     said = f"{hour}:{minute:02d}"
-    yield Question(sample.question("minutes_until", t=said))
+    question = sample.question("minutes_until", t=said)
+    if "minute" not in question.lower():
+        raise ValueError(question)
+    yield Question(question)
     seen = yield step("I need the time first, from {tool}.", "current_time")
     time = clock_parts(seen[0])[2]
     h, m = map(int, time.split(":"))
