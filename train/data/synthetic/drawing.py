@@ -58,7 +58,7 @@ OPENERS = {
     **dict.fromkeys(("groups", "share", "fraction_of", "percent_share", "days_since", "event_after"), 3.0),
     **dict.fromkeys(("remainder", "warmer_or_colder", "price_of_one", "single_of_dozen", "factor_then"), 3.0),
     **dict.fromkeys(("two_items", "age_in_days", "weekday_after", "two_times", "in_and_out"), 2.0),
-    **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder", "find_by_type"), 2.0),
+    **dict.fromkeys(("convert_spelled", "average", "time_now", "search_folder"), 2.0),
     **dict.fromkeys(("days_between", "days_until", "span_after", "span_before", "time_in", "find"), 3.5),
     **dict.fromkeys(("list_here", "value_of", "note_search", "stated_in_file", "search"), 4.5),
     **dict.fromkeys(("convert", "write", "read", "stated_in_notes", "value_of_twin"), 6.0),

@@ -56,7 +56,8 @@ class Sampler(ValueSampler):
         """Return one of `phrasings` like `question`; slots that it lacks are ignored."""
         phrasing = self.pick(phrasings, HELD_OUT_PHRASINGS)
         text = self.vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
-        if not self.is_test and normalize(text) in _held_out_phrasings(phrasings):
+        said = normalize(text)
+        if not self.is_test and (said in _held_out_phrasings(phrasings) or said in _held_out_questions()):
             text = phrasing
         return text.format(**{name: self._quoted(name, value, text) for name, value in slots.items()})
 
@@ -108,6 +109,12 @@ class Sampler(ValueSampler):
 def _held_out_phrasings(phrasings: tuple[str, ...]) -> frozenset[str]:
     """Return those of the phrasings that are held out; no variation of another one may equal them."""
     return frozenset(normalize(text) for text in phrasings if held_out(text, HELD_OUT_PHRASINGS))
+
+
+@cache
+def _held_out_questions() -> frozenset[str]:
+    """Return those of all intents, which the variation of a phrasing of one of the others may equal."""
+    return frozenset().union(*map(_held_out_phrasings, QUESTIONS.values()))
 
 
 def _lower_outside_slots(text: str) -> str:
