@@ -276,6 +276,23 @@ def test_without_numbers_in_the_sources_no_digit_can_be_written(
         assert not can_write(constraint, f"Hello {digit}", vocabulary)
 
 
+def test_a_file_of_a_listed_folder_can_be_named_once_it_was_read(
+    constraints: Constraints, vocabulary: Vocabulary, end: int
+) -> None:
+    listed = (
+        UserTurn("read the first file in minutes"),
+        CallerTurn((Call("list_files", {"path": "minutes"}),)),
+        ToolTurn("list_files", "2030-10 council.md"),
+        CallerTurn((Call("read_file", {"path": "minutes/2030-10 council.md"}),)),
+    )
+    for result, allowed in (
+        (ToolTurn("read_file", "Present: all"), True),
+        (ToolTurn("read_file", "", True), False),
+    ):
+        constraint = constraints.start("summarizer", Transcript((), (*listed, result)), grounded=True)
+        assert can_write(constraint, "minutes/2030-10 council.md says:\nPresent: all", vocabulary) == allowed
+
+
 def test_every_number_of_a_long_observation_can_be_written(
     constraints: Constraints, vocabulary: Vocabulary, end: int
 ) -> None:

@@ -46,9 +46,7 @@ def test_the_minutes_between_two_times_are_those_of_the_clock() -> None:
     asked, planned = next(script), next(script)
     assert isinstance(asked, Question)
     assert isinstance(planned, Step)
-    first, second = (
-        int(hour) * 60 + int(minute) for hour, minute in re.findall(r"(\d+):(\d\d)", asked.text)
-    )
+    first, second = (int(hour) * 60 + int(minute) for hour, minute in re.findall(r"(\d+):(\d\d)", asked.text))
     assert evaluate(planned.calls[0].arguments["expression"]) == second - first
 
 

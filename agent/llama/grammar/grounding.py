@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agent.transcript import ToolTurn, Turn, UserTurn
+from agent.transcript import Call, CallerTurn, ToolTurn, Turn, UserTurn
 
 # Patterns over a text's shape, in which every numeric character is replaced by "0".
 _TOKEN = re.compile(
@@ -47,9 +47,24 @@ class Atoms:
 def sources(turns: Sequence[Turn]) -> list[str]:
     """Return the texts that an answer is based on: what the user and the tools said in the dialogue.
 
-    Earlier exchanges count, since a question may refer back to a file or a result of theirs.
+    Earlier exchanges count, since a question may refer back to a file or a result of theirs. So does the
+    path of a call that succeeded: a list of a folder has the names in it alone.
     """
-    return [turn.content for turn in turns if isinstance(turn, ToolTurn | UserTurn)]
+    return [turn.content for turn in turns if isinstance(turn, ToolTurn | UserTurn)] + _paths(turns)
+
+
+def _paths(turns: Sequence[Turn]) -> list[str]:
+    """Return the paths of the calls that succeeded."""
+    found: list[str] = []
+    waiting: list[Call] = []
+    for turn in turns:
+        if isinstance(turn, CallerTurn):
+            waiting = list(turn.calls)
+        elif isinstance(turn, ToolTurn) and waiting:
+            path = waiting.pop(0).arguments.get("path")
+            if isinstance(path, str) and not turn.error:
+                found.append(path)
+    return found
 
 
 def atoms(texts: Iterable[str]) -> Atoms:
