@@ -1,0 +1,274 @@
+"""First steps of chains: what is found in a file or a note, or worked out, for a second step to use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.tools.lib.dates import fixed_clock, parse_date
+from train.data.synthetic.actions import json_number
+from train.data.synthetic.intents.files.common import any_path, opened, spoken_path, unique_stem
+from train.data.synthetic.intents.multi_step.amounts import added_up, numbers_in
+from train.data.synthetic.sampler import Sampler
+from train.data.synthetic.script import Part, planned, step
+from train.data.synthetic.worlds.amounts import QUANTITIES
+from train.data.synthetic.worlds.world import World
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a first step found."""
+
+    value: str
+    """The number or date, as the next call uses it."""
+    lead: str
+    """How the next thought begins."""
+    answer: str
+    """What the answer says of it."""
+    note: str
+    """What a note says of it."""
+    unit: str = ""
+    """The unit of `value`."""
+    path: str = ""
+    """The file that it was found in."""
+
+    @property
+    def said(self) -> str:
+        """`lead` as the beginning of a sentence."""
+        return f"{self.lead[0].upper()}{self.lead[1:]}"
+
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        return f"{self.value} {self.unit}".strip()
+
+
+@dataclass(frozen=True)
+class Started:
+    """A first step drawn from a world: the slots of its clause, and how it is found.
+
+    `find` takes the plan for what comes after, which its thoughts name. `units` are those that what it finds
+    may be converted to.
+    """
+
+    slots: dict[str, str]
+    find: Callable[[str], Part[Found]]
+    units: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Start:
+    """A kind of first step: the tools it needs, its topic, and how one is drawn for a kind of second step."""
+
+    needs: tuple[str, ...]
+    topic: str
+    draw: Callable[[Sampler, World, str], Started]
+
+
+def _total(sample: Sampler, world: World, end: str) -> Started:
+    path, facts = numbers_in(sample, world)
+    said = spoken_path(sample, path)
+
+    def find(plan: str) -> Part[Found]:
+        yield from planned(opened(world, said, path), f"add up the amounts and {plan}")
+        outcome = yield from planned(added_up(path, facts), plan)
+        total = outcome.expects[0]
+        return Found(
+            total,
+            f"the total is {total}",
+            f"The total of {path} is {total}.",
+            f"total of {unique_stem(path)}: {total}",
+            path=path,
+        )
+
+    return Started({"path": said}, find)
+
+
+def _amount(sample: Sampler, world: World, end: str) -> Started:
+    path, facts = numbers_in(sample, world)
+    key, value = sample.rng.choice(facts)
+    return _read(sample, world, path, {"key": key}, Found(value, *_told(key, value), path=path))
+
+
+def _told(key: str, value: str) -> tuple[str, str, str]:
+    """Return how a thought, an answer and a note tell the value of a key."""
+    return f"{key} is {value}", f"{key[0].upper()}{key[1:]} is {value}.", f"{key}: {value}"
+
+
+def _read(
+    sample: Sampler,
+    world: World,
+    path: str,
+    slots: dict[str, str],
+    found: Found,
+    units: tuple[str, ...] = (),
+) -> Started:
+    """Return the step that reads a file for what is known to stand in it."""
+    said = spoken_path(sample, path)
+
+    def find(plan: str) -> Part[Found]:
+        yield from planned(opened(world, said, path), plan)
+        return found
+
+    return Started({"path": said} | slots, find, units)
+
+
+def _count(sample: Sampler, world: World, end: str) -> Started:
+    path = any_path(sample, world, "numbers")
+    one = sample.rng.choice(world.documents[path].counted)
+    slots = {"topic": one.topic, "many": one.many}
+    return _read(sample, world, path, slots, Found(one.number, *_told(one.topic, one.number), path=path))
+
+
+def _measured(key: str, given: str, path: str = "") -> tuple[Found, tuple[str, ...]]:
+    """Return a quantity as it is found, and the other units of what is measured."""
+    value, _, unit = given.partition(" ")
+    found = Found(value, f"the {key} is {given}", f"The {key} is {given}.", f"{key}: {given}", unit, path)
+    return found, tuple(name for name in QUANTITIES[key] if name != unit)
+
+
+def _measure(sample: Sampler, world: World, end: str) -> Started:
+    path = any_path(sample, world, "measures")
+    key, given = sample.rng.choice(world.documents[path].facts)
+    found, units = _measured(key, given, path)
+    return _read(sample, world, path, {"key": key}, found, units)
+
+
+def _sole_measure(sample: Sampler, world: World, end: str) -> Started:
+    """The only quantity of a file, which the question does not name."""
+    path = sample.rng.choice(
+        [
+            path
+            for path, document in world.documents.items()
+            if document.kind == "measures" and len(document.facts) == 1
+        ]
+    )
+    found, units = _measured(*world.documents[path].facts[0], path)
+    return _read(sample, world, path, {"u1": found.unit}, found, units)
+
+
+def _noted(query: str, line: str, slots: dict[str, str], found: Found, units: tuple[str, ...]) -> Started:
+    """Return the step that looks up a line of the notes."""
+
+    def find(plan: str) -> Part[Found]:
+        seen = yield step(
+            f"It is noted: I will search the notes for {query} with {{tool}}, then {plan}.",
+            "search_notes",
+            query=query,
+        )
+        if "\n" in seen[0].content or line not in seen[0].content:
+            raise ValueError(query)
+        return found
+
+    return Started(slots, find, units)
+
+
+def _noted_count(sample: Sampler, world: World, end: str) -> Started:
+    one = sample.rng.choice(world.counted)
+    found = Found(
+        one.number, f"the note says {one.number}", f"The {one.topic} is {one.number}.", f"{one.line}"
+    )
+    return _noted(one.topic, one.line, {"topic": one.topic, "many": one.many}, found, ())
+
+
+def _noted_measure(sample: Sampler, world: World, end: str) -> Started:
+    key, given = sample.rng.choice(world.measured)
+    found, units = _measured(key, given)
+    return _noted(key, given, {"key": key}, found, units)
+
+
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+def _operation(kind: str) -> Callable[[Sampler, World, str], Started]:
+    def draw(sample: Sampler, world: World, end: str) -> Started:
+        a, b = sample.number(2, 900), sample.number(2, 900)
+        if kind in ("subtract", "divide") and float(a) < float(b):
+            a, b = b, a
+        expression = f"{a} {_SIGNS[kind]} {b}"
+
+        def find(plan: str) -> Part[Found]:
+            seen = yield step(
+                f"I will work out {expression} with {{tool}}, then {plan}.",
+                "calculate",
+                expression=expression,
+            )
+            result = seen[0].content
+            told = f"{expression} = {result}"
+            return Found(result, f"the result is {result}", f"{told}.", told)
+
+        return Started({"a": a, "b": b}, find)
+
+    return draw
+
+
+def _converted(sample: Sampler, world: World, end: str) -> Started:
+    value, (source, target) = sample.number(2, 900), sample.units()
+
+    def find(plan: str) -> Part[Found]:
+        seen = yield step(
+            f"I will convert {value} {source} to {target} with {{tool}}, then {plan}.",
+            "convert_units",
+            value=json_number(value),
+            from_unit=source,
+            to_unit=target,
+        )
+        if seen[0].error:
+            raise ValueError(source)
+        number, _, unit = seen[0].content.partition(" ")
+        told = f"{value} {source} is {seen[0].content}"
+        return Found(number, f"the result is {seen[0].content}", f"{told}.", told, unit)
+
+    return Started({"v": value, "u1": source, "u2": target}, find)
+
+
+def _date(sample: Sampler, world: World, end: str) -> Started:
+    """An event of a list; a coming one if the days to it are asked for."""
+    dated = [
+        (path, key, date)
+        for path, document in world.documents.items()
+        if document.kind == "dates"
+        for key, date in document.facts
+    ]
+    if end == "until":
+        with fixed_clock(world.now):
+            dated = [entry for entry in dated if parse_date(entry[2]) > world.now.date()]
+    path, key, date = sample.rng.choice(dated)
+    found = Found(date, f"the {key} is on {date}", f"The {key} is on {date}.", f"{key}: {date}", path=path)
+    return _read(sample, world, path, {"key": key}, found)
+
+
+def _days(sample: Sampler, world: World, end: str) -> Started:
+    start, last = sorted(sample.day() for _ in range(2))
+    first, second = sample.format_date(start), sample.format_date(last)
+
+    def find(plan: str) -> Part[Found]:
+        seen = yield step(
+            f"I will count the days from {first} to {second} with {{tool}}, then {plan}.",
+            "days_between",
+            start=first,
+            end=second,
+        )
+        if seen[0].error:
+            raise ValueError(first)
+        number = seen[0].content.partition(" ")[0]
+        told = f"from {first} to {second} it is {number} days"
+        return Found(number, f"it is {number} days", f"{told[0].upper()}{told[1:]}.", told, "days")
+
+    return Started({"date": first, "date2": second}, find)
+
+
+_FILES = ("read_file", "find_files")
+STARTS: dict[str, Start] = {
+    "total": Start((*_FILES, "calculate"), "reading files", _total),
+    "amount": Start(_FILES, "reading files", _amount),
+    "count": Start(_FILES, "reading files", _count),
+    "measure": Start(_FILES, "reading files", _measure),
+    "sole_measure": Start(_FILES, "reading files", _sole_measure),
+    "noted_count": Start(("search_notes",), "finding notes", _noted_count),
+    "noted_measure": Start(("search_notes",), "finding notes", _noted_measure),
+    **{kind: Start(("calculate",), "arithmetic", _operation(kind)) for kind in _SIGNS},
+    "converted": Start(("convert_units",), "converting units", _converted),
+    "date": Start(_FILES, "dates", _date),
+    "days": Start(("days_between",), "dates", _days),
+}
