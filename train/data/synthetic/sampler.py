@@ -56,7 +56,8 @@ class Sampler(ValueSampler):
         """Return one of `phrasings` like `question`; slots that it lacks are ignored."""
         phrasing = self.pick(phrasings, HELD_OUT_PHRASINGS)
         text = self.vary(phrasing if self.is_test else paraphrase(phrasing, self.rng))
-        if not self.is_test and normalize(text) in _held_out_phrasings(phrasings):
+        plain = normalize(text)
+        if not self.is_test and (plain in _held_out_phrasings(phrasings) or plain in _held_out_whole()):
             text = phrasing
         return text.format(**{name: self._quoted(name, value, text) for name, value in slots.items()})
 
@@ -108,6 +109,13 @@ class Sampler(ValueSampler):
 def _held_out_phrasings(phrasings: tuple[str, ...]) -> frozenset[str]:
     """Return those of the phrasings that are held out; no variation of another one may equal them."""
     return frozenset(normalize(text) for text in phrasings if held_out(text, HELD_OUT_PHRASINGS))
+
+
+@cache
+def _held_out_whole() -> frozenset[str]:
+    """Return the held-out phrasings of any intent that have no slot."""
+    texts = (text for phrasings in QUESTIONS.values() for text in phrasings if "{" not in text)
+    return frozenset(normalize(text) for text in texts if held_out(text, HELD_OUT_PHRASINGS))
 
 
 def _lower_outside_slots(text: str) -> str:

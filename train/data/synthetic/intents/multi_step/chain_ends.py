@@ -48,7 +48,7 @@ def _shared(sample: Sampler, world: World, start: Started) -> Next:
 
     def finish(found: Found) -> Script:
         because = join_reasons(found.lead, why, f"shared by {count}")
-        return work_out(f"{found.value} / {count}", f"For each of {count} that is {{r}}.", because)
+        return work_out(f"{found.value} / {count}", f"For each of {said} that is {{r}}.", because)
 
     return Next("next_shared", {"b": said}, f"divide by {count}", finish)
 
@@ -58,7 +58,7 @@ def _times(sample: Sampler, world: World, start: Started) -> Next:
 
     def finish(found: Found) -> Script:
         because = join_reasons(found.lead, why)
-        return work_out(f"{found.value} * {count}", f"Times {count} that is {{r}}.", because)
+        return work_out(f"{found.value} * {count}", f"Times {said} that is {{r}}.", because)
 
     return Next("next_times", {"n": said}, f"multiply by {count}", finish)
 
@@ -121,6 +121,11 @@ def _weeks(sample: Sampler, world: World, start: Started) -> Next:
     return Next("next_weeks", {}, "convert it to weeks", finish)
 
 
+def _kept(found: Found, verb: str, text: str) -> str:
+    """Return how a thought begins that saves what was found."""
+    return f"{found.said} - I will {verb} it" if found.asked else f"{found.said}: I will {verb} {text}"
+
+
 def _written(sample: Sampler, world: World, start: Started) -> Next:
     path = new_path(sample, world)
     if path in world.documents:
@@ -128,7 +133,7 @@ def _written(sample: Sampler, world: World, start: Started) -> Next:
 
     def finish(found: Found) -> Script:
         seen = yield step(
-            f"{found.said}: I will write {found.text} to {path} with {{tool}}.",
+            f"{_kept(found, 'write', found.text)} to {path} with {{tool}}.",
             "write_file",
             path=path,
             content=found.text,
@@ -147,7 +152,8 @@ def _written(sample: Sampler, world: World, start: Started) -> Next:
 
 def _noted(sample: Sampler, world: World, start: Started) -> Next:
     def finish(found: Found) -> Script:
-        yield step(f"{found.said}: I will save {found.note} with {{tool}}.", "add_note", text=found.note)
+        act = f"{_kept(found, 'save', found.note)} with {{tool}}."
+        yield step(act, "add_note", text=found.note)
         return Outcome(
             "I saved it as a note.",
             thought="The note is saved.",

@@ -9,9 +9,11 @@ from agent.tools.lib.dates import fixed_clock, parse_date
 from train.data.synthetic.actions import json_number
 from train.data.synthetic.intents.files.common import any_path, opened, spoken_path, unique_stem
 from train.data.synthetic.intents.multi_step.amounts import added_up, numbers_in
+from train.data.synthetic.intents.question_answering.tables import any_table, column_sum
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Part, planned, step
 from train.data.synthetic.worlds.amounts import QUANTITIES
+from train.data.synthetic.worlds.series import NUMBERS
 from train.data.synthetic.worlds.world import World
 
 
@@ -31,6 +33,8 @@ class Found:
     """The unit of `value`."""
     path: str = ""
     """The file that it was found in."""
+    asked: str = ""
+    """What of a whole line was asked for; then the line is kept where the result is to be saved."""
 
     @property
     def said(self) -> str:
@@ -116,8 +120,9 @@ def _read(
 def _count(sample: Sampler, world: World, end: str) -> Started:
     path = any_path(sample, world, "numbers")
     one = sample.rng.choice(world.documents[path].counted)
-    slots = {"topic": one.topic, "many": one.many}
-    return _read(sample, world, path, slots, Found(one.number, *_told(one.topic, one.number), path=path))
+    return _read(
+        sample, world, path, {"topic": one.topic}, Found(one.number, *_told(one.topic, one.number), path=path)
+    )
 
 
 def _measured(key: str, given: str, path: str = "") -> tuple[Found, tuple[str, ...]]:
@@ -168,7 +173,7 @@ def _noted_count(sample: Sampler, world: World, end: str) -> Started:
     found = Found(
         one.number, f"the note says {one.number}", f"The {one.topic} is {one.number}.", f"{one.line}"
     )
-    return _noted(one.topic, one.line, {"topic": one.topic, "many": one.many}, found, ())
+    return _noted(one.topic, one.line, {"topic": one.topic}, found, ())
 
 
 def _noted_measure(sample: Sampler, world: World, end: str) -> Started:
@@ -258,6 +263,60 @@ def _days(sample: Sampler, world: World, end: str) -> Started:
     return Started({"date": first, "date2": second}, find)
 
 
+def _series(sample: Sampler, world: World, end: str) -> Started:
+    """What one file of a folder of like files says; it is looked for by its name."""
+    series = world.series
+    if series is None:
+        raise ValueError("no such folder")
+    slots = [slot for slot in series.asked if slot in NUMBERS]
+    if end in ("written", "noted"):
+        slots = list(series.asked)
+    at, slot = sample.rng.randrange(len(series.rows)), sample.rng.choice(slots)
+    row, path, stem = series.rows[at], series.paths[at], series.stems[at]
+    value = row.slots[slot]
+    asked = row.pick(sample, series.asked[slot])
+
+    def find(plan: str) -> Part[Found]:
+        yield step(f"I will look for {stem} with {{tool}}, then {plan}.", "find_files", name=stem)
+        seen = yield step(
+            f"It is {path}: I will read {path} with {{tool}}, then {plan}.", "read_file", path=path
+        )
+        if seen[0].content != row.line:
+            raise ValueError(path)
+        if end in ("written", "noted"):
+            lead, kept = f"the line says: {row.line}", row.line
+        else:
+            lead, kept = f"the line says: {row.line} - asked for is {value}", value
+        return Found(kept, lead, f"{row.line}.", row.line, path=path, asked=value)
+
+    return Started({"q": asked, "stem": stem, "one": series.one}, find)
+
+
+def _column(sample: Sampler, world: World, end: str) -> Started:
+    """The total of a column of numbers."""
+    path, table = any_table(sample, world)
+    column = "km" if end == "unit" else sample.rng.choice(table.numbers)
+    if column not in table.header:
+        raise ValueError(path)
+    said, unit = spoken_path(sample, path), "km" if column == "km" else ""
+
+    def find(plan: str) -> Part[Found]:
+        yield from planned(opened(world, said, path), f"add up {column} and {plan}")
+        outcome = yield from planned(column_sum(path, table, column), plan)
+        total = f"{outcome.expects[0]} {unit}".strip()
+        return Found(
+            outcome.expects[0],
+            f"the total is {total}",
+            f"The total of {column} is {total}.",
+            f"total {column} of {unique_stem(path)}: {total}",
+            unit,
+            path,
+        )
+
+    units = ("miles", "metres", "nautical miles") if unit else ()
+    return Started({"col": column, "path": said}, find, units)
+
+
 _FILES = ("read_file", "find_files")
 STARTS: dict[str, Start] = {
     "total": Start((*_FILES, "calculate"), "reading files", _total),
@@ -269,6 +328,8 @@ STARTS: dict[str, Start] = {
     "noted_measure": Start(("search_notes",), "finding notes", _noted_measure),
     **{kind: Start(("calculate",), "arithmetic", _operation(kind)) for kind in _SIGNS},
     "converted": Start(("convert_units",), "converting units", _converted),
+    "series": Start(_FILES, "finding files", _series),
+    "column": Start((*_FILES, "calculate"), "reading files", _column),
     "date": Start(_FILES, "dates", _date),
     "days": Start(("days_between",), "dates", _days),
 }

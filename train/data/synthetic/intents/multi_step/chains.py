@@ -49,6 +49,8 @@ _ENDS: dict[str, dict[str, float]] = {
     "amount": {end: 0.7 * weight for end, weight in _NUMBER_ENDS.items()},
     "count": {"shared": 0.5, "times": 0.4, "minus": 0.25, "plus": 0.25, "written": 0.3},
     "noted_count": {"shared": 0.6, "times": 0.6, "minus": 0.4, "plus": 0.3, "written": 0.3},
+    "series": {"noted": 1.6, "written": 1.0, "shared": 0.5, "times": 0.5, "percent_off": 0.3},
+    "column": {"unit": 1.0, "shared": 0.6, "written": 0.3, "noted": 0.3, "times": 0.2},
     "measure": {"unit": 1.3, "written": 0.3, "noted": 0.3},
     "sole_measure": {"unit": 1.6},
     "noted_measure": {"unit": 1.0, "written": 0.3},
@@ -87,11 +89,12 @@ def _script(kind: str, end_kind: str) -> Callable[[Sampler, World], Script]:
 
 def _joined(found: Found, outcome: Outcome) -> Outcome:
     """Return the outcome of the second step with what the first one found said before it."""
+    done = f"It is {found.asked}" if found.asked else found.said
     return replace(
         outcome,
         answer=f"{found.answer} {outcome.answer}",
-        expects=(found.value, *outcome.expects),
-        thought=f"{found.said}. {outcome.thought}",
+        expects=(found.asked or found.value, *outcome.expects),
+        thought=f"{done}. {outcome.thought}",
     )
 
 
@@ -101,7 +104,7 @@ def _register() -> None:
             needs = tuple(dict.fromkeys((*STARTS[start].needs, *NEXTS[end].needs)))
             topic = NEXTS[end].topic or STARTS[start].topic
             name = f"{start}_then_{end}"
-            INTENTS[name] = Intent(name, needs, topic, weight, _script(start, end))
+            INTENTS[name] = Intent(name, needs, topic, 1.25 * weight, _script(start, end))
 
 
 _register()

@@ -21,14 +21,11 @@ def _series(world: World) -> Series:
     return world.series
 
 
-def _asked(sample: Sampler, series: Series, section: str, slot: str, **slots: str) -> str:
+def _asked(sample: Sampler, series: Series, section: str, slot: str) -> str:
     """Return a question about a folder, with what is asked of each file."""
     asked = sample.pick(series.each[slot], HELD_OUT_PHRASINGS)
-    count = len(series.paths)
-    said = number_words(count) if sample.chance(0.7) else str(count)
-    return sample.question(
-        section, q=asked, path=series.folder, many=series.many, one=series.one, n=said, **slots
-    )
+    many = f"{number_words(len(series.paths))} {series.many}" if sample.chance(0.35) else series.many
+    return sample.question(section, q=asked, path=series.folder, many=many)
 
 
 def _each_read(series: Series, plan: str = "") -> Part[None]:
