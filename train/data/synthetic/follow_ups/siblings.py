@@ -38,7 +38,11 @@ def _other_name(sample: Sampler, world: World, memory: Memory) -> tuple[str, str
 
 def _are_alike(world: World, path: str, other: str) -> bool:
     """Return whether two files say the same of different things."""
-    alike = [world.twins, tuple(path for path, _ in world.siblings.files) if world.siblings else ()]
+    alike = [
+        world.twins,
+        tuple(path for path, _ in world.siblings.files) if world.siblings else (),
+        world.series.paths if world.series else (),
+    ]
     return any(path in paths and other in paths for paths in alike)
 
 
