@@ -142,4 +142,4 @@ def _needs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
 
 
-INTENTS["both"] = Intent("both", _needs(), "several", 2.6, _both)
+INTENTS["both"] = Intent("both", _needs(), "several", 3.2, _both)

@@ -98,13 +98,18 @@ def _joined(found: Found, outcome: Outcome) -> Outcome:
     )
 
 
-def _register() -> None:
+def _register() -> tuple[str, ...]:
+    """Register an intent for each pair of steps, and return their names."""
+    names = []
     for start, ends in _ENDS.items():
         for end, weight in ends.items():
             needs = tuple(dict.fromkeys((*STARTS[start].needs, *NEXTS[end].needs)))
             topic = NEXTS[end].topic or STARTS[start].topic
             name = f"{start}_then_{end}"
-            INTENTS[name] = Intent(name, needs, topic, 1.25 * weight, _script(start, end))
+            names.append(name)
+            INTENTS[name] = Intent(name, needs, topic, 1.7 * weight, _script(start, end))
+    return tuple(names)
 
 
-_register()
+CHAINS = _register()
+"""The names of the intents of this module."""
