@@ -277,7 +277,9 @@ def _series(sample: Sampler, world: World, end: str) -> Started:
     asked = row.pick(sample, series.asked[slot])
 
     def find(plan: str) -> Part[Found]:
-        yield step(f"I will look for {stem} with {{tool}}, then {plan}.", "find_files", name=stem)
+        found = yield step(f"I will look for {stem} with {{tool}}, then {plan}.", "find_files", name=stem)
+        if found[0].content != path:
+            raise ValueError(stem)
         seen = yield step(
             f"It is {path}: I will read {path} with {{tool}}, then {plan}.", "read_file", path=path
         )
