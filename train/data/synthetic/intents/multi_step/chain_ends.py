@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from train.data.synthetic.actions import change_units, days_from_to, join_reasons, shift, work_out
 from train.data.synthetic.intents.files.composing import new_path
-from train.data.synthetic.intents.multi_step.chain_starts import Found, Started
+from train.data.synthetic.intents.multi_step.chain_parts import End, Found, Next, Started
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Script, give_up, step
 from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.world import World
-
-
-@dataclass(frozen=True)
-class Next:
-    """A second step: the section of its clause, the slots of that, the plan for it, and how it ends."""
-
-    section: str
-    slots: dict[str, str]
-    plan: str
-    finish: Callable[[Found], Script]
-    saves: bool = False
-    """Whether it keeps the result instead of using it further."""
-
-
-@dataclass(frozen=True)
-class End:
-    """A kind of second step: the tools it needs, its topic if that is its own, and how one is drawn."""
-
-    needs: tuple[str, ...]
-    topic: str
-    draw: Callable[[Sampler, World, Started], Next]
 
 
 def _few(sample: Sampler, most: int = 12) -> tuple[str, str, str]:

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from train.data.phrasings import QUESTIONS
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
-from train.data.synthetic.intents.multi_step.chain_ends import NEXTS, Next
-from train.data.synthetic.intents.multi_step.chain_starts import STARTS, Found
+from train.data.synthetic.intents.multi_step.chain_ends import NEXTS
+from train.data.synthetic.intents.multi_step.chain_parts import Found, Next
+from train.data.synthetic.intents.multi_step.chain_starts import STARTS
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import INTENTS, Intent, Outcome, Question, Script
 from train.data.synthetic.worlds.world import World
