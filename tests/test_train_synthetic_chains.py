@@ -34,7 +34,7 @@ def exchanges(folder: Path, name: str, count: int) -> Iterator[tuple[list[Turn],
 
 def test_each_thought_of_a_chain_names_what_is_left_until_nothing_is(tmp_path: Path) -> None:
     assert len(CHAINS) > 50
-    for name in CHAINS[::4]:
+    for name in CHAINS[::8]:
         for turns, _ in exchanges(tmp_path, name, 2):
             acts = [turn.content for turn in turns if isinstance(turn, PlannerTurn) and turn.next == "caller"]
             assert len(acts) > 1, name
