@@ -5,7 +5,7 @@ precedes the phrasings of an intent, with slots in braces; several files may hav
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
 impossible requests in `impossible` (with those about something that is named in `impossible_named.txt`),
 what is answered from general knowledge in `knowledge/`, lines of files with questions about them in
-`facts.txt`, `rows.txt` and the files of `THEMES` to `NUMBERED`, and what people say around a request in
+`facts.txt`, `rows.txt` and the files of `THEMES` to `SERIES`, and what people say around a request in
 `framing.txt`.
 """
 
@@ -72,3 +72,5 @@ LOGGED: dict[str, tuple[str, ...]] = sections("log_facts.txt")
 """Lines of logs, like `FACTS`."""
 NUMBERED: dict[str, tuple[str, ...]] = sections("numbered.txt")
 """Texts of numbered items: `what an item is called | names of the file`."""
+SERIES: dict[str, tuple[str, ...]] = sections("series.txt")
+"""Folders of files of one form: `folder | one | many | names | line` -> questions on one or on `each`."""

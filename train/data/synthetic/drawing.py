@@ -10,6 +10,7 @@ from train.data.synthetic.follow_ups import FOLLOW_UPS
 from train.data.synthetic.group import Group
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.intents.foreign_tools import FOREIGN_INTENTS
+from train.data.synthetic.intents.multi_step.chains import CHAINS
 from train.data.synthetic.intents.no_call.impossible import IMPOSSIBLE_INTENTS, TOPICS_BY_TOOL
 from train.data.synthetic.intents.no_call.knowledge import KNOWLEDGE
 from train.data.synthetic.intents.no_call.small_talk import SMALL_TALK_INTENTS
@@ -75,6 +76,12 @@ OPENERS = {
     **dict.fromkeys(("sibling_asked", "find_by_type", "find_numbered", "sibling_noted"), 5.0),
     **dict.fromkeys(("measure_converted", "reading_with_alarm", "only_of_level", "set_value"), 5.0),
     "stated_in_described": 12.0,
+    **dict.fromkeys(CHAINS, 0.8),
+    **dict.fromkeys(("total_shared", "note_times", "note_converted", "days_between_listed"), 3.0),
+    **dict.fromkeys(("days_to_listed", "days_to_sole", "asked_days", "kilometres_total"), 3.0),
+    **dict.fromkeys(("each_of_series", "best_of_series", "value_of_both", "more_of_both"), 3.0),
+    **dict.fromkeys((name for name in INTENTS if name.startswith("missing_")), 1.2),
+    "both": 12.0,
 }
 """Intents that leave what later requests refer to, with their weights where a dialogue begins with one."""
 OPENER_SHARE = 0.75

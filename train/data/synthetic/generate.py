@@ -24,7 +24,9 @@ TRIES = 4
 OPENING_ONLY = frozenset(
     (
         *("missing_all", "missing_until", "missing_value", "missing_units", "missing_file", "missing_city"),
-        *("missing_base", "missing_numbers", "missing_dates"),
+        *("missing_base", "missing_numbers", "missing_dates", "missing_note", "missing_name"),
+        *("missing_query", "missing_topic", "missing_content", "missing_operand", "missing_info"),
+        *("missing_path", "missing_start"),
     )
 )
 """Intents whose question would refer back to what an earlier exchange left."""

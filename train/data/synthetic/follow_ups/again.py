@@ -88,7 +88,7 @@ def _like(sample: Sampler, word: str) -> str:
     return sample.word()
 
 
-@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=7)
+@follow_up("write_file", when=lambda m: m.is_again("write") and m.text and m.path, weight=22)
 def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
     """A word of a file that was just written, corrected: the whole text is written again."""
     words = sorted({word for word in memory.text.split() if len(word) > 2 and word.isalnum()})
@@ -96,7 +96,10 @@ def corrected_text(sample: Sampler, world: World, memory: Memory) -> Script:
     new = _like(sample, old)
     if len(memory.text) > 120 or new in memory.text:
         raise ValueError(old)
-    yield Question(sample.question("corrected_text", new=new, old=old))
+    if sample.chance(0.25):
+        yield Question(sample.question("corrected_from", v=new, old=old))
+    else:
+        yield Question(sample.question("corrected_text", new=new, old=old))
     text = memory.text.replace(old, new)
     said = "" if "\n" in text else f" it then says: {text} -"
     wrote = yield step(

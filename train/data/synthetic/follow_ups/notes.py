@@ -86,7 +86,7 @@ def notes_now(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from look_up_notes(query))
 
 
-@follow_up(when=lambda m: _short_answer(m) and len(m.past) > 1, weight=1.2)
+@follow_up(when=lambda m: _short_answer(m) and len(m.past) > 1, weight=1.6)
 def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     """The first answer of the dialogue: nothing is called."""
     first = memory.past[0]
@@ -96,17 +96,30 @@ def recall_first(sample: Sampler, world: World, memory: Memory) -> Script:
     return Outcome(first, (), thought=f"The first answer was: {first}")
 
 
-@follow_up(when=_short_answer, weight=1.3)
+@follow_up(when=_short_answer, weight=2.4)
 def recall_last(sample: Sampler, world: World, memory: Memory) -> Script:
     """The last answer once more: nothing is called."""
     yield Question(sample.question("recall_last"))
     return Outcome(memory.answer, (), thought=f"The last answer was: {memory.answer}")
 
 
-@follow_up(when=lambda m: m.answer, weight=0.6)
+@follow_up(when=_short_answer, weight=2.2)
+def recall_after_thanks(sample: Sampler, world: World, memory: Memory) -> Script:
+    """Thanks, and then the last answer once more: nothing is called."""
+    yield Question(sample.question("thanks_after"))
+    yield _welcome(sample)
+    yield Question(sample.question("recall_last"))
+    return Outcome(memory.answer, (), thought=f"The last answer was: {memory.answer}")
+
+
+@follow_up(when=lambda m: m.answer, weight=1.4)
 def thanked(sample: Sampler, world: World, memory: Memory) -> Script:
     """Thanks and remarks after a result are no request."""
     yield Question(sample.question("thanks_after"))
+    return _welcome(sample)
+
+
+def _welcome(sample: Sampler) -> Outcome:
     return Outcome(
         sample.rng.choice(
             (

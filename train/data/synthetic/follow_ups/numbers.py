@@ -40,7 +40,7 @@ def other_base(sample: Sampler, world: World, memory: Memory) -> Script:
     return (yield from _percent(memory, p, n, f"the same with {n} and still {p}%"))
 
 
-@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=6)
+@follow_up("calculate", when=lambda m: m.is_again(*_PERCENT_KINDS), weight=9)
 def other_percent_and_base(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same with both numbers new, sometimes as people say or group them."""
     p, n = sample.percent(), sample.integer(20, 9000)
@@ -96,7 +96,7 @@ _RESULT_OPERATIONS = (
 )
 
 
-@follow_up("calculate", when=_is_plain, weight=5)
+@follow_up("calculate", when=_is_plain, weight=8)
 def operation_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     kind, expression, _ = sample.rng.choice(_RESULT_OPERATIONS)
     number = (
@@ -125,7 +125,7 @@ _FIXED_OPERATIONS = (
 )
 
 
-@follow_up("calculate", when=_is_plain, weight=4)
+@follow_up("calculate", when=_is_plain, weight=5)
 def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     kind, expression, why = sample.rng.choice(_FIXED_OPERATIONS)
     if kind == "then_root" and memory.number.startswith("-"):
@@ -136,7 +136,7 @@ def fixed_operation_on_result(sample: Sampler, world: World, memory: Memory) -> 
     return (yield from work_out(expression.format(r=number), "That is {r}.", because))
 
 
-@follow_up("calculate", when=_is_plain, weight=2.5)
+@follow_up("calculate", when=_is_plain, weight=5)
 def percent_on_result(sample: Sampler, world: World, memory: Memory) -> Script:
     p, n = sample.percent(), memory.number
     said, why = p, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from train.data.synthetic.intents.files.common import file_contents, unique_stem
 from train.data.synthetic.intents.files.contents import value_answer
 from train.data.synthetic.intents.files.reading import MAX_QUOTED
+from train.data.synthetic.intents.question_answering.statements import answer_stated
 from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
@@ -37,7 +38,11 @@ def _other_name(sample: Sampler, world: World, memory: Memory) -> tuple[str, str
 
 def _are_alike(world: World, path: str, other: str) -> bool:
     """Return whether two files say the same of different things."""
-    alike = [world.twins, tuple(path for path, _ in world.siblings.files) if world.siblings else ()]
+    alike = [
+        world.twins,
+        tuple(path for path, _ in world.siblings.files) if world.siblings else (),
+        world.series.paths if world.series else (),
+    ]
     return any(path in paths and other in paths for paths in alike)
 
 
@@ -92,31 +97,63 @@ def _twin(sample: Sampler, world: World, memory: Memory) -> tuple[str, str, str,
 def same_of_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
     """The same value of another file, or after a correction."""
     path, key, value, line = _twin(sample, world, memory)
-    name, old = unique_stem(path), unique_stem(memory.path)
+    name = unique_stem(path)
     if _says(world, memory, name):
         raise ValueError(name)
-    if sample.chance(0.35):
-        section = sample.rng.choice(("corrected_file", "corrected_to_file"))
-        yield Question(sample.question(section, name=name, old=old))
-        why = f"{name} in place of {old} is another file, {key} again"
-    else:
-        yield Question(sample.question("read_sibling", name=name))
-        why = f"{name} is not in {memory.path}, it is another file, {key} again"
+    why = yield from _asked_of_other(sample, memory.path, name, key)
     yield from _read(path, name, why)
     return value_answer(key, value, line, path)
 
 
-@follow_up("find_files", "read_file", when=lambda m: m.is_again("cell"), weight=60)
+@follow_up("find_files", "read_file", when=lambda m: m.path and m.is_again("cell"), weight=60)
 def same_cell_of_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
-    """The same cell of another table with the same rows."""
-    if memory.path not in world.twins:
+    """The same cell of a table in another file, or after a correction."""
+    row, column = memory.slot("row"), memory.slot("column")
+    tables = {
+        path: document.table
+        for path, document in world.documents.items()
+        if path != memory.path and document.table
+    }
+    path = sample.rng.choice(
+        [
+            path
+            for path, table in tables.items()
+            if column in table.header and any(other[0] == row for other in table.rows)
+        ]
+    )
+    table, name = tables[path], unique_stem(path)
+    if _says(world, memory, name):
+        raise ValueError(name)
+    why = yield from _asked_of_other(sample, memory.path, name, f"the {column} of {row}")
+    yield from _read(path, name, why)
+    return cell_answer(table, next(other for other in table.rows if other[0] == row), column, path)
+
+
+@follow_up("find_files", "read_file", when=lambda m: m.path and m.is_again("stated"), weight=60)
+def same_of_series(sample: Sampler, world: World, memory: Memory) -> Script:
+    """What another file of the same form states, or after a correction."""
+    series = world.series
+    if series is None or memory.path not in series.paths:
         raise ValueError(memory.path)
-    path = world.twins[world.twins[0] == memory.path]
-    table, name = world.documents[path].table, unique_stem(path)
-    if table is None or _says(world, memory, name):
+    row = series.rows[series.paths.index(memory.path)]
+    slots = [slot for slot in series.asked if row.slots[slot] == memory.slot("value")]
+    at = sample.rng.choice([at for at, path in enumerate(series.paths) if path != memory.path])
+    path, name, row = series.paths[at], series.stems[at], series.rows[at]
+    if len(slots) != 1 or _says(world, memory, name):
+        raise ValueError(name)
+    why = yield from _asked_of_other(sample, memory.path, name, "the same thing")
+    text = yield from _read(path, name, why)
+    if text != row.line:
         raise ValueError(path)
-    (row,) = [row for row in table.rows if row[0] == memory.slot("row")]
+    return answer_stated(row.line, row.slots[slots[0]], path, path)
+
+
+def _asked_of_other(sample: Sampler, path: str, name: str, again: str) -> Part[str]:
+    """Ask for another file instead of `path`, or as well; return why it is looked for."""
+    old = unique_stem(path)
+    if sample.chance(0.4):
+        section = sample.rng.choice(("corrected_file", "corrected_to_file"))
+        yield Question(sample.question(section, name=name, old=old))
+        return f"{name} in place of {old} is another file, {again} again"
     yield Question(sample.question("read_sibling", name=name))
-    column = memory.slot("column")
-    yield from _read(path, name, f"{name} is not in {memory.path}, it is another file, the {column} again")
-    return cell_answer(table, row, column, path)
+    return f"{name} is not in {path}, it is another file, {again} again"

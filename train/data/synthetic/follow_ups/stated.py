@@ -67,7 +67,8 @@ def stated_in_sibling(sample: Sampler, world: World, memory: Memory) -> Script:
     path, other = sample.rng.choice(others)
     name = other.slots["word"]
     yield Question(sample.question("read_sibling", name=name))
-    seen = yield step(f"The same of {name}: I will look for {name} with {{tool}}.", "find_files", name=name)
+    why = f"{name} is not in {memory.path}, it is another file, the same thing again"
+    seen = yield step(f"{why}: I will look for {name} with {{tool}}.", "find_files", name=name)
     if seen[0].content != path:
         raise ValueError(name)
     read = yield step(f"It is {path}: I will read it with {{tool}}.", "read_file", path=path)

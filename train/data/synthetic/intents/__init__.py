@@ -22,6 +22,7 @@ MODULES = (
     *("dates.events", "two_requests", "arithmetic.several_operations", "no_call.missing_several"),
     *("multi_step.calculations", "multi_step.listed_dates", "multi_step.saved_answers"),
     *("question_answering.disambiguation", "question_answering.described", "files.logs", "files.editing"),
+    *("multi_step.chains", "no_call.missing_subject", "multi_step.comparisons"),
 )
 """Imported in this order, which is the order of the registry: another order draws other rows for a seed."""
 

@@ -74,9 +74,11 @@ def note_list(sample: Sampler, world: World) -> Script:
 def read_then_note(sample: Sampler, world: World) -> Script:
     path = sample.rng.choice([p for p in world.files if len(lines_of(world, p)) == 1 and world.files[p]])
     yield Question(sample.question("read_then_note", path=path))
-    observations = yield step(f"First I will read {path} with {{tool}}.", "read_file", path=path)
+    observations = yield step(
+        f"I will read {path} with {{tool}}, then save its text as a note.", "read_file", path=path
+    )
     text = observations[0].content
-    yield step(f"Now I will save the text of {path} with {{tool}}.", "add_note", text=text)
+    yield step(f"I have read {path}: I will save its text with {{tool}}.", "add_note", text=text)
     return Outcome(
         f"I saved the text of {path} as a note.",
         (path,),
@@ -91,14 +93,17 @@ def total_of_found(sample: Sampler, world: World) -> Script:
     name = unique_stem(path)
     saved = sample.chance(0.5)
     yield Question(sample.question("total_then_note" if saved else "total_of_found", name=name))
-    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
+    plan = ", then add up the amounts" + (" and save the total as a note." if saved else ".")
+    observations = yield step(f"I will look for {name} with {{tool}}{plan}", "find_files", name=name)
     found = observations[0].content.split("\n")[0]
     if found != path:
         raise ValueError(found)
-    yield step(f"It is {found}: I will read {found} with {{tool}}.", "read_file", path=found)
-    total = " + ".join(value for _, value in facts)
+    yield step(f"It is {found}: I will read {found} with {{tool}}{plan}", "read_file", path=found)
+    after = ", then save it as a note." if saved else "."
+    values = [value for _, value in facts]
+    total = " + ".join(values)
     observations = yield step(
-        f"The amounts are {', '.join(value for _, value in facts)}: I will work out {total} with {{tool}}.",
+        f"The amounts are {', '.join(values)}: I will work out {total} with {{tool}}{after}",
         "calculate",
         expression=total,
     )
@@ -107,7 +112,7 @@ def total_of_found(sample: Sampler, world: World) -> Script:
     if not saved:
         return Outcome(f"{total} = {result}", (result,), thought=f"The total is {result}.", memory=memory)
     note = f"{name}: {result}"
-    yield step(f"Now I will save {note} with {{tool}}.", "add_note", text=note)
+    yield step(f"The total is {result}: I will save {note} with {{tool}}.", "add_note", text=note)
     return Outcome(
         f"{total} = {result}. I saved it as a note.",
         (result,),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.transcript import ToolTurn
+from train.data.phrasings import FRAMING
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import INTENTS, Intent, Question, Script, Step
+from train.data.synthetic.script import INTENTS, Intent, Question, Script, Step, planned
 from train.data.synthetic.worlds.world import World
 
 _JOINTS = (
@@ -29,8 +30,24 @@ _JOINTS = (
         "; and ",
         ". one more: ",
         ", plus ",
+        ". ",
+        "? ",
+        "; ",
+        "? Then ",
+        ". After that ",
+        ", after that ",
+        ". Next: ",
+        ". By the way, ",
+        ". Another thing: ",
+        "... and ",
+        ". As well: ",
+        ", together with ",
+        " then ",
+        "\n",
     ),
 )
+_LONGEST = 90
+"""Characters of a second request, which the thoughts copy."""
 _LEADS = (
     "two things: ",
     "Two questions. ",
@@ -39,6 +56,10 @@ _LEADS = (
     "1) ",
     "Please answer both. ",
     "twofold: ",
+    "Two at once: ",
+    "a double one: ",
+    "both of these please: ",
+    "I have two: ",
 )
 """Before two requests, sometimes."""
 _BOTH: tuple[str, ...] = (
@@ -67,13 +88,17 @@ def _both(sample: Sampler, world: World) -> Script:
     asked, asked2 = next(first), next(second)
     assert isinstance(asked, Question)
     assert isinstance(asked2, Question)
+    also = _without_opening(asked2.text)
+    if len(also) > _LONGEST:
+        raise ValueError(second_name)
     joint = sample.rng.choice(_JOINTS)
     lead = sample.rng.choice(_LEADS) if sample.chance(0.15) else ""
-    yield Question(f"{lead}{asked.text.rstrip('?.! ')}{joint}{asked2.text}")
-    outcome = yield from first
+    yield Question(f"{lead}{asked.text.rstrip('?.! ')}{joint}{also}")
+    rest = _copied(also)
+    outcome = yield from planned(first, rest)
     if outcome.gave_up:
         raise ValueError(first_name)
-    outcome2 = yield from _led(second, outcome.thought)
+    outcome2 = yield from _led(second, f"{outcome.thought.rstrip('.')}. Next {rest}.")
     if outcome2.gave_up:
         raise ValueError(second_name)
     return replace(
@@ -85,6 +110,19 @@ def _both(sample: Sampler, world: World) -> Script:
     )
 
 
+def _without_opening(question: str) -> str:
+    """Return a request without words before it that greet."""
+    said = question.lower()
+    openings = [opening for opening in FRAMING["opening"] if said.startswith(opening.lower())]
+    return question[len(max(openings, key=len, default="")) :]
+
+
+def _copied(question: str) -> str:
+    """Return a request as a thought names it that is still to be done: in the words of the question."""
+    words = question.strip().rstrip("?.! ").replace("\n", " ")
+    return words[:1].lower() + words[1:]
+
+
 def _led(script: Script, done: str) -> Script:
     """Run a script whose first thought begins with what is done already."""
     seen: list[ToolTurn] = []
@@ -93,7 +131,7 @@ def _led(script: Script, done: str) -> Script:
         said = script.send(None)  # type: ignore[arg-type]
         while True:
             if isinstance(said, Step) and is_first:
-                said, is_first = Step(f"{done} Now the second request. {said.thought}", said.calls), False
+                said, is_first = Step(f"{done} {said.thought}", said.calls), False
             seen = yield said
             said = script.send(seen)
     except StopIteration as stop:
@@ -104,4 +142,4 @@ def _needs() -> tuple[str, ...]:
     return tuple(dict.fromkeys(tool for name in _BOTH for tool in INTENTS[name].needs))
 
 
-INTENTS["both"] = Intent("both", _needs(), "several", 1.4, _both)
+INTENTS["both"] = Intent("both", _needs(), "several", 3.2, _both)

@@ -247,7 +247,7 @@ def convert_then_note(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(1, 900), sample.units()
     yield Question(sample.question("convert_then_note", v=v, u1=u1, u2=u2))
     observations = yield step(
-        f"First I will convert {v} {u1} to {u2} with {{tool}}.",
+        f"I will convert {v} {u1} to {u2} with {{tool}}, then save it as a note.",
         "convert_units",
         value=json_number(v),
         from_unit=u1,
@@ -257,7 +257,7 @@ def convert_then_note(sample: Sampler, world: World) -> Script:
         return give_up(f"It cannot be converted: {observations[0].content}.")
     result = observations[0].content
     text = f"{v} {u1} is {result}"
-    yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)
+    yield step(f"The result is {result}: I will save {text} with {{tool}}.", "add_note", text=text)
     number, _, unit = result.partition(" ")
     return Outcome(
         f"{text}. I saved it as a note.",

@@ -75,19 +75,24 @@ def repeated(
 def filled(sample: Sampler, heading: str, source: Mapping[str, tuple[str, ...]] = FACTS) -> Stated:
     """Return a heading of `source`, `line | word`, with random values in the places of both."""
     template, _, word = heading.partition(" | ")
-    slots = _SLOT.findall(template)
-    values: dict[str, str] = {}
-    for slot in slots:
-        value = slot_value(sample, slot)
-        while value in values.values():
-            value = slot_value(sample, slot)
-        values[slot] = value
+    values = fill_slots(sample, template)
     asked = []
     for line in source[heading]:
         slot, _, questions = line.partition(": ")
         asked.append((values[slot], tuple(questions.split(" / "))))
-    dates = tuple(values[slot] for slot in slots if slot == "date")
+    dates = tuple(value for slot, value in values.items() if slot == "date")
     return Stated(template.format(**values), word.format(**values), tuple(asked), dates, values)
+
+
+def fill_slots(sample: Sampler, template: str) -> dict[str, str]:
+    """Return a random value for each slot of a line, all different."""
+    values: dict[str, str] = {}
+    for slot in _SLOT.findall(template):
+        value = slot_value(sample, slot)
+        while value in values.values():
+            value = slot_value(sample, slot)
+        values[slot] = value
+    return values
 
 
 def slot_value(sample: Sampler, slot: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.worlds.amounts import Counted, draw_counted, draw_quantities
 from train.data.synthetic.worlds.documents import Document
+from train.data.synthetic.worlds.series import Series, documents_of, draw_series
 from train.data.synthetic.worlds.siblings import Siblings, draw_siblings, sibling_document
 from train.data.synthetic.worlds.stated import Stated, draw_stated
 from train.data.synthetic.worlds.themed import draw_files
@@ -19,6 +20,8 @@ TWIN_SHARE = 0.6
 """Share of worlds in which two files of a folder give the same things."""
 SIBLINGS_SHARE = 0.55
 """Share of worlds with a folder whose files say the same of different things."""
+SERIES_SHARE = 0.4
+"""Share of worlds with a folder of files of one form."""
 
 
 @dataclass
@@ -41,6 +44,8 @@ class World:
     """What some of the notes say of several people."""
     measured: tuple[tuple[str, str], ...] = ()
     """The quantities that some of the notes give: what is measured, and how much of which unit."""
+    series: Series | None = None
+    """A folder of files of one form, if there is one."""
     files: dict[str, str] = field(init=False)
     """The texts of the files by relative path."""
 
@@ -92,8 +97,20 @@ def _add_siblings(sample: Sampler, documents: dict[str, Document], stems: set[st
     return siblings
 
 
+def _add_series(sample: Sampler, documents: dict[str, Document]) -> Series | None:
+    """Add a folder of files of one form; None if it or a name in it would be ambiguous."""
+    series = draw_series(sample)
+    folders = {part.lower() for path in documents for part in PurePosixPath(path).parts[:-1]}
+    taken = folders | {PurePosixPath(path).name.split(".")[0].lower() for path in documents}
+    added = {stem.lower() for stem in series.stems}
+    if series.folder in folders or any(new in old or old in new for new in added for old in taken):
+        return None
+    documents |= documents_of(series)
+    return series
+
+
 def make_world(sample: Sampler) -> World:
-    """Return a world of at most sixteen files, some in folders, and some notes.
+    """Return a world of at most twenty files, some in folders, and some notes.
 
     In the test split it is now, since its questions are asked of the real tools later.
     """
@@ -112,6 +129,7 @@ def make_world(sample: Sampler) -> World:
         documents[path] = document
     twins = _add_twin(sample, documents, stems) if sample.chance(TWIN_SHARE) else ()
     siblings = _add_siblings(sample, documents, stems) if sample.chance(SIBLINGS_SHARE) else None
+    series = _add_series(sample, documents) if sample.chance(SERIES_SHARE) else None
     now = datetime.now().astimezone() if sample.is_test else sample.moment()
     changed = {name: now - timedelta(minutes=sample.rng.randrange(1, 1_500_000)) for name in documents}
     notes = [sample.phrase() for _ in range(sample.rng.randint(1, 3))] if sample.chance(0.9) else []
@@ -124,4 +142,4 @@ def make_world(sample: Sampler) -> World:
     notes += [f"{thing}: {quantity}" for thing, quantity in measured]
     sample.rng.shuffle(notes)
     changes = {name: when.replace(tzinfo=None) for name, when in changed.items()}
-    return World(documents, changes, notes, now, noted, counted, twins, siblings, shared, measured)
+    return World(documents, changes, notes, now, noted, counted, twins, siblings, shared, measured, series)

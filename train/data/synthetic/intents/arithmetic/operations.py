@@ -161,12 +161,14 @@ def two_percents(sample: Sampler, world: World) -> Script:
 def calc_then_note(sample: Sampler, world: World) -> Script:
     e = sample.expression()
     yield Question(sample.question("calc_then_note", e=e))
-    observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
+    observations = yield step(
+        f"I will work out {e} with {{tool}}, then save it as a note.", "calculate", expression=e
+    )
     if observations[0].error:
         return give_up(f"It cannot be worked out: {observations[0].content}.")
     result = observations[0].content
     text = f"{e} = {result}"
-    yield step(f"Now I will save {text} with {{tool}}.", "add_note", text=text)
+    yield step(f"The result is {result}: I will save {text} with {{tool}}.", "add_note", text=text)
     return Outcome(
         f"{text}. I saved it as a note.",
         (result,),
@@ -179,18 +181,22 @@ def calc_then_note(sample: Sampler, world: World) -> Script:
 def calc_then_write(sample: Sampler, world: World) -> Script:
     e, path = sample.expression(), sample.file_name()
     yield Question(sample.question("calc_then_write", e=e, path=path))
-    observations = yield step(f"First I will work out {e} with {{tool}}.", "calculate", expression=e)
+    observations = yield step(
+        f"I will work out {e} with {{tool}}, then write it to {path}.", "calculate", expression=e
+    )
     if observations[0].error:
         return give_up(f"It cannot be worked out: {observations[0].content}.")
     result = observations[0].content
-    content = f"{e} = {result}"
     wrote = yield step(
-        f"Now I will write {content} to {path} with {{tool}}.", "write_file", path=path, content=content
+        f"The result is {result}: I will write {result} to {path} with {{tool}}.",
+        "write_file",
+        path=path,
+        content=result,
     )
     if wrote[0].error:
         return give_up(f"{path} was not written: {wrote[0].content}.")
     return Outcome(
-        f"{content}. I wrote it to {path}.",
+        f"{e} = {result}. I wrote it to {path}.",
         (result, path),
         thought=f"The result is {result}, and {path} is written.",
         memory=Memory(number=result, path=path),

@@ -196,7 +196,7 @@ def weeks_between(sample: Sampler, world: World) -> Script:
     else:
         yield Question(sample.question("weeks_between", d1=start, d2=end))
     seen = yield step(
-        f"First I will count the days from {start} to {end} with {{tool}}.",
+        f"I will count the days from {start} to {end} with {{tool}}, then make weeks of them.",
         "days_between",
         start=start,
         end=end,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from agent.tools.lib.dates import WEEKDAYS
 from agent.transcript import ToolTurn
 from train.data.phrasings import names
 from train.data.synthetic.intents.files.common import any_path
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, give_up, intent, step
+from train.data.synthetic.wording.spelling import number_words
 from train.data.synthetic.worlds.documents import setting
 from train.data.synthetic.worlds.world import World
 
@@ -25,6 +27,8 @@ _LISTED: tuple[tuple[str, str], ...] = (
 def written_text(sample: Sampler) -> str:
     """Return a text for a file: a note, a line of a file, a setting, or two sentences."""
     kind = sample.rng.random()
+    if kind < 0.12:
+        return sample.value(lambda: _appointment(sample))
     if kind < 0.4:
         return sample.phrase()
     if kind < 0.6:
@@ -39,6 +43,26 @@ def written_text(sample: Sampler) -> str:
     return sample.value(
         lambda: f"{sample.phrase().rstrip('.').capitalize()}. {sample.phrase().rstrip('.').capitalize()}."
     )
+
+
+def _appointment(sample: Sampler) -> str:
+    """Return a short text with a number in words or a weekday, as a later question may correct it."""
+    count, weekday = number_words(sample.rng.randint(2, 12)), sample.rng.choice(WEEKDAYS)
+    form = sample.rng.choice(
+        (
+            "meet {person} at {count}",
+            "back on {weekday}",
+            "{count} loaves for {weekday}",
+            "closed until {weekday}",
+            "dinner for {count} at {person}'s",
+            "the bus goes at {count}",
+            "call {person} on {weekday} about the {item}",
+            "{count} tins of {item}",
+            "{person} comes on {weekday}, {count} guests",
+        )
+    )
+    item = sample.rng.choice(names.ITEMS)
+    return form.format(count=count, weekday=weekday, person=sample.rng.choice(names.FIRST_NAMES), item=item)
 
 
 def new_path(sample: Sampler, world: World) -> str:

@@ -236,7 +236,9 @@ def info_described(sample: Sampler, world: World) -> Script:
 def list_then_info(sample: Sampler, world: World) -> Script:
     name = unique_stem(any_path(sample, world))
     yield Question(sample.question("list_then_info", name=name))
-    observations = yield step(f"I will look for {name} with {{tool}}.", "find_files", name=name)
+    observations = yield step(
+        f"I will look for {name} with {{tool}}, then look at its size.", "find_files", name=name
+    )
     found = observations[0].content.split("\n")[0]
     observations = yield step(
         f"It is {found}: I will look at {found} with {{tool}}.", "file_info", path=found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.tools.lib.dates import fixed_clock, parse_date
-from train.data.synthetic.actions import DAYS_PATTERN, direction, join_reasons
+from train.data.synthetic.actions import DAYS_PATTERN, days_from_to, direction, join_reasons
 from train.data.synthetic.intents.dates.calendar import span
-from train.data.synthetic.intents.files.common import opened, spoken_path
+from train.data.synthetic.intents.files.common import opened, spoken_path, words_in_name
 from train.data.synthetic.memory import Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
@@ -67,6 +67,27 @@ def days_to_listed(sample: Sampler, world: World) -> Script:
     days = seen[0].content
     outcome = _counted(days, path)
     return Outcome(outcome.answer, (DAYS_PATTERN,), thought=outcome.thought, memory=outcome.memory)
+
+
+@intent("read_file", "find_files", "days_between", topic="dates", weight=3)
+def days_to_sole(sample: Sampler, world: World) -> Script:
+    """The days from today to the only date of a file, which the question does not name."""
+    dated: list[tuple[str, str, str]] = []
+    for path, document in world.documents.items():
+        dates = [(one.line, date) for one in document.stated for date in one.dates]
+        if document.kind == "dates":
+            dates = [(document.line_of(*fact), fact[1]) for fact in document.facts]
+        if len(dates) == 1:
+            dated.append((path, *dates[0]))
+    with fixed_clock(world.now):
+        dated = [entry for entry in dated if parse_date(entry[2]) > world.now.date()]
+    path, line, date = sample.rng.choice(dated)
+    said, name = spoken_path(sample, path), words_in_name(path)
+    section = "days_to_named" if sample.chance(0.25) else "days_to_sole"
+    yield Question(sample.question(section, path=said, name=name))
+    yield from planned(opened(world, said, path), "count the days from today")
+    because = f"the line says: {line} - the date is {date}"
+    return (yield from days_from_to("today", date, because, relative=True))
 
 
 @intent("read_file", "find_files", "add_days", topic="dates", weight=2)

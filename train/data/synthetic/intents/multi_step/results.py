@@ -98,5 +98,10 @@ def note_then_write(sample: Sampler, world: World) -> Script:
     if "\n" in seen[0].content or seen[0].content.startswith("no note"):
         raise ValueError(query)
     text = seen[0].content.split(": ", 1)[1]
-    wrote = yield step(f"I will write {text} to {path} with {{tool}}.", "write_file", path=path, content=text)
+    wrote = yield step(
+        f"The note says {text}: I will write it to {path} with {{tool}}.",
+        "write_file",
+        path=path,
+        content=text,
+    )
     return written(wrote[0], path, text)

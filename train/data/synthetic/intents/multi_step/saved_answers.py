@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.tools.lib.output import pluralize
 from train.data.synthetic.actions import DATE_PATTERN, direction, join_reasons
 from train.data.synthetic.intents.dates.calendar import span
 from train.data.synthetic.intents.question_answering.statements import (
@@ -46,14 +47,14 @@ def date_then_note(sample: Sampler, world: World) -> Script:
     yield Question(question)
     because = join_reasons(why, direction(question, days))
     seen = yield step(
-        f"{because}: first I will move today by {days} {'day' if days == 1 else 'days'} with {{tool}}.",
+        f"{because}: I will move today by {pluralize(days, 'day')} with {{tool}}, then save it as a note.",
         "add_days",
         date="today",
         days=days,
     )
     day, weekday = seen[0].content.split(" ")
     note = f"in {text}: {weekday} {day}"
-    yield step(f"Now I will save {note} with {{tool}}.", "add_note", text=note)
+    yield step(f"It is {day}, a {weekday}: I will save {note} with {{tool}}.", "add_note", text=note)
     return Outcome(
         f"That is {weekday} {day}. I saved it as a note.",
         (DATE_PATTERN,),

@@ -57,7 +57,7 @@ def asked(
     return (yield from rest)
 
 
-@intent("convert_units", topic="converting units", weight=2.4)
+@intent("convert_units", topic="converting units", weight=3.4)
 def missing_unit(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     given = sample.question("given_unit", u2=u2)
@@ -65,7 +65,7 @@ def missing_unit(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_unit", "The target unit", back, given, change_units(v, u1, u2), v=v, u1=u1)
 
 
-@intent("convert_units", topic="converting units", weight=6)
+@intent("convert_units", topic="converting units", weight=7)
 def missing_units(sample: Sampler, world: World) -> Script:
     """A bare number: both units are missing."""
     v, (u1, u2) = sample.number(2, 900), sample.units()
@@ -82,7 +82,7 @@ def missing_dates(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_dates", "Each of the dates", back, given, days_from_to(start, end))
 
 
-@intent("read_file", "find_files", topic="reading files", weight=2.4)
+@intent("read_file", "find_files", topic="reading files", weight=5)
 def missing_file(sample: Sampler, world: World) -> Script:
     path = short_path(sample, world)
     back = ("Which file do you mean?", "Which file shall I read?")
@@ -90,14 +90,14 @@ def missing_file(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_file", "The name of the file", back, given, read_or_find(path))
 
 
-@intent("add_note", topic="saving notes", weight=1.6)
+@intent("add_note", topic="saving notes", weight=2.6)
 def missing_note(sample: Sampler, world: World) -> Script:
     text = sample.phrase()
     back = ("What shall I note?", "What should the note say?")
     return asked(sample, "missing_note", "The text of the note", back, text, save_note(text))
 
 
-@intent("calculate", topic="arithmetic", weight=1.2)
+@intent("calculate", topic="arithmetic", weight=2.2)
 def missing_base(sample: Sampler, world: World) -> Script:
     p, n = sample.percent(), sample.number(20, 900)
     back = (f"{p}% of which number?", "Of which number?")
@@ -106,7 +106,7 @@ def missing_base(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_base", "The number", back, given, rest, p=p)
 
 
-@intent("calculate", topic="arithmetic", weight=1.4)
+@intent("calculate", topic="arithmetic", weight=2.2)
 def missing_numbers(sample: Sampler, world: World) -> Script:
     a, b = sample.number(2, 900), sample.number(2, 900)
     back = ("Which numbers?", "Which numbers shall I add?")
@@ -114,7 +114,7 @@ def missing_numbers(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_numbers", "Each of the numbers", back, given, work_out(f"{a} + {b}"))
 
 
-@intent("days_between", topic="dates", weight=1.4)
+@intent("days_between", topic="dates", weight=2.2)
 def missing_date(sample: Sampler, world: World) -> Script:
     """The date of an event that only the person knows."""
     event = sample.pick(QUESTIONS["events"], HELD_OUT_PHRASINGS)
@@ -125,7 +125,7 @@ def missing_date(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_date", "The date", back, given, rest, event=event)
 
 
-@intent("add_days", topic="dates", weight=0.4)
+@intent("add_days", topic="dates", weight=1)
 def missing_days(sample: Sampler, world: World) -> Script:
     date, days = sample.date(), sample.integer(2, 90)
     back = ("By how many days?", "How many days later?")
@@ -133,7 +133,7 @@ def missing_days(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_days", "The number of days", back, given, shift(date, int(days)), date=date)
 
 
-@intent("current_time", topic="the time", weight=1.6)
+@intent("current_time", topic="the time", weight=2.6)
 def missing_city(sample: Sampler, world: World) -> Script:
     place = sample.pick([spoken for spoken, _ in names.CITIES])
     back = ("In which city?", "Which city do you mean?")
@@ -141,7 +141,7 @@ def missing_city(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_city", "The city", back, given, look_at_clock(place))
 
 
-@intent("search_text", topic="searching files", weight=4)
+@intent("search_text", topic="searching files", weight=7)
 def missing_query(sample: Sampler, world: World) -> Script:
     query = query_in(sample, world, any_path(sample, world))
 
@@ -154,7 +154,7 @@ def missing_query(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_query", "The text to search for", back, given, rest())
 
 
-@intent("find_files", topic="finding files", weight=1.4)
+@intent("find_files", topic="finding files", weight=2.6)
 def missing_name(sample: Sampler, world: World) -> Script:
     name = unique_stem(any_path(sample, world))
 
@@ -167,7 +167,7 @@ def missing_name(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_name", "The name", back, given, rest())
 
 
-@intent("search_notes", topic="finding notes", weight=0.3)
+@intent("search_notes", topic="finding notes", weight=0.8)
 def missing_topic(sample: Sampler, world: World) -> Script:
     query = sample.rng.choice(world.note_words)
     back = ("What is the note about?", "Which note do you mean?")
@@ -175,7 +175,7 @@ def missing_topic(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_topic", "A word of the note", back, given, look_up_notes(query))
 
 
-@intent("write_file", topic="writing files", weight=1.6)
+@intent("write_file", topic="writing files", weight=2.2)
 def missing_content(sample: Sampler, world: World) -> Script:
     path, content = sample.value(sample.file_name), sample.phrase()
 

@@ -11,14 +11,14 @@ from train.data.synthetic.script import Question, Script, intent
 from train.data.synthetic.worlds.world import World
 
 
-@intent("write_file", topic="writing files", weight=3)
+@intent("write_file", topic="writing files", weight=4)
 def missing_all(sample: Sampler, world: World) -> Script:
     yield Question(sample.question("missing_all"))
     back = ("What shall I write, and into which file?", "Which text, and what should the file be called?")
     return ask_for("The text and the file", sample.rng.choice(back))
 
 
-@intent("days_between", topic="dates", weight=5)
+@intent("days_between", topic="dates", weight=5.5)
 def missing_until(sample: Sampler, world: World) -> Script:
     date = sample.format_date(world.now.date() + timedelta(days=sample.rng.randint(2, 500)))
     back = ("Until which date?", "Which date do you mean?")
@@ -27,7 +27,7 @@ def missing_until(sample: Sampler, world: World) -> Script:
     return asked(sample, "missing_until", "The date", back, given, rest)
 
 
-@intent("convert_units", topic="converting units", weight=3)
+@intent("convert_units", topic="converting units", weight=3.6)
 def missing_value(sample: Sampler, world: World) -> Script:
     v, (u1, u2) = sample.number(2, 900), sample.units()
     back = (f"What shall I convert to {u2}?", f"How much of which unit, in {u2}?")

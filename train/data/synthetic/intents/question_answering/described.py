@@ -6,7 +6,12 @@ from pathlib import PurePosixPath
 
 from train.data.synthetic.intents.files.common import any_path, find_spoken, loosely, opened, spoken_path
 from train.data.synthetic.intents.files.contents import value_answer
-from train.data.synthetic.intents.question_answering.statements import answer_stated, save_line, statement_in
+from train.data.synthetic.intents.question_answering.statements import (
+    answer_stated,
+    read_folder,
+    save_line,
+    statement_in,
+)
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Part, Question, Script, intent, planned, step
@@ -104,15 +109,13 @@ def compared_in_folder(sample: Sampler, world: World) -> Script:
     asked = sample.pick(siblings.about_all)
     folder, section = siblings.folder, "compared_in_folder" if sample.chance(0.6) else "compared_folder"
     yield Question(sample.question(section, q=asked, path=folder, noun=folder.rpartition("/")[2]))
-    listed = yield step(f"First I will list {folder} with {{tool}}.", "list_files", path=folder)
-    paths = [f"{folder}/{name}" for name in listed[0].content.split("\n")]
-    if sorted(paths) != sorted(path for path, _ in siblings.files):
+    texts = yield from read_folder(folder)
+    if sorted(texts) != sorted(path for path, _ in siblings.files):
         raise ValueError(folder)
-    lines = []
-    for path in paths:
-        read = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
-        lines.append(read[0].content)
-    parts = [f"{PurePosixPath(path).name} says: {line}" for path, line in zip(paths, lines, strict=True)]
+    parts = [f"{PurePosixPath(path).name} says: {line}" for path, line in texts.items()]
     return Outcome(
-        "\n".join(parts), tuple(lines), thought="I have read all of them.", memory=Memory(paths=tuple(paths))
+        "\n".join(parts),
+        tuple(texts.values()),
+        thought="I have read all of them.",
+        memory=Memory(paths=tuple(texts)),
     )

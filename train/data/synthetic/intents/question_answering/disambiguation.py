@@ -5,6 +5,7 @@ from __future__ import annotations
 from train.data.synthetic.holdout import HELD_OUT_PHRASINGS
 from train.data.synthetic.intents.files.common import opened, spoken_path
 from train.data.synthetic.intents.files.contents import value_answer
+from train.data.synthetic.intents.question_answering.tables import cell_answer
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Outcome, Question, Script, intent, step
@@ -39,6 +40,12 @@ def value_of_twin(sample: Sampler, world: World) -> Script:
     """A value of a file beside which another one gives the same things."""
     path = sample.rng.choice(world.twins)
     document = world.documents[path]
+    if document.table:
+        row, column = sample.rng.choice(document.table.rows), sample.rng.choice(document.table.header[1:])
+        said = spoken_path(sample, path)
+        yield Question(sample.question("cell_in", col=column, row=row[0], path=said))
+        yield from opened(world, said, path)
+        return cell_answer(document.table, row, column, path)
     key, value = sample.rng.choice(document.facts)
     line = document.line_of(key, value)
     said = spoken_path(sample, path)

@@ -9,7 +9,18 @@ from train.data.synthetic.actions import change_units, days_from_to
 from train.data.synthetic.intents.files.common import any_path, opened, spoken_path, unique_stem
 from train.data.synthetic.memory import Again, Memory, decimal
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Part, Question, Script, give_up, intent, planned, step
+from train.data.synthetic.script import (
+    Outcome,
+    Part,
+    Question,
+    Script,
+    Step,
+    ToolCall,
+    give_up,
+    intent,
+    planned,
+    step,
+)
 from train.data.synthetic.worlds.amounts import QUANTITIES
 from train.data.synthetic.worlds.stated import Stated
 from train.data.synthetic.worlds.world import World
@@ -185,15 +196,36 @@ def folder_read(sample: Sampler, world: World) -> Script:
     ]
     folder = sample.rng.choice(folders)
     yield Question(sample.question("folder_read", path=folder))
-    seen = yield step(f"First I will list {folder} with {{tool}}.", "list_files", path=folder)
-    paths = [f"{folder}/{name}" for name in seen[0].content.split("\n")]
-    if any(path not in world.documents or len(world.documents[path].lines) > 4 for path in paths):
+    texts = yield from read_folder(folder)
+    if any(path not in world.documents or len(world.documents[path].lines) > 4 for path in texts):
         raise ValueError(folder)
-    parts, texts = [], []
-    for path in paths:
-        read = yield step(f"I will read {path} with {{tool}}.", "read_file", path=path)
-        parts.append(f"{PurePosixPath(path).name} says:\n{read[0].content}")
-        texts.extend(read[0].content.split("\n"))
+    said = "\n".join(f"{PurePosixPath(path).name} says:\n{text}" for path, text in texts.items())
     return Outcome(
-        "\n".join(parts), tuple(texts), thought="I have read all of them.", memory=Memory(paths=tuple(paths))
+        said,
+        tuple(line for text in texts.values() for line in text.split("\n")),
+        thought="I have read all of them.",
+        memory=Memory(paths=tuple(texts)),
     )
+
+
+def read_folder(folder: str, plan: str = "") -> Part[dict[str, str]]:
+    """List a folder and read its files at once; return their texts by path. `plan` says what comes after."""
+    after = f" and {plan}" if plan else ""
+    seen = yield step(
+        f"First I will list {folder} with {{tool}}, then read each{after}.", "list_files", path=folder
+    )
+    paths = tuple(f"{folder}/{name}" for name in seen[0].content.split("\n"))
+    if seen[0].error or len(paths) > 3 or any(path.endswith("/") for path in paths):
+        raise ValueError(folder)
+    read = yield reading(paths, plan)
+    if any(turn.error for turn in read):
+        raise ValueError(folder)
+    return {path: turn.content for path, turn in zip(paths, read, strict=True)}
+
+
+def reading(paths: tuple[str, ...], plan: str = "") -> Step:
+    """Return the step that reads several files."""
+    named = f"{', '.join(paths[:-1])} and {paths[-1]} at once" if len(paths) > 1 else paths[0]
+    then = f", then {plan}" if plan else ""
+    calls = tuple(ToolCall("read_file", {"path": path}) for path in paths)
+    return Step(f"I will read {named} with {{tool}}{then}.", calls)

@@ -14,7 +14,8 @@ from train.data.synthetic.worlds.tables import Table
 from train.data.synthetic.worlds.world import World
 
 
-def _table(sample: Sampler, world: World) -> tuple[str, Table]:
+def any_table(sample: Sampler, world: World) -> tuple[str, Table]:
+    """Return the path of a table, and the table."""
     path = any_path(sample, world, "columns")
     table = world.documents[path].table
     assert table
@@ -23,7 +24,7 @@ def _table(sample: Sampler, world: World) -> tuple[str, Table]:
 
 def cell_values(sample: Sampler, world: World) -> tuple[str, str, str, str]:
     """Return the path of a table, the name of a row, the name of a column of numbers, and their cell."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.numbers)
     return path, row[0], column, table.cell(row, column)
 
@@ -45,7 +46,7 @@ def cell_answer(table: Table, row: tuple[str, ...], column: str, path: str) -> O
 
 @intent("read_file", "find_files", topic="reading files", weight=3.5)
 def cell_in(sample: Sampler, world: World) -> Script:
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
     said = spoken_path(sample, path)
     yield Question(sample.question("cell_in", col=column, row=row[0], path=said))
@@ -56,7 +57,7 @@ def cell_in(sample: Sampler, world: World) -> Script:
 @intent("search_text", "read_file", topic="searching files", weight=5)
 def cell_somewhere(sample: Sampler, world: World) -> Script:
     """No file is named: the row is searched for, and its table read for the columns."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     row, column = sample.rng.choice(table.rows), sample.rng.choice(table.header[1:])
     if sample.chance(0.4):
         question = sample.question("cell_of_kind", col=column, kind=table.kind, row=row[0])
@@ -91,7 +92,7 @@ def _asked_cell(sample: Sampler, table: Table) -> tuple[tuple[str, ...], str, st
 @intent("read_file", "find_files", topic="reading files", weight=8)
 def cell_asked(sample: Sampler, world: World) -> Script:
     """One cell, whose column the question describes in other words."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     row, column, asked = _asked_cell(sample, table)
     said = spoken_path(sample, path)
     yield Question(sample.question("stated_in", q=asked, path=said))
@@ -101,7 +102,7 @@ def cell_asked(sample: Sampler, world: World) -> Script:
 
 @intent("search_text", "read_file", topic="searching files", weight=8)
 def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     row, column, asked = _asked_cell(sample, table)
     yield Question(sample.question("stated_somewhere", q=asked) if sample.chance(0.5) else f"{asked}?")
     return (yield from _searched_cell(path, table, row, column))
@@ -110,7 +111,7 @@ def cell_asked_somewhere(sample: Sampler, world: World) -> Script:
 @intent("read_file", "find_files", topic="reading files", weight=2)
 def rows_where(sample: Sampler, world: World) -> Script:
     """The rows of one group."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     word = table.cell(sample.rng.choice(table.rows), table.grouped)
     said = spoken_path(sample, path)
     section = sample.rng.choice(("rows_where", "rows_with", "rows_of"))
@@ -128,7 +129,7 @@ def rows_where(sample: Sampler, world: World) -> Script:
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=5.5)
 def group_total(sample: Sampler, world: World) -> Script:
     """The sum of a column over the rows of one group."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     word = table.cell(sample.rng.choice(table.rows), table.grouped)
     column = sample.rng.choice(table.numbers)
     values = [table.cell(row, column) for row in table.rows if table.cell(row, table.grouped) == word]
@@ -144,15 +145,16 @@ def group_total(sample: Sampler, world: World) -> Script:
 
 @intent("read_file", "find_files", "calculate", topic="reading files", weight=3.2)
 def column_total(sample: Sampler, world: World) -> Script:
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     column = sample.rng.choice(table.numbers)
     said = spoken_path(sample, path)
     yield Question(sample.question("column_total", col=column, path=said))
     yield from opened(world, said, path)
-    return (yield from _total(path, table, column))
+    return (yield from column_sum(path, table, column))
 
 
-def _total(path: str, table: Table, column: str) -> Script:
+def column_sum(path: str, table: Table, column: str) -> Script:
+    """Add up a column of a table that was read."""
     values = [table.cell(row, column) for row in table.rows]
     lead = f"The column {column} has {', '.join(values)}"
     return (
@@ -163,14 +165,14 @@ def _total(path: str, table: Table, column: str) -> Script:
 @intent("read_file", "find_files", "calculate", "convert_units", topic="reading files", weight=3.5)
 def kilometres_total(sample: Sampler, world: World) -> Script:
     """The sum of a column of kilometres, in another unit as well."""
-    path, table = _table(sample, world)
+    path, table = any_table(sample, world)
     if "km" not in table.header:
         raise ValueError(path)
     unit = sample.rng.choice(("miles", "metres", "nautical miles"))
     said = spoken_path(sample, path)
     yield Question(sample.question("kilometres_total", path=said, u2=unit))
     yield from planned(opened(world, said, path), f"add up km and convert the total to {unit}")
-    first = yield from planned(_total(path, table, "km"), f"convert the total to {unit}")
+    first = yield from planned(column_sum(path, table, "km"), f"convert the total to {unit}")
     total = first.memory.number if first.memory else ""
     second = yield from change_units(total, "km", unit, f"the total is {total} km")
     return Outcome(

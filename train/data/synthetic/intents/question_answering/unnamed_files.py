@@ -11,7 +11,7 @@ from train.data.synthetic.intents.question_answering.statements import (
 )
 from train.data.synthetic.memory import Again, Memory
 from train.data.synthetic.sampler import Sampler
-from train.data.synthetic.script import Outcome, Question, Script, intent, step
+from train.data.synthetic.script import Outcome, Question, Script, intent, planned, step
 from train.data.synthetic.worlds.world import World
 
 
@@ -55,5 +55,5 @@ def stated_found_then_note(sample: Sampler, world: World) -> Script:
     asked, value = one.ask(sample)
     query = one.shared_word(asked)
     yield Question(sample.question("stated_found_then_note", q=asked))
-    yield from search_line(query, one.line)
+    yield from planned(search_line(query, one.line), "save it as a note")
     return (yield from save_line(one.line, value, Memory(Again("note", {"text": one.line}), path=path)))
