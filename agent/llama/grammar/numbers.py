@@ -106,8 +106,9 @@ HOLIDAYS = {
     "patrick": ("17",),
     "independence day": ("4",),
     "bastille": ("14",),
+    "year": ("31",),
 }
-"""The days of the month of holidays that people name without their date."""
+"""The days of the month of holidays, and of the end of a year, that people name without their date."""
 DAYS_OF = {"week": 7, "fortnight": 14, "month": 30, "year": 365}
 ALWAYS = ("1", "2", "100")
 """Operands that no word announces: x + 1, x / 2, x / y * 100."""

@@ -10,7 +10,7 @@ from train.data.synthetic.script import INTENTS
 __all__ = ["INTENTS", "MODULES"]
 
 MODULES = (
-    *("dates.clock", "dates.days", "dates.calendar", "dates.years", "computer"),
+    *("dates.clock", "dates.days", "dates.calendar", "computer"),
     *("files.finding", "files.reading", "files.contents", "multi_step.amounts", "files.lookup"),
     *("question_answering.statements", "question_answering.in_folders", "question_answering.sections"),
     *("files.composing", "files.writing", "notes"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from agent.tools.lib.dates import WEEKDAYS
 from agent.tools.lib.output import pluralize
 from train.data.synthetic.actions import (
+    DATE_PATTERN,
     clock_parts,
     count_days,
     direction,
@@ -101,6 +102,28 @@ def coming_weekday(sample: Sampler, world: World) -> Script:
     return Outcome(
         f"That is {name} {day}.",
         (r"re:\d{4}-\d\d-\d\d(?= [A-Z])",),
+        thought=f"It is {day}, a {name}.",
+        memory=Memory(Again("add_days", {"date": "today"}), day=day, weekday=name),
+    )
+
+
+@intent("current_time", "add_days", topic="dates", weight=1)
+def past_weekday(sample: Sampler, world: World) -> Script:
+    """The date of the last Friday: the clock tells the weekday of today, the rest is a count."""
+    wanted = sample.rng.choice(WEEKDAYS)
+    yield Question(sample.question("past_weekday", day=wanted))
+    seen = yield Step("I need today's weekday first, from {tool}.", (ToolCall("current_time"),))
+    weekday, _, _ = clock_parts(seen[0])
+    back = (WEEKDAYS.index(weekday) - WEEKDAYS.index(wanted)) % 7 or 7
+    days = pluralize(back, "day")
+    observations = yield Step(
+        f"Today is {weekday} and {wanted} was {days} earlier: I will move today by -{days} with {{tool}}.",
+        (ToolCall("add_days", {"date": "today", "days": -back}),),
+    )
+    day, name = observations[0].content.split(" ")
+    return Outcome(
+        f"That was {name} {day}.",
+        (DATE_PATTERN,),
         thought=f"It is {day}, a {name}.",
         memory=Memory(Again("add_days", {"date": "today"}), day=day, weekday=name),
     )
