@@ -1,6 +1,6 @@
 """Phrasings of requests by intent, written by hand, one a line in the text files of this folder.
 
-In `questions/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
+In `questions/*/*.txt`, `follow_ups/*.txt` (requests that refer back) and `replies.txt` a line `[intent]`
 precedes the phrasings of an intent, with slots in braces; several files may have phrasings of one intent.
 The values of the slots are in `pools/` and in `names`, the foreign tools in `foreign`, the kinds of
 impossible requests in `impossible` (with those about something that is named in `impossible_named.txt`),
@@ -43,9 +43,11 @@ def normalize(phrasing: str) -> str:
 
 def _questions() -> dict[str, tuple[str, ...]]:
     questions: dict[str, dict[str, str]] = {}
-    files = (path for folder in ("questions", "follow_ups") for path in sorted((HERE / folder).glob("*.txt")))
-    for path in files:
-        for intent, phrasings in sections(f"{path.parent.name}/{path.name}").items():
+    folders = (HERE / "questions", HERE / "follow_ups")
+    for path in (
+        path for folder in folders for path in sorted(folder.rglob("*.txt"), key=lambda path: path.name)
+    ):
+        for intent, phrasings in sections(str(path.relative_to(HERE))).items():
             known = questions.setdefault(intent, {})
             known.update({normalize(text): text for text in reversed(phrasings)} | known)
     # Sorted, so that the order of the phrasings in a file does not matter.
