@@ -149,6 +149,8 @@ def test_numbers_in_words(text: str, numbers: set[str]) -> None:
 
 def test_the_cells_of_a_table_are_numbers_and_a_decimal_comma_is_one() -> None:
     assert {"7.5", "21", "11", "6"} <= derivable_numbers(["Braunston,11,6\nNapton,7.5,21,"])
+    assert {"58", "720"} <= derivable_numbers(["goals,minutes\n58,720"])
+    assert {"58", "720"}.isdisjoint(derivable_numbers(["goals\n58,720"]))
     assert "3.5" in derivable_numbers(["3,5 litres"])
     assert "35" not in derivable_numbers(["3,5 litres"])
     assert "3" not in derivable_numbers(["3,5 litres"])

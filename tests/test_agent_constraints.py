@@ -307,6 +307,9 @@ def test_every_number_of_a_long_observation_can_be_written(
 @pytest.mark.parametrize(
     ("text", "numbers", "words"),
     [
+        ("goals,minutes\n58,720", {"58,720", "58", "720"}, set()),
+        ("goals: many, minutes:\n1,720", {"1,720", "1", "720"}, set()),
+        ("goals and minutes\n58,720", {"58,720"}, set()),
         ("10-5 and 10/2", {"10-5", "10/2", "10", "5", "2"}, set()),
         ("2026-01-02T03:04:05+00:00", {"2026-01-02T03:04:05+00:00", "2026-01-02", "03:04:05"}, set()),
         ("5e3 -2.5e-7", {"5e3", "-2.5e-7"}, set()),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from agent.llama.grammar.cells import lines_with_cells
 from agent.transcript import Call, CallerTurn, ToolTurn, Turn, UserTurn
 
 # Patterns over a text's shape, in which every numeric character is replaced by "0".
@@ -71,17 +72,18 @@ def atoms(texts: Iterable[str]) -> Atoms:
     """Return the numbers, dates, times and names with digits in `texts`.
 
     A minus belongs to its number. `10-5`, `10+5` and `10/5` also give their two sides, `2026-01-02T03:04`
-    its two halves and `10km` its number, and in a line with several commas `12.1,6.8` its two values;
-    every other text counts only as a whole.
+    its two halves and `10km` its number, in a line with several commas `12.1,6.8` its two values, and in a
+    row of a table `58,720` too; every other text counts only as a whole.
     """
     numbers: set[str] = set()
     words: set[str] = set()
-    for line in (line for text in texts for line in text.splitlines()):
+    for line, is_row in (line for text in texts for line in lines_with_cells(text)):
         shape = "".join("0" if unicodedata.category(letter)[0] == "N" else letter for letter in line)
         for match in _TOKEN.finditer(shape):
             start, end = match.span()
             spans = [(start, end)]
-            if shape.count(",") > 1 and "," in match.group() and not _THOUSANDS.fullmatch(match.group()):
+            is_list = shape.count(",") > 1 and not _THOUSANDS.fullmatch(match.group())
+            if "," in match.group() and (is_row or is_list):
                 cuts = [start - 1, *(place for place in range(start, end) if shape[place] == ","), end]
                 spans += [(before + 1, after) for before, after in pairwise(cuts)]
             for first, last in spans:

@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 
+from agent.llama.grammar.cells import lines_with_cells
+
 
 def _numbered(words: str, first: int = 0, step: int = 1) -> dict[str, int]:
     return {word: first + step * index for index, word in enumerate(words.split())}
@@ -192,15 +194,15 @@ def number_atoms(texts: Sequence[str]) -> set[str]:
     """Return the numbers in digits of `texts`, in all their spellings.
 
     Digits with points, commas or spaces between them may be one number or several, unless they are one
-    decimal or have one separator of thousands. In a line with several commas, as in a table, these may too.
+    decimal or have one separator of thousands. In a line with several commas and in a row of a table
+    these may be several too.
     """
     found: set[str] = set()
-    for line in (line for text in texts for line in text.splitlines()):
-        is_table = line.count(",") > 1
+    for line, is_row in (line for text in texts for line in lines_with_cells(text)):
         for match in _DIGITS.finditer(line):
             written = match.group()
             parts = [written]
-            if not _ONE_NUMBER.fullmatch(written) or (is_table and "," in written):
+            if not _ONE_NUMBER.fullmatch(written) or ("," in written and (is_row or line.count(",") > 1)):
                 parts += [*_PARTS.findall(written), *_INTEGERS.findall(written)]
             found.update(spelling for part in parts for spelling in spellings(part))
     return found

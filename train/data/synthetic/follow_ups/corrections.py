@@ -107,6 +107,8 @@ def corrected_year(sample: Sampler, world: World, memory: Memory) -> Script:
 def corrected_end_year(sample: Sampler, world: World, memory: Memory) -> Script:
     """The days to the same day of another year."""
     start = memory.slot("start")
+    if memory.slot("end") == "today":
+        raise ValueError("the year of today is not corrected")
     with fixed_clock(world.now):
         end = parse_date(memory.slot("end"))
     new = end.year + sample.rng.choice((1, 1, 2, 3))
