@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,15 +18,16 @@ import tui.evaluation.margins as command
 from agent.bundle import Bundle, load_bundle
 from agent.checks.calls.call_check import ANY_TOOL, UNSURE, CallCheck
 from agent.checks.calls.margins import MeasuredCall, covered, fit_least_margins
-from agent.engine import ScriptedEngine
+from agent.engine import Delta, Generated, ScriptedEngine
+from agent.evaluation.generation import last_event
 from agent.evaluation.margins import measure_margins
-from agent.events import Finished, Observation
+from agent.events import Finished, Observation, Reading
 from agent.llama import decoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraint
 from agent.loop import Agent
 from agent.setup import make_toolbox
-from agent.transcript import Call, CallerTurn, PlannerTurn, Row, Transcript, UserTurn, row_to_json
+from agent.transcript import Call, CallerTurn, PlannerTurn, Role, Row, Transcript, UserTurn, row_to_json
 from tui.cli.main import main
 
 CALL = '{"name":"calculate","arguments":{"expression":"12 + 30"}}'
@@ -120,10 +122,35 @@ def test_tools_with_few_wrong_calls_share_a_least_margin() -> None:
 )
 def test_calls_are_measured_after_the_history_of_reference(script: list[str], rights: list[bool]) -> None:
     engine = ScriptedEngine(script, margin=0.7)
-    calls = list(measure_margins([ROW], engine))
+    seen: list[str] = []
+
+    def write(role: Role, history: Transcript, reference: str) -> Iterator[Reading | Delta | Generated]:
+        seen.append(reference)
+        return engine.generate(role, history, cancelled=lambda: False)
+
+    calls = list(measure_margins([ROW], write))
     assert [call.right for call in calls] == rights
     assert all((call.tool, call.margin) == ("calculate", 0.7) for call in calls)
-    assert len(engine.seen) == len(script)
+    assert seen == [THOUGHT, CALL][: len(script)]
+
+
+def test_a_likely_text_saves_decodes_and_changes_nothing(tiny_bundle: Bundle) -> None:
+    engine = LlamaEngine(with_sampling(tiny_bundle, 0), ONE_THREAD)
+    set_sampling(engine, 0, temperature=0.0, max_tokens=40)
+    written = run(engine, "planner", QUESTION)
+    middle = len(written.text) // 2
+    for likely in (
+        written.text,
+        written.text[:middle] + "#" + written.text[middle:],
+        "It is something else.",
+    ):
+        events = engine.generate("planner", QUESTION, cancelled=lambda: False, likely=likely)
+        again = last_event(events)
+        assert (again.text, again.tokens) == (written.text, written.tokens)
+        assert again.margin == pytest.approx(written.margin, abs=0.01)
+        if likely == written.text:
+            assert again.usage.decodes < written.usage.decodes
+    engine.close()
 
 
 def test_the_command_measures_prints_and_writes_the_margins_into_the_bundle(
@@ -133,8 +160,12 @@ def test_the_command_measures_prints_and_writes_the_margins_into_the_bundle(
     rows.write_text((json.dumps(row_to_json(ROW)) + "\n") * 40)
     shutil.copytree(tiny_bundle.folder, folder)
 
+    class Engine(ScriptedEngine):
+        def generate(self, *args: Any, likely: str, **options: Any) -> Iterator[Reading | Delta | Generated]:
+            return super().generate(*args, **options)
+
     def open_engine(_: Bundle) -> ScriptedEngine:
-        engine = ScriptedEngine([THOUGHT, CALL] * 40)
+        engine = Engine([THOUGHT, CALL] * 40)
 
         def surer(_: str) -> None:
             number = len(engine.seen) // 2
