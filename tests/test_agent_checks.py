@@ -73,6 +73,8 @@ DOUBTFUL = [
     ("give me lines 2 to 4 of a.txt", write("a.txt"), "does not ask to write"),
     ("write 'oats, raisins' to a.txt", write("a.txt", "oat, raisins"), "quotes “oats, raisins”"),
     ('note "call Ana at 7"', Call("add_note", {"text": "call Ana at 8"}), "quotes “call Ana at 7”"),
+    ("write the text hello into a.txt", write("hello into a.txt", "hello"), "are the same words"),
+    ("write hi into c.txt", write("c.txt", "hi into c.txt"), "are the same words"),
     ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
     ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
@@ -91,6 +93,8 @@ FINE = [
     ("a lamp at 24 and a desk at 90 for each of 3", calculate("3 * 24 + 3 * 90")),
     ("write 'oats, raisins' to a.txt", write("a.txt", "oats, raisins and milk")),
     ("write to 'my list.txt' that we need oats", write("my list.txt", "we need oats")),
+    ("write hello into hello.txt", write("hello.txt", "hello")),
+    ("the name of a.txt goes into a.txt", write("a.txt", "a.txt")),
     ("the note 'call Ana' goes to Bob's list, a.txt", write("a.txt", "call Ana")),
     ("30% of 200", calculate("30% * 200")),
     ("add 30% of 200 to 200", calculate("200 + 30%")),

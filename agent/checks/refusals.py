@@ -49,8 +49,22 @@ def named_refusal(thought: str, question: str) -> str:
         words = [word for word in _words(thought) if word not in _OF_REFUSALS.split()]
         asked = _words(question)
         is_named = bool(words) and all(any(_are_alike(word, other) for other in asked) for word in words)
-    if is_named:
+    return thought if is_named else _no_tool(question)
+
+
+def named_failure(thought: str, question: str, error: str) -> str:
+    """Return `thought`, the reason to give up after calls, or where its topic is none of theirs another one.
+
+    `error` is what the last failed call returned, behind the tool's name; empty where none failed.
+    """
+    found = _TOPIC.search(thought)
+    spoken_of = [*_words(question), *_words(error)]
+    if not found or any(_are_alike(word, other) for word in _words(found[1]) for other in spoken_of):
         return thought
+    return error or _no_tool(question)
+
+
+def _no_tool(question: str) -> str:
     said = " ".join(question.split())
     shortened = said if len(said) <= LONGEST_QUOTED else f"{said[: LONGEST_QUOTED - 1]}…"
     return f"I found no tool on offer for this: {shortened}"
