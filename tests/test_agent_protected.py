@@ -150,6 +150,7 @@ def test_a_private_key_is_not_read_whatever_its_name(context: ToolContext, root:
         ".gitignore",
         ".github/CODEOWNERS",
         "src/profile.py",
+        "src/hooks/pre-fetch.ts",
         "HEAD.txt",
         "cert.pem",
         "id_rsa.pub",
