@@ -24,7 +24,7 @@ def strip_control(text: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name with control characters, line breaks and bytes that are no UTF-8 escaped (`\\x1b`)."""
+    """Return a file name with its control characters, line breaks and bytes outside UTF-8 escaped."""
     return _NOT_IN_NAMES.sub(_escaped, name)
 
 

@@ -41,8 +41,8 @@ _OBEYED_FILES = """
 head .mcp.json .gitconfig .pre-commit-config.yaml lefthook.yml *.code-workspace
 hooks/pre-commit hooks/pre-merge-commit hooks/pre-push hooks/pre-rebase hooks/pre-receive hooks/pre-applypatch
 hooks/pre-auto-gc hooks/post-commit hooks/post-checkout hooks/post-merge hooks/post-rewrite hooks/post-receive
-hooks/post-update hooks/post-applypatch hooks/commit-msg hooks/prepare-commit-msg hooks/applypatch-msg hooks/update
-.gitlab-ci.yml .travis.yml .drone.yml .woodpecker.yml .appveyor.yml appveyor.yml jenkinsfile
+hooks/post-update hooks/post-applypatch hooks/commit-msg hooks/prepare-commit-msg hooks/applypatch-msg
+hooks/update .gitlab-ci.yml .travis.yml .drone.yml .woodpecker.yml .appveyor.yml appveyor.yml jenkinsfile
 azure-pipelines.yml bitbucket-pipelines.yml
 .bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zprofile .zshenv .zlogin
 .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .inputrc .pam_environment
