@@ -246,6 +246,8 @@ def test_no_call_of_the_generator_is_doubtful() -> None:
 
 
 LISTED = ToolTurn("list_files", "a.txt\nb.txt\nc.txt\nd.txt")
+ALIKE = ToolTurn("list_files", "best.test.txt\ntest.txt\nzeta.txt")
+MANY = ToolTurn("list_files", "a.md\nb.md\nbest.test.txt\nc.md\nd.md\ntest.txt\nzeta.txt")
 MILES = ToolTurn("convert_units", "8.04672 km")
 READ = ToolTurn("read_file", "Meet Ana in ünï.txt")
 PLAN = ToolTurn(
@@ -275,6 +277,8 @@ UNSUPPORTED = [
     ("read it", CASE, "It is in 15.md then.", "15.md stands nowhere"),
     ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),
     ("list them", LISTED, "a.txt\nc.txt\nb.txt\nd.txt", "another order"),
+    ("list them", MANY, "The files are best.test.txt, zeta.txt.", "leaves out a.md"),
+    ("list them", ALIKE, "best.test.txt\nzeta.txt", "leaves out test.txt"),
     ("list them", LISTED, '{"name":"list_files","arguments":{}}', "a call"),
     ("read it", PLAN, "It says:\nDepart: Friday 19 June, 21:30", "no line of what was said"),
     ("read it", PLAN, "It says:\npassphDecember: teal otter", "no line of what was said"),
@@ -324,6 +328,8 @@ SUPPORTED = [
     ("read it", READ, "It says:\nMeet Ana in ünï.txt"),
     ("list them", LISTED, "The files are:\na.txt\nb.txt\nc.txt\nd.txt"),
     ("the first three", LISTED, "a.txt\nb.txt\nc.txt"),
+    ("which name zeta or text", MANY, "best.test.txt\ntest.txt\nzeta.txt"),
+    ("what is there of test", MANY, "There are best.test.txt and test.txt."),
     ("is there a c.txt", LISTED, "Yes, c.txt is there."),
     (
         "read it",

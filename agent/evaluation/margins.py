@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from agent.checks.calls.call_check import doubt_about
 from agent.checks.calls.margins import MeasuredCall
 from agent.engine import Delta, Generated
 from agent.errors import ContextFullError
@@ -60,7 +61,9 @@ def _measured(
     if called is None or not calls:
         return
     right = isinstance(expected, CallerTurn) and expected.matched_by(calls)
-    yield MeasuredCall(calls[0].name, min(thought.margin, called.margin), right)
+    made = history.plus(plan, CallerTurn(calls))
+    doubted = any(doubt_about(made, call) for call in calls)
+    yield MeasuredCall(calls[0].name, min(thought.margin, called.margin), right, doubted)
 
 
 def _written(write: Write, role: Role, transcript: Transcript, reference: str) -> Generated | None:

@@ -80,7 +80,10 @@ def _tried(calls: Sequence[MeasuredCall], share: float) -> Coverage:
 def _print(
     calls: Sequence[MeasuredCall], table: Mapping[float, Coverage], least: Mapping[str, float]
 ) -> None:
-    print(f"{len(calls)} calls, {sum(not call.right for call in calls)} of them wrong")
+    wrong = sum(not call.right for call in calls)
+    doubted = [call for call in calls if call.doubted]
+    caught = sum(not call.right for call in doubted)
+    print(f"{len(calls)} calls, {wrong} of them wrong; rules doubt {len(doubted)}, {caught} of them wrong")
     print("asked for  made without asking  wrong among them  right")
     for share, row in table.items():
         right = 1 - row.wrong / row.made if row.made else 1.0
