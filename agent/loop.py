@@ -275,7 +275,7 @@ def _reason_to_give_up(thought: str, question: str, turn: RunningTurn) -> str:
         return named_refusal(thought, question)
     last = turn.transcript.turns[-1]
     failed = isinstance(last, ToolTurn) and last.error
-    return named_failure(thought, question, f"{last.name}: {last.content}" if failed else "")
+    return named_failure(thought, question, last.content if failed else "")
 
 
 def _went_astray(generated: Generated) -> str:
