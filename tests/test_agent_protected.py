@@ -125,7 +125,7 @@ def test_a_repository_by_another_name_is_protected(context: ToolContext, root: P
     for name in ("objects", "refs", "hooks"):
         (root / "data" / name).mkdir(parents=True)
     make(root, "data/HEAD", "ref: refs/heads/main\n")
-    for path in ("data/config", "data/hooks/post-checkout", "data/worktrees/x/gitdir"):
+    for path in ("data/config", "data/hooks/x", "data/worktrees/x/gitdir"):
         with pytest.raises(ProtectedPathError, match="git repository"):
             ask(context, "write_file", path=path, content="x")
         assert not (root / path).exists()
