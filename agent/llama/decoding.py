@@ -58,9 +58,8 @@ class TurnDecoder:
 
         Where it has no guess, the constraint's probable text is the draft; a guess of `likely` goes first. A
         draft that completes the turn is decoded with the tokens that are `following`, for which there must be
-        room. `forced` takes the place
-        of sampling. With `instead_of`, the turn begins with its tokens and goes on with another than its
-        token.
+        room. `forced` takes the place of sampling. With `instead_of`, the turn begins with its tokens and
+        goes on with another than its token.
         """
         self._context = context
         self._vocabulary = vocabulary
