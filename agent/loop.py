@@ -16,7 +16,7 @@ from agent.attachments import Attachment, attached_turns
 from agent.checks.answers.answer_check import AnswerCheck
 from agent.checks.answers.free_answers import LoopWatch, unsupported_note
 from agent.checks.answers.loops import looped
-from agent.checks.refusals import named_refusal
+from agent.checks.refusals import named_failure, named_refusal
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, UnconfirmedCallError
@@ -215,8 +215,8 @@ class Agent:
                     f"the planner ended with {generated.text[-60:]!r}, which hands over to nobody",
                     "try other models with `umi models use`",
                 )
-            if plan.next == "give up" and not turn.outcomes and self.engine.grounded_answers:
-                plan = replace(plan, content=named_refusal(plan.content, question))
+            if plan.next == "give up" and self.engine.grounded_answers:
+                plan = replace(plan, content=_reason_to_give_up(plan.content, question, turn))
             yield Thought(step, plan.content, plan.next)
             if plan.next == "caller" and step > self.max_steps:
                 return "step_limit", ""
@@ -267,6 +267,15 @@ def _shown(attachments: Sequence[Attachment]) -> Iterator[Event]:
     for index, attached in enumerate(attachments):
         yield CallProposed(0, index, attached.call.name, attached.call.arguments)
         yield Observation(0, index, attached.call.name, True, attached.content)
+
+
+def _reason_to_give_up(thought: str, question: str, turn: RunningTurn) -> str:
+    """Return the planner's reason, or where that speaks of something else one that does not."""
+    if not turn.outcomes:
+        return named_refusal(thought, question)
+    last = turn.transcript.turns[-1]
+    failed = isinstance(last, ToolTurn) and last.error
+    return named_failure(thought, question, last.content if failed else "")
 
 
 def _went_astray(generated: Generated) -> str:

@@ -37,6 +37,7 @@ OBEYED = [
     "sub/.git/info/attributes",
     "HEAD",
     ".husky/pre-commit",
+    "tools/hooks/post-merge",
     ".githooks/pre-push",
     ".vscode/tasks.json",
     ".cursor/mcp.json",
@@ -53,6 +54,10 @@ OBEYED = [
     ".config/systemd/user/x.service",
     ".gitconfig",
     ".gitlab-ci.yml",
+    ".forgejo/workflows/ci.yml",
+    "Jenkinsfile",
+    ".claude/settings.json",
+    ".local/bin/ls",
     "a/b/c/.vimrc",
 ]
 SPELLINGS = [

@@ -73,6 +73,8 @@ DOUBTFUL = [
     ("give me lines 2 to 4 of a.txt", write("a.txt"), "does not ask to write"),
     ("write 'oats, raisins' to a.txt", write("a.txt", "oat, raisins"), "quotes “oats, raisins”"),
     ('note "call Ana at 7"', Call("add_note", {"text": "call Ana at 8"}), "quotes “call Ana at 7”"),
+    ("write the text hello into a.txt", write("hello into a.txt", "hello"), "are the same words"),
+    ("write hi into c.txt", write("c.txt", "hi into c.txt"), "are the same words"),
     ("look into a.txt: policy number?", write("a.txt"), "does not ask to write"),
     ("When does my order leave? It's in a.txt", write("a.txt"), "does not ask to write"),
 ]
@@ -91,6 +93,8 @@ FINE = [
     ("a lamp at 24 and a desk at 90 for each of 3", calculate("3 * 24 + 3 * 90")),
     ("write 'oats, raisins' to a.txt", write("a.txt", "oats, raisins and milk")),
     ("write to 'my list.txt' that we need oats", write("my list.txt", "we need oats")),
+    ("write hello into hello.txt", write("hello.txt", "hello")),
+    ("the name of a.txt goes into a.txt", write("a.txt", "a.txt")),
     ("the note 'call Ana' goes to Bob's list, a.txt", write("a.txt", "call Ana")),
     ("30% of 200", calculate("30% * 200")),
     ("add 30% of 200 to 200", calculate("200 + 30%")),
@@ -242,6 +246,8 @@ def test_no_call_of_the_generator_is_doubtful() -> None:
 
 
 LISTED = ToolTurn("list_files", "a.txt\nb.txt\nc.txt\nd.txt")
+ALIKE = ToolTurn("list_files", "best.test.txt\ntest.txt\nzeta.txt")
+MANY = ToolTurn("list_files", "a.md\nb.md\nbest.test.txt\nc.md\nd.md\ntest.txt\nzeta.txt")
 MILES = ToolTurn("convert_units", "8.04672 km")
 READ = ToolTurn("read_file", "Meet Ana in ünï.txt")
 PLAN = ToolTurn(
@@ -271,6 +277,8 @@ UNSUPPORTED = [
     ("read it", CASE, "It is in 15.md then.", "15.md stands nowhere"),
     ("list them", LISTED, "a.txt\nb.txt\nd.txt", "leaves out c.txt"),
     ("list them", LISTED, "a.txt\nc.txt\nb.txt\nd.txt", "another order"),
+    ("list them", MANY, "The files are best.test.txt, zeta.txt.", "leaves out a.md"),
+    ("list them", ALIKE, "best.test.txt\nzeta.txt", "leaves out test.txt"),
     ("list them", LISTED, '{"name":"list_files","arguments":{}}', "a call"),
     ("read it", PLAN, "It says:\nDepart: Friday 19 June, 21:30", "no line of what was said"),
     ("read it", PLAN, "It says:\npassphDecember: teal otter", "no line of what was said"),
@@ -320,6 +328,8 @@ SUPPORTED = [
     ("read it", READ, "It says:\nMeet Ana in ünï.txt"),
     ("list them", LISTED, "The files are:\na.txt\nb.txt\nc.txt\nd.txt"),
     ("the first three", LISTED, "a.txt\nb.txt\nc.txt"),
+    ("which name zeta or text", MANY, "best.test.txt\ntest.txt\nzeta.txt"),
+    ("what is there of test", MANY, "There are best.test.txt and test.txt."),
     ("is there a c.txt", LISTED, "Yes, c.txt is there."),
     (
         "read it",

@@ -10,6 +10,7 @@ from unittest.mock import ANY
 import pytest
 
 from agent.checks.calls.call_check import CallCheck
+from agent.checks.refusals import named_failure
 from agent.consent import Allow, Deny, Request
 from agent.engine import Choice, Delta, Generated, ScriptedEngine
 from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reading, Thought
@@ -165,10 +166,36 @@ def test_a_refusal_names_what_was_asked(tmp_path: Path, question: str, thought: 
     assert [event.text for event in events if isinstance(event, Thought)] == [last.answer]
 
 
-def test_the_reason_of_giving_up_after_a_call_is_the_planners(tmp_path: Path) -> None:
-    script = [CALL, calculate("1 / 0"), "I cannot help with banking.\nNext: give up"]
-    _, last = run(tmp_path, script, "what is 1 / 0", permit)
-    assert (last.reason, last.answer) == ("failed", "I cannot help with banking.")
+@pytest.mark.parametrize(
+    ("thought", "kept"),
+    [
+        ("I cannot help with banking.", False),
+        ("I cannot divide by zero.", True),
+        ("I cannot work out 1 / 0.", False),
+        ("That has no result.", True),
+    ],
+)
+def test_the_reason_of_giving_up_after_a_call_names_no_other_topic(
+    tmp_path: Path, thought: str, kept: bool
+) -> None:
+    script = [CALL, calculate("1 / 0"), f"{thought}\nNext: give up"]
+    events, last = run(tmp_path, script, "what is 1 / 0", permit)
+    errors = [event.content for event in events if isinstance(event, Observation)]
+    assert (last.reason, last.answer) == ("failed", thought if kept else errors[0])
+
+
+@pytest.mark.parametrize(
+    ("thought", "kept"),
+    [
+        ("a.txt was not written: umi is in read-only mode, in which nothing is changed.", True),
+        ("The key is in read-only mode, in which nothing is changed.", False),
+        ("I work locally for a table in which nothing is changed.", False),
+        ("I could not save it: nothing is changed here.", True),
+    ],
+)
+def test_the_end_of_an_error_is_not_told_behind_other_words(thought: str, kept: bool) -> None:
+    error = "umi is in read-only mode, in which nothing is changed"
+    assert named_failure(thought, "save the key", error) == (thought if kept else error)
 
 
 BACK = "I will move 2026-10-15 by -90 days with add_days.\nNext: caller"

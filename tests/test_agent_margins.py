@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,16 +17,17 @@ from engine_runs import ONE_THREAD, QUESTION, run, set_sampling, with_sampling
 import tui.evaluation.margins as command
 from agent.bundle import Bundle, load_bundle
 from agent.checks.calls.call_check import ANY_TOOL, UNSURE, CallCheck
-from agent.checks.calls.margins import MeasuredCall, covered, fit_least_margins
-from agent.engine import ScriptedEngine
+from agent.checks.calls.margins import Coverage, MeasuredCall, covered, fit_least_margins
+from agent.engine import Delta, Generated, ScriptedEngine
+from agent.evaluation.generation import last_event
 from agent.evaluation.margins import measure_margins
-from agent.events import Finished, Observation
+from agent.events import Finished, Observation, Reading
 from agent.llama import decoding
 from agent.llama.engine import LlamaEngine
 from agent.llama.grammar.constraints import Constraint
 from agent.loop import Agent
 from agent.setup import make_toolbox
-from agent.transcript import Call, CallerTurn, PlannerTurn, Row, Transcript, UserTurn, row_to_json
+from agent.transcript import Call, CallerTurn, PlannerTurn, Role, Row, Transcript, UserTurn, row_to_json
 from tui.cli.main import main
 
 CALL = '{"name":"calculate","arguments":{"expression":"12 + 30"}}'
@@ -103,6 +105,15 @@ def test_least_margins_keep_back_the_wrong_calls_that_the_budget_pays_for() -> N
     assert covered(one, fit_least_margins(one, 1.0)).share == 1
 
 
+def test_calls_that_a_rule_doubts_are_asked_about_and_spend_the_budget() -> None:
+    doubted = [MeasuredCall("one", 9.0, n >= 2, doubted=True) for n in range(4)]
+    sure = [MeasuredCall("one", 0.1 * n, n >= 10) for n in range(36)]
+    calls = [*doubted, *sure]
+    assert covered(calls, {}) == Coverage(36, 10, 40, 12)
+    assert fit_least_margins(calls, 0.9) == {}
+    assert covered(calls, fit_least_margins(calls, 0.8)) == Coverage(32, 6, 40, 12)
+
+
 def test_tools_with_few_wrong_calls_share_a_least_margin() -> None:
     calls = [MeasuredCall(f"tool{n % 5}", 0.1 * n, n >= 5) for n in range(50)]
     least = fit_least_margins(calls, 0.9)
@@ -111,19 +122,47 @@ def test_tools_with_few_wrong_calls_share_a_least_margin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "rights"),
+    ("script", "found"),
     [
-        ([THOUGHT, CALL], [True]),
-        ([THOUGHT, CALL.replace("30", "31")], [False]),
+        ([THOUGHT, CALL], [(True, False)]),
+        ([THOUGHT, CALL.replace("30", "31")], [(False, True)]),
+        ([THOUGHT, CALL.replace("12 + 30", "30 + 12")], [(False, False)]),
         (["It is small talk.\nNext: summarizer"], []),
     ],
 )
-def test_calls_are_measured_after_the_history_of_reference(script: list[str], rights: list[bool]) -> None:
+def test_calls_are_measured_after_the_history_of_reference(
+    script: list[str], found: list[tuple[bool, bool]]
+) -> None:
     engine = ScriptedEngine(script, margin=0.7)
-    calls = list(measure_margins([ROW], engine))
-    assert [call.right for call in calls] == rights
+    seen: list[str] = []
+
+    def write(role: Role, history: Transcript, reference: str) -> Iterator[Reading | Delta | Generated]:
+        seen.append(reference)
+        return engine.generate(role, history, cancelled=lambda: False)
+
+    calls = list(measure_margins([ROW], write))
+    assert [(call.right, call.doubted) for call in calls] == found
     assert all((call.tool, call.margin) == ("calculate", 0.7) for call in calls)
-    assert len(engine.seen) == len(script)
+    assert seen == [THOUGHT, CALL][: len(script)]
+
+
+def test_a_likely_text_saves_decodes_and_changes_nothing(tiny_bundle: Bundle) -> None:
+    engine = LlamaEngine(with_sampling(tiny_bundle, 0), ONE_THREAD)
+    set_sampling(engine, 0, temperature=0.0, max_tokens=40)
+    written = run(engine, "planner", QUESTION)
+    middle = len(written.text) // 2
+    for likely in (
+        written.text,
+        written.text[:middle] + "#" + written.text[middle:],
+        "It is something else.",
+    ):
+        events = engine.generate("planner", QUESTION, cancelled=lambda: False, likely=likely)
+        again = last_event(events)
+        assert (again.text, again.tokens) == (written.text, written.tokens)
+        assert again.margin == pytest.approx(written.margin, abs=0.01)
+        if likely == written.text:
+            assert again.usage.decodes < written.usage.decodes
+    engine.close()
 
 
 def test_the_command_measures_prints_and_writes_the_margins_into_the_bundle(
@@ -133,13 +172,17 @@ def test_the_command_measures_prints_and_writes_the_margins_into_the_bundle(
     rows.write_text((json.dumps(row_to_json(ROW)) + "\n") * 40)
     shutil.copytree(tiny_bundle.folder, folder)
 
+    class Engine(ScriptedEngine):
+        def generate(self, *args: Any, likely: str, **options: Any) -> Iterator[Reading | Delta | Generated]:
+            return super().generate(*args, **options)
+
     def open_engine(_: Bundle) -> ScriptedEngine:
-        engine = ScriptedEngine([THOUGHT, CALL] * 40)
+        engine = Engine([THOUGHT, CALL] * 40)
 
         def surer(_: str) -> None:
             number = len(engine.seen) // 2
             engine.margin = 0.1 * number
-            engine.script = [THOUGHT, CALL.replace("30", "31") if number < 6 else CALL] * 40
+            engine.script = [THOUGHT, CALL.replace("12 + 30", "30 + 12") if number < 6 else CALL] * 40
 
         engine.on_generate = surer
         return engine

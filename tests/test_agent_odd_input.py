@@ -88,6 +88,14 @@ def test_odd_settings_are_one_line() -> None:
         refusal(lambda: set_value("models", "umi-mini"))
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 5000, "nan", "1e400", '"\\ud800"', "\0"])
+def test_odd_toml_in_the_settings_is_one_line(text: str) -> None:
+    path = config_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"[engine]\nthreads = {text}\n", encoding="utf-8")
+    assert refusal(engine_settings)
+
+
 def _as_toml(text: str) -> str:
     """Return a JSON text as TOML, as far as its value has a form in TOML; else as it is."""
     try:

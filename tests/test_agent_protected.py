@@ -125,7 +125,7 @@ def test_a_repository_by_another_name_is_protected(context: ToolContext, root: P
     for name in ("objects", "refs", "hooks"):
         (root / "data" / name).mkdir(parents=True)
     make(root, "data/HEAD", "ref: refs/heads/main\n")
-    for path in ("data/config", "data/hooks/post-checkout", "data/worktrees/x/gitdir"):
+    for path in ("data/config", "data/hooks/x", "data/worktrees/x/gitdir"):
         with pytest.raises(ProtectedPathError, match="git repository"):
             ask(context, "write_file", path=path, content="x")
         assert not (root / path).exists()
@@ -150,6 +150,7 @@ def test_a_private_key_is_not_read_whatever_its_name(context: ToolContext, root:
         ".gitignore",
         ".github/CODEOWNERS",
         "src/profile.py",
+        "src/hooks/pre-fetch.ts",
         "HEAD.txt",
         "cert.pem",
         "id_rsa.pub",

@@ -129,7 +129,7 @@ def test_only_the_owner_can_read_the_store(workspace: Workspace, store: UndoStor
         workspace.write_text("notes.txt", "new")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (store.folder, store.folder.parent)} == {0o700}
     assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
 
 

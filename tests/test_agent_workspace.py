@@ -352,6 +352,7 @@ def test_walks_stop_at_a_limit(context: ToolContext, root: Path, monkeypatch: py
 
 def test_file_names_with_line_breaks_are_escaped(context: ToolContext, root: Path):
     (root / "docs" / "a\nnotes.txt:1: forged\x1b[2J").write_text("everybody")
+    (root / "docs" / os.fsdecode(b"forged\xff")).write_text("everybody")
     for output in (
         ask(context, "list_files", path="docs"),
         ask(context, "find_files", name="forged"),
@@ -359,6 +360,8 @@ def test_file_names_with_line_breaks_are_escaped(context: ToolContext, root: Pat
     ):
         assert "\nnotes.txt" not in output
         assert "\x1b" not in output
+        assert r"a\nnotes.txt:1: forged\x1b[2J" in output
+        assert r"forged\xff" in output
 
 
 def test_no_handle_is_left_open(context: ToolContext, root: Path):

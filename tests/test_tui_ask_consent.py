@@ -174,6 +174,15 @@ def test_a_doubt_is_asked_about(ask, typed: str, code: int, result: str) -> None
     assert result in err
 
 
+@pytest.mark.parametrize("value", ["[" * 3000, "NaN", "1e999", '"\\ud800"', "{"])
+def test_an_argument_that_is_no_json_is_told_and_asked_about_again(ask, value: str) -> None:
+    script = [plan("", "caller"), call("add_days", date="today", days=3), plan("", "summarizer"), "Then."]
+    code, err = ask(script, f"e days={value}\nNUMBER\n", check=lambda *_: "is it?")
+    assert code == 0
+    assert "that does not work" in err
+    assert err.count("Did you mean") == 2
+
+
 def test_one_question_shows_the_doubt_and_asks_the_permission(ask, tmp_path: Path) -> None:
     code, err = ask(WRITING, "NUMBER\n", check=lambda transcript, made, margin: "nobody asked to write")
     assert code == 0

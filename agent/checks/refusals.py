@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 LONGEST_QUOTED = 200
 """Characters of a question that a refusal repeats."""
+LEAST_SPLICED = 3
+"""Words of an error's end that a thought repeats, at least, without the words before them."""
 _TOPIC = re.compile(r"\b(?:cannot|can't|can not|unable to)\b (?:help with )?([^:.;]+)", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[,:;.!?](?:\s+|$)|\n|\s(?:and|then|but|because|so that)\s", re.IGNORECASE)
 _STATEMENT = re.compile(
@@ -49,8 +51,32 @@ def named_refusal(thought: str, question: str) -> str:
         words = [word for word in _words(thought) if word not in _OF_REFUSALS.split()]
         asked = _words(question)
         is_named = bool(words) and all(any(_are_alike(word, other) for other in asked) for word in words)
-    if is_named:
-        return thought
+    return thought if is_named else _no_tool(question)
+
+
+def named_failure(thought: str, question: str, error: str) -> str:
+    """Return `thought`, the reason to give up after calls, or another one where it tells of something else.
+
+    That is a topic that neither question nor error names, or the end of the error behind other words.
+    `error` is what the last failed call returned; empty where none failed.
+    """
+    found = _TOPIC.search(thought)
+    spoken_of = [*_words(question), *_words(error)]
+    if found and not any(_are_alike(word, other) for word in _words(found[1]) for other in spoken_of):
+        return error or _no_tool(question)
+    return error if _is_spliced(thought, error) else thought
+
+
+def _is_spliced(thought: str, error: str) -> bool:
+    """Return whether `thought` ends as `error` does, but does not hold the whole of it."""
+    said, told = (text.rstrip(" .").lower().split() for text in (error, thought))
+    alike = 0
+    while alike < min(len(said), len(told)) and said[-alike - 1] == told[-alike - 1]:
+        alike += 1
+    return LEAST_SPLICED <= alike < len(said)
+
+
+def _no_tool(question: str) -> str:
     said = " ".join(question.split())
     shortened = said if len(said) <= LONGEST_QUOTED else f"{said[: LONGEST_QUOTED - 1]}…"
     return f"I found no tool on offer for this: {shortened}"

@@ -18,9 +18,10 @@ def read_values() -> dict[str, Any]:
     text = _text()
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of more than 4,300 digits, a plain ValueError
+        reason = str(error).partition(";")[0]
         raise InputError(
-            f"{config_path()} is damaged: {error}", "mend that line, or remove the file"
+            f"{config_path()} is damaged: {reason}", "mend that line, or remove the file"
         ) from None
 
 

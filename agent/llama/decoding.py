@@ -22,6 +22,7 @@ from agent.events import Usage
 from agent.llama.binding.context import BATCH, Context
 from agent.llama.binding.model import Vocabulary
 from agent.llama.drafting.drafter import LONGEST_DRAFT, Drafter
+from agent.llama.drafting.likely_turn import LikelyTurn
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.sampling import ForcedDecoding, margin, sampling_selector
 from agent.prompting.encoding import common_length
@@ -48,16 +49,17 @@ class TurnDecoder:
         end_token: int,
         limit: int,
         drafter: Drafter | None = None,
+        likely: LikelyTurn | None = None,
         following: Following | None = None,
         forced: ForcedDecoding | None = None,
         instead_of: Choice | None = None,
     ) -> None:
         """With a `drafter`, and at temperature 0, tokens are drafted and verified in one decode.
 
-        Where it has no guess, the constraint's probable text is the draft. A draft that completes the turn is
-        decoded with the tokens that are `following`, for which there must be room. `forced` takes the place
-        of sampling. With `instead_of`, the turn begins with its tokens and goes on with another than its
-        token.
+        Where it has no guess, the constraint's probable text is the draft; a guess of `likely` goes first. A
+        draft that completes the turn is decoded with the tokens that are `following`, for which there must be
+        room. `forced` takes the place of sampling. With `instead_of`, the turn begins with its tokens and
+        goes on with another than its token.
         """
         self._context = context
         self._vocabulary = vocabulary
@@ -67,12 +69,15 @@ class TurnDecoder:
         self._end_token = end_token
         self._limit = limit
         self._drafter = drafter if sampling.temperature <= 0 else None
+        self._likely = likely
         self._following = following
         self._opening: list[int] = []
         self._pending: list[int] = []
         """Accepted tokens that are not in the context yet."""
         self._draft: list[int] = []
         """Guessed tokens in the context, after the accepted ones, that are not verified yet."""
+        self._is_drafters = False
+        """Whether they are a guess of the drafter."""
         self._next_turn: list[int] = []
         """Tokens in the context after the guessed ones: the beginning of the next turn."""
         self._generated: list[int] = []
@@ -185,7 +190,7 @@ class TurnDecoder:
         self._draft, self._next_turn = [], []
         self._drafted += len(draft)
         self._accepted += verified
-        if draft and self._drafter:
+        if draft and self._drafter and self._is_drafters:
             self._drafter.learn(verified)
         return accepted
 
@@ -194,7 +199,7 @@ class TurnDecoder:
         following = self._following
         room -= len(following.ids) if following else 0
         self._draft, self._next_turn = self._make_draft(room), []
-        if following and self._draft and self._drafter and self._drafter.completes:
+        if following and self._draft and self._drafter and self._is_drafters and self._drafter.completes:
             text = b"".join(map(self._vocabulary.piece, [*self._generated, *self._draft]))
             if text.endswith(following.ending):
                 self._next_turn = following.ids
@@ -205,7 +210,9 @@ class TurnDecoder:
         room = min(room, LONGEST_DRAFT, self._limit - len(self._generated) - 1)
         if not self._drafter or room < 1:
             return []
-        draft = self._drafter.draft(self._constraint, room)
+        draft = self._likely.draft(self._generated) if self._likely else []
+        self._is_drafters = not draft
+        draft = draft or self._drafter.draft(self._constraint, room)
         draft = draft or self._vocabulary.tokenize(self._constraint.probable_text(), False)
         return self._constraint.allowed_prefix(draft[:room])
 

@@ -124,11 +124,13 @@ class LlamaEngine:
         instead_of: Choice | None = None,
         brief: bool = False,
         forced: ForcedDecoding | None = None,
+        likely: str = "",
     ) -> Iterator[Reading | Delta | Generated]:
         """Generate the turn of `role`: Reading while its prompt is read, Delta for its text, then Generated.
 
         With `forced`, that text is generated instead, at the cost it would have; a stock model writes its own
-        calls in any case, and makes no other choice than before.
+        calls in any case, and makes no other choice than before. What the model writes of the text `likely`
+        is verified in few decodes; it changes nothing of what is written.
 
         Raise ContextFullError where the prompt and RESERVE do not fit, InputError where a tool's schema is
         unusable, EngineError where llama.cpp fails or this thread has not finished its last generation.
@@ -143,7 +145,16 @@ class LlamaEngine:
         try:
             session = self._session(role)
             generation = Generation(
-                self.bundle, self.settings, session, role, transcript, cancelled, forced, instead_of, brief
+                self.bundle,
+                self.settings,
+                session,
+                role,
+                transcript,
+                cancelled,
+                forced,
+                instead_of,
+                brief,
+                likely,
             )
             yield from timed(
                 stock_turn(generation, session.stock) if session.stock else generation.run(),

@@ -17,6 +17,7 @@ from agent.errors import ContextFullError
 from agent.events import Reading, Usage
 from agent.llama.binding.context import BATCH
 from agent.llama.decoding import TurnDecoder
+from agent.llama.drafting.likely_turn import LikelyTurn
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.sampling import ForcedDecoding
 from agent.llama.session import ModelSession
@@ -31,7 +32,7 @@ RESERVE = 48
 class Generation:
     """The generation of the turn of `role` after `transcript`; where `forced`, that text is generated.
 
-    `instead_of` and `brief` are as in `agent.engine.Engine`.
+    `instead_of` and `brief` are as in `agent.engine.Engine`; `likely` is a text that the turn probably is.
     """
 
     bundle: Bundle
@@ -43,6 +44,7 @@ class Generation:
     forced: ForcedDecoding | None = None
     instead_of: Choice | None = None
     brief: bool = False
+    likely: str = ""
 
     def run(self) -> Generator[Reading | Delta | Generated]:
         """Read the prompt and write the turn under the role's constraint. Raise as `write` does."""
@@ -78,6 +80,7 @@ class Generation:
             end_token=session.end_token,
             limit=min(sampling.max_tokens, room),
             drafter=session.drafter(self.role, self.transcript, prompt) if speculate else None,
+            likely=LikelyTurn(session.vocabulary.tokenize(self.likely, False)) if self.likely else None,
             following=following,
             forced=forced,
             instead_of=self.instead_of,

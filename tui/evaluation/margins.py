@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from agent.bundle.manifest import MANIFEST
 from agent.checks.calls.margins import Coverage, MeasuredCall, covered, fit_least_margins
+from agent.engine import Delta, Generated
 from agent.errors import InputError
 from agent.evaluation.margins import measure_margins
+from agent.events import Reading
 from agent.paths import parse_json, read_file, replacing
 from agent.setup import open_engine
+from agent.transcript import Role, Transcript
 from agent.transcript.rows import read_rows
 from tui.cli.models.build import open_models
 
@@ -35,8 +38,12 @@ def evaluate_margins(
     rows = list(islice(read_rows(file), limit))
     bundle = open_models(models)
     engine = open_engine(bundle)
+
+    def write(role: Role, history: Transcript, reference: str) -> Iterator[Reading | Delta | Generated]:
+        return engine.generate(role, history, cancelled=lambda: False, likely=reference)
+
     try:
-        calls = list(measure_margins(rows, engine, lambda number: _progress(number, len(rows))))
+        calls = list(measure_margins(rows, write, lambda number: _progress(number, len(rows))))
     finally:
         engine.close()
     if len(calls) < FEWEST_CALLS:
@@ -73,7 +80,10 @@ def _tried(calls: Sequence[MeasuredCall], share: float) -> Coverage:
 def _print(
     calls: Sequence[MeasuredCall], table: Mapping[float, Coverage], least: Mapping[str, float]
 ) -> None:
-    print(f"{len(calls)} calls, {sum(not call.right for call in calls)} of them wrong")
+    wrong = sum(not call.right for call in calls)
+    doubted = [call for call in calls if call.doubted]
+    caught = sum(not call.right for call in doubted)
+    print(f"{len(calls)} calls, {wrong} of them wrong; rules doubt {len(doubted)}, {caught} of them wrong")
     print("asked for  made without asking  wrong among them  right")
     for share, row in table.items():
         right = 1 - row.wrong / row.made if row.made else 1.0

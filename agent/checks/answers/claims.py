@@ -81,17 +81,40 @@ def _unsaid(names: Sequence[str], said: Sequence[str]) -> str:
 
 
 def incomplete_list(answer: str, question: str, observation: ToolTurn) -> str:
-    """Return what a list that `answer` tells of lacks or has in another order; empty if nothing."""
+    """Return what a list that `answer` tells of lacks or has in another order; empty if nothing.
+
+    A list may be told in part where the question asks for a part of it.
+    """
     prefix = _NOTE_NUMBER if observation.name == "search_notes" else ""
     lines = [re.sub(prefix, "", line.strip()) for line in observation.content.splitlines() if line.strip()]
-    places = [answer.find(line) for line in lines]
-    told = [place for place in places if place >= 0]
-    if observation.name not in _LISTING or len(lines) < LEAST_LIST:
+    if observation.name not in _LISTING or len(lines) < LEAST_LIST or len(set(lines)) < len(lines):
         return ""
-    if len(told) < 2 or len(set(lines)) < len(lines):
+    places = [_place(line, answer) for line in lines]
+    told = [place for place in places if place >= 0]
+    if len(told) < 2:
         return ""
     if told != sorted(told):
         return "it tells a list in another order"
-    if len(told) < len(lines) <= 2 * len(told) and not _PART.search(question):
-        return f"it leaves out {lines[places.index(-1)]}"
+    if len(told) < len(lines) and not _PART.search(question):
+        left_out = [line for line, place in zip(lines, places, strict=True) if place < 0]
+        shown = [line for line, place in zip(lines, places, strict=True) if place >= 0]
+        if len(lines) <= 2 * len(told) or not _is_asked_part(shown, left_out, question):
+            return f"it leaves out {left_out[0]}"
     return ""
+
+
+def _place(line: str, answer: str) -> int:
+    """Return where a line stands in `answer`, not within a longer name; -1 where it does not."""
+    found = re.search(rf"(?<![\w./-]){re.escape(line)}(?![\w/-]|\.\w)", answer)
+    return found.start() if found else -1
+
+
+def _is_asked_part(shown: Sequence[str], left_out: Sequence[str], question: str) -> bool:
+    """Return whether a kind of files or a word of the question tells the lines shown from those left out."""
+    kinds = {line.rpartition(".")[2] for line in shown}
+    if len(kinds) == 1 and not any(line.endswith(f".{kind}") for line in left_out for kind in kinds):
+        return True
+    return any(
+        all(word in line.lower() for line in shown) and not any(word in line.lower() for line in left_out)
+        for word in re.findall(r"\w{2,}", question.lower())
+    )

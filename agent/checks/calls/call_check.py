@@ -258,6 +258,15 @@ def _writing(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
+def _apart(arguments: Mapping[str, Any], question: str) -> str | None:
+    """The path and the content of a file are not the same words of a question."""
+    inner, outer = sorted((str(arguments.get("path", "")), str(arguments.get("content", ""))), key=len)
+    words = re.compile(rf"(?<!\w){re.escape(inner)}(?!\w)") if inner.strip() else None
+    if words and outer in question and 0 < len(words.findall(question)) <= len(words.findall(outer)):
+        return "the path and the content are the same words of the question"
+    return None
+
+
 def _quoted(call: Call, question: str) -> str:
     """A text that a question quotes is written as it stands there, where a call writes most of its words."""
     written = str(call.arguments.get(_TEXT_OF.get(call.name, ""), ""))
@@ -280,5 +289,5 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "add_days": (_weeks, _direction, _count_of_days, _dates),
     "days_between": (_asks_for_a_date, _dates),
     "convert_units": (_units, _same_unit, _sign),
-    "write_file": (_writing,),
+    "write_file": (_writing, _apart),
 }

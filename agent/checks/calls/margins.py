@@ -26,6 +26,8 @@ class MeasuredCall:
     margin: float
     """In nats, as `agent.engine.Generated.margin`: the less of the thought's and the call's."""
     right: bool
+    doubted: bool = False
+    """Whether a rule of `agent.checks.calls.call_check` doubts it, so that it is asked about in any case."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,13 @@ class Coverage:
 
 
 def covered(calls: Iterable[MeasuredCall], least: Mapping[str, float]) -> Coverage:
-    """Return what is made of `calls` where those under the least margin of their tool are asked about."""
+    """Return what is made of `calls` where the doubted and those under the least margin are asked about."""
     given = list(calls)
-    made = [call for call in given if call.margin >= least.get(call.tool, least.get(ANY_TOOL, -math.inf))]
+    made = [
+        call
+        for call in given
+        if not call.doubted and call.margin >= least.get(call.tool, least.get(ANY_TOOL, -math.inf))
+    ]
     return Coverage(
         len(made), sum(not call.right for call in made), len(given), sum(not call.right for call in given)
     )
@@ -55,15 +61,17 @@ def covered(calls: Iterable[MeasuredCall], least: Mapping[str, float]) -> Covera
 def fit_least_margins(calls: Sequence[MeasuredCall], coverage: float) -> dict[str, float]:
     """Return the least margins by tool that keep the most wrong calls from being made, at `coverage` or more.
 
-    The calls that may be asked about, the share that `coverage` leaves, are given out among the tools so that
-    the wrong ones among them are the most: a knapsack, solved exactly.
+    The calls that may be asked about, the share that `coverage` leaves less those that rules doubt, are given
+    out among the tools so that the wrong ones among them are the most: a knapsack, solved exactly.
     """
     groups: dict[str, list[MeasuredCall]] = defaultdict(list)
-    for call in calls:
+    undoubted = [call for call in calls if not call.doubted]
+    for call in undoubted:
         groups[call.tool].append(call)
     few = [tool for tool, own in groups.items() if sum(not call.right for call in own) < FEWEST_WRONG]
     groups[ANY_TOOL] = [call for tool in few for call in groups.pop(tool)]
-    budget = math.floor((1 - coverage) * len(calls) + 1e-9)
+    doubted = len(calls) - len(undoubted)
+    budget = max(0, math.floor((1 - coverage) * len(calls) + 1e-9) - doubted)
     # By the number of calls asked about so far: the wrong ones among them, and the least margins that do it.
     best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
     for tool, own in groups.items():

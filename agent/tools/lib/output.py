@@ -15,6 +15,7 @@ MAX_LONG_LINE = 1200
 """Maximum number of characters shown of a line, where a text of several lines is too long."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def strip_control(text: str) -> str:
@@ -23,8 +24,14 @@ def strip_control(text: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name without control characters and line breaks, which file names may contain."""
-    return strip_control(name).replace("\n", "")
+    """Return a file name with its control characters, line breaks and bytes outside UTF-8 escaped."""
+    return _NOT_IN_NAMES.sub(_escaped, name)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    # Python has the byte 0xff of a file name as U+DCFF.
+    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else repr(found.group())[1:-1]
 
 
 def pluralize(number: int, noun: str) -> str:

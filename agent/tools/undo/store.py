@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agent.errors import InputError, ToolError
+from agent.paths import make_private_folder
 from agent.tools.lib.dates import now
 from agent.tools.lib.file_lock import lock
 from agent.tools.lib.time_limit import check_time
@@ -202,7 +203,7 @@ class UndoStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         self.folder.chmod(0o700)
         with os.fdopen(os.open(self.folder / ".lock", _FLAGS, 0o600), "wb") as file:
             lock(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from textual import events
@@ -13,6 +12,7 @@ from textual.widgets import Static, TextArea
 
 from agent.consent import Request
 from agent.errors import ToolError
+from agent.paths import parse_json
 from agent.transcript import Call, compact
 from tui.text import one_line, plain, visible
 
@@ -67,7 +67,7 @@ class ArgumentEditor(VerticalScroll, can_focus=False):
         """Return the call with the arguments as they stand. Raise ValueError for a value that is not JSON."""
         arguments: dict[str, Any] = dict(self._request.call.arguments)
         for name, area in self._areas.items():
-            arguments[name] = area.text if isinstance(arguments[name], str) else json.loads(area.text)
+            arguments[name] = area.text if isinstance(arguments[name], str) else parse_json(area.text)
         return Call(self._request.call.name, arguments)
 
     def _focus_first(self) -> None:

@@ -23,6 +23,7 @@ from agent.consent import Decision, Deny, Request
 from agent.consent.policy import Policy
 from agent.consent.request import PERSON
 from agent.errors import UmiError
+from agent.paths import parse_json
 from agent.transcript import Call
 from tui.approval_text import parts_of, title_of
 from tui.cli.terminal.progress import say
@@ -140,7 +141,7 @@ def _changed(request: Request, edit: str) -> Request:
     value = request.call.arguments[name]
     try:
         written = text if given else _edited(value if isinstance(value, str) else json.dumps(value))
-        new: Any = written if isinstance(value, str) else json.loads(written)
+        new: Any = written if isinstance(value, str) else parse_json(written)
         return request.revised(Call(request.call.name, {**request.call.arguments, name: new}))
     except (UmiError, OSError, ValueError) as error:
         say(f"  that does not work: {one_line(str(error))}")

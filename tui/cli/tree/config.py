@@ -18,9 +18,10 @@ def show_config() -> None:
     import json
 
     from agent.config import settings_in_force, variable
+    from tui.text import json_without_controls
 
     for setting in settings_in_force():
-        value = json.dumps(setting.value, ensure_ascii=False).strip('"')
+        value = json_without_controls(json.dumps(setting.value, ensure_ascii=False)).strip('"')
         origin = variable(setting.name) if setting.origin == "environment" else setting.origin
         shown = value if len(value) <= 40 else f"{value[:39]}…"
         print(f"{setting.name:24} {shown:12} ({origin})  {setting.description}".rstrip())

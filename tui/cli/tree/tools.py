@@ -39,14 +39,14 @@ def show_tool(name: Annotated[str, typer.Argument()]) -> None:
 
     from agent.tool_sources import available_tools
     from agent.tools.toolbox import select_tools
-    from tui.text import one_line
+    from tui.text import json_without_controls, one_line
 
     tool = select_tools(available_tools([name]).tools, [name])[0]
     asks = "" if tool.may == "read" else " (asks where models read text of files or programs)"
     asks = " (asks first)" if tool.asks(untrusted=False) else asks
     print(f"{tool.name}\nfrom: {one_line(tool.source, 300)}\nmay: {tool.may}{asks}")
     print(f"{one_line(tool.spec.description)}\n")
-    print(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False))
+    print(json_without_controls(json.dumps(tool.spec.parameters, indent=2, ensure_ascii=False)))
 
 
 @tools.command("new", short_help="Write a tool of your own and its test.")

@@ -32,16 +32,23 @@ id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk *.ppk *.p12 *.pfx *.
 """
 _HARMLESS_FILES = ".env.example .env.sample .env.template .env.dist"
 _OBEYED_FOLDERS = """
-.git .hg .svn .jj .husky .githooks .vscode .cursor .idea .devcontainer .circleci
-.github/workflows .github/actions .config/git .config/fish .config/nvim .config/autostart .config/systemd
-.config/environment.d .emacs.d .vim library/launchagents
+.git .hg .svn .jj .husky .githooks .vscode .cursor .idea .zed .fleet .claude .devcontainer
+.github/workflows .github/actions .gitea/workflows .forgejo/workflows .circleci .buildkite .woodpecker
+.config/git .config/fish .config/nvim .config/tmux .config/autostart .config/systemd .config/environment.d
+.local/bin .emacs.d .vim library/launchagents
 """
 _OBEYED_FILES = """
-head .mcp.json .gitconfig .pre-commit-config.yaml lefthook.yml .gitlab-ci.yml *.code-workspace
+head .mcp.json .gitconfig .pre-commit-config.yaml lefthook.yml *.code-workspace
+hooks/pre-commit hooks/pre-merge-commit hooks/pre-push hooks/pre-rebase hooks/pre-receive hooks/pre-applypatch
+hooks/pre-auto-gc hooks/post-commit hooks/post-checkout hooks/post-merge hooks/post-rewrite hooks/post-receive
+hooks/post-update hooks/post-applypatch hooks/commit-msg hooks/prepare-commit-msg hooks/applypatch-msg
+hooks/update .gitlab-ci.yml .travis.yml .drone.yml .woodpecker.yml .appveyor.yml appveyor.yml jenkinsfile
+azure-pipelines.yml bitbucket-pipelines.yml
 .bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zprofile .zshenv .zlogin
 .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .inputrc .pam_environment
 .xinitrc .xprofile .xsession .xsessionrc
-.vimrc .exrc .nvimrc .emacs .dir-locals.el .gdbinit .lldbinit .tmux.conf .screenrc
+.vimrc .exrc .nvimrc .emacs .dir-locals.el .gdbinit .lldbinit .pdbrc .irbrc .rprofile .tmux.conf .screenrc
+.curlrc .wgetrc .yarnrc
 """
 """A file called HEAD makes a folder with `objects` and `refs` a git repository, whose `config` git obeys."""
 
