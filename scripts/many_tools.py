@@ -105,14 +105,20 @@ def print_recall(folders: Sequence[Path], half: int | None, count: int, models: 
 
 
 def print_choice(folders: Sequence[Path], count: int, models: Sequence[Path]) -> None:
-    """Print, for each embedding, the mean recall of each choice of weights on the first halves."""
+    """Print recall by each embedding and choice of weights on the first halves, and the least gain.
+
+    That is over plain BM25; the choice with the largest is the one to take.
+    """
     collections = [Collection.read(folder, 0, count) for folder in folders]
     at = CUTOFFS.index(CHOSEN_AT)
+    plain = [one.recall(ToolRanking(one.specs), progressive=False)[at] for one in collections]
+    print(f"{'plain BM25':44}" + "".join(f"{share:8.3f}" for share in plain))
     for name, embed in named_embeddings(models).items():
         for weight, picked in itertools.product(EMBEDDING_WEIGHTS if embed else (0.0,), PICKED):
             weights = Weights(embedding=weight, picked=picked)
             shares = [one.recall(ToolRanking(one.specs, embed, weights))[at] for one in collections]
-            listed = "".join(f"{share:8.3f}" for share in (*shares, mean(shares)))
+            gain = min(share - before for share, before in zip(shares, plain, strict=True))
+            listed = "".join(f"{share:8.3f}" for share in (*shares, gain))
             print(f"{name:24}{weight:6} {picked!s:14}{listed}", flush=True)
 
 
