@@ -11,8 +11,8 @@ from agent.prompting import CHATML, Markers, Tokenize, segment
 from agent.prompting.encoding import Encoded, view_roles
 from agent.prompting.trimming import drop_oldest
 from agent.transcript import Row, Transcript
-from train.stored.encoded_rows import EncodedRows
 from train.data.prompt_format import INFERENCE_FORMAT, PromptFormat
+from train.stored.encoded_rows import EncodedRows
 
 
 @dataclass(frozen=True)

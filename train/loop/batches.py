@@ -15,9 +15,9 @@ from typing import TypeVar, overload
 import numpy as np
 
 from agent.prompting.encoding import Encoded
-from train.stored.encoded_rows import EncodedRows
 from train.model.packing import Group, Packed, group_rows
 from train.recipe import STAGES, Recipe
+from train.stored.encoded_rows import EncodedRows
 
 Item = TypeVar("Item", bound=Sized)
 

@@ -58,7 +58,9 @@ class HeldOutEvaluator:
         losses = self.losses()
         loss = sum(losses.values()) / len(losses)
         if not self._generates:
-            return Evaluation((-loss if math.isfinite(loss) else -math.inf,), {"loss": loss}, f"loss {loss:.4f}")
+            return Evaluation(
+                (-loss if math.isfinite(loss) else -math.inf,), {"loss": loss}, f"loss {loss:.4f}"
+            )
         scores: Scores = score_stage(
             self._model,
             self._rows,

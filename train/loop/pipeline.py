@@ -204,9 +204,7 @@ def train_stage(
     )
     initialize_adapter(model, stage, recipe, tokenize)
     # A sharded base gathers every layer for every token that it writes.
-    evaluator = HeldOutEvaluator(
-        model, stage, held_out, recipe, tokenize, generates=not processes.is_sharded
-    )
+    evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize, generates=not processes.is_sharded)
     inputs = stage_inputs(recipe, stage)
     checkpoint = run / CHECKPOINTS / f"{stage}.pt"
     with processes.main_process_first():

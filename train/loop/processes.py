@@ -45,7 +45,7 @@ class Processes:
 
     @property
     def runs_model(self) -> bool:
-        """Whether this process runs the model where one result is wanted: all do where the base is sharded."""
+        """Whether this process runs the model for one result: all do where the base is sharded."""
         return self.is_main or self.is_sharded
 
     def wait(self) -> None:

@@ -122,9 +122,7 @@ def join(rows: Sequence[Encoded]) -> Packed:
     """
     rows = sorted(rows, key=len)
     prefix = rows[0].prefix
-    repeat_last = _repeats_last(
-        [bool(len(row.rest) and row.is_target[0]) for row in rows], len(prefix)
-    )
+    repeat_last = _repeats_last([bool(len(row.rest) and row.is_target[0]) for row in rows], len(prefix))
     shared = prefix[:-1] if repeat_last else prefix
     ids, positions, branches, targets = [shared], [np.arange(len(shared))], [np.zeros(len(shared))], []
     head = np.full(len(shared), IGNORE)

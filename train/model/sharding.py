@@ -1,8 +1,8 @@
-"""A frozen base in shards: each process holds a part of every layer, and gathers a layer while it computes it.
+"""A frozen base in shards: each process holds a part of every layer, and gathers a layer to compute it.
 
 This is FSDP (torch's `fully_shard`), of the base's decoder layers alone. The adapter that is trained is whole
-in every process, and its gradients are summed as without shards (`train.loop.processes`), so nothing of it has
-to be gathered to be saved. Embeddings, the output head and norms are whole too.
+in every process, and its gradients are summed as without shards (`train.loop.processes`), so nothing of it
+has to be gathered to be saved. Embeddings, the output head and norms are whole too.
 """
 
 from __future__ import annotations

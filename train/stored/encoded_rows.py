@@ -1,4 +1,4 @@
-"""Encoded rows that may be larger than memory, and their sizes, by which they are packed without being read."""
+"""Encoded rows that may be larger than memory, and their sizes, by which they are packed unread."""
 
 from __future__ import annotations
 
