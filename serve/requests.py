@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 from agent.transcript import ToolSpec, compact
 from agent.transcript.validation import InvalidFieldsError, validate
 from serve.errors import RequestError
+from serve.tool_schemas import fit
 
 MODEL = "umi"
 MOST_BYTES = 4 << 20
@@ -176,7 +177,10 @@ class ChatRequest:
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The tools that the client offers, sorted by name; none with the tool choice `none`."""
+        """The tools that the client offers, sorted by name; none with the tool choice `none`.
+
+        Raise RequestError where no grammar can be made of the parameters of one.
+        """
         if self.tool_choice == "none":
             return ()
         specs = (_spec(tool.function) for tool in self.tools or ())
@@ -271,6 +275,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def _spec(function: Function) -> ToolSpec:
-    parameters = dict(function.parameters or {})
-    parameters = {"type": "object", "properties": {}} | parameters
-    return ToolSpec(function.name, " ".join((function.description or "").split()), parameters)
+    """Return a tool as models read it. Raise RequestError where no grammar can be made of its parameters."""
+    parameters = {"type": "object", "properties": {}} | dict(function.parameters or {})
+    description = " ".join((function.description or "").split())
+    return replace(fit(function.name, compact(parameters)), description=description)

@@ -231,6 +231,9 @@ def test_a_thought_that_names_a_tool_that_is_not_on_offer_is_doubtful() -> None:
         turns = (UserTurn("read a.txt"), PlannerTurn(thought, "caller"), CallerTurn((call,)))
         assert why in doubt_about(Transcript((spec,), turns), call)
         assert bool(why) == bool(doubt_about(Transcript((spec,), turns), call))
+    call, spec = Call("time__convert", {}), ToolSpec("time__convert", "Convert a time.", {})
+    turns = (UserTurn("now?"), PlannerTurn("I will use time_convert.", "caller"), CallerTurn((call,)))
+    assert doubt_about(Transcript((spec,), turns), call) == "", "the models write one underscore for two"
 
 
 def test_no_call_of_the_generator_is_doubtful() -> None:

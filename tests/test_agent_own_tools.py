@@ -10,6 +10,7 @@ import pytest
 
 import umi
 from agent.errors import InputError, ToolError
+from agent.llama.grammar.calls import refusal
 from agent.paths import tools_folder
 from agent.setup import make_toolbox
 from agent.tool_sources import available_tools
@@ -74,6 +75,11 @@ def test_a_file_defines_tools_with_permission_and_kinds(tmp_path: Path) -> None:
         ('import umi\n@umi.tool(may="read")\ndef f(*a: int):\n    "D."\n', "cannot be given by name"),
         ('import umi\n@umi.tool(may="read")\nasync def f():\n    "D."\n', "f is asynchronous"),
         ('import umi\n@umi.tool(may="read")\ndef f():\n    return ""\n', "f has no docstring"),
+        (
+            "import umi\nfrom pydantic import conlist\n"
+            '@umi.tool(may="read")\ndef f(a: conlist(int, min_length=3, max_length=2)):\n    "D."\n',
+            "no grammar can be made of the parameters of f (Unsatisfiable schema",
+        ),
         ("raise ValueError('one\\ntwo' * 200)", "line 1: ValueError: one two"),
         ("\0", "null bytes"),
     ],
@@ -87,6 +93,29 @@ def test_a_broken_file_is_skipped_in_one_line(text: str, reason: str) -> None:
     assert found.problems[0].startswith(f"{broken} was skipped: ")
     assert reason in found.problems[0]
     assert "\n" not in found.problems[0]
+
+
+def test_types_that_no_grammar_knows_are_offered_as_plainer_ones(tmp_path: Path) -> None:
+    write_file(
+        "sizes.py",
+        "from pathlib import Path\nimport umi\n\n"
+        '@umi.tool(may="read")\ndef size_of(path: Path, tags: set[str], level: bytes = b"") -> str:\n'
+        '    "Tell a size."\n    return f"{path.name} {sorted(tags)}"\n',
+    )
+    found = available_tools()
+    assert found.problems == ()
+    spec = found.tools[-1].spec
+    assert refusal(spec) == ""
+    assert spec.parameters["properties"]["path"] == {"type": "string"}
+    toolbox = make_toolbox(tmp_path, ["size_of"], available=found.tools)
+    call = Call("size_of", {"path": "a/b.txt", "tags": ["y", "x", "x"]})
+    assert toolbox.run(call) == "b.txt ['x', 'y']"
+
+
+def test_a_tool_that_leaves_the_program_ends_its_call_alone(tmp_path: Path) -> None:
+    write_file("leave.py", 'import umi\n@umi.tool(may="read")\ndef leave():\n    "Leave."\n    exit(4)\n')
+    with pytest.raises(ToolError, match="it ended with SystemExit: 4"):
+        make_toolbox(tmp_path, ["leave"], available=available_tools().tools).run(Call("leave", {}))
 
 
 def test_files_that_others_can_write_are_skipped() -> None:

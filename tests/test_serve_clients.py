@@ -168,6 +168,29 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         assert not server.engine.seen
 
 
+def schema_tool(parameters: Any) -> dict[str, Any]:
+    """A tool of the client with these parameters."""
+    return {"type": "function", "function": {"name": "f", "parameters": parameters}}
+
+
+async def test_a_tool_s_schema_is_made_fit_or_refused_before_the_models_run(tmp_path: Path) -> None:
+    refused: list[Any] = [
+        {"type": "array", "items": {}},
+        {"type": "object", "properties": {"\x07": {"type": "string", "format": "path"}}},
+    ]
+    odd = {"type": "array", "items": {"type": "string", "format": "path"}, "uniqueItems": True}
+    async with served(ANSWER, tmp_path) as server:
+        for parameters in refused:
+            reply = await server.post(chat(user("hi"), tools=[schema_tool(parameters)]))
+            assert failing(reply) == (400, "invalid_value"), parameters
+            assert "the tool f" in reply.json()["error"]["message"]
+        assert not server.engine.seen
+        tools = [schema_tool({"type": "object", "properties": {"a": odd}})]
+        assert (await server.post(chat(user("hi"), tools=tools))).status_code == 200
+    (spec,) = server.engine.seen[0][1].tools
+    assert spec.parameters["properties"]["a"] == {"type": "array", "items": {"type": "string"}}
+
+
 async def test_a_history_that_does_not_fit_is_dropped_before_it_is_tokenized(tmp_path: Path) -> None:
     history = [
         message

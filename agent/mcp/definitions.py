@@ -45,13 +45,15 @@ class Definition:
         name = server.prefix + own
         if not own.strip("_") or len(name) > MAX_NAME:
             raise UnfitSchemaError("its name cannot be used")
+        from agent.llama.grammar.calls import refusal  # loads llguidance, which offering tools does without
+
         parameters = fitted(self.schema)
         description = shorten(strip_control(self.description), MAX_DESCRIPTION)
         spec = ToolSpec(name, description, parameters)
-        if _refusal(spec):
+        if refusal(spec):
             spec = ToolSpec(name, description, without_patterns(parameters))
-        if refusal := _refusal(spec):
-            raise UnfitSchemaError(f"no grammar can be made of its parameters ({refusal})")
+        if why := refusal(spec):
+            raise UnfitSchemaError(f"no grammar can be made of its parameters ({why})")
         return spec
 
 
@@ -156,13 +158,3 @@ def _write(servers: Mapping[str, ApprovedServer]) -> None:
         write_private(path, json.dumps({"servers": value}, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         raise cannot_write(path, error) from None
-
-
-def _refusal(spec: ToolSpec) -> str:
-    """Return why no grammar can be made of a tool's calls, or an empty text."""
-    from llguidance import LLMatcher
-
-    from agent.llama.grammar.calls import caller_grammar
-
-    message = LLMatcher.validate_grammar(caller_grammar([spec]), None)
-    return shorten(message.partition("failed to compile JSON schema: ")[2] or message, 100)

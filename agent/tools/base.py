@@ -29,6 +29,9 @@ BUILT_IN = "umi"
 """The `Tool.source` of the tools that come with umi."""
 DEFAULT_TIME_LIMIT_S = 30.0
 
+_FORMATS = ("date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
+"""Formats of texts that llguidance makes a grammar of; a schema with another one is refused by it."""
+
 Result = TypeVar("Result")
 
 
@@ -184,10 +187,10 @@ def _kind(hint: Any) -> ArgumentKind | None:
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return pydantic's JSON Schema without the keys that cost tokens and are of no use to a model.
+    """Return pydantic's JSON Schema without the keys that are of no use to a model, or that no grammar holds.
 
-    Titles, defaults and `additionalProperties` are removed; `T | None` becomes `T` (an optional parameter is
-    one that is not required).
+    Titles, defaults, `additionalProperties`, `uniqueItems` and formats such as `path` are removed; `T | None`
+    becomes `T` (an optional parameter is one that is not required).
     """
 
     def clean(value: Any) -> Any:
@@ -200,7 +203,9 @@ def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
             rest = [option for option in options if option != {"type": "null"}]
             if len(rest) == 1:
                 value = {k: v for k, v in value.items() if k != "anyOf"} | rest[0]
-        removed = ("title", "default", "additionalProperties")
+        removed = ["title", "default", "additionalProperties", "uniqueItems"]
+        if value.get("format") not in _FORMATS:
+            removed.append("format")
         return {
             k: clean_properties(v) if k == "properties" else clean(v)
             for k, v in value.items()

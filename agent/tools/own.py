@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from agent.paths import read_file, tools_folder
 from agent.tools.base import Tool
@@ -22,6 +23,9 @@ from agent.tools.lib.output import shorten
 
 ENTRY_POINT_GROUP = "umi.tools"
 MAX_SOURCE_BYTES = 1024 * 1024
+_PLAIN_KEYWORDS = {"type", "properties", "required", "items", "enum", "const", "description", "format"}
+_PLAIN_KEYWORDS |= {"anyOf", "$ref", "$defs"}
+"""Keywords of which a grammar is always made; what else a schema has is tried."""
 _MAX_REASON = 200
 """Characters of the reason why something was skipped, at most."""
 
@@ -140,7 +144,26 @@ def _described(tools: Iterable[Tool]) -> Iterator[Tool]:
     for tool in tools:
         if not tool.spec.description:
             raise UnusableToolsError(f"{tool.name} has no docstring, which is what the models read of it")
+        if not _keywords(tool.spec.parameters) <= _PLAIN_KEYWORDS:
+            from agent.llama.grammar.calls import refusal  # slow to load, and of few schemas the question
+
+            if why := refusal(tool.spec):
+                raise UnusableToolsError(f"no grammar can be made of the parameters of {tool.name} ({why})")
         yield tool
+
+
+def _keywords(schema: Any) -> set[str]:
+    """Return the keywords of a schema and of those inside it."""
+    if isinstance(schema, list):
+        return set().union(*map(_keywords, schema))
+    if not isinstance(schema, dict):
+        return set()
+    inner = (
+        list(value.values()) if key in ("properties", "$defs") else value
+        for key, value in schema.items()
+        if key not in ("enum", "const")
+    )
+    return schema.keys() | set().union(*map(_keywords, inner))
 
 
 @contextmanager

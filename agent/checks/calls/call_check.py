@@ -141,11 +141,15 @@ def _step(transcript: Transcript, call: Call) -> tuple[Sequence[Call], Sequence[
 
 
 def _tool_not_on_offer(transcript: Transcript, turns: Sequence[Turn]) -> str:
-    """The thought before a step names a tool only where that is on offer."""
-    names = {tool.name for tool in transcript.tools}
+    """The thought before a step names a tool only where that is on offer.
+
+    Small models write one underscore where the name of a server's tool has two.
+    """
+    names = {re.sub("_+", "_", tool.name) for tool in transcript.tools}
     if not names or not turns or not isinstance(turns[-1], PlannerTurn):
         return ""
-    unknown = [name for name in _TOOL_NAMED.findall(turns[-1].content) if name not in names]
+    named = _TOOL_NAMED.findall(turns[-1].content)
+    unknown = [name for name in named if re.sub("_+", "_", name) not in names]
     return f"the planner named {unknown[0]}, which is no tool on offer" if unknown else ""
 
 

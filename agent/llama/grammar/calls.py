@@ -16,6 +16,7 @@ from typing import Any
 from agent.errors import EngineError
 from agent.llama.grammar.copying import ArgumentTerminals
 from agent.prompting.call_markup import CallMarkup
+from agent.tools.lib.output import shorten
 from agent.transcript import ToolSpec, compact
 from agent.transcript.arguments import ArgumentKind
 
@@ -33,6 +34,14 @@ COMPACT = CallMarkup('{"name":"', '","arguments":', ",", ":")
 
 Kinds = Mapping[str, ArgumentKind]
 """What the parameters of a tool are made of, by name; one that is not here is free."""
+
+
+def refusal(tool: ToolSpec) -> str:
+    """Return why no grammar can be made of the calls of `tool`, in a line; an empty text where one can."""
+    from llguidance import LLMatcher
+
+    message = LLMatcher.validate_grammar(caller_grammar([tool]), None)
+    return shorten(message.partition("failed to compile JSON schema: ")[2] or message, 100)
 
 
 def caller_grammar(

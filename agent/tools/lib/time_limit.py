@@ -107,14 +107,16 @@ def run_limited(function: Callable[[], str], limit_s: float, cancelled: Cancelle
     context = copy_context()
     context.run(_current.set, call)
     results: list[str] = []
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
     done = threading.Event()
 
     def target() -> None:
         try:
             results.append(context.run(function))
-        except BaseException as error:
+        except Exception as error:
             errors.append(error)
+        except BaseException as error:  # sys.exit in a tool ends the tool alone
+            errors.append(ToolError(f"it ended with {type(error).__name__}: {error}"))
         finally:
             done.set()
 

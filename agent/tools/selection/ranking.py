@@ -10,6 +10,7 @@ half done gets those of the other half.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +19,28 @@ from agent.tools.selection.bm25 import BM25
 from agent.tools.selection.embedding import Embed
 from agent.transcript import ToolSpec
 
-EMBEDDING_WEIGHT = 0.5
-"""Of the embedding's part in a score; each part counts in its standard deviations over all tools."""
-PICKED = (0.3, 0.1)
-"""What a picked tool takes of a term's weight and of the embedding: little, since it may be the wrong one."""
-SERVED = (0.5, 0.3)
-"""What a tool that was called takes of them."""
+
+@dataclass(frozen=True)
+class Weights:
+    """What decides between tools; `scripts/many_tools.py choose` tries others."""
+
+    embedding: float = 0.5
+    """Of the embedding's part in a score; each part counts in its standard deviations over all tools."""
+    picked: tuple[float, float] = (0.3, 0.1)
+    """What a picked tool takes of a term's weight and of the embedding: little, since it may be the wrong
+    one."""
+    served: tuple[float, float] = (0.5, 0.3)
+    """What a tool that was called takes of them."""
 
 
 class ToolRanking:
     """Ranks a fixed set of tools by requests."""
 
-    def __init__(self, tools: Sequence[ToolSpec], embed: Embed | None = None) -> None:
+    def __init__(
+        self, tools: Sequence[ToolSpec], embed: Embed | None = None, weights: Weights | None = None
+    ) -> None:
         """Index `tools`, of which there is at least one. Without `embed`, terms alone decide."""
+        self.weights = weights or Weights()
         self._names = [tool.name for tool in tools]
         texts = [tool_text(tool) for tool in tools]
         self._bm25 = BM25(texts)
@@ -45,11 +55,12 @@ class ToolRanking:
         The best comes first. One of `served` may be among them: a question can need it twice. Tools that
         `need` has nothing in common with are left out. Unless `progressive`, picked tools subtract nothing.
         """
-        state = _Need(self._bm25.contributions(need), self._vectors, self._embed and self._embed([need])[0])
+        vector = self._embed([need])[0] if self._embed else None
+        state = _Need(self._bm25.contributions(need), self._vectors, vector, self.weights.embedding)
         called = set(served)
         for index, name in enumerate(self._names):
             if name in called:
-                state.subtract(index, *SERVED)
+                state.subtract(index, *self.weights.served)
         picked: list[int] = []
         while len(picked) < min(count, len(self._names)):
             scores = state.scores()
@@ -59,7 +70,7 @@ class ToolRanking:
                 break
             picked.append(best)
             if progressive:
-                state.subtract(best, *PICKED)
+                state.subtract(best, *self.weights.picked)
         return [self._names[index] for index in picked]
 
 
@@ -82,8 +93,10 @@ class _Need:
         contributions: NDArray[np.float64],
         vectors: NDArray[np.float32] | None,
         vector: NDArray[np.float32] | None,
+        embedding_weight: float,
     ) -> None:
         self._contributions, self._vectors, self._vector = contributions, vectors, vector
+        self._embedding_weight = embedding_weight
         self._weights = np.ones(len(contributions))
         highest = contributions.max(axis=1, keepdims=True, initial=0.0)
         self._shares = np.divide(contributions, highest, where=highest > 0, out=np.zeros_like(contributions))
@@ -96,7 +109,7 @@ class _Need:
         if self._vectors is None or self._vector is None:
             return lexical
         similar = self._vectors @ self._vector / self._vector_scale
-        return (1 - EMBEDDING_WEIGHT) * lexical + EMBEDDING_WEIGHT * similar
+        return (1 - self._embedding_weight) * lexical + self._embedding_weight * similar
 
     def subtract(self, index: int, terms: float, embedding: float) -> None:
         """Take what the tool at `index` serves from the need, by these fractions."""
