@@ -29,7 +29,7 @@ NO_PENALTY: Mapping[Kind, Mapping[str, float]] = {
 }
 """The field that keeps a server from making repeated tokens less likely."""
 _ESCAPES = f',"json_allowed_escapes":{compact(JSON_OPTIONS["json_allowed_escapes"])}'
-_CONTROL_TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+_CONTROL_TOKEN = re.compile(r"<[^<>\s]*\w[^<>\s]*>|\[[^\[\]\s]*\w[^\[\]\s]*\]")
 """Tokens that may be control tokens; a token of ordinary text that looks like one is only split."""
 
 

@@ -5,7 +5,7 @@
 | bundle of one model (`single`) | its GGUF file, dequantized | none |
 | bundle of deltas, a model for each role | the base that the deltas are over | the roles' |
 | run of one adapter for all roles | its base with the adapter merged in | none |
-| run of plain adapters | its base; with hand_over = stack, stage 1 merged in | the roles' |
+| run of plain adapters | its base, as it was held in training | the roles' |
 
 vLLM does not run activated adapters, and one model in a process: `shared` bundles and those of three whole
 models are refused.
@@ -117,10 +117,9 @@ def served_run(folder: Path, name: str, context_length: int, merge_base: MergeBa
         raise InputError(f"{folder} has activated adapters, which vLLM does not run", _WITH_LLAMA_SERVER)
     require_own_adapters(run)
     hash_base(run, say)
-    stacked = run.recipe.get("hand_over") == "stack"
 
     def write_model(out: Path) -> None:
-        if run.has_one_adapter or stacked:
+        if run.has_one_adapter:
             with tempfile.TemporaryDirectory(dir=out.parent, prefix=".umi-") as scratch:
                 merge_stage(run, BACKBONE, merge_base, Path(scratch), say).folder.rename(out)
         else:
@@ -128,7 +127,8 @@ def served_run(folder: Path, name: str, context_length: int, merge_base: MergeBa
         _close_turns(run, out)
 
     def read_adapters(_: Path) -> dict[Role, list[LoraAdapter]]:
-        return {} if run.has_one_adapter else {role: [read_adapter(run.folder / role)] for role in ROLES}
+        stages = [] if run.has_one_adapter else ROLES
+        return {role: [read_adapter(folder) for folder in run.adapters(role)] for role in stages}
 
     declared = read_config(run.base)["max_position_embeddings"]
     return Served(name, min(context_length or declared, declared), write_model, read_adapters)
