@@ -48,7 +48,7 @@ def write_adapters(adapters: Sequence[LoraAdapter], out: Path) -> int:
 
     The ranks are added up, and the scales are multiplied into B, so alpha is the rank.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     rank = sum(_rank(adapter) for adapter in adapters)
     tensors = {}
@@ -76,7 +76,7 @@ def write_adapters(adapters: Sequence[LoraAdapter], out: Path) -> int:
         "target_modules": sorted({name.split(".")[-3] for name in tensors}),
     }
     out.mkdir(parents=True)
-    save_file(tensors, out / ADAPTER_WEIGHTS)
+    (out / ADAPTER_WEIGHTS).write_bytes(save(tensors))  # its save_file makes files that only the owner reads
     (out / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return rank
 
