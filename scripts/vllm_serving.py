@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -184,7 +184,7 @@ def run(models: str, python: Path, out: Path, count: int, rounds: int) -> list[s
         return report(systems, count, rounds)
 
 
-def report(systems: dict[str, Sequence[Ask]], count: int, rounds: int) -> list[str]:
+def report(systems: Mapping[str, Sequence[Ask]], count: int, rounds: int) -> list[str]:
     """Ask the rounds' questions of each of `systems` in turn, print what came out, return what failed."""
     seconds, correct, answered = (dict.fromkeys(systems, 0.0) for _ in range(3))
     equal = 0
