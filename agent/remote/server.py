@@ -105,7 +105,7 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
                 f"the server has {len(names)} models", f"name one: --engine {client.base}/v1#{names[0]}"
             )
         chosen = model or names[0]
-        return Server(kind, dict.fromkeys(ROLES, chosen), "chat")
+        return Server(kind, dict.fromkeys(ROLES, chosen), "chat", context_length=context_length)
     return Server(
         kind,
         models,
