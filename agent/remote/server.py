@@ -3,6 +3,7 @@
 | server | prompts | grammars |
 |---|---|---|
 | llama-server | token ids | llguidance's where it was built with it, else GBNF |
+| vLLM | token ids | llguidance's where its backend for structured outputs is `guidance`, else GBNF |
 | llama-cpp-python | text | GBNF |
 | others with completions | text | none, unless they take the field `grammar` |
 | Ollama, and any other with a model that is none of umi's | chat messages | the server's own tool calls |
@@ -17,22 +18,19 @@ from typing import Any, Literal
 
 from agent.bundle import Bundle
 from agent.errors import EngineError, InputError
+from agent.llama.grammar.calls import JSON_OPTIONS
 from agent.remote.client import ServerClient
-from agent.transcript import ROLES, Role
-
-Kind = Literal["llama-server", "llama-cpp-python", "vLLM", "Ollama", "a server"]
-Grammar = Literal["llguidance", "gbnf", "none"]
+from agent.remote.dialect import Grammar, Kind, grammar_fields, tokenize
+from agent.transcript import ROLES, Role, compact
 
 _FORCED = "qz7"
 """What grammars are tried with: no model writes it by itself."""
 _TRIALS: tuple[tuple[Grammar, str], ...] = (
-    (
-        "llguidance",
-        "%llguidance {}\nstart: "
-        f'%json {{"const":"{_FORCED}","x-guidance":{{"whitespace_flexible":false}}}}',
-    ),
+    ("llguidance", f'start: %json {{"const":"{_FORCED}","x-guidance":{compact(JSON_OPTIONS)}}}'),
     ("gbnf", f'root ::= "{_FORCED}"'),
 )
+
+_START_VLLM = "start vLLM with --structured-outputs-config.backend guidance for more"
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,8 @@ class Server:
             " of is checked here when it is written",
             "none": "the server takes no grammars: turns are checked here when they are written",
         }
+        if self.kind == "vLLM" and self.grammar != "llguidance":
+            constrained |= {self.grammar: f"{constrained[self.grammar]} ({_START_VLLM})"}
         prompts = (
             "prompts are token ids"
             if self.tokenizes
@@ -96,6 +96,7 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
     if model and model not in names:
         raise InputError(f"the server has no model {model!r}", f"it has {', '.join(names)[:200]}")
     kind = _kind(client, entries or [])
+    context_length = _context_length(client, kind, entries or [])
     models = _models_of_roles(names, bundle, model)
     adapters = _adapters(client, kind, bundle) if models and len({*models.values()}) == 1 else {}
     if models is None:
@@ -104,14 +105,14 @@ def examine(client: ServerClient, bundle: Bundle, model: str = "") -> Server:
                 f"the server has {len(names)} models", f"name one: --engine {client.base}/v1#{names[0]}"
             )
         chosen = model or names[0]
-        return Server(kind, dict.fromkeys(ROLES, chosen), "chat")
+        return Server(kind, dict.fromkeys(ROLES, chosen), "chat", context_length=context_length)
     return Server(
         kind,
         models,
         "umi",
         _grammar(client, kind, models["planner"]),
-        kind == "llama-server" and _tokenizes(client),
-        _context_length(client),
+        kind in ("llama-server", "vLLM") and _tokenizes(client, kind, models["planner"]),
+        context_length,
         adapters,
     )
 
@@ -120,7 +121,7 @@ def _kind(client: ServerClient, entries: list[Any]) -> Kind:
     owners = {str(entry.get("owned_by")) for entry in entries if isinstance(entry, dict)}
     if "llamacpp" in owners:
         return "llama-server"
-    if "vllm" in owners:
+    if "vllm" in owners or (_longest(entries) and client.get("/version")):
         return "vLLM"
     if client.get("/api/version"):
         return "Ollama"
@@ -148,6 +149,11 @@ def _adapters(client: ServerClient, kind: Kind, bundle: Bundle) -> dict[Role, in
     Raise InputError where the server lacks one: the backbone alone plays no role.
     """
     wanted: dict[Role, str] = {role: file.adapter.file for role, file in bundle.roles.items() if file.adapter}
+    if wanted and kind == "vLLM":
+        raise InputError(
+            f"{bundle.name} has activated adapters, which vLLM does not run",
+            "use llama-server, or models whose adapters are plain ones: umi export bundle --for vllm",
+        )
     listed = client.get("/lora-adapters") if wanted and kind == "llama-server" else None
     loaded = [entry for entry in listed or () if isinstance(entry, dict)]
     numbers = {PurePath(str(entry.get("path"))).name: entry.get("id") for entry in loaded}
@@ -165,12 +171,14 @@ def _adapters(client: ServerClient, kind: Kind, bundle: Bundle) -> dict[Role, in
 def _grammar(client: ServerClient, kind: Kind, model: str) -> Grammar:
     """Return the most exact grammars that the server obeys.
 
-    llguidance's are tried on llama-server alone: llama-cpp-python's server crashes at what is not GBNF.
+    llguidance's are tried on llama-server and vLLM alone: llama-cpp-python's server crashes at what is not
+    GBNF.
     """
     for grammar, text in _TRIALS:
-        if grammar == "llguidance" and kind != "llama-server":
+        if grammar == "llguidance" and kind not in ("llama-server", "vLLM"):
             continue
-        body = {"model": model, "prompt": "a", "max_tokens": 8, "temperature": 0, "grammar": text}
+        body = {"model": model, "prompt": "a", "max_tokens": 8, "temperature": 0}
+        body |= grammar_fields(kind, grammar, text)
         try:
             reply = client.post(f"{client.path}/completions", body)
         except EngineError:
@@ -180,15 +188,23 @@ def _grammar(client: ServerClient, kind: Kind, model: str) -> Grammar:
     return "none"
 
 
-def _tokenizes(client: ServerClient) -> bool:
+def _tokenizes(client: ServerClient, kind: Kind, model: str) -> bool:
     try:
-        return bool(client.post("/tokenize", {"content": "a", "parse_special": False})["tokens"])
+        return bool(tokenize(client, kind, model, "a", special=False))
     except (EngineError, KeyError, TypeError):
         return False
 
 
-def _context_length(client: ServerClient) -> int | None:
+def _context_length(client: ServerClient, kind: Kind, entries: list[Any]) -> int | None:
+    if kind == "vLLM":
+        return _longest(entries)
     props = client.get("/props")
     settings = props.get("default_generation_settings") if isinstance(props, dict) else None
     length = settings.get("n_ctx") if isinstance(settings, dict) else None
     return length if isinstance(length, int) and length > 0 else None
+
+
+def _longest(entries: list[Any]) -> int | None:
+    """Return the tokens that vLLM's models hold, by its list of them; that of an adapter does not say it."""
+    found = [entry.get("max_model_len") for entry in entries if isinstance(entry, dict)]
+    return min((length for length in found if isinstance(length, int) and length > 0), default=None)

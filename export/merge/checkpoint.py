@@ -6,12 +6,13 @@ most one weight packed in 4 bits, the adapters and some blocks are in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from agent.bundle.deltas.nf4 import Nf4
 from agent.errors import InputError, cannot_write
+from agent.transcript import ROLES
 from export.merge.nf4 import nf4_round_trip, row_multiple
 from export.progress import ThrottledProgress
 from train.model.weights.adapter import LoraAdapter, read_adapter
@@ -60,7 +61,32 @@ def write_merged_checkpoint(
     `portable` the 4-bit base is rounded as where deltas are built, without bitsandbytes. Raise
     InputError where an adapter does not fit or the base holds NaN, UmiError where `out` cannot be written.
     """
-    updates, tensors = stage_updates(run, stage), list_tensors(run.base)
+    say(f"{stage}: adding its adapter to {merge_base} weights")
+    return _write(run, stage, stage_updates(run, stage), merge_base, out, say, portable=portable)
+
+
+def write_base_checkpoint(
+    run: Run, merge_base: Literal["dequant", "original"], out: Path, say: Callable[[str], None]
+) -> Path:
+    """Write the base of a run, as its roles' adapters were trained over it, to the folder `out`; return it.
+
+    With `original` these are the checkpoint's own weights. Raise as `write_merged_checkpoint`.
+    """
+    return _write(run, ROLES[0], {}, merge_base, out, say)
+
+
+def _write(
+    run: Run,
+    stage: str,
+    updates: Mapping[str, Sequence[LoraAdapter]],
+    merge_base: Literal["dequant", "original"],
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    portable: bool = False,
+) -> Path:
+    """Write the base, held as in a stage's training, with `updates` added, in float32."""
+    tensors = list_tensors(run.base)
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
 
     def contents(tensor: StoredTensor) -> Blocks:
@@ -76,7 +102,6 @@ def write_merged_checkpoint(
         return merged_blocks(tensor.name, blocks, updates.get(tensor.name, ()))
 
     total, written = output_bytes(tensors, float32=True), 0
-    say(f"{stage}: adding its adapter to {merge_base} weights, {total / 1e6:.1f} MB in float32")
     progress = ThrottledProgress(say)
 
     def on_written(count: int) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from agent.errors import InputError
 from tui.cli.terminal.progress import say
 from tui.cli.tree.options import PLAIN, Private, Repository
 
@@ -71,6 +72,10 @@ AdapterType = Annotated[
         " score."
     ),
 ]
+For = Annotated[
+    Literal["umi", "vllm"],
+    typer.Option("--for", help="Who runs it: umi, or vLLM, which gets a checkpoint and LoRA adapters."),
+]
 MaxKl = Annotated[
     float,
     typer.Option(metavar="NATS", help="Most KL divergence a quantized file may have, in nats a token."),
@@ -82,8 +87,14 @@ MaxDrop = Annotated[
 
 @export.command(short_help="Make a bundle of a finished run.")
 def bundle(
-    run: Annotated[Path, typer.Argument(help="Run folder that umi train glpft wrote.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Run folder that umi train glpft wrote; with --for vllm, also a bundle or its name."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
+    server: For = "umi",
     quant: Types = None,
     layout: Layout = None,
     merge_base: MergeBase = "auto",
@@ -102,7 +113,20 @@ def bundle(
     max_kl: MaxKl = 0.02,
     max_drop: MaxDrop = 0.02,
 ) -> None:
-    """Make a bundle of a finished run."""
+    """Make a bundle of a finished run, or what vLLM serves of a run or a bundle.
+
+    --for vllm takes --name, --context and --merge-base.
+    """
+    if server == "vllm":
+        from export.vllm.folder import export_for_vllm
+
+        if quant or layout or grounded or deltas or license:
+            raise InputError(
+                "--quant, --layout, --grounded, --deltas and --license are for umi's bundles",
+                "leave them out with --for vllm",
+            )
+        print(export_for_vllm(run, out, say, name=name or "", context_length=context, merge_base=merge_base))
+        return
     from export.options import Limits, Options
     from export.pipeline import export_bundle
     from export.quantize.quantize import types_by_role
