@@ -274,8 +274,8 @@ def _reason_to_give_up(thought: str, question: str, turn: RunningTurn) -> str:
     if not turn.outcomes:
         return named_refusal(thought, question)
     last = turn.transcript.turns[-1]
-    failed = isinstance(last, ToolTurn) and last.error
-    return named_failure(thought, question, last.content if failed else "")
+    error = last.content if isinstance(last, ToolTurn) and last.error else ""
+    return named_failure(thought, question, error)
 
 
 def _went_astray(generated: Generated) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 from array import array
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """Of the records of a spool; where they are more, all of them are in the file."""
-_DISK = Path("/var/tmp")
+_DISK = "/var/tmp"
 
 
 class Spool:

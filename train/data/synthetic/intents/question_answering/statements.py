@@ -225,7 +225,8 @@ def read_folder(folder: str, plan: str = "") -> Part[dict[str, str]]:
 
 def reading(paths: tuple[str, ...], plan: str = "") -> Step:
     """Return the step that reads several files."""
-    named = f"{', '.join(paths[:-1])} and {paths[-1]} at once" if len(paths) > 1 else paths[0]
+    *others, last = paths
+    named = f"{', '.join(others)} and {last} at once" if others else last
     then = f", then {plan}" if plan else ""
     calls = tuple(ToolCall("read_file", {"path": path}) for path in paths)
     return Step(f"I will read {named} with {{tool}}{then}.", calls)
