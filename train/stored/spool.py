@@ -7,7 +7,6 @@ many systems, and has no name: it is gone with the process.
 from __future__ import annotations
 
 import os
-import weakref
 from array import array
 from tempfile import SpooledTemporaryFile
 
@@ -22,7 +21,6 @@ class Spool:
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         folder = None if "TMPDIR" in os.environ or not os.access(_DISK, os.W_OK) else _DISK
         self._file = SpooledTemporaryFile(memory_bytes, dir=folder)  # noqa: SIM115 - it lives as long as this
-        weakref.finalize(self, self._file.close)
         self._starts = array("Q", [0])
 
     def __len__(self) -> int:
