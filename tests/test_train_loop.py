@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,15 +264,9 @@ FSDP = Path(__file__).parents[1] / "train" / "recipes" / "fsdp.yaml"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "quantization"),
-    [(["--multi_gpu", "--num_processes", "2"], "nf4"), (["--config_file", str(FSDP)], "none")],
-    ids=["data parallel", "fsdp"],
-)
-def test_two_processes_train_the_same_adapter(
-    recipe: Recipe, tmp_path: Path, how: list[str], quantization: Literal["nf4", "none"]
-) -> None:
-    recipe = replace(recipe, quantization=quantization)
+@pytest.mark.parametrize("how", [["--multi_gpu", "--num_processes", "2"], ["--config_file", str(FSDP)]])
+def test_two_processes_train_the_same_adapter(recipe: Recipe, tmp_path: Path, how: list[str]) -> None:
+    recipe = replace(recipe, quantization="none")
     _, expected = trained(replace(recipe, out=str(tmp_path / "one")))
     two = tmp_path / "two"
     two.mkdir()
