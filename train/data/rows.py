@@ -7,14 +7,10 @@ import gzip
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from agent.errors import InputError
 from agent.paths import replacing
 from agent.transcript import Row, compact, row_to_json
-from train.stored.rows import Selected
-
-Item = TypeVar("Item")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -46,22 +42,23 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     return count
 
 
-def hold_out(rows: Sequence[Row], count: int) -> tuple[Sequence[Row], list[Row]]:
+def hold_out(rows: Sequence[Row], count: int) -> tuple[list[Row], list[Row]]:
     """Return (training rows, at most `count` evaluation rows).
 
     Evaluation rows are those of other splits than `train`, evenly spaced. If there are none, every n-th
     training row is held out, at most a tenth of them.
     """
-    is_train = [row.split == "train" for row in rows]
-    train = [at for at, known in enumerate(is_train) if known]
-    evaluation = [at for at, known in enumerate(is_train) if not known]
-    chosen = evenly_spaced(evaluation, count) or evenly_spaced(train, min(count, len(train) // 10))
-    held_out = set(chosen)
-    return Selected(rows, (at for at in train if at not in held_out)), [rows[at] for at in chosen]
+    train = [row for row in rows if row.split == "train"]
+    evaluation = [row for row in rows if row.split != "train"]
+    if evaluation:
+        return train, evenly_spaced(evaluation, count)
+    held_out = evenly_spaced(train, min(count, len(train) // 10))
+    ids = {id(row) for row in held_out}
+    return [row for row in train if id(row) not in ids], held_out
 
 
-def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
-    """Return at most `count` of `items`, evenly spaced."""
-    if len(items) <= count:
-        return list(items)
-    return [items[at * len(items) // count] for at in range(count)]
+def evenly_spaced(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return at most `count` of `rows`, evenly spaced."""
+    if len(rows) <= count:
+        return list(rows)
+    return [rows[at * len(rows) // count] for at in range(count)]

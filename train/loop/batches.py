@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence, Sized
-from typing import TypeVar, overload
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from agent.prompting.encoding import Encoded
-from train.model.packing import Group, Packed, group_rows
+from train.model.packing import PREFIX, Packed, pack
 from train.recipe import STAGES, Recipe
-from train.stored.encoded_rows import EncodedRows
-
-Item = TypeVar("Item", bound=Sized)
 
 Step = list[list[Packed]]
 """The micro-batches of one optimizer step (gradient accumulation), each a list of packed sequences."""
 
 
-def make_micro_batches(packs: Sequence[Item], max_tokens: int) -> list[list[Item]]:
+def make_micro_batches(packs: Sequence[Packed], max_tokens: int) -> list[list[Packed]]:
     """Return `packs` in micro-batches of at most `max_tokens` tokens; a longer pack is alone in one."""
-    micro_batches: list[list[Item]] = []
+    micro_batches: list[list[Packed]] = []
     room = 0
     for packed in packs:
         if len(packed) > room or not micro_batches:
@@ -38,42 +34,24 @@ def make_micro_batches(packs: Sequence[Item], max_tokens: int) -> list[list[Item
     return micro_batches
 
 
-class EpochSteps(Sequence[Step]):
-    """The steps of an epoch; the rows of one are read when it is asked for."""
-
-    def __init__(self, rows: EncodedRows, steps: Sequence[list[list[Group]]]) -> None:
-        self._rows, self._steps = rows, steps
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
-        if isinstance(index, slice):
-            return EpochSteps(self._rows, self._steps[index])
-        return [[group.join(self._rows) for group in batch] for batch in self._steps[index]]
-
-
-def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int) -> EpochSteps:
+def epoch_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str, epoch: int) -> list[Step]:
     """Return the steps of one epoch (counted from 0)."""
-    stored = EncodedRows.of(rows)
     rng = np.random.default_rng([recipe.seed, STAGES.index(stage), epoch])
-    groups = list(group_rows(stored, rng.permutation(len(stored)), recipe.micro_batch_tokens))
-    shuffled = [groups[i] for i in rng.permutation(len(groups))]
+    packs = list(pack((rows[i] for i in rng.permutation(len(rows))), recipe.micro_batch_tokens))
+    shuffled = [packs[i] for i in rng.permutation(len(packs))]
     micro_batches = make_micro_batches(shuffled, recipe.micro_batch_tokens)
     steps = distribute(micro_batches, math.ceil(len(micro_batches) / recipe.accumulation))
-    return EpochSteps(stored, [steps[i] for i in rng.permutation(len(steps))])
+    return [steps[i] for i in rng.permutation(len(steps))]
 
 
-def distribute(micro_batches: Sequence[list[Group]], count: int) -> list[list[list[Group]]]:
+def distribute(micro_batches: Sequence[list[Packed]], count: int) -> list[Step]:
     """Return `count` steps of about equally many micro-batches; those of one tool list are spread."""
-    by_list: dict[int, list[list[Group]]] = {}
+    by_list: dict[bytes, list[list[Packed]]] = {}
     for batch in micro_batches:
-        by_list.setdefault(max(batch, key=len).prefix, []).append(batch)
-    steps: list[list[list[Group]]] = [[] for _ in range(count)]
+        longest = max(batch, key=len)
+        prefix = longest.input_ids[longest.branch_ids == PREFIX]
+        by_list.setdefault(prefix.tobytes(), []).append(batch)
+    steps: list[Step] = [[] for _ in range(count)]
     for number, batch in enumerate(itertools.chain.from_iterable(by_list.values())):
         steps[number % count].append(batch)
     return steps
@@ -92,8 +70,7 @@ def total_steps(rows: Sequence[Encoded], recipe: Recipe, stage: str) -> int:
 
 def steps_from(rows: Sequence[Encoded], recipe: Recipe, stage: str, start: int) -> Iterator[Step]:
     """Yield the steps of a stage from number `start` (counted from 0) on, without end."""
-    stored = EncodedRows.of(rows)
     for epoch in itertools.count():
-        steps = epoch_steps(stored, recipe, stage, epoch)
+        steps = epoch_steps(rows, recipe, stage, epoch)
         yield from steps[start:]
         start = max(0, start - len(steps))

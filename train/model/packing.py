@@ -10,13 +10,12 @@ This module knows nothing of models or of torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agent.prompting.encoding import Encoded
-from train.stored.encoded_rows import EncodedRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,63 +54,25 @@ def pack(rows: Iterable[Encoded], max_tokens: int, *, open_packs: int = 256) -> 
     A row longer than `max_tokens` makes a sequence of its own, unshortened. At most `open_packs` sequences
     are filled at a time; beyond that the oldest is yielded as it is.
     """
-    stored = EncodedRows.of(rows)
-    for group in group_rows(stored, range(len(stored)), max_tokens, open_packs=open_packs):
-        yield group.join(stored)
-
-
-@dataclass(frozen=True)
-class Group:
-    """The rows of one sequence, which is not read yet."""
-
-    prefix: int
-    """The number of the prefix that they share."""
-    indices: tuple[int, ...]
-    tokens: int
-
-    def __len__(self) -> int:
-        return self.tokens
-
-    def join(self, rows: EncodedRows) -> Packed:
-        """Return the sequence."""
-        return join([rows[at] for at in self.indices])
-
-
-def group_rows(
-    rows: EncodedRows, order: Iterable[int], max_tokens: int, *, open_packs: int = 256
-) -> Iterator[Group]:
-    """Yield the groups that `pack` makes of `rows` in an `order` of their indices, by their sizes alone."""
-    open_rows: dict[int, list[int]] = {}
-    sizes: dict[int, int] = {}
-
-    def close(prefix: int) -> Group:
-        sizes.pop(prefix)
-        indices = tuple(open_rows.pop(prefix))
-        extents = [rows.extent(at) for at in indices]
-        tokens = extents[0].prefix_tokens + sum(extent.rest_tokens for extent in extents)
-        if _repeats_last([extent.starts_with_target for extent in extents], extents[0].prefix_tokens):
-            tokens += len(extents) - 1
-        return Group(prefix, indices, tokens)
-
-    for index in map(int, order):
-        extent = rows.extent(index)
-        key, extra = extent.prefix, extent.rest_tokens + 1
+    open_rows: dict[bytes, list[Encoded]] = {}
+    sizes: dict[bytes, int] = {}
+    for row in rows:
+        key = row.prefix.tobytes()
+        extra = len(row.rest) + 1
         if key in open_rows and sizes[key] + extra > max_tokens:
-            yield close(key)
+            sizes.pop(key)
+            yield join(open_rows.pop(key))
         if key not in open_rows:
             if len(open_rows) >= open_packs:
-                yield close(next(iter(open_rows)))
+                oldest = next(iter(open_rows))
+                sizes.pop(oldest)
+                yield join(open_rows.pop(oldest))
             open_rows[key] = []
-            sizes[key] = extent.prefix_tokens
-        open_rows[key].append(index)
+            sizes[key] = len(row.prefix)
+        open_rows[key].append(row)
         sizes[key] += extra
-    while open_rows:
-        yield close(next(iter(open_rows)))
-
-
-def _repeats_last(starts_with_target: Sequence[bool], prefix_tokens: int) -> bool:
-    """Return whether each branch repeats the last token of the prefix; see `join`."""
-    return len(starts_with_target) > 1 and prefix_tokens > 0 and any(starts_with_target)
+    for group in open_rows.values():
+        yield join(group)
 
 
 def join(rows: Sequence[Encoded]) -> Packed:
@@ -122,7 +83,9 @@ def join(rows: Sequence[Encoded]) -> Packed:
     """
     rows = sorted(rows, key=len)
     prefix = rows[0].prefix
-    repeat_last = _repeats_last([bool(len(row.rest) and row.is_target[0]) for row in rows], len(prefix))
+    repeat_last = (
+        len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.is_target[0] for row in rows)
+    )
     shared = prefix[:-1] if repeat_last else prefix
     ids, positions, branches, targets = [shared], [np.arange(len(shared))], [np.zeros(len(shared))], []
     head = np.full(len(shared), IGNORE)
@@ -140,11 +103,6 @@ def join(rows: Sequence[Encoded]) -> Packed:
         branches.append(np.full(len(tokens), branch))
         targets.append(labels)
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
-
-
-def without_labels(packed: Packed) -> Packed:
-    """Return the same sequence with nothing to predict."""
-    return replace(packed, targets=np.full_like(packed.targets, IGNORE))
 
 
 def split_in_two(packed: Packed) -> list[Packed]:

@@ -1,1 +1,0 @@
-"""Rows of a run that may be larger than memory."""
