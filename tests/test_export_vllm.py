@@ -75,6 +75,7 @@ def require_roles(folder: Path, run_folder: Path, scratch: Path, tolerance: floa
         assert (logits(served, ids) - logits(base, ids)).abs().max() > 10 * tolerance
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
 def test_the_roles_of_a_run_become_adapters_over_its_base(run_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "team"
     argv = ["bundle", str(run_folder), "--for", "vllm", "--out", str(out)]
@@ -92,6 +93,7 @@ def test_the_roles_of_a_run_become_adapters_over_its_base(run_folder: Path, tmp_
     assert main(argv) == 0, "it replaces its own folder"
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft 0.21 reads a renamed attribute
 def test_a_bundle_of_deltas_gives_the_same_adapters(run_folder: Path, tmp_path: Path) -> None:
     base = run_folder.parent / "base"
     place = bases_folder() / "tiny" / "tiny.gguf"

@@ -61,7 +61,8 @@ def write_merged_checkpoint(
     `portable` the 4-bit base is rounded as where deltas are built, without bitsandbytes. Raise
     InputError where an adapter does not fit or the base holds NaN, UmiError where `out` cannot be written.
     """
-    say(f"{stage}: adding its adapter to {merge_base} weights")
+    size = output_bytes(list_tensors(run.base), float32=True) / 1e6
+    say(f"{stage}: adding its adapter to {merge_base} weights, {size:.1f} MB in float32")
     return _write(run, stage, stage_updates(run, stage), merge_base, out, say, portable=portable)
 
 
