@@ -4,7 +4,7 @@
     python scripts/many_tools.py recall FOLDER … [--requests N] [--half 0|1] [--model2vec FOLDER …]
     python scripts/many_tools.py questions FOLDER [--models B] [--tasks N] [--all N] [--pinned]
 
-FOLDER holds tools and requests that `umi train data synthetic --foreign` reads. `choose` looks at the first
+FOLDER holds tools and requests that `umi train data make --foreign` reads. `choose` looks at the first
 half of the requests alone, so that `recall --half 1` is of others.
 """
 

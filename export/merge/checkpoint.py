@@ -61,9 +61,8 @@ def write_merged_checkpoint(
     `portable` the 4-bit base is rounded as where deltas are built, without bitsandbytes. Raise
     InputError where an adapter does not fit or the base holds NaN, UmiError where `out` cannot be written.
     """
-    size = output_bytes(list_tensors(run.base), float32=True) / 1e6
-    say(f"{stage}: adding its adapter to {merge_base} weights, {size:.1f} MB in float32")
-    return _write(run, stage, stage_updates(run, stage), merge_base, out, say, portable=portable)
+    doing = f"{stage}: adding its adapter to {merge_base} weights"
+    return _write(run, doing, stage, stage_updates(run, stage), merge_base, out, say, portable=portable)
 
 
 def write_base_checkpoint(
@@ -73,11 +72,12 @@ def write_base_checkpoint(
 
     With `original` these are the checkpoint's own weights. Raise as `write_merged_checkpoint`.
     """
-    return _write(run, ROLES[0], {}, merge_base, out, say)
+    return _write(run, f"the base: {merge_base} weights", ROLES[0], {}, merge_base, out, say)
 
 
 def _write(
     run: Run,
+    doing: str,
     stage: str,
     updates: Mapping[str, Sequence[LoraAdapter]],
     merge_base: Literal["dequant", "original"],
@@ -86,7 +86,7 @@ def _write(
     *,
     portable: bool = False,
 ) -> Path:
-    """Write the base, held as in a stage's training, with `updates` added, in float32."""
+    """Write the base, held as in a stage's training, with `updates` added, in float32, and say so (`doing`)."""
     tensors = list_tensors(run.base)
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
 
@@ -103,6 +103,7 @@ def _write(
         return merged_blocks(tensor.name, blocks, updates.get(tensor.name, ()))
 
     total, written = output_bytes(tensors, float32=True), 0
+    say(f"{doing}, {total / 1e6:.1f} MB in float32")
     progress = ThrottledProgress(say)
 
     def on_written(count: int) -> None:
