@@ -86,7 +86,7 @@ def _write(
     *,
     portable: bool = False,
 ) -> Path:
-    """Write the base, held as in a stage's training, with `updates` added, in float32, and say so (`doing`)."""
+    """Write the base, held as in a stage's training, with `updates` added; say what it is `doing`."""
     tensors = list_tensors(run.base)
     quantized = merge_base == "dequant" and run.recipe["quantization"] == "nf4"
 
