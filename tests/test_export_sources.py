@@ -83,7 +83,7 @@ def test_a_source_that_makes_a_part_changes_the_key(name: str, copy: Path, uncha
         "train/benchmark/table.py",
         "agent/loop.py",
         "agent/tools/builtin/calculate.py",
-        "agent/tools/lib/units.py",
+        "agent/tools/lib/numbers/units.py",
         "agent/evaluation/fixtures.py",
         "agent/bundle/download/hub.py",
         "agent/bundles/umi-mini/bundle.json",

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from agent.tools.lib.arithmetic import evaluate
+from agent.tools.lib.numbers.arithmetic import evaluate
 from train.data.synthetic.intents import INTENTS
 from train.data.synthetic.sampler import Sampler
 from train.data.synthetic.script import Question, Step

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.tools.lib.argument_types import FILE_PATTERNS
 from agent.tools.lib.dates import MONTHS, WEEKDAYS
-from agent.tools.lib.units import Unit, find_unit
+from agent.tools.lib.numbers.units import Unit, find_unit
 from agent.transcript import ToolTurn
 
 LEAST_LIST = 3

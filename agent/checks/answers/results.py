@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from agent.errors import ToolError
-from agent.tools.lib.arithmetic import evaluate
-from agent.tools.lib.units import Unit, find_unit
+from agent.tools.lib.numbers.arithmetic import evaluate
+from agent.tools.lib.numbers.units import Unit, find_unit
 
 TOLERANCE = Fraction(1, 1000)
 """Of the value: answers round."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agent.tools.base import tool
 from agent.tools.lib.argument_types import Expression
-from agent.tools.lib.arithmetic import evaluate
-from agent.tools.lib.number_format import format_number
+from agent.tools.lib.numbers.arithmetic import evaluate
+from agent.tools.lib.numbers.number_format import format_number
 
 
 @tool(may="read", untrusted=False)

@@ -8,8 +8,8 @@ from fractions import Fraction
 from agent.errors import ToolError
 from agent.tools.base import tool
 from agent.tools.lib.argument_types import Amount, UnitName
-from agent.tools.lib.number_format import format_significant
-from agent.tools.lib.units import Unit, find_unit
+from agent.tools.lib.numbers.number_format import format_significant
+from agent.tools.lib.numbers.units import Unit, find_unit
 
 SIGNIFICANT_DIGITS = 6
 """Significant digits of a result that is not an integer."""

@@ -1,1 +1,1 @@
-"""Code that the built-in tools share: arithmetic, units, dates, workspace, note store, output."""
+"""Code that the built-in tools share: numbers, dates, workspace, stores, output."""

@@ -6,7 +6,7 @@ import zoneinfo
 from functools import lru_cache
 from typing import Annotated
 
-from agent.tools.lib.units import unit_names
+from agent.tools.lib.numbers.units import unit_names
 from agent.transcript.arguments import Copied, Derived
 
 FILE_PATTERNS = (

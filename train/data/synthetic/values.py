@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
 
-from agent.tools.lib.units import find_unit
+from agent.tools.lib.numbers.units import find_unit
 from train.data.phrasings import names
 from train.data.synthetic.holdout import SplitSampler
 from train.data.synthetic.wording.dates import WrittenDate, format_date, write_date, write_uncommon_date

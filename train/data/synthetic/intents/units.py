@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.tools.lib.units import find_unit
+from agent.tools.lib.numbers.units import find_unit
 from train.data.phrasings import names
 from train.data.synthetic.actions import change_units, conversion, json_number
 from train.data.synthetic.memory import Again, Memory

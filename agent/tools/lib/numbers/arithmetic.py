@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from agent.errors import ToolError
-from agent.tools.lib.arithmetic_functions import (
+from agent.tools.lib.numbers.arithmetic_functions import (
     CONSTANTS,
     FUNCTIONS,
     Number,
@@ -22,7 +22,7 @@ from agent.tools.lib.arithmetic_functions import (
     check_size,
     power,
 )
-from agent.tools.lib.number_format import format_number
+from agent.tools.lib.numbers.number_format import format_number
 from agent.tools.lib.time_limit import check_time
 
 MAX_CHARACTERS = 1000

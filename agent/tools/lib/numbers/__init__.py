@@ -1,0 +1,1 @@
+"""Numbers: arithmetic expressions, units, and how results are written."""
