@@ -13,10 +13,12 @@ from pathlib import Path
 
 import gguf
 
+from agent.bundle import MANIFEST, Bundle, load_bundle
 from agent.bundle.deltas.merge import merge, read_base, read_delta
 from agent.bundle.deltas.nf4 import BLOCK_SIZE, Nf4
 from agent.bundle.download.catalogue import read_catalogue
 from agent.bundle.files import BaseFile
+from agent.bundle.manifest import DELTAS
 from agent.errors import InputError
 from agent.llama.binding.gguf_model import open_gguf
 from agent.paths import bases_folder, sha256_of
@@ -71,6 +73,13 @@ class Deltas:
             }
             write_adapter(read_adapter(folder), run.base, file, kind, extra=extra)
         return files
+
+
+def find_deltas(bundle: Bundle) -> Bundle | None:
+    """Return the deltas that `bundle` is or was built of; None where there are none."""
+    if bundle.base is None and (bundle.folder / DELTAS / MANIFEST).is_file():
+        bundle = load_bundle(bundle.folder / DELTAS)
+    return bundle if bundle.base else None
 
 
 def find_gguf_base(run: Run) -> tuple[BaseFile, Path]:

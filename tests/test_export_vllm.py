@@ -27,10 +27,9 @@ from agent.paths import bases_folder, sha256_of
 from agent.prompting import prompt_ids
 from agent.prompting.encoding import load_tokenize
 from agent.transcript import ROLES, Role
-from export.gguf.adapter import write_adapter
+from export.gguf.adapter import import_delta, write_adapter
 from export.gguf.convert import convert
 from export.merge.checkpoint import write_merged_checkpoint
-from export.vllm.adapters import import_delta
 from export.vllm.folder import configuration
 from export.vllm.sources import Served
 from train.model.weights.adapter import LoraAdapter, read_adapter

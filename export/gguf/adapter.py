@@ -1,4 +1,4 @@
-"""A peft adapter as a GGUF adapter that llama.cpp applies.
+"""A peft adapter as a GGUF adapter that llama.cpp applies, and back.
 
 llama.cpp scales an adapter by alpha / rank and does not know where an activated one starts: the ids that
 activate it are metadata, which umi's engine reads.
@@ -14,13 +14,13 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
-from agent.bundle.deltas.merge import closing_writer
+from agent.bundle.deltas.merge import Delta, closing_writer
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.errors import InputError, cannot_write
 from agent.paths import replacing
 from export.card.provenance import Extra, write_extra
-from export.gguf.architectures import find_architecture, head_width
-from export.gguf.tensors import interleave, is_permuted, to_type
+from export.gguf.architectures import FAMILIES, find_architecture, head_width
+from export.gguf.tensors import deinterleave, interleave, is_permuted, to_type
 from train.model.weights.adapter import LoraAdapter
 from train.model.weights.reader import list_tensors, read_config
 
@@ -95,6 +95,29 @@ def write_adapter(
     except OSError as error:
         raise cannot_write(out, error) from None
     return out
+
+
+def import_delta(delta: Delta, model: Path) -> LoraAdapter:
+    """Return an adapter in GGUF as peft names its weights, over the checkpoint folder `model`.
+
+    The inverse of `write_adapter`. Raise InputError where the checkpoint lacks a weight
+    that the adapter changes, or has it in another shape.
+    """
+    config = read_config(model)
+    family = FAMILIES[config["architectures"][0]]
+    names = gguf.get_tensor_name_map(family.arch, config["num_hidden_layers"])
+    weights = {
+        names.get_name(tensor.name, try_suffixes=(".weight", ".bias")): tensor
+        for tensor in list_tensors(model)
+    }
+    pairs = {}
+    for target, (a, b) in delta.pairs.items():
+        weight = weights.get(target)
+        if weight is None or weight.shape != (len(b), a.shape[1]):
+            raise InputError(f"{delta.file} is no adapter of {model}: {target} differs", "get both again")
+        rows = deinterleave(b, head_width(config)) if is_permuted(weight.name, family) else b
+        pairs[weight.name] = a, rows
+    return LoraAdapter(delta.file, delta.scale, (), None, pairs)
 
 
 def _matrix_type(matrix: NDArray[np.float32], wanted: Type) -> Type:

@@ -17,8 +17,9 @@ from agent.errors import InputError, cannot_write
 from agent.paths import replacing
 from agent.transcript import Role
 from export.options import MergeBase, Say
-from export.vllm.adapters import write_adapters
+from export.vllm.adapters import join_adapters
 from export.vllm.sources import Served, served_bundle, served_run
+from train.model.weights.adapter import save_adapter
 from train.run.files import RECIPE
 
 CONFIG = "vllm.yaml"
@@ -84,7 +85,9 @@ def _write(served: Served, folder: Path, say: Say) -> None:
     served.write_model(model)
     ranks: dict[Role, int] = {}
     for role, adapters in served.read_adapters(model).items():
-        ranks[role] = write_adapters(adapters, folder / role)
+        adapter = join_adapters(adapters)
+        save_adapter(adapter, folder / role)
+        ranks[role] = adapter.rank
         say(f"{role}: an adapter of rank {ranks[role]}")
     what = _ADAPTERS if ranks else _ONE
     readme = _README.format(name=served.name, config=CONFIG, what=what)

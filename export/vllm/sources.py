@@ -19,18 +19,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, load_bundle
+from agent.bundle import Bundle, load_bundle
 from agent.bundle.deltas.build import open_bundle, require_base
 from agent.bundle.deltas.merge import merge, read_base, read_delta
-from agent.bundle.manifest import DELTAS
 from agent.errors import InputError
 from agent.transcript import ROLES, Role
 from export.card.modelfile import role_template
+from export.deltas import find_deltas
+from export.gguf.adapter import import_delta
 from export.gguf.checkpoint import import_checkpoint
 from export.gguf.reader import read_gguf
 from export.options import MergeBase, Say
 from export.proof.tokenizer import marker_id
-from export.vllm.adapters import import_delta
 from train.model.weights.adapter import LoraAdapter, read_adapter
 from train.model.weights.reader import read_config
 from train.run.files import BACKBONE
@@ -70,15 +70,13 @@ def served_bundle(folder: Path, name: str, say: Say) -> Served:
 
 
 def _deltas(bundle: Bundle) -> Bundle:
-    """Return the deltas that `bundle` is or was built of. Raise InputError where there are none."""
-    if bundle.base is None and (bundle.folder / DELTAS / MANIFEST).is_file():
-        bundle = load_bundle(bundle.folder / DELTAS)
-    if bundle.base is None:
+    deltas = find_deltas(bundle)
+    if deltas is None:
         raise InputError(
             f"{bundle.name} is three whole models, and vLLM runs one in a process",
             "export the run that it is of, or a bundle of deltas",
         )
-    return bundle
+    return deltas
 
 
 def _served_deltas(bundle: Bundle, name: str, say: Say) -> Served:

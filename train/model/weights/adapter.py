@@ -35,6 +35,11 @@ class LoraAdapter:
     pairs: Mapping[str, tuple[Matrix, Matrix]]
     """A [rank, inputs] and B [outputs, rank], float32, by the name of the base's weight."""
 
+    @property
+    def rank(self) -> int:
+        """The largest rank of its pairs."""
+        return max(len(a) for a, _ in self.pairs.values())
+
 
 def read_adapter(folder: Path) -> LoraAdapter:
     """Read an adapter folder. Raise InputError where it is damaged or not a plain LoRA of linear layers."""
@@ -75,3 +80,30 @@ def read_adapter(folder: Path) -> LoraAdapter:
     invocation = tuple(config.get("alora_invocation_tokens") or ())
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return LoraAdapter(folder, scale, invocation, Path(base) if base else None, pairs)
+
+
+def save_adapter(adapter: LoraAdapter, folder: Path) -> None:
+    """Write a plain adapter to the new folder `folder` in peft's format."""
+    from safetensors.numpy import save
+
+    tensors = {
+        f"{_PREFIX}{name.removesuffix('.weight')}{half}": np.ascontiguousarray(matrix)
+        for name, pair in adapter.pairs.items()
+        for half, matrix in zip((_A, _B), pair, strict=True)
+    }
+    alpha = adapter.scale * adapter.rank
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": adapter.rank,
+        "lora_alpha": int(alpha) if alpha.is_integer() else alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "inference_mode": True,
+        "target_modules": sorted({name.split(".")[-2] for name in adapter.pairs}),
+    }
+    folder.mkdir(parents=True)
+    (folder / ADAPTER_WEIGHTS).write_bytes(
+        save(tensors)
+    )  # its save_file makes files that only the owner reads
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

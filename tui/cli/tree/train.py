@@ -107,6 +107,23 @@ def glpft(
     return run(recipe, overrides, only, again, tensorboard, plan, json)
 
 
+@train.command(short_help="Write a bundle's adapter as a run to go on from.")
+def start(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="Folder or name of a bundle, such as umi-135m.")
+    ],
+    base: Annotated[Path, typer.Option(metavar="FOLDER", help="Its base, made with umi train base import.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Run folder to write.")],
+) -> None:
+    """Write the adapter of a bundle as a run: a recipe with start=FOLDER goes on training from it.
+
+    The bundle is one of deltas whose roles share one adapter.
+    """
+    from export.start import import_start
+
+    print(import_start(bundle, base, out))
+
+
 train.add_typer(bench, name="bench")
 
 
