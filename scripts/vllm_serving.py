@@ -11,6 +11,7 @@ right there than here, or where N clients get less than LEAST_GAIN times the ans
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import socket
 import subprocess
@@ -175,12 +176,22 @@ def right(measured: Measured, questions: Sequence[Question]) -> int:
     return sum(one.answer in answer.replace(",", "") for answer, one in pairs)
 
 
-def run(models: str, python: Path, out: Path, count: int, rounds: int) -> list[str]:
-    """Export, serve, ask and measure; return what failed."""
-    folder = out / models
+def checkpoint(models: str, out: Path) -> Path:
+    """Return the folder in `out` with what vLLM serves of `models`, exported where it is not there yet.
+
+    Its name tells the weights, so that one of earlier ones is not served.
+    """
+    weights = "".join(file.sha256 for file in umi.load_bundle(models).files)
+    folder = out / f"{models}-{hashlib.sha256(weights.encode()).hexdigest()[:12]}"
     if not (folder / "vllm.yaml").is_file():
         command = [sys.executable, "-m", "tui", "export", "bundle", models, "--for", "vllm"]
         subprocess.run([*command, "--out", str(folder)], check=True)
+    return folder
+
+
+def run(models: str, python: Path, out: Path, count: int, rounds: int) -> list[str]:
+    """Export, serve, ask and measure; return what failed."""
+    folder = checkpoint(models, out)
     with ExitStack() as stack:
         workspace = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(vllm(python, folder, out / "vllm.log"))
@@ -193,8 +204,9 @@ def run(models: str, python: Path, out: Path, count: int, rounds: int) -> list[s
             "umi serve, one client": on_umi[:1],
             f"umi serve, {count} clients": on_umi,
         }
-        for clients in systems.values():  # the tools are read, the files mapped
-            measure(clients[:1], [question(rounds * count)])
+        # The tools are read, the files mapped; each client of vLLM has the tools' tokens of it once.
+        for clients in (on_vllm, on_umi[:1]):
+            measure(clients, [question(rounds * count)] * len(clients))
         return report(systems, count, rounds)
 
 
