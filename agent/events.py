@@ -35,15 +35,15 @@ class Usage:
     """Guessed tokens that the model chose too."""
     seconds: float = 0.0
     """All that the engine took, the rendering of the prompt and the making of the grammar included."""
-    llama_seconds: float = 0.0
-    """Of `seconds`, those in llama.cpp."""
+    model_seconds: float = 0.0
+    """Of `seconds`, those in llama.cpp, or of waiting for a server."""
     grammar_seconds: float = 0.0
     """Of `seconds`, those in grammars: their compilation, masks, and what they force."""
 
     @property
     def python_seconds(self) -> float:
         """Of `seconds`, those in Python."""
-        return max(0.0, self.seconds - self.llama_seconds - self.grammar_seconds)
+        return max(0.0, self.seconds - self.model_seconds - self.grammar_seconds)
 
     @property
     def tokens_per_decode(self) -> float:

@@ -59,7 +59,7 @@ def timed(
                 usage = replace(
                     event.usage,
                     seconds=seconds,
-                    llama_seconds=llama.seconds - llama_before,
+                    model_seconds=llama.seconds - llama_before,
                     grammar_seconds=grammar.seconds - grammar_before,
                 )
                 yield replace(event, usage=usage)

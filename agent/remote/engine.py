@@ -79,8 +79,10 @@ class RemoteEngine(ServerEngine):
         started = time.perf_counter()
         reply = _Reply(self._check(role, transcript, brief))
         first: float | None = None
+        waited, since = 0.0, started
         body = self._body(role, transcript, prompt, size, brief)
         for event in self._client.stream(f"{self._client.path}/completions", body, cancelled):
+            waited += time.perf_counter() - since
             if first is None:
                 first = time.perf_counter()
                 yield Reading(role, size, size)
@@ -88,10 +90,16 @@ class RemoteEngine(ServerEngine):
                 yield Delta(piece)
             if reply.refused:
                 break
+            since = time.perf_counter()
         usage = reply.usage or Usage(size, 0, self.count_tokens(reply.text))
         ended = time.perf_counter()
         first = first or ended
-        usage += Usage(read_seconds=first - started, write_seconds=ended - first, seconds=ended - started)
+        usage += Usage(
+            read_seconds=first - started,
+            write_seconds=ended - first,
+            seconds=ended - started,
+            model_seconds=waited,
+        )
         stop: Stop = "cancelled" if cancelled() and reply.stop is None else reply.stop or "end"
         if stop == "cancelled":
             yield Generated(reply.text, stop, usage)

@@ -1,4 +1,4 @@
-"""Where the time of a turn goes, as a table: by role, and in llama.cpp, in grammars, in Python, elsewhere."""
+"""Where the time of a turn goes, as a table: by role, and in the model, in grammars, in Python, elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADS = (
     "accepted",
     "/decode",
     "seconds",
-    "llama.cpp",
+    "model",
     "masks",
     "Python",
 )
@@ -55,7 +55,7 @@ def cells(usage: Usage, seconds: float) -> list[str]:
         usage.drafted,
         usage.accepted,
     )
-    shares = (usage.llama_seconds, usage.grammar_seconds, usage.python_seconds)
+    shares = (usage.model_seconds, usage.grammar_seconds, usage.python_seconds)
     return [
         *(f"{count:,}" for count in counts),
         f"{usage.accepted_per_decode:.2f}",

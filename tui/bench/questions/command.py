@@ -156,7 +156,7 @@ def figures(answers: Mapping[Way, Sequence[Answer]]) -> dict[str, Any]:
     drafted, plain, typed = (answers[way] for way in WAYS)
     seconds = sum(answer.seconds for answer in drafted)
     usage = _together(drafted)
-    computed = sum((each.llama_seconds for each in usage.values()), 0.0)
+    computed = sum((each.model_seconds for each in usage.values()), 0.0)
     energy = [answer.joules for answer in drafted]
     return {
         "questions": len(drafted),
