@@ -16,6 +16,7 @@ from train.loop.trainer import Evaluation
 from train.model.lora import LoraModel
 from train.model.packing import Packed, pack
 from train.recipe import STAGES, Recipe
+from train.stored.rows import Rows
 
 MAX_TURN_TOKENS = 160
 """Maximum length of a generated turn, in tokens."""
@@ -74,7 +75,7 @@ class HeldOutEvaluator:
         return make_micro_batches(list(pack(stage_rows.rows, size)), size)
 
 
-def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
+def stage_view(rows: Rows, part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
     """Return `rows` in the format of a stage, with the turns of `part` (`backbone` or a role) as targets."""
     return view(
         rows,

@@ -51,6 +51,7 @@ from train.run.folder import (
     write_json,
 )
 from train.run.metrics_log import MetricsLog, draw
+from train.stored.rows import Rows
 
 
 @report_full_disk
@@ -180,7 +181,7 @@ def initialize_adapter(model: LoraModel, stage: str, recipe: Recipe, tokenize: T
 def train_stage(
     model: LoraModel,
     stage: str,
-    train_rows: Sequence[Row],
+    train_rows: Rows,
     held_out: Sequence[Row],
     recipe: Recipe,
     tokenize: Tokenize,
