@@ -10,7 +10,7 @@ This module knows nothing of models or of torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -164,6 +164,11 @@ def join(rows: Sequence[Encoded]) -> Packed:
         branches.append(np.full(len(tokens), branch))
         targets.append(labels)
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
+
+
+def without_labels(packed: Packed) -> Packed:
+    """Return the same sequence with nothing to predict."""
+    return replace(packed, targets=np.full_like(packed.targets, IGNORE))
 
 
 def split_in_two(packed: Packed) -> list[Packed]:
