@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import run_export
+from test_train_loop import CLOSE, assert_same, trained
 from tiny_base import TINY_RUN, make_base, tiny_rows
 
 from agent.prompting.encoding import Encoded
@@ -26,8 +27,6 @@ from train.recipe import STAGES, Recipe
 from train.run.metrics_log import records
 
 ROOT = Path(__file__).parent.parent
-CLOSE = {"rtol": 1e-2, "atol": 2e-3}
-"""Of weights that moved by a tenth: AdamW's first steps turn on the sign of what is nearly nothing."""
 
 
 @pytest.fixture
@@ -105,9 +104,7 @@ def test_a_sharded_run_is_that_of_one_process(recipe: dict[str, Any], tmp_path: 
     assert losses(two) == pytest.approx(losses(one), rel=2e-3)
     for stage in STAGES:
         expected, adapter = load_adapter(one / stage), load_adapter(two / stage)
-        assert adapter.keys() == expected.keys()
-        for name, tensor in expected.items():
-            torch.testing.assert_close(adapter[name], tensor, **CLOSE)
+        assert_same(expected, adapter, **CLOSE)
     argv = ["bundle", str(two), "--out", str(tmp_path / "bundle"), "--quant", "q8_0", "--prompts", "4"]
     assert run_export(argv) == 0
 
@@ -152,8 +149,6 @@ torch.save(model.adapter(), f"{processes.rank}.pt")
 def test_each_process_holds_half_of_the_layers_and_resumes_with_the_others(
     recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    from test_train_loop import trained
-
     fields = {**recipe, "quantization": "none", "gradient_checkpointing": True}
     fields["backbone"] = {"learning_rate": 2e-2, "max_steps": 6}
     (tmp_path / "one").mkdir()
@@ -162,6 +157,4 @@ def test_each_process_holds_half_of_the_layers_and_resumes_with_the_others(
     (tmp_path / "program.py").write_text(SHARDS)
     launch(tmp_path, "program.py")
     for rank in range(2):
-        adapter = torch.load(tmp_path / f"{rank}.pt")
-        for name, tensor in expected.items():
-            torch.testing.assert_close(adapter[name], tensor, **CLOSE)
+        assert_same(expected, torch.load(tmp_path / f"{rank}.pt"), **CLOSE)
