@@ -57,6 +57,10 @@ class Selected:
         return compress(self._rows, self._wanted)
 
 
-def _state(file: Path) -> tuple[int, int]:
-    stat = file.stat()
+def _state(file: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written; None where it is gone."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
     return stat.st_size, stat.st_mtime_ns
