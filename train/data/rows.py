@@ -7,10 +7,17 @@ import gzip
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import InputError
 from agent.paths import replacing
 from agent.transcript import Row, compact, row_to_json
+from train.stored.rows import Rows, Selected
+
+Item = TypeVar("Item")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -42,23 +49,29 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     return count
 
 
-def hold_out(rows: Sequence[Row], count: int) -> tuple[list[Row], list[Row]]:
+def hold_out(rows: Rows, count: int) -> tuple[Rows, list[Row]]:
     """Return (training rows, at most `count` evaluation rows).
 
     Evaluation rows are those of other splits than `train`, evenly spaced. If there are none, every n-th
     training row is held out, at most a tenth of them.
     """
-    train = [row for row in rows if row.split == "train"]
-    evaluation = [row for row in rows if row.split != "train"]
-    if evaluation:
-        return train, evenly_spaced(evaluation, count)
-    held_out = evenly_spaced(train, min(count, len(train) // 10))
-    ids = {id(row) for row in held_out}
-    return [row for row in train if id(row) not in ids], held_out
+    trained = np.fromiter((row.split == "train" for row in rows), np.bool_)
+    if not trained.all():
+        return Selected(rows, trained), evaluation_rows(rows, trained, count)
+    held_out = np.zeros_like(trained)
+    held_out[evenly_spaced(range(len(trained)), min(count, len(trained) // 10))] = True
+    return Selected(rows, ~held_out), list(Selected(rows, held_out))
 
 
-def evenly_spaced(rows: Sequence[Row], count: int) -> list[Row]:
-    """Return at most `count` of `rows`, evenly spaced."""
-    if len(rows) <= count:
-        return list(rows)
-    return [rows[at * len(rows) // count] for at in range(count)]
+def evaluation_rows(rows: Rows, trained: NDArray[np.bool_], count: int) -> list[Row]:
+    """Return at most `count` of those `rows` that are not `trained`, evenly spaced."""
+    chosen = np.zeros_like(trained)
+    chosen[evenly_spaced(np.flatnonzero(~trained).tolist(), count)] = True
+    return list(Selected(rows, chosen))
+
+
+def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
+    """Return at most `count` of `items`, evenly spaced."""
+    if len(items) <= count:
+        return list(items)
+    return [items[at * len(items) // count] for at in range(count)]

@@ -12,13 +12,14 @@ from agent.prompting.encoding import Encoded, view_roles
 from agent.prompting.trimming import drop_oldest
 from agent.transcript import Row, Transcript
 from train.data.prompt_format import INFERENCE_FORMAT, PromptFormat
+from train.stored.encoded_rows import EncodedRows
 
 
 @dataclass(frozen=True)
 class View:
     """The encoded rows of a stage, and the numbers of rows changed or left out."""
 
-    rows: tuple[Encoded, ...]
+    rows: EncodedRows
     """Trajectories, or single turns with their history."""
     too_long: int
     """Number of rows left out because not even their last step fits `max_length`."""
@@ -30,7 +31,7 @@ class View:
     @property
     def targets(self) -> int:
         """Number of target tokens."""
-        return sum(row.targets for row in self.rows)
+        return self.rows.targets
 
 
 def view(
@@ -48,8 +49,7 @@ def view(
     Tokens after the last target are cut off. Rows longer than `max_length` tokens lose their oldest steps or
     are left out. With `by_turn` every target turn becomes a row of its own, which ends with that turn.
     """
-    kept: list[Encoded] = []
-    prefixes: dict[bytes, np.ndarray] = {}
+    kept = EncodedRows()
     too_long = trimmed = nothing = 0
 
     def read(transcript: Transcript) -> Encoded:
@@ -69,10 +69,9 @@ def view(
                 too_long += 1
                 continue
             trimmed += 1
-        prefix = prefixes.setdefault(encoded.prefix.tobytes(), encoded.prefix)
-        encoded = replace(encoded, prefix=prefix)
-        kept.extend(turns_of(encoded) if by_turn else [encoded])
-    return View(tuple(kept), too_long, trimmed, nothing)
+        for one in turns_of(encoded) if by_turn else (encoded,):
+            kept.append(one)
+    return View(kept, too_long, trimmed, nothing)
 
 
 def up_to_last(transcript: Transcript, name: str) -> Transcript:

@@ -16,6 +16,7 @@ from train.loop.trainer import Evaluation
 from train.model.lora import LoraModel
 from train.model.packing import Packed, pack
 from train.recipe import STAGES, Recipe
+from train.stored.rows import Rows
 
 MAX_TURN_TOKENS = 160
 """Maximum length of a generated turn, in tokens."""
@@ -25,9 +26,18 @@ class HeldOutEvaluator:
     """Evaluates the model of a stage on held-out rows."""
 
     def __init__(
-        self, model: LoraModel, stage: str, rows: Sequence[Row], recipe: Recipe, tokenize: Tokenize
+        self,
+        model: LoraModel,
+        stage: str,
+        rows: Sequence[Row],
+        recipe: Recipe,
+        tokenize: Tokenize,
+        *,
+        generates: bool = True,
     ) -> None:
+        """Without `generates` turns are not written, and evaluations have the loss alone."""
         self._model, self._stage, self._rows = model, stage, rows
+        self._generates = generates
         self._recipe, self._tokenize = recipe, tokenize
         parts = ROLES if stage == STAGES[0] and recipe.method != "one-model" else (stage,)
         micro_batches = {
@@ -48,6 +58,10 @@ class HeldOutEvaluator:
         """Return the task scores and the mean loss, ranked by the primary metric, then by loss."""
         losses = self.losses()
         loss = sum(losses.values()) / len(losses)
+        if not self._generates:
+            return Evaluation(
+                (-loss if math.isfinite(loss) else -math.inf,), {"loss": loss}, f"loss {loss:.4f}"
+            )
         scores: Scores = score_stage(
             self._model,
             self._rows,
@@ -74,7 +88,7 @@ class HeldOutEvaluator:
         return make_micro_batches(list(pack(stage_rows.rows, size)), size)
 
 
-def stage_view(rows: Sequence[Row], part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
+def stage_view(rows: Rows, part: str, stage: str, recipe: Recipe, tokenize: Tokenize) -> View:
     """Return `rows` in the format of a stage, with the turns of `part` (`backbone` or a role) as targets."""
     return view(
         rows,

@@ -51,6 +51,7 @@ from train.run.folder import (
     write_json,
 )
 from train.run.metrics_log import MetricsLog, draw
+from train.stored.rows import Rows
 
 
 @report_full_disk
@@ -93,7 +94,7 @@ def train(
             base = base_of(recipe, stage, say)
         if model is None or model.base != base:
             model = None  # its memory is free before the next base is read
-            model = LoraModel(dataclasses.replace(recipe, base=str(base)))
+            model = LoraModel(dataclasses.replace(recipe, base=str(base)), shard=processes.is_sharded)
         train_stage(model, stage, train_rows, held_out, recipe, tokenize, say, metrics_log, processes)
     metrics_log.close()
     if processes.is_main and all((run / stage).is_dir() for stage in recipe.stages):
@@ -180,7 +181,7 @@ def initialize_adapter(model: LoraModel, stage: str, recipe: Recipe, tokenize: T
 def train_stage(
     model: LoraModel,
     stage: str,
-    train_rows: Sequence[Row],
+    train_rows: Rows,
     held_out: Sequence[Row],
     recipe: Recipe,
     tokenize: Tokenize,
@@ -203,15 +204,17 @@ def train_stage(
         f" dropped: {stage_rows.too_long} too long, {stage_rows.without_targets} without a turn of the role"
     )
     initialize_adapter(model, stage, recipe, tokenize)
-    evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize)
+    # A sharded base gathers every layer for every token that it writes.
+    evaluator = HeldOutEvaluator(model, stage, held_out, recipe, tokenize, generates=not processes.is_sharded)
     inputs = stage_inputs(recipe, stage)
     checkpoint = run / CHECKPOINTS / f"{stage}.pt"
     with processes.main_process_first():
         recorded = prepare_checkpoint(checkpoint, inputs, run / stage)
     before: dict[str, float] = recorded.get("heldout_loss_before", {})
-    if processes.is_main and not before:
+    if processes.runs_model and not before:
         before = evaluator.losses()
-        write_json(checkpoint.with_suffix(".json"), {**inputs, "heldout_loss_before": before})
+        if processes.is_main:
+            write_json(checkpoint.with_suffix(".json"), {**inputs, "heldout_loss_before": before})
     result = Trainer(
         model,
         stage_rows.rows,
@@ -223,9 +226,11 @@ def train_stage(
         metrics_log=metrics_log,
         evaluate=evaluator.evaluate if evaluator.can_score else None,
     ).run()
-    if processes.is_main:
+    after: dict[str, float] = {}
+    if processes.runs_model:
         model.set_adapter(half_precision(model.adapter()))
         after = evaluator.losses()
+    if processes.is_main:
         for part, loss in after.items():
             say(f"{stage}: held-out loss of {part} {before[part]:.4f} -> {loss:.4f}")
         metrics = {

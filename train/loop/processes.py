@@ -1,7 +1,8 @@
 """Data-parallel training of one adapter by the processes of `accelerate launch`; usually there is just one.
 
 Each process computes a shard of every step's rows, and the gradients are summed, so that a step does not
-depend on the number of processes, and neither does the recipe. The main process writes the files.
+depend on the number of processes, and neither does the recipe. The main process writes the files. Where the
+launch asks for FSDP, the frozen base is sharded too (`train.model.sharding`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from train.loop.batches import Step, make_micro_batches
-from train.model.packing import Packed, split_in_two
+from train.model.packing import Packed, split_in_two, without_labels
 
 
 def is_main_process() -> bool:
@@ -34,11 +35,18 @@ class Processes:
 
             self._state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
             self.world_size, self.rank = self._state.num_processes, self._state.process_index
+        self.is_sharded = self.world_size > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
+        """Whether the base is sharded (FSDP): all processes then run it at the same times."""
 
     @property
     def is_main(self) -> bool:
         """Whether this is the process that writes files and prints."""
         return self.rank == 0
+
+    @property
+    def runs_model(self) -> bool:
+        """Whether this process runs the model for one result: all do where the base is sharded."""
+        return self.is_main or self.is_sharded
 
     def wait(self) -> None:
         """Wait until all processes have called this."""
@@ -55,7 +63,11 @@ class Processes:
             self.wait()
 
     def shard(self, step: Step, max_tokens: int) -> Step:
-        """Return this process's micro-batches of a step, of at most `max_tokens` tokens where rows allow."""
+        """Return this process's micro-batches of a step, of at most `max_tokens` tokens where rows allow.
+
+        Where the base is sharded, every process gets as many: those that would have fewer get some without
+        labels.
+        """
         if self.world_size == 1:
             return step
         packs = [packed for batch in step for packed in batch]
@@ -69,7 +81,12 @@ class Processes:
         shards: list[list[Packed]] = [[] for _ in range(self.world_size)]
         for packed in sorted(packs, key=len, reverse=True):
             min(shards, key=lambda shard: sum(map(len, shard))).append(packed)
-        return make_micro_batches(shards[self.rank], max_tokens)
+        if not self.is_sharded:
+            return make_micro_batches(shards[self.rank], max_tokens)
+        every = [make_micro_batches(shard, max_tokens) for shard in shards]
+        own, count = every[self.rank], max(map(len, every))
+        filler = [without_labels(min(packs, key=len))]
+        return own + [filler] * (count - len(own))
 
     def all_reduce(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over all processes."""

@@ -175,6 +175,11 @@ class Trainer:
                 if not is_out_of_memory(error):
                     raise
             halvings = self._state.halvings
+            if self._processes.is_sharded:
+                raise UmiError(  # the other processes wait for this one, and do not split theirs
+                    f"{self._stage}: a micro-batch does not fit into memory at step {self._state.step + 1}",
+                    "lower micro_batch_tokens, or set gradient_checkpointing = true",
+                )
             if len(split_micro_batches(shard, halvings + 1)) == len(split_micro_batches(shard, halvings)):
                 raise UmiError(
                     f"{self._stage}: one row does not fit into memory at step {self._state.step + 1}",
@@ -212,10 +217,10 @@ class Trainer:
 
     def _evaluate_model(self, progress: Progress) -> None:
         state = self._state
-        if self._processes.is_main and self._evaluate:
+        if self._processes.runs_model and self._evaluate:
             evaluation = self._evaluate()
             progress.say(f"step {state.step}/{self._total}, held out: {evaluation.summary}")
-            if self._metrics_log:
+            if self._metrics_log and self._processes.is_main:
                 self._metrics_log.add(self._stage, state.step, scores=evaluation.scores)
             if state.best is None or list(evaluation.rank) >= list(state.best["rank"]):
                 state.best = {
@@ -235,6 +240,8 @@ class Trainer:
         self._model.set_adapter(saved["adapter"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._state = TrainerState(**saved["state"])
+        if self._processes.is_sharded:
+            self._state.halvings = 0  # halved, processes would not have as many micro-batches as each other
         if self._metrics_log and self._processes.is_main:
             self._metrics_log.discard_after(self._stage, self._state.step)
         self._say(f"{self._stage}: resuming at step {self._state.step}/{self._total}")

@@ -33,8 +33,10 @@ def mixed_precision(wanted: str, device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def load_base(recipe: Recipe, device: torch.device) -> Any:
+def load_base(recipe: Recipe, device: torch.device, place: torch.device | None = None) -> Any:
     """Load the base model, quantized as the recipe says; float32 on a CPU, the checkpoint's type on a GPU.
+
+    `device` is where it will compute, `place` where its weights are loaded to, if that is another one.
 
     Raise InputError where the folder holds no whole checkpoint, or one that cannot be trained.
     """
@@ -62,7 +64,7 @@ def load_base(recipe: Recipe, device: torch.device) -> Any:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            device_map={"": str(device)},
+            device_map={"": str(place or device)},
             output_loading_info=True,
             **NO_PICKLES,
             **options,

@@ -41,8 +41,11 @@ ROLE_ADAPTER = "role"
 class LoraModel:
     """A frozen base with a trainable LoRA adapter."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        """Load `recipe.base`. Raise InputError where the folder holds no checkpoint that can be trained."""
+    def __init__(self, recipe: Recipe, *, shard: bool = False) -> None:
+        """Load `recipe.base`, of which each process holds a part where it is to `shard`.
+
+        Raise InputError where the folder holds no checkpoint that can be trained, or sharded.
+        """
         silence_bitsandbytes()
         from peft import LoraConfig, get_peft_model
 
@@ -53,7 +56,7 @@ class LoraModel:
         if self.device.type == "cpu":
             limit_product_cache()
             return_freed_memory(small_blocks=True)
-        base = load_base(recipe, self.device)
+        base = load_base(recipe, self.device, torch.device("cpu") if shard else None)
         if self.device.type == "cpu":
             return_freed_memory(small_blocks=recipe.gradient_checkpointing)
         require_layers(base, recipe)
@@ -77,6 +80,10 @@ class LoraModel:
         if recipe.gradient_checkpointing:
             self._causal.activation_checkpointing_enable({"use_reentrant": False})
         self._peft.train()
+        if shard:
+            from train.model.sharding import shard_layers
+
+            shard_layers(self._causal, self.device)
         self._trained = BASE_ADAPTER
         self._alora_mask: AloraMask | None = None
         self._header: list[int] | None = None

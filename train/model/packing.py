@@ -9,9 +9,9 @@ This module knows nothing of models or of torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 IGNORE = -100
 """The label of a position that has no loss, as in torch's `cross_entropy`."""
+
+Item = TypeVar("Item")
 
 PREFIX = 0
 """The branch id of the shared prefix; branches count from 1."""
@@ -54,25 +56,86 @@ def pack(rows: Iterable[Encoded], max_tokens: int, *, open_packs: int = 256) -> 
     A row longer than `max_tokens` makes a sequence of its own, unshortened. At most `open_packs` sequences
     are filled at a time; beyond that the oldest is yielded as it is.
     """
-    open_rows: dict[bytes, list[Encoded]] = {}
-    sizes: dict[bytes, int] = {}
+    for group in group_rows(rows, extent_of, max_tokens, open_packs=open_packs):
+        yield join(group.rows)
+
+
+class Extent(NamedTuple):
+    """The sizes of a row in tokens, by which rows are grouped."""
+
+    prefix: Hashable
+    """Equal for rows whose prefix is the same."""
+    prefix_tokens: int
+    rest_tokens: int
+    starts_with_target: bool
+    """Whether the first token after the prefix is a target."""
+
+
+def extent_of(row: Encoded) -> Extent:
+    """Return the sizes of a row."""
+    return Extent(row.prefix.tobytes(), len(row.prefix), len(row.rest), starts_with_target(row))
+
+
+def starts_with_target(row: Encoded) -> bool:
+    """Return whether the first token after the prefix is a target."""
+    return bool(len(row.rest) and row.is_target[0])
+
+
+@dataclass(slots=True)
+class Group(Generic[Item]):
+    """Rows that make one sequence, or what stands for them: their indices."""
+
+    prefix_tokens: int
+    rows: list[Item] = field(default_factory=list)
+    rest_tokens: int = 0
+    starts_with_target: bool = False
+    """Whether any of the rows does."""
+
+    def add(self, row: Item, extent: Extent) -> None:
+        """Add a row with the same prefix."""
+        self.rows.append(row)
+        self.rest_tokens += extent.rest_tokens
+        self.starts_with_target |= extent.starts_with_target
+
+    @property
+    def most_tokens(self) -> int:
+        """Number of tokens of the sequence if each row repeats one."""
+        return self.prefix_tokens + self.rest_tokens + len(self.rows)
+
+    @property
+    def shared_tokens(self) -> int:
+        """Number of tokens that the branches share, as `join` shares them."""
+        repeated = repeats_last(len(self.rows), self.prefix_tokens, self.starts_with_target)
+        return self.prefix_tokens - repeated
+
+    def __len__(self) -> int:
+        """Return the number of tokens of the sequence that `join` makes."""
+        repeated = self.prefix_tokens - self.shared_tokens
+        return self.shared_tokens + self.rest_tokens + repeated * len(self.rows)
+
+
+def group_rows(
+    rows: Iterable[Item], extent: Callable[[Item], Extent], max_tokens: int, *, open_packs: int = 256
+) -> Iterator[Group[Item]]:
+    """Yield the groups of rows that `pack` joins, as soon as each is full. `extent` returns a row's sizes."""
+    groups: dict[Hashable, Group[Item]] = {}
     for row in rows:
-        key = row.prefix.tobytes()
-        extra = len(row.rest) + 1
-        if key in open_rows and sizes[key] + extra > max_tokens:
-            sizes.pop(key)
-            yield join(open_rows.pop(key))
-        if key not in open_rows:
-            if len(open_rows) >= open_packs:
-                oldest = next(iter(open_rows))
-                sizes.pop(oldest)
-                yield join(open_rows.pop(oldest))
-            open_rows[key] = []
-            sizes[key] = len(row.prefix)
-        open_rows[key].append(row)
-        sizes[key] += extra
-    for group in open_rows.values():
-        yield join(group)
+        size = extent(row)
+        group = groups.get(size.prefix)
+        if group is not None and group.most_tokens + size.rest_tokens + 1 > max_tokens:
+            yield groups.pop(size.prefix)
+            group = None
+        if group is None:
+            if len(groups) >= open_packs:
+                yield groups.pop(next(iter(groups)))
+            group = groups[size.prefix] = Group(size.prefix_tokens)
+        group.add(row, size)
+    yield from groups.values()
+
+
+def repeats_last(rows: int, prefix_tokens: int, starts_with_target: bool) -> bool:
+    """Return whether the branches of a sequence each repeat the last token of the prefix; see `join`."""
+    return rows > 1 and prefix_tokens > 0 and starts_with_target
 
 
 def join(rows: Sequence[Encoded]) -> Packed:
@@ -83,9 +146,7 @@ def join(rows: Sequence[Encoded]) -> Packed:
     """
     rows = sorted(rows, key=len)
     prefix = rows[0].prefix
-    repeat_last = (
-        len(rows) > 1 and len(prefix) > 0 and any(len(row.rest) and row.is_target[0] for row in rows)
-    )
+    repeat_last = repeats_last(len(rows), len(prefix), any(map(starts_with_target, rows)))
     shared = prefix[:-1] if repeat_last else prefix
     ids, positions, branches, targets = [shared], [np.arange(len(shared))], [np.zeros(len(shared))], []
     head = np.full(len(shared), IGNORE)
@@ -103,6 +164,11 @@ def join(rows: Sequence[Encoded]) -> Packed:
         branches.append(np.full(len(tokens), branch))
         targets.append(labels)
     return Packed(*(np.concatenate(part).astype(np.int64) for part in (ids, positions, branches, targets)))
+
+
+def without_labels(packed: Packed) -> Packed:
+    """Return the same sequence with nothing to predict."""
+    return replace(packed, targets=np.full_like(packed.targets, IGNORE))
 
 
 def split_in_two(packed: Packed) -> list[Packed]:

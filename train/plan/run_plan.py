@@ -34,6 +34,8 @@ from train.run.files import BACKBONE, CHECKPOINTS, HELD_OUT
 LOW_LEARNING_RATE = 1e-5
 """Learning rate below which LoRA hardly learns: it needs about ten times those of full fine-tuning,
 1e-5 to 5e-5."""
+TIMED_STEPS = 64
+"""Steps of which some micro-batches are timed; steps are in random order."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class _StageTimer:
         """The measured speed; None as long as nothing had to be measured."""
 
     def seconds(self, stage: str, micro_batches: Sequence[Sequence[Packed]], workload: Workload) -> float:
-        """Return the time of `micro_batches`, whose tokens and operations are `workload`."""
+        """Return the time of `workload`, of which `micro_batches` are a part; empty where nothing is left."""
         if speed := logged_speed(self._recipe, stage):
             return workload.tokens / speed
         if self.rates is None:
@@ -183,11 +185,14 @@ def _plan_stage(
     """Return the plan of a stage from its checkpoint on. `device` and `mixed` are as in `estimate`."""
     steps = total_steps(stage_rows.rows, recipe, stage)
     done = min(steps, steps_done(Path(recipe.out), stage))
-    remaining = itertools.islice(steps_from(stage_rows.rows, recipe, stage, done), steps - done)
-    micro_batches = [batch for step in remaining for batch in step]
-    workload = workload_of(recipe, shape, micro_batches)
-    seconds = timer.seconds(stage, micro_batches, workload)
-    micro_batches = micro_batches or next(steps_from(stage_rows.rows, recipe, stage, 0))
+
+    def micro_batches(start: int, end: int) -> Iterator[list[Packed]]:
+        chosen = itertools.islice(steps_from(stage_rows.rows, recipe, stage, start), end - start)
+        return itertools.chain.from_iterable(chosen)
+
+    workload = workload_of(recipe, shape, micro_batches(done, steps))
+    seconds = timer.seconds(stage, list(micro_batches(done, min(steps, done + TIMED_STEPS))), workload)
+    computed = micro_batches(done, steps) if done < steps else micro_batches(0, 1)
     stacked = stage != BACKBONE and BACKBONE in recipe.stages and recipe.hand_over == "stack"
     return StagePlan(
         stage=stage,
@@ -201,7 +206,7 @@ def _plan_stage(
         targets=workload.targets,
         trained=adapter_parameters(recipe, shape),
         seconds=seconds,
-        memory=estimate(recipe, shape, micro_batches, device, mixed, stacked=stacked),
+        memory=estimate(recipe, shape, computed, device, mixed, stacked=stacked),
     )
 
 

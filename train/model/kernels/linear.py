@@ -52,10 +52,12 @@ class Product:
     def weight(self) -> Tensor:
         """Return the weight [outputs, inputs], with the adapters that are added to it."""
         stored = self.base.weight
-        if getattr(stored, "quant_state", None) is not None:
+        # A weight that was gathered from its shards has lost the state; its layer keeps it.
+        state = getattr(stored, "quant_state", None) or getattr(self.base, "quant_state", None)
+        if state is not None:
             from bitsandbytes.functional import dequantize_4bit
 
-            weight: Tensor = dequantize_4bit(stored.data, stored.quant_state).to(self.dtype)
+            weight: Tensor = dequantize_4bit(stored.data, state).to(self.dtype)
             owned = True
         else:
             weight, owned = stored.data.to(self.dtype), False

@@ -1,0 +1,1 @@
+"""Rows of a run that may be larger than memory."""
