@@ -65,9 +65,10 @@ class ProtectedPathError(ToolError):
 
 
 def cannot_write(path: Path | str, error: OSError) -> UmiError:
-    """Return the error to raise where `path` cannot be written; a full disk has a hint of its own."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return UmiError(
-        f"{path} cannot be written: {error.strerror or error}",
-        "free space or write elsewhere" if full else "write elsewhere",
-    )
+    """Return the error to raise where `path` cannot be written; the hint is the step that helps."""
+    hint = "write elsewhere"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "free space or write elsewhere"
+    elif error.errno in (errno.EINVAL, errno.EISDIR):  # another kind of file is in its place
+        hint = "move it away or write elsewhere"
+    return UmiError(f"{path} cannot be written: {error.strerror or error}", hint)

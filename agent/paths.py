@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,11 +149,12 @@ def append_line(path: Path, line: bytes) -> None:
 
     A file that is made is readable by its owner alone, and its folder is made where there is none. A kill may
     cut off a long line, as Linux writes page by page; the next one then begins on a new line. Raise OSError
-    where the file cannot be written.
+    where the file cannot be written, or is no regular one: what a pipe or /dev/null takes is not kept.
     """
     make_private_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     with os.fdopen(handle, "r+b", buffering=0) as file:
+        require_regular(handle, path, sys.maxsize)
         fcntl.flock(file, fcntl.LOCK_EX)
         size = file.seek(0, os.SEEK_END)
         rest = line + b"\n"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.checks.calls.call_check import is_settled
+from agent.checks.calls.looping import CallWatch
 from agent.consent.gate import Gate
 from agent.consent.policy import call_key
 from agent.engine import Choice, Delta, Engine, Generated
@@ -70,7 +71,8 @@ class RunningTurn:
         second step whose calls were all made before.
         """
         self.transcript = self.transcript.plus(plan)
-        generated = yield from self.generate("caller")
+        watch = CallWatch(self.transcript, self._only_reads)
+        generated = yield from self.generate("caller", watch.feed, ended=lambda: watch.loops)
         if generated is None:
             return False
         calls = parse_calls(generated.text)
@@ -168,6 +170,10 @@ class RunningTurn:
         except Exception as error:
             _log.exception("the tool %s failed", call.name)
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
+
+    def _only_reads(self, name: str) -> bool:
+        tool = self.toolbox.get(name)
+        return tool is not None and tool.may == "read"
 
     def generate(
         self,

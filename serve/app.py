@@ -29,7 +29,7 @@ from serve.errors import RequestError, request_error
 from serve.fair_queue import QueueFullError
 from serve.metrics import CONTENT_TYPE
 from serve.replies import Reply
-from serve.requests import MODEL, MOST_BYTES, ChatRequest, parse_request
+from serve.requests import MODEL, MOST_BYTES, SHOWN, ChatRequest, parse_request
 
 Result = TypeVar("Result")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -37,6 +37,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 CLIENT_LEFT = 499
 """The status, in metrics only, of a request whose client left before the answer."""
 RETRY_AFTER_S = 5
+BODY_S = 30.0
+"""Seconds in which the body of a request must arrive: its connection is one of few."""
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 0, "owned_by": "umi"}
 
 _log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class Server:
         """Return `handler` behind the guard, with every error in OpenAI's form."""
 
         async def handle(request: Request) -> Response:
-            counted = request.url.path == "/v1/chat/completions"
+            counted = request.scope["path"] == "/v1/chat/completions"
             status = 500
             try:
                 self._check_access(request)
@@ -123,7 +125,8 @@ class Server:
 
     async def _model(self, request: Request) -> Response:
         if (name := request.path_params["name"]) != MODEL:
-            raise RequestError(404, f"there is no model {name!r}; the model is {MODEL}", "model_not_found")
+            message = f"there is no model {name[:SHOWN]!r}; the model is {MODEL}"
+            raise RequestError(404, message, "model_not_found")
         return JSONResponse(_MODEL_CARD)
 
     async def _complete(self, request: Request) -> Response:
@@ -198,15 +201,20 @@ async def _race(work: asyncio.Future[Result], receive: Receive) -> Result:
 
 
 async def _read(request: Request) -> bytes:
-    """Return the body. Raise RequestError where it is too large."""
+    """Return the body. Raise RequestError where it is too large, or does not arrive in time."""
     too_large = RequestError(413, f"a request has at most {MOST_BYTES} bytes", "request_too_large")
     if int(request.headers.get("Content-Length") or 0) > MOST_BYTES:
         raise too_large
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise too_large
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise too_large
+    except TimeoutError:
+        what = f"the body did not arrive in {BODY_S:g} seconds"
+        raise RequestError(408, what, "request_timeout") from None
     return bytes(body)
 
 
@@ -263,7 +271,7 @@ class _request_errors:
 async def _no_route(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     what = (
-        f"there is nothing at {request.method} {request.url.path};"
+        f"there is nothing at {request.method} {request.scope['path'][:SHOWN]};"
         " umi has POST /v1/chat/completions and GET /v1/models"
     )
     return _error_response(RequestError(status, what, "not_found"))

@@ -15,6 +15,7 @@ from agent.errors import InputError
 from agent.loop import Agent
 from serve.answering import Answering
 from serve.app import Server
+from serve.connections import TimelyProtocol
 from serve.fair_queue import FairQueue
 from serve.metrics import Metrics
 
@@ -59,6 +60,7 @@ def serve(
     application = Server(answering, token, hosts).application()
     config = uvicorn.Config(
         application,
+        http=TimelyProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -9,7 +9,6 @@ not remembered, the messages become turns without thoughts.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from agent.transcript import (
     compact,
 )
 from serve.errors import RequestError
-from serve.requests import Message
+from serve.requests import SHOWN, Message, parse_arguments
 
 _INSTRUCTING = ("system", "developer")
 _LEAST_OF_TURN = 4
@@ -88,7 +87,9 @@ def recall(memory: Memory, tools: str, messages: Sequence[Message]) -> Remembere
         _append(turns, message)
     pending = _unanswered(turns)
     if pending:
-        raise RequestError(400, f"the call of {pending[0]} has no result", "invalid_value", "messages")
+        raise RequestError(
+            400, f"the call of {pending[0][:SHOWN]} has no result", "invalid_value", "messages"
+        )
     strangers = any(message.role != "user" for message in messages[count:])
     return Remembered(tuple(turns), found.untrusted or strangers)
 
@@ -97,12 +98,9 @@ def calls_of(message: Message) -> tuple[Call, ...]:
     """Return the calls in a message of the assistant. Raise RequestError where one cannot be read."""
     calls = []
     for call in message.tool_calls or ():
-        try:
-            arguments = json.loads(call.function.arguments or "{}")
-        except (ValueError, RecursionError):
-            arguments = None
-        if not isinstance(arguments, dict):
-            what = f"the arguments of {call.function.name} are not a JSON object"
+        arguments = parse_arguments(call.function.arguments)
+        if arguments is None:
+            what = f"the arguments of {call.function.name[:SHOWN]} are not a JSON object"
             raise RequestError(400, what, "invalid_value", "messages")
         calls.append(Call(call.function.name, arguments))
     return tuple(calls)
@@ -172,7 +170,7 @@ def in_call_order(messages: Sequence[Message]) -> list[Message]:
             order = {call.id: at for at, call in enumerate(message.tool_calls)}
             start = len(ordered) + 1
         elif message.role == "tool" and message.tool_call_id not in order:
-            what = f"no call before this result has the id {(message.tool_call_id or '')[:80]!r}"
+            what = f"no call before this result has the id {(message.tool_call_id or '')[:SHOWN]!r}"
             raise RequestError(400, what, "invalid_value", "messages")
         ordered.append(message)
         if message.role == "tool":
@@ -192,12 +190,6 @@ def _keys(tools: str, messages: Iterable[Message]) -> Iterator[tuple[int, str]]:
 
 def _essence(message: Message) -> list[Any]:
     """Return what tells one message from another, however a client writes it."""
-    calls = [[call.function.name, _parsed(call.function.arguments)] for call in message.tool_calls or ()]
+    functions = [call.function for call in message.tool_calls or ()]
+    calls = [[function.name, parse_arguments(function.arguments)] for function in functions]
     return [message.role, message.text.strip(), calls]
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments

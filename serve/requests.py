@@ -6,7 +6,6 @@ change the form of what the client gets back (`n`, `logprobs`, …) are refused 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from agent.paths import parse_json
 from agent.transcript import ToolSpec, compact
 from agent.transcript.validation import InvalidFieldsError, validate
 from serve.errors import RequestError
@@ -24,10 +24,14 @@ MOST_BYTES = 4 << 20
 """Of a request's body."""
 MOST_MESSAGES = 1000
 MOST_TOOLS = 128
+MOST_CALLS = 128
+"""In one message."""
 MOST_STOPS = 64
 """Of the texts that end an answer: editors send every end marker that they know."""
 DEEPEST = 64
 """Objects and lists in one another; a tool's schema is walked recursively."""
+SHOWN = 80
+"""Characters of a client's text that a message repeats."""
 
 _REFUSED: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
@@ -42,6 +46,8 @@ _REFUSED: Mapping[str, tuple[Any, ...]] = {
 """Fields that are accepted with these values only."""
 
 _ALLOW = ConfigDict(extra="ignore")
+_FIRST = Field(fail_fast=True)
+"""Of a list with a million wrong entries the first one is told; finding all took minutes."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -83,8 +89,8 @@ class Message:
     __pydantic_config__: ClassVar = _ALLOW
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | tuple[TextPart, ...] | None = None
-    tool_calls: tuple[ToolCall, ...] | None = None
+    content: str | Annotated[tuple[TextPart, ...], _FIRST] | None = None
+    tool_calls: Annotated[tuple[ToolCall, ...], Field(max_length=MOST_CALLS), _FIRST] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
 
@@ -151,14 +157,14 @@ class ChatRequest:
 
     __pydantic_config__: ClassVar = _ALLOW
 
-    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MOST_MESSAGES)]
+    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MOST_MESSAGES), _FIRST]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    tools: Annotated[tuple[OfferedTool, ...], Field(max_length=MOST_TOOLS)] | None = None
+    tools: Annotated[tuple[OfferedTool, ...], Field(max_length=MOST_TOOLS), _FIRST] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
-    stop: str | Annotated[tuple[str, ...], Field(max_length=MOST_STOPS)] | None = None
+    stop: str | Annotated[tuple[str, ...], Field(max_length=MOST_STOPS), _FIRST] | None = None
     max_tokens: Annotated[int, Field(ge=-1)] | None = None
     """-1 stands for no limit, as for servers on llama.cpp."""
     max_completion_tokens: Annotated[int, Field(ge=-1)] | None = None
@@ -197,12 +203,11 @@ class ChatRequest:
 def parse_request(body: bytes) -> ChatRequest:
     """Return the request in `body`. Raise RequestError naming the first field that cannot be used."""
     try:
-        value = json.loads(body)
-        compact(value).encode("utf-8")
+        value = parse_json(body)
     except UnicodeEncodeError:
         raise RequestError(400, "the body has half of a surrogate pair", "invalid_json") from None
-    except (ValueError, RecursionError):
-        raise RequestError(400, "the body is not JSON", "invalid_json") from None
+    except ValueError as error:
+        raise RequestError(400, f"the body is not JSON: {error}", "invalid_json") from None
     if _is_deep(value):
         raise RequestError(400, f"the body is nested more than {DEEPEST} deep", "invalid_json")
     if not isinstance(value, dict):
@@ -228,16 +233,24 @@ def parse_request(body: bytes) -> ChatRequest:
     return request
 
 
+def parse_arguments(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call; None where they are no JSON object that a body may hold."""
+    try:
+        value = parse_json(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and not _is_deep(value) else None
+
+
 def _check(request: ChatRequest) -> None:
     if 0 in (request.max_tokens, request.max_completion_tokens):
         raise RequestError(400, "an answer has at least one token", "invalid_value", "max_tokens")
     if request.model not in (None, MODEL):
-        raise RequestError(
-            404, f"there is no model {request.model!r}; the model is {MODEL}", "model_not_found"
-        )
+        message = f"there is no model {request.model[:SHOWN]!r}; the model is {MODEL}"
+        raise RequestError(404, message, "model_not_found")
     names = [tool.function.name for tool in request.tools or ()]
     if wrong := next((name for name in names if not _NAME.fullmatch(name)), None):
-        message = f"the name of a tool has 1 to 64 letters, digits, _ and -; {wrong[:80]!r} has not"
+        message = f"the name of a tool has 1 to 64 letters, digits, _ and -; {wrong[:SHOWN]!r} has not"
         raise RequestError(400, message, "invalid_value", "tools")
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise RequestError(400, f"two tools are called {twice}", "invalid_value", "tools")
@@ -246,7 +259,7 @@ def _check(request: ChatRequest) -> None:
             400, "tool_choice demands a call and there are no tools", "invalid_value", "tool_choice"
         )
     if request.demanded and request.demanded not in names:
-        message = f"tool_choice names {request.demanded!r}, which is none of the tools"
+        message = f"tool_choice names {request.demanded[:SHOWN]!r}, which is none of the tools"
         raise RequestError(400, message, "invalid_value", "tool_choice")
 
 
@@ -257,7 +270,7 @@ def _kind_beside_text(messages: Any) -> str:
         for part in parts if isinstance(parts, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
             if isinstance(kind, str) and kind != "text":
-                return kind[:80]
+                return kind[:SHOWN]
     return ""
 
 

@@ -15,6 +15,9 @@ from agent.mcp.schema import UnfitSchemaError, fitted
 from agent.transcript import ToolSpec
 from serve.errors import RequestError
 
+LONGEST_AS_IS = 16_000
+"""Characters of a schema that is tried as it stands: the time takes the square of its parameters."""
+
 
 @lru_cache(maxsize=512)
 def fit(name: str, parameters: str) -> ToolSpec:
@@ -26,11 +29,10 @@ def fit(name: str, parameters: str) -> ToolSpec:
     try:
         if spec.parameters["type"] != "object":
             raise UnfitSchemaError("they are no object")
-        if why := refusal(spec):
+        if len(parameters) > LONGEST_AS_IS or refusal(spec):
             spec = replace(spec, parameters=fitted(spec.parameters))
-            why = refusal(spec)
-        if why:
-            raise UnfitSchemaError(why)
+            if why := refusal(spec):
+                raise UnfitSchemaError(why)
     except UnfitSchemaError as unfit:
         message = (
             f"the parameters of the tool {name} are a JSON Schema that calls cannot be held to ({unfit})"

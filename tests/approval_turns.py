@@ -6,10 +6,12 @@ import json
 
 from fakes import call, plan
 
-from agent.consent import Approve
+from agent.consent import Approve, Request
+from agent.consent.policy import Policy
 from agent.events import Event, Finished, Observation
 from agent.loop import Agent
 from agent.paths import audit_path
+from agent.transcript import Call
 
 WRITE = call("write_file", path="a.txt", content="hi")
 
@@ -42,3 +44,16 @@ def audited() -> list[dict[str, object]]:
 
 
 NOTE = [plan("", "caller"), call("add_note", text="buy milk"), plan("", "summarizer"), "Saved."]
+
+
+def decided(policy: Policy, request: Request) -> str:
+    """What a policy says: deny, allow, or ask."""
+    return "deny" if policy.forbids(request) else "allow" if policy.allows(request) else "ask"
+
+
+def request_of(agent: Agent, name: str, **arguments: str) -> Request:
+    """The question whether a call may run."""
+    made = agent.toolbox.get(name)
+    assert made is not None
+    change = agent.toolbox.preview(Call(name, arguments))
+    return Request("permission", Call(name, arguments), made, "", change=change, toolbox=agent.toolbox)

@@ -24,6 +24,7 @@ from agent.tools.toolbox import Toolbox
 from agent.transcript import Role, Transcript
 from serve.answering import Answering
 from serve.app import Server
+from serve.connections import TimelyProtocol
 from serve.fair_queue import FairQueue
 from serve.metrics import Metrics
 
@@ -103,7 +104,8 @@ async def served(
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     application = Server(answering, token, (f"127.0.0.1:{port}",)).application()
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=1))
+    config = uvicorn.Config(application, http=TimelyProtocol, log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve([listening]))
     while not server.started:
         await asyncio.sleep(0.01)

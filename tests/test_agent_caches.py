@@ -155,6 +155,34 @@ def test_the_longest_beginning_of_a_prompt_is_found(tmp_path: Path) -> None:
     assert prefixes.longest(ids, 1) == (10, bytes([10])), "a damaged one does not hide a shorter one"
 
 
+def test_forged_states_are_dropped_or_passed_over(tmp_path: Path) -> None:
+    """Of a right name: cut short, empty, of another model or tokens, no file at all; and of wrong names."""
+    cache = PromptCache(folder := tmp_path / "states")
+    prefixes, other = PromptPrefixes(cache, "model"), PromptPrefixes(cache, "another model")
+    ids, state = list(range(20)), b"state" * 100
+    prefixes.put(ids, state)
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    other.put(ids, state)
+    prefixes.put(ids[:10], state)
+    others = [file.read_bytes() for file in folder.iterdir() if file != path]
+    for content in (b"", whole[:20], whole[:32], whole[:-1], whole + b"x", bytes(len(whole)), *others):
+        path.write_bytes(content)
+        assert prefixes.longest(ids, 15) is None
+        assert not path.exists()
+    os.mkfifo(path)
+    assert prefixes.longest(ids, 15) is None
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert prefixes.longest(ids, 15) is None
+    path.unlink()
+    path.mkdir()
+    family = path.name.split("-")[0]
+    for name in (f"{family}-", f"{family}--1-x", f"{family}-x-y", f"{family}-1_9-x", f"{family}-\u00b2-x"):
+        (folder / f"{name}.state").write_bytes(whole)
+    assert prefixes.longest(ids, 5) == (10, state)
+
+
 def test_another_process_may_remove_states_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = PromptCache(tmp_path / "states", max_bytes=400)
     cache.put("a", bytes(60))

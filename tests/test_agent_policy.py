@@ -12,30 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
-from approval_turns import NOTE, audited, finished, observed, run, writing
+from approval_turns import NOTE, audited, decided, finished, observed, request_of, run, writing
 from fakes import call, plan, scripted
 
 from agent.consent import Deny, Request
 from agent.consent.policy import MODES, Mode, Policy, read_permissions
 from agent.errors import InputError, UmiError
-from agent.loop import Agent
 from agent.paths import audit_path, permissions_path
 from agent.tools import tool
 from agent.transcript import Call
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def decided(policy: Policy, request: Request) -> str:
-    """What a policy says: deny, allow, or ask."""
-    return "deny" if policy.forbids(request) else "allow" if policy.allows(request) else "ask"
-
-
-def request_of(agent: Agent, name: str, **arguments: str) -> Request:
-    made = agent.toolbox.get(name)
-    assert made is not None
-    change = agent.toolbox.preview(Call(name, arguments))
-    return Request("permission", Call(name, arguments), made, "", change=change, toolbox=agent.toolbox)
 
 
 def test_what_the_modes_do(tmp_path: Path) -> None:
@@ -91,7 +78,7 @@ def test_a_call_is_allowed_for_the_session_and_a_tool_for_its_folder(tmp_path: P
     assert policy is not None
     one = request_of(agent, "write_file", path="a", content="x")
     other = request_of(agent, "write_file", path="b", content="x")
-    policy.remember_call(one.call)
+    policy.remember_call(one)
     assert [decided(policy, request) for request in (one, other)] == ["allow", "ask"]
     assert decided(Policy(policy.workspace), one) == "ask"
     policy.remember_tool("write_file")
@@ -118,11 +105,12 @@ def test_a_folder_whose_name_is_not_utf8_has_rules_and_records(tmp_path: Path) -
 
 
 def test_changes_of_the_mode_and_the_rules_are_recorded(tmp_path: Path) -> None:
-    policy = scripted([], tmp_path).agent.policy
+    agent = scripted([], tmp_path).agent
+    policy = agent.policy
     assert policy is not None
     policy.mode = "auto"
     policy.remember_tool("write_file")
-    policy.remember_call(Call("write_file", {"path": "a"}))
+    policy.remember_call(request_of(agent, "write_file", path="a", content="x"))
     policy.revoke()
     assert [(line["kind"], line.get("mode", line.get("tool"))) for line in audited()] == [
         ("mode", "auto"),
@@ -206,6 +194,17 @@ def test_nothing_in_a_workspace_is_a_rule(tmp_path: Path) -> None:
         file.write_text(rules)
     assert Policy(tmp_path / "workspace").mode == "ask"
     assert observed(run(agent, lambda request: Deny())) == ["the user refused this call"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "null"])
+def test_an_audit_log_that_keeps_nothing_is_one_clear_line(tmp_path: Path, umi_home: Path, kind: str) -> None:
+    agent = scripted(writing(), tmp_path).agent
+    umi_home.mkdir()
+    os.mkfifo(audit_path()) if kind == "pipe" else audit_path().symlink_to("/dev/null")
+    events = run(agent, lambda request: request.allow())
+    says = f"{audit_path()} cannot be written: it is not a regular file; move it away or write elsewhere"
+    assert finished(events).answer == says
+    assert not (tmp_path / "workspace" / "a.txt").exists()
 
 
 def test_where_the_audit_log_cannot_be_written_nothing_runs(tmp_path: Path, umi_home: Path) -> None:

@@ -7,8 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import hostile
+import hostile_requests
 import pytest
-from attacks import injections, kills, obedient, paths, races, sandboxed_code, tool_servers
+from attacks import (
+    injections,
+    kills,
+    obedient,
+    paths,
+    races,
+    sandboxed_code,
+    served_requests,
+    tool_servers,
+)
 from attacks.result import Result
 
 from agent.consent.gate import Gate
@@ -21,6 +31,8 @@ from agent.tools.sandbox import report
 from agent.tools.sandbox.report import confinement_problem
 from agent.tools.sandbox.view import View
 from agent.transcript import Call, Role, Transcript
+from serve.app import Server
+from serve.connections import TimelyProtocol
 
 
 def test_no_attack_succeeds_and_the_last_line_has_all_counts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,6 +93,21 @@ def test_a_secret_that_confined_code_reads_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(report, "view_of", lambda workspace: View(workspace.root))
     monkeypatch.setattr(sandboxed_code, "hostile_path", lambda random, root: ".env")
     assert sandboxed_code.attack(tmp_path, 1).wrong["secrets read"]
+
+
+def test_a_page_that_is_answered_and_a_client_that_is_waited_for_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "_check_access", lambda self, request: None)
+    monkeypatch.setattr(TimelyProtocol, "_wait", lambda self: None)
+    monkeypatch.setattr(served_requests, "ANSWER_S", 2)
+    page, idle = hostile_requests.REFUSED["another origin"], hostile_requests.SLOW["half a head"]
+    monkeypatch.setattr(served_requests, "REFUSED", {"a page": page})
+    monkeypatch.setattr(served_requests, "HARMLESS", {})
+    monkeypatch.setattr(served_requests, "SLOW", {"half a head": idle})
+    result = served_requests.attack(tmp_path, 13)
+    assert result.wrong["wrong answers"]
+    assert result.wrong["connections left"] == ["slow: half a head"]
 
 
 @pytest.mark.parametrize("cut", [False, True])

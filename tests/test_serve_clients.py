@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from attacks.served_requests import KINDS, attack
 from fakes import call, plan
+from hostile_requests import SLOW
 from openai_server import chat, served, user, weather_tool
 
 from agent.errors import InputError
 from agent.loop import Agent
 from agent.transcript import UserTurn
+from serve import app, connections
 from serve.command import TOKEN_VARIABLE, serve
 from serve.fair_queue import FairQueue, QueueFullError
 
@@ -166,6 +169,26 @@ async def test_bad_requests_get_one_clear_error(tmp_path: Path) -> None:
         for body, expected in bodies:
             assert failing(await server.post(body)) == expected, str(body)[:80]
         assert not server.engine.seen
+
+
+def test_each_hostile_request_gets_one_answer(tmp_path: Path) -> None:
+    result = attack(tmp_path, KINDS)
+    assert result.count == KINDS
+    assert result.holds, result.wrong
+
+
+async def test_a_client_that_sends_no_whole_request_is_told_or_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "BODY_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_S", 0.1)
+    async with served(ANSWER, tmp_path) as server:
+        for name, sent in SLOW.items():
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent.replace(b"PORT", str(server.port).encode()))
+            got = await asyncio.wait_for(reader.read(), 20)
+            assert (b" 408 " in got) == (b"Length: 100" in sent and b"/nothing" not in sent), name
+            writer.close()
 
 
 def schema_tool(parameters: Any) -> dict[str, Any]:

@@ -88,16 +88,17 @@ class Policy:
         """Return the permission for a call that needs no question, or None."""
         if self.mode == "auto" and request.change and request.change.path.is_relative_to(self.workspace):
             return request.allow("the mode auto")
-        if call_key(request.call) in self._session:
+        if _shown_key(request) in self._session:
             return request.allow("the rule: this call in this session")
         if self._rules().tools.get(request.call.name) == "allow" and not _may_write_by_code(request):
             return request.allow(f"the rule: {request.call.name} in this folder")
         return None
 
-    def remember_call(self, call: Call) -> None:
-        """Allow this very call until the process ends."""
+    def remember_call(self, request: Request) -> None:
+        """Allow this very call, with what the question showed of its effect, until the process ends."""
+        call = request.call
         self._record("rule", tool=call.name, arguments=dict(call.arguments), allowed="until the process ends")
-        self._session[call_key(call)] = call
+        self._session[_shown_key(request)] = call
 
     def remember_tool(self, name: str) -> None:
         """Allow the tool in this workspace from now on, in every process of the user."""
@@ -144,6 +145,12 @@ def forget_tools(names: Collection[str]) -> None:
                 name: rule for name, rule in rules.tools.items() if rule == "deny" or name not in names
             }
             folders[folder] = FolderRules(rules.mode, kept)
+
+
+def _shown_key(request: Request) -> str:
+    """Return a text of the call and of what it does: a link may lead elsewhere, a tool be another, by now."""
+    tool, path = request.tool, str(request.change.path) if request.change else ""
+    return compact([call_key(request.call), path, tool.source, tool.may, tool.spec.line(), request.effect])
 
 
 def _may_write_by_code(request: Request) -> bool:

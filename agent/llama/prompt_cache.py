@@ -158,7 +158,8 @@ class PromptPrefixes:
         if len(ids) < least:
             return None
         keys = set(self._cache.keys(f"{self._family}-"))
-        for length in sorted({int(key.split("-")[1]) for key in keys}, reverse=True):
+        counts = (key.split("-")[1] for key in keys)  # of a file of any name, perhaps
+        for length in sorted({int(count) for count in counts if count.isdecimal()}, reverse=True):
             key = self._key(ids[:length])
             if least <= length <= len(ids) and key in keys and (state := self._cache.get(key)):
                 return length, state

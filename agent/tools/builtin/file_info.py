@@ -30,20 +30,22 @@ def file_info(context: ToolContext, path: FilePath) -> str:
     lines = None
     if entry.is_file and entry.size <= MAX_COUNTED_SIZE:
         with suppress(ProtectedPathError):
-            lines = _count_lines(context.workspace, path)
+            lines = _count_lines(context.workspace, path, entry.size)
     counts = [pluralize(entry.size, "byte")] + ([] if lines is None else [pluralize(lines, "line")])
     return f"{name}: {', '.join(counts)}, {changed}"
 
 
-def _count_lines(workspace: Workspace, path: str) -> int | None:
-    """Return the number of lines, counting a last one without a line end; None for a binary file."""
-    lines, last = 0, b"\n"
+def _count_lines(workspace: Workspace, path: str, size: int) -> int | None:
+    """Return the number of lines, counting a last one without a line end; None for a binary file.
+
+    Of a file that grows, those of the first `size` bytes are counted.
+    """
+    lines, last, left = 0, b"\n", size
     with workspace.open(path) as file:
-        first = True
-        while data := file.read(CHUNK_SIZE):
-            if first and is_binary(data):
+        while data := file.read(min(CHUNK_SIZE, left)):
+            if left == size and is_binary(data):
                 return None
-            first = False
+            left -= len(data)
             check_time()
             lines += data.count(b"\n")
             last = data[-1:]

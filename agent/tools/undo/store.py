@@ -7,6 +7,7 @@ made. Several processes may use one store.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -163,6 +164,8 @@ class UndoStore:
                 file.write(header)
                 while old and (data := old.read(_CHUNK)):
                     check_time()
+                    if file.tell() > MAX_BYTES:
+                        raise OSError(errno.EFBIG, "it grows while it is read")
                     digest.update(data)
                     file.write(data)
                 file.flush()

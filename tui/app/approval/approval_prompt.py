@@ -139,7 +139,7 @@ class ApprovalPrompt(Vertical, can_focus=True):
         return [*answers, ("Change it…", self._edit), ("Refuse, because…", self._ask_reason)]
 
     def _allow_call(self, policy: Policy) -> None:
-        self._allow_in_advance(lambda: policy.remember_call(self._request.call), "for this session")
+        self._allow_in_advance(lambda: policy.remember_call(self._request), "for this session")
 
     def _allow_tool(self, policy: Policy) -> None:
         self._allow_in_advance(
