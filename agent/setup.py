@@ -74,14 +74,13 @@ def open_engine(
     Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
     that are read once would evict those in use.
     """
-    from agent.bundle import mend
     from agent.config import engine_settings
     from agent.llama.engine import LlamaEngine
     from agent.llama.gguf.trial import require_loadable, trial_loads
     from agent.tools import builtin_tools
 
     settings = engine_settings()
-    require_loadable(trial_loads(bundle), mend(bundle.folder))
+    require_loadable(trial_loads(bundle), repair_hint(bundle.folder))
     kinds = {tool.name: tool.kinds for tool in (builtin_tools() if tools is None else tools)}
     return LlamaEngine(bundle, settings if keep_states else replace(settings, disk=False), kinds=kinds)
 

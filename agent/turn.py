@@ -30,11 +30,10 @@ WRITING_ROOM = 192
 
 TOO_LONG = "the call was too long to be written, so it was not made"
 """What the planner reads, and the person where it happens again."""
+REPEATED = "the same calls were proposed again and again"
+"""Why a turn ends whose models go round in circles."""
 
 _log = logging.getLogger(__name__)
-
-
-REPEATED = "the same calls were proposed again and again"
 
 
 class StuckError(Exception):
@@ -216,15 +215,25 @@ class RunningTurn:
 
         Raise ContextFullError where the tools, the question and the current step leave no room.
         """
+        self.transcript, trimmed = fit_transcript(self.engine, role, self.transcript)
+        if trimmed:
+            yield trimmed
 
-        def room(transcript: Transcript) -> int:
-            return self.engine.room(role, transcript)
 
-        before = self.transcript
-        self.transcript, changed = make_room(before, room, WRITING_ROOM)
-        if (left := room(self.transcript)) < WRITING_ROOM:
-            available = self.engine.context_length
-            raise ContextFullError(available - left + WRITING_ROOM, available)
-        if changed:
-            questions, theirs = dropped_questions(before, self.transcript)
-            yield Trimmed(changed, questions, changed - theirs)
+def fit_transcript(engine: Engine, role: Role, transcript: Transcript) -> tuple[Transcript, Trimmed | None]:
+    """Return `transcript` trimmed so that `role` can write after it, and what was left out, if anything was.
+
+    Raise ContextFullError where the tools, the question and the current step leave no room.
+    """
+
+    def room(shorter: Transcript) -> int:
+        return engine.room(role, shorter)
+
+    fitting, changed = make_room(transcript, room, WRITING_ROOM)
+    if (left := room(fitting)) < WRITING_ROOM:
+        available = engine.context_length
+        raise ContextFullError(available - left + WRITING_ROOM, available)
+    if not changed:
+        return fitting, None
+    questions, theirs = dropped_questions(transcript, fitting)
+    return fitting, Trimmed(changed, questions, changed - theirs)

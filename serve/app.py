@@ -11,8 +11,8 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
 from starlette.applications import Starlette
@@ -254,18 +254,16 @@ async def _server_sent(
         yield _data(error.to_json())
 
 
-class _request_errors:
+@contextmanager
+def _request_errors() -> Iterator[None]:
     """Turn errors of umi and of the queue into RequestError."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UmiError):
-            raise request_error(error) from None
-        if isinstance(error, QueueFullError):
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            raise RequestError(429, "too many requests wait", "queue_full", headers=headers) from None
+    try:
+        yield
+    except UmiError as error:
+        raise request_error(error) from None
+    except QueueFullError:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        raise RequestError(429, "too many requests wait", "queue_full", headers=headers) from None
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

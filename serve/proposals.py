@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 from agent.checks.answers.answer_check import AnswerCheck
 from agent.engine import Delta, Engine, Generated
-from agent.errors import ContextFullError, InputError, UmiError
-from agent.events import AnswerDelta, CallProposed, Event, Finished, Reading, Thought, Trimmed, Usage
+from agent.errors import InputError, UmiError
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Reading, Thought, Usage
 from agent.llama.grammar.calls import MAX_CALLS
 from agent.prompting.demands import demanded_thought
-from agent.prompting.trimming import dropped_questions, make_room
 from agent.transcript import (
     CallerTurn,
     PlannerTurn,
@@ -25,7 +24,7 @@ from agent.transcript import (
     parse_calls,
     parse_planner,
 )
-from agent.turn import TOO_LONG, WRITING_ROOM
+from agent.turn import TOO_LONG, fit_transcript
 
 Cancelled = Callable[[], bool]
 
@@ -125,13 +124,9 @@ def _generate(
     shown: list[str] | None = None,
 ) -> Generator[Event, None, Generated | None]:
     """Generate the turn of `role`; return it, or None where cancelled. `shown` collects what `show` shows."""
-    before = step.transcript
-    step.transcript, changed = make_room(before, lambda shorter: engine.room(role, shorter), WRITING_ROOM)
-    if (left := engine.room(role, step.transcript)) < WRITING_ROOM:
-        raise ContextFullError(engine.context_length - left + WRITING_ROOM, engine.context_length)
-    if changed:
-        questions, theirs = dropped_questions(before, step.transcript)
-        yield Trimmed(changed, questions, changed - theirs)
+    step.transcript, trimmed = fit_transcript(engine, role, step.transcript)
+    if trimmed:
+        yield trimmed
     for event in engine.generate(role, step.transcript, cancelled=cancelled):
         match event:
             case Reading():

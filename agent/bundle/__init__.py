@@ -18,7 +18,7 @@ from agent.bundle.manifest import (
     Layout,
     RoleFile,
     Sampling,
-    mend,
+    repair_hint,
 )
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "Sampling",
     "check_prompt_version",
     "load_bundle",
-    "mend",
+    "repair_hint",
     "with_biases",
     "with_tables",
     "write_bundle",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import MANIFEST, Bundle, Dialect, Layout, mend, with_biases, write_bundle
+from agent.bundle import MANIFEST, Bundle, Dialect, Layout, repair_hint, with_biases, write_bundle
 from agent.bundle.manifest import DEFAULT_SAMPLING, SHORTEST_CONTEXT
 from agent.config import EngineSettings
 from agent.errors import InputError, UmiError
@@ -123,7 +123,7 @@ def _build(
         what = error.what
         for name, path in sources.items():
             what = what.replace(str(part / name), str(path))
-        hint = error.hint if error.hint != mend(part) else "give GGUF files that belong together"
+        hint = error.hint if error.hint != repair_hint(part) else "give GGUF files that belong together"
         raise type(error)(what, hint) from None
     # The manifest last: its presence marks a complete bundle.
     for path in sorted(part.iterdir(), key=lambda path: path.name == MANIFEST):

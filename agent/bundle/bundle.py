@@ -19,8 +19,8 @@ from agent.bundle.manifest import (
     Dialect,
     Layout,
     Sampling,
-    mend,
     parse_manifest,
+    repair_hint,
 )
 from agent.errors import BundleError
 from agent.paths import read_json, sha256_of, write_atomically
@@ -39,19 +39,21 @@ def load_bundle(folder: Path, *, verify: bool = False) -> Bundle:
     """
     if not folder.is_dir():
         what = "is a file, not a folder of models" if folder.exists() else "does not exist"
-        raise BundleError(f"{folder} {what}", mend(folder))
+        raise BundleError(f"{folder} {what}", repair_hint(folder))
     path = folder / MANIFEST
     try:
         manifest = read_json(path)
     except FileNotFoundError:
-        raise BundleError(f"{folder} has no {MANIFEST}, so it is not a model bundle", mend(folder)) from None
+        raise BundleError(
+            f"{folder} has no {MANIFEST}, so it is not a model bundle", repair_hint(folder)
+        ) from None
     except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
+        raise BundleError(f"cannot read {path}: {error.strerror}", repair_hint(folder)) from None
     except json.JSONDecodeError:
-        raise BundleError(f"{path} is damaged: it is not JSON", mend(folder)) from None
+        raise BundleError(f"{path} is damaged: it is not JSON", repair_hint(folder)) from None
     except ValueError as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeError) else error
-        raise BundleError(f"{path} is damaged: {reason}", mend(folder)) from None
+        raise BundleError(f"{path} is damaged: {reason}", repair_hint(folder)) from None
     bundle = parse_manifest(folder, manifest)
     check_prompt_version(bundle)
     for file in bundle.files:
@@ -130,27 +132,28 @@ def write_bundle(
     bundle = parse_manifest(folder, manifest)
     for file in bundle.files:
         _check_file(folder, file, verify=False)
-    write_atomically(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    _write_manifest(folder, manifest)
     return bundle
 
 
 def with_biases(bundle: Bundle, call_bias: float, result_bias: float) -> Bundle:
     """Write the biases of a stock model into the manifest of `bundle` and return the updated bundle."""
-    path = bundle.folder / MANIFEST
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest |= {"call_bias": call_bias, "result_bias": result_bias}
-    write_atomically(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    manifest = read_json(bundle.folder / MANIFEST)
+    _write_manifest(bundle.folder, {**manifest, "call_bias": call_bias, "result_bias": result_bias})
     return replace(bundle, call_bias=call_bias, result_bias=result_bias)
 
 
 def with_tables(bundle: Bundle, tables: Mapping[Role, str]) -> Bundle:
     """Name the n-gram tables, files in its folder, in the manifest of `bundle`; return the new bundle."""
-    path = bundle.folder / MANIFEST
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_json(bundle.folder / MANIFEST)
     for role, name in tables.items():
         manifest["roles"][role]["table"] = _record(bundle.folder / name)
-    write_atomically(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    _write_manifest(bundle.folder, manifest)
     return load_bundle(bundle.folder)
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    write_atomically(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -176,14 +179,16 @@ def _check_file(folder: Path, file: BundleFile, *, verify: bool) -> None:
             raise BundleError(
                 f"{path} is {'truncated' if size < file.size else 'not the file it was'}:"
                 f" {size} bytes, and {file.size} were written",
-                mend(folder),
+                repair_hint(folder),
             )
         with path.open("rb") as opened:
             if opened.read(len(file.magic)) != file.magic:
-                raise BundleError(f"{path} is damaged: it is not a {file.kind}", mend(folder))
+                raise BundleError(f"{path} is damaged: it is not a {file.kind}", repair_hint(folder))
         if (verify or size <= ALWAYS_HASHED_BYTES) and sha256_of(path) != file.sha256:
-            raise BundleError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}", mend(folder))
+            raise BundleError(
+                f"{path} is damaged: its sha256 is not the one in {MANIFEST}", repair_hint(folder)
+            )
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing", mend(folder)) from None
+        raise BundleError(f"{path} is missing", repair_hint(folder)) from None
     except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}", mend(folder)) from None
+        raise BundleError(f"cannot read {path}: {error.strerror}", repair_hint(folder)) from None

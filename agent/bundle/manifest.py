@@ -197,7 +197,7 @@ def _check_deltas(roles: Mapping[Role, RoleFile]) -> None:
             raise ValueError("a file is built in one way")
 
 
-def mend(folder: Path) -> str:
+def repair_hint(folder: Path) -> str:
     """Return the next step for a user whose bundle in `folder` is unusable."""
     if (folder / DELTAS / MANIFEST).is_file():
         return f"build it again: umi models build {shlex.quote(folder.name)}"
@@ -234,4 +234,4 @@ def _shortened(text: str) -> str:
 
 
 def _damaged(folder: Path, how: str) -> BundleError:
-    return BundleError(f"{folder / MANIFEST} is damaged: {how}", mend(folder))
+    return BundleError(f"{folder / MANIFEST} is damaged: {how}", repair_hint(folder))

@@ -1,24 +1,18 @@
-"""Numbers in words, and days of the calendar, that an answer names and nobody said.
-
-Digits are held to what was said while an answer is written (`agent.llama.grammar.grounding`). Here it is seen
-whether words that stand for a number follow from it, and whether a month and a weekday stand beside the day
-that they were said of.
-"""
+"""Numbers in words, and days of the calendar, in what people and models write."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from agent.llama.grammar.numbers import (
     CARDINALS,
     MONTHS_IN_ORDER,
     ORDINALS,
     SCALES,
-    derivable_numbers,
     spoken_numbers,
 )
-from agent.tools.lib.dates import MONTHS, WEEKDAYS
+from agent.tools.lib.dates import MONTHS
 
 _COUNT = "|".join(sorted({*CARDINALS, *SCALES} - {"one", "zero"}, key=len, reverse=True))
 _ORDER = "|".join(sorted(set(ORDINALS) - {"first", "second"}, key=len, reverse=True))
@@ -37,12 +31,6 @@ _DAYS = re.compile(
     rf"\b(?:{_DAY}(?: of)? {_MONTH}|{_MONTH}\.? (?:the )?{_DAY})\b(?:,? (?:of )?\d{{4}}\b)?", re.IGNORECASE
 )
 _ISO = re.compile(r"(?<!\d)\d{4}-(\d{2})-(\d{2})(?!\d)")
-_NAMED = re.compile(rf"\b({'|'.join(name.title() for name in MONTHS if name not in ('may', 'march'))})\b")
-"""Two months are words that begin a sentence as well."""
-_WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})\b")
-_ANY_WEEKDAY = re.compile(
-    r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|rs|r|day|sday|nesday|rsday|urday)?s?\b", re.IGNORECASE
-)
 
 
 def spoken_operands(text: str) -> Iterator[set[str]]:
@@ -54,46 +42,20 @@ def spoken_operands(text: str) -> Iterator[set[str]]:
         yield spoken_numbers(found.group())
 
 
+def number_words(text: str) -> Iterator[str]:
+    """Yield the numbers in words of `text` as they stand there; of ordinals, those from the third on."""
+    for found in _SPOKEN.finditer(text):
+        yield found.group()
+
+
 def spoken_in_order(text: str) -> Iterator[set[str]]:
     """Yield for each number in words of `text`, from the third on ordinals too, those that it may be."""
-    for found in _SPOKEN.finditer(text):
-        yield spoken_numbers(found.group())
+    return map(spoken_numbers, number_words(text))
 
 
 def without_days(text: str) -> str:
     """Return `text` without the days that have a month, and their years."""
     return _DAYS.sub(" ", text)
-
-
-def unknown_number(answer: str, said: Sequence[str]) -> str:
-    """Return which number in words does not follow from `said`, as a clause; empty if all do."""
-    found = [match.group() for match in _SPOKEN.finditer(answer)]
-    if not found:
-        return ""
-    known = derivable_numbers(said)
-    text = "\n".join(said).lower()
-    for words in found:
-        values = [*map(int, spoken_numbers(words))]
-        if words.lower() not in text and str(max(values, default=0)) not in known:
-            return f"{words} follows from nothing that was said"
-    return ""
-
-
-def unknown_date(answer: str, said: Sequence[str]) -> str:
-    """Return which day, month or weekday nobody said, as a clause; empty if all were said."""
-    days, weekdays, named = set(days_named(answer)), _WEEKDAY.findall(answer), _NAMED.findall(answer)
-    if not days and not weekdays and not named:
-        return ""
-    text = "\n".join(said)
-    known = set(days_named(text))
-    months = {month for _, month in known} | {name[:3].lower() for name in _NAMED.findall(text.title())}
-    days_said = {match.lower() for match in _ANY_WEEKDAY.findall(text)}
-    for day, month in sorted(days - known):
-        return f"{day} {month.title()} is no day that was said"
-    for name in (*named, *weekdays):
-        if name[:3].lower() not in (months if name in named else days_said):
-            return f"{name} stands nowhere in what was said"
-    return ""
 
 
 def days_named(text: str) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle import Bundle, mend
+from agent.bundle import Bundle, repair_hint
 from agent.bundle.manifest import BACKBONE_KEY
 from agent.config import EngineSettings
 from agent.errors import BundleError, EngineError
@@ -64,7 +64,7 @@ class ModelSession:
         """Of the time that grammars are made and asked."""
         self._lookup = PromptLookup()
         self._tables: dict[Role, NgramTable] = {}
-        hint = mend(bundle.folder)
+        hint = repair_hint(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
             self._set_up(bundle, roles, hint)

@@ -13,7 +13,7 @@ from agent.checks.answers.loops import looped
 from agent.checks.answers.quotations import Quotations
 from agent.checks.answers.results import wrong_result
 from agent.checks.answers.sources import Sources
-from agent.checks.spoken import unknown_date, unknown_number
+from agent.checks.answers.spoken_claims import unknown_date, unknown_number
 from agent.transcript import Transcript
 
 TAIL = 400

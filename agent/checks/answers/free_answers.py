@@ -12,7 +12,7 @@ from agent.checks.answers.loops import LEAST_REPEATS, LONGEST_REPEATED, ending_l
 from agent.checks.answers.quotations import Quotations, without_emphasis
 from agent.checks.answers.results import wrong_result
 from agent.checks.answers.sources import Sources
-from agent.checks.spoken import unknown_date, unknown_number
+from agent.checks.answers.spoken_claims import unknown_date, unknown_number
 from agent.llama.grammar.grounding import sources
 from agent.transcript import Transcript
 

@@ -53,7 +53,7 @@ _FACTORS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 """Words that are an operand, and what that may be in an expression."""
 
 
-def operator(arguments: Mapping[str, Any], question: str) -> str | None:
+def other_operator(arguments: Mapping[str, Any], question: str) -> str | None:
     """The operator that the question names is the one of an expression with a single operator."""
     used = _BINARY.findall(str(arguments.get("expression", "")))
     named = [sign for sign, words in _OPERATORS.items() if re.search(words, question, re.IGNORECASE)]
@@ -64,7 +64,7 @@ def operator(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
-def once(arguments: Mapping[str, Any], question: str) -> str | None:
+def one_number_only(arguments: Mapping[str, Any], question: str) -> str | None:
     """An expression does not consist of one number over and over."""
     used = _NUMBER.findall(str(arguments.get("expression", "")))
     numbers = [*map(spellings, _NUMBERS.findall(question)), *spoken_in_order(question)]
@@ -85,7 +85,7 @@ def shared_factor(arguments: Mapping[str, Any], question: str) -> str | None:
     return f"the expression multiplies by {shared[0]} twice" if len(said) == 1 else None
 
 
-def percent(arguments: Mapping[str, Any], question: str) -> str | None:
+def misread_percentage(arguments: Mapping[str, Any], question: str) -> str | None:
     """A share of a number is a product, only the whole a quotient; what is asked in percent is times 100."""
     expression = str(arguments.get("expression", ""))
     if _SHARE_OF.search(question) and not _CHANGE.search(question) and _ADDED_SHARE.search(expression):
@@ -97,7 +97,7 @@ def percent(arguments: Mapping[str, Any], question: str) -> str | None:
     return None
 
 
-def factors(arguments: Mapping[str, Any], question: str) -> str | None:
+def missing_factor(arguments: Mapping[str, Any], question: str) -> str | None:
     """Words such as double and half a dozen are an operand of the expression."""
     used = _NUMBER.findall(str(arguments.get("expression", "")))
     for words, numbers in _FACTORS:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any, Literal
 
-from agent.bundle import Bundle, mend
+from agent.bundle import Bundle, repair_hint
 from agent.checks.calls.call_check import CallCheck
 from agent.config import EngineSettings, engine_settings
 from agent.consent import Allow, Request
@@ -124,7 +124,7 @@ def bench_questions(bundle: Bundle, *, as_json: bool, threads: int, limit: int =
         raise InputError(f"{bundle.name} is a stock model, which has no thoughts", "measure another bundle")
     settings = replace(engine_settings(), disk=False)
     settings = replace(settings, threads=threads) if threads else settings
-    require_loadable(trial_loads(bundle), mend(bundle.folder))
+    require_loadable(trial_loads(bundle), repair_hint(bundle.folder))
     kinds = {tool.name: tool.kinds for tool in builtin_tools()}
     tasks = [task for task in read_exam(["development"]) if not task.is_dialogue][: min(limit, QUESTIONS)]
     answers: dict[Way, list[Answer]] = {way: [] for way in WAYS}
