@@ -74,6 +74,7 @@ def open_engine(
     Without `keep_states`, nothing that is read goes to the prompt cache on disk: a thousand lists of tools
     that are read once would evict those in use.
     """
+    from agent.bundle import repair_hint
     from agent.config import engine_settings
     from agent.llama.engine import LlamaEngine
     from agent.llama.gguf.trial import require_loadable, trial_loads
