@@ -72,7 +72,8 @@ def _require_base(bundle: Bundle, base: Path) -> None:
 
 def _recipe(bundle: Bundle, base: Path, out: Path) -> Recipe:
     fields: dict[str, Any] = json.loads(json.dumps(dict(bundle.recipe)))
-    fields.pop("inputs", None)
+    for key in ("inputs", "averaged"):
+        fields.pop(key, None)
     if not fields:
         raise InputError(f"{bundle.name} does not say how it was trained", "name a bundle that umi exported")
     return Recipe.from_json({**fields, "base": str(base), "out": str(out), "start": ""}, bundle.name)

@@ -48,6 +48,21 @@ def train_recipe(
     return 0
 
 
+def average(folders: Sequence[Path], weights: str, out: Path, say: Callable[[str], None]) -> None:
+    """Write the mean of runs to `out` and print it; `weights` is a list of numbers between commas, or empty.
+
+    Raise InputError for runs that have no mean, and for a list that is none.
+    """
+    try:
+        numbers = [float(weight) for weight in weights.split(",")] if weights else []
+    except ValueError:
+        raise InputError(f"--weights {weights} is no list of numbers", "such as --weights 0.5,0.5") from None
+    with library_warnings_logged():
+        from train.loop.average import average_runs
+
+        print(average_runs(folders, numbers, out, say))
+
+
 def make_base(recipe_file: Path, overrides: Sequence[str], say: Callable[[str], None]) -> int:
     """Make a base model from scratch, or go on making it; print its folder. Returns the exit code."""
     with library_warnings_logged():

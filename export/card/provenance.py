@@ -91,11 +91,17 @@ def portable_recipe(run: Run) -> dict[str, Any]:
         if recipe.get(field):
             recipe[field] = Path(recipe[field]).name
     base = Path(run.recipe["base"])
-    inputs = {
-        f"base/{Path(path).name}" if Path(path).parent == base else Path(path).name: sha
-        for path, sha in run.inputs.items()
-    }
+    inputs = {_portable_path(Path(path), base): sha for path, sha in run.inputs.items()}
+    if run.averaged:
+        recipe["averaged"] = {Path(folder).name: share for folder, share in run.averaged.items()}
     return {**recipe, "inputs": inputs}
+
+
+def _portable_path(path: Path, base: Path) -> str:
+    """Return the name of an input, in `base` or in another run's folder where it is of one."""
+    if path.parent == base:
+        return f"base/{path.name}"
+    return f"{path.parent.parent.name}/{path.name}" if path.parent.name == BACKBONE else path.name
 
 
 def portable_stages(run: Run) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,8 @@ class Run:
     """sha256 of the files that the run was made from, by path."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of the adapters' files, by their paths in the folder."""
+    averaged: Mapping[str, float] = field(default_factory=dict)
+    """The shares of the runs that it is the mean of, by folder; empty where it was trained itself."""
 
     @property
     def base(self) -> Path:
@@ -91,7 +93,8 @@ def load_run(folder: Path) -> Run:
     """Read a run folder. Raise InputError if it is not a finished run, or its base does not exist."""
     value, manifest = read_manifest(folder), folder / MANIFEST
     try:
-        run = Run(folder, value["recipe"], value["stages"], value["inputs"], value["files"])
+        averaged = value.get("averaged", {})
+        run = Run(folder, value["recipe"], value["stages"], value["inputs"], value["files"], averaged)
         versions = value["format"], value["prompt_version"]
         missing = [key for key in _REQUIRED if key not in run.recipe]
         missing += [role for role in ROLES if BACKBONE not in run.stages and role not in run.stages]

@@ -124,6 +124,27 @@ def start(
     print(import_start(bundle, base, out))
 
 
+@train.command(short_help="Average runs that went on from each other.")
+def average(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Finished run, then the one that it started from, or others."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Run folder to write.")],
+    weights: Annotated[
+        str,
+        typer.Option(metavar="N,N...", help="A weight a run, in order (default: all the same)."),
+    ] = "",
+) -> None:
+    """Write the mean of runs' stage-1 adapters as a run, and measure it on the first one's held-out rows.
+
+    For runs of one adapter for all roles that started from each other, or from the same run.
+    """
+    from train.commands import average as average_command
+
+    average_command(runs, weights, out, say)
+
+
 train.add_typer(bench, name="bench")
 
 
