@@ -34,11 +34,17 @@ from agent.remote.client import ServerClient
 LEAST_GAIN = 3.0
 START_S = 900
 """Seconds that a server may take to start; vLLM's imports alone take a minute on a slow disk."""
-OPTIONS = ("--dtype", "float32", "--enforce-eager", "--max-num-seqs", "32", "--block-size", "32")
-"""Of vLLM beside its configuration: without bf16 in the processor, float32 is the faster type, and nothing is
-compiled first. Of a prompt, whole blocks are reused, and 128 tokens a block are more than a turn has."""
-ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-"""A gigabyte of key-value cache; nothing is sent or fetched."""
+OPTIONS = ("--enforce-eager", "--max-num-seqs", "32", "--block-size", "32")
+"""Of vLLM beside its configuration: nothing is compiled first. Of a prompt, whole blocks are reused, and 128
+tokens a block are more than a turn has."""
+ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+"""A gigabyte of key-value cache; all cores that this process may use, where `auto` leaves one out; nothing is
+sent or fetched. What the user set stays."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +86,10 @@ def vllm(python: Path, folder: Path, log: Path) -> Iterator[str]:
     port = _free_port()
     # The command `vllm` of vllm-cpu 0.32 asks for the metadata of a package `vllm`, and ends.
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--config", "vllm.yaml", *OPTIONS]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", fast_dtype()]
     with log.open("wb") as file:
         server = subprocess.Popen(
-            command, cwd=folder, env=os.environ | ENVIRONMENT, stdout=file, stderr=subprocess.STDOUT
+            command, cwd=folder, env=ENVIRONMENT | os.environ, stdout=file, stderr=subprocess.STDOUT
         )
     try:
         started = time.monotonic()
@@ -98,6 +104,12 @@ def vllm(python: Path, folder: Path, log: Path) -> Iterator[str]:
         server.wait()
 
 
+def fast_dtype() -> str:
+    """Return the type that this processor computes fastest in: bfloat16 where it has products of it."""
+    flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    return "bfloat16" if flags & {"avx512_bf16", "amx_bf16", "bf16"} else "float32"
+
+
 @contextmanager
 def umi_server(models: str) -> Iterator[str]:
     """Serve `models` by `umi serve`; yield the URL."""
@@ -105,7 +117,9 @@ def umi_server(models: str) -> Iterator[str]:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout
     try:
-        yield server.stdout.readline().strip()
+        if not (url := server.stdout.readline().strip()):
+            raise EngineError("umi serve does not start", "it says why above")
+        yield url
     finally:
         server.terminate()
         server.wait()
