@@ -19,7 +19,7 @@ from tui.cli.main import main
 
 FIELDS = {
     *("questions", "median_seconds", "first_word_seconds", "seconds_with_drafts", "seconds_without_drafts"),
-    *("same_text", "near_ties", "python_share", "joules", "roles"),
+    *("same_text", "near_ties", "python_share", "joules", "roles", "resume_tokens", "resume_seconds"),
 }
 
 
@@ -31,6 +31,8 @@ def test_the_figures_are_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["same_text"] is True
     assert 0 < result["first_word_seconds"] < result["median_seconds"]
     assert 0 < result["python_share"] < 1
+    assert result["resume_tokens"] >= 1000  # half of what its context holds
+    assert result["resume_seconds"] > 0
     planner = result["roles"]["planner"]
     assert planner["decodes"] <= result["roles_without_drafts"]["planner"]["decodes"]
     assert planner["accepted"] <= planner["drafted"]

@@ -35,6 +35,7 @@ from tui.app.chat.read_ahead import PAUSE_S
 from tui.bench.machine import machine
 from tui.bench.questions.energy import joules
 from tui.bench.questions.near_ties import Turn, first_difference, gap, spread
+from tui.bench.questions.resuming import resuming_figures
 from tui.cli.timings import HEADS, row
 
 QUESTIONS = 50
@@ -144,6 +145,7 @@ def bench_questions(bundle: Bundle, *, as_json: bool, threads: int, limit: int =
             **figures(answers),
             **_comparison(engine, answers),
         }
+    result |= resuming_figures(bundle, settings, kinds)
     if as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -259,6 +261,10 @@ def _print(result: Mapping[str, Any], drafted: Sequence[Answer]) -> None:
     lines = [
         ("seconds a question, the median, typed and read ahead", f"{result['median_seconds']:.2f}"),
         ("to the first token of the first thought, the median", f"{result['first_word_seconds']:.3f}"),
+        (
+            f"to that of a session of {result['resume_tokens']:,} tokens, models opened anew",
+            f"{result['resume_seconds']:.2f}",
+        ),
         ("seconds a question with drafts", f"{with_drafts:.2f}"),
         ("without", f"{without:.2f} ({with_drafts / without:.2f} with)"),
         ("Python and masks", f"{result['python_share']:.1%}"),
