@@ -12,11 +12,11 @@ from fakes import run_train as main
 
 from agent.errors import InputError
 from agent.tools import builtin_tools
-from agent.transcript import CallerTurn, PlannerTurn, Row, ToolTurn
+from agent.transcript import CallerTurn, PlannerTurn, Row, ToolSpec, ToolTurn
 from train.data.checks.validity import faults
 from train.data.foreign.collection import Collection, ForeignTool, snake
 from train.data.foreign.reading import read_foreign
-from train.data.foreign.requests import order_of
+from train.data.foreign.requests import Foreign, order_of
 from train.data.foreign.values import examples, value_of
 from train.data.synthetic import group
 from train.data.synthetic.generate import generate_rows
@@ -156,6 +156,25 @@ def test_an_unserved_request_shares_no_word_with_a_tool_on_offer(folder: Path) -
         for turn in turns:
             if isinstance(turn, PlannerTurn) and turn.next == "give up" and "moon" in turn.content:
                 assert "moon_phase" not in offered
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"type": ["object", "null"]},
+        {"type": "array", "items": {"type": "object", "required": ["name"]}},
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]},
+    ],
+)
+def test_a_tool_that_takes_objects_is_left_out(folder: Path, schema: dict[str, Any]) -> None:
+    found = read_foreign([folder])
+    for name in ("bill", "invoice", "receipt", "quote"):
+        parameters = {"type": "object", "properties": {"items": schema}, "required": ["items"]}
+        found.add_tool(ForeignTool(ToolSpec(name, "Write down what is owed", parameters)))
+    usable = Foreign(found, is_test=False).tools | Foreign(found, is_test=True).tools
+    assert usable.keys() >= {"getChessClub"}
+    assert not usable.keys() & {"bill", "invoice", "receipt", "quote"}
 
 
 def test_without_a_collection_no_tool_comes_from_one() -> None:

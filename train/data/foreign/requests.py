@@ -103,9 +103,21 @@ class Foreign:
 
 
 def _plain(spec: ToolSpec) -> bool:
+    """Return whether a tool is described, and takes few values, none of them an object or a list of such."""
     properties = spec.parameters["properties"]
-    kinds = {schema.get("type") for schema in properties.values()}
-    return len(properties) <= MAX_PARAMETERS + 4 and "object" not in kinds and bool(spec.description)
+    return (
+        bool(spec.description)
+        and len(properties) <= MAX_PARAMETERS + 4
+        and not any(map(_holds_object, properties.values()))
+    )
+
+
+def _holds_object(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    inner = [schema.get("items"), *(schema.get("anyOf") or ()), *(schema.get("oneOf") or ())]
+    kind = schema.get("type")
+    return "object" in (kind if isinstance(kind, list) else [kind]) or any(map(_holds_object, inner))
 
 
 def content_words(text: str) -> set[str]:
@@ -173,12 +185,13 @@ def _result(sample: Sampler, tool: ForeignTool) -> tuple[str, str]:
         )
         return compact(result), f"{said[:1].upper()}{said[1:]}."
     text = sample.phrase() if sample.chance(0.5) else f"{sample.word()} {sample.rng.randint(2, 900)}"
+    said = text.rstrip(".")
     return sample.rng.choice(
         (
-            (compact({"result": text}), f"The result: {text}."),
-            (text, f"It says: {text}."),
+            (compact({"result": text}), f"The result: {said}."),
+            (text, f"It says: {said}."),
             (compact({"status": "ok"}), "That is done: ok."),
-            (compact({"results": [text]}), f"Found: {text}."),
+            (compact({"results": [text]}), f"Found: {said}."),
             ("done", "It is done."),
         )
     )
