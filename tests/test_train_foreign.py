@@ -164,7 +164,7 @@ def test_an_unserved_request_shares_no_word_with_a_tool_on_offer(folder: Path) -
         {"type": "object"},
         {"type": ["object", "null"]},
         {"type": "array", "items": {"type": "object", "required": ["name"]}},
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]},
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}},
     ],
 )
 def test_a_tool_that_takes_objects_is_left_out(folder: Path, schema: dict[str, Any]) -> None:
