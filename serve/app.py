@@ -48,7 +48,7 @@ class Server:
     """The application's state: what answers, the token, and the host names that it is reached under."""
 
     def __init__(self, answering: Answering, token: str = "", hosts: tuple[str, ...] = ()) -> None:
-        """Without a `token`, only requests to one of `hosts` are answered."""
+        """Without a `token`, only requests to one of `hosts`, in lower case, are answered."""
         self._answering = answering
         self._token = token.encode()
         self._hosts = hosts
@@ -107,7 +107,7 @@ class Server:
                 raise RequestError(401, "the token of this server is missing or wrong", "invalid_api_key")
             return
         origin = request.headers.get("Origin")
-        if request.headers.get("Host") not in self._hosts:
+        if request.headers.get("Host", "").lower() not in self._hosts:
             raise RequestError(403, "this server answers under the names of this machine only", "wrong_host")
         if origin is not None and origin.removeprefix("http://") not in self._hosts:
             raise RequestError(403, "pages of other origins are not answered", "wrong_origin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -56,8 +57,7 @@ def serve(
     name, number = listening.getsockname()[:2]
     answering = Answering(open_agent(), approve, FairQueue(), Metrics())
     address = f"{f'[{name}]' if ':' in name else name}:{number}"
-    hosts = (address, f"127.0.0.1:{number}", f"localhost:{number}")
-    application = Server(answering, token, hosts).application()
+    application = Server(answering, token, own_hosts(address, number)).application()
     config = uvicorn.Config(
         application,
         http=TimelyProtocol,
@@ -68,9 +68,20 @@ def serve(
         limit_concurrency=_MOST_CONNECTIONS,
     )
     ready(f"http://{address}/v1")
+    # uvicorn ends the open requests, and then raises the signal anew for whoever handled it before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def own_hosts(address: str, port: int) -> tuple[str, ...]:
+    """Return what the header Host holds of requests to `address` and this machine, in lower case.
+
+    Clients leave out port 80, which is HTTP's own (RFC 9110, section 4.2.3).
+    """
+    hosts = (address, f"127.0.0.1:{port}", f"localhost:{port}")
+    return hosts + tuple(host.removesuffix(":80") for host in hosts if port == 80)
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ from agent.tools.toolbox import Toolbox
 from agent.transcript import Role, Transcript
 from serve.answering import Answering
 from serve.app import Server
+from serve.command import own_hosts
 from serve.connections import TimelyProtocol
 from serve.fair_queue import FairQueue
 from serve.metrics import Metrics
@@ -103,7 +104,7 @@ async def served(
     answering = Answering(agent, approve, FairQueue(most_waiting), Metrics())
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    application = Server(answering, token, (f"127.0.0.1:{port}",)).application()
+    application = Server(answering, token, own_hosts(f"127.0.0.1:{port}", port)).application()
     config = uvicorn.Config(application, http=TimelyProtocol, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve([listening]))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,10 @@ from openai_server import chat, served, user, weather_tool
 
 from agent.errors import InputError
 from agent.loop import Agent
+from agent.paths import SHIPPED
 from agent.transcript import UserTurn
 from serve import app, connections
-from serve.command import TOKEN_VARIABLE, serve
+from serve.command import TOKEN_VARIABLE, own_hosts, serve
 from serve.fair_queue import FairQueue, QueueFullError
 
 ANSWER = [plan("Fine.", "summarizer"), "Yes."]
@@ -105,6 +109,8 @@ async def test_who_may_ask(tmp_path: Path) -> None:
         assert (await server.get("/v1/models", Host="evil.example")).status_code == 403
         assert (await server.get("/v1/models", Origin="http://evil.example")).status_code == 403
         assert (await server.get("/v1/models")).status_code == 200
+        assert (await server.get("/v1/models", Host=f"LocalHost:{server.port}")).status_code == 200
+        assert (await server.get("/v1/models", Host="localhost")).status_code == 403
         missing = (await server.get("/v1/responses")).json()["error"]
         assert missing["code"] == "not_found"
         assert "/v1/chat/completions" in missing["message"]
@@ -118,6 +124,26 @@ async def test_who_may_ask(tmp_path: Path) -> None:
         assert wrong.status_code == 401
         right = await server.post(chat(user("hi")), Authorization="Bearer a-long-enough-token")
         assert right.status_code == 200
+
+
+def test_port_80_is_left_out_by_clients() -> None:
+    assert {"localhost", "127.0.0.1", "localhost:80"} <= set(own_hosts("127.0.0.1:80", 80))
+    assert own_hosts("127.0.0.1:8080", 8080) == ("127.0.0.1:8080", "127.0.0.1:8080", "localhost:8080")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_in_order(number: int) -> None:
+    command = [sys.executable, "-m", "tui", "serve", "--port", "0", "--models", str(SHIPPED)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        assert url, server.communicate()[1]
+        # Connections wait in the port's backlog until the server runs.
+        assert httpx2.get(f"{url}/models", timeout=60).status_code == 200
+        server.send_signal(number)
+        _, said = server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert "Traceback" not in said
 
 
 def failing(error: httpx2.Response) -> tuple[int, str | None]:
