@@ -115,6 +115,16 @@ class Trimmed:
 
 
 @dataclass(frozen=True)
+class Mentioned:
+    """The question names files without their paths, and the models see it with `paths` behind it.
+
+    See `agent.mentions`. It comes before the first thought.
+    """
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AnswerDelta:
     """A piece of the answer, as it is generated."""
 
@@ -136,10 +146,11 @@ class Finished:
     it. Empty where no rule speaks, and for answers that show only what is supported."""
 
 
-Event = Reading | Thought | CallProposed | Observation | Trimmed | AnswerDelta | Finished
+Event = Reading | Mentioned | Thought | CallProposed | Observation | Trimmed | AnswerDelta | Finished
 
 _EVENT_NAMES: dict[type, str] = {
     Reading: "reading",
+    Mentioned: "mentioned",
     Thought: "thought",
     CallProposed: "call",
     Observation: "observation",
@@ -161,8 +172,9 @@ def event_from_json(value: Mapping[str, Any]) -> Event:
     Raise KeyError for an unknown name, TypeError for a field that is missing or unknown.
     """
     fields = {name: field for name, field in value.items() if name != "event"}
-    if "questions" in fields:
-        fields["questions"] = tuple(fields["questions"])
+    for name in ("questions", "paths"):
+        if name in fields:
+            fields[name] = tuple(fields[name])
     if "stats" in fields:
         fields["stats"] = {role: Usage(**usage) for role, usage in fields["stats"].items()}
     return _EVENTS[value["event"]](**fields)

@@ -22,16 +22,18 @@ from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, UnconfirmedCallError
 from agent.consent.policy import Policy, call_key
 from agent.engine import Engine, Generated
-from agent.errors import InputError, UmiError
+from agent.errors import InputError, ToolError, UmiError
 from agent.events import (
     AnswerDelta,
     CallProposed,
     Event,
     Finished,
+    Mentioned,
     Observation,
     Reason,
     Thought,
 )
+from agent.mentions import READ_FILE, mentioned_files, with_mentions
 from agent.tools.toolbox import Toolbox
 from agent.transcript import (
     PlannerTurn,
@@ -156,7 +158,7 @@ class Agent:
         """Answer `text`, yielding events; the last one is `Finished`.
 
         The files in `attachments` are shown to the models as read in a step of their own, which counts as
-        step 0.
+        step 0. Without any, the paths of files that the question names are shown behind it (`Mentioned`).
 
         `approve(request)` is asked before a tool runs that may write, execute or use the network, and about a
         call in doubt (see `agent.consent`). Where it is missing or returns None, nobody is there: the first
@@ -175,13 +177,16 @@ class Agent:
             or any(map(self.toolbox.is_untrusted, observed))
         )
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
-        asked = before.plus(UserTurn(text.strip()))
+        mentioned = () if attachments else self._mentioned_files(text)
+        asked = before.plus(UserTurn(with_mentions(text.strip(), mentioned)))
         turn = RunningTurn(self.engine, self.toolbox, gate, cancelled, asked, untrusted)
         if attachments:
             turn.transcript = turn.transcript.plus(*attached_turns(attachments))
             turn.untrusted = True
             turn.outcomes |= {call_key(attached.call): True for attached in attachments}
         yield from turn.make_room("planner")
+        if mentioned:
+            yield Mentioned(mentioned)
         yield from _shown(attachments)
         try:
             reason, answer = yield from self._steps(turn, text)
@@ -197,6 +202,16 @@ class Agent:
             conversation.untrusted = turn.untrusted
         _log.info("a turn ended: %s, %d calls", reason, len(turn.outcomes))
         yield Finished(reason, answer, turn.stats, turn.unsupported)
+
+    def _mentioned_files(self, question: str) -> tuple[str, ...]:
+        """Return the files that a question names without a path, where the models can read files."""
+        if self.toolbox.get(READ_FILE) is None:
+            return ()
+        try:
+            return mentioned_files(question, self.toolbox.context.workspace)
+        except (ToolError, OSError) as error:  # a workspace that is gone or cannot be listed
+            _log.info("no file names were looked up: %s", error)
+            return ()
 
     def _steps(self, turn: RunningTurn, question: str) -> Generator[Event, None, tuple[Reason, str]]:
         for step in range(1, self.max_steps + 2):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.events import Trimmed
+    from agent.events import Mentioned, Trimmed
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
@@ -119,6 +119,11 @@ def trimmed_text(event: Trimmed) -> str:
             "an older step or part of a result" if count == 1 else f"{count} older steps or parts of results"
         )
     return f"To make room, the models no longer see {' and '.join(what)}"
+
+
+def mentioned_text(event: Mentioned) -> str:
+    """Return which files a question is taken to speak of, without a full stop."""
+    return f"Taken to speak of {' and '.join(one_line(path) for path in event.paths)}"
 
 
 def folder_text(path: Path) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Reason, Thought
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Mentioned, Observation, Reason, Thought
+from agent.mentions import with_mentions
 from agent.transcript import (
     Call,
     CallerTurn,
@@ -138,6 +139,8 @@ def turns_of(question: str, events: Iterable[Event]) -> tuple[Turn, ...]:
     next_ = None
     for event in events:
         match event:
+            case Mentioned(paths):
+                turns[0] = UserTurn(with_mentions(question.strip(), paths))
             case Thought(_, text, next_):
                 if calls:
                     turns += [CallerTurn(tuple(calls)), *results]

@@ -11,6 +11,7 @@ from agent.events import (
     CallProposed,
     Event,
     Finished,
+    Mentioned,
     Observation,
     Reading,
     Thought,
@@ -18,7 +19,7 @@ from agent.events import (
     Usage,
 )
 from agent.transcript import Role
-from tui.text import call_line, one_line, plain, trimmed_text, truncate_lines
+from tui.text import call_line, mentioned_text, one_line, plain, trimmed_text, truncate_lines
 
 OBSERVATION_LINES = 6
 """Lines of an observation that are shown; the models read all of it."""
@@ -51,6 +52,8 @@ class StepPrinter:
                     self._line(f"  {('=' if ok else '!') if i == 0 else ' '} {line}")
                 if more:
                     self._line(f"    … {more} more lines")
+            case Mentioned():
+                self._line(f"  ({mentioned_text(event)})")
             case Trimmed():
                 self._line(f"  ({trimmed_text(event)})")
             case AnswerDelta():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from agent.events import AnswerDelta, CallProposed, Event, Finished, Observation, Thought, Trimmed
+from agent.events import AnswerDelta, CallProposed, Event, Finished, Mentioned, Observation, Thought, Trimmed
 from tui.app.transcript.blocks import (
     Block,
     CallBlock,
@@ -16,7 +16,7 @@ from tui.app.transcript.blocks import (
     ThoughtBlock,
     UserBlock,
 )
-from tui.text import count_text, one_line, trimmed_text
+from tui.text import count_text, mentioned_text, one_line, trimmed_text
 
 if TYPE_CHECKING:
     from tui.app.transcript.markdown_answer import AnswerBlock
@@ -44,6 +44,8 @@ def step_block(event: Event) -> Block | None:
             return CallBlock(name, arguments)
         case Observation(_, _, _, ok, content):
             return ObservationBlock(content, ok)
+        case Mentioned():
+            return NoteBlock(mentioned_text(event))
         case Trimmed():
             return NoteBlock(f"{trimmed_text(event)}. F8 lists what they see, /new starts afresh.")
     return None

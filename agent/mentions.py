@@ -1,0 +1,95 @@
+"""Files that a question names without their path: "the letter to Martha" for `letters/To Martha.md`.
+
+Small models take a name that is no path for something else, or refuse. So a question that names a file of the
+workspace by the words of its name is shown to them with the path behind it, in parentheses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.tools import Workspace
+
+READ_FILE = "read_file"
+"""The tool without which no file is looked up."""
+MAX_FILES = 2000
+"""Of a larger workspace no names are looked up: words of a question then fit some file by chance."""
+MAX_MENTIONS = 2
+_LEAST_LETTERS = 4
+_WORD = re.compile(r"[^\W_]+")
+_FILE_NAME = re.compile(r"\w\.[A-Za-z]\w{0,4}\b|/\w")
+"""What says that the person writes paths: an extension, a slash before a name."""
+_NOTES = {"note", "notes"}
+_COMMON = {
+    *("copy", "data", "date", "dates", "document", "documents", "file", "files"),
+    *("folder", "folders", "index", "info", "information", "list", "lists", "main"),
+    *("name", "names", "number", "numbers", "page", "read"),
+    *("report", "reports", "result", "results", "sheet", "test", "text", "texts"),
+    *("time", "times", "today", "unit", "units", "untitled", "week", "write"),
+    "year",
+}
+"""Names of files that are words of everyday requests."""
+
+
+def mentioned_files(question: str, workspace: Workspace) -> tuple[str, ...]:
+    """Return the paths of at most `MAX_MENTIONS` files that `question` names by the words of their names.
+
+    None where the question holds a path or a name with an extension or speaks of notes, which are no files,
+    and no file whose name another one has as well, unless the words of its folder stand in the question too.
+    """
+    said = words(question)
+    if _FILE_NAME.search(question) or not _NOTES.isdisjoint(said):
+        return ()
+    files, complete = workspace.files()
+    if not said or not complete or len(files) > MAX_FILES:
+        return ()
+    return tuple(path for _, path in sorted(_named(said, files)))[:MAX_MENTIONS]
+
+
+def with_mentions(question: str, paths: Sequence[str]) -> str:
+    """Return a question as the models see it: with the paths of the files that it names behind it."""
+    return f"{question} ({', '.join(paths)})" if paths else question
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case: runs of letters and digits."""
+    return _WORD.findall(text.lower())
+
+
+def _named(said: Sequence[str], files: Iterable[str]) -> list[tuple[int, str]]:
+    """Return where each file is named that is the only one with its name, and its path."""
+    places: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for path in files:
+        name = words(PurePosixPath(path).stem)
+        if (at := _find(name, said)) is not None and _is_telling(name):
+            places[at, at + len(name)].append(path)
+    found = []
+    for (start, end), paths in places.items():
+        if any(a <= start and end <= b and (a, b) != (start, end) for a, b in places):
+            continue  # a part of a longer name
+        if len(paths) > 1:
+            paths = [path for path in paths if _names_folder(path, said)]
+        if len(paths) == 1:
+            found.append((start, paths[0]))
+    return found
+
+
+def _is_telling(name: Sequence[str]) -> bool:
+    return any(len(word) >= _LEAST_LETTERS and word.isalpha() and word not in _COMMON for word in name)
+
+
+def _names_folder(path: str, said: Sequence[str]) -> bool:
+    folders = [words(part) for part in PurePosixPath(path).parent.parts]
+    return bool(folders) and any(_find(folder, said) is not None for folder in folders)
+
+
+def _find(name: Sequence[str], said: Sequence[str]) -> int | None:
+    """Return where the words of a name stand in a row, None where they do not."""
+    length = len(name)
+    rows = range(len(said) - length + 1) if length else ()
+    return next((at for at in rows if said[at : at + length] == list(name)), None)
