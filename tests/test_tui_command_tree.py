@@ -99,3 +99,8 @@ def test_an_option_takes_all_values_up_to_the_next_option() -> None:
         *("--", "--against", "f", "g"),
     ]
     assert repeat_options(["--against", "--json"], {"--against"}) == ["--against", "--json"]
+
+
+@pytest.mark.parametrize("command", ["ask", "serve", "mcp"])
+def test_yes_is_said_to_allow_all_that_asks_not_writes_alone(command: str) -> None:
+    assert parameters(command)["yes"].help == "Allow every call that needs permission."

@@ -35,8 +35,8 @@ def print_models() -> None:
     rows = [(entry.selected, model_row(entry, rates)) for entry in here]
     marked = [(f"{'*' if selected else ' '} {name}", *cells) for selected, (name, *cells) in rows]
     print_table([(f"  {HEADINGS[0]}", *HEADINGS[1:]), *marked])
-    hint = "" if rates else "; the speed expected here: umi models catalogue"
-    say(f"folders and files: umi models show NAME; more to pull: umi models catalogue{hint}")
+    more = "more to pull" if rates else "more to pull, and the speed expected here"
+    say(f"folders and files: umi models show NAME; {more}: umi models catalogue")
 
 
 def print_bundle(name: str | None, *, everything: bool = False) -> None:

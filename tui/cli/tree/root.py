@@ -176,7 +176,7 @@ def ask(
     ] = False,
     session: Session = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="Leave nothing among the sessions.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow every call that needs permission.")] = False,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
     engine: Engine = "",

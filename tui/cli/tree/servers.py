@@ -17,7 +17,7 @@ def serve(
     models: Models = None,
     workspace: Workspace = None,
     tools: ToolNames = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow every call that needs permission.")] = False,
     max_steps: MaxSteps = None,
     allow_protected: AllowProtected = None,
     engine: Engine = "",
@@ -35,7 +35,7 @@ def serve_tools(
     workspace: Workspace = None,
     tools: ToolNames = None,
     allow_protected: AllowProtected = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve every call that writes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow every call that needs permission.")] = False,
 ) -> int:
     """Serve umi's file, note, date and unit tools to another program (MCP, over standard streams)."""
     from tui.cli.serve_tools import serve_tools
