@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from imatrix_files import write_gguf, write_legacy
 from numpy.typing import NDArray
 from tiny_base import make_tokenizer, tiny_rows
 from tiny_families import FAMILIES, make_family
@@ -129,74 +128,6 @@ def test_a_model_that_computes_no_numbers_is_refused_and_left_as_it_was(base: Pa
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-MEANS = {"blk.0.attn_q.weight": [1.0, 0.0, 2.5, 1e-9], "blk.0.ffn_down.weight": [3.0] * 6}
-
-
-def write_legacy(file: Path, means: Mapping[str, Sequence[float]] = MEANS, calls: int = 4) -> Path:
-    content = struct.pack("<i", len(means))
-    for name, values in means.items():
-        content += struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", calls, len(values))
-        content += struct.pack(f"<{len(values)}f", *(value * calls for value in values))
-    file.write_bytes(content + struct.pack("<ii", calls, 15) + b"/home/x/wiki.tx")
-    return file
-
-
-def write_gguf(file: Path, means: Mapping[str, Sequence[float]] = MEANS, count: float = 512.0) -> Path:
-    writer = gguf.GGUFWriter(None, "unused")
-    writer.add_type("imatrix")
-    writer.add_array("imatrix.datasets", ["C:\\texts\\wiki.txt"])
-    writer.add_array("an.array.of.numbers", [1, 2, 3])
-    writer.add_uint32("imatrix.chunk_count", 7)
-    for name, values in means.items():
-        writer.add_tensor(f"{name}.in_sum2", np.array([values], np.float32) * np.float32(count))
-        writer.add_tensor(f"{name}.counts", np.array([[count]], np.float32))
-    writer.write_header_to_file(file)
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
-
-
-def test_both_forms_of_a_file_are_read(tmp_path: Path) -> None:
-    old, new = load(write_legacy(tmp_path / "old.dat")), load(write_gguf(tmp_path / "new.gguf"))
-    for made in (old, new):
-        assert {name: list(values) for name, values in made.values.items()} == {
-            name: list(np.array(values, np.float32)) for name, values in MEANS.items()
-        }
-    assert (old.source, old.tokens, old.rows) == ("old.dat (wiki.tx)", 0, 4)
-    assert (new.source, new.tokens, new.rows) == ("new.gguf (wiki.txt)", 512, 7)
-    uncounted = load(write_gguf(tmp_path / "zero.gguf", count=0.0))
-    assert {float(value) for values in uncounted.values.values() for value in values} == {1.0}
-
-
-@pytest.mark.parametrize("write", [write_legacy, write_gguf])
-def test_a_damaged_file_is_one_line(write: Any, tmp_path: Path) -> None:
-    whole = write(tmp_path / "whole").read_bytes()
-    # A legacy file may end after its entries.
-    entries = len(whole) - 23 if write is write_legacy else None
-    for size in range(len(whole)):
-        (tmp_path / "cut").write_bytes(whole[:size])
-        if size == entries or (write is write_gguf and not any(whole[size:])):
-            continue
-        with pytest.raises(
-            InputError, match=r"cut (is not an importance matrix, or is damaged|cannot be read)"
-        ):
-            load(tmp_path / "cut")
-    draw = random.Random(0)
-    for _ in range(2000):
-        damaged = bytearray(whole)
-        at = draw.randrange(len(whole) - 8)
-        damaged[at : at + draw.choice((1, 4, 8))] = draw.choice(
-            (b"\xff\xff\xff\x7f", b"\xff" * 8, b"\0", b"\x80")
-        )
-        (tmp_path / "cut").write_bytes(damaged)
-        try:
-            made = load(tmp_path / "cut")
-        except InputError:
-            continue
-        assert all(np.isfinite(values).all() and (values >= 0).all() for values in made.values.values())
-
-
 def test_what_is_no_importance_matrix_is_refused(base: Path, tmp_path: Path) -> None:
     full = convert(base, tmp_path / "full.gguf", "f32")
     (tmp_path / "text").write_text("a text of some words\n" * 100)
@@ -216,23 +147,6 @@ def test_what_is_no_importance_matrix_is_refused(base: Path, tmp_path: Path) -> 
     ):
         with pytest.raises(InputError, match=why):
             load(file)
-
-
-def test_huge_declared_lengths_allocate_nothing(tmp_path: Path) -> None:
-    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + struct.pack("<Q", 1) + b"k"
-    for content in (
-        struct.pack("<ii", 1, 2**31 - 1),
-        struct.pack("<ii", 2**31 - 1, -1),
-        struct.pack("<ii1sii", 1, 1, b"n", 1, 2**31 - 1),
-        b"GGUF" + struct.pack("<IQQ", 3, 2**63, 2**63),
-        head + struct.pack("<IIQ", 9, 0, 2**62),
-        head + struct.pack("<IIQ", 9, 8, 2**62),
-        head + struct.pack("<IIQ", 9, 9, 2**62),
-        head + struct.pack("<IQ", 8, 2**63),
-    ):
-        (tmp_path / "huge").write_bytes(content)
-        with pytest.raises(InputError, match="huge is not an importance matrix"):
-            load(tmp_path / "huge")
 
 
 def test_an_importance_matrix_of_another_model_is_refused(base: Path, tmp_path: Path) -> None:

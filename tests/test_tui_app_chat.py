@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from textual import events
 from textual.widgets import Static
 
 from agent.engine import ScriptedEngine
-from agent.events import Finished, Reason, Trimmed, event_from_json, event_to_json
 from agent.transcript import CallerTurn, PlannerTurn, ToolTurn, UserTurn
 from tui.app.app import UmiApp
 from tui.app.chat.attached_files import LONG_LINES, question_of
 from tui.app.chat.completion import CompletionList, completions
-from tui.app.chat.context import ContextMeter
 from tui.app.chat.history import QuestionHistory, history_path
 from tui.app.chat.queue import QueuedQuestions
 from tui.app.chat.welcome import WelcomeBlock
@@ -30,7 +27,6 @@ from tui.app.screens.tools import ToolsScreen
 from tui.app.transcript.blocks import NoteBlock, ObservationBlock, UserBlock
 from tui.app.transcript.markdown_answer import AnswerBlock
 from tui.app.transcript.transcript_view import LEAST_MOUNTED, TranscriptView
-from tui.text import count_text, trimmed_text
 
 
 def said(*answers: str) -> list[str]:
@@ -204,16 +200,6 @@ def test_the_history_outlives_the_program_and_a_cut_line() -> None:
     assert history_path().stat().st_mode & 0o77 == 0
 
 
-def test_the_context_warns_once_before_it_is_full() -> None:
-    meter = ContextMeter()
-    assert not meter.update(500, 2048)
-    assert meter.text == "context 500 of 2,048 tokens, 24 %"
-    assert "84 % full" in meter.update(1720, 2048)
-    assert not meter.update(1800, 2048)
-    assert not meter.update(100, 2048)
-    assert meter.update(1900, 2048)
-
-
 async def test_what_was_left_out_of_a_full_context_is_named(tmp_path: Path) -> None:
     app = app_of(scripted(said(" ".join(map(str, range(1000, 1200))), "Yes."), tmp_path, context_length=480))
     async with app.run_test(size=(100, 40)) as pilot:
@@ -235,30 +221,6 @@ async def test_what_was_left_out_of_a_full_context_is_named(tmp_path: Path) -> N
         assert "word word" in seen
         await pilot.press("f8")
         await until(pilot, lambda: not isinstance(app.screen, ContextScreen))
-
-
-def test_what_a_turn_without_an_answer_left_out_comes_back() -> None:
-    meter = ContextMeter()
-    ends: list[tuple[Reason, list[str]]] = [("cancelled", []), ("answered", ["first"])]
-    for reason, left_out in ends:
-        meter.take(Trimmed(4, ("first",), 1))
-        meter.take(Finished(reason, ""))
-        assert meter.left_out == left_out
-    meter.begin()
-    assert meter.left_out == []
-
-
-def test_a_note_says_what_was_left_out() -> None:
-    assert trimmed_text(Trimmed(1)).endswith("see an older step or part of a result")
-    said_of_five = trimmed_text(Trimmed(17, tuple("abcde"), 2))
-    assert "5 earlier questions (“a”, “b”, “c” and 2 more)" in said_of_five
-    assert said_of_five.endswith("and 2 older steps or parts of results")
-    trimmed = Trimmed(4, ("first",), 1)
-    assert event_from_json(json.loads(json.dumps(event_to_json(trimmed)))) == trimmed
-
-
-def test_plurals() -> None:
-    assert [count_text(n, "line") for n in (0, 1, 2, 1200)] == ["0 lines", "1 line", "2 lines", "1,200 lines"]
 
 
 async def test_a_long_conversation_is_mounted_from_its_end(tmp_path: Path) -> None:
