@@ -11,14 +11,12 @@ from agent.bundle.deltas.merge import read_delta
 from agent.bundle.store import find_bundle
 from agent.errors import InputError, cannot_write
 from agent.paths import replacing
-from agent.prompting import PROMPT_VERSION
 from export.base_import import IMPORT_RECORD
 from export.deltas import find_deltas
 from export.gguf.adapter import import_delta
 from train.model.weights.adapter import save_adapter
-from train.recipe import Recipe
-from train.run.files import BACKBONE, FORMAT, RECIPE
-from train.run.folder import read_json, stored_fields, write_json
+from train.run.files import BACKBONE, RECIPE
+from train.run.folder import read_json, start_record, write_json
 
 
 def import_start(source: str, base: Path, out: Path) -> Path:
@@ -36,16 +34,15 @@ def import_start(source: str, base: Path, out: Path) -> Path:
         raise InputError(f"{whole.name} is whole models, not an adapter", "name a bundle of deltas")
     file = _only_adapter(bundle)
     _require_base(bundle, base)
-    recipe = _recipe(bundle, base, out)
-    adapter = import_delta(read_delta(file), base)
-    if (adapter.rank, adapter.scale) != (recipe.lora.rank, recipe.lora.alpha / recipe.lora.rank):
+    record = start_record(_recipe(bundle), base, out, bundle.name)
+    adapter, lora = import_delta(read_delta(file), base), record["recipe"]["lora"]
+    if (adapter.rank, adapter.scale) != (lora["rank"], lora["alpha"] / lora["rank"]):
         raise InputError(f"{file} is damaged: it is not of the rank that its recipe names", "get it again")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out, out.with_name(f".{out.name}.part")) as partial:
             save_adapter(adapter, partial / BACKBONE)
-            record = {"format": FORMAT, "prompt_version": PROMPT_VERSION, "recipe": stored_fields(recipe)}
-            write_json(partial / RECIPE, {**record, "inputs": {}})
+            write_json(partial / RECIPE, record)
     except OSError as error:
         raise cannot_write(out, error) from None
     return out
@@ -70,10 +67,10 @@ def _require_base(bundle: Bundle, base: Path) -> None:
         raise InputError(f"{base} is not the base of {bundle.name}, {bundle.base.file}", hint)
 
 
-def _recipe(bundle: Bundle, base: Path, out: Path) -> Recipe:
+def _recipe(bundle: Bundle) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(json.dumps(dict(bundle.recipe)))
     for key in ("inputs", "averaged"):
         fields.pop(key, None)
     if not fields:
         raise InputError(f"{bundle.name} does not say how it was trained", "name a bundle that umi exported")
-    return Recipe.from_json({**fields, "base": str(base), "out": str(out), "start": ""}, bundle.name)
+    return fields

@@ -68,6 +68,16 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def start_record(fields: Mapping[str, Any], base: Path, out: Path, source: str) -> dict[str, Any]:
+    """Return what `recipe.json` holds of a run `out` whose stage 1 was not trained here but comes from `source`.
+
+    `fields` are those of the recipe that it was trained by, over `base`.
+    """
+    recipe = Recipe.from_json({**fields, "base": str(base), "out": str(out), "start": ""}, source)
+    record = {"format": FORMAT, "prompt_version": PROMPT_VERSION, "recipe": stored_fields(recipe)}
+    return {**record, "inputs": {}}
+
+
 def stage_inputs(recipe: Recipe, stage: str) -> dict[str, Any]:
     """Return the inputs of a stage that others need not share: sha256 of its data files, and its settings."""
     data = {str(path): hash_file(path) for path in data_files(recipe)}
