@@ -51,9 +51,9 @@ def resuming_figures(
 
 
 def _session(engine: LlamaEngine) -> tuple[Transcript, int]:
-    """Return a session of at least `TOKENS` tokens of the planner, or what half of the context holds."""
+    """Return a session of at least `TOKENS` tokens of the planner, or three quarters of the context."""
     transcript = Transcript(tuple(tool.spec for tool in builtin_tools()))
-    enough = min(TOKENS, engine.context_length // 2)
+    enough = min(TOKENS, engine.context_length * 3 // 4)
     number = 12
     while (tokens := engine.context_length - engine.room("planner", transcript)) < enough:
         number += 1

@@ -177,7 +177,7 @@ class _BenchRun:
         (home / "cache").mkdir(parents=True)
         for source, target in (
             (config_path(), home / "config.toml"),
-            (cache_folder() / "threads.json", home / "cache" / "threads.json"),
+            (cache_folder() / "measured.json", home / "cache" / "measured.json"),
         ):
             if source.exists():
                 shutil.copyfile(source, target)
