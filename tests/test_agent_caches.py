@@ -16,7 +16,7 @@ from agent.bundle import Bundle
 from agent.config import EngineSettings, set_value
 from agent.errors import EngineError
 from agent.llama.binding.hardware import usable_cores
-from agent.llama.binding.threads import candidates, fastest, remembered_threads
+from agent.llama.binding.measured import candidates, fastest, remembered_threads
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, PromptPrefixes, prompt_cache_key
 from agent.machine_key import authentication_code, is_authentic, key_path
@@ -206,7 +206,7 @@ def test_threads_are_measured_once() -> None:
     again = remembered_threads("model", lambda _: pytest.fail("measured again"))
     assert first == again
     assert set(measured) == set(candidates(usable_cores()))
-    (cache_folder() / "threads.json").write_text("{damaged")
+    (cache_folder() / "measured.json").write_text("{damaged")
     assert 1 <= remembered_threads("model", measured.append) <= usable_cores()
 
 
@@ -217,7 +217,7 @@ def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal now
         now += {4: 3.0, 3: 1.0, 2: 2.0}[count]
 
-    monkeypatch.setattr("agent.llama.binding.threads.perf_counter", lambda: now)
+    monkeypatch.setattr("agent.llama.binding.measured.perf_counter", lambda: now)
     assert fastest([4, 3, 2], measure) == 3
 
 

@@ -18,7 +18,7 @@ from agent.bundle import load_bundle, store
 from agent.bundle.download.bases import find_base
 from agent.config import engine_settings, set_value
 from agent.errors import UmiError
-from agent.llama.binding.threads import remembered_threads
+from agent.llama.binding.measured import remembered_threads
 from agent.llama.gguf.header import read_header
 from agent.llama.prompt_cache import PromptCache
 from agent.loop import Conversation
@@ -108,7 +108,7 @@ def readers(folder: Path, kind: str) -> list[tuple[Path, Callable[[], object], b
     """Return each file that is read, what reads it, and whether it is refused where it is odd."""
     rows, recipe, gguf = folder / "rows.jsonl", folder / "recipe.toml", folder / "m.gguf"
     bundle, base = folder / "bundle", bases_folder() / "x" / "base.json"
-    state, threads = cache_folder() / "states" / "a.state", cache_folder() / "threads.json"
+    state, threads = cache_folder() / "states" / "a.state", cache_folder() / "measured.json"
     return [
         (config_path(), engine_settings, kind != "nothing in it"),
         (bundle / "bundle.json", lambda: load_bundle(bundle), True),
@@ -158,6 +158,6 @@ def test_files_of_the_user_are_readable_by_their_owner_alone(umask: int, umi_hom
     finally:
         os.umask(before)
     made = list(umi_home.rglob("*"))
-    assert {path.name for path in made if path.is_file()} >= {"config.toml", "notes.jsonl", "threads.json"}
+    assert {path.name for path in made if path.is_file()} >= {"config.toml", "notes.jsonl", "measured.json"}
     for path in (umi_home, *made):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path

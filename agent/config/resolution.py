@@ -16,7 +16,7 @@ from typing import Any, Literal
 from agent.config.file import read_values, write_value
 from agent.config.schema import PLACEHOLDER, Config, EngineSettings
 from agent.errors import InputError
-from agent.llama.binding.threads import forget_threads
+from agent.llama.binding.measured import forget_measured
 from agent.paths import config_path, parse_json
 from agent.transcript.validation import InvalidFieldsError, describe, schema_of, validate
 
@@ -92,7 +92,7 @@ def set_value(name: str, text: str) -> None:
             _require_compatible(stored, name, value)
         write_value(name, value)
     if name == "engine.threads" and text in ("auto", "default"):
-        forget_threads()
+        forget_measured()
 
 
 def variable(name: str) -> str:

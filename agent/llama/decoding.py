@@ -20,8 +20,9 @@ from agent.bundle import Sampling
 from agent.engine import CHOICES, Choice, Delta, Generated, Stop
 from agent.events import Usage
 from agent.llama.binding.context import BATCH, Context
+from agent.llama.binding.measured import MANY
 from agent.llama.binding.model import Vocabulary
-from agent.llama.drafting.drafter import LONGEST_DRAFT, Drafter
+from agent.llama.drafting.drafter import LONGEST_DRAFT, PROBABLE, Drafter
 from agent.llama.drafting.likely_turn import LikelyTurn
 from agent.llama.grammar.constraints import Constraint
 from agent.llama.sampling import ForcedDecoding, margin, sampling_selector
@@ -102,7 +103,7 @@ class TurnDecoder:
     def opening_draft(self, room: int) -> list[int]:
         """Return at most `room` guessed tokens to decode after the opening, with a logit for each."""
         self._decodes += 1
-        return self._guess(room)
+        return self._guess(room, MANY)
 
     def run(self, usage: Usage, cancelled: Callable[[], bool]) -> Iterator[Delta | Generated]:
         """Generate the turn; `usage` is what the prompt cost. Raise EngineError where llama.cpp fails."""
@@ -158,7 +159,7 @@ class TurnDecoder:
         """Decode and return one selected token or more; none where the turn ended or was cancelled."""
         context = self._context
         if self._pending:
-            guess = self._guess(BATCH - len(self._pending))
+            guess = self._guess(BATCH - len(self._pending), len(self._pending))
             if not context.decode([*self._pending, *guess], cancelled, outputs=len(guess) + 1):
                 self._stop = "cancelled"
                 return []
@@ -194,26 +195,32 @@ class TurnDecoder:
             self._drafter.learn(verified)
         return accepted
 
-    def _guess(self, room: int) -> list[int]:
-        """Return a draft, and what follows it where it completes the turn: at most `room` tokens."""
+    def _guess(self, room: int, pending: int) -> list[int]:
+        """Return a draft, and what follows it where it completes the turn: at most `room` tokens.
+
+        It is decoded with `pending` other tokens.
+        """
         following = self._following
         room -= len(following.ids) if following else 0
-        self._draft, self._next_turn = self._make_draft(room), []
+        self._draft, self._next_turn = self._make_draft(room, pending), []
         if following and self._draft and self._drafter and self._is_drafters and self._drafter.completes:
             text = b"".join(map(self._vocabulary.piece, [*self._generated, *self._draft]))
             if text.endswith(following.ending):
                 self._next_turn = following.ids
         return [*self._draft, *self._next_turn]
 
-    def _make_draft(self, room: int) -> list[int]:
+    def _make_draft(self, room: int, pending: int) -> list[int]:
         """Return at most `room` probable next tokens, as many as the constraint and the limit allow."""
         room = min(room, LONGEST_DRAFT, self._limit - len(self._generated) - 1)
         if not self._drafter or room < 1:
             return []
         draft = self._likely.draft(self._generated) if self._likely else []
         self._is_drafters = not draft
-        draft = draft or self._drafter.draft(self._constraint, room)
-        draft = draft or self._vocabulary.tokenize(self._constraint.probable_text(), False)
+        draft = draft or self._drafter.draft(self._constraint, room, pending)
+        if not draft:
+            draft = self._vocabulary.tokenize(self._constraint.probable_text(), False)
+            if PROBABLE * len(draft) < self._drafter.added_cost(len(draft), pending):
+                return []
         return self._constraint.allowed_prefix(draft[:room])
 
     def _accept_forced(self) -> list[int]:

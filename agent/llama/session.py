@@ -15,8 +15,8 @@ from agent.bundle.manifest import BACKBONE_KEY
 from agent.config import EngineSettings
 from agent.errors import BundleError, EngineError
 from agent.llama.binding.context import BATCH, Adapter, Context, flash_attention_mode
+from agent.llama.binding.measured import DecodeCost, remembered_decode_cost, remembered_threads
 from agent.llama.binding.model import Model, gpu_layers
-from agent.llama.binding.threads import remembered_threads
 from agent.llama.decoding import Following
 from agent.llama.drafting.drafter import Drafter
 from agent.llama.drafting.ngram_table import NgramTable, read_table, start_token
@@ -64,6 +64,7 @@ class ModelSession:
         """Of the time that grammars are made and asked."""
         self._lookup = PromptLookup()
         self._tables: dict[Role, NgramTable] = {}
+        self._decode_cost = DecodeCost()
         hint = repair_hint(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -116,8 +117,9 @@ class ModelSession:
         )
         if settings.threads == "auto":
             self.threads = remembered_threads(self._file.sha256, self._measure)
-            self.context.truncate(0)
             self.context.set_threads(self.threads)
+            self._decode_cost = remembered_decode_cost(self._file.sha256, self.threads, self._decode)
+            self.context.truncate(0)
 
     @property
     def context(self) -> Context:
@@ -213,7 +215,7 @@ class ModelSession:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
         self._lookup.reset(prompt.ids)
         start = start_token(transcript.turns, self.vocabulary.size)
-        return Drafter(self._lookup, self._tables.get(role), start, self.end_token)
+        return Drafter(self._lookup, self._tables.get(role), start, self.end_token, self._decode_cost)
 
     def logits_after(self, prompt: Prompt, cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
         """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
@@ -277,6 +279,11 @@ class ModelSession:
         self.context.decode([0] * 16)
         for _ in range(3):
             self.context.decode([0])
+
+    def _decode(self, tokens: int) -> None:
+        """Decode some tokens as a draft is decoded."""
+        self.context.truncate(0)
+        self.context.decode([0] * tokens, outputs=tokens)
 
 
 def _waiting_call(transcript: Transcript) -> Call | None:

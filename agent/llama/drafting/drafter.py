@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, Self
 
+from agent.llama.binding.measured import DecodeCost
 from agent.llama.drafting.ngram_table import NgramTable
 from agent.llama.drafting.prompt_lookup import LONGEST_MATCH, PromptLookup
 
 LEAST_CHANCE = 0.5
-"""A draft goes on while all of it is accepted with this chance. One more token costs 0.15 to 0.2 of a decode
-on a core with AVX-512, at 5 and at 135 million weights, so ten tokens after a wrong one cost two decodes, and
-ending the draft before an uncertain one costs one."""
+"""A draft goes on while all of it is accepted with this chance. Where one more token costs 0.15 to 0.2 of a
+decode, ten after a wrong one cost two decodes, and ending the draft before an uncertain one costs one."""
 SURE_END = 0.7
 """A draft that completes its turn is decoded with the next header where it is accepted with this chance. The
 7 tokens of that header cost 1.2 decodes where it is not; where it is, 0.8 of a decode is saved."""
+PROBABLE = 0.8
+"""Share of the tokens of a constraint's probable text that is taken to be accepted."""
 LONGEST_DRAFT = 24
 """Tokens of a draft: it fits into the decode of a prompt's end."""
 _FORGETTING = 0.3
@@ -31,6 +33,8 @@ _UNSURE = 0.55
 """Chance of a guess by prompt lookup with the shortest match, before any was verified."""
 _PER_TOKEN = 0.07
 """What each more token of a match adds to it."""
+
+USUAL_COST = DecodeCost()
 
 Source = Literal["table", "lookup", "grammar"]
 
@@ -64,9 +68,15 @@ class Drafter:
     """Guesses the tokens of one turn. Either source may be missing."""
 
     def __init__(
-        self, lookup: PromptLookup | None, table: NgramTable | None, start: int, end_token: int
+        self,
+        lookup: PromptLookup | None,
+        table: NgramTable | None,
+        start: int,
+        end_token: int,
+        cost: DecodeCost = USUAL_COST,
     ) -> None:
         """`start` stands for the start of the turn in `table`; `lookup` holds the prompt."""
+        self._cost = cost
         self._lookup = lookup
         self._table = table
         self._end_token = end_token
@@ -84,12 +94,15 @@ class Drafter:
         if self._lookup:
             self._lookup.extend(tokens)
 
-    def draft(self, constraint: Grammar, longest: int) -> list[int]:
+    def draft(self, constraint: Grammar, longest: int, pending: int = 1) -> list[int]:
         """Return at most `longest` tokens that may follow; the end of the turn is not among them.
 
-        `constraint` stands at the end of the turn and stays there.
+        They are as many as save the most time beside `pending` tokens that are decoded anyhow, none where
+        they save nothing: each accepted token saves a decode. `constraint` stands at the end of the turn and
+        stays there.
         """
         self._sources, self.completes = [], False
+        best, saved, accepted = 0, 0.0, 0.0
         draft: list[int] = []
         turn, following, chance = list(self._turn), 0, 1.0
         fork: Grammar | None = None
@@ -110,10 +123,19 @@ class Drafter:
             turn += run
             self._sources.append(source)
             self._sources.extend("grammar" for _ in run[1:])
+            accepted += chance * len(run)
+            if (saving := accepted - self.added_cost(len(draft), pending)) > saved:
+                best, saved = len(draft), saving
             if fork.must_end:
-                self.completes = len(draft) <= longest and chance >= SURE_END
                 break
-        return draft[:longest]
+        whole = best == len(draft) <= longest and fork is not None and fork.must_end
+        self.completes = whole and chance >= SURE_END
+        del self._sources[best:]
+        return draft[: min(best, longest)]
+
+    def added_cost(self, drafted: int, pending: int) -> float:
+        """Return what `drafted` tokens add to a decode of `pending` others, in decodes of one token."""
+        return self._cost.of(pending + drafted) - self._cost.of(pending)
 
     def learn(self, accepted: int) -> None:
         """Take note that the first `accepted` tokens of the last draft were right, and the next was not."""
