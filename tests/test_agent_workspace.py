@@ -83,6 +83,21 @@ def test_find_files(context: ToolContext, root: Path):
     assert refusal(context, "find_files", name="a", path="nowhere") == "no such file: nowhere"
 
 
+@pytest.mark.parametrize("name", ["packing-list.txt", "packing_list", "PackingList", "packing lists"])
+def test_find_files_in_another_spelling(context: ToolContext, root: Path, name: str):
+    (root / "Packing List.txt").touch()
+    assert ask(context, "find_files", name=name) == "Packing List.txt"
+
+
+def test_another_spelling_is_found_only_where_none_is_as_it_stands(context: ToolContext, root: Path):
+    (root / "to-do.txt").touch()
+    (root / "todo.md").touch()
+    assert ask(context, "find_files", name="todo") == "todo.md"
+    assert ask(context, "find_files", name="to_do").splitlines() == ["to-do.txt", "todo.md"]
+    assert ask(context, "find_files", name="-s") == "no file name contains '-s'"
+    assert ask(context, "find_files", name="packing*") == "no file name contains 'packing*'"
+
+
 def test_search_text(context: ToolContext):
     found = "notes.txt:3: Call the bank"
     assert ask(context, "search_text", query="call") == f"{found}\ndocs/Plan.md:1: call everybody"
