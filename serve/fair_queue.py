@@ -63,7 +63,9 @@ class FairQueue:
             raise
 
     def _forget(self, client: str, admitted: asyncio.Future[None]) -> None:
-        own = self._waiting[client]
+        own = self._waiting.get(client, deque())
+        if admitted not in own:  # whoever left the turn has passed over it
+            return
         own.remove(admitted)
         if not own:
             del self._waiting[client]
