@@ -16,7 +16,13 @@ from agent.bundle import Bundle
 from agent.config import EngineSettings, set_value
 from agent.errors import EngineError
 from agent.llama.binding.hardware import usable_cores
-from agent.llama.binding.measured import candidates, fastest, remembered_threads
+from agent.llama.binding.measured import (
+    DecodeCost,
+    candidates,
+    fastest,
+    remembered_decode_cost,
+    remembered_threads,
+)
 from agent.llama.engine import LlamaEngine
 from agent.llama.prompt_cache import PromptCache, PromptPrefixes, prompt_cache_key
 from agent.machine_key import authentication_code, is_authentic, key_path
@@ -208,6 +214,26 @@ def test_threads_are_measured_once() -> None:
     assert set(measured) == set(candidates(usable_cores()))
     (cache_folder() / "measured.json").write_text("{damaged")
     assert 1 <= remembered_threads("model", measured.append) <= usable_cores()
+
+
+def test_what_decodes_cost_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def decode(tokens: int) -> None:
+        nonlocal now
+        now += {1: 2.0, 2: 5.0, 8: 8.0}[tokens]
+
+    monkeypatch.setattr("agent.llama.binding.measured.perf_counter", lambda: now)
+    cost = remembered_decode_cost("model", 2, decode)
+    assert cost == DecodeCost(1.5, 0.25)
+    assert [cost.of(tokens) for tokens in (1, 2, 4)] == [1, 2.5, 3.0]
+    assert remembered_decode_cost("model", 2, lambda _: pytest.fail("measured again")) == cost
+    before = now
+    assert remembered_decode_cost("model", 1, decode) == cost
+    assert now > before, "another number of threads was not measured yet"
+    text = (cache_folder() / "measured.json").read_text()
+    (cache_folder() / "measured.json").write_text(text.replace("1.5", '"x"'))
+    assert remembered_decode_cost("model", 2, decode) == cost
 
 
 def test_the_fastest_count_wins(monkeypatch: pytest.MonkeyPatch) -> None:

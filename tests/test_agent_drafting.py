@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agent.errors import BundleError
+from agent.llama.binding.measured import DecodeCost
 from agent.llama.drafting.drafter import LONGEST_DRAFT, Drafter
 from agent.llama.drafting.ngram_table import (
     MAX_BYTES,
@@ -149,6 +150,29 @@ def test_a_draft_is_what_the_constraint_allows_and_forces() -> None:
     assert drafter.draft(Anything(frozenset({3})), 10) == [1, 2]
     assert drafter.draft(Anything(forced={1: [2, 3]}), 10) == [1, 2, 3, 4, 5]
     assert drafter.draft(Anything(), 2) == [1, 2]
+
+
+def test_a_draft_is_made_only_where_it_saves_time() -> None:
+    turn = [USER, *range(1, 9), END]
+
+    def drafted(second: float, further: float, pending: int = 1) -> int:
+        drafter = Drafter(None, table(turn), USER, END, DecodeCost(second, further))
+        return len(drafter.draft(Anything(), 10, pending))
+
+    assert drafted(0.2, 0.2) == 8
+    assert drafted(1.2, 0.4) == 8, "eight tokens for 1.2 + 7 * 0.4 decodes"
+    assert drafted(1.2, 1.1) == 0
+    assert drafted(8.5, 0.0) == 0
+    assert drafted(8.5, 0.1, pending=2) == 8, "the second token is there in any case"
+
+
+def test_a_draft_ends_where_another_token_costs_more_than_it_may_save() -> None:
+    turns = [[USER, 1, 2, 3, name, END] for name in (10, 10, 10, 11)]
+    cheap, dear = (Drafter(None, table(*turns), USER, END, DecodeCost(0.1, cost)) for cost in (0.1, 0.9))
+    assert cheap.draft(Anything(), 10) == [1, 2, 3, 10]
+    assert dear.draft(Anything(), 10) == [1, 2, 3]
+    dear.learn(3)
+    assert not dear.completes
 
 
 def test_a_name_is_copied_from_the_prompt_between_formulas() -> None:

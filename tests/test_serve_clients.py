@@ -67,6 +67,19 @@ async def test_a_queue_takes_no_more_than_it_says() -> None:
     assert not queue.is_busy
 
 
+async def test_clients_that_leave_as_a_turn_ends_are_cancelled() -> None:
+    queue = FairQueue()
+    async with queue.turn("a"):
+        waiting = [asyncio.create_task(queue.turn(name).__aenter__()) for name in ("b", "b", "c", "d", "d")]
+        await asyncio.sleep(0)
+        for task in waiting[:4]:
+            task.cancel()
+    done = await asyncio.gather(*waiting[:4], return_exceptions=True)
+    assert [type(error) for error in done] == [asyncio.CancelledError] * 4
+    await waiting[4]
+    assert (queue.is_busy, queue.waiting) == (True, 0)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_leaves_stops_the_models(tmp_path: Path, stream: bool) -> None:
     async with served(ANSWER, tmp_path) as server:

@@ -69,7 +69,7 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def start_record(fields: Mapping[str, Any], base: Path, out: Path, source: str) -> dict[str, Any]:
-    """Return what `recipe.json` holds of a run `out` whose stage 1 was not trained here but comes from `source`.
+    """Return what `recipe.json` holds of a run whose stage 1 comes from `source`.
 
     `fields` are those of the recipe that it was trained by, over `base`.
     """
