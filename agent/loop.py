@@ -208,7 +208,7 @@ class Agent:
         if self.toolbox.get(READ_FILE) is None:
             return ()
         try:
-            return mentioned_files(question, self.toolbox.context.workspace)
+            return mentioned_files(question, self.toolbox.context.workspace, self.toolbox.specs)
         except (ToolError, OSError) as error:  # a workspace that is gone or cannot be listed
             _log.info("no file names were looked up: %s", error)
             return ()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.tools import Workspace
+    from agent.transcript import ToolSpec
 
 READ_FILE = "read_file"
 """The tool without which no file is looked up."""
-MAX_FILES = 2000
+MAX_FILES = 300
 """Of a larger workspace no names are looked up: words of a question then fit some file by chance."""
 MAX_MENTIONS = 2
 _LEAST_LETTERS = 4
@@ -25,22 +26,38 @@ _WORD = re.compile(r"[^\W_]+")
 _FILE_NAME = re.compile(r"\w\.[A-Za-z]\w{0,4}\b|/\w")
 """What says that the person writes paths: an extension, a slash before a name."""
 _NOTES = {"note", "notes"}
-_COMMON = {
-    *("copy", "data", "date", "dates", "document", "documents", "file", "files"),
-    *("folder", "folders", "index", "info", "information", "list", "lists", "main"),
-    *("name", "names", "number", "numbers", "page", "read"),
-    *("report", "reports", "result", "results", "sheet", "test", "text", "texts"),
-    *("time", "times", "today", "unit", "units", "untitled", "week", "write"),
-    "year",
+_DOCUMENTS = {
+    *("", ".cfg", ".conf", ".csv", ".html", ".ics", ".ini", ".json", ".log", ".md", ".org", ".rst", ".srt"),
+    *(".tex", ".toml", ".tsv", ".txt", ".vcf", ".xml", ".yaml", ".yml"),
 }
-"""Names of files that are words of everyday requests."""
+"""Extensions of what people write; names of programs' sources are words of any question."""
+_COMMON = {
+    *("about", "copy", "data", "document", "documents", "folders", "from", "have", "index", "info", "main"),
+    *(
+        "many",
+        "much",
+        "page",
+        "report",
+        "reports",
+        "sheet",
+        "that",
+        "them",
+        "there",
+        "they",
+        "this",
+        "untitled",
+    ),
+    *("were", "what", "when", "where", "which", "will", "with", "your"),
+}
+"""Names of files that are words of everyday requests, beside those of the tools' descriptions."""
 
 
-def mentioned_files(question: str, workspace: Workspace) -> tuple[str, ...]:
+def mentioned_files(question: str, workspace: Workspace, tools: Sequence[ToolSpec]) -> tuple[str, ...]:
     """Return the paths of at most `MAX_MENTIONS` files that `question` names by the words of their names.
 
-    None where the question holds a path or a name with an extension or speaks of notes, which are no files,
-    and no file whose name another one has as well, unless the words of its folder stand in the question too.
+    None where the question holds a path, a name with an extension or numbers that are in no name, or speaks
+    of notes, which are no files. No file whose name another one has as well, unless the words of its folder
+    stand in the question too, and none whose name is in words of the descriptions of `tools`.
     """
     said = words(question)
     if _FILE_NAME.search(question) or not _NOTES.isdisjoint(said):
@@ -48,7 +65,12 @@ def mentioned_files(question: str, workspace: Workspace) -> tuple[str, ...]:
     files, complete = workspace.files()
     if not said or not complete or len(files) > MAX_FILES:
         return ()
-    return tuple(path for _, path in sorted(_named(said, files)))[:MAX_MENTIONS]
+    common = _COMMON.union(*(words(tool.line()) for tool in tools))
+    named = sorted(_named(said, files, common))[:MAX_MENTIONS]
+    in_names = {word for _, path in named for word in words(PurePosixPath(path).stem)}
+    if any(not word.isalpha() and word not in in_names for word in said):
+        return ()
+    return tuple(path for _, path in named)
 
 
 def with_mentions(question: str, paths: Sequence[str]) -> str:
@@ -61,12 +83,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def _named(said: Sequence[str], files: Iterable[str]) -> list[tuple[int, str]]:
+def _named(said: Sequence[str], files: Iterable[str], common: set[str]) -> list[tuple[int, str]]:
     """Return where each file is named that is the only one with its name, and its path."""
     places: dict[tuple[int, int], list[str]] = defaultdict(list)
     for path in files:
-        name = words(PurePosixPath(path).stem)
-        if (at := _find(name, said)) is not None and _is_telling(name):
+        file = PurePosixPath(path)
+        name = words(file.stem)
+        if (
+            file.suffix.lower() in _DOCUMENTS
+            and (at := _find(name, said)) is not None
+            and _is_telling(name, common)
+        ):
             places[at, at + len(name)].append(path)
     found = []
     for (start, end), paths in places.items():
@@ -79,8 +106,8 @@ def _named(said: Sequence[str], files: Iterable[str]) -> list[tuple[int, str]]:
     return found
 
 
-def _is_telling(name: Sequence[str]) -> bool:
-    return any(len(word) >= _LEAST_LETTERS and word.isalpha() and word not in _COMMON for word in name)
+def _is_telling(name: Sequence[str], common: set[str]) -> bool:
+    return any(len(word) >= _LEAST_LETTERS and word.isalpha() and word not in common for word in name)
 
 
 def _names_folder(path: str, said: Sequence[str]) -> bool:

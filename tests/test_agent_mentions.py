@@ -18,8 +18,9 @@ from agent.transcript import UserTurn
 FILES = (
     *("budget.csv", "letters/To Martha.md", "letters/landlord.md", "shopping list.txt", "notes.txt"),
     *("plans/garden.md", "photos/garden.txt", "config/router.json", "list.txt", "Überweisung.txt"),
-    "2026.txt",
+    *("2026.txt", "days.md", "source/heron.py", "tide 2030.csv"),
 )
+TOOLS = [tool.spec for tool in builtin_tools()]
 
 
 @pytest.fixture
@@ -47,23 +48,27 @@ def workspace(tmp_path: Path) -> Workspace:
         ("read budget.csv", ()),
         ("what does letters/landlord say", ()),
         ("is the budgetary plan done", ()),
+        ("how many days has a leap year?", ()),
+        ("what does the heron do?", ()),
+        ("budget for 12 people", ()),
+        ("when is high water? it's in tide 2030", ("tide 2030.csv",)),
         ("hello", ()),
         ("", ()),
     ],
 )
 def test_which_files_a_question_names(workspace: Workspace, question: str, paths: tuple[str, ...]) -> None:
-    assert mentioned_files(question, workspace) == paths
+    assert mentioned_files(question, workspace, TOOLS) == paths
 
 
 def test_at_most_two_are_named_in_the_order_of_the_question(workspace: Workspace) -> None:
     asked = "compare the router, the budget and the landlord"
-    assert mentioned_files(asked, workspace) == ("config/router.json", "budget.csv")
+    assert mentioned_files(asked, workspace, TOOLS) == ("config/router.json", "budget.csv")
 
 
 def test_no_name_is_looked_up_in_a_large_workspace(workspace: Workspace, tmp_path: Path) -> None:
     for number in range(MAX_FILES):
         (tmp_path / f"{number}.log").touch()
-    assert mentioned_files("read Budget", workspace) == ()
+    assert mentioned_files("read Budget", workspace, TOOLS) == ()
 
 
 def test_the_models_see_the_path_behind_the_question_now_and_in_a_resumed_session(tmp_path: Path) -> None:
