@@ -294,6 +294,12 @@ def test_the_clock_has_a_time_zone():
         ("today", 0, "2026-11-21 Saturday"),
         ("Tomorrow", 0, "2026-11-22 Sunday"),
         ("yesterday", 0, "2026-11-20 Friday"),
+        ("19.2.2026", 0, "2026-02-19 Thursday"),
+        ("3. 1. 2027", 0, "2027-01-03 Sunday"),
+        ("24.12.", 0, "2026-12-24 Thursday"),
+        ("24.12", 0, "2026-12-24 Thursday"),
+        ("Tuesday", 0, "2026-11-24 Tuesday"),
+        ("saturday", 0, "2026-11-28 Saturday"),
     ],
 )
 def test_add_days(context: ToolContext, date: str, days: int, result: str):
@@ -306,6 +312,9 @@ def test_add_days(context: ToolContext, date: str, days: int, result: str):
         ("2025-02-30", 1, "there is no such day as '2025-02-30'"),
         ("soon", 1, "write it like 2025-03-14"),
         ("", 1, "write it like 2025-03-14"),
+        ("31.2.2025", 1, "there is no such day"),
+        ("2.13.2025", 1, "there is no such day"),
+        ("1.2.3", 1, "write it like 2025-03-14"),
         ("3/4/2025", 1, "write it like 2025-03-14"),
         ("march 14 15 2025", 1, "write it like 2025-03-14"),
         ("9999-12-31", 1, "outside the years"),

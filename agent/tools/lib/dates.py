@@ -27,6 +27,7 @@ MONTHS = (
 )
 _RELATIVE = {"today": 0, "now": 0, "tomorrow": 1, "yesterday": -1}
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[t ]\d{1,2}:\d{2}.*)?")
+_DAY_FIRST = re.compile(r"(\d{1,2})\. ?(\d{1,2})(?:\.| ?\. ?(\d{4}))?")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 
 
@@ -54,15 +55,21 @@ def weekday(day: date) -> str:
 
 
 def parse_date(text: str) -> date:
-    """Return the date in `text`: 2025-03-14, March 14 2025, 14th of March, 2025, today, tomorrow, yesterday.
+    """Return the date in `text`: 2025-03-14, March 14 2025, 14th of March, 2025, 14.3.2025, Friday, today.
 
-    A date without a year is in the current year. Raise ToolError for any other text.
+    A date without a year is in the current year, a weekday the next such day after today; with dots between
+    numbers the day comes first. Raise ToolError for any other text.
     """
     words = text.strip().lower()
     if words in _RELATIVE:
         return now().date() + timedelta(days=_RELATIVE[words])
+    if words.title() in WEEKDAYS:
+        today = now().date()
+        return today + timedelta(days=(WEEKDAYS.index(words.title()) - today.weekday() - 1) % 7 + 1)
     if iso := _ISO.fullmatch(words):
         year, month, day = (int(part) for part in iso.groups())
+    elif dotted := _DAY_FIRST.fullmatch(words):
+        day, month, year = (int(part) if part else now().year for part in dotted.groups())
     else:
         year, month, day = _parse_named_month(text, words)
     try:
