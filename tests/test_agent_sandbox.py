@@ -148,6 +148,8 @@ def test_code_reads_the_workspace_and_writes_in_its_own_folder(
 
 @pytest.mark.parametrize("bomb", FORK_BOMBS)
 def test_a_fork_bomb_is_ended(workspace: Workspace, confinement: Confinement, bomb: str):
+    if os.getuid() == 0 and confinement.kind == "Landlock" and "|" in bomb:
+        pytest.skip("the kernel's limit does not hold root: tests beside this one could start no thread")
     mark = f"31.{os.getpid()}"
     outcome = shell(workspace, bomb.replace("sleep 30", f"sleep {mark}"), confinement, Limits(tasks=30))
     # Where the user's other programs leave it fewer processes, its time is up before there are 30.
