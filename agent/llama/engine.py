@@ -68,16 +68,17 @@ class LlamaEngine:
         if bundle.dialect == "chat":
             start_worker()  # it takes 0.2 s, beside the loading of the model
         prompt_cache = PromptCache() if self.settings.disk else None
-        session_settings = self.settings
+        session_settings, cost = self.settings, None
         try:
             for role in roles:
                 file = bundle.roles[role].file
                 if file not in self._sessions:
                     together: list[Role] = [other for other in roles if bundle.roles[other].file == file]
-                    session = ModelSession(bundle, together, session_settings, prompt_cache, kinds)
+                    session = ModelSession(bundle, together, session_settings, prompt_cache, kinds, cost)
                     self._sessions[file] = session
-                    # The thread count that was measured for the first model serves all.
+                    # What was measured of the first model serves all.
                     session_settings = replace(session_settings, threads=session.threads)
+                    cost = session.decode_cost
         except BaseException:
             self.close()
             raise

@@ -45,9 +45,11 @@ class ModelSession:
         settings: EngineSettings,
         prompt_cache: PromptCache | None,
         kinds: Mapping[str, Kinds] | None = None,
+        decode_cost: DecodeCost | None = None,
     ) -> None:
         """Load the model of `roles`, which is the same for all of them, and their adapters.
 
+        Without `decode_cost` it is measured where the number of threads is, and else a usual one.
         Raise BundleError where a file is damaged or does not fit, EngineError where memory does not suffice.
         """
         self._settings, self._prompt_cache, self._kinds = settings, prompt_cache, kinds
@@ -64,7 +66,7 @@ class ModelSession:
         """Of the time that grammars are made and asked."""
         self._lookup = PromptLookup()
         self._tables: dict[Role, NgramTable] = {}
-        self._decode_cost = DecodeCost()
+        self.decode_cost = decode_cost or DecodeCost()
         hint = repair_hint(bundle.folder)
         self._model = Model(bundle.path(roles[0]), gpu_layers=gpu_layers(settings), hint=hint)
         try:
@@ -118,7 +120,7 @@ class ModelSession:
         if settings.threads == "auto":
             self.threads = remembered_threads(self._file.sha256, self._measure)
             self.context.set_threads(self.threads)
-            self._decode_cost = remembered_decode_cost(self._file.sha256, self.threads, self._decode)
+            self.decode_cost = remembered_decode_cost(self._file.sha256, self.threads, self._decode)
             self.context.truncate(0)
 
     @property
@@ -215,7 +217,7 @@ class ModelSession:
         """Return what guesses the tokens of the turn of `role` after `prompt`, that of `transcript`."""
         self._lookup.reset(prompt.ids)
         start = start_token(transcript.turns, self.vocabulary.size)
-        return Drafter(self._lookup, self._tables.get(role), start, self.end_token, self._decode_cost)
+        return Drafter(self._lookup, self._tables.get(role), start, self.end_token, self.decode_cost)
 
     def logits_after(self, prompt: Prompt, cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
         """Return the logits after `prompt`, a view of llama.cpp's memory; None where cancelled."""
