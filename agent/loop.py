@@ -179,7 +179,8 @@ class Agent:
         gate = Gate(self.toolbox, approve, self.check, self.policy, self.audit)
         mentioned = () if attachments else self._mentioned_files(text)
         asked = before.plus(UserTurn(with_mentions(text.strip(), mentioned)))
-        turn = RunningTurn(self.engine, self.toolbox, gate, cancelled, asked, untrusted)
+        # Who named the folders of a file is not known.
+        turn = RunningTurn(self.engine, self.toolbox, gate, cancelled, asked, untrusted or bool(mentioned))
         if attachments:
             turn.transcript = turn.transcript.plus(*attached_turns(attachments))
             turn.untrusted = True

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 READ_FILE = "read_file"
 """The tool without which no file is looked up."""
 MAX_FILES = 300
-"""Of a larger workspace no names are looked up: words of a question then fit some file by chance."""
+"""Files and folders of the workspace. Of a larger one no names are looked up: it would take time before every
+question, and words of a question then fit some file by chance."""
 MAX_MENTIONS = 2
 _LEAST_LETTERS = 4
 _WORD = re.compile(r"[^\W_]+")
@@ -31,23 +32,12 @@ _DOCUMENTS = {
     *(".tex", ".toml", ".tsv", ".txt", ".vcf", ".xml", ".yaml", ".yml"),
 }
 """Extensions of what people write; names of programs' sources are words of any question."""
+_PLAIN = re.compile(r"[\w .,&'+-]{1,60}")
+"""A part of a path that may stand among a person's words: anybody may have named the folders."""
 _COMMON = {
     *("about", "copy", "data", "document", "documents", "folders", "from", "have", "index", "info", "main"),
-    *(
-        "many",
-        "much",
-        "page",
-        "report",
-        "reports",
-        "sheet",
-        "that",
-        "them",
-        "there",
-        "they",
-        "this",
-        "untitled",
-    ),
-    *("were", "what", "when", "where", "which", "will", "with", "your"),
+    *("many", "much", "page", "report", "reports", "sheet", "that", "them", "there", "they", "this"),
+    *("untitled", "were", "what", "when", "where", "which", "will", "with", "your"),
 }
 """Names of files that are words of everyday requests, beside those of the tools' descriptions."""
 
@@ -62,8 +52,8 @@ def mentioned_files(question: str, workspace: Workspace, tools: Sequence[ToolSpe
     said = words(question)
     if _FILE_NAME.search(question) or not _NOTES.isdisjoint(said):
         return ()
-    files, complete = workspace.files()
-    if not said or not complete or len(files) > MAX_FILES:
+    files, complete = workspace.files(most=MAX_FILES) if said else ([], False)
+    if not complete:
         return ()
     common = _COMMON.union(*(words(tool.line()) for tool in tools))
     named = sorted(_named(said, files, common))[:MAX_MENTIONS]
@@ -91,6 +81,7 @@ def _named(said: Sequence[str], files: Iterable[str], common: set[str]) -> list[
         name = words(file.stem)
         if (
             file.suffix.lower() in _DOCUMENTS
+            and all(map(_PLAIN.fullmatch, file.parts))
             and (at := _find(name, said)) is not None
             and _is_telling(name, common)
         ):

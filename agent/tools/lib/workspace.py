@@ -181,16 +181,17 @@ class Workspace:
                 raise ToolError(f"{path} is a file, not a folder")
             return list_names(location.folder, MAX_VISITED)
 
-    def files(self, path: str | None = None) -> tuple[list[str], bool]:
+    def files(self, path: str | None = None, most: int | None = None) -> tuple[list[str], bool]:
         """Return the paths of the regular files below a folder (or of one file), and whether these are all.
 
-        What `walk_files` leaves out is left out, and at most `MAX_VISITED` files and folders are visited.
+        What `walk_files` leaves out is left out, and at most `most` files and folders (`MAX_VISITED`) are
+        visited.
         """
         with self._confinement.locate(path or ".") as location:
             if location.name is not None:
                 return [location.path], True
             prefix = "" if location.path == "." else f"{location.path}/"
-            return walk_files(location.folder, prefix, MAX_DEPTH - prefix.count("/"), MAX_VISITED)
+            return walk_files(location.folder, prefix, MAX_DEPTH - prefix.count("/"), most or MAX_VISITED)
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[tuple[str, BinaryIO]]:
