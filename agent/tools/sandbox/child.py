@@ -23,6 +23,9 @@ _SET_SECURE_BITS = 28
 _SET_NO_NEW_PRIVILEGES = 38
 _SECCOMP_FILTER = 2
 _NO_ROOT = 0b00001111  # SECBIT_NOROOT, SECBIT_NO_SETUID_FIXUP, and both locked
+_AMBIENT, _RAISE = 47, 2
+_BYPASS_MODES = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+_FIRST_USER = 2_000_000_000  # between the ids of containers and those that systemd advises against
 _RESTRICT_SELF = 446  # landlock_restrict_self, the same number on all processors
 _CAPABILITY_VERSION = 0x20080522
 _CAPABILITIES = 64
@@ -60,9 +63,10 @@ def _run(job: dict[str, Any]) -> NoReturn:
         os.chdir(job["cwd"])
         for name, value in job["limits"].items():
             resource.setrlimit(int(name), (value, value))
+        kept = _leave_root()
         tasks = job["tasks"] + _tasks_of_user()
         resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
-        _drop_capabilities()
+        _drop_capabilities(kept)
         _prctl(_SET_NO_NEW_PRIVILEGES, 1)
         if job["ruleset"] >= 0:
             _checked(_libc.syscall(_RESTRICT_SELF, job["ruleset"], 0), "landlock_restrict_self")
@@ -73,6 +77,25 @@ def _run(job: dict[str, Any]) -> NoReturn:
     except BaseException as error:
         print(f"the code could not be started: {error}", file=sys.stderr, flush=True)
         os._exit(127)
+
+
+def _leave_root() -> int:
+    """Where this is root, become a user that nobody is, and return the capabilities to keep, as bits.
+
+    The kernel's limit of processes does not hold root. The user's files stay open to the code as far as the
+    confinement grants them. Where root may not change its user, it stays root, without capabilities.
+    """
+    if os.geteuid() != 0:
+        return 0
+    _libc.prctl(_SET_SECURE_BITS, _NO_ROOT, 0, 0, 0)  # refused without the capability: nothing to drop then
+    user = _FIRST_USER + os.getpid()
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError:
+        return 0
+    return _BYPASS_MODES
 
 
 def _tasks_of_user() -> int:
@@ -87,14 +110,19 @@ def _tasks_of_user() -> int:
     return count
 
 
-def _drop_capabilities() -> None:
-    """Give up every capability for good, those of root too."""
-    if os.geteuid() == 0:
-        _libc.prctl(_SET_SECURE_BITS, _NO_ROOT, 0, 0, 0)  # refused without the capability: nothing to drop
-        for capability in range(_CAPABILITIES):
-            _libc.prctl(_DROP_BOUND, capability, 0, 0, 0)
+def _drop_capabilities(kept: int) -> None:
+    """Give up every capability for good, but for those whose bits are in `kept`, which programs get too."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, of the first 32 and of the others
+    if kept:
+        _checked(_libc.capget(header, sets), "capget")
+        sets[2] = kept
+        _checked(_libc.capset(header, sets), "capset")
+    for capability in range(_CAPABILITIES):
+        if kept >> capability & 1:
+            _prctl(_AMBIENT, _RAISE, capability)
+        _libc.prctl(_DROP_BOUND, capability, 0, 0, 0)  # refused to all but root
+    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, kept)), "capset")
 
 
 def _prctl(option: int, *arguments: Any) -> None:
