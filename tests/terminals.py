@@ -107,6 +107,10 @@ class BareTerminal:
             os.close(self._terminal)
         self._terminal = -1
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the program."""
+        self._process.send_signal(number)
+
     def wait(self, seconds: float) -> int:
         """Return the exit code of the program once it has ended."""
         return self._process.wait(seconds)

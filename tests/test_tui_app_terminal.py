@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -60,11 +61,29 @@ def test_a_conversation_in_a_terminal(terminal: Terminal, tmp_path: Path) -> Non
         assert [session.exchanges for session in store.list()] == [2]
 
 
-def test_the_app_ends_with_its_terminal(command: list[str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_app_in_order(command: list[str], number: int) -> None:
+    terminal = BareTerminal(command, 80, 24)
+    try:
+        wait_for(terminal, "ready")
+        terminal.send("what is 17.5% of 240?\r")
+        wait_for(terminal, "It is 42.")
+        terminal.send_signal(number)
+        wait_for(terminal, "left with 0")
+        assert terminal.wait(30) == 0
+    finally:
+        terminal.close()
+    with SessionStore.open() as store:
+        assert [session.exchanges for session in store.list()] == [1]
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGHUP])
+def test_the_app_ends_with_its_terminal(command: list[str], number: int) -> None:
     terminal = BareTerminal(command, 80, 24)
     try:
         wait_for(terminal, "ready")
         terminal.hang_up()
+        terminal.send_signal(number)
         terminal.wait(30)
     finally:
         terminal.close()

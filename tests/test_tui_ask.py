@@ -113,17 +113,20 @@ def test_a_fault_in_the_turn_is_one_line_and_exits_1(models, capsys: pytest.Capt
     assert err.startswith("umi: the planner ended with 'no ending at all'")
 
 
-def test_ctrl_c_ends_the_turn_with_130(models, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_the_turn_with_130(
+    models, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(role: str) -> None:
         if role == "caller":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     opened = models(calculation(), on_generate=interrupt)
     assert main(["ask", "what is 17.5% of 240?"]) == 130
     assert capsys.readouterr().out == ""
     assert engine_of(opened).closed
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
 def test_a_question_longer_than_the_context_exits_2(models, capsys: pytest.CaptureFixture[str]) -> None:

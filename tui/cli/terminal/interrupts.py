@@ -1,4 +1,4 @@
-"""Ctrl-C: as a flag while an agent runs, and as the error of a command that can be given again."""
+"""Ctrl-C and SIGTERM: a flag while an agent runs, and the error of a command that can be given again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agent.errors import UmiError
 
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended (128 + SIGINT)."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class CommandInterruptedError(UmiError):
@@ -22,7 +23,7 @@ class CommandInterruptedError(UmiError):
 
 
 class Interrupts:
-    """While entered, the first SIGINT sets `cancelled`, and a second one raises KeyboardInterrupt.
+    """While entered, the first SIGINT or SIGTERM sets `cancelled`, and a second one raises KeyboardInterrupt.
 
     Only the main thread may enter it.
     """
@@ -32,16 +33,17 @@ class Interrupts:
         self._reading = False
 
     def __enter__(self) -> Interrupts:
-        self._previous = signal.signal(signal.SIGINT, self._handle)
+        self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def read_line(self) -> str:
-        """Return a line of standard input; empty at its end and after Ctrl-C."""
+        """Return a line of standard input; empty at its end and after a signal."""
         self._reading = True
         try:
             return input()
