@@ -1,8 +1,8 @@
 """The entry point of `umi`: it runs the command and turns every error into one line and an exit code.
 
 Exit codes: 0 done or answered, 1 a fault of ours, 2 bad usage or input, 3 gave up or unsure, 4 step limit,
-5 failed, 130 stopped by Ctrl-C or SIGTERM, 141 the reader of the output left. An error is one line on stderr. Nothing
-heavy is imported here or in `tui.cli.tree`: `umi --help` must answer at once.
+5 failed, 130 stopped by Ctrl-C or SIGTERM, 141 the reader of the output left. An error is one line on stderr.
+Nothing heavy is imported here or in `tui.cli.tree`: `umi --help` must answer at once.
 """
 
 from __future__ import annotations
