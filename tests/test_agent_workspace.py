@@ -98,6 +98,34 @@ def test_another_spelling_is_found_only_where_none_is_as_it_stands(context: Tool
     assert ask(context, "find_files", name="packing*") == "no file name contains 'packing*'"
 
 
+@pytest.mark.parametrize("name", ["list packing", "Old", "*old*", "docs empty", "old/"])
+def test_find_files_by_its_words_in_any_order_and_by_its_folder(context: ToolContext, root: Path, name: str):
+    (root / "Packing List.txt").touch()
+    expected = "Packing List.txt" if name == "list packing" else "docs/old/empty.txt"
+    assert ask(context, "find_files", name=name) == expected
+
+
+def test_find_files_shows_lines_where_no_name_fits(context: ToolContext, root: Path):
+    nothing = "no file name contains 'the bank'"
+    assert (
+        ask(context, "find_files", name="the bank")
+        == f"{nothing}, but these lines do:\nnotes.txt:3: Call the bank"
+    )
+    assert ask(context, "find_files", name="the bank", path="docs") == nothing
+    (root / "many.txt").write_text("the bank\n" * 9)
+    assert len(ask(context, "find_files", name="the bank").splitlines()) == 6
+    (root / ".env").write_text("the vault=1\n")
+    assert ask(context, "find_files", name="the vault") == "no file name contains 'the vault'"
+    (root / "kinds.txt").write_text("a.csv and b.csv\n")
+    assert ask(context, "find_files", name="*.csv") == "no file name contains '*.csv'"
+
+
+def test_search_text_shows_names_where_no_text_fits(context: ToolContext):
+    nothing = "no file contains 'plan.md'"
+    assert ask(context, "search_text", query="plan.md") == f"{nothing}, but these names do:\ndocs/Plan.md"
+    assert ask(context, "search_text", query="plan.md", path="notes.txt") == nothing
+
+
 def test_search_text(context: ToolContext):
     found = "notes.txt:3: Call the bank"
     assert ask(context, "search_text", query="call") == f"{found}\ndocs/Plan.md:1: call everybody"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import FileName, FilePath
 from agent.tools.lib.output import join_lines, pluralize, safe_name
+from agent.tools.lib.searching.names import LEAST_LETTERS, files_named
+from agent.tools.lib.searching.text import TextSearch
 from agent.tools.lib.time_limit import is_time_up
 
-LEAST_LETTERS = 3
-"""Letters that a name has at least which is found in another spelling."""
+MAX_READ = 4 * 1024 * 1024
+"""Maximum number of characters read of texts where no name is found."""
+MAX_LINES = 5
+"""Maximum number of lines of texts that are shown then."""
 
 
 @tool(may="read", time_limit_s=10)
@@ -21,7 +23,8 @@ def find_files(context: ToolContext, name: FileName, path: FilePath | None = Non
     """Find files by a part of their name.
 
     A name with * or ? is a pattern for the whole name; one with a slash is compared with the whole path.
-    Where no name contains it, spaces, hyphens, underscores, dots and the plural make no difference.
+    Where no name contains it, spaces, hyphens, underscores, dots, the plural and the order of words make no
+    difference, then names of folders count, and then lines of texts that contain it are shown.
     """
     wanted = name.strip().lower().removeprefix("**/").removeprefix("./")
     if not wanted:
@@ -38,25 +41,24 @@ def find_files(context: ToolContext, name: FileName, path: FilePath | None = Non
         compared += 1
         subject = (file if "/" in wanted else file.rpartition("/")[2]).lower()
         if fnmatchcase(subject, wanted) if pattern else wanted in subject:
-            found.append(safe_name(file))
-    if not found and not pattern and not is_time_up():
-        found = [safe_name(file) for file in _spelled_otherwise(files[:compared], wanted)]
+            found.append(file)
+    word = wanted.replace("*", "").replace("?", "").strip("/")
+    others = not found and not word.startswith(".") and not is_time_up()
+    if others:
+        found = files_named(files[:compared], word)
     complete = complete and compared == len(files)
     remark = "" if complete else f"stopped after {pluralize(compared, 'file')}; there are more"
+    if found:
+        return join_lines([safe_name(file) for file in found], remark)
     nothing = f"no file name {'' if complete else 'that was looked at '}contains '{name}'"
-    return join_lines(found or [nothing], remark)
+    lines = _lines_with(context, word, files[:compared]) if others else []
+    return join_lines([f"{nothing}, but these lines do:", *lines] if lines else [nothing], remark)
 
 
-def _spelled_otherwise(files: Sequence[str], wanted: str) -> list[str]:
-    """Return the files whose name contains `wanted` but for separators, or else but for its plural too."""
-    names = {file: _letters((file if "/" in wanted else file.rpartition("/")[2]).lower()) for file in files}
-    joined = _letters(wanted)
-    for spelling in (joined, re.sub(r"(?<=[^s])s$", "", joined)):
-        found = [file for file, name in names.items() if spelling in name]
-        if found and len(spelling) >= LEAST_LETTERS:
-            return found
-    return []
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\s_.-]+", "", name)
+def _lines_with(context: ToolContext, wanted: str, files: list[str]) -> list[str]:
+    """Return the first lines of texts that contain the lower-case `wanted`, as `search_text` shows them."""
+    if len(wanted) < LEAST_LETTERS:
+        return []
+    search = TextSearch(wanted, most=MAX_READ)
+    search.add_all(context.workspace, files)
+    return search.found[:MAX_LINES]

@@ -2,120 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from agent.errors import ProtectedPathError, ToolError
+from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import FilePath, Query
-from agent.tools.lib.output import join_lines, pluralize, safe_name, shorten
-from agent.tools.lib.time_limit import CallEndedError, is_time_up
-from agent.tools.lib.workspace import BINARY_HEAD, BinaryFileError, Workspace
-
-MAX_CHARACTERS = 64 * 1024 * 1024
-"""Maximum number of characters that one search reads."""
-MAX_MATCHES = 1000
-"""Maximum number of matching lines, far more than fit an observation."""
-MAX_WIDTH = 200
-"""Maximum number of characters shown of a line."""
-
-
-@dataclass
-class _Search:
-    """What a search found, and what it did not look at."""
-
-    wanted: str
-    found: list[str] = field(default_factory=list)
-    read: int = 0
-    begun: list[str] = field(default_factory=list)
-    protected: int = 0
-    unreadable: int = 0
-
-    def is_over(self) -> bool:
-        return len(self.found) >= MAX_MATCHES or self.read >= MAX_CHARACTERS or is_time_up()
-
-    def add(self, workspace: Workspace, path: str, name: str) -> None:
-        """Search the file at `path`, which is shown as `name`. Of a long one, only the beginning is read."""
-        text, complete = workspace.read_text(path)
-        self.read += len(text)
-        if not complete:
-            self.begun.append(safe_name(name))
-        self.found += _matching_lines(name, text, self.wanted)
-
-    def add_or_pass_over(self, workspace: Workspace, file: str) -> bool:
-        """Search a file, or count it if it cannot be read; return False where the time is up before that."""
-        try:
-            self.add(workspace, file, file)
-        except CallEndedError:
-            return not is_time_up()
-        except ToolError as error:
-            self.read += BINARY_HEAD
-            self.protected += isinstance(error, ProtectedPathError)
-            self.unreadable += not isinstance(error, ProtectedPathError | BinaryFileError)
-        return True
-
-    def remarks(self) -> list[str]:
-        """Return what was not searched of the files that were looked at."""
-        remarks = []
-        if len(self.begun) == 1:
-            remarks.append(f"only the beginning of {self.begun[0]} was searched")
-        elif self.begun:
-            remarks.append(f"only the beginnings of {len(self.begun)} long files were searched")
-        for count, kind in ((self.protected, "protected"), (self.unreadable, "unreadable")):
-            if count:
-                were = "was" if count == 1 else "were"
-                remarks.append(f"{pluralize(count, f'{kind} file')} {were} not searched")
-        return remarks
+from agent.tools.lib.output import join_lines, safe_name, shorten
+from agent.tools.lib.searching.names import LEAST_LETTERS, files_named
+from agent.tools.lib.searching.text import MAX_MATCHES, TextSearch
+from agent.tools.lib.time_limit import is_time_up
 
 
 @tool(may="read", time_limit_s=10)
 def search_text(context: ToolContext, query: Query, path: FilePath | None = None) -> str:
     """Search the text of files for words.
 
-    The query is found as it stands, in any case. Binary files are passed over.
+    The query is found as it stands, in any case. Binary files are passed over. Where no text of a folder
+    contains it, files whose name does are shown.
     """
     wanted = query.strip().lower()
     if not wanted:
         raise ToolError("query is empty")
-    search = _Search(wanted)
-    stopped = []
+    search = TextSearch(wanted)
+    stopped, named = [], []
     entry = context.workspace.entry(path or ".")
     if path is not None and not entry.is_folder:
         search.add(context.workspace, path, entry.path)
     else:
         files, complete = context.workspace.files(path)
-        searched = 0
-        while searched < len(files) and not search.is_over():
-            if not search.add_or_pass_over(context.workspace, files[searched]):
-                break
-            searched += 1
+        searched = search.add_all(context.workspace, files)
+        if not search.found and len(wanted) >= LEAST_LETTERS and not is_time_up():
+            named = [safe_name(file) for file in files_named(files, wanted)]
         if searched < len(files) or not complete:
             more = f"of {len(files)} files" if complete else "files"
             stopped = [f"stopped after {searched} {more}; the others were not searched"]
     if len(search.found) > MAX_MATCHES:
         stopped.append(f"only the first {MAX_MATCHES} lines found are counted")
     nothing = f"no file {'that was searched ' if stopped else ''}contains '{shorten(query, 100)}'"
-    return join_lines(search.found[:MAX_MATCHES] or [nothing], "; ".join([*stopped, *search.remarks()]))
-
-
-def _matching_lines(file: str, text: str, wanted: str) -> list[str]:
-    """Return `FILE:NUMBER: LINE` for the lines of `text` that contain `wanted`, at most `MAX_MATCHES` + 1."""
-    if wanted not in text.lower():
-        return []
-    name = safe_name(file)
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        at = line.lower().find(wanted)
-        if at >= 0:
-            found.append(f"{name}:{number}: {_excerpt(line, at)}")
-            if len(found) > MAX_MATCHES:
-                break
-    return found
-
-
-def _excerpt(line: str, at: int) -> str:
-    """Return at most `MAX_WIDTH` characters of `line`, including position `at`."""
-    if len(line.strip()) <= MAX_WIDTH:
-        return line.strip()
-    start = max(0, at - MAX_WIDTH // 3)
-    piece = line[start : start + MAX_WIDTH].strip()
-    return ("…" if start else "") + piece + ("…" if start + MAX_WIDTH < len(line) else "")
+    lines = search.found[:MAX_MATCHES] or (
+        [f"{nothing}, but these names do:", *named] if named else [nothing]
+    )
+    return join_lines(lines, "; ".join([*stopped, *search.remarks()]))

@@ -1,0 +1,1 @@
+"""Searching of the workspace: for files by their names, and for words in their texts."""
