@@ -158,7 +158,7 @@ class _Child:
 
 
 async def _stop(process: Process) -> None:
-    """Close the pipe to a child; where it does not end, terminate its group, and then kill that."""
+    """Close the pipe to a child; where it does not end, terminate its group; at last, kill what is left."""
     assert process.stdin
     with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.aclose()
@@ -169,6 +169,8 @@ async def _stop(process: Process) -> None:
         with anyio.move_on_after(STOP_S):
             await process.wait()
             break
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind
     for stream in (process.stdout, process.stderr):
         if isinstance(stream, ByteReceiveStream):
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
