@@ -275,9 +275,10 @@ def test_a_damaged_list_is_one_line_and_the_built_in_tools_stay(
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    """The address of the test server over HTTP."""
-    command: Sequence[str] = [sys.executable, "-S", "-E", SERVER, "http"]
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of the test server over HTTP, with the faults of an indirect parameter."""
+    faults = getattr(request, "param", [])
+    command: Sequence[str] = [sys.executable, "-S", "-E", SERVER, "http", *faults]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/mcp"
@@ -300,3 +301,10 @@ def test_a_server_over_http(tmp_path: Path, address: str, monkeypatch: pytest.Mo
         run(toolbox, "far__die")
     with pytest.raises(ToolError, match="the server far"):
         run(toolbox, "far__echo", text="nobody is there")
+
+
+@pytest.mark.parametrize("address", [["locked"]], indirect=True)
+def test_a_server_over_http_that_wants_a_token_says_so(tmp_path: Path, address: str) -> None:
+    write_list({"far": {"url": address}})
+    with pytest.raises(InputError, match=r"cannot be used: .* \(HTTP status 401\)"):
+        review(find_server("far", tmp_path)[0], tmp_path)

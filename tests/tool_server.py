@@ -5,8 +5,9 @@
 `http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
 protocol does not know), `raw` (a tool whose result is the JSON in its argument, in base64), `many` (pages
-without end), `long` (descriptions of a megabyte), `mute` (it never answers), `chatter` (it prints other things
-too), `dies` (it ends at once), `leaves` (it leaves a child behind, whose last argument is the fault after it).
+without end), `long` (descriptions of a megabyte), `mute` (it never answers), `chatter` (it prints other
+things too), `dies` (it ends at once), `leaves` (it leaves a child behind, with the last fault as argument),
+`locked` (status 401 to all calls).
 """
 
 from __future__ import annotations
@@ -171,6 +172,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "id" not in request:
             self.respond(202, b"")
+            return
+        if "locked" in self.faults:
+            self.respond(401, b"")
             return
         message = reply(request, self.faults, lambda message: None)
         if message is None:

@@ -80,11 +80,15 @@ class ServerSession:
                     tasks.cancel_scope.cancel()
             self.ending.set(STOPPED)
         except BaseException as error:
-            self.ending.set(reason_of(error))
+            self.ending.set(reason_of(error) + self.said_by_http())
             _log.warning("a tool server failed: %s", self.ending.reason)
         finally:
             self._client = None
             self._ready.set()
+
+    def said_by_http(self) -> str:
+        """Return the HTTP status of the last answer, in parentheses, where that was an error."""
+        return f" (HTTP status {self.ending.status})" if self.ending.status else ""
 
     async def wait_until_ready(self) -> None:
         """Return when the tools are listed, or when that failed (`ending`)."""
