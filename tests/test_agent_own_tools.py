@@ -73,6 +73,14 @@ def test_a_file_defines_tools_with_permission_and_kinds(tmp_path: Path) -> None:
         ('import umi\n@umi.tool(may="fly")\ndef f():\n    "D."\n', "a tool says what it may do"),
         ('import umi\n@umi.tool(may="read")\ndef f(a):\n    "D."\n', "the parameter a of f has no type"),
         ('import umi\n@umi.tool(may="read")\ndef f(*a: int):\n    "D."\n', "cannot be given by name"),
+        (
+            'import umi\n@umi.tool(may="read")\ndef f(_a: int):\n    "D."\n',
+            "a parameter of f cannot be called _a",
+        ),
+        (
+            'import umi\n@umi.tool(may="read")\ndef f(model_config: int):\n    "D."\n',
+            "a parameter of f cannot be called model_config",
+        ),
         ('import umi\n@umi.tool(may="read")\nasync def f():\n    "D."\n', "f is asynchronous"),
         ('import umi\n@umi.tool(may="read")\ndef f():\n    return ""\n', "f has no docstring"),
         (
@@ -110,6 +118,19 @@ def test_types_that_no_grammar_knows_are_offered_as_plainer_ones(tmp_path: Path)
     toolbox = make_toolbox(tmp_path, ["size_of"], available=found.tools)
     call = Call("size_of", {"path": "a/b.txt", "tags": ["y", "x", "x"]})
     assert toolbox.run(call) == "b.txt ['x', 'y']"
+
+
+def test_names_and_defaults_that_pydantic_warns_of_do_no_harm(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    write_file(
+        "odd.py",
+        'import umi\n\n@umi.tool(may="read")\ndef f(schema: str, copy: int, json: int = object()) -> str:\n'
+        '    "D."\n    return f"{schema} {copy}"\n',
+    )
+    toolbox = make_toolbox(tmp_path, ["f"], available=available_tools().tools)
+    assert toolbox.run(Call("f", {"schema": "a", "copy": 2})) == "a 2"
+    assert not recwarn.list
 
 
 def test_a_tool_that_leaves_the_program_ends_its_call_alone(tmp_path: Path) -> None:
@@ -159,7 +180,7 @@ def test_a_new_tool_comes_with_a_test_that_passes(monkeypatch: pytest.MonkeyPatc
     runpy.run_path(str(test))["test_count_words"]()
     assert [tool.name for tool in own_tools().tools] == ["count_words"]
     assert tool.stat().st_mode & 0o077 == 0
-    for name in ("count_words", "read_file", "Two Words", "class", "../x", "test_it"):
+    for name in ("count_words", "read_file", "run_python", "Two Words", "class", "../x", "test_it"):
         with pytest.raises(InputError):
             write_new_tool(name, "read")
 

@@ -101,6 +101,15 @@ def test_a_server_is_started_by_a_call_in_a_clean_environment(
     assert (done.stdout, done.stderr) == (f"{14 + len(toolbox.tools)}\n", ""), "offering loads no SDK"
 
 
+def test_what_a_server_started_ends_with_it(tmp_path: Path) -> None:
+    marker = f"child-{os.getpid()}"
+    write_list({"a": entry("leaves", marker)})
+    approved(tmp_path, "a")
+    assert is_running(marker)
+    close_all()
+    assert not is_running(marker)
+
+
 def test_calls_of_servers_ask_and_count_as_untrusted(tmp_path: Path) -> None:
     write_list({"a": entry(), "b": {"url": "http://127.0.0.1:9/mcp"}})
     approved(tmp_path, "a")
@@ -153,11 +162,12 @@ def test_a_server_that_dies_again_and_again_is_left_alone(tmp_path: Path) -> Non
         (entry("mute", time_limit_s=1), "took longer than 1 second"),
         (entry("text"), "in a form that is not the protocol's"),
         (entry("many"), "more than 200 tools"),
+        (entry("long"), "describes its tools in more than a million characters"),
         ({"command": "/no/such/program"}, "there is no program /no/such/program"),
         ({"command": "echo", "args": ["${NOT_SET_ANYWHERE}"]}, "needs the variable NOT_SET_ANYWHERE"),
         ({"url": "http://127.0.0.1:9/mcp", "time_limit_s": 5}, "the server a"),
     ],
-    ids=["dies", "mute", "text", "many", "missing", "variable", "nobody"],
+    ids=["dies", "mute", "text", "many", "long", "missing", "variable", "nobody"],
 )
 def test_a_server_that_cannot_be_used_is_one_line(tmp_path: Path, given: dict[str, Any], said: str) -> None:
     write_list({"a": given})
@@ -265,9 +275,10 @@ def test_a_damaged_list_is_one_line_and_the_built_in_tools_stay(
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    """The address of the test server over HTTP."""
-    command: Sequence[str] = [sys.executable, "-S", "-E", SERVER, "http"]
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of the test server over HTTP, with the faults of an indirect parameter."""
+    faults = getattr(request, "param", [])
+    command: Sequence[str] = [sys.executable, "-S", "-E", SERVER, "http", *faults]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/mcp"
@@ -290,3 +301,10 @@ def test_a_server_over_http(tmp_path: Path, address: str, monkeypatch: pytest.Mo
         run(toolbox, "far__die")
     with pytest.raises(ToolError, match="the server far"):
         run(toolbox, "far__echo", text="nobody is there")
+
+
+@pytest.mark.parametrize("address", [["locked"]], indirect=True)
+def test_a_server_over_http_that_wants_a_token_says_so(tmp_path: Path, address: str) -> None:
+    write_list({"far": {"url": address}})
+    with pytest.raises(InputError, match=r"cannot be used: .* \(HTTP status 401\)"):
+        review(find_server("far", tmp_path)[0], tmp_path)

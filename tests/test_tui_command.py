@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import types
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import agent.setup
 from agent.bundle import write_bundle
 from agent.engine import ScriptedEngine
 from tui.cli.main import main
+from tui.installation import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 
@@ -219,6 +221,11 @@ def test_the_doctor_reports_ok_or_the_next_step(
     todo = capsys.readouterr().out.partition("to do:\n")[2].splitlines()
     assert len(todo) == 1
     assert "caller.gguf is truncated" in todo[0]
+
+
+def test_the_doctor_knows_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(EXTRAS) == set(project["optional-dependencies"]) - {"bench", "dev"}
 
 
 @pytest.mark.parametrize("argv", [["train", "run", "recipe.toml"], ["export", "bundle", "run", "--out", "x"]])

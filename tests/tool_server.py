@@ -5,7 +5,9 @@
 `http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
 protocol does not know), `raw` (a tool whose result is the JSON in its argument, in base64), `many` (pages
-without end), `mute` (it never answers), `chatter` (it prints other things too), `dies` (it ends at once).
+without end), `long` (descriptions of a megabyte), `mute` (it never answers), `chatter` (it prints other
+things too), `dies` (it ends at once), `leaves` (it leaves a child behind, with the last fault as argument),
+`locked` (status 401 to all calls).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +77,10 @@ def answer(request: dict[str, Any], faults: list[str], send: Any) -> dict[str, A
             cursor = int((request.get("params") or {}).get("cursor") or 0)
             page = [{"name": f"t{cursor}_{n}", "inputSchema": {"type": "object"}} for n in range(10)]
             return {"tools": page, "nextCursor": str(cursor + 1)}
+        case "tools/list" if "long" in faults:
+            cursor = int((request.get("params") or {}).get("cursor") or 0)
+            page = [{"name": f"t{cursor}", "description": "x" * MEGABYTE, "inputSchema": {"type": "object"}}]
+            return {"tools": page} | ({"nextCursor": str(cursor + 1)} if cursor < 70 else {})
         case "tools/list":
             return {"tools": tools(faults)}
         case "tools/call":
@@ -143,6 +150,8 @@ def serve_pipes(faults: list[str]) -> None:
 
     if "dies" in faults:
         sys.exit("no licence found")
+    if "leaves" in faults:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", faults[-1]])
     for line in sys.stdin:
         request = json.loads(line)
         if "mute" in faults or "id" not in request:
@@ -163,6 +172,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "id" not in request:
             self.respond(202, b"")
+            return
+        if "locked" in self.faults:
+            self.respond(401, b"")
             return
         message = reply(request, self.faults, lambda message: None)
         if message is None:

@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "code": ("landlockpy",),
     "fetch": ("selectolax",),
     "mcp": ("mcp", "jsonschema"),
+    "embeddings": ("wordllama", "tokenizers", "safetensors"),
     "web": ("textual_serve", "aiohttp"),
     "serve": ("starlette", "uvicorn"),
 }

@@ -140,7 +140,8 @@ class Connection:
                 self.stop()  # over HTTP, a session that the server forgot is an invalid request
             if session.ending.reason:
                 raise self._failure(f"failed during the call: {session.ending.reason}") from None
-            raise self._failure(f"refused the call: {one_line(error.message)}") from None
+            said = one_line(error.message) + session.said_by_http()
+            raise self._failure(f"refused the call: {said}") from None
         except Exception as error:
             self.stop()
             raise self._failure(f"failed: {session.ending.reason or reason_of(error)}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from contextlib import suppress
 from importlib.metadata import version
@@ -32,6 +33,8 @@ from agent.paths import data_folder, make_private_folder
 from agent.tools.lib.output import shorten, strip_control
 
 STOPPED = "it was stopped"
+MAX_DEFINITIONS = 1_000_000
+"""Characters of all definitions of a server: they are kept, and the user reads them."""
 _ENDING_S = 1.0
 """Seconds in which the reason is waited for why a connection was closed."""
 _REASON = 300
@@ -77,11 +80,15 @@ class ServerSession:
                     tasks.cancel_scope.cancel()
             self.ending.set(STOPPED)
         except BaseException as error:
-            self.ending.set(reason_of(error))
+            self.ending.set(reason_of(error) + self.said_by_http())
             _log.warning("a tool server failed: %s", self.ending.reason)
         finally:
             self._client = None
             self._ready.set()
+
+    def said_by_http(self) -> str:
+        """Return the HTTP status of the last answer, in parentheses, where that was an error."""
+        return f" (HTTP status {self.ending.status})" if self.ending.status else ""
 
     async def wait_until_ready(self) -> None:
         """Return when the tools are listed, or when that failed (`ending`)."""
@@ -136,12 +143,17 @@ class ServerSession:
 async def _all_tools(client: Client) -> dict[str, Definition]:
     """Return the tools of a server, which lists them in pages, by name."""
     tools: dict[str, Definition] = {}
+    taken = 0
     cursor: str | None = None
     while True:
         page = await client.session.list_tools(params=PaginatedRequestParams(cursor=cursor))
         for tool in page.tools:
-            tools.setdefault(tool.name, Definition(tool.name, tool.description or "", tool.input_schema))
+            found = Definition(tool.name, tool.description or "", tool.input_schema)
+            taken += len(json.dumps(vars(found), ensure_ascii=False))
+            tools.setdefault(tool.name, found)
         following = page.next_cursor
+        if taken > MAX_DEFINITIONS:
+            raise ToolError("it describes its tools in more than a million characters")
         if len(tools) > MAX_TOOLS:
             raise ToolError(f"it has more than {MAX_TOOLS} tools")
         if following is None or following == cursor or not page.tools:

@@ -38,9 +38,13 @@ _Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 
 @dataclass
 class Ending:
-    """Why a server cannot be spoken to any more, once that is so."""
+    """Why a server cannot be spoken to any more, once that is so.
+
+    `status` is the HTTP status of its last answer where that was an error, else 0.
+    """
 
     reason: str = ""
+    status: int = 0
     ended: anyio.Event = field(default_factory=anyio.Event)
 
     def set(self, reason: str) -> None:
@@ -158,7 +162,7 @@ class _Child:
 
 
 async def _stop(process: Process) -> None:
-    """Close the pipe to a child; where it does not end, terminate its group, and then kill that."""
+    """Close the pipe to a child; where it does not end, terminate its group; at last, kill what is left."""
     assert process.stdin
     with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.aclose()
@@ -169,6 +173,8 @@ async def _stop(process: Process) -> None:
         with anyio.move_on_after(STOP_S):
             await process.wait()
             break
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind
     for stream in (process.stdout, process.stderr):
         if isinstance(stream, ByteReceiveStream):
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -205,6 +211,8 @@ class _Bounded(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._transport.handle_async_request(request)
+        if request.method == "POST":
+            self._ending.status = response.status_code if response.status_code >= 400 else 0
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":
             await response.aclose()

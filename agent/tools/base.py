@@ -8,6 +8,7 @@ annotation of a parameter may say what its argument is made of (`agent.transcrip
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -147,9 +148,11 @@ def tool(
             for p in parameters[1 if takes_context else 0 :]
         }
         kinds = {name: kind for name, (hint, _) in fields.items() if (kind := _kind(hint))}
-        model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+        model = _model(function.__name__, fields)
         description = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-        spec = ToolSpec(function.__name__, description, plain_schema(model.model_json_schema()))
+        with warnings.catch_warnings(action="ignore"):  # a default may be anything: the models never see it
+            schema = model.model_json_schema()
+        spec = ToolSpec(function.__name__, description, plain_schema(schema))
         check = partial(_checked, model)
         return Tool(
             spec,
@@ -166,6 +169,15 @@ def tool(
         )
 
     return wrap
+
+
+def _model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
+    """Return a model with these fields. Raise TypeError for names that pydantic keeps for itself."""
+    with warnings.catch_warnings(action="ignore"):  # of names such as `copy`, which do no harm here
+        model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    if missing := [field for field in fields if field not in model.model_fields]:
+        raise TypeError(f"a parameter of {name} cannot be called {missing[0]}")
+    return model
 
 
 def _checked(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:

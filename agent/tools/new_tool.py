@@ -48,11 +48,11 @@ def write_new_tool(name: str, may: Permission) -> tuple[Path, Path]:
 
     Raise InputError where the name cannot be one, or where a file is there already.
     """
-    from agent.tools import BUILTIN_NAMES
+    from agent.tools import BUILTIN_NAMES, OPTIONAL_NAMES
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name) or name.startswith("test_"):
         raise InputError(f"a tool cannot be called {name!r}", "give a name such as count_words")
-    if name in BUILTIN_NAMES:
+    if name in (*BUILTIN_NAMES, *OPTIONAL_NAMES):
         raise InputError(f"umi has a tool {name}", "give it another name")
     folder = tools_folder()
     tool, test = folder / f"{name}.py", folder / f"test_{name}.py"
