@@ -4,7 +4,7 @@
 
 `http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
-protocol does not know), `raw` (a tool whose result is the JSON in its argument, in base64), `many` (pages
+protocol does not know), `raw` (a tool whose result is what `packed` made its argument of), `many` (pages
 without end), `mute` (it never answers), `chatter` (it prints other things too), `dies` (it ends at once).
 """
 
@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -63,6 +64,11 @@ def bomb() -> dict[str, Any]:
     return {"type": "object", "properties": level, "$defs": definitions}
 
 
+def packed(result: Any) -> str:
+    """The argument of `raw` that makes it return `result`."""
+    return base64.b64encode(zlib.compress(json.dumps(result).encode())).decode()
+
+
 def answer(request: dict[str, Any], faults: list[str], send: Any) -> dict[str, Any] | None:
     """The result of a request; None for one that is never answered."""
     match request["method"]:
@@ -88,7 +94,7 @@ def called(params: dict[str, Any], faults: list[str], send: Any) -> dict[str, An
         case "echo":
             return text(arguments["text"])
         case "raw":
-            return json.loads(base64.b64decode(arguments["value"]))
+            return json.loads(zlib.decompress(base64.b64decode(arguments["value"])))
         case "variables":
             return text(" ".join(sorted(os.environ)))
         case "fail":
