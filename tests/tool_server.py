@@ -4,7 +4,7 @@
 
 `http` prints its port first. The tools are those of `NAMES`; `change` adds the fault `anew`. Faults:
 `anew` (echo is described otherwise), `lies` (names and schemas that are hard to use), `text` (one that the
-protocol does not know), `raw` (a tool whose result is the JSON in its argument, in base64), `many` (pages
+protocol does not know), `raw` (a tool whose result is what `packed` made its argument of), `many` (pages
 without end), `long` (descriptions of a megabyte), `mute` (it never answers), `chatter` (it prints other
 things too), `dies` (it ends at once), `leaves` (it leaves a child behind, with the last fault as argument),
 `locked` (status 401 to all calls).
@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -66,6 +67,11 @@ def bomb() -> dict[str, Any]:
     return {"type": "object", "properties": level, "$defs": definitions}
 
 
+def packed(result: Any) -> str:
+    """The argument of `raw` that makes it return `result`."""
+    return base64.b64encode(zlib.compress(json.dumps(result).encode())).decode()
+
+
 def answer(request: dict[str, Any], faults: list[str], send: Any) -> dict[str, Any] | None:
     """The result of a request; None for one that is never answered."""
     match request["method"]:
@@ -95,7 +101,7 @@ def called(params: dict[str, Any], faults: list[str], send: Any) -> dict[str, An
         case "echo":
             return text(arguments["text"])
         case "raw":
-            return json.loads(base64.b64decode(arguments["value"]))
+            return json.loads(zlib.decompress(base64.b64decode(arguments["value"])))
         case "variables":
             return text(" ".join(sorted(os.environ)))
         case "fail":

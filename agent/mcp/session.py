@@ -15,6 +15,7 @@ from mcp import Client, MCPError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp_types import (
     CONNECTION_CLOSED,
+    PARSE_ERROR,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
@@ -27,6 +28,7 @@ from pydantic import ValidationError
 
 from agent.errors import ToolError, UmiError
 from agent.mcp.definitions import MAX_TOOLS, Definition
+from agent.mcp.messages import NOT_THE_PROTOCOL
 from agent.mcp.servers import ServerEntry
 from agent.mcp.transport import Ending, child_process, http_server
 from agent.paths import data_folder, make_private_folder
@@ -97,8 +99,9 @@ class ServerSession:
     async def call(self, approved: Definition, arguments: dict[str, Any]) -> CallToolResult | None:
         """Call a tool; return None where the server defines it otherwise than `approved`.
 
-        Raise MCPError; `ending` tells whether the server ended. What a server says of its results in
-        `outputSchema` is not checked: its patterns could take any time.
+        Raise MCPError; `ending` tells whether the server ended. A result that cannot be read is an error,
+        after which the server goes on. What a server says of its results in `outputSchema` is not checked:
+        its patterns could take any time.
         """
         if self._client is None:
             raise MCPError(code=CONNECTION_CLOSED, message="the server ended")
@@ -111,6 +114,8 @@ class ServerSession:
         request = CallToolRequest(params=params)
         try:
             return await self._client.session.send_request(request, CallToolResult)
+        except ValueError:  # a structure that is too deep is one too
+            raise MCPError(code=PARSE_ERROR, message=NOT_THE_PROTOCOL) from None
         except MCPError as error:
             if error.code == CONNECTION_CLOSED:
                 with anyio.move_on_after(_ENDING_S):
@@ -171,7 +176,7 @@ def reason_of(error: BaseException) -> str:
         case OSError():
             return f"{error.filename or 'it'}: {error.strerror or error}"
         case ValidationError():
-            return f"it answers in a form that is not the protocol's ({error.errors()[0]['msg']})"
+            return f"{NOT_THE_PROTOCOL} ({error.errors()[0]['msg']})"
         case MCPError():
             return one_line(error.message)
         case UmiError():

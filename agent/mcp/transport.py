@@ -17,8 +17,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
 
+from agent.mcp.messages import read_message
 from agent.mcp.servers import is_loopback
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -144,11 +144,8 @@ class _Child:
         if len(line) > MAX_MESSAGE_BYTES or not line.strip():
             return
         self.unasked_messages += 1
-        try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
-            return  # programs print other things too
-        await incoming.send(SessionMessage(message))
+        if message := read_message(line):
+            await incoming.send(SessionMessage(message))
 
     def _check(self, line: bytearray) -> None:
         if len(line) > MAX_MESSAGE_BYTES:

@@ -5,7 +5,6 @@ A real server, over pipes, returns results that are hard to read or that order a
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import re
@@ -14,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from tool_server import packed
 
 from agent.consent import Decision, Deny, Request
 from agent.consent.request import PERSON
@@ -73,6 +74,7 @@ RESULTS: Mapping[str, Callable[[str], Any]] = {
         ]
     },
     "a structure": lambda text: {"content": [], "structuredContent": {f"\x1b[2J{text}": text}},
+    "a nested structure": lambda text: {"content": [], "structuredContent": _nested(100, text)},
     "a deep structure": lambda text: {"content": [], "structuredContent": _nested(300, text)},
     "an error": lambda text: _text(f"\x1b[2J{text}") | {"isError": True},
     "wrong types": lambda text: {"content": text, "isError": "\x1b[2J"},
@@ -129,8 +131,7 @@ def _return(
 ) -> None:
     """Let a person allow a call whose result is `returned`, and then nothing that it orders."""
     name = next(tool.name for tool in tools if tool.name.endswith("__raw"))
-    value = base64.b64encode(json.dumps(returned).encode()).decode()
-    engine = ObedientEngine(dialect, [Call(name, {"value": value})])
+    engine = ObedientEngine(dialect, [Call(name, {"value": packed(returned)})])
 
     def approve(request: Request) -> Decision:
         return request.allow() if request.call.name == name else Deny("no")

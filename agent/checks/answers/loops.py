@@ -25,11 +25,20 @@ def ending_loop(text: str) -> str:
     if len(text) < LEAST_LOOP:
         return ""
     end = text[-_ANCHOR:]
-    at = text.rfind(end, 0, -1)
+    at = text.rfind(end, 0, _last_word_character(text))
     while at >= 0 and (size := len(text) - len(end) - at) <= LONGEST_REPEATED:
         length = max(LEAST_LOOP, LEAST_REPEATS * size)
         loop = text[-length:]
-        if len(loop) == length and loop[size:] == loop[:-size] and any(map(str.isalnum, loop[:size])):
+        if len(loop) == length and loop[size:] == loop[:-size]:
             return loop
         at = text.rfind(end, 0, at + len(end) - 1)
     return ""
+
+
+def _last_word_character(text: str) -> int:
+    """Return where the last letter or digit of `text` stands; 0 if its last `LONGEST_REPEATED` have none.
+
+    A shorter part at the end has none, so that a long row of newlines is not tried at each length.
+    """
+    first = max(0, len(text) - LONGEST_REPEATED)
+    return next((at for at in range(len(text) - 1, first - 1, -1) if text[at].isalnum()), 0)
