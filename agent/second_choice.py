@@ -1,4 +1,4 @@
-"""Another proposal where a call is in doubt: the models' next choice where they were least sure.
+"""Another thought or call where one is in doubt: the models' next choice where they were least sure.
 
 A doubt that a rule finds is found again in what the models write instead, so a call that no rule doubts
 can be looked for before a person is asked.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.checks.thoughts import invented_line
 from agent.engine import Choice, Generated
 from agent.events import Event
 from agent.transcript import Call, CallerTurn, PlannerTurn, Role, Transcript, parse_calls, parse_planner
@@ -73,4 +74,19 @@ def second_choice(
         seen.add(called.text)
         if not doubtful(transcript.plus(plan, CallerTurn(calls)), calls):
             return Proposal(planned, called, plan, calls)
+    return None
+
+
+def second_thought(
+    thought: Generated, transcript: Transcript, generate: Generate
+) -> Generator[Event, None, tuple[PlannerTurn, Generated] | None]:
+    """Return another thought that quotes no line which nobody has read; None where none does, or cancelled.
+
+    `transcript` ends before the thought.
+    """
+    for choice in thought.choices[:PROPOSALS]:
+        other = yield from generate("planner", transcript, choice)
+        plan = parse_planner(other.text) if other else None
+        if other and plan and not invented_line(plan.content, transcript):
+            return plan, other
     return None

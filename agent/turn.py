@@ -119,16 +119,11 @@ class RunningTurn:
         before = replace(self.transcript, turns=self.transcript.turns[:-1])
         tools = {call.name for call in proposal.calls}
 
-        def generate(
-            role: Role, transcript: Transcript, instead_of: Choice | None = None
-        ) -> Generator[Event, None, Generated | None]:
-            return replace(self, transcript=transcript).generate(role, instead_of=instead_of)
-
         def is_doubtful(transcript: Transcript, calls: Sequence[Call]) -> bool:
             is_other = {call.name for call in calls} != tools and not self._repeats(proposal.calls)
             return is_other or self._repeats(calls) or self._is_doubtful(transcript, calls)
 
-        other = yield from second_choice(proposal, before, generate, is_doubtful)
+        other = yield from second_choice(proposal, before, self.generate_after, is_doubtful)
         if other is None:
             return proposal
         if other.plan != proposal.plan:
@@ -169,6 +164,12 @@ class RunningTurn:
         except Exception as error:
             _log.exception("the tool %s failed", call.name)
             return False, f"{call.name} failed: {type(error).__name__}: {error}"
+
+    def generate_after(
+        self, role: Role, transcript: Transcript, instead_of: Choice | None = None
+    ) -> Generator[Event, None, Generated | None]:
+        """Generate the turn of `role` after another transcript than that of this turn."""
+        return replace(self, transcript=transcript).generate(role, instead_of=instead_of)
 
     def _only_reads(self, name: str) -> bool:
         tool = self.toolbox.get(name)
