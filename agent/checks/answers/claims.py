@@ -26,6 +26,8 @@ _KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i
 _ABBREVIATIONS = {"e.g", "i.e", "a.m", "p.m"}
 _PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
 _NOTE_NUMBER = r"^\d+: "
+_INTRODUCTION = re.compile(r"^no file .* but these (?:lines|names) do:\n")
+"""What a search says before the list of what it found otherwise."""
 _LISTING = {"list_files", "find_files", "search_text", "search_notes"}
 """The tools whose observation is a list that an answer tells whole."""
 
@@ -86,7 +88,8 @@ def incomplete_list(answer: str, question: str, observation: ToolTurn) -> str:
     A list may be told in part where the question asks for a part of it.
     """
     prefix = _NOTE_NUMBER if observation.name == "search_notes" else ""
-    lines = [re.sub(prefix, "", line.strip()) for line in observation.content.splitlines() if line.strip()]
+    content = _INTRODUCTION.sub("", observation.content)
+    lines = [re.sub(prefix, "", line.strip()) for line in content.splitlines() if line.strip()]
     if observation.name not in _LISTING or len(lines) < LEAST_LIST or len(set(lines)) < len(lines):
         return ""
     places = [_place(line, answer) for line in lines]

@@ -59,6 +59,6 @@ def _lines_with(context: ToolContext, wanted: str, files: list[str]) -> list[str
     """Return the first lines of texts that contain the lower-case `wanted`, as `search_text` shows them."""
     if len(wanted) < LEAST_LETTERS:
         return []
-    search = TextSearch(wanted, most=MAX_READ)
+    search = TextSearch(wanted, MAX_READ)
     search.add_all(context.workspace, files)
     return search.found[:MAX_LINES]

@@ -10,6 +10,9 @@ from agent.tools.lib.searching.names import LEAST_LETTERS, files_named
 from agent.tools.lib.searching.text import MAX_MATCHES, TextSearch
 from agent.tools.lib.time_limit import is_time_up
 
+MAX_CHARACTERS = 64 * 1024 * 1024
+"""Maximum number of characters that one search reads."""
+
 
 @tool(may="read", time_limit_s=10)
 def search_text(context: ToolContext, query: Query, path: FilePath | None = None) -> str:
@@ -21,7 +24,7 @@ def search_text(context: ToolContext, query: Query, path: FilePath | None = None
     wanted = query.strip().lower()
     if not wanted:
         raise ToolError("query is empty")
-    search = TextSearch(wanted)
+    search = TextSearch(wanted, MAX_CHARACTERS)
     stopped, named = [], []
     entry = context.workspace.entry(path or ".")
     if path is not None and not entry.is_folder:

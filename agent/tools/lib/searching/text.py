@@ -10,8 +10,6 @@ from agent.tools.lib.output import pluralize, safe_name
 from agent.tools.lib.time_limit import CallEndedError, is_time_up
 from agent.tools.lib.workspace import BINARY_HEAD, BinaryFileError, Workspace
 
-MAX_CHARACTERS = 64 * 1024 * 1024
-"""Maximum number of characters that one search reads."""
 MAX_MATCHES = 1000
 """Maximum number of matching lines, far more than fit an observation."""
 MAX_WIDTH = 200
@@ -23,12 +21,12 @@ class TextSearch:
     """What a search for a lower-case text found, and what it did not look at; it reads `most` characters."""
 
     wanted: str
+    most: int
     found: list[str] = field(default_factory=list)
     read: int = 0
     begun: list[str] = field(default_factory=list)
     protected: int = 0
     unreadable: int = 0
-    most: int = MAX_CHARACTERS
 
     def is_over(self) -> bool:
         return len(self.found) >= MAX_MATCHES or self.read >= self.most or is_time_up()
