@@ -120,6 +120,18 @@ def test_find_files_shows_lines_where_no_name_fits(context: ToolContext, root: P
     assert ask(context, "find_files", name="*.csv") == "no file name contains '*.csv'"
 
 
+@pytest.mark.parametrize("tool", ["find_files", "search_text"])
+def test_a_search_for_several_words_shows_lines_with_the_identifier(
+    context: ToolContext, root: Path, tool: str
+):
+    (root / "samples.csv").write_text("S-02,lichen\nS-03,moss\n")
+    key = "name" if tool == "find_files" else "query"
+    found = ask(context, tool, **{key: "sample S-03"})
+    assert found.endswith("'sample S-03', but these lines contain 'S-03':\nsamples.csv:2: S-03,moss")
+    assert ask(context, tool, **{key: "sample S-04"}).endswith("contains 'sample S-04'")
+    assert "\n" not in ask(context, tool, **{key: "S-02 S-03"})
+
+
 def test_search_text_shows_names_where_no_text_fits(context: ToolContext):
     nothing = "no file contains 'plan.md'"
     assert ask(context, "search_text", query="plan.md") == f"{nothing}, but these names do:\ndocs/Plan.md"

@@ -26,7 +26,7 @@ _KNOWN_NAMES = {name.lower() for name in (*MONTHS, *WEEKDAYS)} | {"i", "i'm", "i
 _ABBREVIATIONS = {"e.g", "i.e", "a.m", "p.m"}
 _PART = re.compile(r"\d|\b(?:first|last|top|some|one|two|three|four|five|end|only)\b", re.IGNORECASE)
 _NOTE_NUMBER = r"^\d+: "
-_INTRODUCTION = re.compile(r"^no file .* but these (?:lines|names) do:\n")
+_INTRODUCTION = re.compile(r"^no file .* but these (?:lines|names) (?:do|contain '.*'):\n")
 """What a search says before the list of what it found otherwise."""
 _LISTING = {"list_files", "find_files", "search_text", "search_notes"}
 """The tools whose observation is a list that an answer tells whole."""

@@ -8,7 +8,7 @@ from agent.errors import ToolError
 from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import FileName, FilePath
 from agent.tools.lib.output import join_lines, pluralize, safe_name
-from agent.tools.lib.searching.names import LEAST_LETTERS, files_named
+from agent.tools.lib.searching.names import LEAST_LETTERS, files_named, identifier
 from agent.tools.lib.searching.text import TextSearch
 from agent.tools.lib.time_limit import is_time_up
 
@@ -51,8 +51,10 @@ def find_files(context: ToolContext, name: FileName, path: FilePath | None = Non
     if found:
         return join_lines([safe_name(file) for file in found], remark)
     nothing = f"no file name {'' if complete else 'that was looked at '}contains '{name}'"
-    lines = _lines_with(context, word, files[:compared]) if others else []
-    return join_lines([f"{nothing}, but these lines do:", *lines] if lines else [nothing], remark)
+    for text, do in ((word, "do"), (identifier(name), f"contain '{identifier(name)}'")) if others else ():
+        if lines := _lines_with(context, text.lower(), files[:compared]):
+            return join_lines([f"{nothing}, but these lines {do}:", *lines], remark)
+    return join_lines([nothing], remark)
 
 
 def _lines_with(context: ToolContext, wanted: str, files: list[str]) -> list[str]:

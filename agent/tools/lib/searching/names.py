@@ -28,6 +28,13 @@ def files_named(files: Sequence[str], wanted: str) -> list[str]:
     return []
 
 
+def identifier(wanted: str) -> str:
+    """Return the one of several words, as they were written, that has a digit or a capital; else nothing."""
+    words = [word.strip(".,:;'\"") for word in wanted.split()]
+    found = [word for word in words if re.search(r"\d|[A-Z]", word) and len(word) >= LEAST_LETTERS]
+    return found[0] if len(words) > 1 and len(found) == 1 else ""
+
+
 def _readings(wanted: str) -> list[list[str]]:
     """Return what a name may contain instead of `wanted`, all of a list: without separators and plurals."""
     words = [_singular(word) for word in re.split(r"[\s_.-]+", wanted) if word]
