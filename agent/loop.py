@@ -17,7 +17,7 @@ from agent.checks.answers.answer_check import AnswerCheck
 from agent.checks.answers.free_answers import LoopWatch, unsupported_note
 from agent.checks.answers.loops import looped
 from agent.checks.refusals import named_failure, named_refusal
-from agent.checks.thoughts import invented_line
+from agent.checks.thoughts import is_wrong
 from agent.consent import Approve
 from agent.consent.audit import AuditLog
 from agent.consent.gate import Check, Gate, UnconfirmedCallError
@@ -233,7 +233,7 @@ class Agent:
                     f"the planner ended with {generated.text[-60:]!r}, which hands over to nobody",
                     "try other models with `umi models use`",
                 )
-            if self.engine.grounded_answers and invented_line(plan.content, turn.transcript):
+            if self.engine.grounded_answers and is_wrong(plan.content, turn.transcript):
                 other = yield from second_thought(generated, turn.transcript, turn.generate_after)
                 plan, generated = other or (plan, generated)
             if plan.next == "give up" and self.engine.grounded_answers:

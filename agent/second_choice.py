@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.checks.thoughts import invented_line
+from agent.checks.thoughts import is_wrong
 from agent.engine import Choice, Generated
 from agent.events import Event
 from agent.transcript import Call, CallerTurn, PlannerTurn, Role, Transcript, parse_calls, parse_planner
@@ -80,13 +80,13 @@ def second_choice(
 def second_thought(
     thought: Generated, transcript: Transcript, generate: Generate
 ) -> Generator[Event, None, tuple[PlannerTurn, Generated] | None]:
-    """Return another thought that quotes no line which nobody has read; None where none does, or cancelled.
+    """Return another thought that is not known to be wrong; None where there is none, or cancelled.
 
     `transcript` ends before the thought.
     """
     for choice in thought.choices[:PROPOSALS]:
         other = yield from generate("planner", transcript, choice)
         plan = parse_planner(other.text) if other else None
-        if other and plan and not invented_line(plan.content, transcript):
+        if other and plan and not is_wrong(plan.content, transcript):
             return plan, other
     return None

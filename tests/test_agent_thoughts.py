@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.checks.thoughts import invented_line
+from agent.checks.thoughts import invented_line, is_repeated
 from agent.engine import Choice, ScriptedEngine
 from agent.events import Finished, Thought
 from agent.loop import Agent
 from agent.setup import make_toolbox
-from agent.transcript import Call, ToolTurn, Transcript, UserTurn
+from agent.transcript import Call, CallerTurn, PlannerTurn, SummarizerTurn, ToolTurn, Transcript, UserTurn
 
 READ = Transcript(
     (),
@@ -38,6 +38,25 @@ READ = Transcript(
 )
 def test_a_line_that_nobody_has_read_is_found(thought: str, line: str) -> None:
     assert invented_line(thought, READ) == line
+
+
+@pytest.mark.parametrize(
+    ("question", "thought", "called", "repeated"),
+    [
+        ("and in gallons?", "The tank holds 70 litres.", True, True),
+        ("and in gallons?", "The tank holds 70 litres.", False, False),
+        ("and in gallons?", "I will convert 70 litres.", True, False),
+        ("how large is the tank?", "The tank holds 70 litres.", True, False),
+    ],
+)
+def test_the_thought_on_another_question_is_found(
+    question: str, thought: str, called: bool, repeated: bool
+) -> None:
+    asked, told = UserTurn("how large is the tank?"), PlannerTurn("The tank holds 70 litres.", "summarizer")
+    made = (CallerTurn((Call("read_file", {"path": "van.txt"}),)), ToolTurn("read_file", "tank 70 litres"))
+    turns = (asked, *(made if called else ()), told, SummarizerTurn("70 litres"), UserTurn(question))
+    assert is_repeated(thought, Transcript((), turns)) is repeated
+    assert not is_repeated(thought, Transcript((), (UserTurn(question),)))
 
 
 CHOICES = (Choice((1,), 2, 0.2), Choice((1, 2), 3, 0.5))

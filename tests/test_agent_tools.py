@@ -345,6 +345,8 @@ def test_notes_are_kept_and_found(context: ToolContext):
     assert ask(context, "search_notes") == "1: Buy oat milk\n2: call the bank about café"
     assert ask(context, "search_notes", query="MILK buy") == "1: Buy oat milk"
     assert ask(context, "search_notes", query="milk bank") == "no note contains 'milk bank'"
+    assert ask(context, "search_notes", query="oat-milks") == "1: Buy oat milk"
+    assert ask(context, "search_notes", query="-s") == "no note contains '-s'"
     rows = [json.loads(line) for line in context.notes.read_text("utf-8").splitlines()]
     assert [(row["id"], row["text"]) for row in rows] == [
         (1, "Buy oat milk"),

@@ -6,6 +6,7 @@ from agent.tools.base import ToolContext, tool
 from agent.tools.lib.argument_types import Query
 from agent.tools.lib.note_store import Note, read_notes
 from agent.tools.lib.output import MAX_CHARACTERS, join_lines, pluralize, safe_name, shorten
+from agent.tools.lib.searching.names import LEAST_LETTERS, letters, singular
 
 MAX_RESULTS = 20
 """Maximum number of notes in the result; the newest are kept."""
@@ -19,14 +20,20 @@ MAX_WORKSPACE = 60
 def search_notes(context: ToolContext, query: Query | None = None) -> str:
     """Search the saved notes.
 
-    Every word of the query must appear; without a query, all notes match. The newest come last, and those of
-    another workspace name it.
+    Every word of the query must appear, where none has them all in another spelling: hyphens, underscores,
+    dots and the plural make no difference then. Without a query, all notes match. The newest come last, and
+    those of another workspace name it.
     """
     notes = read_notes(context.notes)
     if not notes:
         return "there are no notes"
     words = (query or "").lower().split()
     matches = [note for note in notes if all(word in note.text.lower() for word in words)]
+    if not matches:
+        parts = [singular(letters(word)) for word in words if len(letters(word)) >= LEAST_LETTERS]
+        matches = [
+            note for note in notes if parts and all(part in letters(note.text.lower()) for part in parts)
+        ]
     if not matches:
         return f"no note contains '{query}'"
     newest = matches[-MAX_RESULTS:]

@@ -22,7 +22,7 @@ def files_named(files: Sequence[str], wanted: str) -> list[str]:
     for subject in (_subject, _path):
         names = {file: subject(file, wanted) for file in files}
         for readings in _readings(wanted):
-            found = [file for file, name in names.items() if all(part in _letters(name) for part in readings)]
+            found = [file for file, name in names.items() if all(part in letters(name) for part in readings)]
             if found and all(len(part) >= LEAST_LETTERS for part in readings):
                 return found
     return []
@@ -37,11 +37,12 @@ def identifier(wanted: str) -> str:
 
 def _readings(wanted: str) -> list[list[str]]:
     """Return what a name may contain instead of `wanted`, all of a list: without separators and plurals."""
-    words = [_singular(word) for word in re.split(r"[\s_.-]+", wanted) if word]
-    return [[_letters(wanted)], [_singular(_letters(wanted))], words]
+    words = [singular(word) for word in re.split(r"[\s_.-]+", wanted) if word]
+    return [[letters(wanted)], [singular(letters(wanted))], words]
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """Return a word without the s of the plural."""
     return re.sub(r"(?<=[^s])s$", "", word)
 
 
@@ -53,5 +54,6 @@ def _path(file: str, _wanted: str) -> str:
     return file.lower()
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
+    """Return a name without what separates its words."""
     return re.sub(r"[\s_.-]+", "", name)
