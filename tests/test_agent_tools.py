@@ -220,6 +220,10 @@ def test_calculate_says_what_is_wrong(context: ToolContext, expression: str, why
         (0.1, "mg", "kg", "0.0000001 kg"),
         (1234.5678, "km", "m", "1234568 m"),
         (1e300, "km", "m", "1e303 m"),
+        (6, "feet 2", "cm", "187.96 cm"),
+        (12, "stone 4", "kg", "78.0179 kg"),
+        (1, "hour and 20 minutes", "minutes", "80 minutes"),
+        (9, "feet 2", "m2", "0.836127 m2"),
     ],
 )
 def test_convert_units(context: ToolContext, value: float, source: str, target: str, result: str):
@@ -235,6 +239,8 @@ def test_convert_units(context: ToolContext, value: float, source: str, target: 
         (5, "", "m", "unknown unit ''"),
         (-500, "c", "k", "that is below absolute zero"),
         (float("inf"), "m", "km", "value is not a finite number"),
+        (5, "km 3 miles", "m", "unknown unit 'km 3 miles'"),
+        (-6, "feet 2", "cm", "cannot convert feet 2 to cm"),
     ],
 )
 def test_convert_units_refuses(context: ToolContext, value: float, source: str, target: str, why: str):
